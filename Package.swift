@@ -1,0 +1,52 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+// Arrows point to what is imported; no cycles:
+//   Core ← Graph ← Networks
+//   Core ← Data (records, images)          Graph ← Engine (oneDNN, kernels) ← Train ← Report
+//   everything ← Anneal (re-exports) ← AnnealCLI
+let package = Package(
+    name: "anneal",
+    products: [
+        .library(name: "Anneal", targets: ["Anneal"]),
+        .executable(name: "anneal", targets: ["AnnealCLI"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
+    ],
+    targets: [
+        // System libraries.
+        .systemLibrary(name: "CDNNL", providers: [.apt(["libdnnl-dev"])]),
+        .systemLibrary(name: "CJPEG", pkgConfig: "libjpeg", providers: [.apt(["libjpeg62-turbo-dev"])]),
+        .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        .systemLibrary(name: "CCairo", pkgConfig: "cairo", providers: [.apt(["libcairo2-dev"])]),
+
+        // Our C: the hot kernels, the codecs (setjmp stays in C), a plain face of oneDNN's versions.
+        .target(name: "CAnnealKernels", linkerSettings: [.linkedLibrary("gomp"), .linkedLibrary("m")]),
+        .target(name: "CAnnealImage", dependencies: ["CJPEG", "CPNG", "CZlib"]),
+        .target(name: "COneDNN", dependencies: ["CDNNL"], linkerSettings: [.linkedLibrary("dnnl")]),
+
+        .target(name: "AnnealCore", dependencies: ["CAnnealKernels"]),
+        .target(name: "AnnealGraph", dependencies: ["AnnealCore"]),
+        .target(name: "AnnealNetworks", dependencies: ["AnnealGraph"]),
+        .target(name: "AnnealData", dependencies: ["AnnealCore", "CAnnealImage"]),
+        .target(name: "AnnealEngine", dependencies: ["AnnealGraph", "COneDNN", "CAnnealKernels"]),
+        .target(name: "AnnealTrain", dependencies: ["AnnealEngine"]),
+        .target(name: "AnnealReport", dependencies: ["AnnealTrain", "CCairo"]),
+        .target(
+            name: "Anneal",
+            dependencies: [
+                "AnnealCore", "AnnealGraph", "AnnealNetworks", "AnnealData", "AnnealEngine", "AnnealTrain",
+                "AnnealReport",
+            ]),
+        .executableTarget(
+            name: "AnnealCLI",
+            dependencies: [
+                "Anneal",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+            ]),
+    ]
+)

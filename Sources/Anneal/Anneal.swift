@@ -1,0 +1,7 @@
+@_exported import AnnealCore
+@_exported import AnnealData
+@_exported import AnnealEngine
+@_exported import AnnealGraph
+@_exported import AnnealNetworks
+@_exported import AnnealReport
+@_exported import AnnealTrain

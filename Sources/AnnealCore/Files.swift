@@ -1,0 +1,67 @@
+import Foundation
+
+/// Whole files, with errors that name them, and writes that are all or nothing.
+public enum Files {
+    public static func read(_ path: String) throws -> Data {
+        do {
+            return try Data(contentsOf: URL(fileURLWithPath: path), options: .mappedIfSafe)
+        } catch {
+            throw AnnealError(path, reason(path, "cannot be read"))
+        }
+    }
+
+    /// Writes to a temporary file beside `path`, syncs it to the disk and renames it: a reader sees the old file or
+    /// the new one, never a part.
+    public static func writeAtomically(_ data: Data, to path: String) throws {
+        let folder = (path as NSString).deletingLastPathComponent
+        let temporary = "\(path).\(getpid()).tmp"
+        let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+        guard descriptor >= 0 else { throw AnnealError(path, "cannot be written: \(systemError())") }
+        do {
+            try data.withUnsafeBytes { try writeAll(descriptor, $0, path) }
+            guard fsync(descriptor) == 0 else { throw AnnealError(path, "cannot be synced: \(systemError())") }
+            guard close(descriptor) == 0 else { throw AnnealError(path, "cannot be closed: \(systemError())") }
+            guard rename(temporary, path) == 0 else { throw AnnealError(path, "cannot be replaced: \(systemError())") }
+        } catch {
+            unlink(temporary)
+            throw error
+        }
+        // The rename itself reaches the disk with the folder.
+        let parent = open(folder.isEmpty ? "." : folder, O_RDONLY | O_CLOEXEC)
+        if parent >= 0 {
+            fsync(parent)
+            close(parent)
+        }
+    }
+
+    public static func makeFolder(_ path: String) throws {
+        do {
+            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+        } catch {
+            throw AnnealError(path, reason(path, "the folder cannot be made"))
+        }
+    }
+
+    public static func exists(_ path: String) -> Bool { FileManager.default.fileExists(atPath: path) }
+
+    private static func writeAll(_ descriptor: Int32, _ bytes: UnsafeRawBufferPointer, _ path: String) throws {
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let written = write(descriptor, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
+            if written < 0 {
+                if errno == EINTR { continue }
+                throw AnnealError(path, "cannot be written: \(systemError())")
+            }
+            rest = rest.dropFirst(written)
+        }
+    }
+
+    private static func systemError() -> String { String(cString: strerror(errno)) }
+
+    private static func reason(_ path: String, _ otherwise: String) -> String {
+        var info = stat()
+        guard stat(path, &info) == 0 else { return "\(otherwise): \(systemError())" }
+        if info.st_mode & S_IFMT == S_IFDIR { return "\(otherwise): it is a folder" }
+        return access(path, R_OK) == 0 ? otherwise : "\(otherwise): \(systemError())"
+    }
+}

@@ -1,0 +1,19 @@
+/// A float32 array in the host's memory, in row-major (plain) layout: what enters and leaves the engine.
+public struct Tensor: Sendable, Equatable {
+    public var shape: Shape
+    public var elements: [Float]
+
+    /// - Precondition: `elements.count == shape.count`.
+    public init(_ shape: Shape, _ elements: [Float]) {
+        precondition(elements.count == shape.count, "\(elements.count) elements do not fill \(shape)")
+        self.shape = shape
+        self.elements = elements
+    }
+
+    public init(_ shape: Shape, repeating value: Float = 0) {
+        self.shape = shape
+        elements = Array(repeating: value, count: shape.count)
+    }
+
+    public var count: Int { elements.count }
+}

@@ -1,0 +1,1 @@
+int anneal_image_stub;

@@ -1,0 +1,1 @@
+int anneal_dnn_stub;
