@@ -1,0 +1,120 @@
+import AnnealCore
+
+/// A metric's name and its value so far, e.g. `accuracy` 0.91.
+public struct MetricValue: Sendable, Equatable {
+    public var name: String
+    public var value: Double
+
+    public init(name: String, value: Double) {
+        self.name = name
+        self.value = value
+    }
+}
+
+/// What a training run tells its observers. Events carry all that is needed: observers never reach into the loop.
+public enum FitEvent: Sendable {
+    case started(RunStart)
+    /// After every update; observers decide how often they print.
+    case batch(BatchReport)
+    /// Validation has moved on.
+    case validating(epoch: Int, batch: Int, batches: Int)
+    case epoch(EpochReport)
+    case saved(epoch: Int, path: String)
+    /// A remark for the log, e.g. that AdaDelta ignores the learning rate.
+    case note(String)
+    /// Something that the user should look at; the run goes on.
+    case warning(String)
+    case finished(RunEnd)
+}
+
+public struct RunStart: Sendable {
+    public var firstEpoch: Int
+    /// One past the last epoch, as MXNet's `--num-epochs`.
+    public var endEpoch: Int
+    public var batchSize: Int
+    public var trainingCount: Int
+    public var validationCount: Int?
+    public var stepsPerEpoch: Int
+
+    public init(
+        firstEpoch: Int, endEpoch: Int, batchSize: Int, trainingCount: Int, validationCount: Int?, stepsPerEpoch: Int
+    ) {
+        self.firstEpoch = firstEpoch
+        self.endEpoch = endEpoch
+        self.batchSize = batchSize
+        self.trainingCount = trainingCount
+        self.validationCount = validationCount
+        self.stepsPerEpoch = stepsPerEpoch
+    }
+}
+
+public struct BatchReport: Sendable {
+    public var epoch: Int
+    /// 0-based, of `batches` in the epoch.
+    public var batch: Int
+    public var batches: Int
+    /// Valid samples in this batch.
+    public var samples: Int
+    /// The wall-clock seconds that this step took, waiting for data included.
+    public var seconds: Double
+    public var learningRate: Double
+    /// The epoch's running averages.
+    public var metrics: [MetricValue]
+
+    public init(
+        epoch: Int, batch: Int, batches: Int, samples: Int, seconds: Double, learningRate: Double,
+        metrics: [MetricValue]
+    ) {
+        self.epoch = epoch
+        self.batch = batch
+        self.batches = batches
+        self.samples = samples
+        self.seconds = seconds
+        self.learningRate = learningRate
+        self.metrics = metrics
+    }
+}
+
+public struct EpochReport: Sendable {
+    public var epoch: Int
+    public var training: [MetricValue]
+    /// Empty when there is no validation set.
+    public var validation: [MetricValue]
+    /// The rate of the epoch's last update.
+    public var learningRate: Double
+    /// Seconds of training, validation excluded.
+    public var seconds: Double
+    public var validationSeconds: Double
+    public var samplesPerSecond: Double
+
+    public init(
+        epoch: Int, training: [MetricValue], validation: [MetricValue], learningRate: Double, seconds: Double,
+        validationSeconds: Double, samplesPerSecond: Double
+    ) {
+        self.epoch = epoch
+        self.training = training
+        self.validation = validation
+        self.learningRate = learningRate
+        self.seconds = seconds
+        self.validationSeconds = validationSeconds
+        self.samplesPerSecond = samplesPerSecond
+    }
+}
+
+public struct RunEnd: Sendable {
+    public var epochs: Int
+    public var seconds: Double
+    /// Stopped by a signal before its last epoch.
+    public var interrupted: Bool
+
+    public init(epochs: Int, seconds: Double, interrupted: Bool) {
+        self.epochs = epochs
+        self.seconds = seconds
+        self.interrupted = interrupted
+    }
+}
+
+/// Receives a run's events, in order, on the training thread.
+public protocol FitObserver: AnyObject {
+    func receive(_ event: FitEvent) throws
+}

@@ -1,0 +1,6 @@
+#include "ank_batchnorm.h"
+#include "ank_elementwise.h"
+#include "ank_groupconv.h"
+#include "ank_layout.h"
+#include "ank_parallel.h"
+#include "ank_pooling.h"

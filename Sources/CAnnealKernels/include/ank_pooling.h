@@ -1,0 +1,32 @@
+// MXNet's Pooling over 1 to 3 spatial axes (missing leading ones have extent 1, kernel 1, stride 1, pad 0).
+#ifndef ANK_POOLING_H
+#define ANK_POOLING_H
+#include "ank_layout.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum { ANK_POOL_MAX, ANK_POOL_AVG, ANK_POOL_SUM, ANK_POOL_LP } ank_pool_kind;
+
+typedef struct {
+    ank_pool_kind kind;
+    int64_t n, c, b;                        ///< batch, channels, block (1, 8 or 16)
+    int64_t in[3], out[3];                  ///< depth, height, width
+    int64_t kernel[3], stride[3], pad[3];   ///< pad: before; after it whatever `out` implies
+    int count_include_pad;                  ///< average: divide by the window clipped to [-pad, in + pad), else by the cells inside
+    int lp;                                 ///< the p of ANK_POOL_LP (1, 2 or 3)
+} ank_pool;
+
+/// Max: padding never wins, ties go to the first in row order; argmax (if not NULL, one int32 for each output element in
+/// memory) gets the winner's spatial index. lp: (sum |x|^p)^(1/p).
+void ank_pool_forward(const ank_pool *pool, const float *x, float *y, int32_t *argmax);
+
+/// dx = the gradient [+ accumulate]; dx may be accumulate. Max uses argmax; lp uses x and y; the others need neither.
+void ank_pool_backward(const ank_pool *pool, const float *x, const float *y, const int32_t *argmax, const float *dy,
+                       const float *accumulate, float *dx);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
