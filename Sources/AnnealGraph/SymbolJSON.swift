@@ -8,51 +8,58 @@ extension Symbol {
         let nodes = self.nodes
         var position: [ObjectIdentifier: Int] = [:]
         for (index, node) in nodes.enumerated() { position[ObjectIdentifier(node)] = index }
-        func reference(_ entry: Entry, version: Int) -> String {
-            "[\(position[ObjectIdentifier(entry.node)] ?? 0), \(entry.index), \(version)]"
+        // How often operators have changed a variable (an auxiliary state) so far.
+        var versions: [ObjectIdentifier: Int] = [:]
+        func reference(_ entry: Entry) -> String {
+            let node = ObjectIdentifier(entry.node)
+            return "[\(position[node] ?? 0), \(entry.index), \(versions[node] ?? 0)]"
         }
 
         var rowPointer = [0]
         var texts: [String] = []
         for node in nodes {
             var lines = ["      \"op\": \(quoted(node.operation ?? "null"))", "      \"name\": \(quoted(node.name))"]
-            if !node.attributes.isEmpty {
-                let pairs = node.attributes.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
-                let body = pairs.map { "        \(quoted($0.key)): \(quoted($0.value))" }.joined(separator: ", \n")
+            let pairs = node.attributes.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
+                .map { "\(quoted($0.key)): \(quoted($0.value))" }
+            // An object of one pair stays on its line.
+            if pairs.count == 1 {
+                lines.append("      \"attrs\": {\(pairs[0])}")
+            } else if pairs.count > 1 {
+                let body = pairs.map { "        \($0)" }.joined(separator: ", \n")
                 lines.append("      \"attrs\": {\n\(body)\n      }")
             }
             var stored = 1
-            var arguments = node.inputs.count
             if !node.isVariable {
                 let op = try node.makeOperator()
                 stored = op.storedOutputCount
-                arguments = op.inputNames.count
+                for state in node.inputs.dropFirst(op.inputNames.count) where state.node.isVariable {
+                    versions[ObjectIdentifier(state.node), default: 0] += 1
+                }
             }
-            // An auxiliary state is in its first version after its operator has changed it.
-            let inputs = node.inputs.enumerated().map { reference($1, version: $0 < arguments ? 0 : 1) }
-            lines.append("      \"inputs\": [\(inputs.joined(separator: ", "))]")
+            lines.append("      \"inputs\": \(list(node.inputs.map(reference), indent: "      "))")
             texts.append("    {\n\(lines.joined(separator: ", \n"))\n    }")
             rowPointer.append(rowPointer[rowPointer.count - 1] + stored)
         }
         let variables = nodes.indices.filter { nodes[$0].isVariable }
-        let heads = outputs.map { reference($0, version: 0) }.joined(separator: ", ")
+        // The heads are counted from zero: a symbol's own outputs have no version.
+        let heads = outputs.map { "[\(position[ObjectIdentifier($0.node)] ?? 0), \($0.index), 0]" }
         return """
             {
               "nodes": [
             \(texts.joined(separator: ", \n"))
               ],\u{20}
-              "arg_nodes": \(wrapped(variables)),\u{20}
-              "node_row_ptr": \(wrapped(rowPointer)),\u{20}
-              "heads": [\(heads)],\u{20}
+              "arg_nodes": \(list(variables.map(String.init))),\u{20}
+              "node_row_ptr": \(list(rowPointer.map(String.init))),\u{20}
+              "heads": \(list(heads)),\u{20}
               "attrs": {"mxnet_version": ["int", 10901]}
             }
             """
     }
 
-    /// Lists of more than ten numbers go on one line each, as in MXNet's writer.
-    private func wrapped(_ values: [Int]) -> String {
-        guard values.count > 10 else { return "[" + values.map(String.init).joined(separator: ", ") + "]" }
-        return "[\n" + values.map { "    \($0)" }.joined(separator: ", \n") + "\n  ]"
+    /// A list of more than ten elements has each on its own line, as MXNet writes it.
+    private func list(_ elements: [String], indent: String = "  ") -> String {
+        guard elements.count > 10 else { return "[" + elements.joined(separator: ", ") + "]" }
+        return "[\n" + elements.map { "\(indent)  \($0)" }.joined(separator: ", \n") + "\n\(indent)]"
     }
 
     private func quoted(_ text: String) -> String {
