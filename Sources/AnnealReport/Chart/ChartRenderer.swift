@@ -1,7 +1,7 @@
 import Foundation
 
 /// Draws a chart on a canvas of any kind: the one routine behind SVG and PNG.
-struct ChartRenderer {
+package struct ChartRenderer {
     let chart: Chart
     let canvas: Canvas
 
@@ -16,6 +16,7 @@ struct ChartRenderer {
     private static let panelHead = 30.0
     private static let panelGap = 24.0
     private static let labelPitch = 16.0
+    private static let labelGap = 16.0
 
     static func height(of chart: Chart) -> Double {
         let panels = chart.panels.reduce(0) { $0 + panelHead + $1.height } + panelGap * Double(max(0, chart.panels.count - 1))
@@ -70,6 +71,9 @@ struct ChartRenderer {
         drawGrid(scale, box, isLast: isLast)
         canvas.clipped(to: Box(x: box.x, y: box.y - 6, width: box.width + 6, height: box.height + 12)) {
             for (index, series) in panel.series.enumerated() {
+                var series = series
+                // The palette's second round is dashed: no two curves look alike.
+                if series.colour == nil, index >= Palette.all.count, series.style == .line { series.style = .dashed }
                 drawSeries(series, colour(panel, index), scale, box, fills: panel.series.count == 1)
             }
         }
@@ -83,10 +87,10 @@ struct ChartRenderer {
 
     private func drawHead(_ panel: Chart.Panel, _ box: Box, isLogarithmic: Bool) {
         let baseline = box.y - 12
-        canvas.text(panel.title, at: Spot(box.x, baseline), Self.headFont, Palette.text)
+        canvas.text(panel.title, at: Spot(Self.margin, baseline), Self.headFont, Palette.text)
         var notes = panel.note.map { [$0] } ?? []
         if isLogarithmic { notes.append("log scale") }
-        let x = box.x + canvas.width(of: panel.title, Self.headFont) + 12
+        let x = Self.margin + canvas.width(of: panel.title, Self.headFont) + 12
         canvas.text(
             canvas.fitted(notes.joined(separator: "  ·  "), Self.noteFont, room: chart.width - Self.margin - x),
             at: Spot(x, baseline), Self.noteFont, Palette.quiet)
@@ -170,7 +174,8 @@ struct ChartRenderer {
     // MARK: Labels at the curves' ends
 
     private struct EndLabel {
-        var text: String
+        var name: String
+        var value: String
         var colour: Colour
         var end: Spot
         var y: Double
@@ -182,31 +187,34 @@ struct ChartRenderer {
                 let y = scale.y(last.y)
             else { return nil }
             return EndLabel(
-                text: Self.endText(series, last.y), colour: colour(panel, index), end: Spot(x(last.x, box), y), y: y)
+                name: series.label.isEmpty ? "" : series.label + " ", value: Self.endValue(series, last.y),
+                colour: colour(panel, index), end: Spot(x(last.x, box), y), y: y)
         }
         let positions = Self.spread(labels.map(\.y), pitch: Self.labelPitch, in: (box.y + 4)...(box.bottom - 2))
         for (index, y) in positions.enumerated() { labels[index].y = y }
         for label in labels {
-            let x = box.right + 16
+            let x = box.right + Self.labelGap
             // A thread to a curve that ends elsewhere than beside its label.
             if abs(label.y - label.end.y) > 3 || box.right - label.end.x > 60 {
                 canvas.line(
                     [Spot(label.end.x + 5, label.end.y), Spot(box.right + 4, label.end.y), Spot(x - 4, label.y)],
                     label.colour.mixed(with: Palette.background, 0.6), width: 1)
             }
-            let text = canvas.fitted(label.text, Self.labelFont, room: chart.width - Self.margin / 2 - x)
+            // A long name is cut, never the value.
+            let room = chart.width - Self.margin - x - canvas.width(of: label.value, Self.labelFont)
+            let text = canvas.fitted(label.name, Self.labelFont, room: room) + label.value
             // Darker than the curve: thin strokes look lighter.
             canvas.text(text, at: Spot(x, label.y + 4.3), Self.labelFont, label.colour.mixed(with: Palette.text, 0.22))
         }
     }
 
-    private static func endText(_ series: Chart.Series, _ value: Double) -> String {
-        let number = series.digits.map { LogGrammar.fixed(value, $0) } ?? Readable.general(value)
-        return series.label.isEmpty ? number : "\(series.label) \(number)"
+    private static func endValue(_ series: Chart.Series, _ value: Double) -> String {
+        let digits = abs(value) < 1e6 ? series.digits : nil
+        return digits.map { LogGrammar.fixed(value, $0) } ?? Readable.general(value)
     }
 
     /// Moves positions apart to at least `pitch`, as little as it takes, and keeps them in the range.
-    static func spread(_ wanted: [Double], pitch: Double, in range: ClosedRange<Double>) -> [Double] {
+    package static func spread(_ wanted: [Double], pitch: Double, in range: ClosedRange<Double>) -> [Double] {
         let order = wanted.indices.sorted { (wanted[$0], $0) < (wanted[$1], $1) }
         // More labels than fit: closer together, rather than outside.
         let room = range.upperBound - range.lowerBound
@@ -242,9 +250,9 @@ struct ChartRenderer {
     private func labelRoom() -> Double {
         let widths = chart.panels.flatMap(\.series).map { series in
             let last = series.points.last { $0.y.isFinite }?.y ?? 0
-            return canvas.width(of: Self.endText(series, last), Self.labelFont)
+            return canvas.width(of: "\(series.label) \(Self.endValue(series, last))", Self.labelFont)
         }
-        return min(max(70, (widths.max() ?? 0) + 8), chart.width * 0.3)
+        return min(max(70, (widths.max() ?? 0) + Self.labelGap), chart.width * 0.3)
     }
 
     private func tickRoom() -> Double {

@@ -41,13 +41,15 @@ struct PanelScale {
     }
 
     private static func logarithmic(_ low: Double, _ high: Double) -> ClosedRange<Double> {
-        let air = max(0.08 * log10(high / low), high == low ? 0.3 : 0)
+        let air = max(0.08 * (log10(high) - log10(low)), high == low ? 0.3 : 0)
         return max(low / pow(10, air), .leastNormalMagnitude)...min(high * pow(10, air), .greatestFiniteMagnitude / 4)
     }
 
     func ticks() -> Ticks {
-        let count = max(2, Int(box.height / 38))
-        return isLogarithmic ? .logarithmic(range, count: count) : .linear(range, count: count)
+        // Decades are few and far apart: their labels may stand closer.
+        isLogarithmic
+            ? .logarithmic(range, count: max(3, Int(box.height / 24)))
+            : .linear(range, count: max(2, Int(box.height / 38)))
     }
 
     /// nil where the value has no place: not finite, or not positive on a logarithmic axis.
@@ -55,7 +57,7 @@ struct PanelScale {
         guard value.isFinite, !isLogarithmic || value > 0 else { return nil }
         let part =
             isLogarithmic
-            ? log10(value / range.lowerBound) / log10(range.upperBound / range.lowerBound)
+            ? (log10(value) - log10(range.lowerBound)) / (log10(range.upperBound) - log10(range.lowerBound))
             : (value - range.lowerBound) / (range.upperBound - range.lowerBound)
         return box.bottom - part * box.height
     }

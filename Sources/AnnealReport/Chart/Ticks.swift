@@ -22,9 +22,10 @@ package struct Ticks: Sendable, Equatable {
         let first = range.lowerBound.rounded(.up)
         let span = range.upperBound - first
         guard span >= 1 else { return Ticks(values: [first], labels: [Readable.count(Int(first))]) }
-        // The rounding of linear steps may go below the wish; here the count is a limit of room.
-        var step = max(1, roundStep(span / Double(max(1, count))))
-        while span / step > Double(max(1, count)) { step = roundStep(step * 1.9) }
+        // A rounded step may be shorter than the wish; here the count is a limit, for labels need room.
+        let limit = Double(max(1, count))
+        var step = max(1, roundStep(span / limit))
+        while span / step > limit { step = roundStep(step * 2.2) }
         var values = multiples(of: step, in: range)
         if let next = values.first, next - first >= 0.7 * step { values.insert(first, at: 0) }
         return Ticks(values: values, labels: values.map { Readable.count(Int($0)) })
@@ -33,7 +34,8 @@ package struct Ticks: Sendable, Equatable {
     /// Powers of ten inside a range of positive numbers, with 2 and 5 of each where there are few decades.
     package static func logarithmic(_ range: ClosedRange<Double>, count: Int) -> Ticks {
         guard range.lowerBound > 0, range.upperBound.isFinite else { return linear(range, count: count) }
-        let decades = log10(range.upperBound / range.lowerBound)
+        // The quotient of the largest and the smallest doubles is infinite.
+        let decades = log10(range.upperBound) - log10(range.lowerBound)
         let lowest = Int(log10(range.lowerBound).rounded(.down))
         let highest = Int(log10(range.upperBound).rounded(.up))
         let stride = max(1, Int((decades / Double(max(1, count))).rounded(.up)))
@@ -50,11 +52,12 @@ package struct Ticks: Sendable, Equatable {
         return Ticks(values: values, labels: values.map { label($0, step: nil) })
     }
 
-    /// 1, 2 or 5 times a power of ten, at least `least` (within a hair).
-    package static func roundStep(_ least: Double) -> Double {
-        let power = pow(10, log10(least).rounded(.down))
-        let digit = least / power
-        let rounded: Double = digit <= 1.000001 ? 1 : digit <= 2.000001 ? 2 : digit <= 5.000001 ? 5 : 10
+    /// 1, 2 or 5 times a power of ten, near `wanted`.
+    package static func roundStep(_ wanted: Double) -> Double {
+        let power = pow(10, log10(wanted).rounded(.down))
+        let digit = wanted / power
+        // The borders are the geometric means of the neighbours, a little lower for a calm grid.
+        let rounded: Double = digit < 1.4 ? 1 : digit < 3 ? 2 : digit < 7 ? 5 : 10
         return rounded * power
     }
 
