@@ -49,6 +49,6 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
             ]),
 
-        .testTarget(name: "AnnealReportTests", dependencies: ["AnnealReport"]),
+        .testTarget(name: "AnnealReportTests", dependencies: ["AnnealReport", "CCairo"]),
     ]
 )

@@ -98,7 +98,8 @@ package final class Canvas {
                 Self.receive, Unmanaged.passUnretained(sink).toOpaque(), width, height)
         case .png(let scale):
             guard width * scale < 32_000, height * scale < 32_000 else {
-                throw AnnealError("chart", "\(width) x \(height) at scale \(scale) is larger than Cairo's 32,767 pixels")
+                throw AnnealError(
+                    "chart", "\(width) x \(height) at scale \(scale) is larger than Cairo's 32,767 pixels")
             }
             made = cairo_image_surface_create(
                 CAIRO_FORMAT_RGB24, Int32((width * scale).rounded(.up)), Int32((height * scale).rounded(.up)))
@@ -109,6 +110,8 @@ package final class Canvas {
         context = drawing
         try Self.check(cairo_surface_status(surface), "making a surface of \(width) x \(height)")
         try Self.check(cairo_status(context), "making a context")
+        // Browsers draw pt a third larger than px.
+        if format == .svg { cairo_svg_surface_set_document_unit(surface, CAIRO_SVG_UNIT_PX) }
         if case .png(let scale) = format { cairo_scale(context, scale, scale) }
         // Widths that do not depend on the pixels, so that SVG and PNG are laid out alike.
         let options = cairo_font_options_create()
@@ -137,7 +140,14 @@ package final class Canvas {
             cairo_surface_finish(surface)
         }
         try Self.check(cairo_surface_status(surface), "writing the file")
-        return sink.data
+        return format == .svg ? Self.withoutCounter(sink.data) : sink.data
+    }
+
+    /// Cairo numbers the surfaces of a process and writes the number as a group's id, to which nothing refers: without
+    /// it the same chart is the same file.
+    private static func withoutCounter(_ svg: Data) -> Data {
+        let text = String(decoding: svg, as: UTF8.self)
+        return Data(text.replacing(/<g id="surface[0-9]+">/, with: "<g>").utf8)
     }
 
     private static let receive: cairo_write_func_t = { closure, bytes, count in
@@ -214,7 +224,9 @@ package final class Canvas {
     }
 
     /// Text with its baseline at `spot`; with `halo`, on a white edge that keeps it legible over lines.
-    package func text(_ text: String, at spot: Spot, _ font: Font, _ colour: Colour, anchor: Anchor = .start, halo: Bool = false) {
+    package func text(
+        _ text: String, at spot: Spot, _ font: Font, _ colour: Colour, anchor: Anchor = .start, halo: Bool = false
+    ) {
         use(font)
         let width = advance(text)
         let x = anchor == .start ? spot.x : anchor == .middle ? spot.x - width / 2 : spot.x - width
@@ -246,7 +258,8 @@ package final class Canvas {
 
     private func use(_ font: Font) {
         cairo_select_font_face(
-            context, "DejaVu Sans", CAIRO_FONT_SLANT_NORMAL, font.bold ? CAIRO_FONT_WEIGHT_BOLD : CAIRO_FONT_WEIGHT_NORMAL)
+            context, "DejaVu Sans", CAIRO_FONT_SLANT_NORMAL,
+            font.bold ? CAIRO_FONT_WEIGHT_BOLD : CAIRO_FONT_WEIGHT_NORMAL)
         cairo_set_font_size(context, font.size)
     }
 

@@ -13,13 +13,14 @@ package struct ChartRenderer {
     private static let tickFont = Font(11)
     private static let labelFont = Font(12, bold: true)
     private static let margin = 28.0
-    private static let panelHead = 30.0
+    private static let panelHead = 33.0
     private static let panelGap = 24.0
     private static let labelPitch = 16.0
     private static let labelGap = 16.0
 
     static func height(of chart: Chart) -> Double {
-        let panels = chart.panels.reduce(0) { $0 + panelHead + $1.height } + panelGap * Double(max(0, chart.panels.count - 1))
+        let panels =
+            chart.panels.reduce(0) { $0 + panelHead + $1.height } + panelGap * Double(max(0, chart.panels.count - 1))
         return headHeight(chart) + panels + 58
     }
 
@@ -29,7 +30,8 @@ package struct ChartRenderer {
         canvas.fill(Box(x: 0, y: 0, width: chart.width, height: Self.height(of: chart)), Palette.background)
         let wide = chart.width - 2 * Self.margin
         canvas.text(
-            canvas.fitted(chart.title, Self.titleFont, room: wide), at: Spot(Self.margin, 42), Self.titleFont, Palette.text)
+            canvas.fitted(chart.title, Self.titleFont, room: wide), at: Spot(Self.margin, 42), Self.titleFont,
+            Palette.text)
         if let subtitle = chart.subtitle {
             canvas.text(
                 canvas.fitted(subtitle, Self.subtitleFont, room: wide), at: Spot(Self.margin, 64), Self.subtitleFont,
@@ -68,7 +70,8 @@ package struct ChartRenderer {
     private func draw(_ panel: Chart.Panel, in box: Box, isLast: Bool) {
         let scale = PanelScale(panel, box: box)
         drawHead(panel, box, isLogarithmic: scale.isLogarithmic)
-        drawGrid(scale, box, isLast: isLast)
+        let isEmpty = panel.series.allSatisfy { $0.points.isEmpty }
+        drawGrid(scale, box, isLast: isLast, isEmpty: isEmpty)
         canvas.clipped(to: Box(x: box.x, y: box.y - 6, width: box.width + 6, height: box.height + 12)) {
             for (index, series) in panel.series.enumerated() {
                 var series = series
@@ -78,15 +81,16 @@ package struct ChartRenderer {
             }
         }
         drawEndLabels(panel, scale, box)
-        if panel.series.allSatisfy({ $0.points.isEmpty }) {
+        if isEmpty {
             canvas.text(
-                "no epochs yet", at: Spot(box.x + box.width / 2, box.y + box.height / 2), Self.noteFont, Palette.quiet,
+                "nothing to show yet", at: Spot(box.x + box.width / 2, box.y + box.height / 2), Self.noteFont,
+                Palette.quiet,
                 anchor: .middle)
         }
     }
 
     private func drawHead(_ panel: Chart.Panel, _ box: Box, isLogarithmic: Bool) {
-        let baseline = box.y - 12
+        let baseline = box.y - 15
         canvas.text(panel.title, at: Spot(Self.margin, baseline), Self.headFont, Palette.text)
         var notes = panel.note.map { [$0] } ?? []
         if isLogarithmic { notes.append("log scale") }
@@ -96,14 +100,14 @@ package struct ChartRenderer {
             at: Spot(x, baseline), Self.noteFont, Palette.quiet)
     }
 
-    private func drawGrid(_ scale: PanelScale, _ box: Box, isLast: Bool) {
-        let ticks = scale.ticks()
+    private func drawGrid(_ scale: PanelScale, _ box: Box, isLast: Bool, isEmpty: Bool) {
+        let ticks = isEmpty ? Ticks(values: [], labels: []) : scale.ticks()
         for (value, label) in zip(ticks.values, ticks.labels) {
             guard let y = scale.y(value) else { continue }
             canvas.line([Spot(box.x, y), Spot(box.right, y)], Palette.grid, width: 1, round: false)
             canvas.text(label, at: Spot(box.x - 8, y + 4), Self.tickFont, Palette.quiet, anchor: .end)
         }
-        let epochs = Ticks.integers(domain, count: max(2, Int(box.width / 60)))
+        let epochs = isEmpty ? ticks : Ticks.integers(domain, count: max(2, Int(box.width / 60)))
         for (value, label) in zip(epochs.values, epochs.labels) {
             let x = x(value, box)
             canvas.line([Spot(x, box.y), Spot(x, box.bottom)], Palette.grid, width: 1, round: false)
@@ -125,7 +129,11 @@ package struct ChartRenderer {
         let spacing = box.width / max(1, domain.upperBound - domain.lowerBound)
         for run in runs(series, scale, box) {
             let path = series.style == .step ? stepped(run, box, half: spacing / 2) : run
-            if fills { canvas.area(path, base: box.bottom, Colour(red: colour.red, green: colour.green, blue: colour.blue, alpha: 0.08)) }
+            if fills {
+                var shade = colour
+                shade.alpha = 0.08
+                canvas.area(path, base: box.bottom, shade)
+            }
             canvas.line(path, colour, width: 2, dash: series.style == .dashed ? [6, 4] : [])
             // Few points deserve to be seen, and a lone one has no line.
             if series.style != .step, spacing > 16 || run.count == 1 {
@@ -187,8 +195,10 @@ package struct ChartRenderer {
                 let y = scale.y(last.y)
             else { return nil }
             return EndLabel(
-                name: series.label.isEmpty ? "" : series.label + " ", value: Self.endValue(series, last.y),
-                colour: colour(panel, index), end: Spot(x(last.x, box), y), y: y)
+                name: series.label, value: Self.endValue(series, last.y),
+                colour: colour(panel, index),
+                // A step reaches the edge.
+                end: Spot(series.style == .step ? box.right - 1 : x(last.x, box), y), y: y)
         }
         let positions = Self.spread(labels.map(\.y), pitch: Self.labelPitch, in: (box.y + 4)...(box.bottom - 2))
         for (index, y) in positions.enumerated() { labels[index].y = y }
@@ -201,8 +211,9 @@ package struct ChartRenderer {
                     label.colour.mixed(with: Palette.background, 0.6), width: 1)
             }
             // A long name is cut, never the value.
-            let room = chart.width - Self.margin - x - canvas.width(of: label.value, Self.labelFont)
-            let text = canvas.fitted(label.name, Self.labelFont, room: room) + label.value
+            let room = chart.width - Self.margin - x - canvas.width(of: " " + label.value, Self.labelFont)
+            let name = label.name.isEmpty ? "" : canvas.fitted(label.name, Self.labelFont, room: room) + " "
+            let text = name + label.value
             // Darker than the curve: thin strokes look lighter.
             canvas.text(text, at: Spot(x, label.y + 4.3), Self.labelFont, label.colour.mixed(with: Palette.text, 0.22))
         }
@@ -210,7 +221,7 @@ package struct ChartRenderer {
 
     private static func endValue(_ series: Chart.Series, _ value: Double) -> String {
         let digits = abs(value) < 1e6 ? series.digits : nil
-        return digits.map { LogGrammar.fixed(value, $0) } ?? Readable.general(value)
+        return digits.map { LogGrammar.fixed(value, $0) } ?? Ticks.label(value, step: nil)
     }
 
     /// Moves positions apart to at least `pitch`, as little as it takes, and keeps them in the range.
