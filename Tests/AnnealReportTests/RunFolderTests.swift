@@ -77,4 +77,20 @@ struct RunFolderTests {
         let names = try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted()
         #expect(names == ["curves.png", "curves.svg", "metrics.jsonl"])
     }
+
+    @Test func theStandardObserversFillTheFolder() throws {
+        for style in [TerminalStyle.log, .plain(100)] {
+            let temporary = try TemporaryFolder()
+            let folder = try RunFolder.open(temporary.path, occupied: .refuse)
+            let output = CollectedOutput(style)
+            let observers = try RunObservers.standard(folder: folder, title: "lenet", output: output)
+            for event in [Sample.start(), .epoch(Sample.epoch(0)), .note("hello")] {
+                for observer in observers { try observer.receive(event) }
+            }
+            let names = try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted()
+            #expect(names == ["curves.png", "curves.svg", "log.txt", "metrics.csv", "metrics.jsonl"])
+            // Each line once, whoever writes it.
+            #expect(output.text.components(separatedBy: "hello").count == 2)
+        }
+    }
 }

@@ -83,13 +83,16 @@ struct TerminalTests {
 
     @Test func theLineOfAnEpochStays() {
         var state = state()
-        let first = state.end(Sample.epoch(0), .plain(80))
+        var copy = state
         #expect(
-            first
-                == "Epoch  1/10  train accuracy 0.4710 cross-entropy 1.4410  validation accuracy 0.5557 cross-entropy "
-                + "1.2510  lr 0.05  14s  486/s")
-        let better = Sample.epoch(1, validation: [("accuracy", 0.6)])
-        #expect(state.end(better, .plain(80)).contains("validation accuracy 0.6000 ★  "))
+            copy.end(Sample.epoch(0), .plain(130))
+                == "Epoch  1/10  train accuracy 0.4710 cross-entropy 1.4410  "
+                + "validation accuracy 0.5557 cross-entropy 1.2510  lr 0.05  14s  486/s")
+        #expect(
+            state.end(Sample.epoch(0), .plain(80))
+                == "Epoch  1/10  train acc 0.4710 ce 1.4410  val acc 0.5557 ce 1.2510  lr 0.05  14s  486/s")
+        let better = Sample.epoch(1, training: [], validation: [("accuracy", 0.6)])
+        #expect(state.end(better, .plain(80)) == "Epoch  2/10  validation accuracy 0.6000 ★  lr 0.05  14s  486/s")
         let worse = Sample.epoch(2, training: [], validation: [("accuracy", 0.59)])
         #expect(state.end(worse, .plain(80)) == "Epoch  3/10  validation accuracy 0.5900  lr 0.05  14s  486/s")
     }

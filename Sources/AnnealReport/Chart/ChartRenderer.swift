@@ -53,7 +53,8 @@ package struct ChartRenderer {
     private var domain: ClosedRange<Double> {
         let xs = chart.panels.flatMap(\.series).flatMap(\.points).map(\.x).filter(\.isFinite)
         guard let low = xs.min(), let high = xs.max() else { return 0.5...1.5 }
-        let air = low == high ? 0.5 : min(0.5, 0.03 * (high - low))
+        // Never less than what changes numbers of this size.
+        let air = max(low == high ? 0.5 : min(0.5, 0.03 * (high - low)), 4 * max(low.magnitude, high.magnitude).ulp)
         return (low - air)...(high + air)
     }
 
@@ -94,6 +95,7 @@ package struct ChartRenderer {
         canvas.text(panel.title, at: Spot(Self.margin, baseline), Self.headFont, Palette.text)
         var notes = panel.note.map { [$0] } ?? []
         if isLogarithmic { notes.append("log scale") }
+        if panel.series.contains(where: { $0.points.contains { !$0.y.isFinite } }) { notes.append("× not finite") }
         let x = Self.margin + canvas.width(of: panel.title, Self.headFont) + 12
         canvas.text(
             canvas.fitted(notes.joined(separator: "  ·  "), Self.noteFont, room: chart.width - Self.margin - x),
@@ -141,7 +143,7 @@ package struct ChartRenderer {
             }
         }
         for point in series.points where point.x.isFinite && !point.y.isFinite {
-            cross(Spot(x(point.x, box), point.y == -.infinity ? box.bottom - 4 : box.y + 4), colour)
+            cross(Spot(x(point.x, box), Self.crossHeight(point.y, box)), colour)
         }
         if let marked = series.marked, let y = scale.y(marked.y) {
             canvas.disc(Spot(x(marked.x, box), y), radius: 4.5, colour, ring: 2)
@@ -190,15 +192,8 @@ package struct ChartRenderer {
     }
 
     private func drawEndLabels(_ panel: Chart.Panel, _ scale: PanelScale, _ box: Box) {
-        var labels: [EndLabel] = panel.series.enumerated().compactMap { index, series in
-            guard let last = series.points.last(where: { scale.y($0.y) != nil && $0.x.isFinite }),
-                let y = scale.y(last.y)
-            else { return nil }
-            return EndLabel(
-                name: series.label, value: Self.endValue(series, last.y),
-                colour: colour(panel, index),
-                // A step reaches the edge.
-                end: Spot(series.style == .step ? box.right - 1 : x(last.x, box), y), y: y)
+        var labels = panel.series.enumerated().compactMap { index, series in
+            endLabel(series, colour(panel, index), scale, box)
         }
         let positions = Self.spread(labels.map(\.y), pitch: Self.labelPitch, in: (box.y + 4)...(box.bottom - 2))
         for (index, y) in positions.enumerated() { labels[index].y = y }
@@ -217,6 +212,28 @@ package struct ChartRenderer {
             // Darker than the curve: thin strokes look lighter.
             canvas.text(text, at: Spot(x, label.y + 4.3), Self.labelFont, label.colour.mixed(with: Palette.text, 0.22))
         }
+    }
+
+    /// nil for a series without points.
+    private func endLabel(_ series: Chart.Series, _ colour: Colour, _ scale: PanelScale, _ box: Box) -> EndLabel? {
+        let finite = series.points.filter { $0.x.isFinite }
+        guard let last = finite.last else { return nil }
+        // A run that ended in NaN says so, beside its last cross.
+        if !last.y.isFinite {
+            let y = Self.crossHeight(last.y, box)
+            return EndLabel(
+                name: series.label, value: LogGrammar.fixed(last.y, 0), colour: colour, end: Spot(x(last.x, box), y),
+                y: y)
+        }
+        guard let drawn = finite.last(where: { scale.y($0.y) != nil }), let y = scale.y(drawn.y) else { return nil }
+        // A step reaches the edge.
+        let end = series.style == .step ? box.right - 1 : x(drawn.x, box)
+        return EndLabel(
+            name: series.label, value: Self.endValue(series, drawn.y), colour: colour, end: Spot(end, y), y: y)
+    }
+
+    private static func crossHeight(_ value: Double, _ box: Box) -> Double {
+        value == -.infinity ? box.bottom - 4 : box.y + 4
     }
 
     private static func endValue(_ series: Chart.Series, _ value: Double) -> String {
