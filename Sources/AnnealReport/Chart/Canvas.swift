@@ -146,8 +146,12 @@ package final class Canvas {
     /// Cairo numbers the surfaces of a process and writes the number as a group's id, to which nothing refers: without
     /// it the same chart is the same file.
     private static func withoutCounter(_ svg: Data) -> Data {
-        let text = String(decoding: svg, as: UTF8.self)
-        return Data(text.replacing(/<g id="surface[0-9]+">/, with: "<g>").utf8)
+        let head = Data("<g id=\"surface".utf8)
+        guard let start = svg.range(of: head),
+            let end = svg[start.upperBound...].firstIndex(where: { !(48...57).contains($0) }),
+            svg[end...].starts(with: "\">".utf8)
+        else { return svg }
+        return svg[..<start.lowerBound] + Data("<g".utf8) + svg[(end + 1)...]
     }
 
     private static let receive: cairo_write_func_t = { closure, bytes, count in

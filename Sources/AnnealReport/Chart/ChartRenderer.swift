@@ -2,8 +2,15 @@ import Foundation
 
 /// Draws a chart on a canvas of any kind: the one routine behind SVG and PNG.
 package struct ChartRenderer {
-    let chart: Chart
-    let canvas: Canvas
+    private let chart: Chart
+    private let canvas: Canvas
+    private let domain: ClosedRange<Double>
+
+    init(chart: Chart, canvas: Canvas) {
+        self.chart = chart
+        self.canvas = canvas
+        domain = Self.domain(of: chart)
+    }
 
     private typealias Font = Canvas.Font
     private static let titleFont = Font(19, bold: true)
@@ -50,7 +57,7 @@ package struct ChartRenderer {
     // MARK: The shared axis
 
     /// Half an epoch of air where there are few of them, next to none where there are many.
-    private var domain: ClosedRange<Double> {
+    private static func domain(of chart: Chart) -> ClosedRange<Double> {
         let xs = chart.panels.flatMap(\.series).flatMap(\.points).map(\.x).filter(\.isFinite)
         guard let low = xs.min(), let high = xs.max() else { return 0.5...1.5 }
         // Never less than what changes numbers of this size.
@@ -72,7 +79,9 @@ package struct ChartRenderer {
         let scale = PanelScale(panel, box: box)
         drawHead(panel, box, isLogarithmic: scale.isLogarithmic)
         let isEmpty = panel.series.allSatisfy { $0.points.isEmpty }
-        drawGrid(scale, box, isLast: isLast, isEmpty: isEmpty)
+        // Without values the axis would have numbers that mean nothing.
+        let ticks = scale.hasValues ? scale.ticks() : Ticks(values: [], labels: [])
+        drawGrid(ticks, isEmpty ? Ticks(values: [], labels: []) : epochTicks(box), scale, box, isLast: isLast)
         canvas.clipped(to: Box(x: box.x, y: box.y - 6, width: box.width + 6, height: box.height + 12)) {
             for (index, series) in panel.series.enumerated() {
                 var series = series
@@ -102,14 +111,14 @@ package struct ChartRenderer {
             at: Spot(x, baseline), Self.noteFont, Palette.quiet)
     }
 
-    private func drawGrid(_ scale: PanelScale, _ box: Box, isLast: Bool, isEmpty: Bool) {
-        let ticks = isEmpty ? Ticks(values: [], labels: []) : scale.ticks()
+    private func epochTicks(_ box: Box) -> Ticks { .integers(domain, count: max(2, Int(box.width / 60))) }
+
+    private func drawGrid(_ ticks: Ticks, _ epochs: Ticks, _ scale: PanelScale, _ box: Box, isLast: Bool) {
         for (value, label) in zip(ticks.values, ticks.labels) {
             guard let y = scale.y(value) else { continue }
             canvas.line([Spot(box.x, y), Spot(box.right, y)], Palette.grid, width: 1, round: false)
             canvas.text(label, at: Spot(box.x - 8, y + 4), Self.tickFont, Palette.quiet, anchor: .end)
         }
-        let epochs = isEmpty ? ticks : Ticks.integers(domain, count: max(2, Int(box.width / 60)))
         for (value, label) in zip(epochs.values, epochs.labels) {
             let x = x(value, box)
             canvas.line([Spot(x, box.y), Spot(x, box.bottom)], Palette.grid, width: 1, round: false)

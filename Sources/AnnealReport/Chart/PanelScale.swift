@@ -4,6 +4,8 @@ import Foundation
 struct PanelScale {
     let isLogarithmic: Bool
     let range: ClosedRange<Double>
+    /// Whether there is anything to draw.
+    let hasValues: Bool
     private let box: Box
 
     init(_ panel: Chart.Panel, box: Box) {
@@ -19,6 +21,7 @@ struct PanelScale {
                     && (positive.max() ?? 1) >= ratio * (positive.min() ?? 1) * (1 - 1e-9)
             }
         let shown = isLogarithmic ? positive : values
+        hasValues = !shown.isEmpty
         guard let low = shown.min(), let high = shown.max() else {
             range = panel.limits ?? 0...1
             return
