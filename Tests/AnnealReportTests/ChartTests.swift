@@ -87,12 +87,12 @@ struct ChartTests {
     }
 
     @Test func labelsAreSpreadAsLittleAsNeeded() {
-        #expect(ChartRenderer.spread([], pitch: 10, in: 0...100).isEmpty)
-        #expect(ChartRenderer.spread([50], pitch: 10, in: 0...100) == [50])
-        #expect(ChartRenderer.spread([20, 50], pitch: 10, in: 0...100) == [20, 50])
-        #expect(ChartRenderer.spread([52, 50], pitch: 10, in: 0...100) == [56, 46])
-        #expect(ChartRenderer.spread([100, 100, 99], pitch: 10, in: 0...100) == [90, 100, 80])
-        #expect(ChartRenderer.spread([5, 5, 5], pitch: 100, in: 0...100) == [0, 50, 100])
+        #expect(LabelSpread.spread([], pitch: 10, in: 0...100).isEmpty)
+        #expect(LabelSpread.spread([50], pitch: 10, in: 0...100) == [50])
+        #expect(LabelSpread.spread([20, 50], pitch: 10, in: 0...100) == [20, 50])
+        #expect(LabelSpread.spread([52, 50], pitch: 10, in: 0...100) == [56, 46])
+        #expect(LabelSpread.spread([100, 100, 99], pitch: 10, in: 0...100) == [90, 100, 80])
+        #expect(LabelSpread.spread([5, 5, 5], pitch: 100, in: 0...100) == [0, 50, 100])
     }
 
     @Test func aCanvasThatCannotBeIsAnError() {

@@ -168,17 +168,8 @@ package final class Canvas {
 
     // MARK: Drawing
 
-    package func fill(_ box: Box, _ colour: Colour, radius: Double = 0) {
-        if radius > 0 {
-            cairo_new_sub_path(context)
-            cairo_arc(context, box.right - radius, box.y + radius, radius, -.pi / 2, 0)
-            cairo_arc(context, box.right - radius, box.bottom - radius, radius, 0, .pi / 2)
-            cairo_arc(context, box.x + radius, box.bottom - radius, radius, .pi / 2, .pi)
-            cairo_arc(context, box.x + radius, box.y + radius, radius, .pi, 1.5 * .pi)
-            cairo_close_path(context)
-        } else {
-            cairo_rectangle(context, box.x, box.y, box.width, box.height)
-        }
+    package func fill(_ box: Box, _ colour: Colour) {
+        cairo_rectangle(context, box.x, box.y, box.width, box.height)
         set(colour)
         cairo_fill(context)
     }
@@ -227,21 +218,11 @@ package final class Canvas {
         cairo_restore(context)
     }
 
-    /// Text with its baseline at `spot`; with `halo`, on a white edge that keeps it legible over lines.
-    package func text(
-        _ text: String, at spot: Spot, _ font: Font, _ colour: Colour, anchor: Anchor = .start, halo: Bool = false
-    ) {
+    /// Text with its baseline at `spot`.
+    package func text(_ text: String, at spot: Spot, _ font: Font, _ colour: Colour, anchor: Anchor = .start) {
         use(font)
         let width = advance(text)
         let x = anchor == .start ? spot.x : anchor == .middle ? spot.x - width / 2 : spot.x - width
-        if halo {
-            cairo_move_to(context, x, spot.y)
-            cairo_text_path(context, text)
-            cairo_set_line_width(context, 3)
-            cairo_set_dash(context, [], 0, 0)
-            set(Colour(0xFFFFFF, alpha: 0.9))
-            cairo_stroke(context)
-        }
         cairo_move_to(context, x, spot.y)
         set(colour)
         cairo_show_text(context, text)

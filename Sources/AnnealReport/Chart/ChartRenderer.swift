@@ -1,7 +1,7 @@
 import Foundation
 
 /// Draws a chart on a canvas of any kind: the one routine behind SVG and PNG.
-package struct ChartRenderer {
+struct ChartRenderer {
     private let chart: Chart
     private let canvas: Canvas
     private let domain: ClosedRange<Double>
@@ -204,7 +204,7 @@ package struct ChartRenderer {
         var labels = panel.series.enumerated().compactMap { index, series in
             endLabel(series, colour(panel, index), scale, box)
         }
-        let positions = Self.spread(labels.map(\.y), pitch: Self.labelPitch, in: (box.y + 4)...(box.bottom - 2))
+        let positions = LabelSpread.spread(labels.map(\.y), pitch: Self.labelPitch, in: (box.y + 4)...(box.bottom - 2))
         for (index, y) in positions.enumerated() { labels[index].y = y }
         for label in labels {
             let x = box.right + Self.labelGap
@@ -248,38 +248,6 @@ package struct ChartRenderer {
     private static func endValue(_ series: Chart.Series, _ value: Double) -> String {
         let digits = abs(value) < 1e6 ? series.digits : nil
         return digits.map { LogGrammar.fixed(value, $0) } ?? Ticks.label(value, step: nil)
-    }
-
-    /// Moves positions apart to at least `pitch`, as little as it takes, and keeps them in the range.
-    package static func spread(_ wanted: [Double], pitch: Double, in range: ClosedRange<Double>) -> [Double] {
-        let order = wanted.indices.sorted { (wanted[$0], $0) < (wanted[$1], $1) }
-        // More labels than fit: closer together, rather than outside.
-        let room = range.upperBound - range.lowerBound
-        let pitch = min(pitch, room / Double(max(1, wanted.count - 1)))
-        // Labels that touch form a block around the mean of their wishes; blocks that touch merge.
-        var blocks: [(members: [Int], centre: Double)] = []
-        func place(_ members: [Int]) -> Double {
-            let mean = members.reduce(0) { $0 + wanted[$1] } / Double(members.count)
-            let half = pitch * Double(members.count - 1) / 2
-            return max(range.lowerBound + half, min(range.upperBound - half, mean))
-        }
-        for index in order {
-            blocks.append(([index], place([index])))
-            while blocks.count > 1 {
-                let (upper, lower) = (blocks[blocks.count - 2], blocks[blocks.count - 1])
-                let distance = pitch * Double(upper.members.count + lower.members.count) / 2
-                guard lower.centre - upper.centre < distance - 1e-9 else { break }
-                blocks.removeLast(2)
-                let members = upper.members + lower.members
-                blocks.append((members, place(members)))
-            }
-        }
-        var result = wanted
-        for block in blocks {
-            let first = block.centre - pitch * Double(block.members.count - 1) / 2
-            for (position, index) in block.members.enumerated() { result[index] = first + pitch * Double(position) }
-        }
-        return result
     }
 
     // MARK: Margins
