@@ -54,5 +54,6 @@ let package = Package(
         .testTarget(name: "AnnealGraphTests", dependencies: ["AnnealGraph"]),
         .testTarget(name: "AnnealNetworksTests", dependencies: ["AnnealNetworks"]),
         .testTarget(name: "AnnealReportTests", dependencies: ["AnnealReport"]),
+        .testTarget(name: "AnnealReportTests", dependencies: ["AnnealReport", "CCairo"]),
     ]
 )
