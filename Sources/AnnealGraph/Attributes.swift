@@ -1,0 +1,137 @@
+import AnnealCore
+
+/// Reads an operator's attributes, which MXNet's files hold as strings, into types.
+public struct AttributeReader {
+    private let operation: String
+    private var rest: [String: String]
+
+    init(operation: String, _ attributes: [String: String]) {
+        self.operation = operation
+        // Annotations such as __lr_mult__ are for others.
+        rest = attributes.filter { !($0.key.hasPrefix("__") && $0.key.hasSuffix("__")) }
+        for key in AttributeReader.annotations { rest[key] = nil }
+    }
+
+    /// Annotations that files of MXNet before 0.9 write without underscores.
+    static let annotations = ["lr_mult", "wd_mult", "ctx_group", "force_mirroring", "mirror_stage"]
+
+    /// The attribute as written; nil if absent or `None`.
+    public mutating func string(_ key: String) -> String? {
+        guard let text = rest.removeValue(forKey: key), text != "None" else { return nil }
+        return text
+    }
+
+    public mutating func bool(_ key: String, default value: Bool) throws -> Bool {
+        guard let text = string(key) else { return value }
+        switch text {
+        case "True", "true", "1": return true
+        case "False", "false", "0": return false
+        default: throw wrong(key, text, "True or False")
+        }
+    }
+
+    public mutating func int(_ key: String) throws -> Int? {
+        guard let text = string(key) else { return nil }
+        guard let value = AttributeReader.parseInt(text) else { throw wrong(key, text, "a whole number") }
+        return value
+    }
+
+    public mutating func int(_ key: String, default value: Int) throws -> Int { try int(key) ?? value }
+
+    public mutating func required(_ key: String) throws -> Int {
+        guard let value = try int(key) else { throw AnnealError("", "\(operation) wants the attribute \(key)") }
+        return value
+    }
+
+    public mutating func float(_ key: String) throws -> Float? {
+        guard let text = string(key) else { return nil }
+        guard let value = Float(text) else { throw wrong(key, text, "a number") }
+        return value
+    }
+
+    public mutating func float(_ key: String, default value: Float) throws -> Float { try float(key) ?? value }
+
+    /// `(3, 3)`, `[3,3]`, `(3L, 3L)`, `3`; nil if absent, `None` or empty. An element `None` is given as nil.
+    public mutating func optionalTuple(_ key: String) throws -> [Int?]? {
+        guard let text = string(key) else { return nil }
+        var inner = Substring(text)
+        if let first = inner.first, first == "(" || first == "[" {
+            guard inner.last == (first == "(" ? ")" : "]") else { throw wrong(key, text, "a tuple such as (3, 3)") }
+            inner = inner.dropFirst().dropLast()
+        }
+        var values: [Int?] = []
+        for part in inner.split(separator: ",") {
+            let word = part.filter { $0 != " " }
+            if word.isEmpty { continue }
+            if word == "None" {
+                values.append(nil)
+            } else if let value = AttributeReader.parseInt(word) {
+                values.append(value)
+            } else {
+                throw wrong(key, text, "a tuple such as (3, 3)")
+            }
+        }
+        return values.isEmpty ? nil : values
+    }
+
+    public mutating func tuple(_ key: String) throws -> [Int]? {
+        guard let values = try optionalTuple(key) else { return nil }
+        return try values.map {
+            guard let value = $0 else { throw wrong(key, "None", "whole numbers") }
+            return value
+        }
+    }
+
+    /// One of an enumeration whose raw values are MXNet's words.
+    public mutating func choice<T: RawRepresentable & CaseIterable>(_ key: String, default value: T?) throws -> T
+    where T.RawValue == String {
+        guard let text = string(key) else {
+            guard let value else { throw AnnealError("", "\(operation) wants the attribute \(key)") }
+            return value
+        }
+        guard let chosen = T(rawValue: text) else {
+            throw wrong(key, text, "one of " + T.allCases.map(\.rawValue).joined(separator: ", "))
+        }
+        return chosen
+    }
+
+    /// Attributes that steer other engines (workspace, cuDNN) and mean nothing here.
+    public mutating func ignore(_ keys: String...) {
+        for key in keys { rest[key] = nil }
+    }
+
+    public func wrong(_ key: String, _ found: String, _ expected: String) -> AnnealError {
+        AnnealError("", "attribute \(key) of \(operation) is '\(found)'", mend: "it must be \(expected)")
+    }
+
+    func finish() throws {
+        guard let key = rest.keys.sorted().first, let value = rest[key] else { return }
+        throw AnnealError("", "\(operation) has an attribute '\(key)' = '\(value)' that Anneal does not know")
+    }
+
+    private static func parseInt(_ text: String) -> Int? {
+        let digits = text.hasSuffix("L") ? String(text.dropLast()) : text
+        guard let value = Int(digits), value > -(1 << 40), value < 1 << 40 else { return nil }
+        return value
+    }
+}
+
+/// How Python, and so MXNet's files, print attribute values.
+enum AttributeText {
+    static func bool(_ value: Bool) -> String { value ? "True" : "False" }
+
+    static func tuple(_ values: [Int]) -> String {
+        values.count == 1 ? "(\(values[0]),)" : "(" + values.map(String.init).joined(separator: ", ") + ")"
+    }
+
+    /// Python's repr of a float: `0.9`, `2e-05`, `1e-10`.
+    static func float(_ value: Double) -> String {
+        let text = "\(value)"
+        guard let exponent = text.firstIndex(of: "e") else { return text }
+        let mantissa = text[..<exponent], power = text[text.index(after: exponent)...]
+        let digits = power.drop { $0 == "-" || $0 == "+" }
+        let sign = power.first == "-" ? "-" : "+"
+        let short = mantissa.hasSuffix(".0") ? mantissa.dropLast(2) : mantissa
+        return "\(short)e\(sign)\(digits.count < 2 ? "0" : "")\(digits)"
+    }
+}

@@ -1,0 +1,124 @@
+import AnnealCore
+
+/// An operator's definition: attributes, names, shapes, and what its gradient reads. One file each under `Operators/`;
+/// the CPU kernels are in the file of the same name under the engine's `Kernels/`.
+public protocol Operator: Sendable {
+    /// MXNet's name, as symbol JSON writes it.
+    static var name: String { get }
+    /// Other names under which MXNet's files hold it.
+    static var aliases: [String] { get }
+
+    /// Reads the attributes; the registry refuses what is left unread.
+    init(_ attributes: inout AttributeReader) throws
+
+    /// Names of the inputs without the auxiliary ones; automatic variables are called `LAYER_NAME`.
+    var inputNames: [String] { get }
+    /// Names of the inputs that the operator itself changes; they come last.
+    var auxiliaryNames: [String] { get }
+    /// The `__init__` attribute that MXNet gives automatic auxiliary variables.
+    var auxiliaryInitializers: [String] { get }
+    var outputNames: [String] { get }
+    /// Outputs that MXNet's files count in `node_row_ptr`, the hidden ones included.
+    var storedOutputCount: Int { get }
+
+    /// Fills in input shapes that follow from the others and gives the output shapes, or nil if not enough is known.
+    /// Throws an error, without the layer's name, when shapes do not fit.
+    func inferShapes(_ inputs: inout [Shape?]) throws -> [Shape]?
+
+    /// Shapes of what the forward pass leaves for the backward pass beside its outputs (in training only).
+    func savedShapes(inputs: [Shape], outputs: [Shape]) -> [Shape]
+    /// The backward pass in parts; a part none of whose gradients is wanted is dropped.
+    var backward: [BackwardPart] { get }
+    /// The outputs are those of a loss: the backward pass starts here and reads no head gradient.
+    var isLoss: Bool { get }
+    /// The output is the input's memory under another shape: nothing is computed (plain layouts only).
+    var isView: Bool { get }
+}
+
+/// A part of an operator's backward pass.
+public struct BackwardPart: Sendable {
+    public enum Read: Sendable, Equatable {
+        case input(Int)
+        case output(Int)
+        case saved(Int)
+        /// The gradient of an output.
+        case head(Int)
+    }
+
+    public let reads: [Read]
+    /// The inputs whose gradients it gives.
+    public let writes: [Int]
+
+    public init(reads: [Read], writes: [Int]) {
+        self.reads = reads
+        self.writes = writes
+    }
+}
+
+extension Operator {
+    public static var aliases: [String] { [] }
+    public var inputNames: [String] { ["data"] }
+    public var auxiliaryNames: [String] { [] }
+    public var auxiliaryInitializers: [String] { [] }
+    public var outputNames: [String] { ["output"] }
+    public var storedOutputCount: Int { outputNames.count }
+    public func savedShapes(inputs: [Shape], outputs: [Shape]) -> [Shape] { [] }
+    public var isLoss: Bool { false }
+    public var isView: Bool { false }
+
+    /// One part that reads all inputs, all outputs and all heads and gives every gradient.
+    public var backward: [BackwardPart] {
+        let inputs = inputNames.indices, outputs = outputNames.indices
+        return [
+            BackwardPart(
+                reads: inputs.map { .input($0) } + outputs.map { .output($0) } + outputs.map { .head($0) },
+                writes: Array(inputs))
+        ]
+    }
+
+    /// The first input's shape, for operators that keep it.
+    package func sameShape(_ inputs: inout [Shape?]) throws -> [Shape]? { inputs[0].map { [$0] } }
+
+    /// All inputs have one shape, which any of them gives.
+    package func unify(_ inputs: inout [Shape?]) throws -> Shape? {
+        guard let shape = inputs.lazy.compactMap({ $0 }).first else { return nil }
+        for index in inputs.indices { try expect(&inputs[index], shape, inputNames[index]) }
+        return shape
+    }
+
+    /// Sets an input's shape, or checks it.
+    package func expect(_ input: inout Shape?, _ shape: Shape, _ name: String) throws {
+        if let given = input, given != shape {
+            throw AnnealError("", "\(name) has the shape \(given), \(Self.name) wants \(shape)")
+        }
+        input = shape
+    }
+}
+
+/// All operators by MXNet's names and aliases.
+public enum OperatorRegistry {
+    static let all: [String: any Operator.Type] = {
+        var table: [String: any Operator.Type] = [:]
+        for type in operatorTypes {
+            table[type.name] = type
+            for alias in type.aliases { table[alias] = type }
+        }
+        return table
+    }()
+
+    /// The names under which operators are known, without aliases.
+    public static var names: [String] { operatorTypes.map { $0.name } }
+
+    /// The name that MXNet 1.9.1 writes for an operator, e.g. `SoftmaxOutput` for `Softmax`; nil if unknown.
+    public static func canonicalName(_ name: String) -> String? { all[name].map { $0.name } }
+
+    static func make(_ name: String, _ attributes: [String: String]) throws -> any Operator {
+        guard let type = all[name] else {
+            throw AnnealError("", "operator \(name) is not known", mend: "Anneal has no such operator yet")
+        }
+        var reader = AttributeReader(operation: name, attributes)
+        let op = try type.init(&reader)
+        try reader.finish()
+        return op
+    }
+}

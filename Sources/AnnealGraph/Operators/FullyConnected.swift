@@ -1,0 +1,45 @@
+import AnnealCore
+
+/// MXNet's `FullyConnected`: data (batch, …) flattened to (batch, k), or with `flatten=False` (…, k); weight
+/// (num_hidden, k), bias (num_hidden,); output data · weightᵀ + bias.
+public struct FullyConnected: Operator {
+    public static let name = "FullyConnected"
+    public let numHidden: Int
+    public let noBias: Bool
+    public let flatten: Bool
+
+    public init(_ attributes: inout AttributeReader) throws {
+        numHidden = try attributes.required("num_hidden")
+        noBias = try attributes.bool("no_bias", default: false)
+        flatten = try attributes.bool("flatten", default: true)
+        guard numHidden > 0 else { throw attributes.wrong("num_hidden", "\(numHidden)", "positive") }
+    }
+
+    public var inputNames: [String] { noBias ? ["data", "weight"] : ["data", "weight", "bias"] }
+
+    public func inferShapes(_ inputs: inout [Shape?]) throws -> [Shape]? {
+        guard let data = inputs[0], data.rank >= 1 else { return nil }
+        let width = flatten ? data.dims.dropFirst().reduce(1, *) : data[-1]
+        try expect(&inputs[1], [numHidden, width], "weight")
+        if !noBias { try expect(&inputs[2], [numHidden], "bias") }
+        return [flatten ? [data[0], numHidden] : Shape(data.dims.dropLast() + [numHidden])]
+    }
+
+    public var backward: [BackwardPart] {
+        [
+            BackwardPart(reads: [.input(0), .head(0)], writes: noBias ? [1] : [1, 2]),
+            BackwardPart(reads: [.input(1), .head(0)], writes: [0]),
+        ]
+    }
+}
+
+extension SymbolBuilder {
+    /// - Parameter data: (batch, …), flattened to (batch, k).
+    public func fullyConnected(
+        _ data: Symbol, numHidden: Int, noBias: Bool? = nil, name: String? = nil
+    ) -> Symbol {
+        apply(
+            FullyConnected.name, name: name, inputs: [data],
+            attributes: ["num_hidden": "\(numHidden)", "no_bias": noBias.map(AttributeText.bool)])
+    }
+}

@@ -1,0 +1,105 @@
+import AnnealCore
+
+/// MXNet's `Pooling` over 1 to 3 spatial axes; each output extent is 1 + floor((x + 2 pad - kernel) / stride), or ceil with
+/// `pooling_convention=full`.
+public struct Pooling: Operator {
+    public enum Kind: String, CaseIterable, Sendable { case max, avg, sum, lp }
+    enum Convention: String, CaseIterable, Sendable { case valid, full, same }
+
+    public static let name = "Pooling"
+    public static let aliases = ["Pooling_v1"]
+    public let kind: Kind
+    public let globalPool: Bool
+    public let countIncludePad: Bool
+    /// The p of `lp`.
+    public let power: Int
+    let kernel: [Int]?
+    let stride: [Int]?
+    let pad: [Int]?
+    let full: Bool
+
+    public init(_ attributes: inout AttributeReader) throws {
+        kind = try attributes.choice("pool_type", default: .max)
+        globalPool = try attributes.bool("global_pool", default: false)
+        countIncludePad = try attributes.bool("count_include_pad", default: true)
+        power = try attributes.int("p_value", default: 2)
+        kernel = try attributes.tuple("kernel")
+        stride = try attributes.tuple("stride")
+        pad = try attributes.tuple("pad")
+        let convention: Convention = try attributes.choice("pooling_convention", default: .valid)
+        full = convention == .full
+        attributes.ignore("cudnn_off")
+        if convention == .same { throw attributes.wrong("pooling_convention", "same", "valid or full") }
+        guard (1...3).contains(power) else { throw attributes.wrong("p_value", "\(power)", "1, 2 or 3") }
+        guard globalPool || kernel != nil else { throw AnnealError("", "Pooling wants the attribute kernel") }
+        if let layout = attributes.string("layout"), !["NCW", "NCHW", "NCDHW"].contains(layout) {
+            throw attributes.wrong("layout", layout, "NCW, NCHW or NCDHW")
+        }
+    }
+
+    /// Max pooling keeps the winners' places beside its output.
+    public var storedOutputCount: Int { kind == .max ? 2 : 1 }
+
+    /// Kernel, stride and pad for data of a shape; a global pool's kernel is the whole image.
+    public func window(_ data: Shape) throws -> (kernel: [Int], stride: [Int], pad: [Int]) {
+        let axes = data.rank - 2
+        guard (1...3).contains(axes) else { throw AnnealError("", "data has the shape \(data), pooling wants 3 to 5 axes") }
+        let ones = Array(repeating: 1, count: axes), zeros = Array(repeating: 0, count: axes)
+        if globalPool { return (Array(data.dims.dropFirst(2)), ones, zeros) }
+        let window = (kernel: kernel ?? ones, stride: stride ?? ones, pad: pad ?? zeros)
+        guard window.kernel.count == axes, window.stride.count == axes, window.pad.count == axes else {
+            throw AnnealError("", "kernel, stride and pad do not have the \(axes) axes of data \(data)")
+        }
+        for axis in 0..<axes {
+            guard window.kernel[axis] > 0, window.stride[axis] > 0, window.pad[axis] >= 0 else {
+                throw AnnealError("", "kernel \(window.kernel), stride \(window.stride), pad \(window.pad) are out of range")
+            }
+            guard window.pad[axis] < window.kernel[axis] else {
+                throw AnnealError("", "pad \(window.pad) must be less than the kernel \(window.kernel)")
+            }
+            guard window.kernel[axis] <= data[axis + 2] + 2 * window.pad[axis] else {
+                throw AnnealError(
+                    "", "the kernel \(window.kernel) is larger than the padded data \(data)",
+                    mend: "the image is too small for this network")
+            }
+        }
+        return window
+    }
+
+    public func inferShapes(_ inputs: inout [Shape?]) throws -> [Shape]? {
+        guard let data = inputs[0] else { return nil }
+        let (kernel, stride, pad) = try window(data)
+        let extents = kernel.indices.map { axis in
+            let span = data[axis + 2] + 2 * pad[axis] - kernel[axis]
+            return 1 + (full ? (span + stride[axis] - 1) / stride[axis] : span / stride[axis])
+        }
+        return [Shape(data.dims.prefix(2) + extents)]
+    }
+
+    /// The winners' spatial indices, 32-bit integers in the space of floats.
+    public func savedShapes(inputs: [Shape], outputs: [Shape]) -> [Shape] { kind == .max ? [outputs[0]] : [] }
+
+    public var backward: [BackwardPart] {
+        switch kind {
+        case .max: [BackwardPart(reads: [.saved(0), .head(0)], writes: [0])]
+        case .lp: [BackwardPart(reads: [.head(0), .input(0), .output(0)], writes: [0])]
+        case .avg, .sum: [BackwardPart(reads: [.head(0)], writes: [0])]
+        }
+    }
+}
+
+extension SymbolBuilder {
+    /// - Parameter data: (batch, channels, height, width)
+    public func pooling(
+        _ data: Symbol, kind: Pooling.Kind, kernel: [Int]? = nil, stride: [Int]? = nil, pad: [Int]? = nil,
+        global: Bool? = nil, convention: String? = nil, name: String? = nil
+    ) -> Symbol {
+        apply(
+            Pooling.name, name: name, inputs: [data],
+            attributes: [
+                "kernel": kernel.map(AttributeText.tuple), "stride": stride.map(AttributeText.tuple),
+                "pad": pad.map(AttributeText.tuple), "pool_type": kind.rawValue,
+                "global_pool": global.map(AttributeText.bool), "pooling_convention": convention,
+            ])
+    }
+}

@@ -1,0 +1,102 @@
+import AnnealCore
+
+/// The shapes of a graph for given input shapes.
+public struct InferredShapes: Sendable {
+    /// Shapes by variable name: inputs, parameters, auxiliary states.
+    public let variables: [String: Shape]
+    /// Shapes of each node's outputs, in the order of `Symbol.nodes`.
+    public let nodes: [[Shape]]
+    /// Shapes of the symbol's outputs.
+    public let outputs: [Shape]
+}
+
+extension Symbol {
+    /// MXNet's `infer_shape`: from the shapes of the inputs to those of every parameter and output.
+    ///
+    /// Errors name the layer whose shapes do not fit, or the variables that remain unknown.
+    public func inferShapes(_ given: [String: Shape]) throws -> InferredShapes {
+        let nodes = self.nodes
+        var position: [ObjectIdentifier: Int] = [:]
+        for (index, node) in nodes.enumerated() { position[ObjectIdentifier(node)] = index }
+        var shapes: [[Shape?]] = try nodes.map { node in
+            guard node.isVariable else { return Array(repeating: nil, count: try node.makeOperator().outputNames.count) }
+            return [given[node.name] ?? Symbol.declaredShape(node)]
+        }
+        let operators = try nodes.map { $0.isVariable ? nil : try $0.makeOperator() }
+
+        // Mostly one pass; a second one when a shape is known from its consumers only.
+        var changed = true
+        while changed {
+            changed = false
+            for (index, node) in nodes.enumerated() {
+                guard let op = operators[index] else { continue }
+                let known = op.inputNames.count + op.auxiliaryNames.count
+                guard node.inputs.count == known else {
+                    throw AnnealError(
+                        "layer \(node.name)", "\(type(of: op).name) has \(node.inputs.count) inputs, expected \(known)")
+                }
+                var inputs = node.inputs.map { entry -> Shape? in
+                    guard let at = position[ObjectIdentifier(entry.node)], entry.index < shapes[at].count else { return nil }
+                    return shapes[at][entry.index]
+                }
+                let before = inputs
+                let outputs: [Shape]?
+                do {
+                    outputs = try op.inferShapes(&inputs)
+                } catch let error as AnnealError {
+                    throw error.within("layer \(node.name)")
+                }
+                for (entry, (old, new)) in zip(node.inputs, zip(before, inputs)) where old == nil && new != nil {
+                    guard let at = position[ObjectIdentifier(entry.node)], entry.index < shapes[at].count else { continue }
+                    shapes[at][entry.index] = new
+                    changed = true
+                }
+                if let outputs, shapes[index].contains(nil) {
+                    for shape in outputs where shape.dims.contains(where: { $0 <= 0 }) || shape.isTooLarge {
+                        throw AnnealError(
+                            "layer \(node.name)", "its output would have the shape \(shape)",
+                            mend: "the input is too small or too large for this layer; check the image shape")
+                    }
+                    shapes[index] = outputs
+                    changed = true
+                }
+            }
+        }
+
+        let unknown = nodes.indices.filter { shapes[$0].contains(nil) }.map { nodes[$0].name }
+        guard unknown.isEmpty else {
+            throw AnnealError(
+                "symbol", "the shapes of \(unknown.prefix(5).joined(separator: ", ")) cannot be inferred",
+                mend: "give the shapes of the inputs \(try inputNames(unknown: unknown))")
+        }
+        let complete = shapes.map { $0.compactMap { $0 } }
+        var variables: [String: Shape] = [:]
+        for (node, shape) in zip(nodes, complete) where node.isVariable { variables[node.name] = shape[0] }
+        let outputs = self.outputs.map { complete[position[ObjectIdentifier($0.node)] ?? 0][$0.index] }
+        return InferredShapes(variables: variables, nodes: complete, outputs: outputs)
+    }
+
+    private func inputNames(unknown: [String]) throws -> String {
+        try argumentNames().filter { unknown.contains($0) }.prefix(5).joined(separator: ", ")
+    }
+
+    private static func declaredShape(_ node: Node) -> Shape? {
+        guard let text = node.attributes["__shape__"] else { return nil }
+        var reader = AttributeReader(operation: "variable", ["shape": text])
+        guard let dims = try? reader.tuple("shape"), dims.allSatisfy({ $0 > 0 }) else { return nil }
+        return Shape(dims)
+    }
+}
+
+extension Shape {
+    /// More elements than any memory holds; products are taken with care.
+    var isTooLarge: Bool {
+        var product = 1
+        for extent in dims {
+            let (next, overflow) = product.multipliedReportingOverflow(by: extent)
+            if overflow || next > 1 << 40 { return true }
+            product = next
+        }
+        return false
+    }
+}

@@ -1,0 +1,132 @@
+import AnnealCore
+
+/// A node of a symbol graph: a variable, or an operator applied to entries of other nodes. Immutable.
+public final class Node: Sendable {
+    /// The MXNet name of the operator; nil for a variable.
+    public let operation: String?
+    public let name: String
+    /// The attributes as MXNet writes them, operator parameters and annotations (`__lr_mult__`) together.
+    public let attributes: [String: String]
+    public let inputs: [Entry]
+
+    public init(operation: String?, name: String, attributes: [String: String] = [:], inputs: [Entry] = []) {
+        self.operation = operation
+        self.name = name
+        self.attributes = attributes
+        self.inputs = inputs
+    }
+
+    public var isVariable: Bool { operation == nil }
+
+    /// The typed operator. Throws an error that names the layer and the attribute.
+    public func makeOperator() throws -> any Operator {
+        guard let operation else { throw AnnealError(name, "is a variable, not an operator") }
+        do {
+            return try OperatorRegistry.make(operation, attributes)
+        } catch let error as AnnealError {
+            throw error.within("layer \(name)")
+        }
+    }
+}
+
+/// One output of a node.
+public struct Entry: Sendable {
+    public let node: Node
+    public let index: Int
+
+    public init(_ node: Node, _ index: Int = 0) {
+        self.node = node
+        self.index = index
+    }
+}
+
+/// A graph of operators with one or more outputs: what a user builds and what `-symbol.json` holds.
+///
+/// A symbol says nothing of shapes, devices or memory; `Executor` compiles it for given input shapes.
+public struct Symbol: Sendable {
+    public let outputs: [Entry]
+
+    public init(_ outputs: [Entry]) { self.outputs = outputs }
+    public init(_ node: Node) { self.init([Entry(node)]) }
+
+    /// A free variable: an input or a parameter, told apart by what is fed.
+    public static func variable(_ name: String, attributes: [String: String] = [:]) -> Symbol {
+        Symbol(Node(operation: nil, name: name, attributes: attributes))
+    }
+
+    /// Several symbols as the outputs of one.
+    public static func group(_ symbols: [Symbol]) -> Symbol { Symbol(symbols.flatMap(\.outputs)) }
+
+    public subscript(index: Int) -> Symbol { Symbol([outputs[index]]) }
+
+    /// All nodes, each after its inputs, in MXNet's order (depth first from the outputs, inputs left to right).
+    public var nodes: [Node] {
+        var order: [Node] = []
+        var seen = Set<ObjectIdentifier>()
+        // An explicit stack: graphs may be thousands of nodes deep.
+        var stack: [(node: Node, next: Int)] = []
+        for output in outputs where seen.insert(ObjectIdentifier(output.node)).inserted {
+            stack.append((output.node, 0))
+            while let (node, next) = stack.last {
+                if next < node.inputs.count {
+                    stack[stack.count - 1].next += 1
+                    let input = node.inputs[next].node
+                    if seen.insert(ObjectIdentifier(input)).inserted { stack.append((input, 0)) }
+                } else {
+                    order.append(node)
+                    stack.removeLast()
+                }
+            }
+        }
+        return order
+    }
+
+    /// The names of MXNet's `list_arguments()`: inputs and parameters, in graph order.
+    public func argumentNames() throws -> [String] {
+        let auxiliary = try auxiliaryNodes()
+        return nodes.filter { $0.isVariable && !auxiliary.contains(ObjectIdentifier($0)) }.map(\.name)
+    }
+
+    /// The names of MXNet's `list_auxiliary_states()`: variables that operators change, e.g. moving averages.
+    public func auxiliaryNames() throws -> [String] {
+        let auxiliary = try auxiliaryNodes()
+        return nodes.filter { auxiliary.contains(ObjectIdentifier($0)) }.map(\.name)
+    }
+
+    /// The names of MXNet's `list_outputs()`.
+    public func outputNames() throws -> [String] { try outputs.map { try Symbol.outputName($0) } }
+
+    static func outputName(_ entry: Entry) throws -> String {
+        guard !entry.node.isVariable else { return entry.node.name }
+        let names = try entry.node.makeOperator().outputNames
+        guard entry.index < names.count else {
+            throw AnnealError("layer \(entry.node.name)", "has \(names.count) outputs, number \(entry.index) is asked for")
+        }
+        return "\(entry.node.name)_\(names[entry.index])"
+    }
+
+    func auxiliaryNodes() throws -> Set<ObjectIdentifier> {
+        var result = Set<ObjectIdentifier>()
+        for node in nodes where !node.isVariable {
+            let op = try node.makeOperator()
+            for entry in node.inputs.dropFirst(op.inputNames.count) where entry.node.isVariable {
+                result.insert(ObjectIdentifier(entry.node))
+            }
+        }
+        return result
+    }
+
+    /// Every entry of the graph as an output, MXNet's `get_internals()`.
+    public func internals() throws -> Symbol {
+        Symbol(
+            try nodes.flatMap { node in
+                (0..<(node.isVariable ? 1 : try node.makeOperator().outputNames.count)).map { Entry(node, $0) }
+            })
+    }
+
+    /// The internal output of that name, e.g. `flatten0_output`.
+    public func output(named name: String) throws -> Symbol {
+        for entry in try internals().outputs where try Symbol.outputName(entry) == name { return Symbol([entry]) }
+        throw AnnealError("symbol", "has no output \(name)", mend: "'anneal summary' lists the layers")
+    }
+}

@@ -1,0 +1,162 @@
+import AnnealCore
+import Foundation
+
+/// MXNet's `-symbol.json`.
+extension Symbol {
+    /// Writes the graph as MXNet 1.9.1 does, byte for byte.
+    public func json() throws -> String {
+        let nodes = self.nodes
+        var position: [ObjectIdentifier: Int] = [:]
+        for (index, node) in nodes.enumerated() { position[ObjectIdentifier(node)] = index }
+        // How often operators have changed a variable (an auxiliary state) so far.
+        var versions: [ObjectIdentifier: Int] = [:]
+        func reference(_ entry: Entry) -> String {
+            let node = ObjectIdentifier(entry.node)
+            return "[\(position[node] ?? 0), \(entry.index), \(versions[node] ?? 0)]"
+        }
+
+        var rowPointer = [0]
+        var texts: [String] = []
+        for node in nodes {
+            var lines = ["      \"op\": \(quoted(node.operation ?? "null"))", "      \"name\": \(quoted(node.name))"]
+            let pairs = node.attributes.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
+                .map { "\(quoted($0.key)): \(quoted($0.value))" }
+            // An object of one pair stays on its line.
+            if pairs.count == 1 {
+                lines.append("      \"attrs\": {\(pairs[0])}")
+            } else if pairs.count > 1 {
+                let body = pairs.map { "        \($0)" }.joined(separator: ", \n")
+                lines.append("      \"attrs\": {\n\(body)\n      }")
+            }
+            var stored = 1
+            if !node.isVariable {
+                let op = try node.makeOperator()
+                stored = op.storedOutputCount
+                for state in node.inputs.dropFirst(op.inputNames.count) where state.node.isVariable {
+                    versions[ObjectIdentifier(state.node), default: 0] += 1
+                }
+            }
+            lines.append("      \"inputs\": \(list(node.inputs.map(reference), indent: "      "))")
+            texts.append("    {\n\(lines.joined(separator: ", \n"))\n    }")
+            rowPointer.append(rowPointer[rowPointer.count - 1] + stored)
+        }
+        let variables = nodes.indices.filter { nodes[$0].isVariable }
+        // The heads are counted from zero: a symbol's own outputs have no version.
+        let heads = outputs.map { "[\(position[ObjectIdentifier($0.node)] ?? 0), \($0.index), 0]" }
+        return """
+            {
+              "nodes": [
+            \(texts.joined(separator: ", \n"))
+              ],\u{20}
+              "arg_nodes": \(list(variables.map(String.init))),\u{20}
+              "node_row_ptr": \(list(rowPointer.map(String.init))),\u{20}
+              "heads": \(list(heads)),\u{20}
+              "attrs": {"mxnet_version": ["int", 10901]}
+            }
+            """
+    }
+
+    /// A list of more than ten elements has each on its own line, as MXNet writes it.
+    private func list(_ elements: [String], indent: String = "  ") -> String {
+        guard elements.count > 10 else { return "[" + elements.joined(separator: ", ") + "]" }
+        return "[\n" + elements.map { "\(indent)  \($0)" }.joined(separator: ", \n") + "\n\(indent)]"
+    }
+
+    private func quoted(_ text: String) -> String {
+        var result = "\""
+        for character in text.unicodeScalars {
+            switch character {
+            case "\"": result += "\\\""
+            case "\\": result += "\\\\"
+            case "\n": result += "\\n"
+            case "\r": result += "\\r"
+            case "\t": result += "\\t"
+            default: result.unicodeScalars.append(character)
+            }
+        }
+        return result + "\""
+    }
+
+    /// Reads a symbol file.
+    public static func load(_ path: String) throws -> Symbol {
+        do {
+            return try Symbol(json: try Files.read(path))
+        } catch let error as AnnealError where error.place != path {
+            throw error.within(path)
+        }
+    }
+
+    /// Reads symbol JSON of MXNet 0.8 to 1.9, upgrading what older versions wrote otherwise.
+    public init(json: Data) throws {
+        let object: Any
+        do {
+            object = try JSONSerialization.jsonObject(with: json)
+        } catch {
+            throw AnnealError("", "is not JSON", mend: "a symbol file is written by Anneal or MXNet as PREFIX-symbol.json")
+        }
+        guard let root = object as? [String: Any], let list = root["nodes"] as? [Any], let heads = root["heads"] as? [Any]
+        else { throw AnnealError("", "is JSON, but not an MXNet symbol", mend: "it has no nodes and heads") }
+
+        let version = SymbolUpgrade.version(root)
+        var nodes: [Node] = []
+        for (index, item) in list.enumerated() {
+            guard let item = item as? [String: Any], let operation = item["op"] as? String, let name = item["name"] as? String
+            else { throw AnnealError("node \(index)", "has no op and name") }
+            var stored = StoredNode(operation: operation == "null" ? nil : operation, name: name)
+            // "attrs" since 1.2, "attr" before; operator parameters were in "param" before 0.9.
+            for key in ["param", "attr", "attrs"] {
+                guard let values = item[key] else { continue }
+                guard let values = values as? [String: Any] else {
+                    throw AnnealError("node \(name)", "\(key) is not an object of strings")
+                }
+                for (attribute, value) in values {
+                    guard let text = value as? String else {
+                        throw AnnealError("node \(name)", "attribute \(attribute) is not a string")
+                    }
+                    stored.attributes[attribute] = text
+                }
+            }
+            for input in item["inputs"] as? [Any] ?? [] {
+                stored.inputs.append(try Symbol.entry(input, of: "node \(name)", nodes: nodes))
+            }
+            nodes.append(try SymbolUpgrade.upgrade(stored, from: version))
+        }
+        outputs = try heads.map { try Symbol.entry($0, of: "heads", nodes: nodes) }
+        guard !outputs.isEmpty else { throw AnnealError("heads", "is empty", mend: "a symbol has at least one output") }
+        // Unknown operators and attributes are told now, not in the middle of a run.
+        for node in self.nodes where !node.isVariable {
+            let op = try node.makeOperator()
+            let wanted = op.inputNames.count + op.auxiliaryNames.count
+            guard node.inputs.count == wanted else {
+                throw AnnealError("layer \(node.name)", "has \(node.inputs.count) inputs, \(type(of: op).name) wants \(wanted)")
+            }
+            for input in node.inputs { _ = try Symbol.outputName(input) }
+        }
+        for output in outputs { _ = try Symbol.outputName(output) }
+        var names = Set<String>()
+        for node in self.nodes where node.isVariable {
+            guard names.insert(node.name).inserted else {
+                throw AnnealError("node \(node.name)", "stands twice in the graph", mend: "each variable needs its own name")
+            }
+        }
+    }
+
+    private static func entry(_ value: Any, of place: String, nodes: [Node]) throws -> Entry {
+        guard let numbers = value as? [Int], (2...3).contains(numbers.count) else {
+            throw AnnealError(place, "an input is not [node, output, version]")
+        }
+        guard nodes.indices.contains(numbers[0]) else {
+            throw AnnealError(place, "refers to node \(numbers[0]), which does not come before it")
+        }
+        guard (0..<1_000_000).contains(numbers[1]) else { throw AnnealError(place, "refers to output \(numbers[1])") }
+        return Entry(nodes[numbers[0]], numbers[1])
+    }
+}
+
+/// A node as a file has it, before upgrades.
+struct StoredNode {
+    var operation: String?
+    var name: String
+    var attributes: [String: String] = [:]
+    var inputs: [Entry] = []
+}
