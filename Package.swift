@@ -51,6 +51,7 @@ let package = Package(
         // Repeats MXNet-made cases: `make conformance`.
         .executableTarget(name: "anneal-conformance", dependencies: ["Anneal"], path: "Sources/AnnealConformance"),
 
+        .testTarget(name: "AnnealDataTests", dependencies: ["AnnealData", "AnnealGraph"]),
         .testTarget(name: "AnnealGraphTests", dependencies: ["AnnealGraph"]),
         .testTarget(name: "AnnealNetworksTests", dependencies: ["AnnealNetworks"]),
         .testTarget(name: "AnnealReportTests", dependencies: ["AnnealReport"]),

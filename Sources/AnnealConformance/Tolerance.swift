@@ -1,4 +1,4 @@
-import Anneal
+import AnnealCore
 import Foundation
 
 /// x matches r when |x - r| <= rtol |r| + atolRel max|r| + atol, the maximum over the array.
