@@ -3,9 +3,29 @@ import AnnealGraph
 
 /// The networks of MXNet's image-classification example by their `--network` names.
 public enum Networks {
-    private static let builders: [(name: String, build: @Sendable (NetworkOptions) throws -> Symbol)] = [
+    private typealias Builder = @Sendable (NetworkOptions) throws -> Symbol
+
+    private static let builders: [(name: String, build: Builder)] = [
+        ("alexnet", { alexnet(numClasses: $0.numClasses, dtype: $0.dtype) }),
+        (
+            "densenet",
+            { try densenet(numClasses: $0.numClasses, numLayers: try $0.layers(of: "densenet", densenetDepths)) }
+        ),
+        ("googlenet", { googlenet(numClasses: $0.numClasses) }),
+        ("inception-bn", { try inceptionBN(numClasses: $0.numClasses, imageShape: $0.imageShape) }),
+        ("inception-resnet-v2", { inceptionResNetV2(numClasses: $0.numClasses) }),
+        ("inception-v3", { inceptionV3(numClasses: $0.numClasses, dtype: $0.dtype) }),
+        ("inception-v4", { inceptionV4(numClasses: $0.numClasses, dtype: $0.dtype) }),
         ("lenet", { lenet(numClasses: $0.numClasses) }),
         ("mlp", { mlp(numClasses: $0.numClasses) }),
+        (
+            "mobilenet",
+            {
+                try mobilenet(
+                    numClasses: $0.numClasses, multiplier: $0.multiplier, resolution: $0.resolution ?? $0.imageShape[1])
+            }
+        ),
+        ("mobilenetv2", { try mobilenetV2(numClasses: $0.numClasses, multiplier: $0.multiplier) }),
         (
             "resnet",
             {
@@ -14,6 +34,8 @@ public enum Networks {
                     imageShape: $0.imageShape, dtype: $0.dtype)
             }
         ),
+        ("resnet-v1", resnetV1(_:)),
+        ("resnetv1", resnetV1(_:)),
         (
             "resnext",
             {
@@ -22,7 +44,24 @@ public enum Networks {
                     imageShape: $0.imageShape, numGroup: $0.numGroup, dtype: $0.dtype)
             }
         ),
+        ("squeezenet", { squeezenet(numClasses: $0.numClasses) }),
+        ("squeezenet1.0", { squeezenet(numClasses: $0.numClasses, version: .v1_0) }),
+        (
+            "vgg",
+            {
+                try vgg(
+                    numClasses: $0.numClasses, numLayers: $0.numLayers ?? 11, batchNorm: $0.batchNorm,
+                    dtype: $0.dtype)
+            }
+        ),
     ]
+
+    /// MXNet's example has this network twice, under two names.
+    @Sendable private static func resnetV1(_ options: NetworkOptions) throws -> Symbol {
+        try AnnealNetworks.resnetV1(
+            numClasses: options.numClasses, numLayers: try options.layers(of: "resnet-v1", resnetDepths(options.imageShape)),
+            imageShape: options.imageShape, dtype: options.dtype)
+    }
 
     /// All names, sorted.
     public static var names: [String] { builders.map(\.name) }

@@ -22,7 +22,7 @@ public func resnet(
     return net.residualHead(body, numClasses: numClasses, dtype: dtype)
 }
 
-private let resnetSmallHeight = 28
+let resnetSmallHeight = 28
 
 func resnetDepths(_ imageShape: [Int]) -> String { ResidualPlan.depths(smallImage: imageShape[1] <= resnetSmallHeight) }
 
