@@ -48,7 +48,11 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ]),
+        // Repeats MXNet-made cases: `make conformance`.
+        .executableTarget(name: "anneal-conformance", dependencies: ["Anneal"], path: "Sources/AnnealConformance"),
+
         .testTarget(name: "AnnealGraphTests", dependencies: ["AnnealGraph"]),
         .testTarget(name: "AnnealNetworksTests", dependencies: ["AnnealNetworks"]),
+        .testTarget(name: "AnnealReportTests", dependencies: ["AnnealReport"]),
     ]
 )

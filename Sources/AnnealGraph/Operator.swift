@@ -85,17 +85,17 @@ extension Operator {
     }
 
     /// The first input's shape, for operators that keep it.
-    func sameShape(_ inputs: inout [Shape?]) throws -> [Shape]? { inputs[0].map { [$0] } }
+    package func sameShape(_ inputs: inout [Shape?]) throws -> [Shape]? { inputs[0].map { [$0] } }
 
     /// All inputs have one shape, which any of them gives.
-    func unify(_ inputs: inout [Shape?]) throws -> Shape? {
+    package func unify(_ inputs: inout [Shape?]) throws -> Shape? {
         guard let shape = inputs.lazy.compactMap({ $0 }).first else { return nil }
         for index in inputs.indices { try expect(&inputs[index], shape, inputNames[index]) }
         return shape
     }
 
     /// Sets an input's shape, or checks it.
-    func expect(_ input: inout Shape?, _ shape: Shape, _ name: String) throws {
+    package func expect(_ input: inout Shape?, _ shape: Shape, _ name: String) throws {
         if let given = input, given != shape {
             throw AnnealError("", "\(name) has the shape \(given), \(Self.name) wants \(shape)")
         }

@@ -1,0 +1,5 @@
+enum CaseOutcome {
+    case passed
+    case failed(String)
+    case skipped(String)
+}

@@ -1,0 +1,97 @@
+import AnnealReport
+import AnnealTrain
+import Foundation
+import Testing
+
+#if canImport(FoundationXML)
+    import FoundationXML
+#endif
+
+struct ChartTests {
+    /// Every case that must draw. Set ANNEAL_CHARTS to a folder to keep the pictures and look at them.
+    static let cases: [(name: String, chart: Chart)] = {
+        let title = "resnet-20 on CIFAR-10"
+        let subtitle = "anneal train --network resnet --num-layers 20 --batch-size 128 --lr 0.05 · 3,28,28 · seed 0"
+        func curves(_ epochs: [EpochReport]) -> Chart { CurvesWriter.chart(title: title, subtitle: subtitle, epochs: epochs) }
+        var topK = Sample.run(60)
+        for index in topK.indices {
+            topK[index].validation.append(MetricValue(name: "top_k_accuracy_5", value: 0.99 - 0.2 / Double(index + 1)))
+        }
+        let runs = (0..<9).map { run in
+            Chart.Series(
+                label: "run \(run) with a rather long name of a configuration",
+                points: (1...50).map { Chart.Point(Double($0), 0.9 - 0.5 / Double($0 + run) - 0.002 * Double(run)) })
+        }
+        let extremes = [1e-300, 1e300, -1e300, .infinity, -.infinity, .nan, 0].enumerated().map {
+            Chart.Point(Double($0.offset), $0.element)
+        }
+        return [
+            ("empty", curves([])), ("one", curves(Sample.run(1))), ("three", curves(Sample.run(3))),
+            ("twelve", curves(Sample.run(12))), ("300", curves(Sample.run(300))), ("1000", curves(Sample.run(1000))),
+            ("holes", curves(Sample.run(40, hole: 12..<16))), ("all-nan", curves(Sample.run(5, hole: 0..<5))),
+            ("no-validation", curves(Sample.run(25, validation: false))), ("top-k", curves(topK)),
+            ("resumed", curves(Array(Sample.run(40).dropFirst(25)))),
+            ("overlay", Chart(title: "Nine runs", panels: [.init(title: "Validation accuracy", series: runs, height: 320)])),
+            ("no-panels", Chart(title: "Nothing", panels: [])),
+            (
+                "extremes",
+                Chart(
+                    title: "Extremes <&\"> ✓",
+                    panels: [
+                        .init(title: "Linear", series: [.init(label: "all", points: extremes)]),
+                        .init(title: "Log", series: [.init(label: "all", points: extremes)], scale: .logarithmic),
+                    ])
+            ),
+        ]
+    }()
+
+    @Test(arguments: cases.indices) func drawsSVGAndPNG(_ index: Int) throws {
+        let (name, chart) = Self.cases[index]
+        let svg = try chart.svg()
+        let png = try chart.png()
+        if let folder = ProcessInfo.processInfo.environment["ANNEAL_CHARTS"] {
+            try svg.write(to: URL(fileURLWithPath: "\(folder)/\(name).svg"))
+            try png.write(to: URL(fileURLWithPath: "\(folder)/\(name).png"))
+        }
+        #expect(XMLParser(data: svg).parse())
+        let text = String(decoding: svg, as: UTF8.self)
+        #expect(text.contains("<svg"))
+        #expect(!text.contains("nan") && !text.contains("inf"))
+        let size = try #require(PNGSize(png))
+        #expect(size.width == 1800)
+        #expect(size.height > 100 && size.height < 2000)
+        // One drawing, one answer.
+        #expect(try chart.png() == png)
+    }
+
+    @Test func labelsAreSpreadAsLittleAsNeeded() {
+        #expect(ChartRenderer.spread([], pitch: 10, in: 0...100).isEmpty)
+        #expect(ChartRenderer.spread([50], pitch: 10, in: 0...100) == [50])
+        #expect(ChartRenderer.spread([20, 50], pitch: 10, in: 0...100) == [20, 50])
+        #expect(ChartRenderer.spread([52, 50], pitch: 10, in: 0...100) == [56, 46])
+        #expect(ChartRenderer.spread([100, 100, 99], pitch: 10, in: 0...100) == [90, 100, 80])
+        #expect(ChartRenderer.spread([5, 5, 5], pitch: 100, in: 0...100) == [0, 50, 100])
+    }
+
+    @Test func aCanvasThatCannotBeIsAnError() {
+        #expect(throws: (any Error).self) {
+            try Chart(title: "", panels: [.init(title: "", series: [], height: 1e6)]).png()
+        }
+    }
+}
+
+/// The header of a PNG, and that it ends where it should.
+private struct PNGSize {
+    var width: Int
+    var height: Int
+
+    init?(_ data: Data) {
+        let bytes = [UInt8](data)
+        let signature: [UInt8] = [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A]
+        guard bytes.count > 45, Array(bytes[..<8]) == signature,
+            Array(bytes[(bytes.count - 8)..<(bytes.count - 4)]) == Array("IEND".utf8)
+        else { return nil }
+        func number(_ at: Int) -> Int { bytes[at..<(at + 4)].reduce(0) { $0 << 8 | Int($1) } }
+        (width, height) = (number(16), number(20))
+    }
+}
