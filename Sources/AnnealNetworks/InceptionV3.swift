@@ -4,7 +4,7 @@ import AnnealGraph
 /// (arXiv:1512.00567); MXNet's `inception-v3`, for images of about 299x299.
 public func inceptionV3(numClasses: Int, dtype: NetworkDType = .float32) -> Symbol {
     let net = SymbolBuilder()
-    var body = net.residualInput(dtype)
+    var body = net.typedInput(dtype)
     body = net.convolutionUnit(body, 32, [3, 3], stride: 2, name: "conv")
     body = net.convolutionUnit(body, 32, [3, 3], name: "conv_1")
     body = net.convolutionUnit(body, 64, [3, 3], pad: [1, 1], name: "conv_2")

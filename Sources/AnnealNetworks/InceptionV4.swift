@@ -4,7 +4,7 @@ import AnnealGraph
 /// learning (arXiv:1602.07261); MXNet's `inception-v4`, for images of about 299x299.
 public func inceptionV4(numClasses: Int, dtype: NetworkDType = .float32) -> Symbol {
     let net = SymbolBuilder()
-    var body = net.stem(net.residualInput(dtype))
+    var body = net.stem(net.typedInput(dtype))
     for index in 1...4 { body = net.moduleA(body, name: "in\(index)A") }
     body = net.reductionA(body, name: "re1A")
     for index in 1...7 { body = net.moduleB(body, name: "in\(index)B") }

@@ -38,3 +38,6 @@ private let mobilenetLayers: [(stride: Int, widens: Bool)] = [
     (1, true), (2, true), (1, false), (2, true), (1, false), (2, true), (1, false), (1, false), (1, false),
     (1, false), (1, false), (2, true), (1, false),
 ]
+
+/// MXNet's script makes the last pool for 224 pixels whatever the image; that fails for smaller ones, which get theirs.
+func mobilenetResolution(_ imageShape: [Int]) -> Int { min(224, (imageShape[1] + 31) / 32 * 32) }

@@ -16,13 +16,14 @@ public enum Networks {
         ("inception-resnet-v2", { inceptionResNetV2(numClasses: $0.numClasses) }),
         ("inception-v3", { inceptionV3(numClasses: $0.numClasses, dtype: $0.dtype) }),
         ("inception-v4", { inceptionV4(numClasses: $0.numClasses, dtype: $0.dtype) }),
-        ("lenet", { lenet(numClasses: $0.numClasses) }),
+        ("lenet", { lenet(numClasses: $0.numClasses, addSTN: $0.addSTN) }),
         ("mlp", { mlp(numClasses: $0.numClasses) }),
         (
             "mobilenet",
             {
                 try mobilenet(
-                    numClasses: $0.numClasses, multiplier: $0.multiplier, resolution: $0.resolution ?? $0.imageShape[1])
+                    numClasses: $0.numClasses, multiplier: $0.multiplier,
+                    resolution: $0.resolution ?? mobilenetResolution($0.imageShape))
             }
         ),
         ("mobilenetv2", { try mobilenetV2(numClasses: $0.numClasses, multiplier: $0.multiplier) }),
@@ -31,7 +32,8 @@ public enum Networks {
             {
                 try resnet(
                     numClasses: $0.numClasses, numLayers: try $0.layers(of: "resnet", resnetDepths($0.imageShape)),
-                    imageShape: $0.imageShape, dtype: $0.dtype)
+                    imageShape: $0.imageShape, dtype: $0.dtype,
+                    convWorkspace: $0.convWorkspace)
             }
         ),
         ("resnet-v1", resnetV1(_:)),
@@ -41,7 +43,8 @@ public enum Networks {
             {
                 try resnext(
                     numClasses: $0.numClasses, numLayers: try $0.layers(of: "resnext", resnextDepths($0.imageShape)),
-                    imageShape: $0.imageShape, numGroup: $0.numGroup, dtype: $0.dtype)
+                    imageShape: $0.imageShape, numGroup: $0.numGroup, dtype: $0.dtype,
+                    convWorkspace: $0.convWorkspace)
             }
         ),
         ("squeezenet", { squeezenet(numClasses: $0.numClasses) }),
@@ -59,8 +62,9 @@ public enum Networks {
     /// MXNet's example has this network twice, under two names.
     @Sendable private static func resnetV1(_ options: NetworkOptions) throws -> Symbol {
         try AnnealNetworks.resnetV1(
-            numClasses: options.numClasses, numLayers: try options.layers(of: "resnet-v1", resnetDepths(options.imageShape)),
-            imageShape: options.imageShape, dtype: options.dtype)
+            numClasses: options.numClasses,
+            numLayers: try options.layers(of: "resnet-v1", resnetDepths(options.imageShape)),
+            imageShape: options.imageShape, dtype: options.dtype, convWorkspace: options.convWorkspace)
     }
 
     /// All names, sorted.

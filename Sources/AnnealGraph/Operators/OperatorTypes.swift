@@ -4,5 +4,5 @@ let operatorTypes: [any Operator.Type] =
     [
         Activation.self, BatchNorm.self, Cast.self, Clip.self, Concat.self, Convolution.self, Copy.self,
         Dropout.self, ElementwiseAdd.self, Flatten.self, FullyConnected.self, LRN.self, LeakyReLU.self, Pooling.self,
-        SoftmaxOutput.self,
+        SoftmaxOutput.self, SpatialTransformer.self,
     ] + ScalarFunctions.operators
