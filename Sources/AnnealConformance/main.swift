@@ -32,6 +32,12 @@ func runCases(below root: String, matching part: String?) -> Int32 {
 func outcome(_ folder: String) -> CaseOutcome {
     do {
         let item = try Case(folder: folder)
+        if let result = try checkGraphCase(kind: item.kind, folder: folder, json: item.json) { return result }
+        if ["network", "procedural", "legacy"].contains(item.kind),
+            case .failed(let why) = try checkStructure(folder: folder, json: item.json)
+        {
+            return .failed(why)
+        }
         if let result = try checkOperatorCase(item) { return result }
         if let result = try checkProceduralCase(item) { return result }
         return .skipped("cases of kind '\(item.kind)' are not known")
