@@ -48,5 +48,10 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ]),
+
+        .target(name: "AnnealConformance", dependencies: ["AnnealTrain", "AnnealGraph"]),
+
+        .testTarget(
+            name: "AnnealTrainTests", dependencies: ["AnnealTrain", "AnnealGraph", "AnnealCore", "AnnealConformance"]),
     ]
 )

@@ -3,7 +3,10 @@ import Foundation
 
 /// The initializers by MXNet's names.
 public enum Initializers {
-    static let types: [any Initializer.Type] = [Xavier.self]
+    static let types: [any Initializer.Type] = [
+        Xavier.self, MSRAPrelu.self, Uniform.self, Normal.self, Orthogonal.self, Zero.self, One.self, Constant.self,
+        Bilinear.self, LSTMBias.self,
+    ]
     private static let aliases = ["zeros": "zero", "ones": "one", "msra": "msraprelu"]
 
     /// The names that `make` takes.
@@ -34,5 +37,14 @@ public enum Initializers {
         let options = list.count == 2 ? list[1] as? [String: Any] : [:]
         guard let options else { throw AnnealError("__init__", "is '\(json)'", mend: "write it as [\"zero\", {}]") }
         return try make(name, try NamedOptions(json: options, of: "initializer \(name)"))
+    }
+
+    /// What `--initializer` gives in MXNet's scripts. `default` depends on the network: alexnet does not converge
+    /// with Xavier, vgg not with a gaussian one, all others get Xavier, gaussian, in, 2.
+    public static func fit(_ name: String = "default", network: String?) throws -> any Initializer {
+        guard name == "default" else { return try make(name) }
+        if network == "alexnet" { return Normal() }
+        if network?.contains("vgg") == true { return Xavier() }
+        return Xavier(.gaussian, factor: .fanIn, magnitude: 2)
     }
 }

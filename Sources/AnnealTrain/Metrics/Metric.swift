@@ -35,7 +35,7 @@ extension Metric {
 
 /// What a model said of a batch, and what was right. The valid rows come first; others are not looked at.
 public struct MetricBatch {
-    /// (batch, labelWidth), row-major.
+    /// (batch, labelWidth), row-major; may be empty for metrics that do not look at labels (`LossMetric`).
     public let labels: UnsafeBufferPointer<Float>
     /// (batch, classes, positions), row-major.
     public let outputs: UnsafeBufferPointer<Float>
@@ -56,7 +56,8 @@ public struct MetricBatch {
     ) {
         let width = labelWidth ?? positions
         precondition(rows >= 0 && classes > 0 && positions > 0 && width > 0)
-        precondition(labels.count >= rows * width, "\(labels.count) labels for \(rows) rows of \(width)")
+        precondition(
+            labels.isEmpty || labels.count >= rows * width, "\(labels.count) labels for \(rows) rows of \(width)")
         let outputWidth = positions * (outputsAreClasses ? 1 : classes)
         precondition(outputs.count >= rows * outputWidth, "\(outputs.count) outputs for \(rows) rows of \(outputWidth)")
         self.labels = labels
@@ -104,7 +105,7 @@ public struct MetricBatch {
 
     /// Throws unless there is a label for each prediction, and, if asked, each names a class.
     func checkLabels(_ metric: String, inRange: Bool = false) throws {
-        guard labelWidth == positions else {
+        guard labelWidth == positions, rows == 0 || !labels.isEmpty else {
             throw AnnealError(
                 "metric \(metric)", "wants \(positions) labels a row, found \(labelWidth)", mend: "use another metric")
         }

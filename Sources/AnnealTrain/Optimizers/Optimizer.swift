@@ -35,7 +35,7 @@ public final class Optimizer {
         self.rule = rule
         self.settings = settings
         schedule = settings.schedule
-        if let rate = settings.learningRate { schedule?.baseRate = rate }
+        if let rate = settings.learningRate, type(of: rule).replacesScheduleRate { schedule?.baseRate = rate }
         updates = settings.beginUpdate
         scalars = rule.startScalars
     }
@@ -44,7 +44,9 @@ public final class Optimizer {
     public var learningRate: Double { rate(at: max(updates, 1)) }
 
     /// The rate of update number `update`, which is 1 for the first.
-    public func rate(at update: Int) -> Double { schedule?.rate(at: update) ?? settings.learningRate ?? 0.01 }
+    public func rate(at update: Int) -> Double {
+        schedule?.rate(at: update) ?? settings.learningRate ?? type(of: rule).standardLearningRate ?? 0.01
+    }
 
     /// Tells the schedule a metric of the last validation.
     public func observe(_ value: Double) { schedule?.observe(value) }

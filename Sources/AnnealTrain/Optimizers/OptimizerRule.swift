@@ -15,6 +15,8 @@ public protocol OptimizerRule: Sendable {
     /// The learning rate that MXNet's class sets unless one is given; nil where it leaves that to the schedule (and
     /// without one takes 0.01).
     static var standardLearningRate: Double? { get }
+    /// Whether the optimizer's own rate replaces the schedule's base; only Ftrl's does not.
+    static var replacesScheduleRate: Bool { get }
 
     /// Reads the rule's own options by MXNet's names.
     init(options: inout NamedOptions) throws
@@ -61,6 +63,7 @@ public enum StateStart: Sendable {
 
 extension OptimizerRule {
     public static var standardLearningRate: Double? { nil }
+    public static var replacesScheduleRate: Bool { true }
     public func stateStart(_ index: Int) -> StateStart { .zeros }
     public var startScalars: [Double] { [] }
     /// MXNet: parameters whose names do not end in `_weight` or `_gamma` have a weight decay multiplier of 0.

@@ -3,8 +3,8 @@ import AnnealGraph
 
 /// What all optimizers share: MXNet's `Optimizer` base class.
 public struct OptimizerSettings: Sendable {
-    /// nil: the schedule's base rate, or without a schedule 0.01. A rate that is given replaces the schedule's base, as
-    /// in MXNet (but not the end of a warm-up, nor the base of Poly and Cosine).
+    /// nil: the schedule's base rate, or without a schedule the rule's standard (mostly 0.01). A rate that is given
+    /// replaces the schedule's base, as in MXNet (but not the end of a warm-up, nor the base of Poly and Cosine).
     public var learningRate: Double?
     public var schedule: (any LearningRateSchedule)?
     /// `wd`.

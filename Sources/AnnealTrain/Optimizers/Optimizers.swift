@@ -4,7 +4,9 @@ import AnnealCore
 public enum Optimizers {
     /// Every rule, in the order of `names`.
     static let rules: [any OptimizerRule.Type] = [
-        SGD.self, AdaDelta.self,
+        SGD.self, NAG.self, Signum.self, FTML.self, LARS.self, LBSGD.self, LAMB.self, DCASGD.self, SGLD.self, Adam.self,
+        AdamW.self, AdaGrad.self, GroupAdaGrad.self, RMSProp.self, AdaDelta.self, Ftrl.self, Adamax.self, Nadam.self,
+        Lion.self,
     ]
 
     /// The names that `make` takes.
@@ -17,6 +19,9 @@ public enum Optimizers {
     }
 
     /// An optimizer by MXNet's name and keyword arguments, e.g. `make("sgd", ["learning_rate": 0.1, "momentum": 0.9])`.
+    ///
+    /// As in MXNet, a rule with a standard learning rate (adam: 0.001) sets that as the schedule's base, too, unless
+    /// `learning_rate` is given; `Optimizer.init` leaves the schedule's base alone.
     ///
     /// Throws on an unknown name, an unknown option and a value that the rule does not take.
     public static func make(
