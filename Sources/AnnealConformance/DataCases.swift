@@ -116,7 +116,7 @@ private final class DataCheck {
         guard image.height == expected.shape[0], image.width == expected.shape[1] else {
             return problems.append("\(name): \(image.height) x \(image.width), expected \(expected.shape)")
         }
-        let tolerance = Tolerance(atol: lossless ? 0 : 2)
+        let tolerance = Tolerance(rtol: 0, atolRelative: 0, atol: lossless ? 0 : 2)
         if let problem = tolerance.mismatch(name, image.pixels.map(Float.init), expected.elements) { problems.append(problem) }
     }
 
@@ -127,7 +127,7 @@ private final class DataCheck {
         else { return problems.append("case.json lacks params, batches or valid") }
         let source = "\(folder)/\(json["folder"] as? String ?? ".")"
         let loader = try ImageRecordIterParameters.loader(parameters, folder: source)
-        let stored = try arrays(), tolerance = Tolerance(json: json["tolerance"] as? [String: Any] ?? [:])
+        let stored = try arrays(), tolerance = Tolerance(json: json)
         let size = loader.dataShape.count
         var data = [Float](repeating: 0, count: loader.batchSize * size)
         var labels = [Float](repeating: 0, count: loader.batchSize * loader.labelWidth)

@@ -32,7 +32,7 @@ func checkOptimizer(_ folder: String, _ json: [String: Any]) throws -> CaseOutco
     }
     var multipliers = Multipliers()
     if let file = json["symbol"] as? String {
-        multipliers = try Multipliers(symbol: try SymbolJSON.read("\(folder)/\(file)"))
+        multipliers = try Multipliers(symbol: try Symbol.load("\(folder)/\(file)"))
     }
     multipliers = multipliers.merging(
         Multipliers(
