@@ -4,7 +4,7 @@ import Testing
 
 extension KernelTests {
     @Suite struct Elementwise {
-        static let kinds: [(ank_activation, (Double) -> Double)] = [
+        static let kinds: [(ank_activation, @Sendable (Double) -> Double)] = [
             (ANK_RELU, { max($0, 0) }), (ANK_SIGMOID, { 1 / (1 + exp(-$0)) }), (ANK_TANH, { tanh($0) }),
             (ANK_SOFTRELU, { $0 > 30 ? $0 : log1p(exp($0)) }), (ANK_SOFTSIGN, { $0 / (1 + abs($0)) }),
         ]

@@ -6,7 +6,7 @@ private struct Case {
     var kind: ank_pool_kind
     var input: [Int], kernel: [Int], stride: [Int], pad: [Int]
     var full = false, include = true, lp = 2
-    var n = 2, c = 11
+    var n = 2, c = 9
 
     var output: [Int] {
         (0..<3).map { axis in
@@ -62,7 +62,7 @@ extension KernelTests {
             Case(kind: ANK_POOL_MAX, input: [1, 1, 100], kernel: [1, 1, 3], stride: [1, 1, 2], pad: [0, 0, 1], n: 16),
             Case(kind: ANK_POOL_MAX, input: [5, 6, 7], kernel: [2, 3, 3], stride: [2, 2, 1], pad: [1, 0, 1]),
             Case(kind: ANK_POOL_MAX, input: [1, 4, 4], kernel: [1, 1, 1], stride: [1, 2, 2], pad: [0, 0, 0], full: true),
-            Case(kind: ANK_POOL_MAX, input: [1, 28, 28], kernel: [1, 5, 3], stride: [1, 3, 2], pad: [0, 2, 1], n: 8, c: 24),
+            Case(kind: ANK_POOL_MAX, input: [1, 28, 28], kernel: [1, 5, 3], stride: [1, 3, 2], pad: [0, 2, 1], n: 8, c: 9),
         ]
 
         @Test(arguments: [1, 8, 16]) func everyKind(b: Int) {
@@ -116,7 +116,11 @@ extension KernelTests {
                 var pool = test.pool(b)
                 var out = [Float](repeating: 7, count: outs.elements), arg = [Int32](repeating: 7, count: outs.elements)
                 let bx = ins.blocked(x), bdy = outs.blocked(dy)
-                ank_pool_forward(&pool, bx, &out, test.kind == ANK_POOL_MAX ? &arg : nil)
+                if test.kind == ANK_POOL_MAX {
+                    ank_pool_forward(&pool, bx, &out, &arg)
+                } else {
+                    ank_pool_forward(&pool, bx, &out, nil)
+                }
                 expectClose(outs.plain(out), y, 1e-6, name)
                 #expect(outs.fillingIsZero(out), "\(name)")
                 if test.kind == ANK_POOL_MAX { #expect(outs.plain(arg) == winners, "\(name)") }

@@ -4,8 +4,8 @@ import Testing
 /// All tests of kernels: one after the other, since the variant and the number of threads are the process's.
 @Suite(.serialized) enum KernelTests {}
 
-/// Runs `body` with each variant that this machine has, and with 1, 2 and 3 threads.
-func everyVariant(threads: [Int32] = [1, 2, 3], _ body: (String) -> Void) {
+/// Runs `body` with each variant that this machine has, and with 1 and 3 threads.
+func everyVariant(threads: [Int32] = [1, 3], _ body: (String) -> Void) {
     let before = ank_max_threads()
     defer {
         ank_force_variant(-1)
@@ -46,15 +46,34 @@ struct Shape4 {
 
     func offset(_ i: Int, _ j: Int, _ k: Int) -> Int { ((i * blocks + j / b) * s + k) * b + j % b }
 
+    /// Every element's place in the blocked and in the plain array; `while` since tests run without optimisation.
+    private func each(_ body: (Int, Int) -> Void) {
+        var to = 0, i = 0
+        while i < n {
+            var j = 0
+            while j < c {
+                var k = 0, from = offset(i, j, 0)
+                while k < s {
+                    body(from, to)
+                    from += b
+                    to += 1
+                    k += 1
+                }
+                j += 1
+            }
+            i += 1
+        }
+    }
+
     func blocked<T: Numeric>(_ x: [T]) -> [T] {
         var out = [T](repeating: 0, count: elements)
-        for i in 0..<n { for j in 0..<c { for k in 0..<s { out[offset(i, j, k)] = x[(i * c + j) * s + k] } } }
+        each { out[$0] = x[$1] }
         return out
     }
 
     func plain<T: Numeric>(_ x: [T]) -> [T] {
         var out = [T](repeating: 0, count: plain)
-        for i in 0..<n { for j in 0..<c { for k in 0..<s { out[(i * c + j) * s + k] = x[offset(i, j, k)] } } }
+        each { out[$1] = x[$0] }
         return out
     }
 
