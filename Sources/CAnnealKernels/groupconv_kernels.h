@@ -17,6 +17,15 @@
 #define GC_ROWS 4
 #endif
 
+// The compiler likes to load values long before their use. There are no registers for that here: it would keep a sum in
+// memory, and the wait for that store and load at each step halves the speed. GC_ORDER makes what is loaded from `pointer`
+// come after the sum before it; the processor overlaps them all the same.
+#if defined(ANK_MANY_REGISTERS) || (defined(ANK_AVX2) && ANK_B == 8)
+#define GC_ORDER(pointer, sum) __asm__ volatile("" : "+r"(pointer), "+x"(sum))
+#else
+#define GC_ORDER(pointer, sum) __asm__ volatile("" : "+r"(pointer))
+#endif
+
 // MARK: whole blocks in a group
 
 /// P positions x `outs` output blocks. The P rows of x are addressed from four pointers, not twelve.
@@ -32,13 +41,15 @@ ANK_INLINE void ANK(gc_block)(const int P, const int outs, const gc_pass *pass, 
     for (int t = 0; t < taps; t++) {
         const float *from = x + x_offset[t], *weights = w + w_offset[t];
         for (int64_t c = 0; c < blocks; c++, from += x_block, weights += ANK_B * ANK_B) {
-            const float *q[4] = {from, from + xs3, from + 2 * xs3, from + 3 * xs3};
+            const float *q[4] = {from, from + xs3, from + 2 * xs3, from + 3 * xs3}, *wi = weights;
 #pragma clang loop unroll(full)
             for (int i = 0; i < ANK_B; i++) {
-                vb w0 = LOAD(weights + i * ANK_B), w1 = w0;
-                if (outs == 2) w1 = LOAD(weights + w_block + i * ANK_B);
+                GC_ORDER(wi, acc[0][P - 1]);
+                vb w0 = LOAD(wi + i * ANK_B), w1 = w0;
+                if (outs == 2) w1 = LOAD(wi + w_block + i * ANK_B);
 #pragma clang loop unroll(full)
                 for (int p = 0; p < P; p++) {
+                    GC_ORDER(q[p / 3], acc[outs - 1][p > 0 ? p - 1 : P - 1]);
                     float v = q[p / 3][(p % 3) * xs + i];
                     acc[0][p] = w0 * v + acc[0][p];
                     if (outs == 2) acc[1][p] = w1 * v + acc[1][p];
@@ -188,9 +199,19 @@ static void ANK(gc_line)(int64_t count, GC_PARAMETERS) {
 static void ANK(gc_samples)(const gc_pass *pass, const gc_run *rows, const float *x, float *y, const float *w,
                             const float *bias, int64_t count) {
     if (pass->batched) {
+        float together[GC_GATHER] __attribute__((aligned(64)));
+        int64_t x_image = pass->x_image;
+        if (pass->gather && count > 4) {
+            int64_t sample = pass->in_blocks * pass->x_block;
+            for (int64_t i = 0; i < count; i++)
+                for (int64_t k = 0; k < sample; k += ANK_B)
+                    STORE(together + i * (sample + 16) + k, LOAD(x + i * x_image + k));
+            x = together;
+            x_image = sample + 16;
+        }
         for (int64_t pixel = 0; pixel < pass->out_h * pass->out_w; pixel++) {
             int first = pass->first[pixel], taps = pass->first[pixel + 1] - first;
-            ANK(gc_line)(count, pass, x, pass->x_image, y + pixel * ANK_B, pass->y_image, w, bias, taps,
+            ANK(gc_line)(count, pass, x, x_image, y + pixel * ANK_B, pass->y_image, w, bias, taps,
                          pass->x_offset + first, pass->w_offset + first);
         }
         return;
@@ -307,3 +328,4 @@ static void ANK(gc_bias)(const float *dy, int64_t image, int64_t n, int64_t s, f
 #undef GC_TILE1
 #undef GC_TILE2
 #undef GC_ROWS
+#undef GC_ORDER

@@ -10,7 +10,8 @@ enum {
     GC_MAX_ENTRIES = 4096,  ///< of the pixels' table
     GC_MAX_PIXELS = 1024,
     GC_MAX_WEIGHTS = 65536, ///< floats of the transposed weights of two blocks, on the stack
-    GC_MAX_TAPS = 256
+    GC_MAX_TAPS = 256,
+    GC_GATHER = 8192        ///< floats of a tile's gathered sources
 };
 
 /// Output positions start, start + step .. that see the same taps, each position's sources `shift` after the one before.
@@ -31,6 +32,7 @@ typedef struct {
     int64_t tile;                         ///< positions that are worked on together
     int batched;                          ///< tiles take one position of several samples, not a run of one sample's
     // Otherwise: the runs of a row.
+    int gather;                           ///< copy a tile's sources together first
     int32_t runs;
     gc_run run[GC_MAX_RUNS];
     // batched: for each output pixel its taps' offsets in x and in the weights.

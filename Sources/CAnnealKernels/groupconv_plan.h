@@ -91,7 +91,7 @@ static inline void gc_plan(gc_pass *pass, gc_run *rows, const ank_groupconv *c, 
         }
 
     // Small images: one position of several samples makes whole tiles everywhere.
-    pass->batched = 0;
+    pass->batched = pass->gather = 0;
     if (h.out * w.out > 144 || c->n < 4 || h.out * w.out * c->kh * c->kw > GC_MAX_ENTRIES) return;
     pass->batched = 1;
     int32_t entries = 0;
@@ -106,6 +106,10 @@ static inline void gc_plan(gc_pass *pass, gc_run *rows, const ank_groupconv *c, 
                 }
         }
     pass->first[h.out * w.out] = entries;
+    // Samples that lie a multiple of 2 KB apart share few sets of the first cache (8 ways of 4 KB): a tile's sources would
+    // throw each other out between the taps.
+    int64_t sample = pass->in_blocks * pass->x_block;
+    pass->gather = pass->x_image * (int64_t)sizeof(float) % 2048 == 0 && h.in * w.in > 1 && (sample + 16) * 12 <= GC_GATHER;
 }
 
 #endif
