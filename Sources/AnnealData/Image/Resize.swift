@@ -17,7 +17,8 @@ public enum Interpolation: Int, Sendable, Codable {
 
 extension Image {
     /// Resized as OpenCV's `resize` does on 8-bit images: bilinear and cubic with its fixed-point weights (11 bits).
-    public func resized(width newWidth: Int, height newHeight: Int, _ interpolation: Interpolation = .bilinear) -> Image {
+    public func resized(width newWidth: Int, height newHeight: Int, _ interpolation: Interpolation = .bilinear) -> Image
+    {
         precondition(newWidth > 0 && newHeight > 0)
         if newWidth == width && newHeight == height { return self }
         let scaleX = 1 / (Double(newWidth) / Double(width))
@@ -79,8 +80,10 @@ extension Image {
             sums.withUnsafeBufferPointer { sums in
                 for y in 0..<rows.count {
                     let first = y * rows.width
-                    let a = rows.positions[first] * line, b = rows.positions[first + 1] * line
-                    let weightA = rows.weights[first], weightB = rows.weights[first + 1]
+                    let a = rows.positions[first] * line
+                    let b = rows.positions[first + 1] * line
+                    let weightA = rows.weights[first]
+                    let weightB = rows.weights[first + 1]
                     if rows.width == 2 {
                         for i in 0..<line {
                             out[y * line + i] = ResizeTaps.blend(sums[a + i], weightA, sums[b + i], weightB)
@@ -88,7 +91,8 @@ extension Image {
                         continue
                     }
                     // OpenCV blends four rows in float32, in this order, and rounds halves to even.
-                    let c = rows.positions[first + 2] * line, d = rows.positions[first + 3] * line
+                    let c = rows.positions[first + 2] * line
+                    let d = rows.positions[first + 3] * line
                     let weights = (0..<4).map { Float(rows.weights[first + $0]) * 0x1p-22 }
                     for i in 0..<line {
                         var sum = Float(sums[d + i]) * weights[3]
@@ -138,7 +142,8 @@ extension Image {
                     for row in rows.cells[y] {
                         var part: Float = 0
                         for column in columns.cells[x] {
-                            part += Float(pixels[(row.position * width + column.position) * channels + c]) * column.weight
+                            part +=
+                                Float(pixels[(row.position * width + column.position) * channels + c]) * column.weight
                         }
                         sum += part * row.weight
                     }

@@ -18,7 +18,8 @@ import Testing
         #expect(try decoder.decode(try flat.encoded(as: .jpeg(quality: 95))) == flat)
         let gray = try decoder.decode(try flat.encoded(as: .jpeg(quality: 95)), as: .gray)
         #expect(gray == Image(width: 24, height: 16, channels: 1, filledWith: 90))
-        let small = try pattern(32, 32).encoded(as: .jpeg(quality: 20)), large = try pattern(32, 32).encoded(as: .jpeg(quality: 95))
+        let small = try pattern(32, 32).encoded(as: .jpeg(quality: 20))
+        let large = try pattern(32, 32).encoded(as: .jpeg(quality: 95))
         #expect(small.count < large.count)
     }
 

@@ -31,7 +31,8 @@ import Testing
     }
 
     @Test func centerCropInPlanesOfFloats() throws {
-        let loader = try BatchLoader(try records(3), options: options(2) { $0.normalization = Normalization(mean: [1, 2, 3], std: [2, 4, 8]) })
+        let loader = try BatchLoader(
+            try records(3), options: options(2) { $0.normalization = Normalization(mean: [1, 2, 3], std: [2, 4, 8]) })
         let first = try #require(try batches(loader).first)
         let image = pattern(12, 10, seed: 0)
         for (c, (mean, std)) in [(Float(1), Float(2)), (2, 4), (3, 8)].enumerated() {
@@ -69,9 +70,21 @@ import Testing
 
     @Test func threadsDoNotChangeAPixel() throws {
         let file = try records(53)
-        let expected = try batches(try BatchLoader(file, options: options(8) { busy(&$0); $0.threads = 1 }), epoch: 3)
+        let expected = try batches(
+            try BatchLoader(
+                file,
+                options: options(8) {
+                    busy(&$0)
+                    $0.threads = 1
+                }), epoch: 3)
         for threads in [2, 3, 5] {
-            let loader = try BatchLoader(file, options: options(8) { busy(&$0); $0.threads = threads; $0.prefetch = 1 + threads })
+            let loader = try BatchLoader(
+                file,
+                options: options(8) {
+                    busy(&$0)
+                    $0.threads = threads
+                    $0.prefetch = 1 + threads
+                })
             #expect(try batches(loader, epoch: 3) == expected)
         }
         #expect(expected.count == 7 && expected[6].valid == 5)
@@ -79,16 +92,27 @@ import Testing
 
     @Test func epochsDifferAndRepeat() throws {
         let loader = try BatchLoader(try records(40), options: options(10, busy))
-        let first = try batches(loader, epoch: 0), second = try batches(loader, epoch: 1)
+        let first = try batches(loader, epoch: 0)
+        let second = try batches(loader, epoch: 1)
         #expect(first != second)
         #expect(try batches(loader, epoch: 0) == first)
         #expect(first.flatMap(\.labels).sorted() == second.flatMap(\.labels).sorted())
-        let other = try BatchLoader(try records(40), options: options(10) { busy(&$0); $0.seed = 8 })
+        let other = try BatchLoader(
+            try records(40),
+            options: options(10) {
+                busy(&$0)
+                $0.seed = 8
+            })
         #expect(try batches(other, epoch: 0) != first)
     }
 
     @Test func everySampleComesOnceInAShuffledEpoch() throws {
-        let loader = try BatchLoader(try records(37), options: options(5) { $0.shuffle = true; $0.seed = 3 })
+        let loader = try BatchLoader(
+            try records(37),
+            options: options(5) {
+                $0.shuffle = true
+                $0.seed = 3
+            })
         var seen: [Float] = []
         for batch in try batches(loader) { seen += batch.labels.prefix(batch.valid) }
         #expect(seen.sorted() == (0..<37).map { Float($0 % 10) }.sorted())
@@ -110,11 +134,26 @@ import Testing
     @Test func partsAreRunsOfTheFile() throws {
         let file = try records(10)
         let parts = try (0..<3).map { part in
-            try batches(try BatchLoader(file, options: options(4) { $0.numParts = 3; $0.partIndex = part })).flatMap { $0.labels.prefix($0.valid) }
+            try batches(
+                try BatchLoader(
+                    file,
+                    options: options(4) {
+                        $0.numParts = 3
+                        $0.partIndex = part
+                    })
+            ).flatMap { $0.labels.prefix($0.valid) }
         }
         #expect(parts == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]])
         let empty = try records(4)
-        #expect(message { _ = try BatchLoader(empty, options: options(4) { $0.numParts = 3; $0.partIndex = 2 }) }.contains("part 2 of 3 has no records"))
+        #expect(
+            message {
+                _ = try BatchLoader(
+                    empty,
+                    options: options(4) {
+                        $0.numParts = 3
+                        $0.partIndex = 2
+                    })
+            }.contains("part 2 of 3 has no records"))
     }
 
     @Test func aBadRecordIsNamed() throws {
@@ -131,7 +170,12 @@ import Testing
 
     @Test func badRecordsAreSkippedAndListedOnce() throws {
         let file = try records(23, bad: [0, 6, 7, 22])
-        let loader = try BatchLoader(file, options: options(4) { busy(&$0); $0.onBadRecord = .skip })
+        let loader = try BatchLoader(
+            file,
+            options: options(4) {
+                busy(&$0)
+                $0.onBadRecord = .skip
+            })
         for epoch in 0..<2 {
             let all = try batches(loader, epoch: epoch)
             #expect(all.map(\.valid) == [4, 4, 4, 4, 3])
@@ -139,7 +183,13 @@ import Testing
             let expected = (0..<23).filter { ![0, 6, 7, 22].contains($0) }.map { Float($0 % 10) }
             #expect(labels == expected.sorted())
             for batch in all.indices {
-                let fresh = try BatchLoader(file, options: options(4) { busy(&$0); $0.onBadRecord = .skip; $0.threads = 3 })
+                let fresh = try BatchLoader(
+                    file,
+                    options: options(4) {
+                        busy(&$0)
+                        $0.onBadRecord = .skip
+                        $0.threads = 3
+                    })
                 #expect(try batches(fresh, epoch: epoch, from: batch) == Array(all.dropFirst(batch)))
             }
         }
@@ -154,7 +204,12 @@ import Testing
     }
 
     @Test(arguments: BadRecordPolicy.allCases) func aLabelOutOfRangeIsNamed(policy: BadRecordPolicy) throws {
-        let loader = try BatchLoader(try records(10), options: options(4) { $0.numClasses = 6; $0.onBadRecord = policy })
+        let loader = try BatchLoader(
+            try records(10),
+            options: options(4) {
+                $0.numClasses = 6
+                $0.onBadRecord = policy
+            })
         let text = message { _ = try batches(loader) }
         #expect(text.contains("record 6 (id 1006)") && text.contains("label 6.0 is outside 0 ..< 6"))
     }

@@ -5,7 +5,8 @@ import Testing
 @Suite struct InMemorySourceTests {
     private func source(shuffle: Bool = false) throws -> InMemorySource {
         let data = Tensor([5, 2], (0..<10).map(Float.init))
-        return try InMemorySource(data: data, labels: Tensor([5], [0, 1, 2, 3, 4]), batchSize: 2, shuffle: shuffle, seed: 1)
+        return try InMemorySource(
+            data: data, labels: Tensor([5], [0, 1, 2, 3, 4]), batchSize: 2, shuffle: shuffle, seed: 1)
     }
 
     @Test func batchesInOrder() throws {
@@ -25,7 +26,10 @@ import Testing
     }
 
     @Test func shapesMustFit() {
-        #expect(message { _ = try InMemorySource(data: Tensor([2, 2]), labels: Tensor([3]), batchSize: 1) }.contains("labels"))
-        #expect(message { _ = try InMemorySource(data: Tensor([2]), labels: Tensor([2]), batchSize: 1) }.contains("data"))
+        #expect(
+            message { _ = try InMemorySource(data: Tensor([2, 2]), labels: Tensor([3]), batchSize: 1) }.contains(
+                "labels"))
+        #expect(
+            message { _ = try InMemorySource(data: Tensor([2]), labels: Tensor([2]), batchSize: 1) }.contains("data"))
     }
 }

@@ -11,7 +11,8 @@ import Testing
         let root = "\(folder.path)/images"
         for name in ["b", "a", "a/z"] { try Files.makeFolder("\(root)/\(name)") }
         for (name, seed) in [("b/1.png", 1), ("b/0.PNG", 2), ("a/x.png", 3), ("a/z/y.png", 4)] {
-            try Files.writeAtomically(Data(try pattern(20, 10, seed: seed).encoded(as: .png(level: 1))), to: "\(root)/\(name)")
+            try Files.writeAtomically(
+                Data(try pattern(20, 10, seed: seed).encoded(as: .png(level: 1))), to: "\(root)/\(name)")
         }
         try Files.writeAtomically(Data("no image".utf8), to: "\(root)/a/notes.txt")
         return root
@@ -19,7 +20,10 @@ import Testing
 
     @Test func walksAsIm2rec() throws {
         let (list, classes) = try ImageList.scan(try makeImages())
-        #expect(list.lines == ["0\t0.000000\ta/x.png", "1\t1.000000\ta/z/y.png", "2\t2.000000\tb/0.PNG", "3\t2.000000\tb/1.png"])
+        #expect(
+            list.lines == [
+                "0\t0.000000\ta/x.png", "1\t1.000000\ta/z/y.png", "2\t2.000000\tb/0.PNG", "3\t2.000000\tb/1.png",
+            ])
         #expect(classes == ["a", "a/z", "b"])
         #expect(message { _ = try ImageList.scan("\(folder.path)/none") }.contains("none"))
     }
@@ -53,7 +57,30 @@ import Testing
         _ = try packer.pack(list, root: root, to: "\(folder.path)/q")
         let small = try RecordFile("\(folder.path)/q.rec").read(0)
         let image = try ImageDecoder().decode(small, from: 24)
-        #expect(image == pattern(20, 10, seed: 3).cropped(x: 5, y: 0, width: 10, height: 10).resized(width: 5, height: 5))
+        #expect(
+            image == pattern(20, 10, seed: 3).cropped(x: 5, y: 0, width: 10, height: 10).resized(width: 5, height: 5))
+    }
+
+    /// A camera held on its side: 6 means that the first row is the right side of the upright picture.
+    @Test(arguments: [1, 3, 6, 8]) func photographsAreTurnedUpright(orientation: Int) throws {
+        // Quarters of 16 x 8 pixels with the grays 40, 80, 120, 160: left to right, top to bottom.
+        var image = Image(width: 32, height: 16, channels: 1, filledWith: 0)
+        for y in 0..<16 { for x in 0..<32 { image.pixels[y * 32 + x] = UInt8(40 * (1 + x / 16 + y / 8 * 2)) } }
+        let plain = try image.encoded(as: .jpeg(quality: 100))
+        let exif: [UInt8] =
+            Array("Exif\0\0MM".utf8) + [0, 42, 0, 0, 0, 8, 0, 1]
+            + [0x01, 0x12, 0, 3, 0, 0, 0, 1, 0, UInt8(orientation), 0, 0, 0, 0, 0, 0]
+        let bytes = plain.prefix(2) + [0xFF, 0xE1, 0, UInt8(exif.count + 2)] + exif + plain.dropFirst(2)
+        try Files.writeAtomically(Data(bytes), to: "\(folder.path)/photo.jpg")
+        var packer = RecordPacker()
+        packer.encoding = .png(level: 1)
+        packer.channels = .gray
+        let list = ImageList([.init(id: 0, labels: [0], path: "photo.jpg")])
+        _ = try packer.pack(list, root: folder.path, to: "\(folder.path)/photo")
+        let upright = try ImageDecoder().decode(try RecordFile("\(folder.path)/photo.rec").read(0), from: 24, as: .gray)
+        #expect(upright.width == (orientation < 5 ? 32 : 16))
+        // The quarter that is at the upper left now.
+        #expect(abs(Int(upright.pixels[0]) - 40 * [1: 1, 3: 4, 6: 3, 8: 2][orientation, default: 0]) < 4)
     }
 
     @Test func badFilesAreNamedOrLeftOut() throws {
@@ -96,7 +123,8 @@ import Testing
         #expect(read([0, 0, 8, 4] + [UInt8](repeating: 255, count: 16)).contains("too much"))
         #expect(read([0x1F, 0x8B, 8, 0, 0, 0]).contains("/l"))
         let labels = try folder.file("m", good)
-        #expect(message { _ = try IDXDataset(images: labels, labels: labels) }.contains("expected (images, height, width)"))
+        #expect(
+            message { _ = try IDXDataset(images: labels, labels: labels) }.contains("expected (images, height, width)"))
         var random = Random(seed: 3, purpose: .test)
         for _ in 0..<200 {
             var bytes = good

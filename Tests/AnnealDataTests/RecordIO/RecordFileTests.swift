@@ -44,8 +44,11 @@ import Testing
     }
 
     @Test func payloadsOfManySizesWithTheMagicComeBack() throws {
-        let payloads: [[UInt8]] = (0..<40).map { size in (0..<size).map { UInt8($0) } }
-            + (0..<9).map { [UInt8](repeating: 1, count: $0) + Self.magic + Self.magic + [UInt8](repeating: 2, count: 8 - $0) }
+        let payloads: [[UInt8]] =
+            (0..<40).map { size in (0..<size).map { UInt8($0) } }
+            + (0..<9).map {
+                [UInt8](repeating: 1, count: $0) + Self.magic + Self.magic + [UInt8](repeating: 2, count: 8 - $0)
+            }
         let path = "\(folder.path)/d.rec"
         let writer = try RecordWriter(path, index: nil)
         for payload in payloads { try writer.write(payload) }
@@ -71,7 +74,8 @@ import Testing
         #expect(open(Array(Self.twoRecords.prefix(24))).contains("x.rec, byte 24: truncated: the last part"))
         #expect(open(Array(Self.twoRecords.dropFirst(24))).contains("x.rec, byte 0: a part with flag 3"))
         #expect(open(Self.magic + [0xFF, 0xFF, 0xFF, 0x1F]).contains("536870911 bytes"))
-        #expect(open(Array(Self.twoRecords.prefix(12)) + [1, 2, 3, 4, 5, 6, 7, 8]).contains("x.rec, byte 12: no record"))
+        #expect(
+            open(Array(Self.twoRecords.prefix(12)) + [1, 2, 3, 4, 5, 6, 7, 8]).contains("x.rec, byte 12: no record"))
     }
 
     @Test func aForeignIndexIsRefused() throws {
