@@ -49,11 +49,13 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
             ]),
         // Repeats MXNet-made cases: `make conformance`.
-        .executableTarget(name: "anneal-conformance", dependencies: ["Anneal"], path: "Sources/AnnealConformance"),
+        .target(name: "AnnealConformance", dependencies: ["Anneal"]),
+        .executableTarget(name: "anneal-conformance", dependencies: ["AnnealConformance"]),
 
-        .testTarget(name: "AnnealDataTests", dependencies: ["AnnealData", "AnnealGraph"]),
+        .testTarget(name: "AnnealDataTests", dependencies: ["AnnealData", "AnnealConformance"]),
         .testTarget(name: "AnnealGraphTests", dependencies: ["AnnealGraph"]),
         .testTarget(name: "AnnealNetworksTests", dependencies: ["AnnealNetworks"]),
-        .testTarget(name: "AnnealReportTests", dependencies: ["AnnealReport"]),
+        .testTarget(name: "AnnealReportTests", dependencies: ["AnnealReport", "CCairo"]),
+        .testTarget(name: "AnnealTrainTests", dependencies: ["AnnealTrain", "AnnealConformance"]),
     ]
 )

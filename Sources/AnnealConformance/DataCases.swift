@@ -4,7 +4,7 @@ import AnnealGraph
 import Foundation
 
 /// Kinds `recordio`, `packed`, `iterator` and `im2rec`; nil for other kinds.
-func checkDataCase(kind: String, folder: String, json: [String: Any]) throws -> CaseOutcome? {
+package func checkDataCase(kind: String, folder: String, json: [String: Any]) throws -> CaseOutcome? {
     let check = DataCheck(folder: folder, json: json)
     switch kind {
     case "recordio": try check.recordio()
@@ -123,7 +123,7 @@ private final class DataCheck {
         guard image.height == expected.shape[0], image.width == expected.shape[1] else {
             return problems.append("\(name): \(image.height) x \(image.width), expected \(expected.shape)")
         }
-        let tolerance = Tolerance(atol: lossless ? 0 : 2)
+        let tolerance = Tolerance(rtol: 0, atolRelative: 0, atol: lossless ? 0 : 2)
         if let problem = tolerance.mismatch(name, image.pixels.map(Float.init), expected.elements) {
             problems.append(problem)
         }
@@ -137,7 +137,7 @@ private final class DataCheck {
         let source = "\(folder)/\(json["folder"] as? String ?? ".")"
         let loader = try ImageRecordIterParameters.loader(parameters, folder: source)
         let stored = try arrays()
-        let tolerance = Tolerance(json: json["tolerance"] as? [String: Any] ?? [:])
+        let tolerance = Tolerance(json: json)
         let size = loader.dataShape.count
         var data = [Float](repeating: 0, count: loader.batchSize * size)
         var labels = [Float](repeating: 0, count: loader.batchSize * loader.labelWidth)

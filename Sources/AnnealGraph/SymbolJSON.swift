@@ -8,11 +8,8 @@ extension Symbol {
         let nodes = self.nodes
         var position: [ObjectIdentifier: Int] = [:]
         for (index, node) in nodes.enumerated() { position[ObjectIdentifier(node)] = index }
-        // How often operators have changed a variable (an auxiliary state) so far.
-        var versions: [ObjectIdentifier: Int] = [:]
         func reference(_ entry: Entry) -> String {
-            let node = ObjectIdentifier(entry.node)
-            return "[\(position[node] ?? 0), \(entry.index), \(versions[node] ?? 0)]"
+            "[\(position[ObjectIdentifier(entry.node)] ?? 0), \(entry.index), \(entry.version)]"
         }
 
         var rowPointer = [0]
@@ -28,21 +25,12 @@ extension Symbol {
                 let body = pairs.map { "        \($0)" }.joined(separator: ", \n")
                 lines.append("      \"attrs\": {\n\(body)\n      }")
             }
-            var stored = 1
-            if !node.isVariable {
-                let op = try node.makeOperator()
-                stored = op.storedOutputCount
-                for state in node.inputs.dropFirst(op.inputNames.count) where state.node.isVariable {
-                    versions[ObjectIdentifier(state.node), default: 0] += 1
-                }
-            }
+            let stored = node.isVariable ? 1 : try node.makeOperator().storedOutputCount
             lines.append("      \"inputs\": \(list(node.inputs.map(reference), indent: "      "))")
             texts.append("    {\n\(lines.joined(separator: ", \n"))\n    }")
             rowPointer.append(rowPointer[rowPointer.count - 1] + stored)
         }
         let variables = nodes.indices.filter { nodes[$0].isVariable }
-        // The heads are counted from zero: a symbol's own outputs have no version.
-        let heads = outputs.map { "[\(position[ObjectIdentifier($0.node)] ?? 0), \($0.index), 0]" }
         return """
             {
               "nodes": [
@@ -50,7 +38,7 @@ extension Symbol {
               ],\u{20}
               "arg_nodes": \(list(variables.map(String.init))),\u{20}
               "node_row_ptr": \(list(rowPointer.map(String.init))),\u{20}
-              "heads": \(list(heads)),\u{20}
+              "heads": \(list(outputs.map(reference))),\u{20}
               "attrs": {"mxnet_version": ["int", 10901]}
             }
             """
@@ -97,31 +85,12 @@ extension Symbol {
         guard let root = object as? [String: Any], let list = root["nodes"] as? [Any], let heads = root["heads"] as? [Any]
         else { throw AnnealError("", "is JSON, but not an MXNet symbol", mend: "it has no nodes and heads") }
 
-        let version = SymbolUpgrade.version(root)
-        var nodes: [Node] = []
-        for (index, item) in list.enumerated() {
-            guard let item = item as? [String: Any], let operation = item["op"] as? String, let name = item["name"] as? String
-            else { throw AnnealError("node \(index)", "has no op and name") }
-            var stored = StoredNode(operation: operation == "null" ? nil : operation, name: name)
-            // "attrs" since 1.2, "attr" before; operator parameters were in "param" before 0.9.
-            for key in ["param", "attr", "attrs"] {
-                guard let values = item[key] else { continue }
-                guard let values = values as? [String: Any] else {
-                    throw AnnealError("node \(name)", "\(key) is not an object of strings")
-                }
-                for (attribute, value) in values {
-                    guard let text = value as? String else {
-                        throw AnnealError("node \(name)", "attribute \(attribute) is not a string")
-                    }
-                    stored.attributes[attribute] = text
-                }
-            }
-            for input in item["inputs"] as? [Any] ?? [] {
-                stored.inputs.append(try Symbol.entry(input, of: "node \(name)", nodes: nodes))
-            }
-            nodes.append(try SymbolUpgrade.upgrade(stored, from: version))
+        let stored = try list.enumerated().map { try Symbol.storedNode($1, at: $0) }
+        let nodes = try SymbolUpgrade.nodes(stored, from: SymbolUpgrade.version(root))
+        outputs = try heads.map {
+            let head = try Symbol.storedEntry($0, of: "heads", before: stored.count)
+            return Entry(nodes[head.node], head.index, version: head.version)
         }
-        outputs = try heads.map { try Symbol.entry($0, of: "heads", nodes: nodes) }
         guard !outputs.isEmpty else { throw AnnealError("heads", "is empty", mend: "a symbol has at least one output") }
         // Unknown operators and attributes are told now, not in the middle of a run.
         for node in self.nodes where !node.isVariable {
@@ -141,22 +110,39 @@ extension Symbol {
         }
     }
 
-    private static func entry(_ value: Any, of place: String, nodes: [Node]) throws -> Entry {
+    private static func storedNode(_ item: Any, at index: Int) throws -> StoredNode {
+        guard let item = item as? [String: Any], let operation = item["op"] as? String, let name = item["name"] as? String
+        else { throw AnnealError("node \(index)", "has no op and name") }
+        var stored = StoredNode(operation: operation == "null" ? nil : operation, name: name)
+        // "attrs" since 1.2, "attr" before; operator parameters were in "param" before 0.9.
+        for key in ["param", "attr", "attrs"] {
+            guard let values = item[key] else { continue }
+            guard let values = values as? [String: Any] else {
+                throw AnnealError("node \(name)", "\(key) is not an object of strings")
+            }
+            for (attribute, value) in values {
+                guard let text = value as? String else {
+                    throw AnnealError("node \(name)", "attribute \(attribute) is not a string")
+                }
+                stored.attributes[attribute] = text
+            }
+        }
+        for input in item["inputs"] as? [Any] ?? [] {
+            stored.inputs.append(try storedEntry(input, of: "node \(name)", before: index))
+        }
+        return stored
+    }
+
+    private static func storedEntry(_ value: Any, of place: String, before limit: Int) throws -> StoredEntry {
         guard let numbers = value as? [Int], (2...3).contains(numbers.count) else {
             throw AnnealError(place, "an input is not [node, output, version]")
         }
-        guard nodes.indices.contains(numbers[0]) else {
+        guard (0..<limit).contains(numbers[0]) else {
             throw AnnealError(place, "refers to node \(numbers[0]), which does not come before it")
         }
-        guard (0..<1_000_000).contains(numbers[1]) else { throw AnnealError(place, "refers to output \(numbers[1])") }
-        return Entry(nodes[numbers[0]], numbers[1])
+        guard (0..<maximumInputs).contains(numbers[1]) else {
+            throw AnnealError(place, "refers to output \(numbers[1])")
+        }
+        return StoredEntry(node: numbers[0], index: numbers[1], version: numbers.count > 2 ? numbers[2] : 0)
     }
-}
-
-/// A node as a file has it, before upgrades.
-struct StoredNode {
-    var operation: String?
-    var name: String
-    var attributes: [String: String] = [:]
-    var inputs: [Entry] = []
 }

@@ -15,11 +15,17 @@ public struct NetworkOptions: Sendable, Equatable {
     public var batchNorm: Bool
     /// The width of MobileNet, in parts of the paper's.
     public var multiplier: Double
+    /// The image's side for which MobileNet's last pool is made; if nil 224 as in MXNet, less for smaller images.
+    public var resolution: Int?
     public var dtype: NetworkDType
+    /// A spatial transformer before LeNet.
+    public var addSTN = false
+    /// Written into the residual networks' convolutions, without effect.
+    public var convWorkspace = 256
 
     public init(
         numClasses: Int, imageShape: [Int] = [3, 224, 224], numLayers: Int? = nil, numGroup: Int = 32,
-        batchNorm: Bool = false, multiplier: Double = 1, dtype: NetworkDType = .float32
+        batchNorm: Bool = false, multiplier: Double = 1, resolution: Int? = nil, dtype: NetworkDType = .float32
     ) {
         self.numClasses = numClasses
         self.imageShape = imageShape
@@ -27,6 +33,7 @@ public struct NetworkOptions: Sendable, Equatable {
         self.numGroup = numGroup
         self.batchNorm = batchNorm
         self.multiplier = multiplier
+        self.resolution = resolution
         self.dtype = dtype
     }
 

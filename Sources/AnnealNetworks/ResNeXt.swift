@@ -13,7 +13,8 @@ import AnnealGraph
 ///   - numGroup: the groups of the middle convolution; units of two convolutions (depths below 50, and below 164 for
 ///     small images) have none.
 public func resnext(
-    numClasses: Int, numLayers: Int, imageShape: [Int], numGroup: Int = 32, dtype: NetworkDType = .float32
+    numClasses: Int, numLayers: Int, imageShape: [Int], numGroup: Int = 32, dtype: NetworkDType = .float32,
+    convWorkspace: Int = 256
 ) throws -> Symbol {
     try checkImageShape(imageShape)
     let plan = try ResidualPlan("resnext", numLayers: numLayers, smallImage: imageShape[1] <= resnextSmallHeight)
@@ -23,13 +24,13 @@ public func resnext(
             "--num-group \(numGroup)", "does not divide the \(plan.filters[1] / 2) channels of the first stage",
             mend: "MXNet's default is 32")
     }
-    let net = SymbolBuilder()
-    var body = net.residualNorm(net.residualInput(dtype), fixGamma: true, name: "bn_data")
-    body = net.residualStem(body, filters: plan.filters[0], height: imageShape[1])
-    body = net.residualStages(body, plan) { data, filters, stride, sameShape, name in
-        net.aggregatedUnit(data, filters, stride, sameShape, plan.bottleneck ? numGroup : nil, name)
+    let layers = ResidualLayers(workspace: convWorkspace, dtype: dtype)
+    var body = layers.norm(layers.net.typedInput(dtype), fixGamma: true, name: "bn_data")
+    body = layers.stem(body, filters: plan.filters[0], height: imageShape[1])
+    body = layers.stages(body, plan) { data, filters, stride, sameShape, name in
+        layers.aggregatedUnit(data, filters, stride, sameShape, plan.bottleneck ? numGroup : nil, name)
     }
-    return net.residualHead(body, numClasses: numClasses, dtype: dtype)
+    return layers.head(body, numClasses: numClasses)
 }
 
 private let resnextSmallHeight = 32
@@ -38,29 +39,29 @@ func resnextDepths(_ imageShape: [Int]) -> String {
     ResidualPlan.depths(smallImage: imageShape[1] <= resnextSmallHeight)
 }
 
-extension SymbolBuilder {
+extension ResidualLayers {
     /// - Parameter numGroup: nil for a unit of two plain convolutions.
     fileprivate func aggregatedUnit(
         _ data: Symbol, _ filters: Int, _ stride: Int, _ sameShape: Bool, _ numGroup: Int?, _ name: String
     ) -> Symbol {
         // (filters, kernel, stride, groups) of each convolution.
-        let layers: [(Int, Int, Int, Int?)] =
+        let convolutions: [(Int, Int, Int, Int?)] =
             numGroup == nil
             ? [(filters, 3, stride, nil), (filters, 3, 1, nil)]
             : [(filters / 2, 1, 1, nil), (filters / 2, 3, stride, numGroup), (filters, 1, 1, nil)]
         var body = data
-        for (index, (filters, kernel, stride, groups)) in layers.enumerated() {
-            if index > 0 { body = activation(body, .relu, name: "\(name)_relu\(index)") }
-            body = residualConvolution(
+        for (index, (filters, kernel, stride, groups)) in convolutions.enumerated() {
+            if index > 0 { body = relu(body, name: "\(name)_relu\(index)") }
+            body = convolution(
                 body, filters, kernel, stride: stride, pad: kernel / 2, numGroup: groups,
                 name: "\(name)_conv\(index + 1)")
-            body = residualNorm(body, name: "\(name)_bn\(index + 1)")
+            body = norm(body, name: "\(name)_bn\(index + 1)")
         }
         var shortcut = data
         if !sameShape {
-            shortcut = residualConvolution(data, filters, 1, stride: stride, name: "\(name)_sc")
-            shortcut = residualNorm(shortcut, name: "\(name)_sc_bn")
+            shortcut = convolution(data, filters, 1, stride: stride, name: "\(name)_sc")
+            shortcut = norm(shortcut, name: "\(name)_sc_bn")
         }
-        return activation(add(body, shortcut), .relu, name: "\(name)_relu")
+        return relu(net.add(body, shortcut), name: "\(name)_relu")
     }
 }

@@ -42,49 +42,38 @@ struct ResidualPlan {
     }
 }
 
-/// The epsilon and momentum of the residual networks' batch norms.
-let residualEps = 2e-5, residualMomentum = 0.9, residualWorkspace = 256
+/// The layers of the residual networks, with the attributes that all of them share.
+struct ResidualLayers {
+    let net = SymbolBuilder()
+    /// Has no effect; MXNet's files have it.
+    let workspace: Int
+    let dtype: NetworkDType
 
-extension SymbolBuilder {
-    /// A batch norm as the residual networks have it.
-    func residualNorm(_ data: Symbol, fixGamma: Bool = false, name: String) -> Symbol {
-        batchNorm(data, fixGamma: fixGamma, eps: residualEps, momentum: residualMomentum, name: name)
+    func norm(_ data: Symbol, fixGamma: Bool = false, name: String) -> Symbol {
+        net.batchNorm(data, fixGamma: fixGamma, eps: 2e-5, momentum: 0.9, name: name)
     }
 
-    /// A convolution without bias as the residual networks have it.
-    func residualConvolution(
+    func relu(_ data: Symbol, name: String) -> Symbol { net.activation(data, .relu, name: name) }
+
+    func convolution(
         _ data: Symbol, _ filters: Int, _ kernel: Int, stride: Int = 1, pad: Int? = nil, numGroup: Int? = nil,
         name: String
     ) -> Symbol {
-        convolution(
+        net.convolution(
             data, numFilter: filters, kernel: [kernel, kernel], stride: [stride, stride], pad: pad.map { [$0, $0] },
-            numGroup: numGroup, noBias: true, workspace: residualWorkspace, name: name)
-    }
-
-    /// The input as the network's type, under MXNet's names.
-    func residualInput(_ dtype: NetworkDType) -> Symbol {
-        let data = Symbol.variable("data")
-        return dtype == .float16 ? cast(data, to: .float16) : identity(data, name: "id")
+            numGroup: numGroup, noBias: true, workspace: workspace, name: name)
     }
 
     /// The first convolution; for images above 32 pixels it halves them, and a pooling halves them again.
-    func residualStem(_ data: Symbol, filters: Int, height: Int) -> Symbol {
-        if height <= 32 { return residualConvolution(data, filters, 3, pad: 1, name: "conv0") }
-        var body = residualConvolution(data, filters, 7, stride: 2, pad: 3, name: "conv0")
-        body = activation(residualNorm(body, name: "bn0"), .relu, name: "relu0")
-        return pooling(body, kind: .max, kernel: [3, 3], stride: [2, 2], pad: [1, 1])
-    }
-
-    /// The mean over the image, the classes' layer and the loss.
-    func residualHead(_ data: Symbol, numClasses: Int, dtype: NetworkDType) -> Symbol {
-        // MXNet writes a kernel although a global pool has none.
-        let pooled = pooling(data, kind: .avg, kernel: [7, 7], global: true, name: "pool1")
-        let scores = fullyConnected(flatten(pooled), numHidden: numClasses, name: "fc1")
-        return softmaxOutput(dtype == .float16 ? cast(scores, to: .float32) : scores, name: "softmax")
+    func stem(_ data: Symbol, filters: Int, height: Int) -> Symbol {
+        if height <= 32 { return convolution(data, filters, 3, pad: 1, name: "conv0") }
+        var body = convolution(data, filters, 7, stride: 2, pad: 3, name: "conv0")
+        body = relu(norm(body, name: "bn0"), name: "relu0")
+        return net.pooling(body, kind: .max, kernel: [3, 3], stride: [2, 2], pad: [1, 1])
     }
 
     /// Each stage's units, the first of which changes the shape.
-    func residualStages(
+    func stages(
         _ data: Symbol, _ plan: ResidualPlan,
         unit: (_ data: Symbol, _ filters: Int, _ stride: Int, _ sameShape: Bool, _ name: String) -> Symbol
     ) -> Symbol {
@@ -98,5 +87,21 @@ extension SymbolBuilder {
             }
         }
         return body
+    }
+
+    /// The mean over the image, the classes' layer and the loss.
+    func head(_ data: Symbol, numClasses: Int) -> Symbol {
+        // MXNet writes a kernel although a global pool has none.
+        let pooled = net.pooling(data, kind: .avg, kernel: [7, 7], global: true, name: "pool1")
+        let scores = net.fullyConnected(net.flatten(pooled), numHidden: numClasses, name: "fc1")
+        return net.softmaxOutput(dtype == .float16 ? net.cast(scores, to: .float32) : scores, name: "softmax")
+    }
+}
+
+extension SymbolBuilder {
+    /// The variable `data` in the network's type, under MXNet's names.
+    func typedInput(_ dtype: NetworkDType) -> Symbol {
+        let data = Symbol.variable("data")
+        return dtype == .float16 ? cast(data, to: .float16) : identity(data, name: "id")
     }
 }

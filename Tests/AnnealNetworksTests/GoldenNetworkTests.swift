@@ -27,6 +27,7 @@ import Testing
         if let groups = arguments["num_group"] as? Int { options.numGroup = groups }
         if let batchNorm = arguments["batch_norm"] as? Bool { options.batchNorm = batchNorm }
         if let multiplier = (arguments["multiplier"] ?? arguments["alpha"]) as? Double { options.multiplier = multiplier }
+        options.resolution = arguments["resolution"] as? Int ?? 224
         if let dtype = (arguments["dtype"] as? String).flatMap(NetworkDType.init) { options.dtype = dtype }
         return options
     }

@@ -16,6 +16,7 @@ public struct Cast: Operator {
         dtype = try attributes.choice("dtype", default: nil)
     }
 
+    public var typeRule: TypeRule { .output(dtype.rawValue) }
     public func inferShapes(_ inputs: inout [Shape?]) throws -> [Shape]? { try sameShape(&inputs) }
 
     /// The gradient is cast back.
