@@ -57,5 +57,6 @@ let package = Package(
         .testTarget(name: "AnnealNetworksTests", dependencies: ["AnnealNetworks"]),
         .testTarget(name: "AnnealReportTests", dependencies: ["AnnealReport", "CCairo"]),
         .testTarget(name: "AnnealTrainTests", dependencies: ["AnnealTrain", "AnnealConformance"]),
+        .testTarget(name: "AnnealKernelsTests", dependencies: ["CAnnealKernels", "AnnealCore"]),
     ]
 )
