@@ -50,7 +50,7 @@ let package = Package(
         .target(name: "AnnealConformance", dependencies: ["Anneal"]),
         .executableTarget(name: "anneal-conformance", dependencies: ["AnnealConformance"]),
 
-        .testTarget(name: "AnnealDataTests", dependencies: ["AnnealData", "AnnealGraph"]),
+        .testTarget(name: "AnnealDataTests", dependencies: ["AnnealData", "AnnealConformance"]),
         .testTarget(name: "AnnealGraphTests", dependencies: ["AnnealGraph"]),
         .testTarget(name: "AnnealNetworksTests", dependencies: ["AnnealNetworks"]),
         .testTarget(name: "AnnealReportTests", dependencies: ["AnnealReport", "CCairo"]),
