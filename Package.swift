@@ -25,7 +25,7 @@ let package = Package(
         // Our C: the hot kernels, the codecs (setjmp stays in C), a plain face of oneDNN's versions.
         .target(name: "CAnnealKernels", linkerSettings: [.linkedLibrary("gomp"), .linkedLibrary("m")]),
         .target(name: "CAnnealImage", dependencies: ["CJPEG", "CPNG", "CZlib"]),
-        .target(name: "COneDNN", dependencies: ["CDNNL"], linkerSettings: [.linkedLibrary("dnnl")]),
+        .target(name: "COneDNN", dependencies: ["CDNNL", "CAnnealKernels"], linkerSettings: [.linkedLibrary("dnnl")]),
 
         .target(name: "AnnealCore", dependencies: ["CAnnealKernels"]),
         .target(name: "AnnealGraph", dependencies: ["AnnealCore"]),

@@ -1,4 +1,5 @@
 #include "adnn_private.h"
+#include "gemm_convolution.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -6,11 +7,15 @@ struct adnn_conv {
     adnn_engine *engine;
     adnn_pass pass;
     dnnl_primitive_t primitive;
-    dnnl_primitive_t reorder; ///< between the caller's weights and the primitive's, where they differ
-    dnnl_memory_desc_t src, dst, weights, plain_weights, bias, given_weights, scratch;
+    dnnl_primitive_t reorder;     ///< between the caller's weights and the primitive's, where they differ
+    dnnl_primitive_t src_reorder; ///< backward data: from the primitive's src to the caller's, where they differ
+    dnnl_memory_desc_t src, given_src, dst, weights, plain_weights, bias, given_weights, scratch;
     int has_bias, src_block, dst_block;
     const char *implementation;
-    dnnl_memory_t memory_src, memory_dst, memory_weights, memory_given, memory_bias, memory_scratch;
+    int gemm_threads; ///< not 0: our own loops, planned for so many threads
+    adnn_conv_shape shape;
+    float *gemm_src, *gemm_weights, *gemm_bias, *gemm_dst, *gemm_scratch;
+    dnnl_memory_t memory_src, memory_given_src, memory_dst, memory_weights, memory_given, memory_bias, memory_scratch;
     dnnl_exec_arg_t arguments[6];
     int count;
 };
@@ -106,6 +111,7 @@ static const char *implementation(dnnl_primitive_desc_t desc) {
     return text ? text : "";
 }
 
+static int is_reference(dnnl_primitive_desc_t desc) { return strstr(implementation(desc), "ref") != NULL; }
 static int is_slow(dnnl_primitive_desc_t desc) { return strstr(implementation(desc), "ref") != NULL || strstr(implementation(desc), "gemm") != NULL; }
 
 int adnn_conv_create(adnn_engine *engine, const adnn_conv_shape *shape, adnn_pass pass, int src_block, int dst_block,
@@ -124,7 +130,22 @@ int adnn_conv_create(adnn_engine *engine, const adnn_conv_shape *shape, adnn_pas
             dnnl_primitive_desc_destroy(other);
         }
     }
-    if (status) return status;
+    dnnl_memory_desc_t given_src;
+    if (!status) status = data_desc(shape, shape->ic, shape->in, src_block ? src_block : 1, &given_src);
+    int own_src = 0;
+    if (!status && pass == ADNN_BACKWARD_DATA && is_slow(desc)) {
+        // The gradient of a plain image of 1 or 3 channels has no good kernel; that of a blocked one, filled up, has.
+        dnnl_primitive_desc_t other = NULL;
+        if (!describe(engine, shape, pass, 0, dst_block, NULL, &other)) {
+            own_src = !is_slow(other);
+            dnnl_primitive_desc_destroy(own_src ? desc : other);
+            if (own_src) desc = other;
+        }
+    }
+    if (status) {
+        if (desc) dnnl_primitive_desc_destroy(desc);
+        return status;
+    }
 
     adnn_conv *conv = calloc(1, sizeof *conv);
     if (!conv) {
@@ -133,11 +154,13 @@ int adnn_conv_create(adnn_engine *engine, const adnn_conv_shape *shape, adnn_pas
     }
     conv->engine = engine;
     conv->pass = pass;
+    conv->shape = *shape;
     conv->has_bias = shape->bias && pass != ADNN_BACKWARD_DATA;
     dnnl_query_t src = dnnl_query_src_md, dst = dnnl_query_dst_md, wei = dnnl_query_weights_md;
     if (pass == ADNN_BACKWARD_DATA) src = dnnl_query_diff_src_md, dst = dnnl_query_diff_dst_md;
     if (pass == ADNN_BACKWARD_WEIGHTS) dst = dnnl_query_diff_dst_md, wei = dnnl_query_diff_weights_md;
     conv->src = *dnnl_primitive_desc_query_md(desc, src, 0);
+    conv->given_src = own_src ? given_src : conv->src;
     conv->dst = *dnnl_primitive_desc_query_md(desc, dst, 0);
     conv->weights = *dnnl_primitive_desc_query_md(desc, wei, 0);
     conv->scratch = *dnnl_primitive_desc_query_md(desc, dnnl_query_scratchpad_md, 0);
@@ -147,14 +170,22 @@ int adnn_conv_create(adnn_engine *engine, const adnn_conv_shape *shape, adnn_pas
     conv->implementation = implementation(desc);
     status = plain_weights(shape, &conv->plain_weights, 0);
     if (!status) status = dnnl_memory_desc_init_by_tag(&conv->bias, 1, (dnnl_dims_t){shape->oc}, dnnl_f32, dnnl_x);
-    if (!status) status = dnnl_primitive_create(&conv->primitive, desc);
+    int is_gemm = is_reference(desc) && conv->src_block && conv->dst_block && gemm_conv_supported(shape, pass);
+    if (!status && !is_gemm) status = dnnl_primitive_create(&conv->primitive, desc);
     dnnl_primitive_desc_destroy(desc);
+    if (!status && is_gemm) {
+        conv->gemm_threads = gemm_conv_threads();
+        conv->implementation = "anneal:gemm";
+        conv->weights = conv->plain_weights;
+    }
     conv->given_weights = weights ? weights->desc : conv->weights;
     if (!status && !dnnl_memory_desc_equal(&conv->given_weights, &conv->weights)) {
         int back = pass == ADNN_BACKWARD_WEIGHTS;
         status = adnn_reorder_create(engine, back ? &conv->weights : &conv->given_weights,
                                      back ? &conv->given_weights : &conv->weights, &conv->reorder);
     }
+    if (!status && !dnnl_memory_desc_equal(&conv->given_src, &conv->src))
+        status = adnn_reorder_create(engine, &conv->src, &conv->given_src, &conv->src_reorder);
     if (status) {
         adnn_conv_destroy(conv);
         return status;
@@ -165,18 +196,19 @@ int adnn_conv_create(adnn_engine *engine, const adnn_conv_shape *shape, adnn_pas
 
 void adnn_conv_destroy(adnn_conv *conv) {
     if (!conv) return;
-    dnnl_memory_t all[] = {conv->memory_src,   conv->memory_dst,  conv->memory_weights,
-                           conv->memory_given, conv->memory_bias, conv->memory_scratch};
+    dnnl_memory_t all[] = {conv->memory_src,     conv->memory_given_src, conv->memory_dst,    conv->memory_weights,
+                           conv->memory_given, conv->memory_bias,      conv->memory_scratch};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if (all[i]) dnnl_memory_destroy(all[i]);
     if (conv->primitive) dnnl_primitive_destroy(conv->primitive);
     if (conv->reorder) dnnl_primitive_destroy(conv->reorder);
+    if (conv->src_reorder) dnnl_primitive_destroy(conv->src_reorder);
     free(conv);
 }
 
 int adnn_conv_src_block(const adnn_conv *conv) { return conv->src_block; }
 int adnn_conv_dst_block(const adnn_conv *conv) { return conv->dst_block; }
-int adnn_conv_reorders(const adnn_conv *conv) { return conv->reorder != NULL; }
+int adnn_conv_reorders(const adnn_conv *conv) { return (conv->reorder != NULL) + (conv->src_reorder != NULL); }
 const char *adnn_conv_implementation(const adnn_conv *conv) { return conv->implementation; }
 
 int adnn_conv_weights_layout(const adnn_conv *conv, adnn_layout **out) {
@@ -191,8 +223,10 @@ int adnn_conv_weights_layout(const adnn_conv *conv, adnn_layout **out) {
 static size_t aligned(size_t bytes) { return (bytes + 63) / 64 * 64; }
 
 size_t adnn_conv_scratch_bytes(const adnn_conv *conv) {
-    size_t bytes = aligned(dnnl_memory_desc_get_size(&conv->scratch));
+    size_t bytes = aligned(conv->gemm_threads ? gemm_conv_scratch(&conv->shape, conv->pass) * sizeof(float)
+                                              : dnnl_memory_desc_get_size(&conv->scratch));
     if (conv->reorder) bytes += aligned(dnnl_memory_desc_get_size(&conv->weights));
+    if (conv->src_reorder) bytes += aligned(dnnl_memory_desc_get_size(&conv->src));
     return bytes;
 }
 
@@ -204,13 +238,21 @@ int adnn_conv_bind(adnn_conv *conv, float *src, float *weights, float *bias, flo
         own = (float *)rest;
         rest += aligned(dnnl_memory_desc_get_size(&conv->weights));
     }
-    int status = dnnl_memory_create(&conv->memory_src, &conv->src, engine, src);
+    float *own_src = src;
+    if (conv->src_reorder) {
+        own_src = (float *)rest;
+        rest += aligned(dnnl_memory_desc_get_size(&conv->src));
+    }
+    int status = dnnl_memory_create(&conv->memory_src, &conv->src, engine, own_src);
+    if (!status && conv->src_reorder) status = dnnl_memory_create(&conv->memory_given_src, &conv->given_src, engine, src);
     if (!status) status = dnnl_memory_create(&conv->memory_dst, &conv->dst, engine, dst);
     if (!status) status = dnnl_memory_create(&conv->memory_weights, &conv->weights, engine, own);
     if (!status && conv->reorder) status = dnnl_memory_create(&conv->memory_given, &conv->given_weights, engine, weights);
     if (!status && conv->has_bias) status = dnnl_memory_create(&conv->memory_bias, &conv->bias, engine, bias);
-    if (!status) status = dnnl_memory_create(&conv->memory_scratch, &conv->scratch, engine, rest);
+    if (!status && !conv->gemm_threads) status = dnnl_memory_create(&conv->memory_scratch, &conv->scratch, engine, rest);
     if (status) return status;
+    conv->gemm_src = own_src, conv->gemm_weights = own, conv->gemm_bias = conv->has_bias ? bias : NULL, conv->gemm_dst = dst;
+    conv->gemm_scratch = (float *)rest;
     int back = conv->pass == ADNN_BACKWARD_WEIGHTS;
     int from = conv->pass == ADNN_BACKWARD_DATA ? DNNL_ARG_DIFF_SRC : DNNL_ARG_SRC;
     int to = conv->pass == ADNN_FORWARD_TRAINING || conv->pass == ADNN_FORWARD_INFERENCE ? DNNL_ARG_DST : DNNL_ARG_DIFF_DST;
@@ -227,8 +269,14 @@ int adnn_conv_execute(adnn_conv *conv) {
     int status = 0;
     int back = conv->pass == ADNN_BACKWARD_WEIGHTS;
     if (conv->reorder && !back) status = adnn_reorder_execute(conv->engine, conv->reorder, conv->memory_given, conv->memory_weights);
-    if (!status) status = dnnl_primitive_execute(conv->primitive, conv->engine->stream, conv->count, conv->arguments);
+    if (!status && conv->gemm_threads)
+        status = gemm_conv_execute(&conv->shape, conv->pass, conv->gemm_src, conv->src_block, conv->gemm_weights,
+                                   conv->gemm_bias, conv->gemm_dst, conv->dst_block, conv->gemm_scratch, conv->gemm_threads);
+    else if (!status)
+        status = dnnl_primitive_execute(conv->primitive, conv->engine->stream, conv->count, conv->arguments);
     if (!status && conv->reorder && back)
         status = adnn_reorder_execute(conv->engine, conv->reorder, conv->memory_weights, conv->memory_given);
+    if (!status && conv->src_reorder)
+        status = adnn_reorder_execute(conv->engine, conv->src_reorder, conv->memory_src, conv->memory_given_src);
     return status;
 }
