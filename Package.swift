@@ -49,6 +49,7 @@ let package = Package(
         // Repeats MXNet-made cases: `make conformance`.
         .target(name: "AnnealConformance", dependencies: ["Anneal"]),
         .executableTarget(name: "anneal-conformance", dependencies: ["AnnealConformance"]),
+        .executableTarget(name: "train-classifier", dependencies: ["Anneal"], path: "Examples/TrainClassifier"),
 
         .testTarget(name: "AnnealDataTests", dependencies: ["AnnealData", "AnnealConformance"]),
         .testTarget(name: "AnnealGraphTests", dependencies: ["AnnealGraph"]),

@@ -1,0 +1,62 @@
+# Anneal: the two commands of the README are `make demo` and `make test`.
+GOLDEN ?= ../shared/golden
+BUILD = swift build -c release
+ANNEAL = .build/release/anneal
+
+.PHONY: demo test setup build conformance check-examples lint format bench clean
+
+## Installs what is missing, builds, and trains, fine-tunes and scores on Fashion-MNIST (about six minutes).
+demo: setup
+	@scripts/say "Building Anneal in release mode"
+	@$(BUILD) --product anneal
+	@scripts/demo.sh $(ANNEAL)
+
+## Installs what is missing, builds, and runs every test.
+test: setup
+	@scripts/say "Building Anneal and its tests in release mode"
+	@$(BUILD) --build-tests
+	@scripts/say "Unit tests"
+	@swift test -c release --skip-build
+	@$(MAKE) --no-print-directory check-examples
+	@$(MAKE) --no-print-directory conformance-all
+
+setup:
+	@scripts/setup.sh
+
+build: setup
+	@$(BUILD) --product anneal
+
+## Repeats every MXNet-made case below a folder: make conformance GOLDEN=FOLDER
+conformance:
+	@$(BUILD) --product anneal-conformance
+	@.build/release/anneal-conformance "$(GOLDEN)"
+
+# The committed cases always; the larger set where it is there.
+conformance-all:
+	@scripts/say "MXNet-made cases"
+	@$(MAKE) --no-print-directory conformance GOLDEN=Tests/Fixtures/golden
+	@if [ -d "$(GOLDEN)" ]; then $(MAKE) --no-print-directory conformance; \
+	else scripts/say "skipped: $(GOLDEN) is not there (the committed cases ran)"; fi
+
+## Runs the example program on a part of Fashion-MNIST.
+check-examples:
+	@scripts/say "Example: train a classifier through the library"
+	@$(BUILD) --product anneal
+	@$(BUILD) --product train-classifier
+	@$(ANNEAL) import-mnist --images /usr/share/datasets/fashion-mnist/t10k-images-idx3-ubyte.gz \
+		--labels /usr/share/datasets/fashion-mnist/t10k-labels-idx1-ubyte.gz .build/example/fashion
+	@.build/release/train-classifier .build/example/fashion.rec
+
+## Times training steps side by side with MXNet and PyTorch, which it installs into their own environments.
+bench: build
+	@Benchmarks/setup-peers.sh
+	@python3 Benchmarks/bench.py $(BENCHFLAGS)
+
+lint:
+	@swift format lint --strict --recursive --parallel Package.swift Sources Tests Examples
+
+format:
+	@swift format --in-place --recursive --parallel Package.swift Sources Tests Examples
+
+clean:
+	@swift package clean
