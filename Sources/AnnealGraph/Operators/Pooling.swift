@@ -37,8 +37,8 @@ public struct Pooling: Operator {
         }
     }
 
-    /// Max pooling keeps the winners' places beside its output.
-    public var storedOutputCount: Int { kind == .max ? 2 : 1 }
+    /// MXNet counts a workspace beside the output of a max pooling, if it is told a kernel.
+    public var storedOutputCount: Int { kind == .max && kernel != nil ? 2 : 1 }
 
     /// Kernel, stride and pad for data of a shape; a global pool's kernel is the whole image.
     public func window(_ data: Shape) throws -> (kernel: [Int], stride: [Int], pad: [Int]) {
