@@ -49,10 +49,14 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
             ]),
         // Repeats MXNet-made cases: `make conformance`.
-        .executableTarget(name: "anneal-conformance", dependencies: ["Anneal"], path: "Sources/AnnealConformance"),
+        .target(name: "AnnealConformance", dependencies: ["Anneal"]),
+        .executableTarget(name: "anneal-conformance", dependencies: ["AnnealConformance"]),
 
+        .testTarget(name: "AnnealDataTests", dependencies: ["AnnealData", "AnnealGraph"]),
         .testTarget(name: "AnnealGraphTests", dependencies: ["AnnealGraph"]),
         .testTarget(name: "AnnealNetworksTests", dependencies: ["AnnealNetworks"]),
-        .testTarget(name: "AnnealReportTests", dependencies: ["AnnealReport"]),
+        .testTarget(name: "AnnealReportTests", dependencies: ["AnnealReport", "CCairo"]),
+        .testTarget(name: "AnnealTrainTests", dependencies: ["AnnealTrain", "AnnealConformance"]),
+        .testTarget(name: "AnnealKernelsTests", dependencies: ["CAnnealKernels", "AnnealCore"]),
     ]
 )

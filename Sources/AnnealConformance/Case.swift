@@ -36,7 +36,7 @@ struct Case {
         guard let values = key == nil ? all : all[key ?? ""] as? [String: Any] else {
             throw AnnealError(folder, "case.json has no tolerance \(key ?? "")")
         }
-        return Tolerance(json: values)
+        return Tolerance(json: ["tolerance": values])
     }
 
     /// Operators of the symbol that Anneal has not.

@@ -116,11 +116,11 @@ func checkProceduralCase(_ item: Case) throws -> CaseOutcome? {
         let scale = max(abs(number("max")), 1e-30)
         if found.shape.dims != expected["shape"] as? [Int] { problems.append("\(name): shape \(found.shape)") }
         // Means cancel: their error is that of the values.
-        let loose = Tolerance(rtol: tolerance.rtol, atolRel: 0, atol: (tolerance.rtol + tolerance.atolRel) * scale + tolerance.atol)
+        let loose = Tolerance(rtol: tolerance.rtol, atolRelative: 0, atol: (tolerance.rtol + tolerance.atolRelative) * scale + tolerance.atol)
         let first = (expected["first"] as? [NSNumber] ?? []).map(\.doubleValue)
         let problem =
             loose.mismatch("\(name) mean", [values.reduce(0, +) / Double(values.count)], [number("mean")])
-            ?? Tolerance(rtol: tolerance.rtol + tolerance.atolRel, atol: tolerance.atol).mismatch("\(name) norm", [norm], [number("l2")])
+            ?? Tolerance(rtol: tolerance.rtol + tolerance.atolRelative, atolRelative: 0, atol: tolerance.atol).mismatch("\(name) norm", [norm], [number("l2")])
             ?? loose.mismatch("\(name) max", [values.max() ?? 0], [number("max")])
             ?? loose.mismatch("\(name) first", Array(values.prefix(first.count)), first)
         if let problem { problems.append(problem) }

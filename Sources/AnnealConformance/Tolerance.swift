@@ -1,41 +1,56 @@
-import Anneal
+import AnnealCore
 import Foundation
 
-/// x matches r when |x - r| <= rtol |r| + atolRel max|r| + atol, the maximum over the array.
-struct Tolerance {
-    let rtol: Double
-    let atolRel: Double
-    let atol: Double
+/// How far a value may be from MXNet's: |x - r| <= rtol*|r| + atolRelative*max|r| + atol, the maximum over the array.
+public struct Tolerance: Sendable, Equatable {
+    public var rtol: Double
+    public var atolRelative: Double
+    public var atol: Double
 
-    init(rtol: Double = 0, atolRel: Double = 0, atol: Double = 0) {
+    public init(rtol: Double, atolRelative: Double, atol: Double) {
         self.rtol = rtol
-        self.atolRel = atolRel
+        self.atolRelative = atolRelative
         self.atol = atol
     }
 
-    init(json: [String: Any]) {
-        func number(_ key: String) -> Double { (json[key] as? NSNumber)?.doubleValue ?? 0 }
-        self.init(rtol: number("rtol"), atolRel: number("atol_rel"), atol: number("atol"))
+    /// The `tolerance` of a `case.json`; `standard` where it has none.
+    public init(json: [String: Any], standard: Tolerance = Tolerance(rtol: 1e-5, atolRelative: 1e-5, atol: 1e-7)) {
+        let object = json["tolerance"] as? [String: Any] ?? [:]
+        func number(_ key: String) -> Double? { (object[key] as? NSNumber)?.doubleValue }
+        self.init(
+            rtol: number("rtol") ?? standard.rtol, atolRelative: number("atol_rel") ?? standard.atolRelative,
+            atol: number("atol") ?? standard.atol)
     }
 
-    /// What is wrong, with the largest error; nil if all values match. Infinities and NaN match their like.
-    func mismatch(_ name: String, _ found: [Float], _ expected: [Float]) -> String? {
-        mismatch(name, found.map(Double.init), expected.map(Double.init))
-    }
-
-    func mismatch(_ name: String, _ found: [Double], _ expected: [Double]) -> String? {
-        guard found.count == expected.count else { return "\(name): \(found.count) values, expected \(expected.count)" }
-        let largest = expected.lazy.filter(\.isFinite).map(abs).max() ?? 0
-        var worst = 0.0, worstIndex = -1, wrong = 0
-        for (index, (x, r)) in zip(found, expected).enumerated() {
-            if x == r || x.isNaN && r.isNaN { continue }
-            let error = abs(x - r) / (rtol * abs(r) + atolRel * largest + atol)
-            guard !(error <= 1) else { continue }
+    /// nil if all values match; else one line with the largest error, as a multiple of what is allowed.
+    ///
+    /// NaN matches NaN only, infinity the same infinity.
+    public func mismatch<T: Collection, R: Collection>(_ what: String, _ values: T, _ references: R) -> String?
+    where T.Element: BinaryFloatingPoint, R.Element: BinaryFloatingPoint {
+        guard values.count == references.count else {
+            return "\(what): \(values.count) values, expected \(references.count)"
+        }
+        let scale = references.lazy.map { abs(Double($0)) }.filter(\.isFinite).max() ?? 0
+        var worst = 1.0, wrong = 0, line = ""
+        for (index, (value, reference)) in zip(values, references).enumerated() {
+            let excess = excess(Double(value), Double(reference), scale)
+            guard excess > 1 else { continue }
             wrong += 1
-            if worstIndex < 0 || error > worst || error.isNaN { (worst, worstIndex) = (error, index) }
+            guard excess > worst || line.isEmpty else { continue }
+            worst = excess
+            line = "\(what)[\(index)] is \(value), expected \(reference)"
         }
         guard wrong > 0 else { return nil }
-        return
-            "\(name): \(wrong) of \(found.count) values differ, most at \(worstIndex): \(found[worstIndex]) instead of \(expected[worstIndex]) (\(String(format: "%.3g", worst)) x the tolerance)"
+        let times = worst.isFinite ? "\((worst * 10).rounded() / 10) times the tolerance" : "not a number or infinite"
+        return "\(line) (\(times); \(wrong) of \(values.count) values)"
+    }
+
+    /// The error as a multiple of what is allowed.
+    private func excess(_ x: Double, _ r: Double, _ scale: Double) -> Double {
+        if x.isNaN || r.isNaN { return x.isNaN && r.isNaN ? 0 : .infinity }
+        if x == r { return 0 }
+        guard x.isFinite, r.isFinite else { return .infinity }
+        let allowed = rtol * abs(r) + atolRelative * scale + atol
+        return allowed > 0 ? abs(x - r) / allowed : .infinity
     }
 }

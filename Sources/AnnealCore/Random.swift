@@ -12,6 +12,8 @@ public struct Random: RandomNumberGenerator, Sendable {
         case augment = 3
         case dropout = 4
         case mix = 5
+        /// Noise that an optimizer adds to the weights.
+        case noise = 6
         case test = 99
     }
 

@@ -56,6 +56,8 @@ package final class CPUEngine: Engine {
         return kernel
     }
 
+    package func message(_ status: Int32) -> String { "oneDNN says \(String(cString: adnn_status_text(status)))" }
+
     package func allocate(_ count: Int) throws -> Arena { try Arena(count) }
 
     package func write(_ tensor: Tensor, to memory: UnsafeMutablePointer<Float>, layout: Layout) throws {

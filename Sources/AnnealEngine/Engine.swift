@@ -15,6 +15,9 @@ package protocol Engine: AnyObject {
     /// Makes the kernel of an instruction, not yet bound to memory.
     func prepare(_ site: KernelSite) throws -> PreparedKernel
 
+    /// What a kernel's status means.
+    func message(_ status: Int32) -> String
+
     /// Memory of that many floats, zero at first, 64-byte aligned.
     func allocate(_ count: Int) throws -> Arena
 
@@ -56,10 +59,26 @@ package struct PreparedKernel {
     package var flops = 0.0
     /// Which implementation it is, for profiles.
     package var implementation = ""
-    /// Gives the code of a step: no allocation, no look-up.
-    package var bind: (KernelMemory) throws -> () throws -> Void
+    /// Gives the code of a step, which allocates and looks up nothing and returns 0 or the library's status.
+    package var bind: (KernelMemory) throws -> () -> Int32
 
-    package init(_ bind: @escaping (KernelMemory) throws -> () throws -> Void) { self.bind = bind }
+    /// A kernel that cannot fail.
+    package init(_ bind: @escaping (KernelMemory) throws -> () -> Void) {
+        self.bind = { memory in
+            let code = try bind(memory)
+            return {
+                code()
+                return 0
+            }
+        }
+    }
+
+    /// A kernel whose code returns a library's status.
+    package static func checked(_ bind: @escaping (KernelMemory) throws -> () -> Int32) -> PreparedKernel {
+        var kernel = PreparedKernel { _ in {} }
+        kernel.bind = bind
+        return kernel
+    }
 }
 
 /// Where an instruction's operands lie.

@@ -22,7 +22,7 @@ public final class Executor {
 
     private let engine: any Engine
     private let arena: Arena
-    private let code: [() throws -> Void]
+    private let code: [() -> Int32]
     private let backwardCode: Int
     private let inputIDs: [String: Int]
 
@@ -97,7 +97,7 @@ public final class Executor {
             }
             return entry.memory
         }
-        var code: [() throws -> Void] = []
+        var code: [() -> Int32] = []
         var steps: [PlannedStep] = []
         var backwardCode = 0
         for (index, instruction) in program.instructions.enumerated() {
@@ -155,17 +155,33 @@ public final class Executor {
 
     /// Runs the forward pass. In training it leaves what the backward pass needs.
     public func forward() throws {
-        for index in 0..<backwardCode { try code[index]() }
+        try run(0..<backwardCode)
     }
 
     /// Runs the backward pass of the last forward pass: gradients, and the moving averages of batch norm.
     public func backward() throws {
-        for index in backwardCode..<code.count { try code[index]() }
+        try run(backwardCode..<code.count)
+    }
+
+    private func run(_ range: Range<Int>) throws {
+        for index in range {
+            let status = code[index]()
+            if status != 0 { throw failure(index, status) }
+        }
+    }
+
+    private func failure(_ index: Int, _ status: Int32) -> AnnealError {
+        let instruction = program.instructions[steps[index].instruction]
+        return AnnealError("layer \(instruction.layer)", "\(engine.message(status)) in \(steps[index].implementation)")
     }
 
     /// Runs one step's code with a callback around each instruction, for profiles and monitors.
-    package func run(around: (PlannedStep, () throws -> Void) throws -> Void) throws {
-        for (step, body) in zip(steps, code) { try around(step, body) }
+    package func run(around: (PlannedStep, () -> Void) -> Void) throws {
+        for index in code.indices {
+            var status: Int32 = 0
+            around(steps[index]) { status = code[index]() }
+            if status != 0 { throw failure(index, status) }
+        }
     }
 
     public var outputShapes: [Shape] { program.outputs.map { program.values[$0].shape } }

@@ -82,4 +82,26 @@ public final class ParameterStore {
         }
         try engine.write(tensor, to: entry.memory, layout: entry.layout)
     }
+
+    /// Elements in a parameter's own layout, as an optimizer's state has them, in plain order.
+    package func plain(_ elements: [Float], of name: String) throws -> Tensor {
+        guard let entry = entry(name), elements.count == entry.elements else {
+            throw AnnealError("parameter \(name)", "has no \(elements.count) elements")
+        }
+        return try elements.withUnsafeBufferPointer { buffer in
+            guard let base = buffer.baseAddress else { return Tensor(entry.shape) }
+            return try engine.read(base, shape: entry.shape, layout: entry.layout)
+        }
+    }
+
+    /// A plain tensor in a parameter's own layout.
+    package func packed(_ tensor: Tensor, of name: String) throws -> [Float] {
+        guard let entry = entry(name), tensor.shape == entry.shape else {
+            throw AnnealError("parameter \(name)", "is not there or has not the shape \(tensor.shape)")
+        }
+        // The arena is aligned as the engine wants it, and zero where the layout is filled up.
+        let arena = try engine.allocate(entry.elements)
+        try engine.write(tensor, to: arena.base, layout: entry.layout)
+        return Array(UnsafeBufferPointer(start: arena.base, count: entry.elements))
+    }
 }

@@ -33,9 +33,10 @@ ANK_INLINE void ANK(bn_moments)(const float *x, int64_t count, vb shift, vb *sum
 }
 
 /// Mean and sum of squared deviations. Chunks of some hundred positions are summed about the mean of all before them
-/// (Chan, Golub and LeVeque's merge), so neither a large mean nor a long sum costs accuracy; the first about its own mean.
+/// (Chan, Golub and LeVeque's merge), so neither a large mean nor a long sum costs accuracy; the first about its own mean,
+/// which stays the `base` that means are kept relative to: a mean of 1e4 in a float is only good to 1e-3.
 ANK_INLINE void ANK(bn_statistics_s)(const float *x, const bn_range *r, int64_t s, float *mean, float *m2) {
-    vb shift[BN_GROUP], sum[BN_GROUP], square[BN_GROUP];
+    vb base[BN_GROUP], shift[BN_GROUP], sum[BN_GROUP], square[BN_GROUP];
     int64_t images = s >= 256 ? 1 : (255 + s) / s, length = s > 1024 ? 1024 : s;
     float before = 0;
     for (int64_t g = 0; g < r->count; g++) {
@@ -56,20 +57,22 @@ ANK_INLINE void ANK(bn_statistics_s)(const float *x, const bn_range *r, int64_t 
                         ANK(bn_moments)(from + g * s * ANK_B, part, shift[g], &sum[g], &square[g]);
                 }
                 if (pass == 0)
-                    for (int64_t g = 0; g < r->count; g++) shift[g] += sum[g] / count;
+                    for (int64_t g = 0; g < r->count; g++) base[g] = shift[g] = shift[g] + sum[g] / count;
             }
             float total = before + count, weight = count / total, both = before * weight;
             for (int64_t g = 0; g < r->count; g++) {
                 vb step = sum[g] / count, old = LOAD(mean + g * ANK_B);
-                vb here = shift[g] + step, delta = before == 0 ? SPLAT(0) : here - old;
+                vb here = (shift[g] - base[g]) + step, delta = before == 0 ? SPLAT(0) : here - old;
                 vb merged = before == 0 ? here : old + delta * weight;
                 STORE(m2 + g * ANK_B, LOAD(m2 + g * ANK_B) + (square[g] - sum[g] * step) + delta * delta * both);
                 STORE(mean + g * ANK_B, merged);
-                shift[g] = merged;
+                shift[g] = base[g] + merged;
             }
             before = total;
         }
     }
+    if (before > 0)
+        for (int64_t g = 0; g < r->count; g++) STORE(mean + g * ANK_B, base[g] + LOAD(mean + g * ANK_B));
 }
 
 static void ANK(bn_statistics)(const float *x, const bn_range *r, float *mean, float *m2) {

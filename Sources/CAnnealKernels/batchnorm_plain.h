@@ -6,7 +6,7 @@ static void PLAIN(bn_statistics)(const float *x, const bn_range *r, float *mean,
     int64_t s = r->s, images = s >= 2048 ? 1 : (2047 + s) / s, length = s > 8192 ? 8192 : s;
     for (int64_t g = 0; g < r->count; g++) {
         const float *channel = x + (r->first + g) * s;
-        float shift = r->n0 < r->n1 ? channel[r->n0 * r->blocks * s] : 0, before = 0;
+        float shift = r->n0 < r->n1 ? channel[r->n0 * r->blocks * s] : 0, base = 0, before = 0;
         mean[g] = m2[g] = 0;
         for (int64_t i0 = r->n0; i0 < r->n1; i0 += images) {
             int64_t i1 = i0 + images < r->n1 ? i0 + images : r->n1;
@@ -26,16 +26,17 @@ static void PLAIN(bn_statistics)(const float *x, const bn_range *r, float *mean,
                         sum += a;
                         square += b;
                     }
-                    if (pass == 0) shift += sum / count;
+                    if (pass == 0) base = shift = shift + sum / count;
                 }
-                float step = sum / count, here = shift + step, total = before + count;
+                float step = sum / count, here = (shift - base) + step, total = before + count;
                 float delta = before == 0 ? 0 : here - mean[g];
                 mean[g] = before == 0 ? here : mean[g] + delta * (count / total);
                 m2[g] += (square - sum * step) + delta * delta * (before * (count / total));
-                shift = mean[g];
+                shift = base + mean[g];
                 before = total;
             }
         }
+        mean[g] += base;
     }
 }
 

@@ -15,6 +15,7 @@
 #undef ANK
 
 #if defined(__x86_64__)
+#define ANK_AVX2 1
 #pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
 #define ANK_BLOCK8 1
 #define ANK(name) name##_8_avx2
@@ -27,7 +28,9 @@
 #include ANK_IMPLEMENTATION
 #undef ANK
 #pragma clang attribute pop
+#undef ANK_AVX2
 
+#define ANK_MANY_REGISTERS 1 // 32 registers of 16 floats
 #pragma clang attribute push(__attribute__((target("avx512f,avx512dq,avx512vl,avx512bw,avx2,fma"))), apply_to = function)
 #define ANK_BLOCK8 1
 #define ANK(name) name##_8_avx512
@@ -40,6 +43,7 @@
 #include ANK_IMPLEMENTATION
 #undef ANK
 #pragma clang attribute pop
+#undef ANK_MANY_REGISTERS
 #endif
 
 // The rows of a table [variant][block is 16] of any kernel.

@@ -23,7 +23,7 @@ typedef int32_t i16u __attribute__((vector_size(64), aligned(4), may_alias));
 #define STORE(p, v) (*(vbu *)(p) = (vbu)(v))
 #define LOADI(p) ((ib)(*(const ibu *)(p)))
 #define STOREI(p, v) (*(ibu *)(p) = (ibu)(v))
-#define SPLAT(f) ((vb){0} + (float)(f))
+#define SPLAT(f) ((float)(f) - (vb){0}) // x - 0 is x for every x, so the subtraction goes away
 #define SELECT(mask, a, b) ((vb)(((ib)(a) & (mask)) | ((ib)(b) & ~(mask))))
 #define SELECTI(mask, a, b) (((a) & (mask)) | ((b) & ~(mask)))
 // ReLU that lets NaN through, so that a diverged run shows.

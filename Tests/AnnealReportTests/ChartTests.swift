@@ -1,5 +1,6 @@
 import AnnealReport
 import AnnealTrain
+import CCairo
 import Foundation
 import Testing
 
@@ -12,7 +13,9 @@ struct ChartTests {
     static let cases: [(name: String, chart: Chart)] = {
         let title = "resnet-20 on CIFAR-10"
         let subtitle = "anneal train --network resnet --num-layers 20 --batch-size 128 --lr 0.05 · 3,28,28 · seed 0"
-        func curves(_ epochs: [EpochReport]) -> Chart { CurvesWriter.chart(title: title, subtitle: subtitle, epochs: epochs) }
+        func curves(_ epochs: [EpochReport]) -> Chart {
+            CurvesWriter.chart(title: title, subtitle: subtitle, epochs: epochs)
+        }
         var topK = Sample.run(60)
         for index in topK.indices {
             topK[index].validation.append(MetricValue(name: "top_k_accuracy_5", value: 0.99 - 0.2 / Double(index + 1)))
@@ -31,7 +34,24 @@ struct ChartTests {
             ("holes", curves(Sample.run(40, hole: 12..<16))), ("all-nan", curves(Sample.run(5, hole: 0..<5))),
             ("no-validation", curves(Sample.run(25, validation: false))), ("top-k", curves(topK)),
             ("resumed", curves(Array(Sample.run(40).dropFirst(25)))),
-            ("overlay", Chart(title: "Nine runs", panels: [.init(title: "Validation accuracy", series: runs, height: 320)])),
+            (
+                "overlay",
+                Chart(title: "Nine runs", panels: [.init(title: "Validation accuracy", series: runs, height: 320)])
+            ),
+            (
+                "far",
+                Chart(
+                    title: "Far away",
+                    panels: [.init(title: "", series: [.init(label: "", points: [Chart.Point(1e300, 1)])])])
+            ),
+            (
+                "far-apart",
+                Chart(
+                    title: "Far apart",
+                    panels: [
+                        .init(title: "", series: [.init(label: "", points: [.init(-1e308, 1), .init(1e308, 2)])])
+                    ])
+            ),
             ("no-panels", Chart(title: "Nothing", panels: [])),
             (
                 "extremes",
@@ -57,20 +77,22 @@ struct ChartTests {
         let text = String(decoding: svg, as: UTF8.self)
         #expect(text.contains("<svg"))
         #expect(!text.contains("nan") && !text.contains("inf"))
-        let size = try #require(PNGSize(png))
+        let size = try #require(try DecodedPNG(png, in: TemporaryFolder()))
+        #expect(size.inked > 300)
         #expect(size.width == 1800)
         #expect(size.height > 100 && size.height < 2000)
         // One drawing, one answer.
         #expect(try chart.png() == png)
+        #expect(try chart.svg() == svg)
     }
 
     @Test func labelsAreSpreadAsLittleAsNeeded() {
-        #expect(ChartRenderer.spread([], pitch: 10, in: 0...100).isEmpty)
-        #expect(ChartRenderer.spread([50], pitch: 10, in: 0...100) == [50])
-        #expect(ChartRenderer.spread([20, 50], pitch: 10, in: 0...100) == [20, 50])
-        #expect(ChartRenderer.spread([52, 50], pitch: 10, in: 0...100) == [56, 46])
-        #expect(ChartRenderer.spread([100, 100, 99], pitch: 10, in: 0...100) == [90, 100, 80])
-        #expect(ChartRenderer.spread([5, 5, 5], pitch: 100, in: 0...100) == [0, 50, 100])
+        #expect(LabelSpread.spread([], pitch: 10, in: 0...100).isEmpty)
+        #expect(LabelSpread.spread([50], pitch: 10, in: 0...100) == [50])
+        #expect(LabelSpread.spread([20, 50], pitch: 10, in: 0...100) == [20, 50])
+        #expect(LabelSpread.spread([52, 50], pitch: 10, in: 0...100) == [56, 46])
+        #expect(LabelSpread.spread([100, 100, 99], pitch: 10, in: 0...100) == [90, 100, 80])
+        #expect(LabelSpread.spread([5, 5, 5], pitch: 100, in: 0...100) == [0, 50, 100])
     }
 
     @Test func aCanvasThatCannotBeIsAnError() {
@@ -80,18 +102,26 @@ struct ChartTests {
     }
 }
 
-/// The header of a PNG, and that it ends where it should.
-private struct PNGSize {
+/// A PNG as libpng reads it back, through Cairo.
+private struct DecodedPNG {
     var width: Int
     var height: Int
+    /// Pixels that are not white.
+    var inked = 0
 
-    init?(_ data: Data) {
-        let bytes = [UInt8](data)
-        let signature: [UInt8] = [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A]
-        guard bytes.count > 45, Array(bytes[..<8]) == signature,
-            Array(bytes[(bytes.count - 8)..<(bytes.count - 4)]) == Array("IEND".utf8)
+    init?(_ data: Data, in folder: TemporaryFolder) throws {
+        let path = folder.file("chart.png")
+        try data.write(to: URL(fileURLWithPath: path))
+        guard let surface = cairo_image_surface_create_from_png(path) else { return nil }
+        defer { cairo_surface_destroy(surface) }
+        guard cairo_surface_status(surface) == CAIRO_STATUS_SUCCESS,
+            let bytes = cairo_image_surface_get_data(surface)
         else { return nil }
-        func number(_ at: Int) -> Int { bytes[at..<(at + 4)].reduce(0) { $0 << 8 | Int($1) } }
-        (width, height) = (number(16), number(20))
+        width = Int(cairo_image_surface_get_width(surface))
+        height = Int(cairo_image_surface_get_height(surface))
+        let stride = Int(cairo_image_surface_get_stride(surface))
+        for y in 0..<height {
+            for x in 0..<width where bytes[y * stride + 4 * x] != 255 { inked += 1 }
+        }
     }
 }

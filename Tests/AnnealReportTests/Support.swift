@@ -92,7 +92,9 @@ enum Sample {
             let isHole = hole.contains(index)
             return epoch(
                 index,
-                training: [("accuracy", isHole ? .nan : training), ("cross-entropy", isHole ? .nan : -log(training) * 1.8)],
+                training: [
+                    ("accuracy", isHole ? .nan : training), ("cross-entropy", isHole ? .nan : -log(training) * 1.8),
+                ],
                 validation: validation
                     ? [("accuracy", tested), ("cross-entropy", isHole ? .infinity : -log(tested) * 2)] : [],
                 rate: rate)

@@ -67,14 +67,14 @@ final class OneDNNConvolution {
         data: Program.Operand, weight: Program.Operand, bias: Program.Operand, output: Program.Operand
     ) -> PreparedKernel {
         let handle = handle
-        var kernel = PreparedKernel { [self] memory in
+        var kernel = PreparedKernel.checked({ [self] memory in
             try check(
                 adnn_conv_bind(
                     handle, memory[data], memory[weight], memory.optional(bias), memory[output], memory.scratch),
                 "binding a convolution")
             // The closure keeps the primitive alive.
-            return { try check(adnn_conv_execute(self.handle), "convolution") }
-        }
+            return { adnn_conv_execute(self.handle) }
+        })
         kernel.scratch = (adnn_conv_scratch_bytes(handle) + 3) / 4
         kernel.reorders = Int(adnn_conv_reorders(handle))
         kernel.implementation = String(cString: adnn_conv_implementation(handle))

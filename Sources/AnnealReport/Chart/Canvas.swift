@@ -98,7 +98,8 @@ package final class Canvas {
                 Self.receive, Unmanaged.passUnretained(sink).toOpaque(), width, height)
         case .png(let scale):
             guard width * scale < 32_000, height * scale < 32_000 else {
-                throw AnnealError("chart", "\(width) x \(height) at scale \(scale) is larger than Cairo's 32,767 pixels")
+                throw AnnealError(
+                    "chart", "\(width) x \(height) at scale \(scale) is larger than Cairo's 32,767 pixels")
             }
             made = cairo_image_surface_create(
                 CAIRO_FORMAT_RGB24, Int32((width * scale).rounded(.up)), Int32((height * scale).rounded(.up)))
@@ -109,6 +110,8 @@ package final class Canvas {
         context = drawing
         try Self.check(cairo_surface_status(surface), "making a surface of \(width) x \(height)")
         try Self.check(cairo_status(context), "making a context")
+        // Browsers draw pt a third larger than px.
+        if format == .svg { cairo_svg_surface_set_document_unit(surface, CAIRO_SVG_UNIT_PX) }
         if case .png(let scale) = format { cairo_scale(context, scale, scale) }
         // Widths that do not depend on the pixels, so that SVG and PNG are laid out alike.
         let options = cairo_font_options_create()
@@ -137,7 +140,18 @@ package final class Canvas {
             cairo_surface_finish(surface)
         }
         try Self.check(cairo_surface_status(surface), "writing the file")
-        return sink.data
+        return format == .svg ? Self.withoutCounter(sink.data) : sink.data
+    }
+
+    /// Cairo numbers the surfaces of a process and writes the number as a group's id, to which nothing refers: without
+    /// it the same chart is the same file.
+    private static func withoutCounter(_ svg: Data) -> Data {
+        let head = Data("<g id=\"surface".utf8)
+        guard let start = svg.range(of: head),
+            let end = svg[start.upperBound...].firstIndex(where: { !(48...57).contains($0) }),
+            svg[end...].starts(with: "\">".utf8)
+        else { return svg }
+        return svg[..<start.lowerBound] + Data("<g".utf8) + svg[(end + 1)...]
     }
 
     private static let receive: cairo_write_func_t = { closure, bytes, count in
@@ -154,17 +168,8 @@ package final class Canvas {
 
     // MARK: Drawing
 
-    package func fill(_ box: Box, _ colour: Colour, radius: Double = 0) {
-        if radius > 0 {
-            cairo_new_sub_path(context)
-            cairo_arc(context, box.right - radius, box.y + radius, radius, -.pi / 2, 0)
-            cairo_arc(context, box.right - radius, box.bottom - radius, radius, 0, .pi / 2)
-            cairo_arc(context, box.x + radius, box.bottom - radius, radius, .pi / 2, .pi)
-            cairo_arc(context, box.x + radius, box.y + radius, radius, .pi, 1.5 * .pi)
-            cairo_close_path(context)
-        } else {
-            cairo_rectangle(context, box.x, box.y, box.width, box.height)
-        }
+    package func fill(_ box: Box, _ colour: Colour) {
+        cairo_rectangle(context, box.x, box.y, box.width, box.height)
         set(colour)
         cairo_fill(context)
     }
@@ -213,19 +218,11 @@ package final class Canvas {
         cairo_restore(context)
     }
 
-    /// Text with its baseline at `spot`; with `halo`, on a white edge that keeps it legible over lines.
-    package func text(_ text: String, at spot: Spot, _ font: Font, _ colour: Colour, anchor: Anchor = .start, halo: Bool = false) {
+    /// Text with its baseline at `spot`.
+    package func text(_ text: String, at spot: Spot, _ font: Font, _ colour: Colour, anchor: Anchor = .start) {
         use(font)
         let width = advance(text)
         let x = anchor == .start ? spot.x : anchor == .middle ? spot.x - width / 2 : spot.x - width
-        if halo {
-            cairo_move_to(context, x, spot.y)
-            cairo_text_path(context, text)
-            cairo_set_line_width(context, 3)
-            cairo_set_dash(context, [], 0, 0)
-            set(Colour(0xFFFFFF, alpha: 0.9))
-            cairo_stroke(context)
-        }
         cairo_move_to(context, x, spot.y)
         set(colour)
         cairo_show_text(context, text)
@@ -246,7 +243,8 @@ package final class Canvas {
 
     private func use(_ font: Font) {
         cairo_select_font_face(
-            context, "DejaVu Sans", CAIRO_FONT_SLANT_NORMAL, font.bold ? CAIRO_FONT_WEIGHT_BOLD : CAIRO_FONT_WEIGHT_NORMAL)
+            context, "DejaVu Sans", CAIRO_FONT_SLANT_NORMAL,
+            font.bold ? CAIRO_FONT_WEIGHT_BOLD : CAIRO_FONT_WEIGHT_NORMAL)
         cairo_set_font_size(context, font.size)
     }
 

@@ -13,7 +13,8 @@ public struct Chart: Sendable {
     /// In points; the height follows from the panels.
     public var width: Double
 
-    public init(title: String, subtitle: String? = nil, xLabel: String = "epoch", panels: [Panel], width: Double = 900) {
+    public init(title: String, subtitle: String? = nil, xLabel: String = "epoch", panels: [Panel], width: Double = 900)
+    {
         self.title = title
         self.subtitle = subtitle
         self.xLabel = xLabel

@@ -1,9 +1,16 @@
 import Foundation
 
 /// Draws a chart on a canvas of any kind: the one routine behind SVG and PNG.
-package struct ChartRenderer {
-    let chart: Chart
-    let canvas: Canvas
+struct ChartRenderer {
+    private let chart: Chart
+    private let canvas: Canvas
+    private let domain: ClosedRange<Double>
+
+    init(chart: Chart, canvas: Canvas) {
+        self.chart = chart
+        self.canvas = canvas
+        domain = Self.domain(of: chart)
+    }
 
     private typealias Font = Canvas.Font
     private static let titleFont = Font(19, bold: true)
@@ -13,13 +20,14 @@ package struct ChartRenderer {
     private static let tickFont = Font(11)
     private static let labelFont = Font(12, bold: true)
     private static let margin = 28.0
-    private static let panelHead = 30.0
+    private static let panelHead = 33.0
     private static let panelGap = 24.0
     private static let labelPitch = 16.0
     private static let labelGap = 16.0
 
     static func height(of chart: Chart) -> Double {
-        let panels = chart.panels.reduce(0) { $0 + panelHead + $1.height } + panelGap * Double(max(0, chart.panels.count - 1))
+        let panels =
+            chart.panels.reduce(0) { $0 + panelHead + $1.height } + panelGap * Double(max(0, chart.panels.count - 1))
         return headHeight(chart) + panels + 58
     }
 
@@ -29,7 +37,8 @@ package struct ChartRenderer {
         canvas.fill(Box(x: 0, y: 0, width: chart.width, height: Self.height(of: chart)), Palette.background)
         let wide = chart.width - 2 * Self.margin
         canvas.text(
-            canvas.fitted(chart.title, Self.titleFont, room: wide), at: Spot(Self.margin, 42), Self.titleFont, Palette.text)
+            canvas.fitted(chart.title, Self.titleFont, room: wide), at: Spot(Self.margin, 42), Self.titleFont,
+            Palette.text)
         if let subtitle = chart.subtitle {
             canvas.text(
                 canvas.fitted(subtitle, Self.subtitleFont, room: wide), at: Spot(Self.margin, 64), Self.subtitleFont,
@@ -48,10 +57,11 @@ package struct ChartRenderer {
     // MARK: The shared axis
 
     /// Half an epoch of air where there are few of them, next to none where there are many.
-    private var domain: ClosedRange<Double> {
+    private static func domain(of chart: Chart) -> ClosedRange<Double> {
         let xs = chart.panels.flatMap(\.series).flatMap(\.points).map(\.x).filter(\.isFinite)
         guard let low = xs.min(), let high = xs.max() else { return 0.5...1.5 }
-        let air = low == high ? 0.5 : min(0.5, 0.03 * (high - low))
+        // Never less than what changes numbers of this size.
+        let air = max(low == high ? 0.5 : min(0.5, 0.03 * (high - low)), 4 * max(low.magnitude, high.magnitude).ulp)
         return (low - air)...(high + air)
     }
 
@@ -68,7 +78,10 @@ package struct ChartRenderer {
     private func draw(_ panel: Chart.Panel, in box: Box, isLast: Bool) {
         let scale = PanelScale(panel, box: box)
         drawHead(panel, box, isLogarithmic: scale.isLogarithmic)
-        drawGrid(scale, box, isLast: isLast)
+        let isEmpty = panel.series.allSatisfy { $0.points.isEmpty }
+        // Without values the axis would have numbers that mean nothing.
+        let ticks = scale.hasValues ? scale.ticks() : Ticks(values: [], labels: [])
+        drawGrid(ticks, isEmpty ? Ticks(values: [], labels: []) : epochTicks(box), scale, box, isLast: isLast)
         canvas.clipped(to: Box(x: box.x, y: box.y - 6, width: box.width + 6, height: box.height + 12)) {
             for (index, series) in panel.series.enumerated() {
                 var series = series
@@ -78,32 +91,34 @@ package struct ChartRenderer {
             }
         }
         drawEndLabels(panel, scale, box)
-        if panel.series.allSatisfy({ $0.points.isEmpty }) {
+        if isEmpty {
             canvas.text(
-                "no epochs yet", at: Spot(box.x + box.width / 2, box.y + box.height / 2), Self.noteFont, Palette.quiet,
+                "nothing to show yet", at: Spot(box.x + box.width / 2, box.y + box.height / 2), Self.noteFont,
+                Palette.quiet,
                 anchor: .middle)
         }
     }
 
     private func drawHead(_ panel: Chart.Panel, _ box: Box, isLogarithmic: Bool) {
-        let baseline = box.y - 12
+        let baseline = box.y - 15
         canvas.text(panel.title, at: Spot(Self.margin, baseline), Self.headFont, Palette.text)
         var notes = panel.note.map { [$0] } ?? []
         if isLogarithmic { notes.append("log scale") }
+        if panel.series.contains(where: { $0.points.contains { !$0.y.isFinite } }) { notes.append("× not finite") }
         let x = Self.margin + canvas.width(of: panel.title, Self.headFont) + 12
         canvas.text(
             canvas.fitted(notes.joined(separator: "  ·  "), Self.noteFont, room: chart.width - Self.margin - x),
             at: Spot(x, baseline), Self.noteFont, Palette.quiet)
     }
 
-    private func drawGrid(_ scale: PanelScale, _ box: Box, isLast: Bool) {
-        let ticks = scale.ticks()
+    private func epochTicks(_ box: Box) -> Ticks { .integers(domain, count: max(2, Int(box.width / 60))) }
+
+    private func drawGrid(_ ticks: Ticks, _ epochs: Ticks, _ scale: PanelScale, _ box: Box, isLast: Bool) {
         for (value, label) in zip(ticks.values, ticks.labels) {
             guard let y = scale.y(value) else { continue }
             canvas.line([Spot(box.x, y), Spot(box.right, y)], Palette.grid, width: 1, round: false)
             canvas.text(label, at: Spot(box.x - 8, y + 4), Self.tickFont, Palette.quiet, anchor: .end)
         }
-        let epochs = Ticks.integers(domain, count: max(2, Int(box.width / 60)))
         for (value, label) in zip(epochs.values, epochs.labels) {
             let x = x(value, box)
             canvas.line([Spot(x, box.y), Spot(x, box.bottom)], Palette.grid, width: 1, round: false)
@@ -125,7 +140,11 @@ package struct ChartRenderer {
         let spacing = box.width / max(1, domain.upperBound - domain.lowerBound)
         for run in runs(series, scale, box) {
             let path = series.style == .step ? stepped(run, box, half: spacing / 2) : run
-            if fills { canvas.area(path, base: box.bottom, Colour(red: colour.red, green: colour.green, blue: colour.blue, alpha: 0.08)) }
+            if fills {
+                var shade = colour
+                shade.alpha = 0.08
+                canvas.area(path, base: box.bottom, shade)
+            }
             canvas.line(path, colour, width: 2, dash: series.style == .dashed ? [6, 4] : [])
             // Few points deserve to be seen, and a lone one has no line.
             if series.style != .step, spacing > 16 || run.count == 1 {
@@ -133,7 +152,7 @@ package struct ChartRenderer {
             }
         }
         for point in series.points where point.x.isFinite && !point.y.isFinite {
-            cross(Spot(x(point.x, box), point.y == -.infinity ? box.bottom - 4 : box.y + 4), colour)
+            cross(Spot(x(point.x, box), Self.crossHeight(point.y, box)), colour)
         }
         if let marked = series.marked, let y = scale.y(marked.y) {
             canvas.disc(Spot(x(marked.x, box), y), radius: 4.5, colour, ring: 2)
@@ -182,15 +201,10 @@ package struct ChartRenderer {
     }
 
     private func drawEndLabels(_ panel: Chart.Panel, _ scale: PanelScale, _ box: Box) {
-        var labels: [EndLabel] = panel.series.enumerated().compactMap { index, series in
-            guard let last = series.points.last(where: { scale.y($0.y) != nil && $0.x.isFinite }),
-                let y = scale.y(last.y)
-            else { return nil }
-            return EndLabel(
-                name: series.label.isEmpty ? "" : series.label + " ", value: Self.endValue(series, last.y),
-                colour: colour(panel, index), end: Spot(x(last.x, box), y), y: y)
+        var labels = panel.series.enumerated().compactMap { index, series in
+            endLabel(series, colour(panel, index), scale, box)
         }
-        let positions = Self.spread(labels.map(\.y), pitch: Self.labelPitch, in: (box.y + 4)...(box.bottom - 2))
+        let positions = LabelSpread.spread(labels.map(\.y), pitch: Self.labelPitch, in: (box.y + 4)...(box.bottom - 2))
         for (index, y) in positions.enumerated() { labels[index].y = y }
         for label in labels {
             let x = box.right + Self.labelGap
@@ -201,48 +215,39 @@ package struct ChartRenderer {
                     label.colour.mixed(with: Palette.background, 0.6), width: 1)
             }
             // A long name is cut, never the value.
-            let room = chart.width - Self.margin - x - canvas.width(of: label.value, Self.labelFont)
-            let text = canvas.fitted(label.name, Self.labelFont, room: room) + label.value
+            let room = chart.width - Self.margin - x - canvas.width(of: " " + label.value, Self.labelFont)
+            let name = label.name.isEmpty ? "" : canvas.fitted(label.name, Self.labelFont, room: room) + " "
+            let text = name + label.value
             // Darker than the curve: thin strokes look lighter.
             canvas.text(text, at: Spot(x, label.y + 4.3), Self.labelFont, label.colour.mixed(with: Palette.text, 0.22))
         }
     }
 
-    private static func endValue(_ series: Chart.Series, _ value: Double) -> String {
-        let digits = abs(value) < 1e6 ? series.digits : nil
-        return digits.map { LogGrammar.fixed(value, $0) } ?? Readable.general(value)
+    /// nil for a series without points.
+    private func endLabel(_ series: Chart.Series, _ colour: Colour, _ scale: PanelScale, _ box: Box) -> EndLabel? {
+        let finite = series.points.filter { $0.x.isFinite }
+        guard let last = finite.last else { return nil }
+        // A run that ended in NaN says so, beside its last cross.
+        if !last.y.isFinite {
+            let y = Self.crossHeight(last.y, box)
+            return EndLabel(
+                name: series.label, value: LogGrammar.fixed(last.y, 0), colour: colour, end: Spot(x(last.x, box), y),
+                y: y)
+        }
+        guard let drawn = finite.last(where: { scale.y($0.y) != nil }), let y = scale.y(drawn.y) else { return nil }
+        // A step reaches the edge.
+        let end = series.style == .step ? box.right - 1 : x(drawn.x, box)
+        return EndLabel(
+            name: series.label, value: Self.endValue(series, drawn.y), colour: colour, end: Spot(end, y), y: y)
     }
 
-    /// Moves positions apart to at least `pitch`, as little as it takes, and keeps them in the range.
-    package static func spread(_ wanted: [Double], pitch: Double, in range: ClosedRange<Double>) -> [Double] {
-        let order = wanted.indices.sorted { (wanted[$0], $0) < (wanted[$1], $1) }
-        // More labels than fit: closer together, rather than outside.
-        let room = range.upperBound - range.lowerBound
-        let pitch = min(pitch, room / Double(max(1, wanted.count - 1)))
-        // Labels that touch form a block around the mean of their wishes; blocks that touch merge.
-        var blocks: [(members: [Int], centre: Double)] = []
-        func place(_ members: [Int]) -> Double {
-            let mean = members.reduce(0) { $0 + wanted[$1] } / Double(members.count)
-            let half = pitch * Double(members.count - 1) / 2
-            return max(range.lowerBound + half, min(range.upperBound - half, mean))
-        }
-        for index in order {
-            blocks.append(([index], place([index])))
-            while blocks.count > 1 {
-                let (upper, lower) = (blocks[blocks.count - 2], blocks[blocks.count - 1])
-                let distance = pitch * Double(upper.members.count + lower.members.count) / 2
-                guard lower.centre - upper.centre < distance - 1e-9 else { break }
-                blocks.removeLast(2)
-                let members = upper.members + lower.members
-                blocks.append((members, place(members)))
-            }
-        }
-        var result = wanted
-        for block in blocks {
-            let first = block.centre - pitch * Double(block.members.count - 1) / 2
-            for (position, index) in block.members.enumerated() { result[index] = first + pitch * Double(position) }
-        }
-        return result
+    private static func crossHeight(_ value: Double, _ box: Box) -> Double {
+        value == -.infinity ? box.bottom - 4 : box.y + 4
+    }
+
+    private static func endValue(_ series: Chart.Series, _ value: Double) -> String {
+        let digits = abs(value) < 1e6 ? series.digits : nil
+        return digits.map { LogGrammar.fixed(value, $0) } ?? Ticks.label(value, step: nil)
     }
 
     // MARK: Margins

@@ -4,6 +4,8 @@ import Foundation
 struct PanelScale {
     let isLogarithmic: Bool
     let range: ClosedRange<Double>
+    /// Whether there is anything to draw.
+    let hasValues: Bool
     private let box: Box
 
     init(_ panel: Chart.Panel, box: Box) {
@@ -19,6 +21,7 @@ struct PanelScale {
                     && (positive.max() ?? 1) >= ratio * (positive.min() ?? 1) * (1 - 1e-9)
             }
         let shown = isLogarithmic ? positive : values
+        hasValues = !shown.isEmpty
         guard let low = shown.min(), let high = shown.max() else {
             range = panel.limits ?? 0...1
             return
@@ -29,9 +32,13 @@ struct PanelScale {
     /// A little air above and below; a single value gets an axis that shows its size.
     private static func linear(_ low: Double, _ high: Double, _ limits: ClosedRange<Double>?) -> ClosedRange<Double> {
         // Halves, for the span of the largest doubles overflows.
-        let span = high / 2 - low / 2
-        let air = span > 0 ? span * 0.16 : (high == 0 ? 0.5 : abs(high) * 0.1)
-        var (bottom, top) = (max(low - air, -.greatestFiniteMagnitude / 4), min(high + air, .greatestFiniteMagnitude / 4))
+        let half = high / 2 - low / 2
+        let size = max(abs(low), abs(high))
+        // Less than 2 % of the values' size is noise, which should not fill the panel.
+        let air = max(half * 0.16, size == 0 ? 0.5 : half == 0 ? size * 0.1 : size * 0.01 - half)
+        var (bottom, top) = (
+            max(low - air, -.greatestFiniteMagnitude / 4), min(high + air, .greatestFiniteMagnitude / 4)
+        )
         // Values that never cross zero start the axis no lower.
         if low >= 0 { bottom = max(0, bottom) }
         if let limits, low >= limits.lowerBound, high <= limits.upperBound {

@@ -21,14 +21,18 @@ package struct Ticks: Sendable, Equatable {
     package static func integers(_ range: ClosedRange<Double>, count: Int) -> Ticks {
         let first = range.lowerBound.rounded(.up)
         let span = range.upperBound - first
-        guard span >= 1 else { return Ticks(values: [first], labels: [Readable.count(Int(first))]) }
+        guard span >= 1 else { return Ticks(values: [first], labels: [whole(first)]) }
         // A rounded step may be shorter than the wish; here the count is a limit, for labels need room.
         let limit = Double(max(1, count))
         var step = max(1, roundStep(span / limit))
         while span / step > limit { step = roundStep(step * 2.2) }
         var values = multiples(of: step, in: range)
         if let next = values.first, next - first >= 0.7 * step { values.insert(first, at: 0) }
-        return Ticks(values: values, labels: values.map { Readable.count(Int($0)) })
+        return Ticks(values: values, labels: values.map(whole))
+    }
+
+    private static func whole(_ value: Double) -> String {
+        abs(value) < 1e15 ? Readable.count(Int(value)) : label(value, step: nil)
     }
 
     /// Powers of ten inside a range of positive numbers, with 2 and 5 of each where there are few decades.

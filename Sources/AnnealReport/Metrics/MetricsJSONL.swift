@@ -67,7 +67,9 @@ public final class MetricsJSONL: FitObserver {
         ])
     }
 
-    private static func object(_ metrics: [MetricValue]) -> String { object(metrics.map { ($0.name, number($0.value)) }) }
+    private static func object(_ metrics: [MetricValue]) -> String {
+        object(metrics.map { ($0.name, number($0.value)) })
+    }
 
     /// Written by hand, because JSONEncoder keeps no order of keys.
     private static func object(_ members: [(key: String, value: String)]) -> String {

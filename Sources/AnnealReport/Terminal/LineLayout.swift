@@ -40,7 +40,11 @@ package struct LineLayout: Sendable {
         let paint = Paint(enabled: style.colour)
         var kept = fields
         let barLeast = fraction == nil ? 0 : Self.shortestBar + Self.gap.count
-        while length(kept) + barLeast > room, let last = leastImportant(kept) { kept.remove(at: last) }
+        while let last = leastImportant(kept) {
+            // The bar makes room for the two that count most: the part done and the time left.
+            guard length(kept) + (kept[last].rank > 1 ? barLeast : 0) > room else { break }
+            kept.remove(at: last)
+        }
         if kept.isEmpty && label.count > room { return (String(label.prefix(room)), room) }
 
         var parts = [paint.bold(label)]
@@ -76,7 +80,8 @@ package struct LineLayout: Sendable {
         }
         let inner = width - 2
         let full = Int((part * Double(inner)).rounded(.down))
-        let head = full > 0 && full < inner ? String(repeating: "=", count: full - 1) + ">" : String(repeating: "=", count: full)
+        let isBetween = full > 0 && full < inner
+        let head = String(repeating: "=", count: isBetween ? full - 1 : full) + (isBetween ? ">" : "")
         return "[" + paint.green(head) + String(repeating: "-", count: inner - full) + "]"
     }
 }

@@ -43,7 +43,9 @@ public final class TerminalProgress: FitObserver {
             live.print(Paint(enabled: output.style.colour).yellow("warning: ") + text)
         case .finished(let end):
             let verb = end.interrupted ? "Interrupted" : "Finished"
-            live.print("\(verb) after \(end.epochs) \(end.epochs == 1 ? "epoch" : "epochs"), \(Readable.duration(end.seconds))")
+            live.print(
+                "\(verb) after \(end.epochs) \(end.epochs == 1 ? "epoch" : "epochs"), \(Readable.duration(end.seconds))"
+            )
             state = nil
         }
     }

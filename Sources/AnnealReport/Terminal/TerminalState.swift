@@ -35,25 +35,39 @@ package struct TerminalState: Sendable {
         (self.epoch, self.batch, self.batches, isValidating) = (epoch, batch + 1, batches, true)
     }
 
-    /// Takes the epoch's results and returns the line that stays.
+    /// Takes the epoch's results and returns the line that stays: with names in full where they fit in the width.
     package mutating func end(_ report: EpochReport, _ style: TerminalStyle) -> String {
         epochSeconds = report.seconds
         validationSeconds = report.validationSeconds
-        let paint = Paint(enabled: style.colour)
-        let digits = "\(start.endEpoch)".count
-        let number = "\(report.epoch + 1)"
-        let padded = String(repeating: " ", count: max(0, digits - number.count)) + number
-        var parts = [paint.bold("Epoch \(padded)/\(start.endEpoch)")]
-        if !report.training.isEmpty { parts.append("train " + Self.list(report.training, paint)) }
-        if !report.validation.isEmpty {
-            let mark = isBest(report.validation) ? paint.green(style.unicode ? " ★" : " *") : ""
-            parts.append("validation " + Self.list(report.validation, paint) + mark)
+        let isBest = isBest(report.validation)
+        let bare = Paint(enabled: false)
+        let fits = epochLine(report, isBest, style, bare, inFull: true).count < style.width
+        let line = epochLine(report, isBest, style, Paint(enabled: style.colour), inFull: fits)
+        (epoch, batch, isValidating, metrics) = (report.epoch + 1, 0, false, [])
+        return line
+    }
+
+    private func epochLine(
+        _ report: EpochReport, _ isBest: Bool, _ style: TerminalStyle, _ paint: Paint, inFull: Bool
+    ) -> String {
+        func list(_ metrics: [MetricValue]) -> String {
+            metrics.map { metric in
+                let name = inFull ? metric.name : Self.short(metric.name)
+                return "\(paint.dim(name)) \(Readable.metric(metric.value))"
+            }.joined(separator: " ")
         }
-        parts.append(paint.dim("lr \(Readable.general(report.learningRate))"))
+        let number = "\(report.epoch + 1)"
+        let padding = String(repeating: " ", count: max(0, "\(start.endEpoch)".count - number.count))
+        var parts = [paint.bold("Epoch \(padding)\(number)/\(start.endEpoch)")]
+        if !report.training.isEmpty { parts.append("train " + list(report.training)) }
+        if !report.validation.isEmpty {
+            let mark = isBest ? paint.green(style.unicode ? " ★" : " *") : ""
+            parts.append((inFull ? "validation " : "val ") + list(report.validation) + mark)
+        }
         let seconds = report.seconds + (report.validationSeconds.isFinite ? report.validationSeconds : 0)
+        parts.append(paint.dim("lr \(Readable.general(report.learningRate))"))
         parts.append(paint.dim(Readable.duration(seconds)))
         parts.append(paint.dim("\(Readable.rate(report.samplesPerSecond))/s"))
-        (epoch, batch, isValidating, metrics) = (report.epoch + 1, 0, false, [])
         return parts.joined(separator: "  ")
     }
 
@@ -114,11 +128,7 @@ package struct TerminalState: Sendable {
         return isBetter && before != nil
     }
 
-    private static func list(_ metrics: [MetricValue], _ paint: Paint) -> String {
-        metrics.map { "\(paint.dim($0.name)) \(Readable.metric($0.value))" }.joined(separator: " ")
-    }
-
-    /// `accuracy` → `acc`: the running line is short of room, the permanent ones are not.
+    /// `accuracy` → `acc`, where room is short.
     private static func short(_ name: String) -> String {
         switch name {
         case "accuracy": "acc"

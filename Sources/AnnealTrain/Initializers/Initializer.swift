@@ -1,0 +1,42 @@
+import AnnealCore
+
+/// How parameters get their first values: MXNet's `Initializer`.
+///
+/// Each parameter is drawn from a stream of its own, keyed by the seed and its name: its values depend on nothing else.
+public protocol Initializer: Sendable {
+    /// MXNet's registered name, e.g. `xavier`.
+    static var name: String { get }
+
+    /// Reads the options by MXNet's names.
+    init(options: inout NamedOptions) throws
+
+    /// Values for a weight. Throws if the initializer cannot do its shape.
+    func weight(_ name: String, _ shape: Shape, _ random: inout Random) throws -> Tensor
+
+    /// Values for any parameter: by its attributes, by its name, and otherwise as a weight.
+    func parameter(_ name: String, _ shape: Shape, attributes: [String: String], seed: UInt64) throws -> Tensor
+}
+
+extension Initializer {
+    /// MXNet's rules: the attribute `__init__` wins; else the name's end says what it is: `weight` is drawn, `bias`,
+    /// `beta`, `moving_mean` and `min` are 0, `gamma`, `moving_var` and `max` 1. Throws on any other name.
+    public func parameter(
+        _ name: String, _ shape: Shape, attributes: [String: String] = [:], seed: UInt64
+    ) throws -> Tensor {
+        var random = Random(seed: seed, purpose: .initialize, name: name)
+        if let json = attributes["__init__"], !json.isEmpty {
+            do {
+                return try Initializers.make(json: json).weight(name, shape, &random)
+            } catch let error as AnnealError {
+                throw error.within("parameter \(name)")
+            }
+        }
+        if name.hasSuffix("weight") { return try weight(name, shape, &random) }
+        let zeros = ["bias", "beta", "moving_mean", "moving_inv_var", "moving_avg", "min"]
+        if zeros.contains(where: name.hasSuffix) { return Tensor(shape) }
+        if ["gamma", "moving_var", "max"].contains(where: name.hasSuffix) { return Tensor(shape, repeating: 1) }
+        throw AnnealError(
+            "parameter \(name)", "has a name that says nothing of its first values",
+            mend: "end it in _weight, _bias, _gamma or _beta, or give the variable an __init__ attribute")
+    }
+}

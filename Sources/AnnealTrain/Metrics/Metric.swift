@@ -1,0 +1,119 @@
+import AnnealCore
+
+/// A number that says how well a model does, gathered over batches: MXNet's `EvalMetric`.
+///
+/// A metric is a value: named sums in double precision, from which its value follows. Summed element by element over
+/// hosts they give the metric of all hosts together.
+public protocol Metric: Sendable {
+    /// The name that MXNet prints, e.g. `top_k_accuracy_5`.
+    var name: String { get }
+    /// NaN before the first sample.
+    var value: Double { get }
+    /// What is summed up.
+    var sums: [Double] { get set }
+
+    /// Adds the valid rows of a batch. Throws on labels that the metric cannot take, with nothing added.
+    mutating func update(_ batch: MetricBatch) throws
+    mutating func reset()
+}
+
+extension Metric {
+    public var result: MetricValue { MetricValue(name: name, value: value) }
+
+    public mutating func reset() { sums = Array(repeating: 0, count: sums.count) }
+
+    /// As `update` with arrays: `outputs` are (rows, classes), labels (rows,) or (rows, labelWidth).
+    public mutating func update(labels: [Float], outputs: [Float], rows: Int? = nil, classes: Int) throws {
+        let rows = rows ?? (classes > 0 ? outputs.count / classes : 0)
+        try labels.withUnsafeBufferPointer { labels in
+            try outputs.withUnsafeBufferPointer { outputs in
+                try update(MetricBatch(labels: labels, outputs: outputs, rows: rows, classes: classes))
+            }
+        }
+    }
+}
+
+/// What a model said of a batch, and what was right. The valid rows come first; others are not looked at.
+public struct MetricBatch {
+    /// (batch, labelWidth), row-major; may be empty for metrics that do not look at labels (`LossMetric`).
+    public let labels: UnsafeBufferPointer<Float>
+    /// (batch, classes, positions), row-major.
+    public let outputs: UnsafeBufferPointer<Float>
+    /// Valid rows.
+    public let rows: Int
+    public let classes: Int
+    /// Predictions of a row, e.g. the pixels of a segmentation; 1 for a classifier.
+    public let positions: Int
+    /// Labels of a row: as many as positions in classification, as many as outputs in regression, or 1.
+    public let labelWidth: Int
+    /// The outputs are class numbers, not scores: (batch, positions).
+    public let outputsAreClasses: Bool
+
+    /// - Precondition: labels and outputs hold at least `rows` rows.
+    public init(
+        labels: UnsafeBufferPointer<Float>, outputs: UnsafeBufferPointer<Float>, rows: Int, classes: Int,
+        positions: Int = 1, labelWidth: Int? = nil, outputsAreClasses: Bool = false
+    ) {
+        let width = labelWidth ?? positions
+        precondition(rows >= 0 && classes > 0 && positions > 0 && width > 0)
+        precondition(
+            labels.isEmpty || labels.count >= rows * width, "\(labels.count) labels for \(rows) rows of \(width)")
+        let outputWidth = positions * (outputsAreClasses ? 1 : classes)
+        precondition(outputs.count >= rows * outputWidth, "\(outputs.count) outputs for \(rows) rows of \(outputWidth)")
+        self.labels = labels
+        self.outputs = outputs
+        self.rows = rows
+        self.classes = classes
+        self.positions = positions
+        self.labelWidth = width
+        self.outputsAreClasses = outputsAreClasses
+    }
+
+    /// Predictions of the valid rows.
+    public var samples: Int { rows * positions }
+
+    /// The label of a prediction, truncated as MXNet does; -1 for what is no whole number.
+    @inline(__always)
+    func label(_ sample: Int) -> Int {
+        let label = labels[sample]
+        return abs(label) < 1e9 ? Int(label) : -1
+    }
+
+    /// The score of a class of a prediction.
+    @inline(__always)
+    func score(_ sample: Int, _ label: Int) -> Float {
+        outputs[(sample / positions * classes + label) * positions + sample % positions]
+    }
+
+    /// The class of a prediction: the first maximum, as MXNet's argmax; -1 if all scores are NaN.
+    func predicted(_ sample: Int) -> Int {
+        if outputsAreClasses {
+            let output = outputs[sample]
+            return abs(output) < 1e9 ? Int(output) : -1
+        }
+        let base = sample / positions * classes * positions + sample % positions
+        var best = -Float.infinity, index = -1
+        for c in 0..<classes {
+            let score = outputs[base + c * positions]
+            if score > best || (index < 0 && score == best) {
+                best = score
+                index = c
+            }
+        }
+        return index
+    }
+
+    /// Throws unless there is a label for each prediction, and, if asked, each names a class.
+    func checkLabels(_ metric: String, inRange: Bool = false) throws {
+        guard labelWidth == positions, rows == 0 || !labels.isEmpty else {
+            throw AnnealError(
+                "metric \(metric)", "wants \(positions) labels a row, found \(labelWidth)", mend: "use another metric")
+        }
+        guard inRange else { return }
+        for sample in 0..<samples where !(0..<classes).contains(label(sample)) {
+            throw AnnealError(
+                "metric \(metric)", "label \(labels[sample]) names none of \(classes) classes",
+                mend: "check the labels and --num-classes")
+        }
+    }
+}

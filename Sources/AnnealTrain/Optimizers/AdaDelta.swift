@@ -1,0 +1,51 @@
+import AnnealCore
+
+/// ADADELTA (Zeiler 2012, arXiv:1212.5701); MXNet's `adadelta`.
+///
+///     G = C(r*g)
+///     a = rho*a + (1-rho)*G²
+///     D = sqrt(b+eps) / sqrt(a+eps) * G
+///     b = rho*b + (1-rho)*D²
+///     w = w - (D + d*w)
+///
+/// MXNet does not use the learning rate, not even for the weight decay: `wd` 1e-4 shrinks the weights by 1e-4 at each
+/// update. That is the default; `useLearningRate` gives w = w - l*(D + d*w). MXNet's defaults: rho 0.9, epsilon 1e-5.
+public struct AdaDelta: OptimizerRule {
+    public static let name = "adadelta"
+
+    public var rho: Double
+    public var epsilon: Double
+    public var useLearningRate: Bool
+
+    public init(rho: Double = 0.9, epsilon: Double = 1e-5, useLearningRate: Bool = false) {
+        self.rho = rho
+        self.epsilon = epsilon
+        self.useLearningRate = useLearningRate
+    }
+
+    public init(options: inout NamedOptions) throws {
+        self.init(
+            rho: try options.number("rho", 0.9), epsilon: try options.number("epsilon", 1e-5),
+            useLearningRate: try options.flag("use_learning_rate", false))
+    }
+
+    public var stateCount: Int { 2 }
+
+    public var remark: String? {
+        useLearningRate
+            ? nil : "adadelta ignores the learning rate and its schedule, as in MXNet, also for the weight decay"
+    }
+
+    public func update(_ slice: ParameterSlice, _ step: StepContext) {
+        let bound = step.pythonBound, r = step.r, d = step.d
+        let rho = Float(rho), rest = Float(1 - self.rho), epsilon = Float(epsilon)
+        let rate: Float = useLearningRate ? step.l : 1
+        slice.update { w, g, a, b in
+            let gradient = clip(r * g, bound)
+            a = rho * a + rest * gradient * gradient
+            let delta = (b + epsilon).squareRoot() / (a + epsilon).squareRoot() * gradient
+            b = rho * b + rest * delta * delta
+            w -= rate * (delta + d * w)
+        }
+    }
+}

@@ -1,0 +1,44 @@
+import AnnealCore
+import Foundation
+
+/// Adam by the infinity norm (Kingma and Ba 2015, arXiv:1412.6980, section 7); MXNet's `adamax`.
+///
+///     G = C(r*g + d*w)
+///     m = beta1*m + (1-beta1)*G;  u = max(beta2*u, |G|)
+///     w = w - l/(1-beta1^t) * m/u
+///
+/// There is no eps: as long as all gradients of an element were 0, MXNet divides 0 by 0 and the weight becomes NaN.
+/// Here such an element stays as it is; all other numbers are MXNet's. Its defaults: learning rate 0.002, beta1 0.9,
+/// beta2 0.999.
+public struct Adamax: OptimizerRule {
+    public static let name = "adamax"
+    public static let standardLearningRate: Double? = 0.002
+
+    public var beta1: Double
+    public var beta2: Double
+
+    public init(beta1: Double = 0.9, beta2: Double = 0.999) {
+        self.beta1 = beta1
+        self.beta2 = beta2
+    }
+
+    public init(options: inout NamedOptions) throws {
+        self.init(beta1: try options.number("beta1", 0.9), beta2: try options.number("beta2", 0.999))
+    }
+
+    public var stateCount: Int { 2 }
+
+    public func update(_ slice: ParameterSlice, _ step: StepContext) {
+        let bound = step.pythonBound, d = step.d, r = step.r
+        let l = Float(step.learningRate / (1 - pow(beta1, Double(step.update))))
+        let beta1 = Float(beta1), rest1 = Float(1 - self.beta1), beta2 = Float(beta2)
+        slice.update { w, g, m, u in
+            let gradient = clip(r * g + d * w, bound)
+            m = beta1 * m + rest1 * gradient
+            // The gradient first: a NaN comes through.
+            u = max(abs(gradient), beta2 * u)
+            let change = l * m / u
+            w -= u == 0 ? 0 : change
+        }
+    }
+}

@@ -1,0 +1,53 @@
+import AnnealCore
+
+/// Asynchronous SGD with delay compensation (Zheng et al. 2017, arXiv:1609.08326); MXNet's `dcasgd`.
+///
+///     G = C(r*g)
+///     m = momentum*m - l*(G + d*w + lamda*G²*(w - w_previous))
+///     w_previous = w;  w = w + m
+///
+/// In MXNet 1.9.1 a momentum other than 0 raises an error; here it does what the formula says. MXNet's defaults:
+/// momentum 0, lamda 0.04, learning rate 0.01.
+public struct DCASGD: OptimizerRule {
+    public static let name = "dcasgd"
+
+    public var momentum: Double
+    public var lambda: Double
+
+    /// - Precondition: momentum is not negative.
+    public init(momentum: Double = 0, lambda: Double = 0.04) {
+        precondition(momentum >= 0, "momentum \(momentum) is negative")
+        self.momentum = momentum
+        self.lambda = lambda
+    }
+
+    public init(options: inout NamedOptions) throws {
+        self.init(momentum: try options.momentum(), lambda: try options.number("lamda", 0.04))
+    }
+
+    /// The previous weight, then the momentum, if any.
+    public var stateCount: Int { momentum == 0 ? 1 : 2 }
+    public func stateStart(_ index: Int) -> StateStart { index == 0 ? .weight : .zeros }
+
+    public func update(_ slice: ParameterSlice, _ step: StepContext) {
+        let bound = step.pythonBound, l = step.l, d = step.d, r = step.r, lambda = Float(lambda)
+        func change(_ w: Float, _ g: Float, _ previous: Float) -> Float {
+            let gradient = clip(r * g, bound)
+            return l * (gradient + d * w + lambda * gradient * gradient * (w - previous))
+        }
+        if momentum == 0 {
+            slice.update { w, g, previous in
+                let delta = change(w, g, previous)
+                previous = w
+                w -= delta
+            }
+        } else {
+            let momentum = Float(momentum)
+            slice.update { w, g, previous, m in
+                m = momentum * m - change(w, g, previous)
+                previous = w
+                w += m
+            }
+        }
+    }
+}

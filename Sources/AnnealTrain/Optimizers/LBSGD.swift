@@ -1,0 +1,126 @@
+import AnnealCore
+
+/// SGD for large batches made of small ones, with a warm-up of its own; MXNet's `lbsgd`.
+///
+///     c = c + g;  at every batch_scale-th update, with g = c/batch_scale and l' = l*mult: as SGD with momentum; c = 0
+///
+/// mult rises from 1 to batch_scale over N = warmup_epochs * updates_per_epoch updates n: 1 + (batch_scale-1)*x with
+/// x = n/N (linear), its square (power2) or root (sqrt); after N it is batch_scale. The strategy `lars` takes
+/// sqrt(|w|² / (|g|² + d*|w|² + 1e-18)) within 0.01 ... 100 instead. Goyal et al. 2017, arXiv:1706.02677; You, Gitman
+/// and Ginsburg 2017, arXiv:1708.03888.
+///
+/// MXNet asks the schedule before it counts the update, so that the first parameter is one update late. Its defaults:
+/// momentum 0, linear, warmup_epochs 5, batch_scale 1, updates_per_epoch 32, begin_epoch 0.
+public struct LBSGD: OptimizerRule {
+    public static let name = "lbsgd"
+
+    public enum Strategy: String, Sendable, CaseIterable { case linear, power2, sqrt, lars }
+
+    public var momentum: Double
+    public var strategy: Strategy
+    public var warmUpEpochs: Int
+    public var batchScale: Int
+    public var updatesPerEpoch: Int
+    public var beginEpoch: Int
+
+    /// - Precondition: momentum is not negative, and the batch scale at least 1.
+    public init(
+        momentum: Double = 0, strategy: Strategy = .linear, warmUpEpochs: Int = 5, batchScale: Int = 1,
+        updatesPerEpoch: Int = 32, beginEpoch: Int = 0
+    ) {
+        precondition(momentum >= 0, "momentum \(momentum) is negative")
+        precondition(batchScale >= 1, "a batch scale of \(batchScale)")
+        self.momentum = momentum
+        self.strategy = strategy
+        self.warmUpEpochs = warmUpEpochs
+        self.batchScale = batchScale
+        self.updatesPerEpoch = updatesPerEpoch
+        self.beginEpoch = beginEpoch
+    }
+
+    public init(options: inout NamedOptions) throws {
+        // MXNet keeps num_epochs but never looks at it.
+        options.ignore("num_epochs")
+        let scale = try options.integer("batch_scale", 1)
+        guard scale >= 1 else {
+            throw AnnealError("\(options.place), batch_scale", "is \(scale)", mend: "give 1 or more")
+        }
+        self.init(
+            momentum: try options.momentum(), strategy: try options.choice("warmup_strategy", .linear),
+            warmUpEpochs: try options.integer("warmup_epochs", 5), batchScale: scale,
+            updatesPerEpoch: try options.integer("updates_per_epoch", 32),
+            beginEpoch: try options.integer("begin_epoch", 0))
+    }
+
+    /// The momentum, if any, then the sum of gradients, if any.
+    public var stateCount: Int { (momentum == 0 ? 0 : 1) + (batchScale == 1 ? 0 : 1) }
+    public var asksBeforeCounting: Bool { true }
+    public var reduces: Bool { strategy == .lars }
+
+    /// constants: 1 where this update completes the large batch.
+    public func prepare(_ step: inout StepContext, _ scalars: inout [Double]) {
+        let done = beginEpoch * updatesPerEpoch + step.ownUpdate
+        step.constants[0] = done % batchScale == 0 ? 1 : 0
+        if strategy != .lars { step.learningRate *= multiplier(after: done) }
+    }
+
+    /// The warm-up's multiplier for update `n`.
+    func multiplier(after n: Int) -> Double {
+        let end = warmUpEpochs * updatesPerEpoch
+        if n >= end { return Double(batchScale) }
+        if end <= 1 { return 1 }
+        let share = Double(n) / Double(end)
+        return switch strategy {
+        case .linear: 1 + Double(batchScale - 1) * share
+        case .power2: 1 + Double(batchScale - 1) * (share * share)
+        case .sqrt: 1 + Double(batchScale - 1) * share.squareRoot()
+        case .lars: 1
+        }
+    }
+
+    public func reduce(_ slice: ParameterSlice, _ step: StepContext) -> (Double, Double) {
+        guard step.constants[0] == 1 else { return (0, 0) }
+        guard batchScale > 1 else { return slice.sums { w, g in (w * w, g * g) } }
+        let scale = Float(batchScale)
+        func term(_ w: Float, _ g: Float, _ sum: Float) -> (Float, Float) {
+            let mean = (sum + g) / scale
+            return (w * w, mean * mean)
+        }
+        return momentum == 0
+            ? slice.sums { w, g, sum in term(w, g, sum) } : slice.sums { w, g, _, sum in term(w, g, sum) }
+    }
+
+    public func finish(_ step: inout StepContext, _ sums: (Double, Double)) {
+        let ratio = (sums.0 / (sums.1 + step.weightDecay * sums.0 + 1e-18)).squareRoot()
+        step.learningRate *= min(max(ratio, 0.01), 100)
+    }
+
+    public func update(_ slice: ParameterSlice, _ step: StepContext) {
+        guard batchScale > 1 else {
+            return SGD.update(slice, step, rate: step.l, momentum: Float(momentum))
+        }
+        let completes = step.constants[0] == 1
+        switch (completes, momentum == 0) {
+        case (false, true): slice.update { _, g, sum in sum += g }
+        case (false, false): slice.update { _, g, _, sum in sum += g }
+        case (true, let plain): apply(slice, step, plain: plain)
+        }
+    }
+
+    private func apply(_ slice: ParameterSlice, _ step: StepContext, plain: Bool) {
+        let bound = step.bound, l = step.l, r = step.r, decay = step.l * step.d
+        let scale = Float(batchScale), momentum = Float(momentum)
+        if plain {
+            slice.update { w, g, sum in
+                w -= decay * w + l * clip(r * ((sum + g) / scale), bound)
+                sum = 0
+            }
+        } else {
+            slice.update { w, g, m, sum in
+                m = momentum * m - decay * w - l * clip(r * ((sum + g) / scale), bound)
+                w += m
+                sum = 0
+            }
+        }
+    }
+}

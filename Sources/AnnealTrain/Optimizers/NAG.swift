@@ -1,0 +1,37 @@
+import AnnealCore
+
+/// Nesterov's accelerated gradient (Nesterov 1983, Sutskever et al. 2013); MXNet's `nag`.
+///
+///     G = C(r*g) + d*w
+///     m = momentum*m
+///     w = w - m + (1+momentum)*(m - l*G)
+///     m = m - l*(C(r*g) + d*w)      (with the new w, as MXNet's CPU operator does)
+///
+/// Without momentum it is plain SGD. MXNet's defaults: momentum 0, learning rate 0.01. `SGD(nesterov: true)` is the
+/// same but for the new w in the last line.
+public struct NAG: OptimizerRule {
+    public static let name = "nag"
+
+    public var momentum: Double
+
+    /// - Precondition: momentum is not negative.
+    public init(momentum: Double = 0) {
+        precondition(momentum >= 0, "momentum \(momentum) is negative")
+        self.momentum = momentum
+    }
+
+    public init(options: inout NamedOptions) throws { self.init(momentum: try options.momentum()) }
+
+    public var stateCount: Int { momentum == 0 ? 0 : 1 }
+
+    public func update(_ slice: ParameterSlice, _ step: StepContext) {
+        guard momentum != 0 else { return SGD.update(slice, step, rate: step.l, momentum: 0) }
+        let bound = step.bound, l = step.l, d = step.d, r = step.r, momentum = Float(momentum)
+        slice.update { w, g, m in
+            let gradient = clip(r * g, bound)
+            m *= momentum
+            w = w - m + (momentum + 1) * (m - l * (gradient + d * w))
+            m -= l * (gradient + d * w)
+        }
+    }
+}

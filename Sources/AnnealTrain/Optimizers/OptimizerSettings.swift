@@ -1,0 +1,74 @@
+import AnnealCore
+import AnnealGraph
+
+/// What all optimizers share: MXNet's `Optimizer` base class.
+public struct OptimizerSettings: Sendable {
+    /// nil: the schedule's base rate, or without a schedule the rule's standard (mostly 0.01). A rate that is given
+    /// replaces the schedule's base, as in MXNet (but not the end of a warm-up, nor the base of Poly and Cosine).
+    public var learningRate: Double?
+    public var schedule: (any LearningRateSchedule)?
+    /// `wd`.
+    public var weightDecay: Double
+    /// `clip_gradient`: gradients are clipped to ±this, after `rescaleGradient`.
+    public var clipGradient: Double?
+    /// `rescale_grad`: MXNet's Module sets 1 / batch size.
+    public var rescaleGradient: Double
+    /// `begin_num_update`: updates that count as done.
+    public var beginUpdate: Int
+    public var multipliers: Multipliers
+    /// For rules that draw random numbers (SGLD).
+    public var seed: UInt64
+
+    public init(
+        learningRate: Double? = nil, schedule: (any LearningRateSchedule)? = nil, weightDecay: Double = 0,
+        clipGradient: Double? = nil, rescaleGradient: Double = 1, beginUpdate: Int = 0,
+        multipliers: Multipliers = Multipliers(), seed: UInt64 = 0
+    ) {
+        self.learningRate = learningRate
+        self.schedule = schedule
+        self.weightDecay = weightDecay
+        self.clipGradient = clipGradient
+        self.rescaleGradient = rescaleGradient
+        self.beginUpdate = beginUpdate
+        self.multipliers = multipliers
+        self.seed = seed
+    }
+}
+
+/// `lr_mult` and `wd_mult` of parameters by name, where they differ from the rule's own.
+///
+/// A rule lets no parameter decay whose name does not end in `_weight` or `_gamma` (LARS: in `_weight`). Then the
+/// symbol's attributes count, then what the user says.
+public struct Multipliers: Sendable, Equatable {
+    public var learningRate: [String: Double]
+    public var weightDecay: [String: Double]
+
+    public init(learningRate: [String: Double] = [:], weightDecay: [String: Double] = [:]) {
+        self.learningRate = learningRate
+        self.weightDecay = weightDecay
+    }
+
+    /// The attributes `__lr_mult__` and `__wd_mult__` of the symbol's variables. Throws if one is not a number.
+    public init(symbol: Symbol) throws {
+        self.init()
+        for node in symbol.nodes where node.isVariable {
+            learningRate[node.name] = try Multipliers.attribute("__lr_mult__", node)
+            weightDecay[node.name] = try Multipliers.attribute("__wd_mult__", node)
+        }
+    }
+
+    /// These, with `other` on top.
+    public func merging(_ other: Multipliers) -> Multipliers {
+        Multipliers(
+            learningRate: learningRate.merging(other.learningRate) { $1 },
+            weightDecay: weightDecay.merging(other.weightDecay) { $1 })
+    }
+
+    private static func attribute(_ key: String, _ node: Node) throws -> Double? {
+        guard let text = node.attributes[key] else { return nil }
+        guard let number = Double(text) else {
+            throw AnnealError("parameter \(node.name), \(key)", "is '\(text)'", mend: "give a number")
+        }
+        return number
+    }
+}

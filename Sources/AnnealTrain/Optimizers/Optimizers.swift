@@ -1,0 +1,60 @@
+import AnnealCore
+
+/// The optimizers by MXNet's names.
+public enum Optimizers {
+    /// Every rule, in the order of `names`.
+    static let rules: [any OptimizerRule.Type] = [
+        SGD.self, NAG.self, Signum.self, FTML.self, LARS.self, LBSGD.self, LAMB.self, DCASGD.self, SGLD.self, Adam.self,
+        AdamW.self, AdaGrad.self, GroupAdaGrad.self, RMSProp.self, AdaDelta.self, Ftrl.self, Adamax.self, Nadam.self,
+        Lion.self,
+    ]
+
+    /// The names that `make` takes.
+    public static var names: [String] { rules.map { $0.name } }
+
+    /// The rule of that name (in any case); nil if there is none. `ccsgd` is MXNet's old name of `sgd`.
+    public static func rule(named name: String) -> (any OptimizerRule.Type)? {
+        let name = name.lowercased() == "ccsgd" ? "sgd" : name.lowercased()
+        return rules.first { $0.name == name }
+    }
+
+    /// An optimizer by MXNet's name and keyword arguments, e.g. `make("sgd", ["learning_rate": 0.1, "momentum": 0.9])`.
+    ///
+    /// As in MXNet, a rule with a standard learning rate (adam: 0.001) sets that as the schedule's base, too, unless
+    /// `learning_rate` is given; `Optimizer.init` leaves the schedule's base alone.
+    ///
+    /// Throws on an unknown name, an unknown option and a value that the rule does not take.
+    public static func make(
+        _ name: String, _ options: NamedOptions = [:], schedule: (any LearningRateSchedule)? = nil,
+        multipliers: Multipliers = Multipliers(), seed: UInt64 = 0
+    ) throws -> Optimizer {
+        var options = options
+        guard
+            let optimizer = try make(
+                name, reading: &options, schedule: schedule, multipliers: multipliers, seed: seed)
+        else {
+            throw AnnealError(
+                "optimizer", "'\(name)' is unknown", mend: "there are \(names.sorted().joined(separator: ", "))")
+        }
+        try options.finish()
+        return optimizer
+    }
+
+    /// As above; nil for an unknown name, and unknown options are left in `options.unused`.
+    public static func make(
+        _ name: String, reading options: inout NamedOptions, schedule: (any LearningRateSchedule)? = nil,
+        multipliers: Multipliers = Multipliers(), seed: UInt64 = 0
+    ) throws -> Optimizer? {
+        guard let type = rule(named: name) else { return nil }
+        options.place = "optimizer \(type.name)"
+        let rule = try type.init(options: &options)
+        let settings = OptimizerSettings(
+            learningRate: try options.optionalNumber("learning_rate") ?? type.standardLearningRate, schedule: schedule,
+            weightDecay: try options.number("wd", 0), clipGradient: try options.optionalNumber("clip_gradient"),
+            rescaleGradient: try options.number("rescale_grad", 1),
+            beginUpdate: try options.integer("begin_num_update", 0), multipliers: multipliers, seed: seed)
+        // Weights are float32 here, whatever the master copies of MXNet's float16 training are for.
+        options.ignore("multi_precision")
+        return Optimizer(rule, settings: settings)
+    }
+}

@@ -1,0 +1,43 @@
+import AnnealCore
+
+/// The sign of the momentum (Bernstein et al. 2018, signSGD, arXiv:1802.04434); MXNet's `signum`.
+///
+///     m = momentum*m - (1-momentum)*(d*w + C(r*g))
+///     w = (1 - l*wd_lh)*w + l*sign(m)
+///
+/// Without momentum it is signSGD: w = (1 - l*d)*w - l*sign(g); scale and clip do not change a sign, and `wd_lh` is not
+/// used. MXNet's defaults: learning rate 0.01, momentum 0.9, wd_lh 0 (decay apart from the gradient, arXiv:1711.05101).
+public struct Signum: OptimizerRule {
+    public static let name = "signum"
+    public static let standardLearningRate: Double? = 0.01
+
+    public var momentum: Double
+    public var decoupledDecay: Double
+
+    /// - Precondition: momentum is not negative.
+    public init(momentum: Double = 0.9, decoupledDecay: Double = 0) {
+        precondition(momentum >= 0, "momentum \(momentum) is negative")
+        self.momentum = momentum
+        self.decoupledDecay = decoupledDecay
+    }
+
+    public init(options: inout NamedOptions) throws {
+        self.init(momentum: try options.momentum(0.9), decoupledDecay: try options.number("wd_lh", 0))
+    }
+
+    public var stateCount: Int { momentum == 0 ? 0 : 1 }
+
+    public func update(_ slice: ParameterSlice, _ step: StepContext) {
+        let l = step.l
+        guard momentum != 0 else {
+            let keep = 1 - l * step.d
+            return slice.update { w, g in w = keep * w - l * sign(g) }
+        }
+        let bound = step.bound, r = step.r, momentum = Float(momentum), rest = 1 - momentum
+        let decay = rest * step.d, keep = 1 - l * Float(decoupledDecay)
+        slice.update { w, g, m in
+            m = momentum * m - decay * w - rest * clip(r * g, bound)
+            w = keep * w + l * sign(m)
+        }
+    }
+}

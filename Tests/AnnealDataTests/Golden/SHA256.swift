@@ -1,0 +1,1 @@
+../../../Sources/AnnealConformance/SHA256.swift

@@ -1,0 +1,1 @@
+../../../Sources/AnnealConformance/Tolerance.swift
