@@ -4,7 +4,7 @@ import AnnealGraph
 import Foundation
 
 /// Kinds `recordio`, `packed`, `iterator` and `im2rec`; nil for other kinds.
-func checkDataCase(kind: String, folder: String, json: [String: Any]) throws -> CaseOutcome? {
+package func checkDataCase(kind: String, folder: String, json: [String: Any]) throws -> CaseOutcome? {
     let check = DataCheck(folder: folder, json: json)
     switch kind {
     case "recordio": try check.recordio()
@@ -37,7 +37,8 @@ private final class DataCheck {
 
     private func arrays() throws -> [String: Tensor] {
         Dictionary(
-            try ParamsFile.read("\(folder)/io.params").map { ($0.name, $0.tensor()) }, uniquingKeysWith: { first, _ in first })
+            try ParamsFile.read("\(folder)/io.params").map { ($0.name, $0.tensor()) },
+            uniquingKeysWith: { first, _ in first })
     }
 
     /// A folder that is gone after `body`.
@@ -49,7 +50,8 @@ private final class DataCheck {
     }
 
     private func demandSameBytes(_ found: String, _ expected: String) throws {
-        let a = try Files.read(found), b = try Files.read(expected)
+        let a = try Files.read(found)
+        let b = try Files.read(expected)
         guard a != b else { return }
         let common = zip(a, b).prefix { $0 == $1 }.count
         problems.append("\((expected as NSString).lastPathComponent): written differently from byte \(common) on")
@@ -67,7 +69,9 @@ private final class DataCheck {
                 demand(file.entries[number].offset == expected["offset"] as? Int, "record \(number): offset")
                 demand(payload.count == expected["size"] as? Int, "record \(number): \(payload.count) bytes")
                 demand(sha256(payload) == expected["sha256"] as? String, "record \(number): other bytes")
-                if let expected = expected["parts"] as? [[Int]] { demand(parts == expected, "record \(number): parts \(parts)") }
+                if let expected = expected["parts"] as? [[Int]] {
+                    demand(parts == expected, "record \(number): parts \(parts)")
+                }
             }
         }
         try rewrite(rec, index)
@@ -87,7 +91,8 @@ private final class DataCheck {
     /// Headers, labels and images; headers packed again give the same bytes.
     func packed() throws {
         guard let rec = path("rec"), let index = path("idx") else { return problems.append("no rec") }
-        let file = try RecordFile(rec, index: index), pixels = try arrays()
+        let file = try RecordFile(rec, index: index)
+        let pixels = try arrays()
         demand(file.count == records.count, "\(file.count) records, expected \(records.count)")
         for (number, expected) in records.enumerated().prefix(file.count) {
             let payload = try file.read(number)
@@ -103,7 +108,9 @@ private final class DataCheck {
                 demand(sha256(payload[start...]) == sum, "record \(number): other bytes after the header")
             }
             if let key = expected["key"] as? Int, let image = pixels["pixels:\(key)"] {
-                try compare(Array(payload[start...]), image, lossless: expected["lossless"] as? Bool ?? false, "record \(number)")
+                try compare(
+                    Array(payload[start...]), image, lossless: expected["lossless"] as? Bool ?? false,
+                    "record \(number)")
             }
         }
         try rewrite(rec, index)
@@ -117,7 +124,9 @@ private final class DataCheck {
             return problems.append("\(name): \(image.height) x \(image.width), expected \(expected.shape)")
         }
         let tolerance = Tolerance(rtol: 0, atolRelative: 0, atol: lossless ? 0 : 2)
-        if let problem = tolerance.mismatch(name, image.pixels.map(Float.init), expected.elements) { problems.append(problem) }
+        if let problem = tolerance.mismatch(name, image.pixels.map(Float.init), expected.elements) {
+            problems.append(problem)
+        }
     }
 
     /// Every batch of every epoch, the valid rows.
@@ -127,7 +136,8 @@ private final class DataCheck {
         else { return problems.append("case.json lacks params, batches or valid") }
         let source = "\(folder)/\(json["folder"] as? String ?? ".")"
         let loader = try ImageRecordIterParameters.loader(parameters, folder: source)
-        let stored = try arrays(), tolerance = Tolerance(json: json)
+        let stored = try arrays()
+        let tolerance = Tolerance(json: json)
         let size = loader.dataShape.count
         var data = [Float](repeating: 0, count: loader.batchSize * size)
         var labels = [Float](repeating: 0, count: loader.batchSize * loader.labelWidth)
@@ -139,7 +149,8 @@ private final class DataCheck {
         for epoch in batches.indices {
             try loader.start(epoch: epoch, atBatch: 0)
             for batch in 0..<batches[epoch] {
-                let name = "epoch\(epoch):batch\(batch)", rows = try next()
+                let name = "epoch\(epoch):batch\(batch)"
+                let rows = try next()
                 demand(rows == valid[epoch][batch], "\(name): \(rows) valid rows, expected \(valid[epoch][batch])")
                 let expected = (stored["\(name):data"]?.elements ?? []).prefix(rows * size)
                 if let problem = tolerance.mismatch(name, Array(data.prefix(rows * size)), Array(expected)) {
@@ -147,7 +158,9 @@ private final class DataCheck {
                 }
                 let count = rows * loader.labelWidth
                 let expectedLabels = Array((stored["\(name):label"]?.elements ?? []).prefix(count))
-                demand(Array(labels.prefix(count)) == expectedLabels, "\(name): labels \(labels), expected \(expectedLabels)")
+                demand(
+                    Array(labels.prefix(count)) == expectedLabels,
+                    "\(name): labels \(labels), expected \(expectedLabels)")
             }
             let rest = try next()
             demand(rest == 0, "epoch \(epoch): more than \(batches[epoch]) batches")
@@ -156,7 +169,8 @@ private final class DataCheck {
 
     /// Lists as im2rec writes them; records packed with its options hold the same images.
     func im2rec() throws {
-        let listOptions = CaseOptions(json["list_options"]), recordOptions = CaseOptions(json["record_options"])
+        let listOptions = CaseOptions(json["list_options"])
+        let recordOptions = CaseOptions(json["record_options"])
         let root = "\(folder)/\(json["root"] as? String ?? "")"
         var list = try ImageList.scan(root, recursive: listOptions.has("--recursive")).list
         if !listOptions.has("--no-shuffle") { list = list.shuffledAsIm2rec() }

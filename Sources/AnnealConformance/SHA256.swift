@@ -26,7 +26,9 @@ func sha256(_ bytes: some Collection<UInt8>) -> String {
     let length = UInt64(message.count) * 8
     message.append(0x80)
     while message.count % 64 != 56 { message.append(0) }
-    for shift in stride(from: 56, through: 0, by: -8) { message.append(UInt8(truncatingIfNeeded: length >> UInt64(shift))) }
+    for shift in stride(from: 56, through: 0, by: -8) {
+        message.append(UInt8(truncatingIfNeeded: length >> UInt64(shift)))
+    }
 
     func rotate(_ word: UInt32, _ count: UInt32) -> UInt32 { word >> count | word << (32 - count) }
     for block in stride(from: 0, to: message.count, by: 64) {
@@ -34,7 +36,8 @@ func sha256(_ bytes: some Collection<UInt8>) -> String {
             (0..<4).reduce(UInt32(0)) { $0 << 8 | UInt32(message[block + 4 * word + $1]) }
         }
         for i in 16..<64 {
-            let a = words[i - 15], b = words[i - 2]
+            let a = words[i - 15]
+            let b = words[i - 2]
             let small = rotate(a, 7) ^ rotate(a, 18) ^ a >> 3
             let large = rotate(b, 17) ^ rotate(b, 19) ^ b >> 10
             words.append(words[i - 16] &+ small &+ words[i - 7] &+ large)

@@ -184,6 +184,20 @@ public final class Executor {
         }
     }
 
+    /// What an instruction does, without the layer's name: its operator, pass, implementation and first shape.
+    package func describe(_ step: PlannedStep) -> String {
+        let instruction = program.instructions[step.instruction]
+        let shape = instruction.reads.first.map { program.values[$0.value].shape.description } ?? ""
+        let written = instruction.writes.first.map { program.values[$0.value].shape.description } ?? ""
+        let what =
+            switch instruction.action {
+            case .forward(let op): "\(type(of: op).name)"
+            case .backward(let op, let part): "\(type(of: op).name) backward \(part)"
+            case .sum: "sum"
+            }
+        return "\(what) \(shape) -> \(written) \(step.implementation)\(step.reorders > 0 ? " [reorder]" : "")"
+    }
+
     public var outputShapes: [Shape] { program.outputs.map { program.values[$0].shape } }
 
     /// The symbol's output as a plain copy.

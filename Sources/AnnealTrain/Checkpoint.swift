@@ -55,6 +55,13 @@ public struct Checkpoint: Sendable {
         return checkpoint
     }
 
+    /// Deletes an epoch's files; the symbol stays.
+    static func remove(prefix: String, epoch: Int) {
+        for path in [parametersPath(prefix, epoch), resumePath(prefix, epoch)] {
+            try? FileManager.default.removeItem(atPath: path)
+        }
+    }
+
     /// Sets every parameter and state of a store; what the checkpoint has beyond it is passed over.
     /// - Throws: an error that names the file and what it lacks or has in another shape.
     public func restore(_ parameters: ParameterStore, place: String) throws {

@@ -11,7 +11,8 @@ typedef struct ani_png ani_png;
 
 ani_jpeg *ani_jpeg_new(char *message);
 void ani_jpeg_free(ani_jpeg *jpeg);
-int ani_jpeg_begin(ani_jpeg *jpeg, const uint8_t *bytes, size_t length, int channels, int64_t max_pixels, ani_size *size);
+int ani_jpeg_begin(
+    ani_jpeg *jpeg, const uint8_t *bytes, size_t length, int channels, int64_t max_pixels, ani_size *size);
 int ani_jpeg_finish(ani_jpeg *jpeg, uint8_t *out);
 
 ani_png *ani_png_new(char *message);

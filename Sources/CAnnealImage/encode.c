@@ -122,6 +122,8 @@ int ani_encode_png(const uint8_t *pixels, int width, int height, int channels, i
     }
     png_set_write_fn(png, &target, png_put, png_flush_nothing);
     png_set_compression_level(png, level);
+    // zlib clears its tables for every image: for tiny ones that costs more than their compression.
+    if ((int64_t)width * height * channels <= 1 << 14) png_set_compression_mem_level(png, 3);
     int type = channels == 1 ? PNG_COLOR_TYPE_GRAY : channels == 3 ? PNG_COLOR_TYPE_RGB : PNG_COLOR_TYPE_RGB_ALPHA;
     png_set_IHDR(
         png, info, (png_uint_32)width, (png_uint_32)height, 8, type, PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT,

@@ -1,7 +1,7 @@
 import AnnealCore
 
-/// What happens to an image between decoding and the network, as MXNet's ImageRecordIter does it (`image_aug_default.cc`)
-/// and in its order: resize, pad, crop, mirror. Defaults are MXNet's.
+/// What happens to an image between decoding and the network, as MXNet's ImageRecordIter does it
+/// (`image_aug_default.cc`) and in its order: resize, pad, crop, mirror. Defaults are MXNet's.
 ///
 /// Every random choice is drawn from the sample's own stream, in the order of `applied`. New augmentations take their
 /// place there, and draw nothing while they are off, so that older runs keep their pixels.

@@ -24,7 +24,8 @@ public final class ImageDecoder {
             let encoded = UnsafeBufferPointer(rebasing: all[start...])
             var size = ani_size()
             let status = ani_decoder_begin(
-                decoder, encoded.baseAddress, encoded.count, Int32(channels.rawValue), Int64(Image.maximumPixels), &size)
+                decoder, encoded.baseAddress, encoded.count, Int32(channels.rawValue), Int64(Image.maximumPixels), &size
+            )
             guard status == 0 else { throw failure }
             let count = Int(size.width) * Int(size.height) * Int(size.channels)
             let pixels = try [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in

@@ -1,6 +1,6 @@
 import CAnnealImage
 
-/// The loader's bounded memory: `rows` augmented samples as planes of bytes (channels, height, width), and their labels.
+/// The loader's bounded memory: `rows` augmented samples as planes of bytes (channels, height, width), with labels.
 ///
 /// - Important: a row is written by one thread, then read by one thread. Who may touch which row is settled by
 ///   `LoaderCore`, under its lock: a worker owns the rows it has claimed until it reports them, the consumer owns

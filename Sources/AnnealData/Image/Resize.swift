@@ -17,7 +17,8 @@ public enum Interpolation: Int, Sendable, Codable {
 
 extension Image {
     /// Resized as OpenCV's `resize` does on 8-bit images: bilinear and cubic with its fixed-point weights (11 bits).
-    public func resized(width newWidth: Int, height newHeight: Int, _ interpolation: Interpolation = .bilinear) -> Image {
+    public func resized(width newWidth: Int, height newHeight: Int, _ interpolation: Interpolation = .bilinear) -> Image
+    {
         precondition(newWidth > 0 && newHeight > 0)
         if newWidth == width && newHeight == height { return self }
         let scaleX = 1 / (Double(newWidth) / Double(width))
@@ -26,24 +27,26 @@ extension Image {
         case .nearest:
             return resizedNearest(newWidth, newHeight, scaleX, scaleY)
         case .cubic:
-            let taps = { ResizeTaps.cubic(new: $0, old: $1, scale: $2) }
-            return resizedByTaps(taps(newWidth, width, scaleX), taps(newHeight, height, scaleY))
+            return resizedByTaps(
+                .cubic(new: newWidth, old: width, scale: scaleX), .cubic(new: newHeight, old: height, scale: scaleY))
         case .area where scaleX >= 1 && scaleY >= 1:
             return resizedByArea(
                 AreaCells.table(new: newWidth, old: width, scale: scaleX),
                 AreaCells.table(new: newHeight, old: height, scale: scaleY))
         case .area:
             // OpenCV's area interpolation enlarges with weights that keep whole source pixels in place.
-            let taps = { ResizeTaps.enlargingArea(new: $0, old: $1, scale: $2) }
-            return resizedByTaps(taps(newWidth, width, scaleX), taps(newHeight, height, scaleY))
+            return resizedByTaps(
+                .enlargingArea(new: newWidth, old: width, scale: scaleX, vertical: false),
+                .enlargingArea(new: newHeight, old: height, scale: scaleY, vertical: true))
         case .bilinear where newWidth * 2 == width && newHeight * 2 == height:
             // OpenCV takes the mean of four pixels for an exact half.
             return resizedByArea(
                 AreaCells.table(new: newWidth, old: width, scale: 2),
                 AreaCells.table(new: newHeight, old: height, scale: 2))
         case .bilinear, .automatic:
-            let taps = { ResizeTaps.bilinear(new: $0, old: $1, scale: $2) }
-            return resizedByTaps(taps(newWidth, width, scaleX), taps(newHeight, height, scaleY))
+            return resizedByTaps(
+                .bilinear(new: newWidth, old: width, scale: scaleX, vertical: false),
+                .bilinear(new: newHeight, old: height, scale: scaleY, vertical: true))
         }
     }
 
@@ -71,39 +74,60 @@ extension Image {
 
     /// Both directions by weighted taps: rows first into 32-bit sums, then columns, rounded once.
     private func resizedByTaps(_ columns: ResizeTaps, _ rows: ResizeTaps) -> Image {
+        let sums = rowSums(columns)
         let line = columns.count * channels
-        var sums = [Int32](repeating: 0, count: height * line)
-        var out = [UInt8](repeating: 0, count: rows.count * line)
-        pixels.withUnsafeBufferPointer { source in
-            sums.withUnsafeMutableBufferPointer { sums in
+        let out = [UInt8](unsafeUninitializedCapacity: rows.count * line) { out, initialized in
+            sums.withUnsafeBufferPointer { sums in
+                for y in 0..<rows.count {
+                    let first = y * rows.width
+                    let a = rows.positions[first] * line
+                    let b = rows.positions[first + 1] * line
+                    let weightA = rows.weights[first]
+                    let weightB = rows.weights[first + 1]
+                    if rows.width == 2 {
+                        for i in 0..<line {
+                            out[y * line + i] = ResizeTaps.blend(sums[a + i], weightA, sums[b + i], weightB)
+                        }
+                        continue
+                    }
+                    // OpenCV blends four rows in float32, in this order, and rounds halves to even.
+                    let c = rows.positions[first + 2] * line
+                    let d = rows.positions[first + 3] * line
+                    let weights = (0..<4).map { Float(rows.weights[first + $0]) * 0x1p-22 }
+                    for i in 0..<line {
+                        var sum = Float(sums[d + i]) * weights[3]
+                        sum = Float(sums[c + i]) * weights[2] + sum
+                        sum = Float(sums[b + i]) * weights[1] + sum
+                        sum = Float(sums[a + i]) * weights[0] + sum
+                        out[y * line + i] = UInt8(min(255, max(0, sum.rounded(.toNearestOrEven))))
+                    }
+                }
+            }
+            initialized = rows.count * line
+        }
+        return Image(width: columns.count, height: rows.count, channels: channels, pixels: out)
+    }
+
+    /// (height, new width, channels): each row's weighted sums.
+    private func rowSums(_ columns: ResizeTaps) -> [Int32] {
+        let line = columns.count * channels
+        return [Int32](unsafeUninitializedCapacity: height * line) { sums, initialized in
+            pixels.withUnsafeBufferPointer { source in
                 for y in 0..<height {
                     for x in 0..<columns.count {
                         for c in 0..<channels {
                             var sum: Int32 = 0
-                            for tap in 0..<columns.width {
-                                let at = x * columns.width + tap
-                                sum += Int32(source[(y * width + columns.positions[at]) * channels + c]) * columns.weights[at]
+                            for at in (x * columns.width)..<((x + 1) * columns.width) {
+                                let pixel = source[(y * width + columns.positions[at]) * channels + c]
+                                sum &+= Int32(pixel) &* columns.weights[at]
                             }
                             sums[y * line + x * channels + c] = sum
                         }
                     }
                 }
-                out.withUnsafeMutableBufferPointer { out in
-                    for y in 0..<rows.count {
-                        let taps = (y * rows.width)..<((y + 1) * rows.width)
-                        for i in 0..<line {
-                            out[y * line + i] =
-                                rows.width == 2
-                                ? ResizeTaps.blend(
-                                    sums[rows.positions[taps.lowerBound] * line + i], rows.weights[taps.lowerBound],
-                                    sums[rows.positions[taps.lowerBound + 1] * line + i], rows.weights[taps.lowerBound + 1])
-                                : ResizeTaps.round(taps.reduce(0) { $0 + Int(sums[rows.positions[$1] * line + i]) * Int(rows.weights[$1]) })
-                        }
-                    }
-                }
             }
+            initialized = height * line
         }
-        return Image(width: columns.count, height: rows.count, channels: channels, pixels: out)
     }
 
     /// Means over the source cells that each new pixel covers.
@@ -118,7 +142,8 @@ extension Image {
                     for row in rows.cells[y] {
                         var part: Float = 0
                         for column in columns.cells[x] {
-                            part += Float(pixels[(row.position * width + column.position) * channels + c]) * column.weight
+                            part +=
+                                Float(pixels[(row.position * width + column.position) * channels + c]) * column.weight
                         }
                         sum += part * row.weight
                     }

@@ -14,22 +14,23 @@ struct ResizeTaps {
         weights.reserveCapacity(count * width)
     }
 
-    static func bilinear(new: Int, old: Int, scale: Double) -> ResizeTaps {
+    static func bilinear(new: Int, old: Int, scale: Double, vertical: Bool) -> ResizeTaps {
         var taps = ResizeTaps(count: new, width: 2)
         for position in 0..<new {
             let place = Float((Double(position) + 0.5) * scale - 0.5)
             let left = place.rounded(.down)
-            taps.append(Int(left), fraction: place - left, old)
+            taps.append(Int(left), fraction: place - left, old, vertical: vertical)
         }
         return taps
     }
 
-    static func enlargingArea(new: Int, old: Int, scale: Double) -> ResizeTaps {
+    static func enlargingArea(new: Int, old: Int, scale: Double, vertical: Bool) -> ResizeTaps {
         var taps = ResizeTaps(count: new, width: 2)
         for position in 0..<new {
             let left = (Double(position) * scale).rounded(.down)
             let overlap = Float(Double(position + 1) - (left + 1) / scale)
-            taps.append(Int(left), fraction: overlap <= 0 ? 0 : overlap - overlap.rounded(.down), old)
+            let fraction = overlap <= 0 ? 0 : overlap - overlap.rounded(.down)
+            taps.append(Int(left), fraction: fraction, old, vertical: vertical)
         }
         return taps
     }
@@ -53,13 +54,13 @@ struct ResizeTaps {
         return taps
     }
 
-    private mutating func append(_ left: Int, fraction: Float, _ old: Int) {
-        var left = left
+    /// Beyond the image its outermost pixel goes on. OpenCV then takes that pixel whole in rows, but blends it with
+    /// itself in columns, which can cost a level: both ways are repeated.
+    private mutating func append(_ left: Int, fraction: Float, _ old: Int, vertical: Bool) {
         var fraction = fraction
-        if left < 0 { (left, fraction) = (0, 0) }
-        if left >= old - 1 { (left, fraction) = (old - 1, 0) }
-        positions.append(left)
-        positions.append(min(left + 1, old - 1))
+        if !vertical && (left < 0 || left >= old - 1) { fraction = 0 }
+        positions.append(min(max(left, 0), old - 1))
+        positions.append(min(max(left + 1, 0), old - 1))
         weights.append(ResizeTaps.fixed(1 - fraction))
         weights.append(ResizeTaps.fixed(fraction))
     }
@@ -72,10 +73,6 @@ struct ResizeTaps {
         let sum = ((a >> 4) &* weightA) >> 16 &+ ((b >> 4) &* weightB) >> 16
         return UInt8(min(255, max(0, (sum &+ 2) >> 2)))
     }
-
-    /// A sum with 22 fraction bits to a pixel.
-    @inline(__always)
-    static func round(_ sum: Int) -> UInt8 { UInt8(min(255, max(0, (sum + (1 << 21)) >> 22))) }
 }
 
 /// For each new position the source cells it covers along one axis; weights sum to 1.

@@ -34,7 +34,8 @@ public final class BatchLoader: BatchSource {
         samples = low..<min(file.count, low + share)
         guard !samples.isEmpty else {
             throw AnnealError(
-                file.path, "part \(options.partIndex) of \(options.numParts) has no records, the file has \(file.count)")
+                file.path, "part \(options.partIndex) of \(options.numParts) has no records, the file has \(file.count)"
+            )
         }
         self.file = file
         self.options = options
@@ -50,7 +51,7 @@ public final class BatchLoader: BatchSource {
 
     /// As `BatchSource.start`. Batches made ahead for another place are dropped.
     ///
-    /// When bad records are skipped, the batches before `atBatch` are decoded once more to know which records they lost.
+    /// When bad records are skipped, the batches before `atBatch` are decoded again to know which records they lost.
     public func start(epoch: Int, atBatch: Int) throws {
         precondition(epoch >= 0 && atBatch >= 0)
         if !running {
@@ -122,7 +123,8 @@ public final class BatchLoader: BatchSource {
         ended = true
         if options.onBadRecord == .skip && good == 0 {
             throw AnnealError(
-                file.path, "none of its \(count) records can be used; the first: \(badRecords.first.map { "\($0.reason)" } ?? "")")
+                file.path,
+                "none of its \(count) records can be used; the first: \(badRecords.first.map { "\($0.reason)" } ?? "")")
         }
         return 0
     }

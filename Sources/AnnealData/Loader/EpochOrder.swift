@@ -23,7 +23,8 @@ struct EpochOrder: Sendable {
         start = rolls ? EpochOrder.rolledStart(epoch, count: samples.count, batch: options.batchSize) : 0
         let batches = (samples.count - start + options.batchSize - 1) / options.batchSize
         let epochs = rolls ? (start + batches * options.batchSize + samples.count - 1) / samples.count : 1
-        permutations = options.shuffle
+        permutations =
+            options.shuffle
             ? (0..<epochs).map {
                 var random = Random(seed: options.seed, purpose: .shuffle, epoch: epoch + $0)
                 return random.permutation(samples.count)

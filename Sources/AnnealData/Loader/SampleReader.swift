@@ -55,7 +55,8 @@ final class SampleReader {
             return .ready
         } catch let error as AnnealError {
             return .bad(
-                BadRecord(number: number, id: id, offset: file.entries[number].offset, reason: placed(error, number, id)))
+                BadRecord(
+                    number: number, id: id, offset: file.entries[number].offset, reason: placed(error, number, id)))
         } catch {
             return .failed(placed(AnnealError("", "\(error)"), number, id))
         }
@@ -64,7 +65,9 @@ final class SampleReader {
     private func labels(of header: IRHeader) throws -> [Float] {
         var labels = header.labels
         if let table = options.labels {
-            guard let listed = table[header.id] else { throw AnnealError("", "its id \(header.id) is not in the list of labels") }
+            guard let listed = table[header.id] else {
+                throw AnnealError("", "its id \(header.id) is not in the list of labels")
+            }
             labels = listed
         }
         guard labels.count == options.labelWidth else {

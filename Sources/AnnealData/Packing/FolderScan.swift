@@ -35,7 +35,9 @@ extension ImageList {
             var label: Int?
             for name in names.sorted(by: { $0.utf8.lexicographicallyPrecedes($1.utf8) }) {
                 var isFolder: ObjCBool = false
-                guard FileManager.default.fileExists(atPath: "\(folder)/\(name)", isDirectory: &isFolder) else { continue }
+                guard FileManager.default.fileExists(atPath: "\(folder)/\(name)", isDirectory: &isFolder) else {
+                    continue
+                }
                 if isFolder.boolValue {
                     folders.append(name)
                 } else if suffixes.contains(suffix(of: name)) {
@@ -71,9 +73,11 @@ extension ImageList {
         return ImageList(items)
     }
 
-    /// `im2rec`'s `--chunks`, `--train-ratio` and `--test-ratio`: the lists with what follows the prefix in their names,
-    /// e.g. `_train`.
-    public func split(chunks: Int = 1, trainRatio: Double = 1, testRatio: Double = 0) -> [(suffix: String, list: ImageList)] {
+    /// `im2rec`'s `--chunks`, `--train-ratio` and `--test-ratio`: the lists with what follows the prefix in their
+    /// names, e.g. `_train`.
+    public func split(chunks: Int = 1, trainRatio: Double = 1, testRatio: Double = 0) -> [(
+        suffix: String, list: ImageList
+    )] {
         precondition(chunks > 0 && trainRatio >= 0 && testRatio >= 0)
         let size = (items.count + chunks - 1) / chunks
         var lists: [(String, ImageList)] = []
@@ -87,7 +91,9 @@ extension ImageList {
             let test = Int(Double(size) * testRatio)
             let train = Int(Double(size) * trainRatio)
             if testRatio > 0 { lists.append((name + "_test", ImageList(Array(part.prefix(test))))) }
-            if trainRatio + testRatio < 1 { lists.append((name + "_val", ImageList(Array(part.dropFirst(test + train))))) }
+            if trainRatio + testRatio < 1 {
+                lists.append((name + "_val", ImageList(Array(part.dropFirst(test + train)))))
+            }
             lists.append((name + "_train", ImageList(Array(part.dropFirst(test).prefix(train)))))
         }
         return lists

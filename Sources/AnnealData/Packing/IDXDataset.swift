@@ -7,7 +7,7 @@ public struct IDXDataset: Sendable {
     public let width: Int
     /// (count, height, width)
     public let pixels: [UInt8]
-    public let labels: [UInt8]
+    public private(set) var labels: [UInt8]
     private let imagesPath: String
 
     /// - Throws: `AnnealError` naming the file that is missing or damaged, or both when their counts differ.
@@ -60,6 +60,13 @@ public struct IDXDataset: Sendable {
         }
         try list.write(to: "\(prefix).lst")
         try writer.finish()
+    }
+
+    /// The same images with other labels.
+    public func relabelled(_ label: (UInt8) -> UInt8) -> IDXDataset {
+        var result = self
+        result.labels = labels.map(label)
+        return result
     }
 
     /// The images by number, in a "folder" named as the file.

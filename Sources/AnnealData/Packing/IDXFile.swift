@@ -20,7 +20,9 @@ public struct IDXFile: Sendable {
         func read(_ count: Int) throws -> [UInt8] {
             var bytes = [UInt8](repeating: 0, count: count)
             let got = ani_gzip_read(file, &bytes, count)
-            guard got >= 0 else { throw AnnealError(path, "cannot be read: the compressed data is damaged or ends early") }
+            guard got >= 0 else {
+                throw AnnealError(path, "cannot be read: the compressed data is damaged or ends early")
+            }
             bytes.removeLast(count - Int(got))
             return bytes
         }
@@ -39,7 +41,9 @@ public struct IDXFile: Sendable {
         var count = 1
         for extent in dims {
             let (product, overflow) = count.multipliedReportingOverflow(by: extent)
-            guard !overflow, product <= 1 << 36 else { throw AnnealError(path, "says it has \(dims) values, which is too much") }
+            guard !overflow, product <= 1 << 36 else {
+                throw AnnealError(path, "says it has \(dims) values, which is too much")
+            }
             count = product
         }
         // By pieces: a header that promises gigabytes gets no memory before the file has delivered.
@@ -52,7 +56,9 @@ public struct IDXFile: Sendable {
         guard values.count == count else {
             throw AnnealError(path, "ends after \(values.count) values, its header says \(Shape(dims))")
         }
-        guard try read(1).isEmpty else { throw AnnealError(path, "goes on after the \(count) values of \(Shape(dims))") }
+        guard try read(1).isEmpty else {
+            throw AnnealError(path, "goes on after the \(count) values of \(Shape(dims))")
+        }
         self.path = path
         shape = Shape(dims)
         self.values = values

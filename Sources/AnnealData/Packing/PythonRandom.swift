@@ -1,5 +1,5 @@
-/// Python's `random` for a small seed: the Mersenne Twister MT19937 (Matsumoto and Nishimura 1998), so that lists come out
-/// in the order that `im2rec.py` gives them.
+/// Python's `random` for a small seed: the Mersenne Twister MT19937 (Matsumoto and Nishimura 1998), so that lists
+/// come out in the order that `im2rec.py` gives them.
 struct PythonRandom {
     private static let size = 624
     private var state: [UInt32]

@@ -70,18 +70,23 @@ public struct RecordPacker: Sendable {
         let path = root.isEmpty || item.path.hasPrefix("/") ? item.path : "\(root)/\(item.path)"
         let bytes = [UInt8](try Files.read(path))
         let id = UInt64(bitPattern: Int64(item.id))
-        let header = packLabel && item.labels.count > 1
+        let header =
+            packLabel && item.labels.count > 1
             ? IRHeader(labels: item.labels, id: id) : IRHeader(label: item.labels.first ?? 0, id: id)
         if passThrough { return header.packed(bytes) }
         do {
             var image = try ImageDecoder().decode(bytes, as: channels)
+            // im2rec's reader turns photographs upright, except when they are taken as they are stored.
+            if channels != .asStored { image = image.turned(by: ExifOrientation.of(bytes)) }
             if centerCrop {
                 let side = min(image.width, image.height)
-                image = image.cropped(x: (image.width - side) / 2, y: (image.height - side) / 2, width: side, height: side)
+                image = image.cropped(
+                    x: (image.width - side) / 2, y: (image.height - side) / 2, width: side, height: side)
             }
             if resize > 0 {
                 let long = resize.multipliedReportingOverflow(by: max(image.width, image.height))
-                guard !long.overflow, resize <= 1 << 16, long.partialValue / min(image.width, image.height) <= 1 << 20 else {
+                guard !long.overflow, resize <= 1 << 16, long.partialValue / min(image.width, image.height) <= 1 << 20
+                else {
                     throw AnnealError("", "\(image.width) x \(image.height) cannot be resized to \(resize)")
                 }
                 image = image.resizedShortSide(to: resize)

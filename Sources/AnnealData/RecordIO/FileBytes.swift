@@ -30,7 +30,8 @@ final class FileBytes: Sendable {
     func append(_ count: Int, at offset: Int, to bytes: inout [UInt8]) throws {
         guard count > 0 else { return }
         guard offset >= 0, count <= size - offset else {
-            throw AnnealError("\(path), byte \(offset)", "the file ends \(max(0, size - offset)) bytes later, \(count) are wanted")
+            throw AnnealError(
+                "\(path), byte \(offset)", "the file ends \(max(0, size - offset)) bytes later, \(count) are wanted")
         }
         let start = bytes.count
         bytes.append(contentsOf: repeatElement(0, count: count))
@@ -50,7 +51,8 @@ final class FileBytes: Sendable {
             let got = pread(descriptor, rest.baseAddress, rest.count, off_t(offset + done))
             if got < 0 {
                 if errno == EINTR { continue }
-                throw AnnealError("\(path), byte \(offset + done)", "cannot be read: \(String(cString: strerror(errno)))")
+                throw AnnealError(
+                    "\(path), byte \(offset + done)", "cannot be read: \(String(cString: strerror(errno)))")
             }
             if got == 0 { break }
             done += got

@@ -33,7 +33,8 @@ public struct ImageList: Sendable, Equatable {
             }
             let place = "\(path), line \(number + 1)"
             guard fields.count >= 3, let image = fields.last, !image.isEmpty else {
-                throw AnnealError(place, "expected an id, labels and a path with tabs between, found \"\(text.prefix(80))\"")
+                throw AnnealError(
+                    place, "expected an id, labels and a path with tabs between, found \"\(text.prefix(80))\"")
             }
             guard let id = Int(fields[0]) else { throw AnnealError(place, "\"\(fields[0])\" is no id") }
             let labels = try fields[1..<(fields.count - 1)].map { field in

@@ -2,8 +2,8 @@ import AnnealCore
 
 /// A RecordIO file (`.rec`), read at any record by any number of threads.
 ///
-/// Nothing in the file is trusted: each magic, flag and length is checked against the file's size before it is used, and
-/// errors name the file and the byte.
+/// Nothing in the file is trusted: each magic, flag and length is checked against the file's size before it is used,
+/// and errors name the file and the byte.
 public final class RecordFile: Sendable {
     /// Where a record starts, and the key that the index has for it (the record's number when there is no index).
     public struct Entry: Sendable, Equatable {
@@ -92,7 +92,8 @@ public final class RecordFile: Sendable {
                 part = try RecordScanner.part(
                     header, at: 0, offset: offset, in: bytes, expectingMore: !parts.isEmpty)
             } catch let error as AnnealError where parts.isEmpty && indexPath != nil {
-                throw AnnealError(error.place, "\(error.problem); key \(entries[number].key) of \(indexPath ?? "") points here")
+                throw AnnealError(
+                    error.place, "\(error.problem); key \(entries[number].key) of \(indexPath ?? "") points here")
             }
             parts.append(part)
             try visit(part, offset + RecordFraming.headerSize)

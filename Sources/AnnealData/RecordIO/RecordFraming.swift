@@ -1,8 +1,8 @@
 /// How MXNet's RecordIO frames records (dmlc-core, `recordio.h`): little-endian words
 /// `magic, flag << 29 | length`, the payload, zeros up to a multiple of 4.
 ///
-/// A payload with the magic at an offset that is a multiple of 4 is split there into parts; the magic is dropped and put
-/// back between the parts on reading, so a reader that has lost its place finds the next record by the magic.
+/// A payload with the magic at an offset that is a multiple of 4 is split there into parts; the magic is dropped and
+/// put back between the parts on reading, so a reader that has lost its place finds the next record by the magic.
 enum RecordFraming {
     static let magic: UInt32 = 0xCED7_230A
     static let headerSize = 8

@@ -13,7 +13,8 @@ public enum RecordIndex {
             let fields = text.split { $0 == "\t" || $0 == " " || $0 == "\r" }
             if fields.isEmpty { continue }
             guard fields.count == 2, let key = Int(fields[0]), let offset = Int(fields[1]) else {
-                throw AnnealError("\(path), line \(number + 1)", "expected a key and an offset, found \"\(text.prefix(80))\"")
+                throw AnnealError(
+                    "\(path), line \(number + 1)", "expected a key and an offset, found \"\(text.prefix(80))\"")
             }
             guard keys.insert(key).inserted else {
                 throw AnnealError("\(path), line \(number + 1)", "key \(key) is there twice")

@@ -41,7 +41,8 @@ struct RecordScanner {
         guard count <= bytes.size - offset else {
             throw AnnealError(
                 "\(bytes.path), byte \(offset)",
-                "truncated: a record should go on for \(count) bytes, the file ends after \(max(0, bytes.size - offset))")
+                "truncated: \(count) more bytes of a record are wanted, the file ends after \(max(0, bytes.size - offset))"
+            )
         }
     }
 
@@ -65,10 +66,12 @@ struct RecordScanner {
                 place, "a part with flag \(flag) \(expectingMore ? "inside a record" : "where a record should start")")
         }
         // The zeros after the last payload must be there too: MXNet's reader wants them.
+        let headerSize = RecordFraming.headerSize
         guard RecordFraming.framed(length) <= bytes.size - offset else {
             throw AnnealError(
                 place,
-                "truncated: a record of \(length) bytes, the file ends after \(bytes.size - offset - RecordFraming.headerSize)")
+                "truncated: a record of \(length) bytes, the file ends after \(bytes.size - offset - headerSize)"
+            )
         }
         return RecordPart(flag: flag, length: length)
     }

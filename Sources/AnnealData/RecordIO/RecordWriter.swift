@@ -3,8 +3,8 @@ import Foundation
 
 /// Writes a `.rec` file and its `.idx`, byte for byte as MXNet's `MXIndexedRecordIO` does.
 ///
-/// Both are written beside their places and put there by `finish()`, so a reader never sees a half-written file; without
-/// `finish()` nothing remains.
+/// Both are written beside their places and put there by `finish()`, so a reader never sees a half-written file;
+/// without `finish()` nothing remains.
 public final class RecordWriter {
     public let path: String
     public let indexPath: String?
@@ -78,7 +78,9 @@ public final class RecordWriter {
         var splits: [Int] = []
         payload.withUnsafeBytes { bytes in
             for offset in stride(from: 0, to: bytes.count - 3, by: 4)
-            where UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self)) == RecordFraming.magic {
+            where UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self))
+                == RecordFraming.magic
+            {
                 splits.append(offset)
             }
         }

@@ -67,21 +67,23 @@ private struct BatchNormKernels {
             let scratch = memory.scratch
             let shownMean = memory.optional(.output(1)), shownVar = memory.optional(.output(2))
             return {
-                if batchStatistics {
-                    ank_bn_statistics(x, mean, variance, scratch, dims)
-                } else if mean != movingMean {
+                if !batchStatistics, mean != movingMean {
                     mean.update(from: movingMean, count: channels)
                     variance.update(from: movingVar, count: channels)
                 }
                 // MXNet overwrites a fixed gamma with 1, in inference too.
                 if fixGamma { gamma.update(repeating: 1, count: channels) }
+                if batchStatistics {
+                    ank_bn_forward(x, addend, y, mean, variance, gamma, beta, eps, relu, scratch, dims)
+                } else {
+                    ank_bn_apply(x, addend, y, mean, variance, gamma, beta, eps, relu, dims)
+                }
                 if outputsStatistics, let shownMean, let shownVar {
                     for c in 0..<channels {
                         shownMean[c] = mean[c]
                         shownVar[c] = 1 / (variance[c] + eps).squareRoot()
                     }
                 }
-                ank_bn_apply(x, addend, y, mean, variance, gamma, beta, eps, relu, dims)
             }
         }
         kernel.scratch = Int(ank_bn_scratch(dims))

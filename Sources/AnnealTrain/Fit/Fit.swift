@@ -9,17 +9,21 @@ public struct FitOptions {
     public var modelPrefix: String?
     /// Epochs between checkpoints; the last epoch is always saved.
     public var savePeriod: Int
+    /// Deletes a checkpoint of this run when the next one is saved.
+    public var keepsLatestOnly: Bool
     public var observers: [any FitObserver]
     /// Asked after every step: true ends the run as if a signal had come.
     public var shouldStop: @Sendable () -> Bool
 
     public init(
         metrics: CompositeMetric = CompositeMetric([Accuracy(), CrossEntropy()]), modelPrefix: String? = nil,
-        savePeriod: Int = 1, observers: [any FitObserver] = [], shouldStop: @escaping @Sendable () -> Bool = { false }
+        savePeriod: Int = 1, keepsLatestOnly: Bool = false, observers: [any FitObserver] = [],
+        shouldStop: @escaping @Sendable () -> Bool = { false }
     ) {
         self.metrics = metrics
         self.modelPrefix = modelPrefix
         self.savePeriod = savePeriod
+        self.keepsLatestOnly = keepsLatestOnly
         self.observers = observers
         self.shouldStop = shouldStop
     }
@@ -49,6 +53,7 @@ extension Trainer {
         var metrics = options.metrics
         var reports: [EpochReport] = []
         var interrupted = false
+        var superseded: Int?
         try tell(
             .started(
                 RunStart(
@@ -97,6 +102,8 @@ extension Trainer {
             let saves = (epoch + 1) % max(options.savePeriod, 1) == 0 || epoch + 1 == epochs.upperBound
             if let prefix = options.modelPrefix, saves {
                 let path = try save(prefix: prefix, epoch: epoch + 1)
+                if options.keepsLatestOnly, let superseded { Checkpoint.remove(prefix: prefix, epoch: superseded) }
+                superseded = epoch + 1
                 try tell(.epoch(report))
                 try tell(.saved(epoch: epoch + 1, path: path))
             } else {

@@ -24,9 +24,8 @@ public final class Trainer {
 
     let training: Executor
     let trained: [OptimizedParameter]
-    private let dataName: String
     private let labelName: String
-    private var scoring: Executor?
+    private var scorer: Scorer?
 
     /// - Parameters:
     ///   - symbol: with one data input and one label input, which ends in `label`.
@@ -37,23 +36,16 @@ public final class Trainer {
     ) throws {
         guard batchSize > 0 else { throw AnnealError("--batch-size", "is \(batchSize)", mend: "it must be at least 1") }
         let arguments = try symbol.argumentNames()
-        let labels = arguments.filter { $0.hasSuffix("label") }
-        guard arguments.contains("data"), labels.count == 1 else {
-            throw AnnealError(
-                "symbol", "has the labels \(labels), and \(arguments.contains("data") ? "an" : "no") input named data",
-                mend: "a classifier has one input 'data' and one variable that ends in 'label'")
-        }
-        dataName = "data"
-        labelName = labels[0]
+        labelName = try Classifier.labelName(symbol)
         self.symbol = symbol
         self.dataShape = dataShape
         self.batchSize = batchSize
         self.optimizer = optimizer
         self.seed = seed
         optimizer.settings.rescaleGradient /= Double(batchSize)
-        let wanted = Set(arguments).subtracting(frozen).subtracting([dataName, labelName])
+        let wanted = Set(arguments).subtracting(frozen).subtracting([Classifier.dataName, labelName])
         let training = try Executor(
-            symbol, inputs: [dataName: Shape([batchSize] + dataShape.dims)], mode: .training, gradients: wanted)
+            symbol, inputs: [Classifier.dataName: Shape([batchSize] + dataShape.dims)], mode: .training, gradients: wanted)
         self.training = training
         parameters = training.parameters
         trained = training.parameters.entries.compactMap { entry in
@@ -91,61 +83,25 @@ public final class Trainer {
     }
 
     /// The input memory of training, to be filled before `step`.
-    public func slot() throws -> BatchSlot { try slot(of: training) }
+    public func slot() throws -> BatchSlot { try Classifier.slot(of: training, labelName) }
 
     /// The outputs of the last training batch, as they were before the update.
     func trainingBatch(rows: Int, _ body: (MetricBatch) throws -> Void) throws {
-        try withBatch(training, rows: rows, body)
+        try Classifier.withBatch(training, labelName, batchSize: batchSize, rows: rows, body)
     }
 
     /// The training loss's gradient of a parameter, for tests and monitors.
     public func gradient(_ name: String) throws -> Tensor? { try training.gradient(name) }
 
-    /// Scores every sample of the source exactly once.
+    /// Scores every sample of the source exactly once, with the parameters as they are now.
     ///
     /// - Parameter progress: called with the batches done so far.
     public func score(
         _ source: any BatchSource, metrics: CompositeMetric, progress: (Int) throws -> Void = { _ in }
     ) throws -> [MetricValue] {
-        let executor = try scoring ?? Executor(
-            symbol, inputs: [dataName: Shape([batchSize] + dataShape.dims)], mode: .inference, parameters: parameters)
-        scoring = executor
-        return try AnnealTrain.score(
-            source, metrics: metrics, slot: try slot(of: executor), progress: progress,
-            run: { try executor.forward() }, batch: { try self.withBatch(executor, rows: $0, $1) })
+        let scorer =
+            try scorer ?? Scorer(symbol, dataShape: dataShape, batchSize: batchSize, parameters: parameters)
+        self.scorer = scorer
+        return try scorer.score(source, metrics: metrics, progress: progress)
     }
-
-    private func slot(of executor: Executor) throws -> BatchSlot {
-        guard let data = executor.input(dataName), let labels = executor.input(labelName) else {
-            throw AnnealError("symbol", "does not use its inputs \(dataName) and \(labelName)")
-        }
-        return BatchSlot(data: data, labels: labels)
-    }
-
-    private func withBatch(_ executor: Executor, rows: Int, _ body: (MetricBatch) throws -> Void) throws {
-        guard let outputs = executor.outputMemory(), let labels = executor.input(labelName) else {
-            throw AnnealError("symbol", "has an output that is not (batch, classes)")
-        }
-        try body(
-            MetricBatch(
-                labels: UnsafeBufferPointer(labels), outputs: outputs, rows: rows, classes: outputs.count / batchSize))
-    }
-}
-
-/// The loop of scoring: fill, run, count the valid rows.
-func score(
-    _ source: any BatchSource, metrics: CompositeMetric, slot: BatchSlot, progress: (Int) throws -> Void,
-    run: () throws -> Void, batch: (_ rows: Int, (MetricBatch) throws -> Void) throws -> Void
-) throws -> [MetricValue] {
-    var metrics = metrics
-    metrics.reset()
-    try source.start(epoch: 0, atBatch: 0)
-    var batches = 0
-    while case let rows = try source.next(into: slot), rows > 0 {
-        try run()
-        try batch(rows) { try metrics.update($0) }
-        batches += 1
-        try progress(batches)
-    }
-    return metrics.results
 }

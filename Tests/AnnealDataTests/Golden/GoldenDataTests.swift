@@ -1,3 +1,4 @@
+import AnnealConformance
 import Foundation
 import Testing
 

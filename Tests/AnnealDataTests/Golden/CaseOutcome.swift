@@ -1,1 +1,0 @@
-../../../Sources/AnnealConformance/CaseOutcome.swift

@@ -1,1 +1,0 @@
-../../../Sources/AnnealConformance/SHA256.swift

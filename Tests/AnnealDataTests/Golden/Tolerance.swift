@@ -1,1 +1,0 @@
-../../../Sources/AnnealConformance/Tolerance.swift
