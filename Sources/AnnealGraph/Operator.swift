@@ -30,7 +30,7 @@ public protocol Operator: Sendable {
     /// Shapes of what the forward pass leaves for the backward pass beside its outputs (in training only).
     func savedShapes(inputs: [Shape], outputs: [Shape]) -> [Shape]
     /// The backward pass in parts; a part none of whose gradients is wanted is dropped. An input that no part writes has
-    /// a gradient of zero.
+    ///  a gradient of zero.
     var backward: [BackwardPart] { get }
     /// How the types of inputs and outputs hang together.
     var typeRule: TypeRule { get }

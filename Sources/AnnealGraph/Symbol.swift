@@ -115,7 +115,8 @@ public struct Symbol: Sendable {
     static func outputName(_ entry: Entry) throws -> String {
         let names = entry.node.isVariable ? [""] : try entry.node.makeOperator().outputNames
         guard entry.index < names.count else {
-            throw AnnealError("layer \(entry.node.name)", "has \(names.count) outputs, number \(entry.index) is asked for")
+            throw AnnealError(
+                "layer \(entry.node.name)", "has \(names.count) outputs, number \(entry.index) is asked for")
         }
         if entry.node.isVariable { return entry.node.name }
         return "\(entry.node.name)_\(names[entry.index])"

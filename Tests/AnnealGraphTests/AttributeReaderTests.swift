@@ -65,7 +65,8 @@ import Testing
     }
 
     @Test(arguments: [
-        (0.9, "0.9"), (2e-5, "2e-05"), (1e-10, "1e-10"), (1, "1.0"), (1e-10 + 1e-5, "1.0000100000000001e-05"), (0.001, "0.001"),
+        (0.9, "0.9"), (2e-5, "2e-05"), (1e-10, "1e-10"), (1, "1.0"), (1e-10 + 1e-5, "1.0000100000000001e-05"),
+        (0.001, "0.001"),
         (1e16, "1e+16"), (-0.5, "-0.5"),
     ]) func floatsAsPythonPrintsThem(_ value: Double, _ text: String) { #expect(AttributeText.float(value) == text) }
 

@@ -5,7 +5,8 @@ import Testing
     /// data → fc6 → relu6 → flatten0 → LAST → softmax
     private func network(last: String = "fc1") -> Symbol {
         let net = SymbolBuilder()
-        var body = net.activation(net.fullyConnected(.variable("data"), numHidden: 8, name: "fc6"), .relu, name: "relu6")
+        var body = net.activation(
+            net.fullyConnected(.variable("data"), numHidden: 8, name: "fc6"), .relu, name: "relu6")
         body = net.fullyConnected(net.flatten(body), numHidden: 10, name: last)
         return net.softmaxOutput(body, name: "softmax")
     }

@@ -7,7 +7,8 @@ import Testing
     private func array(_ name: String, _ dtype: StoredArray.DType, _ shape: Shape, _ seed: UInt8 = 1) -> StoredArray {
         let count = shape.count * dtype.size
         return StoredArray(
-            name: name, dtype: dtype, shape: shape, bytes: Data((0..<count).map { UInt8(truncatingIfNeeded: $0) &* 7 &+ seed }))
+            name: name, dtype: dtype, shape: shape,
+            bytes: Data((0..<count).map { UInt8(truncatingIfNeeded: $0) &* 7 &+ seed }))
     }
 
     private let all: [StoredArray.DType] = [

@@ -5,13 +5,16 @@ import Testing
 @Suite struct ShapeInferenceTests {
     /// Operator, attributes, shapes of the first inputs, and by hand: those of the other inputs, and the first output.
     static let table: [(String, [String: String], [Shape], [Shape], Shape)] = [
-        ("Convolution", ["kernel": "(3, 3)", "num_filter": "8"], [[2, 4, 9, 7]], [[8, 4, 3, 3], [8]], [2, 8, 7, 5]),
+        (
+            "Convolution", ["kernel": "(3, 3)", "num_filter": "8"], [[2, 4, 9, 7]], [[8, 4, 3, 3], [8]], [2, 8, 7, 5]
+        ),
         (
             "Convolution", ["kernel": "(3,)", "num_filter": "4", "num_group": "2", "stride": "(2,)", "no_bias": "1"],
             [[2, 4, 9]], [[4, 2, 3]], [2, 4, 4]
         ),
         (
-            "Convolution", ["kernel": "(3, 3)", "num_filter": "1", "dilate": "(2, 2)", "pad": "(1, 1)", "no_bias": "True"],
+            "Convolution",
+            ["kernel": "(3, 3)", "num_filter": "1", "dilate": "(2, 2)", "pad": "(1, 1)", "no_bias": "True"],
             [[1, 1, 7, 7]], [[1, 1, 3, 3]], [1, 1, 5, 5]
         ),
         (
@@ -122,6 +125,14 @@ import Testing
                 }
             }
         }
+    }
+
+    @Test func noNameIsTakenTwice() throws {
+        // Each name and alias leads to one operator, which knows its own name.
+        for name in OperatorRegistry.names { #expect(OperatorRegistry.canonicalName(name) == name) }
+        #expect(Set(OperatorRegistry.names).count == OperatorRegistry.names.count)
+        #expect(OperatorRegistry.canonicalName("Softmax") == "SoftmaxOutput")
+        #expect(OperatorRegistry.canonicalName("crop") == "slice")
     }
 
     @Test func gradientsReadWhatThereIs() {

@@ -28,7 +28,8 @@ import Testing
     @Test func listsAreBrokenAboveTenElements() throws {
         let nodes = [data] + (0..<10).map { "{\"op\": \"relu\", \"name\": \"r\($0)\", \"inputs\": [[\($0), 0, 0]]}" }
         #expect(try read(file(Array(nodes.prefix(10)))).json().contains("\"node_row_ptr\": [\n"))
-        #expect(try read(file(Array(nodes.prefix(9)))).json().contains("\"node_row_ptr\": [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]"))
+        #expect(
+            try read(file(Array(nodes.prefix(9)))).json().contains("\"node_row_ptr\": [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]"))
         let many = (0..<11).map { _ in Symbol.variable("x") }.map { _ in "[0, 0, 0]" }.joined(separator: ", ")
         let sum = "{\"op\": \"add_n\", \"name\": \"s\", \"attrs\": {\"num_args\": \"11\"}, \"inputs\": [\(many)]}"
         let text = try read(file([data, sum])).json()
@@ -57,13 +58,22 @@ import Testing
 
     @Test func badNodesAreNamed() {
         let cases: [([String], String, [String])] = [
-            ([data, #"{"op": "Mystery", "name": "m", "inputs": [[0, 0, 0]]}"#], "unknown operator", ["layer m", "Mystery"]),
+            (
+                [data, #"{"op": "Mystery", "name": "m", "inputs": [[0, 0, 0]]}"#], "unknown operator",
+                ["layer m", "Mystery"]
+            ),
             ([data, #"{"op": "relu", "name": "r", "inputs": [[1, 0, 0]]}"#], "itself", ["node r", "node 1"]),
-            ([#"{"op": "relu", "name": "r", "inputs": [[1, 0, 0]]}"#, data], "forward", ["node r", "does not come before"]),
+            (
+                [#"{"op": "relu", "name": "r", "inputs": [[1, 0, 0]]}"#, data], "forward",
+                ["node r", "does not come before"]
+            ),
             ([data, #"{"op": "relu", "name": "r", "inputs": [[-1, 0, 0]]}"#], "negative", ["node r"]),
             ([data, #"{"op": "relu", "name": "r", "inputs": [["0", 0, 0]]}"#], "text", ["node r"]),
             ([data, #"{"op": "relu", "name": "r", "inputs": []}"#], "too few", ["layer r", "0 inputs"]),
-            ([data, #"{"op": "relu", "name": "r", "inputs": [[0, 0, 0], [0, 0, 0]]}"#], "too many", ["layer r", "2 inputs"]),
+            (
+                [data, #"{"op": "relu", "name": "r", "inputs": [[0, 0, 0], [0, 0, 0]]}"#], "too many",
+                ["layer r", "2 inputs"]
+            ),
             ([data, #"{"op": "relu", "name": "r", "inputs": [[0, 1, 0]]}"#], "output of a variable", ["data"]),
             (
                 [data, #"{"op": "Activation", "name": "a", "attrs": {"act_type": "rleu"}, "inputs": [[0, 0, 0]]}"#],
@@ -73,8 +83,14 @@ import Testing
                 [data, #"{"op": "Activation", "name": "a", "attrs": {"act_tipe": "relu"}, "inputs": [[0, 0, 0]]}"#],
                 "attribute", ["layer a"]
             ),
-            ([data, #"{"op": "relu", "name": "r", "attrs": {"x": 3}, "inputs": [[0, 0, 0]]}"#], "number", ["node r", "x"]),
-            ([data, #"{"op": "relu", "name": "r", "attrs": [], "inputs": [[0, 0, 0]]}"#], "list", ["node r", "attrs"]),
+            (
+                [data, #"{"op": "relu", "name": "r", "attrs": {"x": 3}, "inputs": [[0, 0, 0]]}"#], "number",
+                ["node r", "x"]
+            ),
+            (
+                [data, #"{"op": "relu", "name": "r", "attrs": [], "inputs": [[0, 0, 0]]}"#], "list",
+                ["node r", "attrs"]
+            ),
             (
                 [data, data, #"{"op": "elemwise_add", "name": "s", "inputs": [[0, 0, 0], [1, 0, 0]]}"#],
                 "duplicate", ["data", "twice"]

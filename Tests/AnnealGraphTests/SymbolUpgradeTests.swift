@@ -65,7 +65,8 @@ import Testing
         #expect(try Symbol(json: Data(nodes.utf8)).nodes[2].operation == "SoftmaxOutput")
     }
 
-    @Test(arguments: [(904, nil), (905, "-1"), (10901, "-1")]) func axisOfArgmax(_ version: Int, _ axis: String?) throws {
+    @Test(arguments: [(904, nil), (905, "-1"), (10901, "-1")]) func axisOfArgmax(_ version: Int, _ axis: String?) throws
+    {
         let nodes = """
             {"op": "null", "name": "data", "inputs": []}, {"op": "null", "name": "unused", "inputs": []},
             {"op": "argmax", "name": "am", "inputs": [[0, 0]], "attr": {"axis": "-1"}}

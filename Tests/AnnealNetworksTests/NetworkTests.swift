@@ -83,9 +83,11 @@ import Testing
         let resnet = try resnet(numClasses: 10, numLayers: 18, imageShape: [3, 32, 32])
         #expect(count(resnet, "Convolution") == 1 + 16 + 4)
         #expect(resnet.nodes.first { $0.name == "conv0" }?.attributes["kernel"] == "(3, 3)")
-        #expect(count(try resnext(numClasses: 10, numLayers: 20, imageShape: [3, 32, 32]), "Convolution") == 1 + 18 + 3)
-        #expect(message { _ = try AnnealNetworks.resnet(numClasses: 10, numLayers: 20, imageShape: [3, 29, 29]) }
-            .contains("one of 18, 34, 50, 101, 152, 200, 269"))
+        #expect(
+            count(try resnext(numClasses: 10, numLayers: 20, imageShape: [3, 32, 32]), "Convolution") == 1 + 18 + 3)
+        #expect(
+            message { _ = try AnnealNetworks.resnet(numClasses: 10, numLayers: 20, imageShape: [3, 29, 29]) }
+                .contains("one of 18, 34, 50, 101, 152, 200, 269"))
     }
 
     /// The article's network: built for large images, fed 28x28.
@@ -98,8 +100,11 @@ import Testing
     }
 
     @Test func errorsNameTheFlagAndTheChoice() {
-        func build(_ name: String, _ options: NetworkOptions) -> String { message { _ = try Networks.symbol(name, options) } }
-        let large = NetworkOptions(numClasses: 10, numLayers: 21), small = NetworkOptions(numClasses: 10, imageShape: [3, 28, 28], numLayers: 21)
+        func build(_ name: String, _ options: NetworkOptions) -> String {
+            message { _ = try Networks.symbol(name, options) }
+        }
+        let large = NetworkOptions(numClasses: 10, numLayers: 21),
+            small = NetworkOptions(numClasses: 10, imageShape: [3, 28, 28], numLayers: 21)
         #expect(build("resnet", large).contains("--num-layers 21"))
         #expect(build("resnet", large).contains("one of 18, 34, 50, 101, 152, 200, 269"))
         #expect(build("resnext", small).contains("6n+2"))
@@ -113,7 +118,9 @@ import Testing
         #expect(build("mobilenet", NetworkOptions(numClasses: 2, multiplier: 0.3)).contains("0.25, 0.5, 0.75 or 1"))
         #expect(build("resnext", NetworkOptions(numClasses: 2, numLayers: 50, numGroup: 5)).contains("--num-group 5"))
         for depth in [Int.min, -4, 0, 1, 2, 7, Int.max] {
-            #expect(build("resnext", NetworkOptions(numClasses: 2, imageShape: [3, 28, 28], numLayers: depth)) != "no error")
+            #expect(
+                build("resnext", NetworkOptions(numClasses: 2, imageShape: [3, 28, 28], numLayers: depth)) != "no error"
+            )
         }
     }
 
@@ -142,7 +149,8 @@ import Testing
 
     @Test func float16CastsDownAndUp() throws {
         let symbol = try resnext(numClasses: 7, numLayers: 50, imageShape: [3, 224, 224], dtype: .float16)
-        #expect(symbol.nodes.filter { $0.operation == "Cast" }.map { $0.attributes["dtype"] } == ["float16", "float32"])
+        #expect(
+            symbol.nodes.filter { $0.operation == "Cast" }.map { $0.attributes["dtype"] } == ["float16", "float32"])
         let types = try symbol.inferTypes()
         #expect(types["conv0_weight"] == "float16")
         #expect(types["bn_data_gamma"] == "float32")
@@ -152,7 +160,10 @@ import Testing
     }
 
     /// Where fine-tuning cuts each network by itself.
-    @Test(arguments: [("mlp", "relu2"), ("lenet", "activation2"), ("vgg", "drop7"), ("googlenet", "flatten0"), ("mobilenet", "flatten")])
+    @Test(arguments: [
+        ("mlp", "relu2"), ("lenet", "activation2"), ("vgg", "drop7"), ("googlenet", "flatten0"),
+        ("mobilenet", "flatten"),
+    ])
     func layerBeforeTheHead(_ name: String, _ layer: String) throws {
         let symbol = try Networks.symbol(name, NetworkOptions(numClasses: 7))
         #expect(try symbol.layerBeforeFullc() == layer)
@@ -164,6 +175,7 @@ import Testing
             let options = NetworkOptions(numClasses: 7, imageShape: [3, side, side])
             _ = try Networks.symbol("mobilenet", options).inferShapes(["data": [1, 3, side, side]])
         }
-        #expect(try mobilenetV2(numClasses: 7, multiplier: 1.4).inferShapes(["data": [1, 3, 96, 96]]).outputs == [[1, 7]])
+        #expect(
+            try mobilenetV2(numClasses: 7, multiplier: 1.4).inferShapes(["data": [1, 3, 96, 96]]).outputs == [[1, 7]])
     }
 }

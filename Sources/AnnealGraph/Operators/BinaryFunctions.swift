@@ -64,7 +64,9 @@ public enum BinaryFunctions {
         public static let gradientReads: [BackwardPart.Read]? = []
     }
     public enum Subtract: BinaryFunction {
-        public static let elementwise: (name: String, aliases: [String])? = ("elemwise_sub", ["_minus", "_sub", "_Minus"])
+        public static let elementwise: (name: String, aliases: [String])? = (
+            "elemwise_sub", ["_minus", "_sub", "_Minus"]
+        )
         public static let broadcast = (name: "broadcast_sub", aliases: ["broadcast_minus"])
         public static let gradientReads: [BackwardPart.Read]? = []
     }

@@ -1,7 +1,8 @@
 import AnnealCore
 
 /// MXNet's `Deconvolution` (transposed convolution): data (batch, channels, …), weight (channels, filters / groups,
-/// kernel…); each output extent is stride (x - 1) + dilate (kernel - 1) + 1 - 2 pad + adj, unless `target_shape` says it.
+/// kernel…); each output extent is stride (x - 1) + dilate (kernel - 1) + 1 - 2 pad + adj, unless `target_shape` says
+/// it.
 public struct Deconvolution: Operator {
     public static let name = "Deconvolution"
     public let window: Window
@@ -22,7 +23,8 @@ public struct Deconvolution: Operator {
         if let layout = attributes.string("layout"), !["NCW", "NCHW", "NCDHW"].contains(layout) {
             throw attributes.wrong("layout", layout, "NCW, NCHW or NCDHW")
         }
-        guard adj.count == window.kernel.count, zip(adj, window.stride).allSatisfy({ $0 >= 0 && $0 < $1 || $0 == 0 }) else {
+        guard adj.count == window.kernel.count, zip(adj, window.stride).allSatisfy({ $0 >= 0 && $0 < $1 || $0 == 0 })
+        else {
             throw attributes.wrong("adj", "\(adj)", "less than the stride for each axis")
         }
         guard targetShape.map({ $0.count == window.kernel.count && $0.allSatisfy { $0 > 0 } }) ?? true else {

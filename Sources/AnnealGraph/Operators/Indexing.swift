@@ -64,7 +64,9 @@ public struct OneHot: Operator {
     }
 
     public var inputNames: [String] { ["indices"] }
-    public func inferShapes(_ inputs: inout [Shape?]) throws -> [Shape]? { inputs[0].map { [Shape($0.dims + [depth])] } }
+    public func inferShapes(_ inputs: inout [Shape?]) throws -> [Shape]? {
+        inputs[0].map { [Shape($0.dims + [depth])] }
+    }
     public var backward: [BackwardPart] { [] }
 }
 
@@ -89,7 +91,9 @@ public struct Pick: Operator {
         guard let data = inputs[0] else { return nil }
         let output = try data.without(axis, keepdims: keepdims)
         if let index = inputs[1] {
-            guard index.count == output.count else { throw AnnealError("", "index has the shape \(index), data has \(data)") }
+            guard index.count == output.count else {
+                throw AnnealError("", "index has the shape \(index), data has \(data)")
+            }
         } else {
             inputs[1] = output
         }

@@ -7,7 +7,9 @@ public protocol RegressionFunction: Sendable { static var name: String { get } }
 public struct RegressionOutput<Function: RegressionFunction>: Operator {
     public static var name: String { Function.name }
     public let gradScale: Float
-    public init(_ attributes: inout AttributeReader) throws { gradScale = try attributes.float("grad_scale", default: 1) }
+    public init(_ attributes: inout AttributeReader) throws {
+        gradScale = try attributes.float("grad_scale", default: 1)
+    }
 
     public var inputNames: [String] { ["data", "label"] }
 
@@ -56,7 +58,9 @@ public struct SVMOutput: Operator {
 
     public func inferShapes(_ inputs: inout [Shape?]) throws -> [Shape]? {
         guard let data = inputs[0] else { return nil }
-        guard data.rank >= 2 else { throw AnnealError("", "data has the shape \(data), SVMOutput wants (batch, classes)") }
+        guard data.rank >= 2 else {
+            throw AnnealError("", "data has the shape \(data), SVMOutput wants (batch, classes)")
+        }
         try expect(&inputs[1], Shape(Array(data.dims.dropLast())), "label")
         return [data]
     }

@@ -17,9 +17,13 @@ public struct Dot: Operator {
 
     public func inferShapes(_ inputs: inout [Shape?]) throws -> [Shape]? {
         guard let lhs = inputs[0], let rhs = inputs[1] else { return nil }
-        let left = transposeA ? (lhs.dims.first, Array(lhs.dims.dropFirst())) : (lhs.dims.last, Array(lhs.dims.dropLast()))
-        let right = transposeB ? (rhs.dims.last, Array(rhs.dims.dropLast())) : (rhs.dims.first, Array(rhs.dims.dropFirst()))
-        guard let extent = left.0, extent == right.0 else { throw AnnealError("", "lhs \(lhs) and rhs \(rhs) do not multiply") }
+        let left =
+            transposeA ? (lhs.dims.first, Array(lhs.dims.dropFirst())) : (lhs.dims.last, Array(lhs.dims.dropLast()))
+        let right =
+            transposeB ? (rhs.dims.last, Array(rhs.dims.dropLast())) : (rhs.dims.first, Array(rhs.dims.dropFirst()))
+        guard let extent = left.0, extent == right.0 else {
+            throw AnnealError("", "lhs \(lhs) and rhs \(rhs) do not multiply")
+        }
         let dims = left.1 + right.1
         return [dims.isEmpty ? [1] : Shape(dims)]
     }

@@ -124,7 +124,9 @@ public struct Stack: Operator {
     public func inferShapes(_ inputs: inout [Shape?]) throws -> [Shape]? {
         guard let data = try unify(&inputs) else { return nil }
         let place = axis < 0 ? axis + data.rank + 1 : axis
-        guard (0...data.rank).contains(place) else { throw AnnealError("", "axis \(axis) is outside the shape \(data)") }
+        guard (0...data.rank).contains(place) else {
+            throw AnnealError("", "axis \(axis) is outside the shape \(data)")
+        }
         var dims = data.dims
         dims.insert(numArgs, at: place)
         return [Shape(dims)]
@@ -146,7 +148,9 @@ public struct Pad: Operator {
         mode = try attributes.choice("mode", default: nil)
         padWidth = try attributes.tuple("pad_width") ?? []
         constantValue = try attributes.float("constant_value", default: 0)
-        guard padWidth.allSatisfy({ $0 >= 0 }) else { throw attributes.wrong("pad_width", "\(padWidth)", "at least 0 each") }
+        guard padWidth.allSatisfy({ $0 >= 0 }) else {
+            throw attributes.wrong("pad_width", "\(padWidth)", "at least 0 each")
+        }
     }
 
     public func inferShapes(_ inputs: inout [Shape?]) throws -> [Shape]? {

@@ -28,7 +28,8 @@ public struct Reshape: Operator {
         let dims = reverse ? try reversed(data.dims) : try resolve(data.dims, codes)
         let shape = Shape(dims)
         guard shape.count == data.count else {
-            throw AnnealError("", "\(data) does not reshape to \(codes): \(shape) has \(shape.count) values, not \(data.count)")
+            throw AnnealError(
+                "", "\(data) does not reshape to \(codes): \(shape) has \(shape.count) values, not \(data.count)")
         }
         return [shape]
     }
@@ -123,7 +124,9 @@ public struct ExpandDims: Operator {
     public func inferShapes(_ inputs: inout [Shape?]) throws -> [Shape]? {
         guard let data = inputs[0] else { return nil }
         let place = axis < 0 ? axis + data.rank + 1 : axis
-        guard (0...data.rank).contains(place) else { throw AnnealError("", "axis \(axis) is outside the data's shape \(data)") }
+        guard (0...data.rank).contains(place) else {
+            throw AnnealError("", "axis \(axis) is outside the data's shape \(data)")
+        }
         var dims = data.dims
         dims.insert(1, at: place)
         return [Shape(dims)]

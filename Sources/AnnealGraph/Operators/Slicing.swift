@@ -61,7 +61,8 @@ public struct SliceAxis: Operator {
         let start = begin < 0 ? begin + extent : begin
         let stop = end.map { $0 < 0 ? $0 + extent : $0 } ?? extent
         guard start >= 0, start < stop, stop <= extent else {
-            throw AnnealError("", "begin \(begin) and end \(end.map(String.init) ?? "None") do not fit axis \(axis) of \(data)")
+            throw AnnealError(
+                "", "begin \(begin) and end \(end.map(String.init) ?? "None") do not fit axis \(axis) of \(data)")
         }
         return (place, start, stop - start)
     }
@@ -89,7 +90,9 @@ public struct SliceLike: Operator {
         }
         for axis in axes ?? Array(0..<data.rank) {
             let place = try data.axis(axis), extent = like.dims[try like.axis(axis)]
-            guard extent <= data.dims[place] else { throw AnnealError("", "shape_like \(like) is larger than data \(data)") }
+            guard extent <= data.dims[place] else {
+                throw AnnealError("", "shape_like \(like) is larger than data \(data)")
+            }
             data[place] = extent
         }
         return [data]
@@ -126,7 +129,9 @@ public struct SliceChannel: Operator {
         var dims = data.dims
         dims[place] /= numOutputs
         if squeezeAxis {
-            guard dims[place] == 1 else { throw AnnealError("", "squeeze_axis: the parts of \(data) are \(Shape(dims))") }
+            guard dims[place] == 1 else {
+                throw AnnealError("", "squeeze_axis: the parts of \(data) are \(Shape(dims))")
+            }
             dims.remove(at: place)
         }
         return Array(repeating: Shape(dims), count: numOutputs)
@@ -168,7 +173,9 @@ public struct Crop: Operator {
         var output = data
         if numArgs == 2 {
             guard let like = inputs[1] else { return nil }
-            guard like.rank == 4, data.rank == 4 else { throw AnnealError("", "Crop wants images, not \(data) and \(like)") }
+            guard like.rank == 4, data.rank == 4 else {
+                throw AnnealError("", "Crop wants images, not \(data) and \(like)")
+            }
             output[2] = like[2]
             output[3] = like[3]
         } else {

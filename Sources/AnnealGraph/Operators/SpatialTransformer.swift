@@ -4,7 +4,7 @@ import AnnealCore
 enum Sampler: String, CaseIterable, Sendable { case bilinear }
 
 /// MXNet's `SpatialTransformer` (Jaderberg et al. 2015): data (batch, channels, height, width) sampled bilinearly at the
-/// points to which the affine map `loc` (batch, 6) sends a grid of `target_shape`; zero outside.
+///  points to which the affine map `loc` (batch, 6) sends a grid of `target_shape`; zero outside.
 public struct SpatialTransformer: Operator {
     enum Transform: String, CaseIterable { case affine }
 
@@ -80,7 +80,9 @@ public struct GridGenerator: Operator {
         guard let data = inputs[0] else { return nil }
         switch transform {
         case .affine:
-            guard data.rank == 2, data[1] == 6 else { throw AnnealError("", "data has the shape \(data), it must be (batch, 6)") }
+            guard data.rank == 2, data[1] == 6 else {
+                throw AnnealError("", "data has the shape \(data), it must be (batch, 6)")
+            }
             return [[data[0], 2, targetShape[0], targetShape[1]]]
         case .warp:
             guard data.rank == 4, data[1] == 2 else {
