@@ -12,7 +12,7 @@ func checkGraphCase(kind: String, folder: String, json: [String: Any]) throws ->
 }
 
 /// What can be said of a graph without computing: names, shapes, types, attributes, and that it is written byte for byte
-/// as MXNet writes it, both read from MXNet's file and built by Anneal's network of that name. For kinds `structure`,
+///  as MXNet writes it, both read from MXNet's file and built by Anneal's network of that name. For kinds `structure`,
 /// `network`, `procedural`, `legacy` and `op`.
 func checkStructure(folder: String, json: [String: Any]) throws -> CaseOutcome {
     if let unknown = try unknownOperator(folder + "/net-symbol.json") { return .skipped("operator \(unknown)") }
@@ -20,7 +20,8 @@ func checkStructure(folder: String, json: [String: Any]) throws -> CaseOutcome {
     var problems = try graphProblems(symbol, json)
     let upgraded = folder + "/upgraded-symbol.json"
     problems += try textProblems(
-        try symbol.json(), path: Files.exists(upgraded) ? upgraded : folder + "/net-symbol.json", "read and written again")
+        try symbol.json(), path: Files.exists(upgraded) ? upgraded : folder + "/net-symbol.json",
+        "read and written again")
     if let attributes = json["attr_dict"] as? [String: [String: String]] {
         let found = Dictionary(
             symbol.nodes.filter { !$0.attributes.isEmpty }.map { ($0.name, $0.attributes) },
@@ -67,8 +68,10 @@ private func graphProblems(_ symbol: Symbol, _ json: [String: Any]) throws -> [S
         let shapes = try symbol.inferShapes(inputs.mapValues { Shape($0) })
         func texts(_ shapes: [Shape?]) -> [String] { shapes.map { $0.map(\.description) ?? "?" } }
         func texts(_ key: String) -> [String]? { (json[key] as? [[Int]])?.map { Shape($0).description } }
-        problems += listProblems("argument shapes", texts(arguments.map { shapes.variables[$0] }), texts("argument_shapes"))
-        problems += listProblems("auxiliary shapes", texts(auxiliary.map { shapes.variables[$0] }), texts("auxiliary_shapes"))
+        problems += listProblems(
+            "argument shapes", texts(arguments.map { shapes.variables[$0] }), texts("argument_shapes"))
+        problems += listProblems(
+            "auxiliary shapes", texts(auxiliary.map { shapes.variables[$0] }), texts("auxiliary_shapes"))
         problems += listProblems("output shapes", texts(shapes.outputs), texts("output_shapes"))
     }
     if let types = json["argument_types"] {
@@ -83,7 +86,9 @@ private func listProblems(_ what: String, _ found: [String], _ expected: Any?) -
     guard let expected = expected as? [String], expected != found else { return [] }
     let index = zip(found, expected).enumerated().first { $1.0 != $1.1 }?.offset ?? min(found.count, expected.count)
     func text(_ list: [String]) -> String { index < list.count ? list[index] : "none" }
-    return ["\(what): number \(index) is \(text(found)) where MXNet has \(text(expected)) (\(found.count) and \(expected.count))"]
+    return [
+        "\(what): number \(index) is \(text(found)) where MXNet has \(text(expected)), of \(found.count) and \(expected.count)"
+    ]
 }
 
 /// The first line that differs.

@@ -20,7 +20,10 @@ private func parameterFileProblems(_ path: String, _ described: [String: Any]) -
         arrays = try ParamsFile.read(path)
     } catch {
         let reason = "\(error)"
-        if sparse { return reason.contains("row_sparse") || reason.contains("csr") ? [] : ["refused, but not as sparse: \(reason)"] }
+        if sparse {
+            return reason.contains("row_sparse") || reason.contains("csr")
+                ? [] : ["refused, but not as sparse: \(reason)"]
+        }
         return expected == nil ? [] : ["cannot be read: \(reason)"]
     }
     guard let expected, !sparse else { return ["was read, although it must be refused"] }
@@ -32,9 +35,12 @@ private func parameterFileProblems(_ path: String, _ described: [String: Any]) -
         // A scalar is written as an array of one, which MXNet can read.
         let writable = arrays.map { array in
             StoredArray(
-                name: array.name, dtype: array.dtype, shape: array.shape.isEmpty ? [1] : array.shape, bytes: array.bytes)
+                name: array.name, dtype: array.dtype, shape: array.shape.isEmpty ? [1] : array.shape, bytes: array.bytes
+            )
         }
-        if try ParamsFile.decode(ParamsFile.encode(arrays)) != writable { problems.append("differs when written and read again") }
+        if try ParamsFile.decode(ParamsFile.encode(arrays)) != writable {
+            problems.append("differs when written and read again")
+        }
     } catch {
         problems.append("cannot be read when written again: \(error)")
     }
@@ -44,7 +50,9 @@ private func parameterFileProblems(_ path: String, _ described: [String: Any]) -
 private func arrayProblems(_ array: StoredArray, _ item: [String: Any]) -> [String] {
     var problems: [String] = []
     func compare(_ what: String, _ found: String, _ expected: String?) {
-        if let expected, found != expected { problems.append("\(array.name): \(what) \(found) where MXNet has \(expected)") }
+        if let expected, found != expected {
+            problems.append("\(array.name): \(what) \(found) where MXNet has \(expected)")
+        }
     }
     compare("name", array.name, item["name"] as? String)
     compare("type", "\(array.dtype)", item["dtype"] as? String)

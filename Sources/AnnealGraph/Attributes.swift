@@ -5,7 +5,7 @@ public struct AttributeReader {
     private let operation: String
     private var rest: [String: String]
 
-    init(operation: String, _ attributes: [String: String]) {
+    package init(operation: String, _ attributes: [String: String]) {
         self.operation = operation
         // Annotations such as __lr_mult__ are for others.
         rest = attributes.filter { !($0.key.hasPrefix("__") && $0.key.hasSuffix("__")) }
@@ -20,6 +20,9 @@ public struct AttributeReader {
         guard let text = rest.removeValue(forKey: key), text != "None" else { return nil }
         return text
     }
+
+    /// Whether the attribute is written, be it as `None`.
+    func has(_ key: String) -> Bool { rest[key] != nil }
 
     public mutating func bool(_ key: String, default value: Bool) throws -> Bool {
         guard let text = string(key) else { return value }
@@ -110,7 +113,7 @@ public struct AttributeReader {
         AnnealError("", "attribute \(key) of \(operation) is '\(found)'", mend: "it must be \(expected)")
     }
 
-    func finish() throws {
+    package func finish() throws {
         guard let key = rest.keys.sorted().first, let value = rest[key] else { return }
         throw AnnealError("", "\(operation) has an attribute '\(key)' = '\(value)' that Anneal does not know")
     }
@@ -123,15 +126,15 @@ public struct AttributeReader {
 }
 
 /// How Python, and so MXNet's files, print attribute values.
-enum AttributeText {
-    static func bool(_ value: Bool) -> String { value ? "True" : "False" }
+package enum AttributeText {
+    package static func bool(_ value: Bool) -> String { value ? "True" : "False" }
 
-    static func tuple(_ values: [Int]) -> String {
+    package static func tuple(_ values: [Int]) -> String {
         values.count == 1 ? "(\(values[0]),)" : "(" + values.map(String.init).joined(separator: ", ") + ")"
     }
 
     /// Python's repr of a float: `0.9`, `2e-05`, `1e-10`.
-    static func float(_ value: Double) -> String {
+    package static func float(_ value: Double) -> String {
         let text = "\(value)"
         guard let exponent = text.firstIndex(of: "e") else { return text }
         let mantissa = text[..<exponent], power = text[text.index(after: exponent)...]

@@ -9,14 +9,16 @@ extension Symbol {
         numClasses: Int, layerBeforeFullc: String = "flatten0", castToFloat32: Bool = false
     ) throws -> Symbol {
         guard numClasses > 0 else {
-            throw AnnealError("--num-classes \(numClasses)", "is not a number of classes", mend: "it must be at least 1")
+            throw AnnealError(
+                "--num-classes \(numClasses)", "is not a number of classes", mend: "it must be at least 1")
         }
         let name = "\(layerBeforeFullc)_output"
         guard let body = try internals().outputs.first(where: { try Symbol.outputName($0) == name }) else {
             let found = try? self.layerBeforeFullc()
             throw AnnealError(
                 "--layer-before-fullc \(layerBeforeFullc)", "the network has no such layer",
-                mend: found.map { "its last fully connected layer stands behind \($0)" } ?? "'anneal summary' lists the layers")
+                mend: found.map { "its last fully connected layer stands behind \($0)" }
+                    ?? "'anneal summary' lists the layers")
         }
         let head = SymbolBuilder()
         var scores = head.fullyConnected(Symbol([body]), numHidden: numClasses, name: FineTune.headLayer)

@@ -29,7 +29,8 @@ public protocol Operator: Sendable {
 
     /// Shapes of what the forward pass leaves for the backward pass beside its outputs (in training only).
     func savedShapes(inputs: [Shape], outputs: [Shape]) -> [Shape]
-    /// The backward pass in parts; a part none of whose gradients is wanted is dropped.
+    /// The backward pass in parts; a part none of whose gradients is wanted is dropped. An input that no part writes has
+    ///  a gradient of zero.
     var backward: [BackwardPart] { get }
     /// How the types of inputs and outputs hang together.
     var typeRule: TypeRule { get }
@@ -120,7 +121,7 @@ public enum OperatorRegistry {
     /// The name that MXNet 1.9.1 writes for an operator, e.g. `SoftmaxOutput` for `Softmax`; nil if unknown.
     public static func canonicalName(_ name: String) -> String? { all[name].map { $0.name } }
 
-    static func make(_ name: String, _ attributes: [String: String]) throws -> any Operator {
+    package static func make(_ name: String, _ attributes: [String: String]) throws -> any Operator {
         guard let type = all[name] else {
             throw AnnealError("", "operator \(name) is not known", mend: "Anneal has no such operator yet")
         }

@@ -46,7 +46,8 @@ public struct StoredArray: Sendable, Equatable {
             switch dtype {
             case .float32:
                 return [Float](unsafeUninitializedCapacity: count) { buffer, initialized in
-                    UnsafeMutableRawBufferPointer(buffer).copyMemory(from: UnsafeRawBufferPointer(rebasing: raw[..<(count * 4)]))
+                    UnsafeMutableRawBufferPointer(buffer).copyMemory(
+                        from: UnsafeRawBufferPointer(rebasing: raw[..<(count * 4)]))
                     initialized = count
                 }
             case .float64: return convert(Double.self) { Float($0) }
@@ -100,7 +101,8 @@ public enum ParamsFile {
         let count = try reader.integer(UInt64.self)
         // The smallest array takes 4 bytes: no length is believed that the file cannot hold.
         guard count <= UInt64(reader.remaining / 4) else {
-            throw AnnealError("byte 16", "claims \(count) arrays, more than the file can hold", mend: "the file is damaged")
+            throw AnnealError(
+                "byte 16", "claims \(count) arrays, more than the file can hold", mend: "the file is damaged")
         }
         var arrays: [StoredArray] = []
         arrays.reserveCapacity(Int(count))
@@ -112,7 +114,8 @@ public enum ParamsFile {
         for index in 0..<Int(names) {
             let start = reader.offset
             let length = try reader.integer(UInt64.self)
-            guard length <= UInt64(reader.remaining), let name = String(data: try reader.bytes(Int(length)), encoding: .utf8)
+            guard length <= UInt64(reader.remaining),
+                let name = String(data: try reader.bytes(Int(length)), encoding: .utf8)
             else { throw AnnealError("byte \(start)", "a name is cut off or is not text", mend: "the file is damaged") }
             arrays[index].name = name
         }
@@ -154,8 +157,12 @@ public enum ParamsFile {
         _ = try reader.integer(Int32.self)
         _ = try reader.integer(Int32.self)
         let code = try reader.integer(Int32.self)
-        guard let dtype = StoredArray.DType(rawValue: code) else { throw damaged("an array has the unknown type \(code)") }
-        guard dims.allSatisfy({ $0 >= 0 }), !Shape(dims).isTooLarge else { throw damaged("an array has the shape \(Shape(dims))") }
+        guard let dtype = StoredArray.DType(rawValue: code) else {
+            throw damaged("an array has the unknown type \(code)")
+        }
+        guard dims.allSatisfy({ $0 >= 0 }), !Shape(dims).isTooLarge else {
+            throw damaged("an array has the shape \(Shape(dims))")
+        }
         let shape = Shape(dims)
         let length = shape.count * dtype.size
         guard length <= reader.remaining else {
@@ -166,7 +173,9 @@ public enum ParamsFile {
 
     public static func encode(_ arrays: [StoredArray]) -> Data {
         var data = Data(capacity: arrays.reduce(64) { $0 + $1.bytes.count + $1.name.utf8.count + 64 })
-        func put<T: FixedWidthInteger>(_ value: T) { withUnsafeBytes(of: value.littleEndian) { data.append(contentsOf: $0) } }
+        func put<T: FixedWidthInteger>(_ value: T) {
+            withUnsafeBytes(of: value.littleEndian) { data.append(contentsOf: $0) }
+        }
         put(listMagic)
         put(UInt64(0))
         put(UInt64(arrays.count))
@@ -213,7 +222,8 @@ struct ByteReader {
 
     mutating func bytes(_ count: Int) throws -> Data {
         guard count <= remaining else {
-            throw AnnealError("byte \(data.count)", "the file ends in the middle", mend: "it is cut off; copy or save it again")
+            throw AnnealError(
+                "byte \(data.count)", "the file ends in the middle", mend: "it is cut off; copy or save it again")
         }
         defer { offset += count }
         return data[data.startIndex + offset..<data.startIndex + offset + count]

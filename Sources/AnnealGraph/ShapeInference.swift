@@ -19,7 +19,9 @@ extension Symbol {
         var position: [ObjectIdentifier: Int] = [:]
         for (index, node) in nodes.enumerated() { position[ObjectIdentifier(node)] = index }
         var shapes: [[Shape?]] = try nodes.map { node in
-            guard node.isVariable else { return Array(repeating: nil, count: try node.makeOperator().outputNames.count) }
+            guard node.isVariable else {
+                return Array(repeating: nil, count: try node.makeOperator().outputNames.count)
+            }
             return [given[node.name] ?? Symbol.declaredShape(node)]
         }
         let operators = try nodes.map { $0.isVariable ? nil : try $0.makeOperator() }
@@ -36,7 +38,9 @@ extension Symbol {
                         "layer \(node.name)", "\(type(of: op).name) has \(node.inputs.count) inputs, expected \(known)")
                 }
                 var inputs = node.inputs.map { entry -> Shape? in
-                    guard let at = position[ObjectIdentifier(entry.node)], entry.index < shapes[at].count else { return nil }
+                    guard let at = position[ObjectIdentifier(entry.node)], entry.index < shapes[at].count else {
+                        return nil
+                    }
                     return shapes[at][entry.index]
                 }
                 let before = inputs
@@ -47,7 +51,9 @@ extension Symbol {
                     throw error.within("layer \(node.name)")
                 }
                 for (entry, (old, new)) in zip(node.inputs, zip(before, inputs)) where old == nil && new != nil {
-                    guard let at = position[ObjectIdentifier(entry.node)], entry.index < shapes[at].count else { continue }
+                    guard let at = position[ObjectIdentifier(entry.node)], entry.index < shapes[at].count else {
+                        continue
+                    }
                     shapes[at][entry.index] = new
                     changed = true
                 }

@@ -113,11 +113,12 @@ public struct Symbol: Sendable {
     public func outputNames() throws -> [String] { try outputs.map { try Symbol.outputName($0) } }
 
     static func outputName(_ entry: Entry) throws -> String {
-        guard !entry.node.isVariable else { return entry.node.name }
-        let names = try entry.node.makeOperator().outputNames
+        let names = entry.node.isVariable ? [""] : try entry.node.makeOperator().outputNames
         guard entry.index < names.count else {
-            throw AnnealError("layer \(entry.node.name)", "has \(names.count) outputs, number \(entry.index) is asked for")
+            throw AnnealError(
+                "layer \(entry.node.name)", "has \(names.count) outputs, number \(entry.index) is asked for")
         }
+        if entry.node.isVariable { return entry.node.name }
         return "\(entry.node.name)_\(names[entry.index])"
     }
 

@@ -80,9 +80,11 @@ extension Symbol {
         do {
             object = try JSONSerialization.jsonObject(with: json)
         } catch {
-            throw AnnealError("", "is not JSON", mend: "a symbol file is written by Anneal or MXNet as PREFIX-symbol.json")
+            throw AnnealError(
+                "", "is not JSON", mend: "a symbol file is written by Anneal or MXNet as PREFIX-symbol.json")
         }
-        guard let root = object as? [String: Any], let list = root["nodes"] as? [Any], let heads = root["heads"] as? [Any]
+        guard let root = object as? [String: Any], let list = root["nodes"] as? [Any],
+            let heads = root["heads"] as? [Any]
         else { throw AnnealError("", "is JSON, but not an MXNet symbol", mend: "it has no nodes and heads") }
 
         let stored = try list.enumerated().map { try Symbol.storedNode($1, at: $0) }
@@ -97,7 +99,8 @@ extension Symbol {
             let op = try node.makeOperator()
             let wanted = op.inputNames.count + op.auxiliaryNames.count
             guard node.inputs.count == wanted else {
-                throw AnnealError("layer \(node.name)", "has \(node.inputs.count) inputs, \(type(of: op).name) wants \(wanted)")
+                throw AnnealError(
+                    "layer \(node.name)", "has \(node.inputs.count) inputs, \(type(of: op).name) wants \(wanted)")
             }
             for input in node.inputs { _ = try Symbol.outputName(input) }
         }
@@ -105,13 +108,15 @@ extension Symbol {
         var names = Set<String>()
         for node in self.nodes where node.isVariable {
             guard names.insert(node.name).inserted else {
-                throw AnnealError("node \(node.name)", "stands twice in the graph", mend: "each variable needs its own name")
+                throw AnnealError(
+                    "node \(node.name)", "stands twice in the graph", mend: "each variable needs its own name")
             }
         }
     }
 
     private static func storedNode(_ item: Any, at index: Int) throws -> StoredNode {
-        guard let item = item as? [String: Any], let operation = item["op"] as? String, let name = item["name"] as? String
+        guard let item = item as? [String: Any], let operation = item["op"] as? String,
+            let name = item["name"] as? String
         else { throw AnnealError("node \(index)", "has no op and name") }
         var stored = StoredNode(operation: operation == "null" ? nil : operation, name: name)
         // "attrs" since 1.2, "attr" before; operator parameters were in "param" before 0.9.

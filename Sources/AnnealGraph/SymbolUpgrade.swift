@@ -44,7 +44,9 @@ enum SymbolUpgrade {
     private static func upgrade(_ list: inout [StoredNode], _ index: Int, from version: Int) throws {
         for key in AttributeReader.annotations {
             // Annotations without underscores were written before 0.9: lr_mult, ctx_group.
-            if let value = list[index].attributes.removeValue(forKey: key) { list[index].attributes["__\(key)__"] = value }
+            if let value = list[index].attributes.removeValue(forKey: key) {
+                list[index].attributes["__\(key)__"] = value
+            }
         }
         guard let operation = list[index].operation else { return }
         let place = "layer \(list[index].name)"

@@ -11,7 +11,8 @@ public enum TypeRule: Sendable, Equatable {
 }
 
 extension Symbol {
-    /// MXNet's `infer_type`: the types of all variables. A variable whose type nothing says, such as an input, is float32.
+    /// MXNet's `infer_type`: the types of all variables. A variable whose type nothing says, such as an input, is
+    /// float32.
     ///
     /// - Parameter given: types of variables by name; else `__dtype__` of the variable counts.
     public func inferTypes(_ given: [String: String] = [:]) throws -> [String: String] {

@@ -74,7 +74,8 @@ extension SymbolBuilder {
         var body = convolution(
             normed(data, &namer), numFilter: 4 * growth, kernel: [1, 1], noBias: true, name: namer.next("conv"))
         body = convolution(
-            normed(body, &namer), numFilter: growth, kernel: [3, 3], pad: [1, 1], noBias: true, name: namer.next("conv"))
+            normed(body, &namer), numFilter: growth, kernel: [3, 3], pad: [1, 1], noBias: true, name: namer.next("conv")
+        )
         if p > 0 { body = dropout(body, p: p, name: namer.next("dropout")) }
         return concat([data, body], name: namer.next("concat"))
     }

@@ -27,7 +27,7 @@ private let smallModules: [(String, SmallModule)] = [
 ]
 
 /// A module of the large network: a 3x3 and two 3x3 in a row, each behind a reduction; beside them a 1x1 and a pool with
-/// a projection, or, where the image is halved, the bare pool.
+///  a projection, or, where the image is halved, the bare pool.
 private enum LargeModule {
     case full(one: Int, reduce: Int, three: Int, doubleReduce: Int, double: Int, pool: Pooling.Kind, project: Int)
     case halving(reduce: Int, three: Int, doubleReduce: Int, double: Int)

@@ -3,7 +3,7 @@ import AnnealGraph
 /// LeCun, Bottou, Bengio and Haffner 1998, Gradient-based learning applied to document recognition; MXNet's `lenet`.
 ///
 /// - Parameter addSTN: straighten the image first, by a spatial transformer (Jaderberg et al. 2015, arXiv:1506.02025) to
-///   28x28.
+///    28x28.
 public func lenet(numClasses: Int, addSTN: Bool = false) -> Symbol {
     let net = SymbolBuilder()
     var body = Symbol.variable("data")

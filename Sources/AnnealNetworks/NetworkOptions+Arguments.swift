@@ -25,6 +25,7 @@ extension NetworkOptions {
             case ("conv_workspace", let value as Int): convWorkspace = value
             case ("batch_norm", let value as Bool): batchNorm = value
             case ("alpha", let value as Double), ("multiplier", let value as Double): multiplier = value
+            case ("alpha", let value as Int), ("multiplier", let value as Int): multiplier = Double(value)
             case ("resolution", let value as Int): resolution = value
             case ("add_stn", let value as Bool): addSTN = value
             case ("dtype", let value as String):

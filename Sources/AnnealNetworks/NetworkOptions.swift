@@ -47,7 +47,8 @@ public struct NetworkOptions: Sendable, Equatable {
 
     func check() throws {
         guard numClasses > 0 else {
-            throw AnnealError("--num-classes \(numClasses)", "is not a number of classes", mend: "it must be at least 1")
+            throw AnnealError(
+                "--num-classes \(numClasses)", "is not a number of classes", mend: "it must be at least 1")
         }
         try checkImageShape(imageShape)
     }

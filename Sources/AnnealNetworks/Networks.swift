@@ -73,7 +73,8 @@ public enum Networks {
     /// The network of that name. Errors name the flag and what it may be.
     public static func symbol(_ name: String, _ options: NetworkOptions) throws -> Symbol {
         guard let builder = builders.first(where: { $0.name == name }) else {
-            throw AnnealError("--network \(name)", "is not known", mend: "it must be one of \(names.joined(separator: ", "))")
+            throw AnnealError(
+                "--network \(name)", "is not known", mend: "it must be one of \(names.joined(separator: ", "))")
         }
         try options.check()
         return try builder.build(options)

@@ -34,7 +34,8 @@ extension ResidualLayers {
         // (filters, kernel, stride) of each convolution.
         let convolutions =
             bottleneck
-            ? [(filters / 4, 1, 1), (filters / 4, 3, stride), (filters, 1, 1)] : [(filters, 3, stride), (filters, 3, 1)]
+            ? [(filters / 4, 1, 1), (filters / 4, 3, stride), (filters, 1, 1)]
+            : [(filters, 3, stride), (filters, 3, 1)]
         var body = data
         var shortcut = data
         for (index, (filters, kernel, stride)) in convolutions.enumerated() {

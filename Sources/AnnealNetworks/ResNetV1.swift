@@ -29,7 +29,8 @@ extension ResidualLayers {
         // (filters, kernel, stride) of each convolution; here the first of a bottleneck has the stride.
         let convolutions =
             bottleneck
-            ? [(filters / 4, 1, stride), (filters / 4, 3, 1), (filters, 1, 1)] : [(filters, 3, stride), (filters, 3, 1)]
+            ? [(filters / 4, 1, stride), (filters / 4, 3, 1), (filters, 1, 1)]
+            : [(filters, 3, stride), (filters, 3, 1)]
         var body = data
         for (index, (filters, kernel, stride)) in convolutions.enumerated() {
             if index > 0 { body = relu(body, name: "\(name)_relu\(index)") }

@@ -23,6 +23,8 @@ enum Golden {
         }
         let parent = "\(shared)/golden/\(kind)"
         let names = (try? FileManager.default.contentsOfDirectory(atPath: parent)) ?? []
-        return names.sorted().map { "\(parent)/\($0)" }.filter { FileManager.default.fileExists(atPath: $0 + "/case.json") }
+        return names.sorted().map { "\(parent)/\($0)" }.filter {
+            FileManager.default.fileExists(atPath: $0 + "/case.json")
+        }
     }
 }

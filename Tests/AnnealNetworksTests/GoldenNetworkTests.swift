@@ -11,25 +11,11 @@ import Testing
         guard let name = json["network"] as? String, let arguments = json["get_symbol"] as? [String: Any],
             Networks.names.contains(name)
         else { return }
-        let symbol = try Networks.symbol(name, options(arguments))
+        let symbol = try Networks.symbol(name, NetworkOptions(arguments: arguments))
         let file = json["kind"] as? String == "finetune" ? "source-symbol.json" : "net-symbol.json"
         let expected = String(decoding: try Files.read("\(folder)/\(file)"), as: UTF8.self)
         let written = try symbol.json()
         #expect(written == expected, "\(firstDifference(written, expected))")
-    }
-
-    private func options(_ arguments: [String: Any]) -> NetworkOptions {
-        var options = NetworkOptions(numClasses: arguments["num_classes"] as? Int ?? 0)
-        if let shape = arguments["image_shape"] as? String {
-            options.imageShape = shape.split(separator: ",").compactMap { Int($0) }
-        }
-        options.numLayers = arguments["num_layers"] as? Int
-        if let groups = arguments["num_group"] as? Int { options.numGroup = groups }
-        if let batchNorm = arguments["batch_norm"] as? Bool { options.batchNorm = batchNorm }
-        if let multiplier = (arguments["multiplier"] ?? arguments["alpha"]) as? Double { options.multiplier = multiplier }
-        options.resolution = arguments["resolution"] as? Int ?? 224
-        if let dtype = (arguments["dtype"] as? String).flatMap(NetworkDType.init) { options.dtype = dtype }
-        return options
     }
 
     private func firstDifference(_ found: String, _ expected: String) -> String {

@@ -30,7 +30,8 @@ public struct Concat: Operator {
             var same = input
             if input.rank == first.rank { same[axis] = first[axis] }
             guard same == first else {
-                throw AnnealError("", "arg\(index) has the shape \(input), which does not join \(first) along axis \(axis)")
+                throw AnnealError(
+                    "", "arg\(index) has the shape \(input), which does not join \(first) along axis \(axis)")
             }
             output[axis] += input[axis]
         }

@@ -1,7 +1,7 @@
 import AnnealCore
 
-/// MXNet's `Convolution` over 1 to 3 spatial axes: data (batch, channels, …), weight (filters, channels / groups, kernel…),
-/// bias (filters,); each output extent is floor((x + 2 pad - dilate (kernel - 1) - 1) / stride) + 1.
+/// MXNet's `Convolution` over 1 to 3 spatial axes: data (batch, channels, …), weight (filters, channels / groups,
+/// kernel…), bias (filters,); each output extent is floor((x + 2 pad - dilate (kernel - 1) - 1) / stride) + 1.
 public struct Convolution: Operator {
     public static let name = "Convolution"
     public static let aliases = ["Convolution_v1"]
@@ -76,7 +76,8 @@ public struct Window: Sendable, Equatable {
 
     func check(_ data: Shape) throws {
         guard data.rank == kernel.count + 2 else {
-            throw AnnealError("", "data has the shape \(data), a kernel of \(kernel.count) axes wants \(kernel.count + 2)")
+            throw AnnealError(
+                "", "data has the shape \(data), a kernel of \(kernel.count) axes wants \(kernel.count + 2)")
         }
     }
 

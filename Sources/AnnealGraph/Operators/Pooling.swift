@@ -1,7 +1,7 @@
 import AnnealCore
 
-/// MXNet's `Pooling` over 1 to 3 spatial axes; each output extent is 1 + floor((x + 2 pad - kernel) / stride), or ceil with
-/// `pooling_convention=full`.
+/// MXNet's `Pooling` over 1 to 3 spatial axes; each output extent is 1 + floor((x + 2 pad - kernel) / stride), or ceil
+/// with `pooling_convention=full`.
 public struct Pooling: Operator {
     public enum Kind: String, CaseIterable, Sendable { case max, avg, sum, lp }
     enum Convention: String, CaseIterable, Sendable { case valid, full, same }
@@ -37,13 +37,15 @@ public struct Pooling: Operator {
         }
     }
 
-    /// Max pooling keeps the winners' places beside its output.
-    public var storedOutputCount: Int { kind == .max ? 2 : 1 }
+    /// MXNet counts a workspace beside the output of a max pooling, if it is told a kernel.
+    public var storedOutputCount: Int { kind == .max && kernel != nil ? 2 : 1 }
 
     /// Kernel, stride and pad for data of a shape; a global pool's kernel is the whole image.
     public func window(_ data: Shape) throws -> (kernel: [Int], stride: [Int], pad: [Int]) {
         let axes = data.rank - 2
-        guard (1...3).contains(axes) else { throw AnnealError("", "data has the shape \(data), pooling wants 3 to 5 axes") }
+        guard (1...3).contains(axes) else {
+            throw AnnealError("", "data has the shape \(data), pooling wants 3 to 5 axes")
+        }
         let ones = Array(repeating: 1, count: axes), zeros = Array(repeating: 0, count: axes)
         if globalPool { return (Array(data.dims.dropFirst(2)), ones, zeros) }
         let window = (kernel: kernel ?? ones, stride: stride ?? ones, pad: pad ?? zeros)
@@ -52,7 +54,8 @@ public struct Pooling: Operator {
         }
         for axis in 0..<axes {
             guard window.kernel[axis] > 0, window.stride[axis] > 0, window.pad[axis] >= 0 else {
-                throw AnnealError("", "kernel \(window.kernel), stride \(window.stride), pad \(window.pad) are out of range")
+                throw AnnealError(
+                    "", "kernel \(window.kernel), stride \(window.stride), pad \(window.pad) are out of range")
             }
             guard window.pad[axis] < window.kernel[axis] else {
                 throw AnnealError("", "pad \(window.pad) must be less than the kernel \(window.kernel)")

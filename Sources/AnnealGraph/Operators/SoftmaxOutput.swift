@@ -3,7 +3,7 @@ import AnnealCore
 /// MXNet's `SoftmaxOutput`: softmax forward, and backward the gradient of the cross-entropy with the label.
 ///
 /// data (batch, classes), label (batch,); with `multi_output` data (batch, classes, …), label (batch, …). A label of the
-/// data's shape holds probabilities.
+///  data's shape holds probabilities.
 public struct SoftmaxOutput: Operator {
     public enum Normalization: String, CaseIterable, Sendable {
         case null
@@ -39,7 +39,9 @@ public struct SoftmaxOutput: Operator {
 
     public func inferShapes(_ inputs: inout [Shape?]) throws -> [Shape]? {
         guard let data = inputs[0] else { return nil }
-        guard data.rank >= 2 else { throw AnnealError("", "data has the shape \(data), SoftmaxOutput wants (batch, classes)") }
+        guard data.rank >= 2 else {
+            throw AnnealError("", "data has the shape \(data), SoftmaxOutput wants (batch, classes)")
+        }
         // MXNet accepts (batch, positions…), (batch, all positions) and the data's own shape.
         if let label = inputs[1] {
             let positions = Shape([data[0]] + data.dims.dropFirst(2))

@@ -4,7 +4,7 @@ import AnnealCore
 enum Sampler: String, CaseIterable, Sendable { case bilinear }
 
 /// MXNet's `SpatialTransformer` (Jaderberg et al. 2015): data (batch, channels, height, width) sampled bilinearly at the
-/// points to which the affine map `loc` (batch, 6) sends a grid of `target_shape`; zero outside.
+///  points to which the affine map `loc` (batch, 6) sends a grid of `target_shape`; zero outside.
 public struct SpatialTransformer: Operator {
     enum Transform: String, CaseIterable { case affine }
 
@@ -54,5 +54,63 @@ extension SymbolBuilder {
                 "target_shape": AttributeText.tuple(targetShape), "transform_type": "affine",
                 "sampler_type": "bilinear",
             ])
+    }
+}
+
+/// MXNet's `GridGenerator`: sampling points (batch, 2, height, width) in -1 … 1, from affine maps (batch, 6) or from
+/// flows (batch, 2, height, width) added to the pixels' own places.
+public struct GridGenerator: Operator {
+    public enum Transform: String, CaseIterable, Sendable { case affine, warp }
+
+    public static let name = "GridGenerator"
+    public let transform: Transform
+    public let targetShape: [Int]
+
+    public init(_ attributes: inout AttributeReader) throws {
+        transform = try attributes.choice("transform_type", default: nil)
+        targetShape = try attributes.tuple("target_shape") ?? [0, 0]
+        guard targetShape.count == 2, transform == .warp || targetShape.allSatisfy({ $0 > 0 }) else {
+            throw attributes.wrong("target_shape", "\(targetShape)", "height and width")
+        }
+    }
+
+    public var storedOutputCount: Int { 2 }
+
+    public func inferShapes(_ inputs: inout [Shape?]) throws -> [Shape]? {
+        guard let data = inputs[0] else { return nil }
+        switch transform {
+        case .affine:
+            guard data.rank == 2, data[1] == 6 else {
+                throw AnnealError("", "data has the shape \(data), it must be (batch, 6)")
+            }
+            return [[data[0], 2, targetShape[0], targetShape[1]]]
+        case .warp:
+            guard data.rank == 4, data[1] == 2 else {
+                throw AnnealError("", "data has the shape \(data), it must be (batch, 2, height, width)")
+            }
+            return [data]
+        }
+    }
+    public var backward: [BackwardPart] { [BackwardPart(reads: [.head(0)], writes: [0])] }
+}
+
+/// MXNet's `BilinearSampler`: data (batch, channels, height, width) sampled at the points of a grid (batch, 2, height,
+/// width), x before y, in -1 … 1; zero outside.
+public struct BilinearSampler: Operator {
+    public static let name = "BilinearSampler"
+    public init(_ attributes: inout AttributeReader) throws { attributes.ignore("cudnn_off") }
+
+    public var inputNames: [String] { ["data", "grid"] }
+    public var storedOutputCount: Int { 2 }
+
+    public func inferShapes(_ inputs: inout [Shape?]) throws -> [Shape]? {
+        guard let data = inputs[0], let grid = inputs[1] else { return nil }
+        guard data.rank == 4, grid.rank == 4, grid[0] == data[0], grid[1] == 2 else {
+            throw AnnealError("", "data \(data) and grid \(grid) do not go together")
+        }
+        return [[data[0], data[1], grid[2], grid[3]]]
+    }
+    public var backward: [BackwardPart] {
+        [BackwardPart(reads: [.input(0), .input(1), .head(0)], writes: [0, 1])]
     }
 }

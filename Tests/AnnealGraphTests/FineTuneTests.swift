@@ -1,0 +1,50 @@
+import AnnealGraph
+import Testing
+
+@Suite struct FineTuneTests {
+    /// data → fc6 → relu6 → flatten0 → LAST → softmax
+    private func network(last: String = "fc1") -> Symbol {
+        let net = SymbolBuilder()
+        var body = net.activation(
+            net.fullyConnected(.variable("data"), numHidden: 8, name: "fc6"), .relu, name: "relu6")
+        body = net.fullyConnected(net.flatten(body), numHidden: 10, name: last)
+        return net.softmaxOutput(body, name: "softmax")
+    }
+
+    @Test func theNewHead() throws {
+        let cut = try network().withNewHead(numClasses: 4)
+        #expect(
+            try cut.argumentNames() == ["data", "fc6_weight", "fc6_bias", "fc_weight", "fc_bias", "softmax_label"])
+        #expect(try cut.outputNames() == ["softmax_output"])
+        #expect(try cut.inferShapes(["data": [2, 3]]).outputs == [[2, 4]])
+    }
+
+    @Test func theLayerIsFound() throws {
+        #expect(try network().layerBeforeFullc() == "flatten0")
+        let error = message { _ = try network().withNewHead(numClasses: 4, layerBeforeFullc: "flatten9") } ?? ""
+        #expect(error.contains("--layer-before-fullc flatten9"))
+        #expect(error.contains("flatten0"))
+    }
+
+    @Test func withoutAFullyConnectedLayer() {
+        let net = SymbolBuilder()
+        let symbol = net.activation(.variable("data"), .relu)
+        #expect(message { _ = try symbol.layerBeforeFullc() }?.contains("--layer-before-fullc") == true)
+        #expect(message { _ = try symbol.withNewHead(numClasses: 0) }?.contains("--num-classes") == true)
+    }
+
+    @Test func parametersTakenOver() throws {
+        let cut = try network().withNewHead(numClasses: 4)
+        let stored = ["fc6_weight", "fc6_bias", "fc1_weight", "fc1_bias"]
+        #expect(try FineTune.parametersTakenOver(stored, by: cut) == ["fc6_weight", "fc6_bias"])
+        // fine-tune.py drops whatever has "fc" in its name.
+        #expect(try FineTune.parametersTakenOver(stored, by: cut, rule: .mxnet) == [])
+    }
+
+    /// An old head of the new head's name is not taken over, even if it had as many classes.
+    @Test func theOldHeadMayHaveTheNewName() throws {
+        let cut = try network(last: "fc").withNewHead(numClasses: 10)
+        let stored = ["fc6_weight", "fc6_bias", "fc_weight", "fc_bias"]
+        #expect(try FineTune.parametersTakenOver(stored, by: cut) == ["fc6_weight", "fc6_bias"])
+    }
+}
