@@ -10,7 +10,8 @@ func checkOptimizer(_ folder: String, _ json: [String: Any]) throws -> CaseOutco
     let names: [String] = try fields.get("names")
     let name: String = try fields.get("optimizer")
     var kwargs = json["kwargs"] as? [String: Any] ?? [:]
-    // The case of the operator adamw_update names its arguments.
+    // The operator adamw_update has other names, and knows nothing of parameters' names: all of them decay.
+    let isOperator = kwargs["lr"] != nil
     if let rate = kwargs.removeValue(forKey: "lr") { kwargs["learning_rate"] = rate }
     // MXNet's cases update the parameters one by one.
     if name == "lars" { kwargs["corrected_parameters"] = 1 }
@@ -31,8 +32,9 @@ func checkOptimizer(_ folder: String, _ json: [String: Any]) throws -> CaseOutco
         }
     }
     var multipliers = Multipliers()
+    if isOperator { for name in names { multipliers.weightDecay[name] = 1 } }
     if let file = json["symbol"] as? String {
-        multipliers = try Multipliers(symbol: try SymbolJSON.read("\(folder)/\(file)"))
+        multipliers = try Multipliers(symbol: try Symbol.load("\(folder)/\(file)"))
     }
     multipliers = multipliers.merging(
         Multipliers(
