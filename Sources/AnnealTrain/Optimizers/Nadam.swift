@@ -56,7 +56,7 @@ public struct Nadam: OptimizerRule {
             let gradient = clip(r * g + d * w, bound)
             m = beta1 * m + rest1 * gradient
             v = beta2 * v + rest2 * gradient * gradient
-            w -= l * (ofGradient * gradient + ofMomentum * m) / ((v / correction).squareRoot() + epsilon)
+            w -= l * (ofGradient * gradient + ofMomentum * m) / (root(v / correction) + epsilon)
         }
     }
 }

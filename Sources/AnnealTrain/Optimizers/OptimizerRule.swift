@@ -1,4 +1,5 @@
 import AnnealCore
+import CAnnealKernels
 
 /// How a weight follows from its gradient: one of MXNet's optimizers, without its state.
 ///
@@ -130,3 +131,7 @@ func clip(_ x: Float, _ bound: Float) -> Float { min(max(x, -bound), bound) }
 /// -1, 0 or 1.
 @inline(__always)
 func sign(_ x: Float) -> Float { x > 0 ? 1 : (x < 0 ? -1 : 0) }
+
+/// The square root, in a form that loops are vectorised with.
+@inline(__always)
+func root(_ x: Float) -> Float { ank_sqrt(x) }
