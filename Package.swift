@@ -13,7 +13,6 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
-        .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
     ],
     targets: [
         // System libraries.
@@ -46,12 +45,16 @@ let package = Package(
             dependencies: [
                 "Anneal",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
-                .product(name: "Logging", package: "swift-log"),
             ]),
+        // Repeats MXNet-made cases: `make conformance`.
+        .target(name: "AnnealConformance", dependencies: ["Anneal"]),
+        .executableTarget(name: "anneal-conformance", dependencies: ["AnnealConformance"]),
 
-        .target(name: "AnnealConformance", dependencies: ["AnnealTrain", "AnnealGraph"]),
-
-        .testTarget(
-            name: "AnnealTrainTests", dependencies: ["AnnealTrain", "AnnealGraph", "AnnealCore", "AnnealConformance"]),
+        .testTarget(name: "AnnealDataTests", dependencies: ["AnnealData", "AnnealConformance"]),
+        .testTarget(name: "AnnealGraphTests", dependencies: ["AnnealGraph"]),
+        .testTarget(name: "AnnealNetworksTests", dependencies: ["AnnealNetworks"]),
+        .testTarget(name: "AnnealReportTests", dependencies: ["AnnealReport", "CCairo"]),
+        .testTarget(name: "AnnealTrainTests", dependencies: ["AnnealTrain", "AnnealConformance"]),
+        .testTarget(name: "AnnealKernelsTests", dependencies: ["CAnnealKernels", "AnnealCore"]),
     ]
 )

@@ -49,6 +49,12 @@ public struct AttributeReader {
         return value
     }
 
+    public mutating func double(_ key: String) throws -> Double? {
+        guard let text = string(key) else { return nil }
+        guard let value = Double(text) else { throw wrong(key, text, "a number") }
+        return value
+    }
+
     public mutating func float(_ key: String, default value: Float) throws -> Float { try float(key) ?? value }
 
     /// `(3, 3)`, `[3,3]`, `(3L, 3L)`, `3`; nil if absent, `None` or empty. An element `None` is given as nil.

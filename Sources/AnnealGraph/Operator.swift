@@ -17,6 +17,8 @@ public protocol Operator: Sendable {
     var auxiliaryNames: [String] { get }
     /// The `__init__` attribute that MXNet gives automatic auxiliary variables.
     var auxiliaryInitializers: [String] { get }
+    /// The `__init__` attributes that MXNet gives automatic variables, by input name; the auxiliary ones included.
+    var inputInitializers: [String: String] { get }
     var outputNames: [String] { get }
     /// Outputs that MXNet's files count in `node_row_ptr`, the hidden ones included.
     var storedOutputCount: Int { get }
@@ -29,6 +31,8 @@ public protocol Operator: Sendable {
     func savedShapes(inputs: [Shape], outputs: [Shape]) -> [Shape]
     /// The backward pass in parts; a part none of whose gradients is wanted is dropped.
     var backward: [BackwardPart] { get }
+    /// How the types of inputs and outputs hang together.
+    var typeRule: TypeRule { get }
     /// The outputs are those of a loss: the backward pass starts here and reads no head gradient.
     var isLoss: Bool { get }
     /// The output is the input's memory under another shape: nothing is computed (plain layouts only).
@@ -60,9 +64,13 @@ extension Operator {
     public var inputNames: [String] { ["data"] }
     public var auxiliaryNames: [String] { [] }
     public var auxiliaryInitializers: [String] { [] }
+    public var inputInitializers: [String: String] {
+        Dictionary(zip(auxiliaryNames, auxiliaryInitializers), uniquingKeysWith: { first, _ in first })
+    }
     public var outputNames: [String] { ["output"] }
     public var storedOutputCount: Int { outputNames.count }
     public func savedShapes(inputs: [Shape], outputs: [Shape]) -> [Shape] { [] }
+    public var typeRule: TypeRule { .same }
     public var isLoss: Bool { false }
     public var isView: Bool { false }
 
@@ -77,17 +85,17 @@ extension Operator {
     }
 
     /// The first input's shape, for operators that keep it.
-    func sameShape(_ inputs: inout [Shape?]) throws -> [Shape]? { inputs[0].map { [$0] } }
+    package func sameShape(_ inputs: inout [Shape?]) throws -> [Shape]? { inputs[0].map { [$0] } }
 
     /// All inputs have one shape, which any of them gives.
-    func unify(_ inputs: inout [Shape?]) throws -> Shape? {
+    package func unify(_ inputs: inout [Shape?]) throws -> Shape? {
         guard let shape = inputs.lazy.compactMap({ $0 }).first else { return nil }
         for index in inputs.indices { try expect(&inputs[index], shape, inputNames[index]) }
         return shape
     }
 
     /// Sets an input's shape, or checks it.
-    func expect(_ input: inout Shape?, _ shape: Shape, _ name: String) throws {
+    package func expect(_ input: inout Shape?, _ shape: Shape, _ name: String) throws {
         if let given = input, given != shape {
             throw AnnealError("", "\(name) has the shape \(given), \(Self.name) wants \(shape)")
         }

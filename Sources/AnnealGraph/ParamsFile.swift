@@ -173,8 +173,14 @@ public enum ParamsFile {
         for array in arrays {
             put(v2)
             put(Int32(0))
-            put(Int32(array.shape.rank))
-            for extent in array.shape.dims { put(Int64(extent)) }
+            // Without axes V2 means no array at all: an empty one is written so, and a scalar as an array of one.
+            guard array.shape.count > 0 else {
+                put(Int32(0))
+                continue
+            }
+            let dims = array.shape.isEmpty ? [1] : array.shape.dims
+            put(Int32(dims.count))
+            for extent in dims { put(Int64(extent)) }
             put(Int32(1))  // CPU
             put(Int32(0))
             put(array.dtype.rawValue)

@@ -7,13 +7,26 @@ public final class Node: Sendable {
     public let name: String
     /// The attributes as MXNet writes them, operator parameters and annotations (`__lr_mult__`) together.
     public let attributes: [String: String]
-    public let inputs: [Entry]
+    public var inputs: [Entry] { storedInputs }
+    /// Written by `deinit` alone, when nobody else holds the node.
+    nonisolated(unsafe) private var storedInputs: [Entry]
 
     public init(operation: String?, name: String, attributes: [String: String] = [:], inputs: [Entry] = []) {
         self.operation = operation
         self.name = name
         self.attributes = attributes
-        self.inputs = inputs
+        storedInputs = inputs
+    }
+
+    deinit {
+        // Freeing a chain of nodes one inside the other would overflow the stack: they are unlinked one by one.
+        var rest = storedInputs.map(\.node)
+        storedInputs = []
+        while var node = rest.popLast() {
+            guard isKnownUniquelyReferenced(&node) else { continue }
+            rest += node.storedInputs.map(\.node)
+            node.storedInputs = []
+        }
     }
 
     public var isVariable: Bool { operation == nil }
@@ -33,10 +46,13 @@ public final class Node: Sendable {
 public struct Entry: Sendable {
     public let node: Node
     public let index: Int
+    /// How often operators had changed the variable when it was read: MXNet's files write 1 for an auxiliary state.
+    public let version: Int
 
-    public init(_ node: Node, _ index: Int = 0) {
+    public init(_ node: Node, _ index: Int = 0, version: Int = 0) {
         self.node = node
         self.index = index
+        self.version = version
     }
 }
 

@@ -33,13 +33,13 @@ public final class SymbolBuilder {
         } catch {
             preconditionFailure("\(layer): \(error)")
         }
-        for input in op.inputNames.dropFirst(entries.count) {
-            entries.append(Entry(Node(operation: nil, name: "\(layer)_\(input)", attributes: written)))
-        }
-        for (input, initializer) in zip(op.auxiliaryNames, op.auxiliaryInitializers) {
+        let initializers = op.inputInitializers
+        for input in (op.inputNames + op.auxiliaryNames).dropFirst(entries.count) {
             var copied = written
-            copied["__init__"] = initializer
-            entries.append(Entry(Node(operation: nil, name: "\(layer)_\(input)", attributes: copied)))
+            copied["__init__"] = initializers[input]
+            let variable = Node(operation: nil, name: "\(layer)_\(input)", attributes: copied)
+            // The operator changes its auxiliary states: it reads their first version.
+            entries.append(Entry(variable, version: op.auxiliaryNames.contains(input) ? 1 : 0))
         }
         let node = Node(operation: operation, name: layer, attributes: written, inputs: entries)
         return Symbol((0..<op.outputNames.count).map { Entry(node, $0) })

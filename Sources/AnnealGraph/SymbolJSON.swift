@@ -8,51 +8,46 @@ extension Symbol {
         let nodes = self.nodes
         var position: [ObjectIdentifier: Int] = [:]
         for (index, node) in nodes.enumerated() { position[ObjectIdentifier(node)] = index }
-        func reference(_ entry: Entry, version: Int) -> String {
-            "[\(position[ObjectIdentifier(entry.node)] ?? 0), \(entry.index), \(version)]"
+        func reference(_ entry: Entry) -> String {
+            "[\(position[ObjectIdentifier(entry.node)] ?? 0), \(entry.index), \(entry.version)]"
         }
 
         var rowPointer = [0]
         var texts: [String] = []
         for node in nodes {
             var lines = ["      \"op\": \(quoted(node.operation ?? "null"))", "      \"name\": \(quoted(node.name))"]
-            if !node.attributes.isEmpty {
-                let pairs = node.attributes.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
-                let body = pairs.map { "        \(quoted($0.key)): \(quoted($0.value))" }.joined(separator: ", \n")
+            let pairs = node.attributes.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
+                .map { "\(quoted($0.key)): \(quoted($0.value))" }
+            // An object of one pair stays on its line.
+            if pairs.count == 1 {
+                lines.append("      \"attrs\": {\(pairs[0])}")
+            } else if pairs.count > 1 {
+                let body = pairs.map { "        \($0)" }.joined(separator: ", \n")
                 lines.append("      \"attrs\": {\n\(body)\n      }")
             }
-            var stored = 1
-            var arguments = node.inputs.count
-            if !node.isVariable {
-                let op = try node.makeOperator()
-                stored = op.storedOutputCount
-                arguments = op.inputNames.count
-            }
-            // An auxiliary state is in its first version after its operator has changed it.
-            let inputs = node.inputs.enumerated().map { reference($1, version: $0 < arguments ? 0 : 1) }
-            lines.append("      \"inputs\": [\(inputs.joined(separator: ", "))]")
+            let stored = node.isVariable ? 1 : try node.makeOperator().storedOutputCount
+            lines.append("      \"inputs\": \(list(node.inputs.map(reference), indent: "      "))")
             texts.append("    {\n\(lines.joined(separator: ", \n"))\n    }")
             rowPointer.append(rowPointer[rowPointer.count - 1] + stored)
         }
         let variables = nodes.indices.filter { nodes[$0].isVariable }
-        let heads = outputs.map { reference($0, version: 0) }.joined(separator: ", ")
         return """
             {
               "nodes": [
             \(texts.joined(separator: ", \n"))
               ],\u{20}
-              "arg_nodes": \(wrapped(variables)),\u{20}
-              "node_row_ptr": \(wrapped(rowPointer)),\u{20}
-              "heads": [\(heads)],\u{20}
+              "arg_nodes": \(list(variables.map(String.init))),\u{20}
+              "node_row_ptr": \(list(rowPointer.map(String.init))),\u{20}
+              "heads": \(list(outputs.map(reference))),\u{20}
               "attrs": {"mxnet_version": ["int", 10901]}
             }
             """
     }
 
-    /// Lists of more than ten numbers go on one line each, as in MXNet's writer.
-    private func wrapped(_ values: [Int]) -> String {
-        guard values.count > 10 else { return "[" + values.map(String.init).joined(separator: ", ") + "]" }
-        return "[\n" + values.map { "    \($0)" }.joined(separator: ", \n") + "\n  ]"
+    /// A list of more than ten elements has each on its own line, as MXNet writes it.
+    private func list(_ elements: [String], indent: String = "  ") -> String {
+        guard elements.count > 10 else { return "[" + elements.joined(separator: ", ") + "]" }
+        return "[\n" + elements.map { "\(indent)  \($0)" }.joined(separator: ", \n") + "\n\(indent)]"
     }
 
     private func quoted(_ text: String) -> String {
@@ -90,31 +85,12 @@ extension Symbol {
         guard let root = object as? [String: Any], let list = root["nodes"] as? [Any], let heads = root["heads"] as? [Any]
         else { throw AnnealError("", "is JSON, but not an MXNet symbol", mend: "it has no nodes and heads") }
 
-        let version = SymbolUpgrade.version(root)
-        var nodes: [Node] = []
-        for (index, item) in list.enumerated() {
-            guard let item = item as? [String: Any], let operation = item["op"] as? String, let name = item["name"] as? String
-            else { throw AnnealError("node \(index)", "has no op and name") }
-            var stored = StoredNode(operation: operation == "null" ? nil : operation, name: name)
-            // "attrs" since 1.2, "attr" before; operator parameters were in "param" before 0.9.
-            for key in ["param", "attr", "attrs"] {
-                guard let values = item[key] else { continue }
-                guard let values = values as? [String: Any] else {
-                    throw AnnealError("node \(name)", "\(key) is not an object of strings")
-                }
-                for (attribute, value) in values {
-                    guard let text = value as? String else {
-                        throw AnnealError("node \(name)", "attribute \(attribute) is not a string")
-                    }
-                    stored.attributes[attribute] = text
-                }
-            }
-            for input in item["inputs"] as? [Any] ?? [] {
-                stored.inputs.append(try Symbol.entry(input, of: "node \(name)", nodes: nodes))
-            }
-            nodes.append(try SymbolUpgrade.upgrade(stored, from: version))
+        let stored = try list.enumerated().map { try Symbol.storedNode($1, at: $0) }
+        let nodes = try SymbolUpgrade.nodes(stored, from: SymbolUpgrade.version(root))
+        outputs = try heads.map {
+            let head = try Symbol.storedEntry($0, of: "heads", before: stored.count)
+            return Entry(nodes[head.node], head.index, version: head.version)
         }
-        outputs = try heads.map { try Symbol.entry($0, of: "heads", nodes: nodes) }
         guard !outputs.isEmpty else { throw AnnealError("heads", "is empty", mend: "a symbol has at least one output") }
         // Unknown operators and attributes are told now, not in the middle of a run.
         for node in self.nodes where !node.isVariable {
@@ -134,22 +110,39 @@ extension Symbol {
         }
     }
 
-    private static func entry(_ value: Any, of place: String, nodes: [Node]) throws -> Entry {
+    private static func storedNode(_ item: Any, at index: Int) throws -> StoredNode {
+        guard let item = item as? [String: Any], let operation = item["op"] as? String, let name = item["name"] as? String
+        else { throw AnnealError("node \(index)", "has no op and name") }
+        var stored = StoredNode(operation: operation == "null" ? nil : operation, name: name)
+        // "attrs" since 1.2, "attr" before; operator parameters were in "param" before 0.9.
+        for key in ["param", "attr", "attrs"] {
+            guard let values = item[key] else { continue }
+            guard let values = values as? [String: Any] else {
+                throw AnnealError("node \(name)", "\(key) is not an object of strings")
+            }
+            for (attribute, value) in values {
+                guard let text = value as? String else {
+                    throw AnnealError("node \(name)", "attribute \(attribute) is not a string")
+                }
+                stored.attributes[attribute] = text
+            }
+        }
+        for input in item["inputs"] as? [Any] ?? [] {
+            stored.inputs.append(try storedEntry(input, of: "node \(name)", before: index))
+        }
+        return stored
+    }
+
+    private static func storedEntry(_ value: Any, of place: String, before limit: Int) throws -> StoredEntry {
         guard let numbers = value as? [Int], (2...3).contains(numbers.count) else {
             throw AnnealError(place, "an input is not [node, output, version]")
         }
-        guard nodes.indices.contains(numbers[0]) else {
+        guard (0..<limit).contains(numbers[0]) else {
             throw AnnealError(place, "refers to node \(numbers[0]), which does not come before it")
         }
-        guard (0..<1_000_000).contains(numbers[1]) else { throw AnnealError(place, "refers to output \(numbers[1])") }
-        return Entry(nodes[numbers[0]], numbers[1])
+        guard (0..<maximumInputs).contains(numbers[1]) else {
+            throw AnnealError(place, "refers to output \(numbers[1])")
+        }
+        return StoredEntry(node: numbers[0], index: numbers[1], version: numbers.count > 2 ? numbers[2] : 0)
     }
-}
-
-/// A node as a file has it, before upgrades.
-struct StoredNode {
-    var operation: String?
-    var name: String
-    var attributes: [String: String] = [:]
-    var inputs: [Entry] = []
 }

@@ -1,5 +1,19 @@
 import AnnealCore
 
+/// A node as a file has it; its inputs are places in the file's list.
+struct StoredNode {
+    var operation: String?
+    var name: String
+    var attributes: [String: String] = [:]
+    var inputs: [StoredEntry] = []
+}
+
+struct StoredEntry {
+    var node: Int
+    var index = 0
+    var version = 0
+}
+
 /// What MXNet does itself when it opens symbol files of its older versions.
 enum SymbolUpgrade {
     /// MXNet's version number of a file, e.g. 10901; 800 when it has none.
@@ -10,50 +24,82 @@ enum SymbolUpgrade {
         return number
     }
 
-    static func upgrade(_ stored: StoredNode, from version: Int) throws -> Node {
-        var node = stored
+    /// The nodes of a file of that version, upgraded; in the file's order, those that the file lacks behind them.
+    static func nodes(_ stored: [StoredNode], from version: Int) throws -> [Node] {
+        var list = stored
+        for index in stored.indices { try upgrade(&list, index, from: version) }
+        // Variables first: operators refer to those at the end too.
+        var nodes: [Node?] = list.map {
+            $0.operation == nil ? Node(operation: nil, name: $0.name, attributes: $0.attributes) : nil
+        }
+        for (index, node) in list.enumerated() where node.operation != nil {
+            let inputs = node.inputs.compactMap { entry in
+                nodes[entry.node].map { Entry($0, entry.index, version: entry.version) }
+            }
+            nodes[index] = Node(operation: node.operation, name: node.name, attributes: node.attributes, inputs: inputs)
+        }
+        return nodes.compactMap { $0 }
+    }
+
+    private static func upgrade(_ list: inout [StoredNode], _ index: Int, from version: Int) throws {
         for key in AttributeReader.annotations {
-            // Annotations got their underscores in 0.9: lr_mult, and NAME_lr_mult for an operator's variable.
-            if let value = node.attributes.removeValue(forKey: key) { node.attributes["__\(key)__"] = value }
+            // Annotations without underscores were written before 0.9: lr_mult, ctx_group.
+            if let value = list[index].attributes.removeValue(forKey: key) { list[index].attributes["__\(key)__"] = value }
         }
-        guard let operation = node.operation else {
-            return Node(operation: nil, name: node.name, attributes: node.attributes)
-        }
+        guard let operation = list[index].operation else { return }
+        let place = "layer \(list[index].name)"
         guard let canonical = OperatorRegistry.canonicalName(operation) else {
-            throw AnnealError("layer \(node.name)", "the operator \(operation) is not known to Anneal")
+            throw AnnealError(place, "the operator \(operation) is not known to Anneal")
         }
-        moveVariableAnnotations(&node)
-        if version < 905, canonical == "argmax" || canonical == "argmin", node.attributes["axis"] == "-1" {
-            node.attributes["axis"] = nil
+        list[index].operation = canonical
+        let variableAnnotations = takeVariableAnnotations(&list[index])
+        if version < 905, canonical == "argmax" || canonical == "argmin", list[index].attributes["axis"] == "-1" {
+            list[index].attributes["axis"] = nil
         }
         let op: any Operator
         do {
-            op = try OperatorRegistry.make(canonical, node.attributes)
+            op = try OperatorRegistry.make(canonical, list[index].attributes)
         } catch let error as AnnealError {
-            throw error.within("layer \(node.name)")
+            throw error.within(place)
+        }
+        func variable(_ name: String) -> Int? {
+            guard let input = (op.inputNames + op.auxiliaryNames).firstIndex(of: name),
+                input < list[index].inputs.count
+            else { return nil }
+            let node = list[index].inputs[input].node
+            return list[node].operation == nil ? node : nil
+        }
+        for (name, key, value) in variableAnnotations {
+            if let node = variable(name) { list[node].attributes[key] = value }
         }
         // Before 0.9 files left auxiliary states out.
-        if version < 900, node.inputs.count == op.inputNames.count {
+        if version < 900, list[index].inputs.count == op.inputNames.count {
             for name in op.auxiliaryNames {
-                node.inputs.append(Entry(Node(operation: nil, name: "\(node.name)_\(name)", attributes: node.attributes)))
+                list[index].inputs.append(StoredEntry(node: list.count))
+                list.append(
+                    StoredNode(
+                        operation: nil, name: "\(list[index].name)_\(name)", attributes: list[index].attributes))
             }
         }
-        return Node(operation: canonical, name: node.name, attributes: node.attributes, inputs: node.inputs)
+        // Before 0.9.4 variables did not carry their initializers.
+        if version < 904 {
+            for (name, initializer) in op.inputInitializers {
+                if let node = variable(name), list[node].attributes["__init__"] == nil {
+                    list[node].attributes["__init__"] = initializer
+                }
+            }
+        }
     }
 
-    /// `weight_lr_mult` on an operator belongs to the variable LAYER_weight that feeds it.
-    private static func moveVariableAnnotations(_ node: inout StoredNode) {
-        for key in node.attributes.keys.sorted() {
+    /// `weight_lr_mult` on an operator belongs to the variable that feeds its weight: (weight, `__lr_mult__`, value).
+    private static func takeVariableAnnotations(_ node: inout StoredNode) -> [(String, String, String)] {
+        var taken: [(String, String, String)] = []
+        for (key, value) in node.attributes {
             for annotation in AttributeReader.annotations where key.hasSuffix("_\(annotation)") {
-                let variable = key.dropLast(annotation.count + 1)
-                for (index, entry) in node.inputs.enumerated()
-                where entry.node.isVariable && entry.node.name == "\(node.name)_\(variable)" {
-                    var attributes = entry.node.attributes
-                    attributes["__\(annotation)__"] = node.attributes[key]
-                    node.inputs[index] = Entry(Node(operation: nil, name: entry.node.name, attributes: attributes))
-                }
+                taken.append((String(key.dropLast(annotation.count + 1)), "__\(annotation)__", value))
                 node.attributes[key] = nil
             }
         }
+        return taken
     }
 }

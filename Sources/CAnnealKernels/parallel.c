@@ -18,6 +18,13 @@ static void enter(void *pointer) {
     region->body(region->context, omp_get_thread_num(), omp_get_num_threads());
 }
 
+int ank_vector_floats(void) {
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("avx512f")) return 16;
+#endif
+    return 8;
+}
+
 int ank_max_threads(void) { return omp_get_max_threads(); }
 
 void ank_set_threads(int threads) { omp_set_num_threads(threads); }

@@ -31,6 +31,8 @@ public struct BatchNorm: Operator {
     /// With `output_mean_var` the mean and 1 / sqrt(var + eps) are outputs too.
     public var outputNames: [String] { outputMeanVar ? ["output", "mean", "var"] : ["output"] }
     public var storedOutputCount: Int { 3 }
+    /// Parameters and statistics stay in float32 when the data is float16.
+    public var typeRule: TypeRule { .float32Parameters }
 
     public func inferShapes(_ inputs: inout [Shape?]) throws -> [Shape]? {
         guard let data = inputs[0] else { return nil }

@@ -1,6 +1,8 @@
 /// Every operator that Anneal has: a new one is added here, in a file beside this one, and with its kernels in the
 /// engine's file of the same name.
-let operatorTypes: [any Operator.Type] = [
-    Activation.self, BatchNorm.self, Convolution.self, Copy.self, ElementwiseAdd.self, Flatten.self,
-    FullyConnected.self, Pooling.self, SoftmaxOutput.self,
-]
+let operatorTypes: [any Operator.Type] =
+    [
+        Activation.self, BatchNorm.self, Cast.self, Clip.self, Concat.self, Convolution.self, Copy.self,
+        Dropout.self, ElementwiseAdd.self, Flatten.self, FullyConnected.self, LRN.self, LeakyReLU.self, Pooling.self,
+        SoftmaxOutput.self, SpatialTransformer.self,
+    ] + ScalarFunctions.operators

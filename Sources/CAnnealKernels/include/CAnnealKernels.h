@@ -1,4 +1,5 @@
 #include "ank_batchnorm.h"
+#include "ank_dispatch.h"
 #include "ank_elementwise.h"
 #include "ank_groupconv.h"
 #include "ank_layout.h"

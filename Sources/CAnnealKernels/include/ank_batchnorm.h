@@ -18,6 +18,11 @@ int64_t ank_bn_scratch(ank_dims dims);
 void ank_bn_apply(const float *x, const float *addend, float *y, const float *mean, const float *var,
                   const float *gamma, const float *beta, float eps, int relu, ank_dims dims);
 
+/// ank_bn_statistics and ank_bn_apply in one call, while the data of a block of channels is still in the cache: what a
+/// training step should use. scratch: ank_bn_scratch(dims) floats. y may be x or addend.
+void ank_bn_forward(const float *x, const float *addend, float *y, float *mean, float *var, const float *gamma,
+                    const float *beta, float eps, int relu, float *scratch, ank_dims dims);
+
 /// Backward of a training batch. With g the head gradient dy, masked by ReLU where relu is set:
 ///   dbeta = sum g, dgamma = sum g * xhat, dx = gamma / sqrt(var + eps) * (g - dbeta / N - xhat * dgamma / N) [+ accumulate].
 /// relu: 0 none; 1 the mask is that of gamma * xhat + beta > 0, recomputed from x (no addend); 2 the mask is y > 0, with y

@@ -6,6 +6,9 @@
 extern "C" {
 #endif
 
+/// Floats in the widest vector of this processor that kernels use: 16 with AVX-512, else 8. Blocks have this size.
+int ank_vector_floats(void);
+
 int ank_max_threads(void);
 void ank_set_threads(int threads);
 

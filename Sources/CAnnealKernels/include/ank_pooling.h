@@ -19,7 +19,8 @@ typedef struct {
 } ank_pool;
 
 /// Max: padding never wins, ties go to the first in row order; argmax (if not NULL, one int32 for each output element in
-/// memory) gets the winner's spatial index. lp: (sum |x|^p)^(1/p).
+/// memory) gets the winner's spatial index. A window without any cell (`full` with large strides) gives 0 and argmax -1.
+/// lp as MXNet computes it: the p-th root of sum x^p, with the signs kept for p = 1 (a sum) and 3 (a signed cube root).
 void ank_pool_forward(const ank_pool *pool, const float *x, float *y, int32_t *argmax);
 
 /// dx = the gradient [+ accumulate]; dx may be accumulate. Max uses argmax; lp uses x and y; the others need neither.

@@ -1,0 +1,62 @@
+import Anneal
+import ArgumentParser
+
+/// MXNet's fine-tune.py.
+struct FineTuneCommand: MXNetScript {
+    static let configuration = CommandConfiguration(
+        commandName: "fine-tune",
+        abstract: "Fine-tune a trained network to new classes.",
+        discussion: """
+            The flags and their defaults are those of MXNet's fine-tune.py; any unique beginning of a flag will do. The \
+            network is cut behind --layer-before-fullc and gets a new head of --num-classes; everything else starts with \
+            the trained values.
+
+            anneal fine-tune --pretrained-model resnext-101 --load-epoch 0000 --batch-size 128 --data-train cifar10_train.rec \
+            --data-val cifar10_val.rec --num-examples 50000 --num-classes 10 --image-shape 3,28,28 --num-epoch 300 --lr 0.05 \
+            --lr-factor 0.9 --lr-step-epochs 25,50,75,100,125,150,175,200,225,250,275,300
+            """)
+
+    @Option(help: ArgumentHelp("The trained model: PREFIX-symbol.json and PREFIX-NNNN.params (--load-epoch).", valueName: "PREFIX"))
+    var pretrainedModel: String
+    @Option(help: ArgumentHelp("The layer that the new head stands behind (default: flatten0, or else found).", valueName: "LAYER"))
+    var layerBeforeFullc: String?
+    @OptionGroup(title: "Data")
+    var data: DataOptions
+    @OptionGroup(title: "Training")
+    var training: TrainingOptions
+
+    func run() throws {
+        try training.check(command: "fine-tune")
+        guard let classes = training.numClasses else {
+            throw UsageError("--num-classes", "is missing", mend: "give the number of classes of the new data")
+        }
+        let imageShape = try parseImageShape(training.imageShape ?? "3,224,224")
+        let epoch = training.loadEpoch ?? 0
+        let trained = try Checkpoint.load(prefix: pretrainedModel, epoch: epoch)
+        let place = Checkpoint.parametersPath(pretrainedModel, epoch)
+        let layer = try layerBeforeFullc ?? standardLayer(trained.symbol)
+        let symbol = try flagErrors { try trained.symbol.withNewHead(numClasses: classes, layerBeforeFullc: layer) }
+        let taken = try FineTune.parametersTakenOver(
+            Array(trained.arguments.keys) + Array(trained.auxiliary.keys), by: symbol)
+        var start: [String: Tensor] = [:]
+        for name in taken { start[name] = trained.arguments[name] ?? trained.auxiliary[name] }
+        let missing = Set(try symbol.argumentNames() + symbol.auxiliaryNames())
+            .subtracting(start.keys).filter { !$0.hasPrefix("fc_") && $0 != "data" && !$0.hasSuffix("label") }.sorted()
+        guard missing.isEmpty else {
+            throw AnnealError(place, "has no values for \(missing.prefix(3).joined(separator: ", "))", mend: "it does not belong to \(Checkpoint.symbolPath(pretrainedModel))")
+        }
+        let name = pretrainedModel.split(separator: "/").last.map(String.init) ?? pretrainedModel
+        try TrainingRun(
+            command: "fine-tune", network: name, symbol: symbol,
+            initializer: try flagErrors { try Initializers.fit(training.initializer, network: nil) }, start: start,
+            startPlace: place, classes: classes, imageShape: imageShape, learningRate: training.lr ?? 0.01,
+            stepEpochs: training.lrStepEpochs ?? "20", momentum: training.mom ?? 0, weightDecay: training.wd ?? 0,
+            endEpoch: training.numEpochs ?? 30, defaults: .init()
+        ).run(training, data)
+    }
+
+    private func standardLayer(_ symbol: Symbol) throws -> String {
+        let standard = "flatten0"
+        return symbol.nodes.contains { $0.name == standard } ? standard : try symbol.layerBeforeFullc()
+    }
+}

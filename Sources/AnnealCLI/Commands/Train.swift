@@ -1,0 +1,51 @@
+import Anneal
+import ArgumentParser
+
+/// MXNet's train_cifar10.py.
+struct Train: MXNetScript {
+    static let configuration = CommandConfiguration(
+        abstract: "Train a network from scratch.",
+        discussion: """
+            The flags and their defaults are those of MXNet's train_cifar10.py; any unique beginning of a flag will do. \
+            Validation accuracy is counted over every image exactly once. A run writes its arguments, log, metrics (CSV and \
+            JSON lines) and curves (SVG and PNG) into its run folder.
+
+            anneal train --network resnet --num-layers 20 --data-train cifar10_train.rec --data-val cifar10_val.rec \
+            --num-epochs 30 --lr-step-epochs 15,25 --random-crop 1 --random-mirror 1
+            """)
+
+    @Option(help: ArgumentHelp("One of \(Networks.names.joined(separator: ", ")), or a -symbol.json file.", valueName: "NAME"))
+    var network: String = "resnet"
+    @Option(help: ArgumentHelp("Depth of the network, where it has several (default: 110 for resnet and resnext).", valueName: "N"))
+    var numLayers: Int?
+    @OptionGroup(title: "Data")
+    var data: DataOptions
+    @OptionGroup(title: "Training")
+    var training: TrainingOptions
+
+    func run() throws {
+        try training.check(command: "train")
+        let imageShape = try parseImageShape(training.imageShape ?? "3,28,28")
+        let classes = training.numClasses ?? 10
+        guard classes > 0 else { throw UsageError("--num-classes", "is \(classes)", mend: "it must be at least 1") }
+        if training.loadEpoch != nil, training.modelPrefix == nil, training.runFolder == nil {
+            throw UsageError("--load-epoch", "wants to know of which model", mend: "give --model-prefix, or --run-folder of the earlier run")
+        }
+        let isFile = network.hasSuffix(".json")
+        let depth = numLayers ?? (["resnet", "resnext"].contains(network) ? 110 : nil)
+        let symbol =
+            isFile
+            ? try Symbol.load(network)
+            : try flagErrors {
+                try Networks.symbol(network, NetworkOptions(numClasses: classes, imageShape: imageShape, numLayers: depth))
+            }
+        try TrainingRun(
+            command: "train", network: isFile ? network : depth.map { "\(network)-\($0)" } ?? network, symbol: symbol,
+            initializer: try flagErrors { try Initializers.fit(training.initializer, network: network) },
+            resumeEpoch: training.loadEpoch, classes: classes, imageShape: imageShape,
+            learningRate: training.lr ?? 0.05, stepEpochs: training.lrStepEpochs ?? "200,250",
+            momentum: training.mom ?? 0.9, weightDecay: training.wd ?? 1e-4, endEpoch: training.numEpochs ?? 300,
+            defaults: .init(padSize: 4)
+        ).run(training, data)
+    }
+}

@@ -1,0 +1,159 @@
+import Anneal
+import ArgumentParser
+import Foundation
+
+/// What `train` and `fine-tune` share: from flags to a finished run.
+struct TrainingRun {
+    var command: String
+    /// For the title of the curves, e.g. `resnet-20`.
+    var network: String
+    var symbol: Symbol
+    var initializer: any Initializer
+    /// Values that replace the initial ones, by name.
+    var start: [String: Tensor] = [:]
+    /// Where `start` comes from, for messages.
+    var startPlace = ""
+    /// Go on from this checkpoint of the model prefix.
+    var resumeEpoch: Int?
+    var classes: Int
+    var imageShape: [Int]
+    var learningRate: Double
+    var stepEpochs: String?
+    var momentum: Double
+    var weightDecay: Double
+    var endEpoch: Int
+    var defaults: DataOptions.Defaults
+
+    func run(_ options: TrainingOptions, _ data: DataOptions) throws {
+        let firstEpoch = resumeEpoch ?? 0
+        guard endEpoch > firstEpoch else {
+            throw UsageError("--num-epochs \(endEpoch)", "is not above the first epoch, \(firstEpoch)", mend: "it is one past the last epoch")
+        }
+        let savedSeed = try resumePrefix(options).flatMap { try Trainer.savedSeed(prefix: $0, epoch: firstEpoch) }
+        let seed = options.seed ?? savedSeed ?? 0
+
+        // Everything is opened and planned before the run folder is made: a wrong flag leaves nothing behind.
+        let preprocessing = try data.preprocessing(imageShape: imageShape, defaults)
+        let training = try data.trainingLoader(
+            preprocessing, batchSize: options.batchSize, numClasses: classes, seed: seed, defaults)
+        let validation = try data.validationLoader(preprocessing, batchSize: options.batchSize, numClasses: classes)
+        let metrics = try options.metrics(classes: classes)
+
+        let hasState = savedSeed != nil
+        let schedule = try flagErrors {
+            try fitSchedule(
+                lr: learningRate, factor: options.lrFactor, stepEpochs: stepEpochs,
+                numExamples: data.numExamples ?? training.count, batchSize: options.batchSize,
+                // With the optimizer's state the count of updates goes on; without, passed steps are applied beforehand.
+                loadEpoch: hasState ? 0 : firstEpoch, numEpochs: endEpoch)
+        }
+        let optimizer = try makeOptimizer(options, schedule, seed: seed)
+        let trainer = try Trainer(
+            symbol, dataShape: Shape(imageShape), batchSize: options.batchSize, optimizer: optimizer, seed: seed)
+        try trainer.initialize(initializer, except: Set(start.keys))
+        for (name, value) in start {
+            do {
+                try trainer.parameters.set(name, value)
+            } catch let error as AnnealError {
+                throw error.within(startPlace)
+            }
+        }
+        var notes: [FitEvent] = []
+        if let prefix = resumePrefix(options) {
+            let restored = try trainer.restore(prefix: prefix, epoch: firstEpoch)
+            notes.append(
+                restored
+                    ? .note("Resumed from \(Checkpoint.parametersPath(prefix, firstEpoch)) with the optimizer's state")
+                    : .warning("\(Checkpoint.resumePath(prefix, firstEpoch)) is not there: the optimizer starts anew, as in MXNet's scripts"))
+        }
+        if options.optimizer.lowercased() == "adadelta" {
+            notes.append(.note("AdaDelta takes its own step sizes: --lr, --lr-factor and --lr-step-epochs have no effect, as in MXNet"))
+        }
+        if training.count < options.batchSize {
+            notes.append(.warning("\(training.count) training images do not fill one batch of \(options.batchSize)"))
+        }
+
+        let folder = try RunFolder.open(
+            options.runFolder ?? RunFolder.defaultPath(command: command),
+            occupied: options.runFolder == nil ? .number : resumeEpoch == nil ? .refuse : .resume)
+        let prefix = options.modelPrefix ?? folder.file("model")
+        try folder.write(record(options, data, seed: seed))
+        try preprocessing.save(prefix: prefix)
+        let observers = try RunObservers.standard(
+            folder: folder, title: "\(network) on \((data.trainingPath ?? "") .split(separator: "/").last ?? "")",
+            subtitle: "anneal \(CommandLine.arguments.dropFirst().joined(separator: " "))", displayBatches: options.dispBatches)
+        notes.append(
+            .note(
+                "\(network): \(trainer.parameters.parameterCount) parameters, \(trainer.plannedBytes >> 20) MB planned, batch \(options.batchSize), \(Parallel.threads) threads, seed \(seed)"))
+        for note in notes { for observer in observers { try observer.receive(note) } }
+
+        let interrupt = Interrupt()
+        try trainer.fit(
+            training: training, validation: validation, epochs: firstEpoch..<endEpoch,
+            options: FitOptions(
+                metrics: metrics, modelPrefix: prefix, savePeriod: options.savePeriod,
+                keepsLatestOnly: options.modelPrefix == nil, observers: observers,
+                shouldStop: interrupt.check))
+        for bad in training.badRecords + (validation?.badRecords ?? []) {
+            for observer in observers { try observer.receive(.warning("skipped record \(bad.number): \(bad.reason)")) }
+        }
+        if interrupt.check() {
+            throw Interrupted(mend: resumeLine(prefix, folder))
+        }
+        FileHandle.standardError.write(Data("Curves: \(folder.curvesPNG)\nModel:  \(prefix)\n".utf8))
+    }
+
+    private func resumePrefix(_ options: TrainingOptions) -> String? {
+        guard resumeEpoch != nil else { return nil }
+        return options.modelPrefix ?? options.runFolder.map { $0 + "/model" }
+    }
+
+    private func resumeLine(_ prefix: String, _ folder: RunFolder) -> String {
+        let stem = (prefix as NSString).lastPathComponent, place = (prefix as NSString).deletingLastPathComponent
+        let epochs = ((try? FileManager.default.contentsOfDirectory(atPath: place.isEmpty ? "." : place)) ?? []).compactMap {
+            $0.hasPrefix(stem + "-") && $0.hasSuffix(".params") ? Int($0.dropFirst(stem.count + 1).dropLast(7)) : nil
+        }
+        guard let last = epochs.max() else { return "no epoch was finished, so there is no checkpoint: run the command again" }
+        return "to go on, repeat the command with --model-prefix \(prefix) --load-epoch \(last) --run-folder \(folder.path)"
+    }
+
+    private func makeOptimizer(_ options: TrainingOptions, _ schedule: FitSchedule, seed: UInt64) throws -> Optimizer {
+        let withMomentum = ["sgd", "nag", "signum", "dcasgd", "lbsgd"]
+        var values: [String: OptionValue] = ["learning_rate": .number(schedule.learningRate), "wd": .number(weightDecay)]
+        if withMomentum.contains(options.optimizer.lowercased()) { values["momentum"] = .number(momentum) }
+        return try flagErrors {
+            try Optimizers.make(
+                options.optimizer, NamedOptions(values), schedule: schedule.schedule,
+                multipliers: Multipliers(symbol: symbol), seed: seed)
+        }
+    }
+
+    private func record(_ options: TrainingOptions, _ data: DataOptions, seed: UInt64) -> RunRecord {
+        func text(_ value: String?) -> JSONValue { value.map { .string($0) } ?? .null }
+        let arguments: [String: JSONValue] = [
+            "network": .string(network), "num-classes": .number(Double(classes)),
+            "image-shape": .string(imageShape.map(String.init).joined(separator: ",")),
+            "data-train": text(data.trainingPath), "data-val": text(data.validationPath),
+            "batch-size": .number(Double(options.batchSize)), "num-epochs": .number(Double(endEpoch)),
+            "optimizer": .string(options.optimizer), "lr": .number(learningRate), "lr-factor": .number(options.lrFactor),
+            "lr-step-epochs": text(stepEpochs), "mom": .number(momentum), "wd": .number(weightDecay),
+            "pad-size": .number(Double(data.padSize ?? defaults.padSize)), "fill-value": .number(Double(data.fillValue)),
+            "random-crop": .number(Double(data.randomCrop)), "random-mirror": .number(Double(data.randomMirror)),
+            "rgb-mean": text(data.rgbMean), "rgb-std": text(data.rgbStd), "seed": .number(Double(seed)),
+            "model-prefix": text(options.modelPrefix), "load-epoch": resumeEpoch.map { .number(Double($0)) } ?? .null,
+            "initializer": .string(options.initializer), "save-period": .number(Double(options.savePeriod)),
+        ]
+        return RunRecord(
+            command: command, commandLine: CommandLine.arguments, arguments: arguments,
+            version: AnnealTool.configuration.version, threads: Parallel.threads)
+    }
+}
+
+/// Errors of flags' values count as bad usage.
+func flagErrors<T>(_ body: () throws -> T) throws -> T {
+    do {
+        return try body()
+    } catch let error as AnnealError {
+        throw UsageError(error.place, error.problem, mend: error.mend)
+    }
+}

@@ -1,0 +1,90 @@
+import Anneal
+import ArgumentParser
+import Foundation
+
+/// The training flags of MXNet's scripts.
+struct TrainingOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("Classes of the network's head.", valueName: "N"))
+    var numClasses: Int?
+    @Option(help: ArgumentHelp("Shape of the network's input.", valueName: "C,H,W"))
+    var imageShape: String?
+    @Option(help: ArgumentHelp("First values of the parameters: default, or one of \(Initializers.names.joined(separator: ", ")).", valueName: "NAME"))
+    var initializer: String = "default"
+    @Option(help: ArgumentHelp("Only float32.", valueName: "TYPE"))
+    var dtype: String = "float32"
+    @Option(help: ArgumentHelp("Losses to show beside accuracy and cross-entropy: ce, nll.", valueName: "NAMES"))
+    var loss: String?
+    @Option(name: .customLong("top-k"), help: ArgumentHelp("Also show the top-k accuracy; 0 does not.", valueName: "K"))
+    var topK: Int = 0
+    @Option(help: ArgumentHelp("One of \(Optimizers.names.sorted().joined(separator: ", ")).", valueName: "NAME"))
+    var optimizer: String = "sgd"
+    @Option(help: ArgumentHelp("Learning rate.", valueName: "RATE"))
+    var lr: Double?
+    @Option(help: ArgumentHelp("What the rate is multiplied by at each step.", valueName: "FACTOR"))
+    var lrFactor: Double = 0.1
+    @Option(help: ArgumentHelp("Epochs at which the rate falls, or 'pow2' for polynomial decay.", valueName: "EPOCHS"))
+    var lrStepEpochs: String?
+    @Option(help: ArgumentHelp("Momentum.", valueName: "M"))
+    var mom: Double?
+    @Option(help: ArgumentHelp("Weight decay.", valueName: "WD"))
+    var wd: Double?
+    @Option(help: ArgumentHelp("Images of one update.", valueName: "N"))
+    var batchSize: Int = 128
+    @Option(help: ArgumentHelp("One past the last epoch.", valueName: "N"))
+    var numEpochs: Int?
+    @Option(help: ArgumentHelp("There is no GPU engine in this build: leave it out.", valueName: "IDS"))
+    var gpus: String?
+    @Option(help: ArgumentHelp("local or device: the same for one processor.", valueName: "MODE"))
+    var kvStore: String = "device"
+    @Option(help: ArgumentHelp("Save PREFIX-symbol.json and PREFIX-NNNN.params (default: the latest, in the run folder).", valueName: "PREFIX"))
+    var modelPrefix: String?
+    @Option(help: ArgumentHelp("Epochs between checkpoints.", valueName: "N"))
+    var savePeriod: Int = 1
+    @Option(help: ArgumentHelp("Go on from this checkpoint of --model-prefix; in fine-tune, of --pretrained-model.", valueName: "N"))
+    var loadEpoch: Int?
+    @Option(help: ArgumentHelp("Batches between speed lines.", valueName: "N"))
+    var dispBatches: Int = 20
+    @Option(help: ArgumentHelp("Of initial values, data order and augmentation (default: 0, or the checkpoint's).", valueName: "N"))
+    var seed: UInt64?
+    @Option(help: ArgumentHelp("Threads of the engine (default: all cores).", valueName: "N"))
+    var threads: Int?
+    @Option(help: ArgumentHelp("Where the log, metrics and curves go (default: runs/DATE-COMMAND).", valueName: "FOLDER"))
+    var runFolder: String?
+
+    /// Refuses what cannot be done here; `command` is what to run instead of a GPU's command.
+    func check(command: String) throws {
+        if let gpus, !gpus.isEmpty {
+            throw UsageError("--gpus \(gpus)", "there is no GPU engine in this build", mend: "run the same command without --gpus: anneal \(command) uses all \(Parallel.threads) CPU cores")
+        }
+        guard dtype == "float32" else { throw UsageError("--dtype \(dtype)", "is not supported", mend: "training is in float32: leave it out") }
+        guard ["local", "device"].contains(kvStore) else {
+            throw UsageError("--kv-store \(kvStore)", "is not supported", mend: "training over several hosts is yet to come: leave it out")
+        }
+        guard dispBatches > 0 else { throw UsageError("--disp-batches", "is \(dispBatches)", mend: "it must be at least 1") }
+        guard savePeriod > 0 else { throw UsageError("--save-period", "is \(savePeriod)", mend: "it must be at least 1") }
+        if let loadEpoch, loadEpoch < 0 { throw UsageError("--load-epoch", "is \(loadEpoch)", mend: "it must not be negative") }
+        if let threads {
+            guard (1...1024).contains(threads) else { throw UsageError("--threads", "is \(threads)", mend: "it must be at least 1") }
+            Parallel.setThreads(threads)
+        }
+    }
+
+    func metrics(classes: Int) throws -> CompositeMetric {
+        var metrics: [any Metric] = [Accuracy()]
+        if topK > 0 {
+            guard topK > 1, topK <= classes else {
+                throw UsageError("--top-k", "is \(topK)", mend: "it must be 2 to the number of classes, \(classes)")
+            }
+            metrics.append(TopKAccuracy(k: topK))
+        }
+        metrics.append(CrossEntropy())
+        for name in loss?.split(separator: ",") ?? [] {
+            switch name {
+            case "ce": continue
+            case "nll", "nll_loss": metrics.append(try Metrics.make("nll_loss"))
+            default: throw UsageError("--loss \(name)", "is not known", mend: "it is ce or nll")
+            }
+        }
+        return CompositeMetric(metrics)
+    }
+}

@@ -1,0 +1,44 @@
+import Anneal
+import Foundation
+
+/// Repeats every MXNet-made case below a folder, found by their `case.json` and never by a list of names.
+///
+/// Prints each failure with its largest error, each case that is skipped with the reason, and last the line
+/// `N passed, N failed, N skipped`.
+/// - Parameter part: runs only cases whose path contains it.
+/// - Returns: whether none failed.
+public func runCases(below root: String, matching part: String? = nil) -> Bool {
+    let paths = FileManager.default.enumerator(atPath: root)?.compactMap { $0 as? String } ?? []
+    let folders = paths.filter { $0 == "case.json" || $0.hasSuffix("/case.json") }
+        .map { ($0 as NSString).deletingLastPathComponent }.sorted()
+    var passed = 0, failed = 0, skipped = 0
+    for name in folders where part.map({ name.contains($0) }) ?? true {
+        switch outcome(root + "/" + name) {
+        case .passed: passed += 1
+        case .failed(let why):
+            failed += 1
+            print("FAILED \(name)\n    " + why.split(separator: "\n").prefix(8).joined(separator: "\n    "))
+        case .skipped(let why):
+            skipped += 1
+            print("skipped \(name): \(why)")
+        }
+    }
+    print("\(passed) passed, \(failed) failed, \(skipped) skipped")
+    return failed == 0
+}
+
+private func outcome(_ folder: String) -> CaseOutcome {
+    do {
+        let item = try Case(folder: folder)
+        let checks: [() throws -> CaseOutcome?] = [
+            { try checkOperatorCase(item) }, { try checkProceduralCase(item) }, { try checkTrainingCase(item) },
+            { try checkGraphCase(kind: item.kind, folder: folder, json: item.json) },
+            { try checkTrainCase(kind: item.kind, folder: folder, json: item.json) },
+            { try checkDataCase(kind: item.kind, folder: folder, json: item.json) },
+        ]
+        for check in checks { if let result = try check() { return result } }
+        return .skipped("cases of kind '\(item.kind)' are not known")
+    } catch {
+        return .failed("\(error)")
+    }
+}

@@ -1,0 +1,60 @@
+import CAnnealImage
+
+/// The loader's bounded memory: `rows` augmented samples as planes of bytes (channels, height, width), with labels.
+///
+/// - Important: a row is written by one thread, then read by one thread. Who may touch which row is settled by
+///   `LoaderCore`, under its lock: a worker owns the rows it has claimed until it reports them, the consumer owns
+///   reported rows until it gives them back. That is what makes it `@unchecked Sendable`.
+final class PixelRing: @unchecked Sendable {
+    let rows: Int
+    let channels: Int
+    let area: Int
+    let labelWidth: Int
+    private let planes: UnsafeMutablePointer<UInt8>
+    private let labels: UnsafeMutablePointer<Float>
+
+    private var rowSize: Int { channels * area }
+
+    init(rows: Int, channels: Int, height: Int, width: Int, labelWidth: Int) {
+        self.rows = rows
+        self.channels = channels
+        area = height * width
+        self.labelWidth = labelWidth
+        planes = .allocate(capacity: rows * channels * height * width)
+        planes.initialize(repeating: 0, count: rows * channels * height * width)
+        labels = .allocate(capacity: rows * labelWidth)
+        labels.initialize(repeating: 0, count: rows * labelWidth)
+    }
+
+    deinit {
+        planes.deallocate()
+        labels.deallocate()
+    }
+
+    /// - Precondition: the image has the ring's shape, and there are `labelWidth` labels.
+    func store(_ image: Image, mirrored: Bool, labels newLabels: [Float], in row: Int) {
+        precondition(image.channels == channels && image.width * image.height == area && row < rows)
+        precondition(newLabels.count == labelWidth)
+        image.pixels.withUnsafeBufferPointer { pixels in
+            ani_to_planes(
+                pixels.baseAddress, Int32(image.width), Int32(image.height), Int32(channels), mirrored ? 1 : 0,
+                planes + row * rowSize)
+        }
+        for (i, label) in newLabels.enumerated() { labels[row * labelWidth + i] = label }
+    }
+
+    /// Writes row `row` as floats to row `target` of a batch.
+    /// - Precondition: both buffers hold row `target`.
+    func load(
+        row: Int, normalization: Normalization, into data: UnsafeMutableBufferPointer<Float>,
+        labels out: UnsafeMutableBufferPointer<Float>, target: Int
+    ) {
+        guard let start = data.baseAddress, let labelStart = out.baseAddress else { return }
+        for channel in 0..<channels {
+            ani_normalize(
+                planes + row * rowSize + channel * area, area, normalization.mean(channel),
+                normalization.factor(channel), start + target * rowSize + channel * area)
+        }
+        for i in 0..<labelWidth { labelStart[target * labelWidth + i] = labels[row * labelWidth + i] }
+    }
+}

@@ -1,0 +1,131 @@
+import AnnealCore
+
+/// Batches from a record file: decoded, augmented and shuffled ahead by threads, normalised into the consumer's slot.
+///
+/// The same settings and seed give the same batches for any number of threads. A loader belongs to one thread at a
+/// time; its own threads end with it.
+public final class BatchLoader: BatchSource {
+    public let options: LoaderOptions
+    public var batchSize: Int { options.batchSize }
+    public var dataShape: Shape { options.dataShape }
+    public var labelWidth: Int { options.labelWidth }
+    /// Records of this loader's part; with `onBadRecord` `.skip` the bad ones among them are not delivered.
+    public let count: Int
+
+    private let file: RecordFile
+    private let samples: Range<Int>
+    private let core: LoaderCore
+    private var running = false
+    private var epoch = 0
+    private var order: EpochOrder
+    /// The next position to take.
+    private var cursor = 0
+    /// Good rows met in this epoch.
+    private var good = 0
+    /// Good rows still to be passed over, to a batch in the middle of an epoch.
+    private var toDrop = 0
+    private var ended = true
+
+    /// - Throws: `AnnealError` for settings that make no sense, and for a part without records.
+    public init(_ file: RecordFile, options: LoaderOptions) throws {
+        try options.check()
+        let share = (file.count + options.numParts - 1) / options.numParts
+        let low = min(file.count, share * options.partIndex)
+        samples = low..<min(file.count, low + share)
+        guard !samples.isEmpty else {
+            throw AnnealError(
+                file.path, "part \(options.partIndex) of \(options.numParts) has no records, the file has \(file.count)"
+            )
+        }
+        self.file = file
+        self.options = options
+        count = samples.count
+        core = LoaderCore(file: file, options: options)
+        order = EpochOrder(samples: samples, epoch: 0, options: options)
+    }
+
+    deinit { core.stop() }
+
+    /// The records that could not be used so far, each once, by number.
+    public var badRecords: [BadRecord] { core.badRecords }
+
+    /// As `BatchSource.start`. Batches made ahead for another place are dropped.
+    ///
+    /// When bad records are skipped, the batches before `atBatch` are decoded again to know which records they lost.
+    public func start(epoch: Int, atBatch: Int) throws {
+        precondition(epoch >= 0 && atBatch >= 0)
+        if !running {
+            try core.startThreads()
+            running = true
+        }
+        if epoch != self.epoch { order = EpochOrder(samples: samples, epoch: epoch, options: options) }
+        self.epoch = epoch
+        good = 0
+        ended = false
+        let skipped = atBatch * batchSize
+        let counted = options.onBadRecord == .skip
+        toDrop = counted ? skipped : 0
+        cursor = counted ? order.start : order.start + skipped
+        let batches = (count - order.start + batchSize - 1) / batchSize
+        core.restart(order, from: cursor, limit: order.start + batches * batchSize)
+    }
+
+    /// As `BatchSource.next`.
+    /// - Throws: `AnnealError` naming the record that cannot be used; the next call throws it again.
+    public func next(into slot: BatchSlot) throws -> Int {
+        precondition(
+            slot.data.count >= batchSize * dataShape.count && slot.labels.count >= batchSize * labelWidth,
+            "the slot is too small for a batch of \(batchSize)")
+        if ended { return 0 }
+        var filled = 0
+        var valid = 0
+        while filled < batchSize {
+            if filled == 0 && cursor >= count { return try end() }
+            // A run that does not cross the epoch's end: beyond it rows only fill up.
+            let most = cursor < count ? min(batchSize - filled, count - cursor) : batchSize - filled
+            let results = core.take(from: cursor, most: max(1, most))
+            let positions = cursor..<(cursor + results.count)
+            for (position, result) in zip(positions, results) {
+                if try use(result, position, slot, filled) {
+                    filled += 1
+                    if position < count || options.lastBatch == .rollsOver { valid += 1 }
+                }
+            }
+            core.release(positions)
+            cursor = positions.upperBound
+        }
+        return valid
+    }
+
+    /// Writes a ready row to the slot; false when it is bad and skipped, or lies before the batch that was asked for.
+    private func use(_ result: SampleResult, _ position: Int, _ slot: BatchSlot, _ target: Int) throws -> Bool {
+        switch result {
+        case .failed(let error):
+            throw error
+        case .bad(let record):
+            core.note(record)
+            if options.onBadRecord == .abort { throw record.reason }
+            return false
+        case .ready:
+            good += 1
+            if toDrop > 0 {
+                toDrop -= 1
+                return false
+            }
+            core.ring.load(
+                row: position % core.ring.rows, normalization: options.normalization, into: slot.data,
+                labels: slot.labels, target: target)
+            return true
+        }
+    }
+
+    private func end() throws -> Int {
+        ended = true
+        if options.onBadRecord == .skip && good == 0 {
+            throw AnnealError(
+                file.path,
+                "none of its \(count) records can be used; the first: \(badRecords.first.map { "\($0.reason)" } ?? "")")
+        }
+        return 0
+    }
+}

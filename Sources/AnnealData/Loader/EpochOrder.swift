@@ -1,0 +1,49 @@
+import AnnealCore
+
+/// Which sample stands at which position of an epoch: a pure function of the settings and the epoch.
+///
+/// Positions count from 0; those from `count` on are the rows that fill the last batch.
+struct EpochOrder: Sendable {
+    /// Samples of an epoch.
+    let count: Int
+    /// Where the epoch's own rows start: beyond 0 only after an epoch that rolled over.
+    let start: Int
+    private let epoch: Int
+    private let first: Int
+    private let rolls: Bool
+    /// The permutations of this epoch and, when it rolls over, of the next; empty without shuffling.
+    private let permutations: [[Int32]]
+
+    /// - Parameter samples: the numbers of the part's records in the file.
+    init(samples: Range<Int>, epoch: Int, options: LoaderOptions) {
+        count = samples.count
+        first = samples.lowerBound
+        self.epoch = epoch
+        rolls = options.lastBatch == .rollsOver
+        start = rolls ? EpochOrder.rolledStart(epoch, count: samples.count, batch: options.batchSize) : 0
+        let batches = (samples.count - start + options.batchSize - 1) / options.batchSize
+        let epochs = rolls ? (start + batches * options.batchSize + samples.count - 1) / samples.count : 1
+        permutations =
+            options.shuffle
+            ? (0..<epochs).map {
+                var random = Random(seed: options.seed, purpose: .shuffle, epoch: epoch + $0)
+                return random.permutation(samples.count)
+            } : []
+    }
+
+    /// The record's number in the file, and the epoch whose augmentations it gets.
+    subscript(position: Int) -> (record: Int, epoch: Int) {
+        let index = position % count
+        let lap = rolls ? position / count : 0
+        return (first + (permutations.isEmpty ? index : Int(permutations[lap][index])), epoch + lap)
+    }
+
+    private static func rolledStart(_ epoch: Int, count: Int, batch: Int) -> Int {
+        var start = 0
+        for _ in 0..<epoch {
+            let batches = (count - start + batch - 1) / batch
+            start = (start + batches * batch - count) % count
+        }
+        return start
+    }
+}

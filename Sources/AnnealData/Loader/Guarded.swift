@@ -1,0 +1,60 @@
+import Foundation
+
+/// A value behind a mutex, with two conditions to wait on: `Mutex` of the standard library has none.
+///
+/// `@unchecked Sendable` because the value is touched only with the mutex held, and never handed out by reference.
+final class Guarded<State: Sendable>: @unchecked Sendable {
+    /// What waiters wait for; one condition each, so that a wake-up finds the right ones.
+    enum Condition {
+        /// There is something to do for workers.
+        case work
+        /// A worker has finished something.
+        case progress
+    }
+
+    private let mutex: UnsafeMutablePointer<pthread_mutex_t>
+    private let work: UnsafeMutablePointer<pthread_cond_t>
+    private let progress: UnsafeMutablePointer<pthread_cond_t>
+    private var state: State
+
+    init(_ state: State) {
+        self.state = state
+        mutex = .allocate(capacity: 1)
+        mutex.initialize(to: pthread_mutex_t())
+        pthread_mutex_init(mutex, nil)
+        work = .allocate(capacity: 1)
+        work.initialize(to: pthread_cond_t())
+        pthread_cond_init(work, nil)
+        progress = .allocate(capacity: 1)
+        progress.initialize(to: pthread_cond_t())
+        pthread_cond_init(progress, nil)
+    }
+
+    deinit {
+        pthread_cond_destroy(progress)
+        pthread_cond_destroy(work)
+        pthread_mutex_destroy(mutex)
+        progress.deallocate()
+        work.deallocate()
+        mutex.deallocate()
+    }
+
+    func withLock<Result>(_ body: (inout State) throws -> Result) rethrows -> Result {
+        pthread_mutex_lock(mutex)
+        defer { pthread_mutex_unlock(mutex) }
+        return try body(&state)
+    }
+
+    /// Calls `body` with the mutex held until it returns a value, sleeping on the condition in between.
+    func wait<Result>(for condition: Condition, until body: (inout State) -> Result?) -> Result {
+        pthread_mutex_lock(mutex)
+        defer { pthread_mutex_unlock(mutex) }
+        while true {
+            if let result = body(&state) { return result }
+            pthread_cond_wait(condition == .work ? work : progress, mutex)
+        }
+    }
+
+    /// Wakes all that wait on the condition.
+    func signal(_ condition: Condition) { pthread_cond_broadcast(condition == .work ? work : progress) }
+}

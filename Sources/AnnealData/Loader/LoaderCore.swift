@@ -1,0 +1,162 @@
+import AnnealCore
+import Foundation
+import Synchronization
+
+/// What the loader's threads share: the ring, and who may touch which of its rows.
+///
+/// Position p of an epoch goes through row p mod rows of the ring:
+/// `claimed` by a worker → result stored → taken by the consumer → `released`, when the row is free for p + rows.
+final class LoaderCore: Sendable {
+    private struct State: Sendable {
+        var order: EpochOrder?
+        /// The next position to claim.
+        var next = 0
+        /// Positions below are wanted.
+        var limit = 0
+        /// Positions below have left the ring.
+        var released = 0
+        /// By row of the ring; nil: not there yet.
+        var results: [SampleResult?]
+        /// Claims that are being worked on.
+        var busy = 0
+        var accepting = false
+        var stopped = false
+        var live = 0
+    }
+
+    let ring: PixelRing
+    private let file: RecordFile
+    private let options: LoaderOptions
+    private let chunk: Int
+    private let state: Guarded<State>
+    private let bad = Mutex<[Int: BadRecord]>([:])
+
+    init(file: RecordFile, options: LoaderOptions) {
+        self.file = file
+        self.options = options
+        let batch = options.batchSize
+        let rowBytes = options.dataShape.count
+        let ahead = min((options.prefetch - 1).multipliedSafely(by: batch), (256 << 20) / rowBytes)
+        ring = PixelRing(
+            rows: 2 * batch + ahead, channels: options.dataShape[0], height: options.dataShape[1],
+            width: options.dataShape[2], labelWidth: options.labelWidth)
+        chunk = min(16, max(1, batch / (2 * options.threads)))
+        state = Guarded(State(results: Array(repeating: nil, count: ring.rows)))
+    }
+
+    /// Bad records met so far, by number.
+    var badRecords: [BadRecord] { bad.withLock { $0.values.sorted { $0.number < $1.number } } }
+
+    // Workers -----------------------------------------------------------------------------------------------------
+
+    /// - Throws: `AnnealError` when a decoder cannot be made.
+    func startThreads() throws {
+        // Made here so that a failure is thrown to the caller, not lost in a thread.
+        for number in 0..<options.threads {
+            let reader = Transferred(try SampleReader(file: file, options: options))
+            state.withLock { $0.live += 1 }
+            let thread = Thread { self.work(reader.value) }
+            thread.name = "anneal-decode-\(number)"
+            thread.start()
+        }
+    }
+
+    /// Hands a value to the one thread that uses it from then on.
+    private struct Transferred<Value>: @unchecked Sendable {
+        let value: Value
+        init(_ value: Value) { self.value = value }
+    }
+
+    private func work(_ reader: SampleReader) {
+        while case .rows(let positions, let order) = state.wait(for: .work, until: claim) {
+            let results = positions.map { position in
+                let sample = order[position]
+                return reader.read(record: sample.record, epoch: sample.epoch, into: ring, row: position % ring.rows)
+            }
+            state.withLock { state in
+                for (position, result) in zip(positions, results) { state.results[position % ring.rows] = result }
+                state.busy -= 1
+            }
+            state.signal(.progress)
+        }
+        state.withLock { $0.live -= 1 }
+        state.signal(.progress)
+    }
+
+    private enum Claim {
+        case rows(Range<Int>, EpochOrder)
+        case endOfThread
+    }
+
+    /// What a worker should do next; nil: wait.
+    private func claim(_ state: inout State) -> Claim? {
+        if state.stopped { return .endOfThread }
+        let end = min(state.limit, state.released + ring.rows, state.next + chunk)
+        guard state.accepting, let order = state.order, state.next < end else { return nil }
+        defer { state.next = end }
+        state.busy += 1
+        return .rows(state.next..<end, order)
+    }
+
+    // Consumer ----------------------------------------------------------------------------------------------------
+
+    /// Waits for the workers to put their rows down, then starts them on another epoch or position.
+    func restart(_ order: EpochOrder, from position: Int, limit: Int) {
+        halt()
+        state.withLock { state in
+            state.order = order
+            state.next = position
+            state.released = position
+            state.limit = limit
+            for row in state.results.indices { state.results[row] = nil }
+            state.accepting = true
+        }
+        state.signal(.work)
+    }
+
+    /// The results of as many positions from `position` as are ready, at least one and at most `most`.
+    func take(from position: Int, most: Int) -> [SampleResult] {
+        let extended = state.withLock { state in
+            defer { state.limit = max(state.limit, position + 1) }
+            return state.limit < position + 1
+        }
+        if extended { state.signal(.work) }
+        return state.wait(for: .progress) { state in
+            var ready: [SampleResult] = []
+            while ready.count < min(most, ring.rows), let result = state.results[(position + ready.count) % ring.rows] {
+                ready.append(result)
+            }
+            return ready.isEmpty ? nil : ready
+        }
+    }
+
+    /// Gives the rows of the positions back to the workers.
+    func release(_ positions: Range<Int>) {
+        state.withLock { state in
+            for position in positions { state.results[position % ring.rows] = nil }
+            state.released = positions.upperBound
+        }
+        state.signal(.work)
+    }
+
+    func note(_ record: BadRecord) { bad.withLock { $0[record.number] = record } }
+
+    /// Ends the threads and waits for them.
+    func stop() {
+        state.withLock { $0.stopped = true }
+        state.signal(.work)
+        state.wait(for: .progress) { $0.live == 0 ? () : nil }
+    }
+
+    private func halt() {
+        state.withLock { $0.accepting = false }
+        state.wait(for: .progress) { $0.busy == 0 ? () : nil }
+    }
+}
+
+extension Int {
+    fileprivate func multipliedSafely(by other: Int) -> Int {
+        let (product, overflow) = multipliedReportingOverflow(by: other)
+        return overflow ? .max : product
+    }
+}

@@ -1,0 +1,90 @@
+import AnnealCore
+import Foundation
+
+/// What to do with a record whose image cannot be decoded or augmented.
+public enum BadRecordPolicy: String, Sendable, CaseIterable {
+    /// `next` throws an error that names the record.
+    case abort
+    /// The record is left out of every epoch, and listed once in `BatchLoader.badRecords`.
+    case skip
+}
+
+/// How a last batch is filled when the samples do not suffice.
+public enum LastBatch: Sendable {
+    /// With rows from the epoch's start that are not counted as valid: every epoch has each sample exactly once.
+    case filled
+    /// MXNet's `round_batch`: with rows of the next epoch, counted as valid; that epoch then starts after them.
+    case rollsOver
+}
+
+/// The settings of a `BatchLoader`; names and defaults as in MXNet's ImageRecordIter where it has them.
+public struct LoaderOptions: Sendable {
+    /// (channels, height, width) of a row; 1 channel decodes to gray, 3 to RGB, 4 to RGBA.
+    public var dataShape: Shape
+    public var batchSize: Int
+    public var labelWidth = 1
+    public var augmentation = Augmentation()
+    public var normalization = Normalization()
+    /// Shuffles the whole part anew each epoch.
+    public var shuffle = false
+    /// Of the order and of the augmentations.
+    public var seed: UInt64 = 0
+    /// Decoding threads. They change the speed, never the pixels.
+    public var threads = LoaderOptions.defaultThreads
+    /// Batches made ahead, as bytes (at most 256 MB beyond two batches).
+    public var prefetch = 4
+    public var lastBatch = LastBatch.filled
+    public var onBadRecord = BadRecordPolicy.abort
+    /// When given, a label outside 0 ..< numClasses is an error, whatever `onBadRecord` says: it is no damage, the
+    /// records and the network do not belong together.
+    public var numClasses: Int?
+    /// The file is dealt in `numParts` runs of ceil(count / numParts) records; this loader reads run `partIndex`.
+    public var numParts = 1
+    public var partIndex = 0
+    /// Labels by record id instead of the records' own (`path_imglist`).
+    public var labels: [UInt64: [Float]]?
+
+    /// The machine's cores, at most 4.
+    public static var defaultThreads: Int { min(4, max(1, ProcessInfo.processInfo.activeProcessorCount)) }
+
+    public init(dataShape: Shape, batchSize: Int) {
+        self.dataShape = dataShape
+        self.batchSize = batchSize
+    }
+
+    /// Takes the labels from a list file.
+    public mutating func relabel(with list: ImageList) {
+        labels = Dictionary(
+            list.items.map { (UInt64(bitPattern: Int64($0.id)), $0.labels) }, uniquingKeysWith: { _, last in last })
+    }
+
+    /// - Throws: `AnnealError` naming the setting that makes no sense.
+    func check() throws {
+        func demand(_ holds: Bool, _ place: String, _ problem: @autoclosure () -> String) throws {
+            if !holds { throw AnnealError(place, problem()) }
+        }
+        try demand(
+            dataShape.rank == 3 && [1, 3, 4].contains(dataShape[0]) && dataShape[1] > 0 && dataShape[2] > 0
+                && dataShape[1] <= 1 << 16 && dataShape[2] <= 1 << 16
+                && dataShape[1] * dataShape[2] <= Image.maximumPixels,
+            "image shape", "\(dataShape) is not (1, 3 or 4 channels, height, width)")
+        try demand(batchSize > 0 && batchSize <= 1 << 24, "batch size", "\(batchSize) is not a number of samples")
+        try demand(labelWidth > 0 && labelWidth <= 1 << 20, "label width", "\(labelWidth) is not a number of labels")
+        try demand(threads > 0 && threads <= 1024, "decoding threads", "\(threads) is not between 1 and 1024")
+        try demand(prefetch > 0, "prefetch", "\(prefetch) is not a number of batches")
+        try demand(
+            numParts > 0 && (0..<numParts).contains(partIndex), "part", "\(partIndex) of \(numParts) does not exist")
+        try demand(
+            !normalization.std.contains { $0 == 0 || !$0.isFinite }, "std",
+            "\(normalization.std) has a zero to divide by")
+        try demand(
+            (0...1 << 16).contains(augmentation.resize), "resize", "\(augmentation.resize) is not a length in pixels")
+        try demand((0...1 << 12).contains(augmentation.pad), "pad", "\(augmentation.pad) is not a border in pixels")
+        if let sides = augmentation.cropSize {
+            try demand(sides.lowerBound > 0, "crop size", "\(sides) is not in pixels")
+        }
+        try demand(
+            lastBatch == .filled || onBadRecord == .abort, "last batch",
+            "bad records cannot be skipped when batches roll over into the next epoch")
+    }
+}

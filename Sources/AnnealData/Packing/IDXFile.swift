@@ -1,0 +1,66 @@
+import AnnealCore
+import CAnnealImage
+import Foundation
+
+/// An array of bytes in the IDX format of MNIST (LeCun), plain or gzip-compressed.
+///
+/// Bytes: 0, 0, type, number of axes, the extents as big-endian 32-bit words, the values; type 8 is unsigned bytes.
+public struct IDXFile: Sendable {
+    public let path: String
+    public let shape: Shape
+    public let values: [UInt8]
+
+    /// - Throws: `AnnealError` naming the file: missing, no IDX file, values of another type, shorter or longer than
+    ///   its header says.
+    public init(_ path: String) throws {
+        guard let file = ani_gzip_open(path) else {
+            throw AnnealError(path, "cannot be read: \(String(cString: strerror(errno)))")
+        }
+        defer { ani_gzip_close(file) }
+        func read(_ count: Int) throws -> [UInt8] {
+            var bytes = [UInt8](repeating: 0, count: count)
+            let got = ani_gzip_read(file, &bytes, count)
+            guard got >= 0 else {
+                throw AnnealError(path, "cannot be read: the compressed data is damaged or ends early")
+            }
+            bytes.removeLast(count - Int(got))
+            return bytes
+        }
+        let head = try read(4)
+        guard head.count == 4, head[0] == 0, head[1] == 0, (1...4).contains(head[3]) else {
+            throw AnnealError(path, "is not an IDX file: it starts with the bytes \(head)")
+        }
+        guard head[2] == 8 else {
+            throw AnnealError(path, "has values of type \(head[2]); only unsigned bytes (8) are supported")
+        }
+        let words = try read(4 * Int(head[3]))
+        guard words.count == 4 * Int(head[3]) else { throw AnnealError(path, "ends inside its header") }
+        let dims = stride(from: 0, to: words.count, by: 4).map { at in
+            words[at..<(at + 4)].reduce(0) { $0 << 8 | Int($1) }
+        }
+        var count = 1
+        for extent in dims {
+            let (product, overflow) = count.multipliedReportingOverflow(by: extent)
+            guard !overflow, product <= 1 << 36 else {
+                throw AnnealError(path, "says it has \(dims) values, which is too much")
+            }
+            count = product
+        }
+        // By pieces: a header that promises gigabytes gets no memory before the file has delivered.
+        var values: [UInt8] = []
+        while values.count < count {
+            let piece = try read(min(1 << 24, count - values.count))
+            if piece.isEmpty { break }
+            values.append(contentsOf: piece)
+        }
+        guard values.count == count else {
+            throw AnnealError(path, "ends after \(values.count) values, its header says \(Shape(dims))")
+        }
+        guard try read(1).isEmpty else {
+            throw AnnealError(path, "goes on after the \(count) values of \(Shape(dims))")
+        }
+        self.path = path
+        shape = Shape(dims)
+        self.values = values
+    }
+}

@@ -1,0 +1,82 @@
+import AnnealCore
+import Foundation
+
+/// A file that is read at any offset by several threads at once.
+///
+/// `pread`, not a mapping: a file that shrinks under a mapping kills the process, here it is an error.
+final class FileBytes: Sendable {
+    let path: String
+    let size: Int
+    private let descriptor: Int32
+
+    /// - Throws: `AnnealError` when the file cannot be opened or is a folder.
+    init(_ path: String) throws {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw AnnealError(path, String(cString: strerror(errno))) }
+        var info = stat()
+        guard fstat(descriptor, &info) == 0, info.st_mode & S_IFMT == S_IFREG else {
+            close(descriptor)
+            throw AnnealError(path, "is not a regular file")
+        }
+        self.path = path
+        self.descriptor = descriptor
+        size = Int(info.st_size)
+    }
+
+    deinit { close(descriptor) }
+
+    /// Appends `count` bytes from `offset` to `bytes`.
+    /// - Throws: `AnnealError` when the file ends before, or cannot be read.
+    func append(_ count: Int, at offset: Int, to bytes: inout [UInt8]) throws {
+        guard count > 0 else { return }
+        guard offset >= 0, count <= size - offset else {
+            throw AnnealError(
+                "\(path), byte \(offset)", "the file ends \(max(0, size - offset)) bytes later, \(count) are wanted")
+        }
+        let start = bytes.count
+        bytes.append(contentsOf: repeatElement(0, count: count))
+        try bytes.withUnsafeMutableBytes { buffer in
+            let read = try fill(UnsafeMutableRawBufferPointer(rebasing: buffer[start...]), at: offset)
+            guard read == count else {
+                throw AnnealError("\(path), byte \(offset + read)", "the file became shorter while it was read")
+            }
+        }
+    }
+
+    /// Fills as much of the buffer as the file has from `offset`; returns the bytes read.
+    private func fill(_ buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws -> Int {
+        var done = 0
+        while done < buffer.count {
+            let rest = UnsafeMutableRawBufferPointer(rebasing: buffer[done...])
+            let got = pread(descriptor, rest.baseAddress, rest.count, off_t(offset + done))
+            if got < 0 {
+                if errno == EINTR { continue }
+                throw AnnealError(
+                    "\(path), byte \(offset + done)", "cannot be read: \(String(cString: strerror(errno)))")
+            }
+            if got == 0 { break }
+            done += got
+        }
+        return done
+    }
+}
+
+extension [UInt8] {
+    /// The little-endian word at `offset`.
+    /// - Precondition: the array has the bytes.
+    func word32(at offset: Int) -> UInt32 {
+        UInt32(self[offset]) | UInt32(self[offset + 1]) << 8 | UInt32(self[offset + 2]) << 16
+            | UInt32(self[offset + 3]) << 24
+    }
+
+    func word64(at offset: Int) -> UInt64 { UInt64(word32(at: offset)) | UInt64(word32(at: offset + 4)) << 32 }
+
+    mutating func append(littleEndian value: UInt32) {
+        for shift in stride(from: UInt32(0), to: 32, by: 8) { append(UInt8(truncatingIfNeeded: value >> shift)) }
+    }
+
+    mutating func append(littleEndian value: UInt64) {
+        append(littleEndian: UInt32(truncatingIfNeeded: value))
+        append(littleEndian: UInt32(truncatingIfNeeded: value >> 32))
+    }
+}

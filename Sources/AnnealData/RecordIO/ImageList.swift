@@ -1,0 +1,59 @@
+import AnnealCore
+import Foundation
+
+/// A `.lst` file: `id<TAB>label..<TAB>path` lines, as `im2rec` writes and reads them.
+public struct ImageList: Sendable, Equatable {
+    public struct Item: Sendable, Equatable {
+        public var id: Int
+        public var labels: [Float]
+        /// Relative to the list's root folder.
+        public var path: String
+
+        public init(id: Int, labels: [Float], path: String) {
+            self.id = id
+            self.labels = labels
+            self.path = path
+        }
+    }
+
+    public var items: [Item]
+
+    public init(_ items: [Item]) { self.items = items }
+
+    /// - Throws: `AnnealError` naming the line with a bad id, label or too few fields.
+    public init(file path: String) throws {
+        let data = try Files.read(path)
+        items = []
+        for (number, line) in data.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).enumerated() {
+            var text = String(decoding: line, as: UTF8.self)
+            if text.last == "\r" { text.removeLast() }
+            if text.allSatisfy(\.isWhitespace) { continue }
+            let fields = text.split(separator: "\t", omittingEmptySubsequences: false).map {
+                $0.trimmingCharacters(in: .whitespaces)
+            }
+            let place = "\(path), line \(number + 1)"
+            guard fields.count >= 3, let image = fields.last, !image.isEmpty else {
+                throw AnnealError(
+                    place, "expected an id, labels and a path with tabs between, found \"\(text.prefix(80))\"")
+            }
+            guard let id = Int(fields[0]) else { throw AnnealError(place, "\"\(fields[0])\" is no id") }
+            let labels = try fields[1..<(fields.count - 1)].map { field in
+                guard let label = Float(field) else { throw AnnealError(place, "\"\(field)\" is no label") }
+                return label
+            }
+            items.append(Item(id: id, labels: labels, path: image))
+        }
+    }
+
+    /// The file's lines; labels with six decimals, as C's %f.
+    public var lines: [String] {
+        items.map { item in
+            let labels = item.labels.map { String(format: "%f", Double($0)) }
+            return ([String(item.id)] + labels + [item.path]).joined(separator: "\t")
+        }
+    }
+
+    public func write(to path: String) throws {
+        try Files.writeAtomically(Data(lines.map { $0 + "\n" }.joined().utf8), to: path)
+    }
+}

@@ -1,0 +1,105 @@
+import AnnealCore
+import Foundation
+
+/// Writes a `.rec` file and its `.idx`, byte for byte as MXNet's `MXIndexedRecordIO` does.
+///
+/// Both are written beside their places and put there by `finish()`, so a reader never sees a half-written file;
+/// without `finish()` nothing remains.
+public final class RecordWriter {
+    public let path: String
+    public let indexPath: String?
+    /// Records written.
+    public private(set) var count = 0
+
+    private let temporary: String
+    private let descriptor: Int32
+    private var buffer: [UInt8] = []
+    private var written = 0
+    private var index = ""
+    private var finished = false
+    private static let bufferSize = 1 << 20
+
+    /// - Parameter index: where the index goes; nil writes none.
+    /// - Throws: `AnnealError` when the file cannot be made.
+    public init(_ path: String, index: String?) throws {
+        self.path = path
+        indexPath = index
+        temporary = "\(path).\(getpid()).tmp"
+        descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+        guard descriptor >= 0 else { throw AnnealError(path, "cannot be written: \(String(cString: strerror(errno)))") }
+        buffer.reserveCapacity(RecordWriter.bufferSize + 4096)
+    }
+
+    deinit {
+        guard !finished else { return }
+        close(descriptor)
+        unlink(temporary)
+    }
+
+    /// Appends a record.
+    /// - Parameter key: its key in the index; the record's number when nil.
+    public func write(_ payload: [UInt8], key: Int? = nil) throws {
+        guard payload.count <= RecordFraming.maximumLength else {
+            throw AnnealError(path, "a record of \(payload.count) bytes: at most \(RecordFraming.maximumLength) fit")
+        }
+        index += "\(key ?? count)\t\(written + buffer.count)\n"
+        let splits = RecordWriter.splits(payload)
+        var start = 0
+        for (number, split) in splits.enumerated() {
+            appendPart(payload[start..<split], number == 0 ? .first : .middle)
+            start = split + 4
+        }
+        appendPart(payload[start...], splits.isEmpty ? .whole : .last)
+        count += 1
+        if buffer.count >= RecordWriter.bufferSize { try flush() }
+    }
+
+    /// Puts both files in their places, synced.
+    public func finish() throws {
+        guard !finished else { return }
+        try flush()
+        guard fsync(descriptor) == 0, rename(temporary, path) == 0 else {
+            throw AnnealError(path, "cannot be written: \(String(cString: strerror(errno)))")
+        }
+        finished = true
+        close(descriptor)
+        if let indexPath { try Files.writeAtomically(Data(index.utf8), to: indexPath) }
+    }
+
+    private func appendPart(_ bytes: ArraySlice<UInt8>, _ flag: RecordFraming.Flag) {
+        buffer.append(littleEndian: RecordFraming.magic)
+        buffer.append(littleEndian: flag.rawValue << 29 | UInt32(bytes.count))
+        buffer.append(contentsOf: bytes)
+        while buffer.count % 4 != 0 { buffer.append(0) }
+    }
+
+    /// Offsets of the magic at multiples of 4.
+    private static func splits(_ payload: [UInt8]) -> [Int] {
+        var splits: [Int] = []
+        payload.withUnsafeBytes { bytes in
+            for offset in stride(from: 0, to: bytes.count - 3, by: 4)
+            where UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self))
+                == RecordFraming.magic
+            {
+                splits.append(offset)
+            }
+        }
+        return splits
+    }
+
+    private func flush() throws {
+        try buffer.withUnsafeBytes { bytes in
+            var rest = bytes[...]
+            while !rest.isEmpty {
+                let count = Foundation.write(descriptor, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
+                if count < 0 {
+                    if errno == EINTR { continue }
+                    throw AnnealError(path, "cannot be written: \(String(cString: strerror(errno)))")
+                }
+                rest = rest.dropFirst(count)
+            }
+        }
+        written += buffer.count
+        buffer.removeAll(keepingCapacity: true)
+    }
+}

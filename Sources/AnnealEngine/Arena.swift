@@ -1,0 +1,24 @@
+import AnnealCore
+import Foundation
+
+/// A block of floats that belongs to its owner alone, zero at first, page-aligned.
+package final class Arena {
+    package let base: UnsafeMutablePointer<Float>
+    package let count: Int
+    private let bytes: Int
+
+    package init(_ count: Int) throws {
+        bytes = max(count, 1) * MemoryLayout<Float>.size
+        // Pages are given by the system when they are first written.
+        guard let memory = mmap(nil, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), memory != MAP_FAILED
+        else {
+            throw AnnealError("memory", "\(bytes >> 20) MB cannot be had", mend: "use a smaller --batch-size")
+        }
+        // Large pages spare address translations in arenas of hundreds of megabytes.
+        if bytes > 1 << 22 { madvise(memory, bytes, 14) }
+        base = memory.assumingMemoryBound(to: Float.self)
+        self.count = count
+    }
+
+    deinit { munmap(base, bytes) }
+}

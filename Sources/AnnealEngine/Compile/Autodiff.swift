@@ -1,0 +1,119 @@
+import AnnealCore
+import AnnealGraph
+
+/// Appends the backward pass: for each forward instruction, last first, the parts of its operator's gradient that lead
+/// to a wanted variable. Sums of gradients are explicit, or folded into the kernel that gives the last one.
+enum Autodiff {
+    static func differentiate(_ program: Program, wanted: Set<String>, engine: some Engine) throws -> Program {
+        var result = program
+        result.backwardStart = program.instructions.count
+
+        // Which values a wanted variable leads to.
+        var leads = Array(repeating: false, count: program.values.count)
+        for name in wanted { if let value = program.variables[name] { leads[value] = true } }
+        for instruction in program.instructions where instruction.reads.contains(where: { leads[$0.value] }) {
+            for (role, value) in instruction.writes { if case .output = role { leads[value] = true } }
+        }
+
+        var gradients: [Program.ValueID: Program.ValueID] = [:]
+        func gradientValue(of value: Program.ValueID) -> Program.ValueID {
+            let primal = program.values[value]
+            return result.add(
+                .init(name: "\(primal.name)_gradient", shape: primal.shape, kind: .temporary, layout: primal.layout))
+        }
+        func contribute(_ gradient: Program.ValueID, to value: Program.ValueID, layer: String) {
+            guard let earlier = gradients[value] else {
+                gradients[value] = gradient
+                return
+            }
+            let total = gradientValue(of: value)
+            result.instructions.append(
+                .init(
+                    layer: layer, action: .sum, reads: [(.input(0), earlier), (.input(1), gradient)],
+                    writes: [(.output(0), total)]))
+            gradients[value] = total
+        }
+
+        for (index, output) in program.outputs.enumerated() where leads[output] {
+            let isLoss = program.instructions.contains { instruction in
+                instruction.writes.contains { $0.value == output } && instruction.action.op?.isLoss == true
+            }
+            guard !isLoss, result.heads[index] == nil else { continue }
+            var head = program.values[output]
+            head.name = "head:\(index)"
+            head.kind = .input
+            head.layout = .plain
+            var id = result.add(head)
+            result.heads[index] = id
+            let layout = program.values[output].layout
+            if !layout.isSameMemory(as: .plain, head.shape) {
+                let copy = gradientValue(of: output)
+                result.instructions.append(
+                    .init(layer: head.name, action: .forward(Relayout()), reads: [(.input(0), id)], writes: [(.output(0), copy)]))
+                id = copy
+            }
+            contribute(id, to: output, layer: head.name)
+        }
+
+        for instruction in program.instructions.reversed() {
+            guard let op = instruction.action.op else { continue }
+            if op is ElementwiseAdd {
+                // Both gradients are the head itself.
+                guard let head = gradients[instruction.writes[0].value] else { continue }
+                for (_, value) in instruction.reads where leads[value] { contribute(head, to: value, layer: instruction.layer) }
+                continue
+            }
+            for (partIndex, part) in op.backward.enumerated() {
+                let targets = part.writes.filter { leads[instruction.reads[$0].value] }
+                guard !targets.isEmpty else { continue }
+                var reads: [(role: Program.Operand, value: Program.ValueID)] = []
+                var heads = 0
+                for read in part.reads {
+                    let role = Program.Operand(read)
+                    switch read {
+                    case .input(let i): reads.append((role, instruction.reads[i].value))
+                    case .output(let i): reads.append((role, instruction.writes[i].value))
+                    case .saved: if let value = instruction.writing(role) { reads.append((role, value)) }
+                    case .head(let i):
+                        if let value = gradients[instruction.writes[i].value] {
+                            reads.append((role, value))
+                            heads += 1
+                        }
+                    }
+                }
+                let wantsHeads = part.reads.contains { if case .head = $0 { true } else { false } }
+                guard heads > 0 || !wantsHeads else { continue }
+
+                var writes: [(role: Program.Operand, value: Program.ValueID)] = []
+                var folded = false
+                for target in targets {
+                    let value = instruction.reads[target].value
+                    if target == part.writes[0], let earlier = gradients[value], engine.accumulates(op, part: partIndex) {
+                        reads.append((.accumulated, earlier))
+                        folded = true
+                    }
+                    writes.append((.gradient(target), gradientValue(of: value)))
+                }
+                result.instructions.append(
+                    .init(layer: instruction.layer, action: .backward(op, part: partIndex), reads: reads, writes: writes))
+                for (position, target) in targets.enumerated() {
+                    let value = instruction.reads[target].value
+                    if position == 0 && folded && target == part.writes[0] {
+                        gradients[value] = writes[position].value
+                    } else {
+                        contribute(writes[position].value, to: value, layer: instruction.layer)
+                    }
+                }
+                // The masked gradient of a fused addition is both inputs'.
+                if op is AddReLU, leads[instruction.reads[1].value], !targets.contains(1) {
+                    contribute(writes[0].value, to: instruction.reads[1].value, layer: instruction.layer)
+                }
+            }
+        }
+        for name in wanted {
+            if let value = program.variables[name], let gradient = gradients[value] { result.gradients[name] = gradient }
+        }
+        try result.verify(after: "differentiation")
+        return result
+    }
+}

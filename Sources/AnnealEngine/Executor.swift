@@ -1,0 +1,230 @@
+import AnnealCore
+import AnnealGraph
+
+/// A symbol compiled for given shapes and a mode: a static plan over one arena, run again and again.
+///
+/// ```swift
+/// let executor = try Executor(symbol, inputs: ["data": [128, 3, 28, 28]], mode: .training)
+/// executor.input("data")?.update(from: pixels)
+/// try executor.forward(); try executor.backward()
+/// ```
+/// A run allocates nothing. An executor is used by one thread at a time; the work inside is parallel.
+public final class Executor {
+    public enum Mode: Sendable { case training, inference }
+
+    public let symbol: Symbol
+    public let mode: Mode
+    public let parameters: ParameterStore
+    package let program: Program
+    package let plan: MemoryPlan
+    /// One for each instruction that computes anything.
+    package let steps: [PlannedStep]
+
+    private let engine: any Engine
+    private let arena: Arena
+    private let code: [() -> Int32]
+    private let backwardCode: Int
+    private let inputIDs: [String: Int]
+
+    /// What a profile says of an instruction.
+    package struct PlannedStep {
+        package let instruction: Int
+        package let flops: Double
+        package let reorders: Int
+        package let implementation: String
+    }
+
+    /// - Parameters:
+    ///   - inputs: shapes of data and labels by name; labels may be left out.
+    ///   - gradients: the variables whose gradients are wanted in training; all parameters if nil.
+    ///   - parameters: the store of an earlier executor of the same network; a new one if nil.
+    public convenience init(
+        _ symbol: Symbol, inputs: [String: Shape], mode: Mode, gradients: Set<String>? = nil,
+        parameters: ParameterStore? = nil
+    ) throws {
+        try self.init(symbol, inputs: inputs, mode: mode, gradients: gradients, parameters: parameters, engine: nil)
+    }
+
+    package init(
+        _ symbol: Symbol, inputs given: [String: Shape], mode: Mode, gradients: Set<String>?,
+        parameters: ParameterStore?, engine chosen: (any Engine)?
+    ) throws {
+        let engine = try chosen ?? parameters?.sharedEngine ?? CPUEngine()
+        self.engine = engine
+        self.symbol = symbol
+        self.mode = mode
+        let store = parameters ?? ParameterStore(engine: engine)
+        self.parameters = store
+
+        // Labels follow from the data's shape.
+        let arguments = try symbol.argumentNames()
+        let shapes = try symbol.inferShapes(given).variables
+        var inputs = given
+        for name in arguments where name.hasSuffix("label") && inputs[name] == nil { inputs[name] = shapes[name] }
+        for name in given.keys where !arguments.contains(name) {
+            throw AnnealError("input \(name)", "is not in the network", mend: "its inputs and parameters: \(arguments.prefix(8).joined(separator: ", "))")
+        }
+
+        var program = try Lowering.lower(symbol, inputs: inputs, mode: mode == .training ? .training : .inference)
+        program = try Fusion.fuse(program)
+        program = try Executor.assignLayouts(program, engine, fixed: store.layouts)
+        if mode == .training {
+            let wanted = gradients ?? Set(arguments.filter { inputs[$0] == nil })
+            program = try Executor.differentiate(program, wanted, engine)
+        }
+
+        var prepared: [PreparedKernel?] = []
+        for instruction in program.instructions {
+            guard program.viewed(by: instruction) == nil else {
+                prepared.append(nil)
+                continue
+            }
+            let site = KernelSite(instruction: instruction, mode: program.mode, values: program.values)
+            do {
+                prepared.append(try engine.prepare(site))
+            } catch let error as AnnealError where !error.place.hasPrefix("layer ") {
+                throw error.within("layer \(instruction.layer)")
+            }
+        }
+        let plan = MemoryPlan(program, scratch: prepared.map { $0?.scratch ?? 0 }, inPlace: prepared.map { $0?.inPlace ?? [] })
+        let arena = try engine.allocate(plan.size)
+        try store.adopt(program, order: arguments + symbol.auxiliaryNames())
+
+        func memory(_ id: Program.ValueID) throws -> UnsafeMutablePointer<Float> {
+            if let offset = plan.offsets[id] { return arena.base + offset }
+            guard let entry = store.entry(program.values[id].name) else {
+                throw AnnealError(program.values[id].name, "has no memory", mend: "this is a defect of Anneal's compiler")
+            }
+            return entry.memory
+        }
+        var code: [() -> Int32] = []
+        var steps: [PlannedStep] = []
+        var backwardCode = 0
+        for (index, instruction) in program.instructions.enumerated() {
+            if index == program.backwardStart { backwardCode = code.count }
+            guard let kernel = prepared[index] else { continue }
+            let pointers = try (instruction.reads + instruction.writes).map { (role: $0.role, pointer: try memory($0.value)) }
+            let scratch = plan.scratchOffsets[index].map { arena.base + $0 }
+            code.append(try kernel.bind(KernelMemory(pointers: pointers, scratch: scratch)))
+            steps.append(
+                PlannedStep(
+                    instruction: index, flops: kernel.flops, reorders: kernel.reorders, implementation: kernel.implementation))
+        }
+        if program.backwardStart >= program.instructions.count { backwardCode = code.count }
+        self.program = program
+        self.plan = plan
+        self.arena = arena
+        self.code = code
+        self.steps = steps
+        self.backwardCode = backwardCode
+        var inputIDs: [String: Int] = [:]
+        for (index, value) in program.values.enumerated() where value.kind == .input { inputIDs[value.name] = index }
+        self.inputIDs = inputIDs
+        // Without other wishes an output's gradient is one everywhere, as in MXNet.
+        for head in program.heads.values {
+            if let memory = try? memory(head) { (0..<program.values[head].shape.count).forEach { memory[$0] = 1 } }
+        }
+    }
+
+    // The passes are generic over the engine; these open the existential.
+    private static func assignLayouts(_ program: Program, _ engine: some Engine, fixed: [String: Layout]) throws -> Program {
+        try LayoutAssignment.assign(program, engine: engine, fixed: fixed)
+    }
+    private static func differentiate(_ program: Program, _ wanted: Set<String>, _ engine: some Engine) throws -> Program {
+        try Autodiff.differentiate(program, wanted: wanted, engine: engine)
+    }
+
+    /// Names of what can be fed: data, labels, and `head:N` for the gradient of an output that is no loss.
+    public var inputNames: [String] { inputIDs.keys.sorted() }
+
+    /// The memory of an input in plain layout, to be filled before a run; nil if there is no such input.
+    public func input(_ name: String) -> UnsafeMutableBufferPointer<Float>? {
+        guard let id = inputIDs[name], let offset = plan.offsets[id] else { return nil }
+        return UnsafeMutableBufferPointer(start: arena.base + offset, count: program.values[id].shape.count)
+    }
+
+    public func setInput(_ name: String, _ tensor: Tensor) throws {
+        guard let memory = input(name), let id = inputIDs[name] else {
+            throw AnnealError("input \(name)", "is not in the network", mend: "its inputs: \(inputNames.joined(separator: ", "))")
+        }
+        guard tensor.count == memory.count else {
+            throw AnnealError("input \(name)", "has the shape \(tensor.shape), the plan is for \(program.values[id].shape)")
+        }
+        _ = memory.update(from: tensor.elements)
+    }
+
+    /// Runs the forward pass. In training it leaves what the backward pass needs.
+    public func forward() throws {
+        try run(0..<backwardCode)
+    }
+
+    /// Runs the backward pass of the last forward pass: gradients, and the moving averages of batch norm.
+    public func backward() throws {
+        try run(backwardCode..<code.count)
+    }
+
+    private func run(_ range: Range<Int>) throws {
+        for index in range {
+            let status = code[index]()
+            if status != 0 { throw failure(index, status) }
+        }
+    }
+
+    private func failure(_ index: Int, _ status: Int32) -> AnnealError {
+        let instruction = program.instructions[steps[index].instruction]
+        return AnnealError("layer \(instruction.layer)", "\(engine.message(status)) in \(steps[index].implementation)")
+    }
+
+    /// Runs one step's code with a callback around each instruction, for profiles and monitors.
+    package func run(around: (PlannedStep, () -> Void) -> Void) throws {
+        for index in code.indices {
+            var status: Int32 = 0
+            around(steps[index]) { status = code[index]() }
+            if status != 0 { throw failure(index, status) }
+        }
+    }
+
+    /// What an instruction does, without the layer's name: its operator, pass, implementation and first shape.
+    package func describe(_ step: PlannedStep) -> String {
+        let instruction = program.instructions[step.instruction]
+        let shape = instruction.reads.first.map { program.values[$0.value].shape.description } ?? ""
+        let written = instruction.writes.first.map { program.values[$0.value].shape.description } ?? ""
+        let what =
+            switch instruction.action {
+            case .forward(let op): "\(type(of: op).name)"
+            case .backward(let op, let part): "\(type(of: op).name) backward \(part)"
+            case .sum: "sum"
+            }
+        return "\(what) \(shape) -> \(written) \(step.implementation)\(step.reorders > 0 ? " [reorder]" : "")"
+    }
+
+    public var outputShapes: [Shape] { program.outputs.map { program.values[$0].shape } }
+
+    /// The symbol's output as a plain copy.
+    public func output(_ index: Int = 0) throws -> Tensor { try copy(program.outputs[index]) }
+
+    /// The output's own memory, valid until the next run; outputs with blocked layouts are not to be had so.
+    package func outputMemory(_ index: Int = 0) -> UnsafeBufferPointer<Float>? {
+        let id = program.outputs[index], value = program.values[id]
+        guard value.layout.isSameMemory(as: .plain, value.shape), let offset = plan.offsets[id] else { return nil }
+        return UnsafeBufferPointer(start: arena.base + offset, count: value.shape.count)
+    }
+
+    /// The gradient of a variable after a backward pass, as a plain copy; nil if it has none.
+    public func gradient(_ name: String) throws -> Tensor? { try program.gradients[name].map(copy) }
+
+    /// The gradient's own memory, in its variable's layout.
+    package func gradientMemory(_ name: String) -> UnsafeMutablePointer<Float>? {
+        guard let id = program.gradients[name], let offset = plan.offsets[id] else { return nil }
+        return arena.base + offset
+    }
+
+    /// Bytes of the plan's arena: activations, gradients, scratch; parameters are in their store.
+    public var plannedBytes: Int { plan.size * MemoryLayout<Float>.size }
+
+    private func copy(_ id: Program.ValueID) throws -> Tensor {
+        let value = program.values[id]
+        if let offset = plan.offsets[id] { return try engine.read(arena.base + offset, shape: value.shape, layout: value.layout) }
+        return try parameters.tensor(value.name)
+    }
+}

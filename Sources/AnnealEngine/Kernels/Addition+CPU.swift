@@ -1,0 +1,63 @@
+import AnnealGraph
+import CAnnealKernels
+
+extension ElementwiseAdd: CPUOperator {
+    package func layouts(_ request: LayoutRequest) throws -> OperandLayouts { request.following }
+
+    package func forward(_ site: KernelSite, _ engine: CPUEngine) throws -> PreparedKernel {
+        try additionKernel(site, relu: false)
+    }
+
+    package func backward(_ site: KernelSite, part: Int, _ engine: CPUEngine) throws -> PreparedKernel {
+        preconditionFailure("the head of an addition is passed on")
+    }
+}
+
+extension AddReLU: CPUOperator {
+    package func layouts(_ request: LayoutRequest) throws -> OperandLayouts { request.following }
+    package func accumulates(part: Int) -> Bool { false }
+
+    package func forward(_ site: KernelSite, _ engine: CPUEngine) throws -> PreparedKernel {
+        try additionKernel(site, relu: true)
+    }
+
+    package func backward(_ site: KernelSite, part: Int, _ engine: CPUEngine) throws -> PreparedKernel {
+        let dims = Dims(try site.value(.output(0))).c
+        var kernel = PreparedKernel { memory in
+            let y = memory[.output(0)], dy = memory[.head(0)], dx = memory[.gradient(0)]
+            return { ank_activation_backward(ANK_RELU, y, dy, nil, dx, dims) }
+        }
+        kernel.inPlace = [(.head(0), .gradient(0))]
+        return kernel
+    }
+}
+
+private func additionKernel(_ site: KernelSite, relu: Bool) throws -> PreparedKernel {
+    let count = Dims(try site.value(.output(0))).elements
+    var kernel = PreparedKernel { memory in
+        let a = memory[.input(0)], b = memory[.input(1)], y = memory[.output(0)]
+        return { ank_add(a, b, y, relu ? 1 : 0, count) }
+    }
+    kernel.inPlace = [(.input(0), .output(0)), (.input(1), .output(0))]
+    return kernel
+}
+
+extension Relayout: CPUOperator {
+    package func forward(_ site: KernelSite, _ engine: CPUEngine) throws -> PreparedKernel {
+        try relayoutKernel(site, from: .input(0), to: .output(0))
+    }
+
+    package func backward(_ site: KernelSite, part: Int, _ engine: CPUEngine) throws -> PreparedKernel {
+        try relayoutKernel(site, from: .head(0), to: .gradient(0))
+    }
+}
+
+private func relayoutKernel(_ site: KernelSite, from: Program.Operand, to: Program.Operand) throws -> PreparedKernel {
+    let source = Dims(try site.value(from)).c, target = Dims(try site.value(to)).c
+    var kernel = PreparedKernel { memory in
+        let x = memory[from], y = memory[to]
+        return { ank_relayout(x, source.b, y, target.b, source.n, source.c, source.s) }
+    }
+    kernel.reorders = 1
+    return kernel
+}

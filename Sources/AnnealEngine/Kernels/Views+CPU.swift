@@ -1,0 +1,24 @@
+import AnnealGraph
+import CAnnealKernels
+
+// Views compute nothing as a rule: the memory plan lets their output be their input. These kernels run where that cannot
+// be, for a parameter say.
+
+extension Flatten: CPUOperator {
+    package func forward(_ site: KernelSite, _ engine: CPUEngine) throws -> PreparedKernel {
+        try copyKernel(site, from: .input(0), to: .output(0))
+    }
+
+    package func backward(_ site: KernelSite, part: Int, _ engine: CPUEngine) throws -> PreparedKernel {
+        try copyKernel(site, from: .head(0), to: .gradient(0))
+    }
+}
+
+func copyKernel(_ site: KernelSite, from: Program.Operand, to: Program.Operand) throws -> PreparedKernel {
+    let value = try site.value(from)
+    let count = Int64(value.layout.elements(value.shape))
+    return PreparedKernel { memory in
+        let x = memory[from], y = memory[to]
+        return { ank_copy(x, y, count) }
+    }
+}

@@ -1,0 +1,67 @@
+import AnnealCore
+
+/// The cut of MXNet's fine-tune.py: a trained network up to some layer, with a new head.
+extension Symbol {
+    /// The graph up to `layerBeforeFullc`, then `FullyConnected` named `fc` and `SoftmaxOutput` named `softmax`.
+    ///
+    /// - Parameter castToFloat32: whether the head's scores are cast, as for a network that computes in float16.
+    public func withNewHead(
+        numClasses: Int, layerBeforeFullc: String = "flatten0", castToFloat32: Bool = false
+    ) throws -> Symbol {
+        guard numClasses > 0 else {
+            throw AnnealError("--num-classes \(numClasses)", "is not a number of classes", mend: "it must be at least 1")
+        }
+        let name = "\(layerBeforeFullc)_output"
+        guard let body = try internals().outputs.first(where: { try Symbol.outputName($0) == name }) else {
+            let found = try? self.layerBeforeFullc()
+            throw AnnealError(
+                "--layer-before-fullc \(layerBeforeFullc)", "the network has no such layer",
+                mend: found.map { "its last fully connected layer stands behind \($0)" } ?? "'anneal summary' lists the layers")
+        }
+        let head = SymbolBuilder()
+        var scores = head.fullyConnected(Symbol([body]), numHidden: numClasses, name: FineTune.headLayer)
+        if castToFloat32 { scores = head.cast(scores, to: .float32) }
+        return head.softmaxOutput(scores, name: "softmax")
+    }
+
+    /// The layer that feeds the last fully connected one, where a new head fits.
+    public func layerBeforeFullc() throws -> String {
+        guard let layer = nodes.last(where: { $0.operation == FullyConnected.name }), let input = layer.inputs.first,
+            !input.node.isVariable
+        else {
+            throw AnnealError(
+                "symbol", "has no fully connected layer behind another layer",
+                mend: "name the layer for the new head with --layer-before-fullc")
+        }
+        guard try input.node.makeOperator().outputNames[input.index] == "output" else {
+            throw AnnealError(
+                "layer \(layer.name)", "reads an output of \(input.node.name) that is not its first",
+                mend: "name the layer for the new head with --layer-before-fullc")
+        }
+        return input.node.name
+    }
+}
+
+/// Which stored parameters a fine-tuned network starts with.
+public enum FineTune {
+    public enum Rule: Sendable {
+        /// All of the layers that the network keeps.
+        case keptLayers
+        /// As fine-tune.py: none whose name has `fc` in it, so that inner fully connected layers start anew too.
+        case mxnet
+    }
+
+    static let headLayer = "fc"
+
+    /// The stored parameters that `network`, made by `withNewHead`, takes over, in the stored order; the others of its
+    /// arguments and auxiliary states are initialised.
+    public static func parametersTakenOver(
+        _ stored: [String], by network: Symbol, rule: Rule = .keptLayers
+    ) throws -> [String] {
+        // The old network's last layer may be called as the new head: that one is new whatever its shape.
+        let head = network.nodes.last { $0.operation == FullyConnected.name && $0.name == headLayer }
+        let fresh = Set(head?.inputs.filter { $0.node.isVariable }.map(\.node.name) ?? [])
+        let wanted = Set(try network.argumentNames() + network.auxiliaryNames()).subtracting(fresh)
+        return stored.filter { wanted.contains($0) && (rule == .keptLayers || !$0.contains("fc")) }
+    }
+}

@@ -1,0 +1,31 @@
+import AnnealCore
+
+/// MXNet's `Cast`: the values in another type; numbers are cut off towards zero on the way to whole ones.
+///
+/// The engine holds float32 only: it rounds to what `dtype` can hold and goes on in float32.
+public struct Cast: Operator {
+    public enum Kind: String, CaseIterable, Sendable {
+        case float32, float64, float16, uint8, int8, int32, int64, bool, int16, bfloat16
+    }
+
+    public static let name = "Cast"
+    public static let aliases = ["cast"]
+    public let dtype: Kind
+
+    public init(_ attributes: inout AttributeReader) throws {
+        dtype = try attributes.choice("dtype", default: nil)
+    }
+
+    public var typeRule: TypeRule { .output(dtype.rawValue) }
+    public func inferShapes(_ inputs: inout [Shape?]) throws -> [Shape]? { try sameShape(&inputs) }
+
+    /// The gradient is cast back.
+    public var backward: [BackwardPart] { [BackwardPart(reads: [.head(0)], writes: [0])] }
+}
+
+extension SymbolBuilder {
+    /// - Parameter data: any shape.
+    public func cast(_ data: Symbol, to dtype: Cast.Kind, name: String? = nil) -> Symbol {
+        apply(Cast.name, name: name, inputs: [data], attributes: ["dtype": dtype.rawValue])
+    }
+}

@@ -1,0 +1,26 @@
+import AnnealCore
+
+/// MXNet's `clip`: the values limited to `a_min … a_max`; the gradient passes at both bounds.
+public struct Clip: Operator {
+    public static let name = "clip"
+    public let minimum: Float
+    public let maximum: Float
+
+    public init(_ attributes: inout AttributeReader) throws {
+        guard let low = try attributes.float("a_min"), let high = try attributes.float("a_max") else {
+            throw AnnealError("", "clip wants the attributes a_min and a_max")
+        }
+        minimum = low
+        maximum = high
+    }
+
+    public func inferShapes(_ inputs: inout [Shape?]) throws -> [Shape]? { try sameShape(&inputs) }
+    public var backward: [BackwardPart] { [BackwardPart(reads: [.input(0), .head(0)], writes: [0])] }
+}
+
+extension SymbolBuilder {
+    /// Limits the data to whole bounds, e.g. 0 and 6 for ReLU6.
+    public func clip(_ data: Symbol, from minimum: Int, to maximum: Int, name: String? = nil) -> Symbol {
+        apply(Clip.name, name: name, inputs: [data], attributes: ["a_min": "\(minimum)", "a_max": "\(maximum)"])
+    }
+}

@@ -1,0 +1,54 @@
+import AnnealCore
+
+/// MXNet's `Concat`: arrays that differ in one axis only, joined along it (axis 1 by default, the channels).
+public struct Concat: Operator {
+    public static let name = "Concat"
+    public static let aliases = ["concat"]
+    public let numArgs: Int
+    public let dim: Int
+
+    public init(_ attributes: inout AttributeReader) throws {
+        numArgs = try attributes.required("num_args")
+        dim = try attributes.int("dim", default: 1)
+        guard (1...maximumInputs).contains(numArgs) else {
+            throw attributes.wrong("num_args", "\(numArgs)", "a positive number")
+        }
+    }
+
+    public var inputNames: [String] { (0..<numArgs).map { "arg\($0)" } }
+
+    public func inferShapes(_ inputs: inout [Shape?]) throws -> [Shape]? {
+        guard let first = inputs.lazy.compactMap({ $0 }).first else { return nil }
+        let axis = dim < 0 ? dim + first.rank : dim
+        guard first.dims.indices.contains(axis) else {
+            throw AnnealError("", "dim \(dim) is outside the shape \(first)")
+        }
+        var output = first
+        output[axis] = 0
+        for (index, input) in inputs.enumerated() {
+            guard let input else { return nil }
+            var same = input
+            if input.rank == first.rank { same[axis] = first[axis] }
+            guard same == first else {
+                throw AnnealError("", "arg\(index) has the shape \(input), which does not join \(first) along axis \(axis)")
+            }
+            output[axis] += input[axis]
+        }
+        return [output]
+    }
+
+    /// Each input's gradient is its part of the head.
+    public var backward: [BackwardPart] { [BackwardPart(reads: [.head(0)], writes: Array(0..<numArgs))] }
+}
+
+/// More inputs than any graph has: `num_args` in a damaged file must not exhaust the memory.
+let maximumInputs = 100_000
+
+extension SymbolBuilder {
+    /// - Parameter dim: the axis along which the inputs differ; MXNet's default, 1, if nil.
+    public func concat(_ inputs: [Symbol], dim: Int? = nil, name: String? = nil) -> Symbol {
+        apply(
+            Concat.name, name: name, inputs: inputs,
+            attributes: ["num_args": "\(inputs.count)", "dim": dim.map(String.init)])
+    }
+}

@@ -1,0 +1,54 @@
+import AnnealGraph
+
+/// Szegedy et al. 2014, Going deeper with convolutions (arXiv:1409.4842); MXNet's `googlenet`, without the paper's
+/// auxiliary classifiers.
+public func googlenet(numClasses: Int) -> Symbol {
+    let net = SymbolBuilder()
+    func halve(_ data: Symbol) -> Symbol { net.pooling(data, kind: .max, kernel: [3, 3], stride: [2, 2]) }
+
+    var body = net.inceptionUnit(.variable("data"), 64, 7, stride: 2, name: "conv1")
+    body = net.inceptionUnit(halve(body), 64, 1, name: "conv2")
+    body = halve(net.inceptionUnit(body, 192, 3, name: "conv3"))
+    for (name, widths) in googlenetModules {
+        body = net.googlenetModule(body, widths, name: "in\(name)")
+        // The image is halved behind the third and the fourth stage.
+        if name == "3b" || name == "4e" { body = halve(body) }
+    }
+    body = net.pooling(body, kind: .avg, kernel: [7, 7], stride: [1, 1], global: true)
+    body = net.fullyConnected(net.flatten(body), numHidden: numClasses)
+    return net.softmaxOutput(body, name: "softmax")
+}
+
+/// Channels of a module: 1x1; 3x3 with its reduction before it; 5x5 likewise; the projection of the pool.
+private typealias Widths = (one: Int, threeReduce: Int, three: Int, fiveReduce: Int, five: Int, project: Int)
+
+private let googlenetModules: [(String, Widths)] = [
+    ("3a", (64, 96, 128, 16, 32, 32)), ("3b", (128, 128, 192, 32, 96, 64)),
+    ("4a", (192, 96, 208, 16, 48, 64)), ("4b", (160, 112, 224, 24, 64, 64)), ("4c", (128, 128, 256, 24, 64, 64)),
+    ("4d", (112, 144, 288, 32, 64, 64)), ("4e", (256, 160, 320, 32, 128, 128)),
+    ("5a", (256, 160, 320, 32, 128, 128)), ("5b", (384, 192, 384, 48, 128, 128)),
+]
+
+extension SymbolBuilder {
+    fileprivate func inceptionUnit(
+        _ data: Symbol, _ filters: Int, _ kernel: Int, stride: Int = 1, name: String
+    ) -> Symbol {
+        let pad = kernel / 2
+        let convolved = convolution(
+            data, numFilter: filters, kernel: [kernel, kernel], stride: [stride, stride], pad: [pad, pad],
+            name: "conv_\(name)")
+        return activation(convolved, .relu, name: "relu_\(name)")
+    }
+
+    fileprivate func googlenetModule(_ data: Symbol, _ widths: Widths, name: String) -> Symbol {
+        let one = inceptionUnit(data, widths.one, 1, name: "\(name)_1x1")
+        var three = inceptionUnit(data, widths.threeReduce, 1, name: "\(name)_3x3_reduce")
+        three = inceptionUnit(three, widths.three, 3, name: "\(name)_3x3")
+        var five = inceptionUnit(data, widths.fiveReduce, 1, name: "\(name)_5x5_reduce")
+        five = inceptionUnit(five, widths.five, 5, name: "\(name)_5x5")
+        var pooled = pooling(
+            data, kind: .max, kernel: [3, 3], stride: [1, 1], pad: [1, 1], name: "max_pool_\(name)_pool")
+        pooled = inceptionUnit(pooled, widths.project, 1, name: "\(name)_proj")
+        return concat([one, three, five, pooled], name: "ch_concat_\(name)_chconcat")
+    }
+}

@@ -1,0 +1,63 @@
+import AnnealCore
+import AnnealGraph
+
+/// Sandler, Howard, Zhu, Zhmoginov and Chen 2018, MobileNetV2: inverted residuals and linear bottlenecks
+/// (arXiv:1801.04381); MXNet's `mobilenetv2`. The pool is global: any image shape goes.
+///
+/// - Parameter multiplier: the width in parts of the paper's.
+public func mobilenetV2(numClasses: Int, multiplier: Double = 1) throws -> Symbol {
+    // Halves go to the even neighbour, as Python rounds them.
+    func width(_ filters: Int) -> Int { Int((Double(filters) * multiplier).rounded(.toNearestOrEven)) }
+    guard multiplier <= 16, width(16) >= 1 else {
+        throw AnnealError(
+            "--multiplier \(multiplier)", "is no width of mobilenetv2", mend: "it must be from 0.05 to 16, such as 0.5")
+    }
+    let net = SymbolBuilder()
+    var channels = width(32)
+    var body = net.unit(.variable("data"), channels, 3, stride: 2, prefix: "first-3x3-conv")
+    for (index, stage) in mobilenetV2Stages.enumerated() {
+        let filters = width(stage.filters)
+        for block in 0..<stage.blocks {
+            body = net.invertedResidual(
+                body, channels: channels, expansion: stage.expansion, filters: filters,
+                stride: block == 0 ? stage.stride : 1, shortcut: block > 0, prefix: "seq-\(index)-block\(block)")
+            channels = filters
+        }
+    }
+    let last = multiplier > 1 ? Int(1280 * multiplier) : 1280
+    body = net.unit(body, last, 1, prefix: "last-1x1-conv")
+    body = net.pooling(body, kind: .avg, kernel: [7, 7], stride: [1, 1], global: true, name: "global_pool")
+    body = net.fullyConnected(net.flatten(body, name: "flatten"), numHidden: numClasses, name: "fc")
+    return net.softmaxOutput(body, name: "softmax")
+}
+
+/// Table 2 of the paper.
+private let mobilenetV2Stages: [(expansion: Int, filters: Int, blocks: Int, stride: Int)] = [
+    (1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1),
+]
+
+extension SymbolBuilder {
+    fileprivate func unit(
+        _ data: Symbol, _ filters: Int, _ kernel: Int, stride: Int = 1, numGroup: Int = 1, activated: Bool = true,
+        prefix: String
+    ) -> Symbol {
+        let pad = kernel / 2
+        let convolved = convolution(
+            data, numFilter: filters, kernel: [kernel, kernel], stride: [stride, stride], pad: [pad, pad],
+            numGroup: numGroup, noBias: true, name: "\(prefix)-conv2d")
+        let normed = batchNorm(
+            convolved, fixGamma: false, eps: 1e-5, useGlobalStats: false, name: "\(prefix)-batchnorm")
+        return activated ? clip(normed, from: 0, to: 6, name: "\(prefix)-relu6") : normed
+    }
+
+    /// Wider by a 1x1 convolution, a depthwise one, and linearly narrow again.
+    fileprivate func invertedResidual(
+        _ data: Symbol, channels: Int, expansion: Int, filters: Int, stride: Int, shortcut: Bool, prefix: String
+    ) -> Symbol {
+        let wide = channels * expansion
+        var body = unit(data, wide, 1, prefix: "\(prefix)-exp")
+        body = unit(body, wide, 3, stride: stride, numGroup: wide, prefix: "\(prefix)-depthwise")
+        body = unit(body, filters, 1, activated: false, prefix: "\(prefix)-linear")
+        return shortcut ? add(data, body, name: "\(prefix)-shortcut") : body
+    }
+}

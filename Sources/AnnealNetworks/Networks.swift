@@ -1,0 +1,81 @@
+import AnnealCore
+import AnnealGraph
+
+/// The networks of MXNet's image-classification example by their `--network` names.
+public enum Networks {
+    private typealias Builder = @Sendable (NetworkOptions) throws -> Symbol
+
+    private static let builders: [(name: String, build: Builder)] = [
+        ("alexnet", { alexnet(numClasses: $0.numClasses, dtype: $0.dtype) }),
+        (
+            "densenet",
+            { try densenet(numClasses: $0.numClasses, numLayers: try $0.layers(of: "densenet", densenetDepths)) }
+        ),
+        ("googlenet", { googlenet(numClasses: $0.numClasses) }),
+        ("inception-bn", { try inceptionBN(numClasses: $0.numClasses, imageShape: $0.imageShape) }),
+        ("inception-resnet-v2", { inceptionResNetV2(numClasses: $0.numClasses) }),
+        ("inception-v3", { inceptionV3(numClasses: $0.numClasses, dtype: $0.dtype) }),
+        ("inception-v4", { inceptionV4(numClasses: $0.numClasses, dtype: $0.dtype) }),
+        ("lenet", { lenet(numClasses: $0.numClasses, addSTN: $0.addSTN) }),
+        ("mlp", { mlp(numClasses: $0.numClasses) }),
+        (
+            "mobilenet",
+            {
+                try mobilenet(
+                    numClasses: $0.numClasses, multiplier: $0.multiplier,
+                    resolution: $0.resolution ?? mobilenetResolution($0.imageShape))
+            }
+        ),
+        ("mobilenetv2", { try mobilenetV2(numClasses: $0.numClasses, multiplier: $0.multiplier) }),
+        (
+            "resnet",
+            {
+                try resnet(
+                    numClasses: $0.numClasses, numLayers: try $0.layers(of: "resnet", resnetDepths($0.imageShape)),
+                    imageShape: $0.imageShape, dtype: $0.dtype,
+                    convWorkspace: $0.convWorkspace)
+            }
+        ),
+        ("resnet-v1", resnetV1(_:)),
+        ("resnetv1", resnetV1(_:)),
+        (
+            "resnext",
+            {
+                try resnext(
+                    numClasses: $0.numClasses, numLayers: try $0.layers(of: "resnext", resnextDepths($0.imageShape)),
+                    imageShape: $0.imageShape, numGroup: $0.numGroup, dtype: $0.dtype,
+                    convWorkspace: $0.convWorkspace)
+            }
+        ),
+        ("squeezenet", { squeezenet(numClasses: $0.numClasses) }),
+        ("squeezenet1.0", { squeezenet(numClasses: $0.numClasses, version: .v1_0) }),
+        (
+            "vgg",
+            {
+                try vgg(
+                    numClasses: $0.numClasses, numLayers: $0.numLayers ?? 11, batchNorm: $0.batchNorm,
+                    dtype: $0.dtype)
+            }
+        ),
+    ]
+
+    /// MXNet's example has this network twice, under two names.
+    @Sendable private static func resnetV1(_ options: NetworkOptions) throws -> Symbol {
+        try AnnealNetworks.resnetV1(
+            numClasses: options.numClasses,
+            numLayers: try options.layers(of: "resnet-v1", resnetDepths(options.imageShape)),
+            imageShape: options.imageShape, dtype: options.dtype, convWorkspace: options.convWorkspace)
+    }
+
+    /// All names, sorted.
+    public static var names: [String] { builders.map(\.name) }
+
+    /// The network of that name. Errors name the flag and what it may be.
+    public static func symbol(_ name: String, _ options: NetworkOptions) throws -> Symbol {
+        guard let builder = builders.first(where: { $0.name == name }) else {
+            throw AnnealError("--network \(name)", "is not known", mend: "it must be one of \(names.joined(separator: ", "))")
+        }
+        try options.check()
+        return try builder.build(options)
+    }
+}

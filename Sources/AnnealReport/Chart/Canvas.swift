@@ -1,0 +1,260 @@
+import AnnealCore
+import CCairo
+import Foundation
+
+/// A colour of a chart, 0…1 each.
+public struct Colour: Sendable, Equatable {
+    public var red: Double
+    public var green: Double
+    public var blue: Double
+    public var alpha: Double
+
+    public init(red: Double, green: Double, blue: Double, alpha: Double = 1) {
+        self.red = red
+        self.green = green
+        self.blue = blue
+        self.alpha = alpha
+    }
+
+    /// `0x0072B2`.
+    public init(_ rgb: Int, alpha: Double = 1) {
+        self.init(
+            red: Double(rgb >> 16 & 255) / 255, green: Double(rgb >> 8 & 255) / 255, blue: Double(rgb & 255) / 255,
+            alpha: alpha)
+    }
+
+    /// Mixed with another: `part` 0 is this colour, 1 the other.
+    public func mixed(with other: Colour, _ part: Double) -> Colour {
+        Colour(
+            red: red + (other.red - red) * part, green: green + (other.green - green) * part,
+            blue: blue + (other.blue - blue) * part, alpha: alpha + (other.alpha - alpha) * part)
+    }
+}
+
+package struct Spot: Sendable, Equatable {
+    package var x: Double
+    package var y: Double
+
+    package init(_ x: Double, _ y: Double) {
+        self.x = x
+        self.y = y
+    }
+}
+
+package struct Box: Sendable, Equatable {
+    package var x: Double
+    package var y: Double
+    package var width: Double
+    package var height: Double
+
+    package init(x: Double, y: Double, width: Double, height: Double) {
+        self.x = x
+        self.y = y
+        self.width = width
+        self.height = height
+    }
+
+    package var right: Double { x + width }
+    package var bottom: Double { y + height }
+}
+
+/// A sheet to draw on, in points from the top left, that becomes an SVG or a PNG. The only file that knows Cairo.
+///
+/// Cairo keeps the first error of a surface and ignores what follows, so `finish` is where it is checked.
+package final class Canvas {
+    package enum Format: Sendable, Equatable {
+        case svg
+        /// Pixels a point.
+        case png(scale: Double)
+    }
+
+    package enum Anchor: Sendable { case start, middle, end }
+
+    package struct Font: Sendable {
+        package var size: Double
+        package var bold: Bool
+
+        package init(_ size: Double, bold: Bool = false) {
+            self.size = size
+            self.bold = bold
+        }
+    }
+
+    /// Takes Cairo's bytes. A class, so that C can hold a pointer to it.
+    private final class Sink { var data = Data() }
+
+    private let format: Format
+    private let surface: OpaquePointer
+    private let context: OpaquePointer
+    private let sink = Sink()
+
+    /// - Throws: `AnnealError` when Cairo cannot make a surface of this size.
+    package init(width: Double, height: Double, format: Format) throws {
+        self.format = format
+        let made: OpaquePointer?
+        switch format {
+        case .svg:
+            made = cairo_svg_surface_create_for_stream(
+                Self.receive, Unmanaged.passUnretained(sink).toOpaque(), width, height)
+        case .png(let scale):
+            guard width * scale < 32_000, height * scale < 32_000 else {
+                throw AnnealError(
+                    "chart", "\(width) x \(height) at scale \(scale) is larger than Cairo's 32,767 pixels")
+            }
+            made = cairo_image_surface_create(
+                CAIRO_FORMAT_RGB24, Int32((width * scale).rounded(.up)), Int32((height * scale).rounded(.up)))
+        }
+        // Neither call returns null: out of memory is a surface in an error state. Swift cannot know.
+        guard let made, let drawing = cairo_create(made) else { throw AnnealError("chart", "Cairo made no surface") }
+        surface = made
+        context = drawing
+        try Self.check(cairo_surface_status(surface), "making a surface of \(width) x \(height)")
+        try Self.check(cairo_status(context), "making a context")
+        // Browsers draw pt a third larger than px.
+        if format == .svg { cairo_svg_surface_set_document_unit(surface, CAIRO_SVG_UNIT_PX) }
+        if case .png(let scale) = format { cairo_scale(context, scale, scale) }
+        // Widths that do not depend on the pixels, so that SVG and PNG are laid out alike.
+        let options = cairo_font_options_create()
+        cairo_font_options_set_hint_metrics(options, CAIRO_HINT_METRICS_OFF)
+        cairo_font_options_set_hint_style(options, CAIRO_HINT_STYLE_NONE)
+        cairo_font_options_set_antialias(options, CAIRO_ANTIALIAS_GRAY)
+        cairo_set_font_options(context, options)
+        cairo_font_options_destroy(options)
+        cairo_set_line_join(context, CAIRO_LINE_JOIN_ROUND)
+    }
+
+    deinit {
+        cairo_destroy(context)
+        cairo_surface_finish(surface)
+        cairo_surface_destroy(surface)
+    }
+
+    /// The file's bytes. Nothing can be drawn afterwards.
+    package func finish() throws -> Data {
+        try Self.check(cairo_status(context), "drawing")
+        if case .png = format {
+            cairo_surface_flush(surface)
+            let pointer = Unmanaged.passUnretained(sink).toOpaque()
+            try Self.check(cairo_surface_write_to_png_stream(surface, Self.receive, pointer), "writing the PNG")
+        } else {
+            cairo_surface_finish(surface)
+        }
+        try Self.check(cairo_surface_status(surface), "writing the file")
+        return format == .svg ? Self.withoutCounter(sink.data) : sink.data
+    }
+
+    /// Cairo numbers the surfaces of a process and writes the number as a group's id, to which nothing refers: without
+    /// it the same chart is the same file.
+    private static func withoutCounter(_ svg: Data) -> Data {
+        let head = Data("<g id=\"surface".utf8)
+        guard let start = svg.range(of: head),
+            let end = svg[start.upperBound...].firstIndex(where: { !(48...57).contains($0) }),
+            svg[end...].starts(with: "\">".utf8)
+        else { return svg }
+        return svg[..<start.lowerBound] + Data("<g".utf8) + svg[(end + 1)...]
+    }
+
+    private static let receive: cairo_write_func_t = { closure, bytes, count in
+        guard let closure, let bytes else { return CAIRO_STATUS_WRITE_ERROR }
+        Unmanaged<Sink>.fromOpaque(closure).takeUnretainedValue().data.append(bytes, count: Int(count))
+        return CAIRO_STATUS_SUCCESS
+    }
+
+    private static func check(_ status: cairo_status_t, _ action: String) throws {
+        guard status != CAIRO_STATUS_SUCCESS else { return }
+        let reason = cairo_status_to_string(status).map { String(cString: $0) } ?? "error \(status.rawValue)"
+        throw AnnealError("chart", "Cairo failed at \(action): \(reason)")
+    }
+
+    // MARK: Drawing
+
+    package func fill(_ box: Box, _ colour: Colour) {
+        cairo_rectangle(context, box.x, box.y, box.width, box.height)
+        set(colour)
+        cairo_fill(context)
+    }
+
+    package func line(_ spots: [Spot], _ colour: Colour, width: Double, dash: [Double] = [], round: Bool = true) {
+        guard let first = spots.first, spots.count > 1 else { return }
+        cairo_move_to(context, first.x, first.y)
+        for spot in spots.dropFirst() { cairo_line_to(context, spot.x, spot.y) }
+        cairo_set_line_width(context, width)
+        cairo_set_line_cap(context, round && dash.isEmpty ? CAIRO_LINE_CAP_ROUND : CAIRO_LINE_CAP_BUTT)
+        cairo_set_dash(context, dash, Int32(dash.count), 0)
+        set(colour)
+        cairo_stroke(context)
+    }
+
+    /// The area between a line and a base, lightly filled.
+    package func area(_ spots: [Spot], base: Double, _ colour: Colour) {
+        guard let first = spots.first, let last = spots.last, spots.count > 1 else { return }
+        cairo_move_to(context, first.x, base)
+        for spot in spots { cairo_line_to(context, spot.x, spot.y) }
+        cairo_line_to(context, last.x, base)
+        cairo_close_path(context)
+        set(colour)
+        cairo_fill(context)
+    }
+
+    /// A disc, or a ring of `ring` points around a white middle.
+    package func disc(_ centre: Spot, radius: Double, _ colour: Colour, ring: Double = 0) {
+        cairo_new_path(context)
+        cairo_arc(context, centre.x, centre.y, radius, 0, 2 * .pi)
+        set(ring > 0 ? Colour(0xFFFFFF) : colour)
+        guard ring > 0 else { return cairo_fill(context) }
+        cairo_fill_preserve(context)
+        cairo_set_line_width(context, ring)
+        cairo_set_dash(context, [], 0, 0)
+        set(colour)
+        cairo_stroke(context)
+    }
+
+    /// Draws within a box only.
+    package func clipped(to box: Box, _ body: () -> Void) {
+        cairo_save(context)
+        cairo_rectangle(context, box.x, box.y, box.width, box.height)
+        cairo_clip(context)
+        body()
+        cairo_restore(context)
+    }
+
+    /// Text with its baseline at `spot`.
+    package func text(_ text: String, at spot: Spot, _ font: Font, _ colour: Colour, anchor: Anchor = .start) {
+        use(font)
+        let width = advance(text)
+        let x = anchor == .start ? spot.x : anchor == .middle ? spot.x - width / 2 : spot.x - width
+        cairo_move_to(context, x, spot.y)
+        set(colour)
+        cairo_show_text(context, text)
+    }
+
+    package func width(of text: String, _ font: Font) -> Double {
+        use(font)
+        return advance(text)
+    }
+
+    /// The text, its end replaced by `…` where it is wider than `room`.
+    package func fitted(_ text: String, _ font: Font, room: Double) -> String {
+        if width(of: text, font) <= room { return text }
+        var kept = text
+        while !kept.isEmpty, width(of: kept + "…", font) > room { kept.removeLast() }
+        return kept + "…"
+    }
+
+    private func use(_ font: Font) {
+        cairo_select_font_face(
+            context, "DejaVu Sans", CAIRO_FONT_SLANT_NORMAL,
+            font.bold ? CAIRO_FONT_WEIGHT_BOLD : CAIRO_FONT_WEIGHT_NORMAL)
+        cairo_set_font_size(context, font.size)
+    }
+
+    private func advance(_ text: String) -> Double {
+        var extents = cairo_text_extents_t()
+        cairo_text_extents(context, text, &extents)
+        return extents.x_advance
+    }
+
+    private func set(_ colour: Colour) {
+        cairo_set_source_rgba(context, colour.red, colour.green, colour.blue, colour.alpha)
+    }
+}

@@ -1,0 +1,130 @@
+import Foundation
+
+/// A figure: panels that share the horizontal axis, one below the other.
+///
+/// It is a value that says what to show; `svg()` and `png()` draw it. Values that are not finite leave gaps.
+public struct Chart: Sendable {
+    public var title: String
+    /// A line below the title, e.g. the data set and the command.
+    public var subtitle: String?
+    /// What the shared axis counts. Its marks are whole numbers.
+    public var xLabel: String
+    public var panels: [Panel]
+    /// In points; the height follows from the panels.
+    public var width: Double
+
+    public init(title: String, subtitle: String? = nil, xLabel: String = "epoch", panels: [Panel], width: Double = 900)
+    {
+        self.title = title
+        self.subtitle = subtitle
+        self.xLabel = xLabel
+        self.panels = panels
+        self.width = width
+    }
+
+    /// One quantity and its curves.
+    public struct Panel: Sendable {
+        public var title: String
+        /// Stands to the right of the title, e.g. `best validation 0.9123, epoch 57`.
+        public var note: String?
+        public var series: [Series]
+        public var scale: Scale
+        /// What the values cannot leave: the axis does not either, e.g. 0…1 for an accuracy.
+        public var limits: ClosedRange<Double>?
+        public var height: Double
+
+        public init(
+            title: String, note: String? = nil, series: [Series], scale: Scale = .linear,
+            limits: ClosedRange<Double>? = nil, height: Double = 210
+        ) {
+            self.title = title
+            self.note = note
+            self.series = series
+            self.scale = scale
+            self.limits = limits
+            self.height = height
+        }
+    }
+
+    public enum Scale: Sendable, Equatable {
+        case linear
+        /// Values that are not positive are gaps.
+        case logarithmic
+        /// Logarithmic when all values are positive and the largest is at least `ratio` times the smallest.
+        case automatic(ratio: Double)
+    }
+
+    /// A curve. Several runs in one panel are several series.
+    public struct Series: Sendable {
+        public enum Style: Sendable, Equatable {
+            case line
+            case dashed
+            /// Level around each point: a rate that holds for an epoch.
+            case step
+        }
+
+        public var label: String
+        public var points: [Point]
+        public var style: Style
+        /// nil: the palette's colour of the series' place in its panel.
+        public var colour: Colour?
+        /// A point to mark with a ring, e.g. the best.
+        public var marked: Point?
+        /// How a value stands in the label at the curve's end.
+        public var digits: Int?
+
+        public init(
+            label: String, points: [Point], style: Style = .line, colour: Colour? = nil, marked: Point? = nil,
+            digits: Int? = 4
+        ) {
+            self.label = label
+            self.points = points
+            self.style = style
+            self.colour = colour
+            self.marked = marked
+            self.digits = digits
+        }
+    }
+
+    public struct Point: Sendable, Equatable {
+        public var x: Double
+        public var y: Double
+
+        public init(_ x: Double, _ y: Double) {
+            self.x = x
+            self.y = y
+        }
+    }
+
+    /// As an SVG. Text is drawn as outlines: it looks the same without the font.
+    public func svg() throws -> Data { try draw(.svg) }
+
+    /// As a PNG of `scale` pixels a point.
+    public func png(scale: Double = 2) throws -> Data { try draw(.png(scale: scale)) }
+
+    private func draw(_ format: Canvas.Format) throws -> Data {
+        let canvas = try Canvas(width: width, height: ChartRenderer.height(of: self), format: format)
+        ChartRenderer(chart: self, canvas: canvas).draw()
+        return try canvas.finish()
+    }
+}
+
+/// Colours that remain apart for the colour-blind: Okabe and Ito 2008, <https://jfly.uni-koeln.de/color/>, the yellow
+/// left out because it does not show on white.
+public enum Palette {
+    public static let blue = Colour(0x0072B2)
+    public static let vermilion = Colour(0xD55E00)
+    public static let green = Colour(0x009E73)
+    public static let purple = Colour(0xCC79A7)
+    public static let sky = Colour(0x56B4E9)
+    public static let orange = Colour(0xE69F00)
+    public static let gray = Colour(0x5F6670)
+
+    public static let all = [blue, vermilion, green, purple, sky, orange, gray]
+
+    static let background = Colour(0xFFFFFF)
+    static let text = Colour(0x1F2328)
+    static let quiet = Colour(0x636B74)
+    static let grid = Colour(0xE8EAED)
+    static let axis = Colour(0xB4BAC1)
+}

@@ -1,0 +1,114 @@
+import AnnealCore
+import AnnealTrain
+import Foundation
+
+/// Rewrites a run's `curves.svg` and `curves.png` after each epoch.
+///
+/// A resumed run starts from the epochs that `metrics.jsonl` already has. Both files are replaced in one step: a viewer
+/// never sees half a picture.
+public final class CurvesWriter: FitObserver {
+    private let folder: RunFolder
+    private let title: String
+    private let subtitle: String?
+    private var epochs: [EpochReport] = []
+
+    public init(folder: RunFolder, title: String, subtitle: String? = nil) {
+        self.folder = folder
+        self.title = title
+        self.subtitle = subtitle
+    }
+
+    public func receive(_ event: FitEvent) throws {
+        switch event {
+        case .started(let start):
+            epochs = try RunHistory.epochs(of: folder.metricsJSONL).filter { $0.epoch < start.firstEpoch }
+        case .epoch(let report):
+            epochs.append(report)
+            let chart = Self.chart(title: title, subtitle: subtitle, epochs: epochs)
+            try Files.writeAtomically(try named(folder.curvesSVG, chart.svg), to: folder.curvesSVG)
+            try Files.writeAtomically(try named(folder.curvesPNG) { try chart.png() }, to: folder.curvesPNG)
+        default:
+            break
+        }
+    }
+
+    private func named(_ path: String, _ body: () throws -> Data) throws -> Data {
+        do { return try body() } catch let error as AnnealError { throw error.within(path) }
+    }
+
+    /// Accuracy, loss and learning rate over the epochs, as far as they were measured.
+    ///
+    /// An epoch stands at the number of its checkpoint: the first, which the log calls 0, at 1.
+    public static func chart(title: String, subtitle: String? = nil, epochs: [EpochReport]) -> Chart {
+        var panels: [Chart.Panel] = []
+        let names = metricNames(epochs)
+        // Plain accuracy leads, whatever the order they were asked for in.
+        let accuracies = names.filter { $0 == "accuracy" } + names.filter { $0.hasPrefix("top_k_accuracy_") }
+        if !accuracies.isEmpty || epochs.isEmpty {
+            panels.append(panel("Accuracy", epochs, accuracies, limits: 0...1, scale: .linear, height: 230))
+        }
+        if let loss = ["cross-entropy", "nll-loss", "loss"].first(where: names.contains) {
+            let name = loss == "cross-entropy" ? "Loss (cross-entropy)" : loss == "nll-loss" ? "Loss (nll)" : "Loss"
+            panels.append(panel(name, epochs, [loss], limits: nil, scale: .automatic(ratio: 100), height: 190))
+        }
+        let rates = epochs.map { Chart.Point(Double($0.epoch + 1), $0.learningRate) }
+        panels.append(
+            Chart.Panel(
+                title: "Learning rate",
+                series: [Chart.Series(label: "", points: rates, style: .step, colour: Palette.green, digits: nil)],
+                scale: .automatic(ratio: 10), height: 92))
+        return Chart(title: title, subtitle: subtitle, xLabel: "epoch", panels: panels)
+    }
+
+    private static func metricNames(_ epochs: [EpochReport]) -> [String] {
+        var names: [String] = []
+        for metric in epochs.flatMap({ $0.training + $0.validation }) where !names.contains(metric.name) {
+            names.append(metric.name)
+        }
+        return names
+    }
+
+    /// Training and validation of one or more metrics; the further ones, top-5 say, are dashed.
+    private static func panel(
+        _ title: String, _ epochs: [EpochReport], _ names: [String], limits: ClosedRange<Double>?, scale: Chart.Scale,
+        height: Double
+    ) -> Chart.Panel {
+        var series: [Chart.Series] = []
+        var note: String?
+        for name in names {
+            let suffix = !name.hasPrefix("top_k_accuracy_") ? "" : " top-" + name.dropFirst("top_k_accuracy_".count)
+            let style: Chart.Series.Style = name == names[0] ? .line : .dashed
+            let training = points(epochs, name, \.training)
+            let validation = points(epochs, name, \.validation)
+            let best = best(validation, name)
+            if let best, name == names[0] {
+                note = "best validation \(Readable.metric(best.y)) after epoch \(Readable.count(Int(best.x)))"
+            }
+            if !training.isEmpty {
+                series.append(.init(label: "training" + suffix, points: training, style: style, colour: Palette.blue))
+            }
+            if !validation.isEmpty {
+                series.append(
+                    .init(
+                        label: "validation" + suffix, points: validation, style: style, colour: Palette.vermilion,
+                        marked: name == names[0] ? best : nil))
+            }
+        }
+        return Chart.Panel(title: title, note: note, series: series, scale: scale, limits: limits, height: height)
+    }
+
+    private static func points(
+        _ epochs: [EpochReport], _ name: String, _ side: (EpochReport) -> [MetricValue]
+    ) -> [Chart.Point] {
+        epochs.compactMap { epoch in
+            side(epoch).first { $0.name == name }.map { Chart.Point(Double(epoch.epoch + 1), $0.value) }
+        }
+    }
+
+    private static func best(_ points: [Chart.Point], _ name: String) -> Chart.Point? {
+        points.filter(\.y.isFinite).reduce(nil) { best, point in
+            guard let best else { return point }
+            return MetricSense.isBetter(point.y, than: best.y, name: name) ? point : best
+        }
+    }
+}

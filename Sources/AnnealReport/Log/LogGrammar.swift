@@ -1,0 +1,33 @@
+import AnnealTrain
+import Foundation
+
+/// MXNet 1.9.1's log messages, character by character, so that its `tools/parse_log.py` and whatever people built on
+/// its logs read ours. Epochs count from 0 here, as they do there.
+package enum LogGrammar {
+    package static func batch(_ batch: DisplayedBatch) -> String {
+        let head = "Epoch[\(batch.epoch)] Batch [\(batch.from)-\(batch.to)]"
+        let speed = "Speed: \(fixed(batch.samplesPerSecond, 2)) samples/sec"
+        return ([head, speed] + batch.metrics.map { "\($0.name)=\(fixed($0.value, 6))" }).joined(separator: "\t")
+    }
+
+    /// `Epoch[0] Train-accuracy=0.471000`; a line a metric.
+    package static func training(_ report: EpochReport) -> [String] {
+        report.training.map { "Epoch[\(report.epoch)] Train-\($0.name)=\(fixed($0.value, 6))" }
+    }
+
+    package static func time(_ report: EpochReport) -> String {
+        "Epoch[\(report.epoch)] Time cost=\(fixed(report.seconds, 3))"
+    }
+
+    package static func validation(_ report: EpochReport) -> [String] {
+        report.validation.map { "Epoch[\(report.epoch)] Validation-\($0.name)=\(fixed($0.value, 6))" }
+    }
+
+    package static func saved(_ path: String) -> String { "Saved checkpoint to \"\(path)\"" }
+
+    /// Python's `%.Nf`.
+    package static func fixed(_ value: Double, _ digits: Int) -> String {
+        // Linux prints -nan for some; Python never does.
+        value.isNaN ? "nan" : String(format: "%.\(digits)f", value)
+    }
+}

@@ -1,0 +1,57 @@
+import AnnealCore
+import AnnealTrain
+import Foundation
+
+/// Reads a run's `metrics.jsonl` back.
+public enum RunHistory {
+    /// The epochs of a run in the order of the file. A cut last line, which a killed run may leave, is not one of them.
+    ///
+    /// - Throws: `AnnealError` with the line's number when a line is not one of ours.
+    public static func epochs(of path: String) throws -> [EpochReport] {
+        try records(of: path).compactMap(\.record.report)
+    }
+
+    package static func records(of path: String) throws -> [(line: String, record: MetricsRecord)] {
+        let decoder = JSONDecoder()
+        return try LineFile.completeLines(of: path).enumerated().compactMap { index, line in
+            if line.isEmpty { return nil }
+            do {
+                return (line, try decoder.decode(MetricsRecord.self, from: Data(line.utf8)))
+            } catch {
+                throw AnnealError(
+                    "\(path), line \(index + 1)", "is not a line of metrics", mend: "remove the line, or the file")
+            }
+        }
+    }
+}
+
+/// One line of `metrics.jsonl`, as far as anybody reads it back.
+package struct MetricsRecord: Decodable, Sendable {
+    package var event: String
+    package var epoch: Int
+    var train: [String: Double?]?
+    var validation: [String: Double?]?
+    var learningRate: Double?
+    var seconds: Double?
+    var validationSeconds: Double?
+    var samplesPerSecond: Double?
+
+    enum CodingKeys: String, CodingKey {
+        case event, epoch, train, validation, seconds
+        case learningRate = "learning_rate"
+        case validationSeconds = "validation_seconds"
+        case samplesPerSecond = "samples_per_second"
+    }
+
+    /// null is what a value that is not finite was written as.
+    package var report: EpochReport? {
+        guard event == "epoch" else { return nil }
+        func metrics(_ values: [String: Double?]?) -> [MetricValue] {
+            (values ?? [:]).sorted { $0.key < $1.key }.map { MetricValue(name: $0.key, value: $0.value ?? .nan) }
+        }
+        return EpochReport(
+            epoch: epoch, training: metrics(train), validation: metrics(validation), learningRate: learningRate ?? .nan,
+            seconds: seconds ?? .nan, validationSeconds: validationSeconds ?? .nan,
+            samplesPerSecond: samplesPerSecond ?? .nan)
+    }
+}

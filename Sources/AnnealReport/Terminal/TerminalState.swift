@@ -1,0 +1,152 @@
+import AnnealTrain
+import Foundation
+
+/// What the progress of a run shows, kept up to date by its events: a value, so that the line can be tested.
+package struct TerminalState: Sendable {
+    package var start: RunStart
+    /// 0-based.
+    package private(set) var epoch: Int
+    private var batch = 0
+    private var batches: Int
+    private var isValidating = false
+    private var metrics: [MetricValue] = []
+    private var learningRate: Double?
+    private var rate = SmoothedRate()
+    /// Seconds of a whole epoch and of its validation, from the last one that ended.
+    private var epochSeconds: Double?
+    private var validationSeconds: Double?
+    private var best: [String: Double] = [:]
+
+    package init(start: RunStart) {
+        self.start = start
+        epoch = start.firstEpoch
+        batches = start.stepsPerEpoch
+    }
+
+    package mutating func update(_ report: BatchReport) {
+        // The run's first update also makes buffers and fills caches: its time says nothing about the others.
+        if rate.perSecond != nil || report.batch > 0 { rate.add(Double(report.samples), seconds: report.seconds) }
+        (epoch, batch, batches, isValidating) = (report.epoch, report.batch + 1, report.batches, false)
+        metrics = report.metrics
+        learningRate = report.learningRate
+    }
+
+    package mutating func validating(epoch: Int, batch: Int, batches: Int) {
+        (self.epoch, self.batch, self.batches, isValidating) = (epoch, batch + 1, batches, true)
+    }
+
+    /// Takes the epoch's results and returns the line that stays: with names in full where they fit in the width.
+    package mutating func end(_ report: EpochReport, _ style: TerminalStyle) -> String {
+        epochSeconds = report.seconds
+        validationSeconds = report.validationSeconds
+        let isBest = isBest(report.validation)
+        let bare = Paint(enabled: false)
+        let fits = epochLine(report, isBest, style, bare, inFull: true).count < style.width
+        let line = epochLine(report, isBest, style, Paint(enabled: style.colour), inFull: fits)
+        (epoch, batch, isValidating, metrics) = (report.epoch + 1, 0, false, [])
+        return line
+    }
+
+    private func epochLine(
+        _ report: EpochReport, _ isBest: Bool, _ style: TerminalStyle, _ paint: Paint, inFull: Bool
+    ) -> String {
+        func list(_ metrics: [MetricValue]) -> String {
+            metrics.map { metric in
+                let name = inFull ? metric.name : Self.short(metric.name)
+                return "\(paint.dim(name)) \(Readable.metric(metric.value))"
+            }.joined(separator: " ")
+        }
+        let number = "\(report.epoch + 1)"
+        let padding = String(repeating: " ", count: max(0, "\(start.endEpoch)".count - number.count))
+        var parts = [paint.bold("Epoch \(padding)\(number)/\(start.endEpoch)")]
+        if !report.training.isEmpty { parts.append("train " + list(report.training)) }
+        if !report.validation.isEmpty {
+            let mark = isBest ? paint.green(style.unicode ? " ★" : " *") : ""
+            parts.append((inFull ? "validation " : "val ") + list(report.validation) + mark)
+        }
+        let seconds = report.seconds + (report.validationSeconds.isFinite ? report.validationSeconds : 0)
+        parts.append(paint.dim("lr \(Readable.general(report.learningRate))"))
+        parts.append(paint.dim(Readable.duration(seconds)))
+        parts.append(paint.dim("\(Readable.rate(report.samplesPerSecond))/s"))
+        return parts.joined(separator: "  ")
+    }
+
+    package func layout() -> LineLayout {
+        let fraction = batches > 0 ? Double(batch) / Double(batches) : 0
+        let shownEpoch = min(epoch + 1, start.endEpoch)
+        var fields = [LineLayout.Field(ProgressLine.percent(fraction), rank: 0)]
+        fields.append(.init("\(batch)/\(batches)", rank: 7, paint: .dim))
+        if !isValidating, let rate = rate.perSecond {
+            fields.append(.init("\(Readable.rate(rate))/s", rank: 3, paint: .cyan))
+        }
+        for (index, metric) in metrics.enumerated() {
+            let rank = index == 0 ? 2 : min(4 + index, 8)
+            fields.append(.init("\(Self.short(metric.name)) \(Readable.metric(metric.value))", rank: rank))
+        }
+        if let learningRate, !isValidating {
+            fields.append(.init("lr \(Readable.general(learningRate))", rank: 6, paint: .dim))
+        }
+        if let left = secondsLeft() {
+            if let inEpoch = left.epoch {
+                fields.append(.init("epoch \(Readable.duration(inEpoch))", rank: 4, paint: .dim))
+            }
+            fields.append(.init("ETA \(Readable.duration(left.run))", rank: 1, paint: .yellow))
+        }
+        let label = "Epoch \(shownEpoch)/\(start.endEpoch)" + (isValidating ? " validation" : "")
+        return LineLayout(label: label, fraction: fraction, fields: fields)
+    }
+
+    /// The rest of the epoch's training, and of the whole run with its validations.
+    package func secondsLeft() -> (epoch: Double?, run: Double)? {
+        let perEpoch: Double
+        if let epochSeconds {
+            perEpoch = epochSeconds
+        } else if let rate = rate.perSecond, rate > 0 {
+            perEpoch = Double(start.trainingCount) / rate
+        } else {
+            return nil
+        }
+        // Until one was seen, take validation to cost a third of training an image: no backward pass.
+        let validated = Double(start.validationCount ?? 0)
+        let guess = start.trainingCount > 0 ? perEpoch / 3 * validated / Double(start.trainingCount) : 0
+        let perValidation = validationSeconds.flatMap { $0.isFinite ? $0 : nil } ?? guess
+        let after = Double(max(0, start.endEpoch - epoch - 1)) * (perEpoch + perValidation)
+        let part = batches > 0 ? 1 - Double(batch) / Double(batches) : 0
+        if isValidating { return (nil, part * perValidation + after) }
+        // Inside an epoch the present rate knows better than the last epoch.
+        let whole = rate.perSecond.flatMap { $0 > 0 ? Double(start.trainingCount) / $0 : nil } ?? perEpoch
+        return (part * whole, part * whole + perValidation + after)
+    }
+
+    /// Whether the first validation metric is the best so far.
+    private mutating func isBest(_ validation: [MetricValue]) -> Bool {
+        guard let metric = validation.first, metric.value.isFinite else { return false }
+        let before = best[metric.name]
+        let isBetter = before.map { MetricSense.isBetter(metric.value, than: $0, name: metric.name) } ?? true
+        if isBetter { best[metric.name] = metric.value }
+        // The first is the best of one: no news.
+        return isBetter && before != nil
+    }
+
+    /// `accuracy` → `acc`, where room is short.
+    private static func short(_ name: String) -> String {
+        switch name {
+        case "accuracy": "acc"
+        case "cross-entropy": "ce"
+        case "nll-loss": "nll"
+        case "perplexity": "ppl"
+        default: name.hasPrefix("top_k_accuracy_") ? "top-" + name.dropFirst("top_k_accuracy_".count) : name
+        }
+    }
+}
+
+/// Whether more or less of a metric is better, by its name.
+package enum MetricSense {
+    private static let losses = ["loss", "entropy", "perplexity", "mae", "mse", "rmse", "error"]
+
+    package static func isLoss(_ name: String) -> Bool { losses.contains { name.lowercased().contains($0) } }
+
+    package static func isBetter(_ value: Double, than other: Double, name: String) -> Bool {
+        isLoss(name) ? value < other : value > other
+    }
+}

@@ -1,0 +1,73 @@
+import Foundation
+
+/// Where lines for people go.
+public protocol TextOutput: AnyObject, Sendable {
+    func write(_ text: String)
+    /// What this output can show, asked anew each time: a window may be resized.
+    var style: TerminalStyle { get }
+}
+
+/// What a terminal can show.
+public struct TerminalStyle: Sendable, Equatable {
+    /// Whether a line can be overwritten in place.
+    public var isInteractive: Bool
+    /// Columns.
+    public var width: Int
+    public var colour: Bool
+    /// Whether it shows more than ASCII.
+    public var unicode: Bool
+
+    public init(isInteractive: Bool, width: Int, colour: Bool, unicode: Bool) {
+        self.isInteractive = isInteractive
+        self.width = width
+        self.colour = colour
+        self.unicode = unicode
+    }
+
+    /// From what the system knows of a stream and from the environment: `TERM`, `COLUMNS`, `NO_COLOR` and the locale.
+    ///
+    /// - Parameter columns: the window's width as the terminal tells it, which follows a resize; `COLUMNS` is a
+    ///   shell's copy of it, exported only by those who want another width, and therefore wins.
+    package static func resolve(isTerminal: Bool, columns: Int?, environment: [String: String]) -> TerminalStyle {
+        let width = environment["COLUMNS"].flatMap(Int.init).flatMap { $0 > 0 ? $0 : nil } ?? columns ?? 80
+        let interactive = isTerminal && environment["TERM"] != "dumb"
+        let noColour = environment["NO_COLOR"].map { !$0.isEmpty } ?? false
+        let locale = ["LC_ALL", "LC_CTYPE", "LANG"].compactMap { environment[$0] }.first { !$0.isEmpty } ?? ""
+        let charset = locale.lowercased().replacingOccurrences(of: "-", with: "")
+        return TerminalStyle(
+            isInteractive: interactive, width: width, colour: interactive && !noColour,
+            unicode: charset.contains("utf8"))
+    }
+}
+
+/// Standard output or standard error.
+public final class StandardStream: TextOutput {
+    public static let output = StandardStream(descriptor: 1)
+    public static let error = StandardStream(descriptor: 2)
+
+    private let descriptor: Int32
+    private let environment = ProcessInfo.processInfo.environment
+
+    private init(descriptor: Int32) { self.descriptor = descriptor }
+
+    /// Writes past stdio's buffer, so that lines appear when they are written. A reader that has gone away, or a
+    /// closed terminal, must not end hours of training: such failures are ignored.
+    public func write(_ text: String) {
+        var bytes = Array(text.utf8)[...]
+        while !bytes.isEmpty {
+            let written = bytes.withUnsafeBytes { Foundation.write(descriptor, $0.baseAddress, $0.count) }
+            if written < 0 {
+                if errno == EINTR { continue }
+                return
+            }
+            bytes = bytes.dropFirst(written)
+        }
+    }
+
+    public var style: TerminalStyle {
+        var size = winsize()
+        let known = ioctl(descriptor, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0
+        return .resolve(
+            isTerminal: isatty(descriptor) == 1, columns: known ? Int(size.ws_col) : nil, environment: environment)
+    }
+}

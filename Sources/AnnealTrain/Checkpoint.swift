@@ -1,0 +1,162 @@
+import AnnealCore
+import AnnealEngine
+import AnnealGraph
+import Foundation
+
+/// A network and its parameters as MXNet's files hold them: `PREFIX-symbol.json` and `PREFIX-NNNN.params`.
+public struct Checkpoint: Sendable {
+    public var symbol: Symbol
+    /// Parameters by name.
+    public var arguments: [String: Tensor]
+    /// Auxiliary states by name.
+    public var auxiliary: [String: Tensor]
+
+    public init(symbol: Symbol, arguments: [String: Tensor], auxiliary: [String: Tensor]) {
+        self.symbol = symbol
+        self.arguments = arguments
+        self.auxiliary = auxiliary
+    }
+
+    public static func symbolPath(_ prefix: String) -> String { "\(prefix)-symbol.json" }
+    public static func parametersPath(_ prefix: String, _ epoch: Int) -> String {
+        "\(prefix)-\(String(format: "%04d", epoch)).params"
+    }
+    /// What Anneal keeps beside MXNet's files to go on training bit for bit.
+    public static func resumePath(_ prefix: String, _ epoch: Int) -> String {
+        "\(prefix)-\(String(format: "%04d", epoch)).resume"
+    }
+
+    /// Names with and without `arg:` and `aux:` are taken, as MXNet's older files have them.
+    public static func load(prefix: String, epoch: Int) throws -> Checkpoint {
+        let path = parametersPath(prefix, epoch)
+        guard Files.exists(path) else {
+            let folder = (prefix as NSString).deletingLastPathComponent, stem = (prefix as NSString).lastPathComponent
+            let others = ((try? FileManager.default.contentsOfDirectory(atPath: folder.isEmpty ? "." : folder)) ?? [])
+                .filter { $0.hasPrefix(stem + "-") && $0.hasSuffix(".params") }.sorted()
+            throw AnnealError(
+                path, "does not exist",
+                mend: others.isEmpty
+                    ? "no checkpoint of the prefix \(prefix) is there" : "there are \(others.suffix(5).joined(separator: ", "))")
+        }
+        let symbol = try Symbol.load(symbolPath(prefix))
+        let states = Set(try symbol.auxiliaryNames())
+        var checkpoint = Checkpoint(symbol: symbol, arguments: [:], auxiliary: [:])
+        for array in try ParamsFile.read(path) {
+            if array.name.hasPrefix("arg:") {
+                checkpoint.arguments[String(array.name.dropFirst(4))] = array.tensor()
+            } else if array.name.hasPrefix("aux:") {
+                checkpoint.auxiliary[String(array.name.dropFirst(4))] = array.tensor()
+            } else if states.contains(array.name) {
+                checkpoint.auxiliary[array.name] = array.tensor()
+            } else if !array.name.isEmpty {
+                checkpoint.arguments[array.name] = array.tensor()
+            }
+        }
+        return checkpoint
+    }
+
+    /// Deletes an epoch's files; the symbol stays.
+    static func remove(prefix: String, epoch: Int) {
+        for path in [parametersPath(prefix, epoch), resumePath(prefix, epoch)] {
+            try? FileManager.default.removeItem(atPath: path)
+        }
+    }
+
+    /// Sets every parameter and state of a store; what the checkpoint has beyond it is passed over.
+    /// - Throws: an error that names the file and what it lacks or has in another shape.
+    public func restore(_ parameters: ParameterStore, place: String) throws {
+        for name in parameters.names {
+            guard let value = parameters.isAuxiliary(name) ? auxiliary[name] : arguments[name] else {
+                throw AnnealError(place, "has no \(parameters.isAuxiliary(name) ? "state" : "parameter") \(name)", mend: "it is of another network")
+            }
+            do {
+                try parameters.set(name, value)
+            } catch let error as AnnealError {
+                throw error.within(place)
+            }
+        }
+    }
+}
+
+/// What a run needs beyond its parameters to go on bit for bit.
+private struct ResumeRecord: Codable {
+    var version = 1
+    var seed: UInt64
+    var updates: Int
+    var batchSize: Int
+    var optimizer: OptimizerSnapshot
+}
+
+extension Trainer {
+    /// Writes the checkpoint of an epoch, each file whole or not at all; the parameters come last, so that where they
+    /// are, all is there.
+    /// - Returns: the parameters' path.
+    @discardableResult
+    public func save(prefix: String, epoch: Int) throws -> String {
+        let folder = (prefix as NSString).deletingLastPathComponent
+        if !folder.isEmpty { try Files.makeFolder(folder) }
+        try Files.writeAtomically(Data(try symbol.json().utf8), to: Checkpoint.symbolPath(prefix))
+        try saveResumeState(to: Checkpoint.resumePath(prefix, epoch))
+        let path = Checkpoint.parametersPath(prefix, epoch)
+        let arrays = try parameters.names.map { name in
+            StoredArray(name: (parameters.isAuxiliary(name) ? "aux:" : "arg:") + name, try parameters.tensor(name))
+        }
+        try ParamsFile.write(arrays, to: path)
+        return path
+    }
+
+    private func saveResumeState(to path: String) throws {
+        let record = ResumeRecord(seed: seed, updates: updates, batchSize: batchSize, optimizer: optimizer.snapshot())
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = .sortedKeys
+        let json = try encoder.encode(record)
+        var arrays = [StoredArray(name: "record", dtype: .uint8, shape: [json.count], bytes: json)]
+        // In plain layout: another processor may block its channels otherwise.
+        for state in optimizer.stateArrays() {
+            arrays.append(StoredArray(name: state.name, try parameters.plain(state.values, of: state.parameter)))
+        }
+        try ParamsFile.write(arrays, to: path)
+    }
+
+    /// The seed that a checkpoint was trained with; nil without a resume file.
+    public static func savedSeed(prefix: String, epoch: Int) throws -> UInt64? {
+        let path = Checkpoint.resumePath(prefix, epoch)
+        return Files.exists(path) ? try readRecord(path).record.seed : nil
+    }
+
+    /// Goes back to a checkpoint: parameters, states, and, where the resume file is there, the optimizer.
+    /// - Returns: whether the optimizer's state was restored; if not, it starts anew as MXNet's scripts do.
+    public func restore(prefix: String, epoch: Int) throws -> Bool {
+        try Checkpoint.load(prefix: prefix, epoch: epoch)
+            .restore(parameters, place: Checkpoint.parametersPath(prefix, epoch))
+        let path = Checkpoint.resumePath(prefix, epoch)
+        guard Files.exists(path) else { return false }
+        let (record, arrays) = try Trainer.readRecord(path)
+        do {
+            guard record.batchSize == batchSize else {
+                throw AnnealError("batch size", "was \(record.batchSize), now it is \(batchSize)", mend: "resume with --batch-size \(record.batchSize)")
+            }
+            try optimizer.bind(trained)
+            let states = try arrays.compactMap { array -> OptimizerArray? in
+                guard let state = OptimizerArray(name: array.name, values: []) else { return nil }
+                let values = try parameters.packed(array.tensor(), of: state.parameter)
+                return OptimizerArray(parameter: state.parameter, index: state.index, values: values)
+            }
+            try optimizer.restore(record.optimizer, arrays: states)
+        } catch let error as AnnealError {
+            throw error.within(path)
+        }
+        updates = record.updates
+        return true
+    }
+
+    private static func readRecord(_ path: String) throws -> (record: ResumeRecord, states: [StoredArray]) {
+        var arrays = try ParamsFile.read(path)
+        guard let index = arrays.firstIndex(where: { $0.name == "record" }),
+            let record = try? JSONDecoder().decode(ResumeRecord.self, from: Data(arrays.remove(at: index).bytes))
+        else {
+            throw AnnealError(path, "is not a state to resume from", mend: "delete it to start the optimizer anew")
+        }
+        return (record, arrays)
+    }
+}

@@ -1,0 +1,76 @@
+import AnnealCore
+import AnnealEngine
+import AnnealGraph
+
+/// Runs a classifier over batches of one shape in inference mode and counts how right it is.
+public final class Scorer {
+    public let parameters: ParameterStore
+    public let batchSize: Int
+    private let executor: Executor
+    private let labelName: String
+
+    /// - Parameters:
+    ///   - dataShape: a row of data, e.g. (channels, height, width).
+    ///   - parameters: the store of a trainer of the same network; a new one if nil.
+    public init(_ symbol: Symbol, dataShape: Shape, batchSize: Int, parameters: ParameterStore? = nil) throws {
+        labelName = try Classifier.labelName(symbol)
+        self.batchSize = batchSize
+        executor = try Executor(
+            symbol, inputs: [Classifier.dataName: Shape([batchSize] + dataShape.dims)], mode: .inference,
+            parameters: parameters)
+        self.parameters = executor.parameters
+    }
+
+    /// Scores every sample of the source exactly once.
+    /// - Parameter progress: called with the batches done so far.
+    public func score(
+        _ source: any BatchSource, metrics: CompositeMetric, progress: (Int) throws -> Void = { _ in }
+    ) throws -> [MetricValue] {
+        var metrics = metrics
+        metrics.reset()
+        let slot = try Classifier.slot(of: executor, labelName)
+        try source.start(epoch: 0, atBatch: 0)
+        var batches = 0
+        while case let rows = try source.next(into: slot), rows > 0 {
+            try executor.forward()
+            try Classifier.withBatch(executor, labelName, batchSize: batchSize, rows: rows) { try metrics.update($0) }
+            batches += 1
+            try progress(batches)
+        }
+        return metrics.results
+    }
+}
+
+/// What training and scoring ask of a symbol: one input `data`, one label, one output of (batch, classes).
+enum Classifier {
+    static let dataName = "data"
+
+    static func labelName(_ symbol: Symbol) throws -> String {
+        let arguments = try symbol.argumentNames()
+        let labels = arguments.filter { $0.hasSuffix("label") }
+        guard arguments.contains(dataName), labels.count == 1 else {
+            throw AnnealError(
+                "symbol", "has the labels \(labels), and \(arguments.contains(dataName) ? "an" : "no") input named data",
+                mend: "a classifier has one input 'data' and one variable that ends in 'label'")
+        }
+        return labels[0]
+    }
+
+    static func slot(of executor: Executor, _ labelName: String) throws -> BatchSlot {
+        guard let data = executor.input(dataName), let labels = executor.input(labelName) else {
+            throw AnnealError("symbol", "does not use its inputs \(dataName) and \(labelName)")
+        }
+        return BatchSlot(data: data, labels: labels)
+    }
+
+    static func withBatch(
+        _ executor: Executor, _ labelName: String, batchSize: Int, rows: Int, _ body: (MetricBatch) throws -> Void
+    ) throws {
+        guard let outputs = executor.outputMemory(), let labels = executor.input(labelName) else {
+            throw AnnealError("symbol", "has an output that is not (batch, classes)")
+        }
+        try body(
+            MetricBatch(
+                labels: UnsafeBufferPointer(labels), outputs: outputs, rows: rows, classes: outputs.count / batchSize))
+    }
+}

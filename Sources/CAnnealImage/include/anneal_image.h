@@ -1,0 +1,66 @@
+// Image codecs and the loops over pixels. libjpeg and libpng report errors by longjmp: it never leaves these files.
+#ifndef ANNEAL_IMAGE_H
+#define ANNEAL_IMAGE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+// Decoding ---------------------------------------------------------------------------------------------------------
+
+// Decodes JPEG and PNG from memory; reused from image to image, by one thread at a time.
+typedef struct ani_decoder ani_decoder;
+
+typedef struct {
+    int32_t width;
+    int32_t height;
+    int32_t channels;
+} ani_size;
+
+// NULL: no memory.
+ani_decoder *ani_decoder_new(void);
+void ani_decoder_free(ani_decoder *decoder);
+
+// What the last failed call complained of.
+const char *ani_decoder_error(const ani_decoder *decoder);
+
+// Reads the header. channels: 1 gray, 3 RGB, 4 RGBA, 0 as stored (1, 3 or 4). Images of more than max_pixels are
+// refused before anything is allocated for them. The bytes must stay until ani_decoder_finish. Returns 0, or -1 with an error.
+int ani_decoder_begin(
+    ani_decoder *decoder, const uint8_t *bytes, size_t length, int channels, int64_t max_pixels, ani_size *size);
+
+// Writes width*height*channels interleaved bytes, rows first. Returns 0, or -1 with an error.
+int ani_decoder_finish(ani_decoder *decoder, uint8_t *out, size_t capacity);
+
+// Encoding ---------------------------------------------------------------------------------------------------------
+
+typedef struct {
+    uint8_t *data;  // to be freed with ani_bytes_free
+    size_t length;
+    char error[256];
+} ani_bytes;
+
+void ani_bytes_free(ani_bytes *bytes);
+
+// channels 1 or 3; quality 1...100; 4:2:0 chroma as OpenCV writes it. Returns 0, or -1 with an error.
+int ani_encode_jpeg(const uint8_t *pixels, int width, int height, int channels, int quality, ani_bytes *out);
+
+// channels 1, 3 or 4; level 0...9 of zlib. Returns 0, or -1 with an error.
+int ani_encode_png(const uint8_t *pixels, int width, int height, int channels, int level, ani_bytes *out);
+
+// Pixels -----------------------------------------------------------------------------------------------------------
+
+// Interleaved (pixels, channels) to planes (channels, pixels), each row of `width` mirrored when asked.
+void ani_to_planes(const uint8_t *pixels, int width, int height, int channels, int mirrored, uint8_t *planes);
+
+// out = (pixel - mean) * factor over one plane, in float32 and in this order, as MXNet's iterator computes it.
+void ani_normalize(const uint8_t *plane, size_t count, float mean, float factor, float *out);
+
+// Gzip -------------------------------------------------------------------------------------------------------------
+
+// A plain or gzip-compressed file, read as its plain bytes. NULL: errno says why.
+void *ani_gzip_open(const char *path);
+// Bytes read, fewer than asked only at the end of the file; -1: corrupt or unreadable.
+int64_t ani_gzip_read(void *file, uint8_t *out, size_t count);
+void ani_gzip_close(void *file);
+
+#endif

@@ -1,0 +1,147 @@
+// JPEG by libjpeg-turbo with its defaults (accurate integer DCT, fancy upsampling), which OpenCV and MXNet use too.
+#include "decoder.h"
+
+#include <setjmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <jpeglib.h>
+#include <jerror.h>
+
+struct ani_jpeg {
+    struct jpeg_decompress_struct info;
+    struct jpeg_error_mgr errors;
+    struct jpeg_progress_mgr progress;
+    jmp_buf escape;
+    char *message;
+    int channels;  // wanted: 1, 3 or 4
+};
+
+static ani_jpeg *owner(j_common_ptr info) { return info->client_data; }
+
+static void fail(j_common_ptr info) {
+    char text[JMSG_LENGTH_MAX];
+    info->err->format_message(info, text);
+    snprintf(owner(info)->message, ANI_MESSAGE, "not a whole JPEG image: %s", text);
+    longjmp(owner(info)->escape, 1);
+}
+
+// Warnings that leave every pixel as it was written are ignored; the others mean lost pixels, filled with gray, and a
+// half-gray training image should not pass unseen.
+static void warn(j_common_ptr info, int level) {
+    if (level >= 0) return;
+    switch (info->err->msg_code) {
+        case JWRN_EXTRANEOUS_DATA:
+        case JWRN_JFIF_MAJOR:
+        case JWRN_ADOBE_XFORM:
+            return;
+        default:
+            fail(info);
+    }
+}
+
+// A few kilobytes of progressive scans can cost minutes; real files have about ten.
+static void watch(j_common_ptr info) {
+    if (((j_decompress_ptr)info)->input_scan_number > 200) {
+        snprintf(owner(info)->message, ANI_MESSAGE, "a JPEG image of more than 200 scans is refused");
+        longjmp(owner(info)->escape, 1);
+    }
+}
+
+ani_jpeg *ani_jpeg_new(char *message) {
+    ani_jpeg *jpeg = calloc(1, sizeof *jpeg);
+    if (!jpeg) {
+        snprintf(message, ANI_MESSAGE, "no memory for a decoder");
+        return NULL;
+    }
+    jpeg->message = message;
+    jpeg->info.err = jpeg_std_error(&jpeg->errors);
+    jpeg->errors.error_exit = fail;
+    jpeg->errors.emit_message = warn;
+    jpeg->info.client_data = jpeg;
+    if (setjmp(jpeg->escape)) {
+        free(jpeg);
+        return NULL;
+    }
+    jpeg_create_decompress(&jpeg->info);
+    jpeg->info.client_data = jpeg;
+    jpeg->progress.progress_monitor = watch;
+    jpeg->info.progress = &jpeg->progress;
+    return jpeg;
+}
+
+void ani_jpeg_free(ani_jpeg *jpeg) {
+    if (!jpeg) return;
+    jpeg_destroy_decompress(&jpeg->info);
+    free(jpeg);
+}
+
+int ani_jpeg_begin(
+    ani_jpeg *jpeg, const uint8_t *bytes, size_t length, int channels, int64_t max_pixels, ani_size *size) {
+    struct jpeg_decompress_struct *info = &jpeg->info;
+    if (setjmp(jpeg->escape)) {
+        jpeg_abort_decompress(info);
+        return -1;
+    }
+    jpeg_abort_decompress(info);
+    jpeg_mem_src(info, bytes, length);
+    jpeg_read_header(info, TRUE);
+    if (ani_check_size(info->image_width, info->image_height, max_pixels, jpeg->message)) {
+        jpeg_abort_decompress(info);
+        return -1;
+    }
+    if (channels == 0) channels = info->jpeg_color_space == JCS_GRAYSCALE ? 1 : 3;
+    if (info->jpeg_color_space == JCS_CMYK || info->jpeg_color_space == JCS_YCCK) {
+        info->out_color_space = JCS_CMYK;
+    } else {
+        info->out_color_space = channels == 1 ? JCS_GRAYSCALE : channels == 3 ? JCS_RGB : JCS_EXT_RGBA;
+    }
+    jpeg->channels = channels;
+    size->width = (int32_t)info->image_width;
+    size->height = (int32_t)info->image_height;
+    size->channels = channels;
+    return 0;
+}
+
+// Inverted CMYK, as Adobe's programs write it, to RGB or gray by OpenCV's formulas.
+static void convert_cmyk(const uint8_t *row, size_t width, int channels, uint8_t *out) {
+    for (size_t x = 0; x < width; x++, row += 4, out += channels) {
+        int k = row[3];
+        int r = k - ((255 - row[0]) * k >> 8);
+        int g = k - ((255 - row[1]) * k >> 8);
+        int b = k - ((255 - row[2]) * k >> 8);
+        if (channels == 1) {
+            out[0] = (uint8_t)((4899 * r + 9617 * g + 1868 * b + (1 << 13)) >> 14);
+            continue;
+        }
+        out[0] = (uint8_t)r;
+        out[1] = (uint8_t)g;
+        out[2] = (uint8_t)b;
+        if (channels == 4) out[3] = 255;
+    }
+}
+
+int ani_jpeg_finish(ani_jpeg *jpeg, uint8_t *out) {
+    struct jpeg_decompress_struct *info = &jpeg->info;
+    if (setjmp(jpeg->escape)) {
+        jpeg_abort_decompress(info);
+        return -1;
+    }
+    jpeg_start_decompress(info);
+    size_t stride = (size_t)info->output_width * (size_t)jpeg->channels;
+    JSAMPARRAY cmyk = NULL;
+    if (info->out_color_space == JCS_CMYK) {
+        cmyk = info->mem->alloc_sarray((j_common_ptr)info, JPOOL_IMAGE, info->output_width * 4, 1);
+    }
+    while (info->output_scanline < info->output_height) {
+        JSAMPROW row = out + stride * info->output_scanline;
+        if (cmyk) {
+            jpeg_read_scanlines(info, cmyk, 1);
+            convert_cmyk(cmyk[0], info->output_width, jpeg->channels, row);
+        } else {
+            jpeg_read_scanlines(info, &row, 1);
+        }
+    }
+    jpeg_finish_decompress(info);
+    return 0;
+}

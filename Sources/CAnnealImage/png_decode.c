@@ -1,0 +1,132 @@
+// PNG by libpng, converted to 8 bit as OpenCV converts: 16 bit keeps the high byte, palettes become colours, alpha is
+// dropped (not blended) unless it is asked for, gray is 0.299 R + 0.587 G + 0.114 B.
+#include "decoder.h"
+
+#include <setjmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <png.h>
+
+struct ani_png {
+    png_structp png;
+    png_infop info;
+    const uint8_t *bytes;
+    size_t left;
+    png_bytep *rows;
+    char *message;
+    ani_size size;
+};
+
+static void fail(png_structp png, png_const_charp text) {
+    ani_png *self = png_get_error_ptr(png);
+    snprintf(self->message, ANI_MESSAGE, "not a whole PNG image: %s", text);
+    png_longjmp(png, 1);
+}
+
+static void warn(png_structp png, png_const_charp text) {
+    (void)png;
+    (void)text;
+}
+
+static void read_bytes(png_structp png, png_bytep out, size_t count) {
+    ani_png *self = png_get_io_ptr(png);
+    if (count > self->left) png_error(png, "it ends early");
+    memcpy(out, self->bytes, count);
+    self->bytes += count;
+    self->left -= count;
+}
+
+static void close_image(ani_png *self) {
+    if (self->png) png_destroy_read_struct(&self->png, &self->info, NULL);
+    free(self->rows);
+    self->rows = NULL;
+}
+
+ani_png *ani_png_new(char *message) {
+    ani_png *self = calloc(1, sizeof *self);
+    if (self) self->message = message;
+    else snprintf(message, ANI_MESSAGE, "no memory for a decoder");
+    return self;
+}
+
+void ani_png_free(ani_png *self) {
+    if (!self) return;
+    close_image(self);
+    free(self);
+}
+
+static void set_conversions(png_structp png, png_infop info, int channels) {
+    int type = png_get_color_type(png, info);
+    int depth = png_get_bit_depth(png, info);
+    int coloured = (type & PNG_COLOR_MASK_COLOR) != 0;
+    if (depth == 16) png_set_strip_16(png);
+    if (type == PNG_COLOR_TYPE_PALETTE) png_set_palette_to_rgb(png);
+    if (!coloured && depth < 8) png_set_expand_gray_1_2_4_to_8(png);
+    if (channels == 4) {
+        if (png_get_valid(png, info, PNG_INFO_tRNS)) png_set_tRNS_to_alpha(png);
+        else if (!(type & PNG_COLOR_MASK_ALPHA)) png_set_add_alpha(png, 255, PNG_FILLER_AFTER);
+    } else {
+        png_set_strip_alpha(png);
+    }
+    if (channels == 1 && coloured) png_set_rgb_to_gray(png, PNG_ERROR_ACTION_NONE, 0.299, 0.587);
+    if (channels != 1 && !coloured) png_set_gray_to_rgb(png);
+    png_set_interlace_handling(png);
+    png_read_update_info(png, info);
+}
+
+int ani_png_begin(
+    ani_png *self, const uint8_t *bytes, size_t length, int channels, int64_t max_pixels, ani_size *size) {
+    close_image(self);
+    self->bytes = bytes;
+    self->left = length;
+    self->png = png_create_read_struct(PNG_LIBPNG_VER_STRING, self, fail, warn);
+    if (!self->png) {
+        snprintf(self->message, ANI_MESSAGE, "no memory for a decoder");
+        return -1;
+    }
+    if (setjmp(png_jmpbuf(self->png))) {
+        close_image(self);
+        return -1;
+    }
+    self->info = png_create_info_struct(self->png);
+    if (!self->info) png_error(self->png, "no memory");
+    png_set_user_limits(self->png, 1u << 26, 1u << 26);
+    png_set_read_fn(self->png, self, read_bytes);
+    png_read_info(self->png, self->info);
+    png_uint_32 width = png_get_image_width(self->png, self->info);
+    png_uint_32 height = png_get_image_height(self->png, self->info);
+    if (ani_check_size(width, height, max_pixels, self->message)) {
+        close_image(self);
+        return -1;
+    }
+    if (channels == 0) {
+        int type = png_get_color_type(self->png, self->info);
+        int clear = (type & PNG_COLOR_MASK_ALPHA) || png_get_valid(self->png, self->info, PNG_INFO_tRNS);
+        channels = clear ? 4 : (type & PNG_COLOR_MASK_COLOR) ? 3 : 1;
+    }
+    set_conversions(self->png, self->info, channels);
+    // The rows' size is what png_read_image will write: it must be what the caller makes room for.
+    if (png_get_rowbytes(self->png, self->info) != (size_t)width * (size_t)channels) {
+        png_error(self->png, "a combination of colour type and depth that is not supported");
+    }
+    self->size = (ani_size){(int32_t)width, (int32_t)height, channels};
+    *size = self->size;
+    return 0;
+}
+
+int ani_png_finish(ani_png *self, uint8_t *out) {
+    if (setjmp(png_jmpbuf(self->png))) {
+        close_image(self);
+        return -1;
+    }
+    size_t height = (size_t)self->size.height;
+    size_t stride = (size_t)self->size.width * (size_t)self->size.channels;
+    self->rows = malloc(height * sizeof *self->rows);
+    if (!self->rows) png_error(self->png, "no memory");
+    for (size_t y = 0; y < height; y++) self->rows[y] = out + y * stride;
+    png_read_image(self->png, self->rows);
+    png_read_end(self->png, NULL);
+    close_image(self);
+    return 0;
+}

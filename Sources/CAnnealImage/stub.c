@@ -1,1 +1,0 @@
-int anneal_image_stub;

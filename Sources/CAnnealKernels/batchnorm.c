@@ -1,0 +1,315 @@
+#include "ank_batchnorm.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#include "ank_dispatch.h"
+#include "batchnorm_range.h"
+#include "share.h"
+
+#define ANK_IMPLEMENTATION "batchnorm_kernels.h"
+#include "variants.h"
+
+#define PLAIN(name) name##_plain_portable
+#include "batchnorm_plain.h"
+#undef PLAIN
+#if defined(__x86_64__)
+#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
+#define PLAIN(name) name##_plain_avx2
+#include "batchnorm_plain.h"
+#undef PLAIN
+#pragma clang attribute pop
+#define BN_TABLE(name)                                                           \
+    {{name##_8_portable, name##_16_portable, name##_plain_portable},             \
+     {name##_8_avx2, name##_16_avx2, name##_plain_avx2},                         \
+     {name##_8_avx512, name##_16_avx512, name##_plain_avx2}}
+#else
+#define BN_TABLE(name) {{name##_8_portable, name##_16_portable, name##_plain_portable}}
+#endif
+
+typedef void statistics_fn(const float *, const bn_range *, float *, float *);
+typedef void apply_fn(const float *, const float *, float *, const bn_coefficients *, int, const bn_range *);
+typedef void sums_fn(const float *, const float *, const float *, float *, const bn_coefficients *, int,
+                     const bn_range *, float *, float *);
+typedef void gradient_fn(const float *, const float *, const float *, const float *, float *, const bn_coefficients *,
+                         int, const bn_range *);
+static statistics_fn *const statistics_table[][3] = BN_TABLE(bn_statistics);
+static apply_fn *const apply_table[][3] = BN_TABLE(bn_apply);
+static sums_fn *const sums_table[][3] = BN_TABLE(bn_sums);
+static gradient_fn *const gradient_table[][3] = BN_TABLE(bn_gradient);
+
+typedef struct {
+    ank_dims d;
+    int64_t blocks, padded, limit;
+    int variant, layout;  ///< indices of the tables
+    const float *x, *y, *dy, *addend, *gamma, *beta, *mean_in, *var_in;
+    float *out, *mean, *var, *dmasked, *dgamma, *dbeta, *scratch;
+    float eps;
+    int relu;
+    int fixed;   ///< backward: the statistics are constants
+    int sums;    ///< backward: the sums are wanted
+    int64_t pieces; ///< slices of the batch whose sums wait in scratch; 1: all is done
+} bn_job;
+
+/// Slices of the batch that scratch has room for. More are of use only where there are few blocks; the number must not
+/// depend on the threads, which may change after the scratch was planned.
+static int64_t piece_limit(int64_t blocks) {
+    int64_t limit = 512 / blocks;
+    return limit < 1 ? 1 : limit > 64 ? 64 : limit;
+}
+
+int64_t ank_bn_scratch(ank_dims d) {
+    int64_t blocks = (d.c + d.b - 1) / d.b;
+    return 2 * blocks * d.b * piece_limit(blocks);
+}
+
+static bn_job new_job(ank_dims d) {
+    bn_job job = {.pieces = 1};
+    // One position: plain rows of whole vectors look just like blocks.
+    if (d.b == 1 && d.s == 1 && d.c % 8 == 0) d.b = 8;
+    job.d = d;
+    job.blocks = (d.c + d.b - 1) / d.b;
+    job.padded = job.blocks * d.b;
+    job.limit = piece_limit(job.blocks);
+    job.variant = ank_variant();
+    job.layout = d.b == 8 ? 0 : d.b == 16 ? 1 : 2;
+    return job;
+}
+
+/// Blocks to take together so that a sample gives at least a KB in a run.
+static int64_t group_size(const bn_job *job) {
+    int64_t bytes = job->d.s * job->d.b * (int64_t)sizeof(float), group = 1024 / bytes;
+    return group < 1 ? 1 : group > BN_GROUP ? BN_GROUP : group;
+}
+
+static inline int64_t valid_lanes(const bn_job *job, const bn_range *r) {
+    int64_t first = r->first * job->d.b, lanes = r->count * job->d.b;
+    return job->d.c - first < lanes ? job->d.c - first : lanes;
+}
+
+/// `mean` and `var` are the range's own; they may be longer than what is valid.
+static void prepare(const bn_job *job, const bn_range *r, const float *mean, const float *var, bn_coefficients *c,
+                    float *inverse) {
+    int64_t first = r->first * job->d.b, valid = valid_lanes(job, r), lanes = r->count * job->d.b;
+    int64_t rounded = (lanes + 7) / 8 * 8;
+    for (int64_t k = 0; k < rounded; k++) inverse[k] = k < valid ? var[k] + job->eps : 1;
+    for (int64_t k = 0; k < rounded; k += 8)
+        *(v8u *)(inverse + k) = 1.0f / __builtin_elementwise_sqrt((v8)(*(v8u *)(inverse + k)));
+    for (int64_t k = 0; k < valid; k++) {
+        c->mean[k] = mean[k];
+        c->scale[k] = job->gamma ? job->gamma[first + k] * inverse[k] : inverse[k];
+        c->beta[k] = job->beta ? job->beta[first + k] : 0;
+        c->a[k] = c->b[k] = 0;
+    }
+    for (int64_t k = valid; k < lanes; k++) c->mean[k] = c->scale[k] = c->beta[k] = c->a[k] = c->b[k] = 0;
+}
+
+static inline float *piece_sums(const bn_job *job, int64_t piece, int which, int64_t lane) {
+    return job->scratch + (piece * 2 + which) * job->padded + lane;
+}
+
+/// Runs `step` for each group of the part's blocks.
+#define FOR_GROUPS(share, range, job)                                                                             \
+    bn_range range = {job->blocks, job->d.s, 0, 0, share.n0, share.n1};                                            \
+    int64_t group = group_size(job);                                                                               \
+    for (range.first = share.c0;                                                                                   \
+         range.count = share.c1 - range.first < group ? share.c1 - range.first : group, range.first < share.c1;    \
+         range.first += range.count)
+
+// MARK: forward
+
+static void normalise(const bn_job *job, const bn_range *r, const float *mean, const float *var) {
+    bn_coefficients c;
+    float inverse[BN_LANES];
+    prepare(job, r, mean, var, &c, inverse);
+    apply_table[job->variant][job->layout](job->x, job->addend, job->out, &c, job->relu, r);
+}
+
+static void publish(const bn_job *job, const bn_range *r, const float *mean, const float *var) {
+    size_t bytes = sizeof(float) * (size_t)valid_lanes(job, r);
+    memcpy(job->mean + r->first * job->d.b, mean, bytes);
+    memcpy(job->var + r->first * job->d.b, var, bytes);
+}
+
+static void statistics_body(void *context, int part, int parts) {
+    bn_job *job = context;
+    ank_share share = ank_divide(job->blocks, job->d.n, job->limit, part, parts);
+    if (part == 0) job->pieces = share.pieces;
+    FOR_GROUPS(share, r, job) {
+        float mean[BN_LANES], var[BN_LANES];
+        int64_t lanes = r.count * job->d.b;
+        statistics_table[job->variant][job->layout](job->x, &r, mean, var);
+        if (share.pieces > 1) {
+            memcpy(piece_sums(job, share.piece, 0, r.first * job->d.b), mean, sizeof(float) * (size_t)lanes);
+            memcpy(piece_sums(job, share.piece, 1, r.first * job->d.b), var, sizeof(float) * (size_t)lanes);
+            continue;
+        }
+        float count = (float)(job->d.n * job->d.s);
+        for (int64_t k = 0; k < lanes; k++) var[k] /= count;
+        publish(job, &r, mean, var);
+        if (job->out) normalise(job, &r, mean, var);
+    }
+}
+
+/// The pieces' moments as one, in the order of the pieces.
+static void merge_moments(const bn_job *job, const bn_range *r, float *mean, float *var) {
+    int64_t first = r->first * job->d.b, lanes = r->count * job->d.b;
+    float before = 0;
+    for (int64_t p = 0; p < job->pieces; p++) {
+        int64_t n0, n1;
+        ank_bounds(job->d.n, 1, p, job->pieces, &n0, &n1);
+        const float *m = piece_sums(job, p, 0, first), *q = piece_sums(job, p, 1, first);
+        float count = (float)((n1 - n0) * job->d.s), total = before + count, weight = count / total;
+        for (int64_t k = 0; k < lanes; k++) {
+            float delta = p == 0 ? 0 : m[k] - mean[k];
+            mean[k] = p == 0 ? m[k] : mean[k] + delta * weight;
+            var[k] = p == 0 ? q[k] : var[k] + q[k] + delta * delta * (before * weight);
+        }
+        before = total;
+    }
+    for (int64_t k = 0; k < lanes; k++) var[k] /= before;
+}
+
+static void merge_body(void *context, int part, int parts) {
+    bn_job *job = context;
+    ank_share share = ank_divide(job->blocks, job->d.n, job->limit, part, parts);
+    FOR_GROUPS(share, r, job) {
+        float mean[BN_LANES], var[BN_LANES];
+        merge_moments(job, &r, mean, var);
+        if (share.piece == 0) publish(job, &r, mean, var);
+        if (job->out) normalise(job, &r, mean, var);
+    }
+}
+
+static void forward(bn_job *job) {
+    int64_t elements = ank_elements(job->d);
+    if (elements == 0) return;
+    ank_run(elements, statistics_body, job);
+    if (job->pieces == 1) return;
+    if (job->out)
+        ank_run(elements, merge_body, job);
+    else
+        merge_body(job, 0, 1);
+}
+
+void ank_bn_statistics(const float *x, float *mean, float *var, float *scratch, ank_dims dims) {
+    bn_job job = new_job(dims);
+    job.x = x, job.mean = mean, job.var = var, job.scratch = scratch;
+    forward(&job);
+}
+
+void ank_bn_forward(const float *x, const float *addend, float *y, float *mean, float *var, const float *gamma,
+                    const float *beta, float eps, int relu, float *scratch, ank_dims dims) {
+    bn_job job = new_job(dims);
+    job.x = x, job.addend = addend, job.out = y, job.mean = mean, job.var = var, job.gamma = gamma, job.beta = beta;
+    job.eps = eps, job.relu = relu, job.scratch = scratch;
+    forward(&job);
+}
+
+static void apply_body(void *context, int part, int parts) {
+    bn_job *job = context;
+    ank_share share = ank_divide(job->blocks, job->d.n, 64, part, parts);
+    FOR_GROUPS(share, r, job)
+        normalise(job, &r, job->mean_in + r.first * job->d.b, job->var_in + r.first * job->d.b);
+}
+
+void ank_bn_apply(const float *x, const float *addend, float *y, const float *mean, const float *var,
+                  const float *gamma, const float *beta, float eps, int relu, ank_dims dims) {
+    bn_job job = new_job(dims);
+    job.x = x, job.addend = addend, job.out = y, job.mean_in = mean, job.var_in = var, job.gamma = gamma;
+    job.beta = beta, job.eps = eps, job.relu = relu;
+    ank_run(ank_elements(dims), apply_body, &job);
+}
+
+// MARK: backward
+
+/// With the sums of the range known: the parameters' gradients (where `store` is set) and the data's.
+static void finish(const bn_job *job, const bn_range *r, bn_coefficients *c, const float *inverse, const float *sum_g,
+                   const float *sum_gd, int store) {
+    int64_t first = r->first * job->d.b, valid = valid_lanes(job, r);
+    float scale = 1.0f / (float)(job->d.n * job->d.s);
+    if (store && job->dgamma)
+        for (int64_t k = 0; k < valid; k++) job->dgamma[first + k] = sum_gd[k] * inverse[k];
+    if (store && job->dbeta)
+        for (int64_t k = 0; k < valid; k++) job->dbeta[first + k] = sum_g[k];
+    if (!job->out) return;
+    if (!job->fixed)
+        for (int64_t k = 0; k < valid; k++) {
+            c->a[k] = -c->scale[k] * (inverse[k] * inverse[k]) * (sum_gd[k] * scale);
+            c->b[k] = -c->scale[k] * (sum_g[k] * scale);
+        }
+    const float *dy = job->dmasked ? job->dmasked : job->dy;
+    gradient_table[job->variant][job->layout](job->x, job->y, dy, job->addend, job->out, c,
+                                              job->dmasked ? 0 : job->relu, r);
+}
+
+static void backward_body(void *context, int part, int parts) {
+    bn_job *job = context;
+    ank_share share = ank_divide(job->blocks, job->d.n, job->limit, part, parts);
+    if (part == 0) job->pieces = share.pieces;
+    FOR_GROUPS(share, r, job) {
+        bn_coefficients c;
+        float inverse[BN_LANES], sum_g[BN_LANES], sum_gd[BN_LANES];
+        int64_t first = r.first * job->d.b, lanes = r.count * job->d.b;
+        prepare(job, &r, job->mean_in + first, job->var_in + first, &c, inverse);
+        if (job->sums)
+            sums_table[job->variant][job->layout](job->x, job->y, job->dy, job->dmasked, &c, job->relu, &r, sum_g,
+                                                  sum_gd);
+        if (share.pieces > 1 && job->sums) {
+            memcpy(piece_sums(job, share.piece, 0, first), sum_g, sizeof(float) * (size_t)lanes);
+            memcpy(piece_sums(job, share.piece, 1, first), sum_gd, sizeof(float) * (size_t)lanes);
+        } else {
+            finish(job, &r, &c, inverse, sum_g, sum_gd, job->sums);
+        }
+    }
+}
+
+static void finish_body(void *context, int part, int parts) {
+    bn_job *job = context;
+    ank_share share = ank_divide(job->blocks, job->d.n, job->limit, part, parts);
+    FOR_GROUPS(share, r, job) {
+        bn_coefficients c;
+        float inverse[BN_LANES], sum_g[BN_LANES], sum_gd[BN_LANES];
+        int64_t first = r.first * job->d.b, lanes = r.count * job->d.b;
+        prepare(job, &r, job->mean_in + first, job->var_in + first, &c, inverse);
+        for (int64_t k = 0; k < lanes; k++) sum_g[k] = sum_gd[k] = 0;
+        for (int64_t p = 0; p < job->pieces; p++) {
+            const float *g = piece_sums(job, p, 0, first), *gd = piece_sums(job, p, 1, first);
+            for (int64_t k = 0; k < lanes; k++) sum_g[k] += g[k], sum_gd[k] += gd[k];
+        }
+        finish(job, &r, &c, inverse, sum_g, sum_gd, share.piece == 0);
+    }
+}
+
+static void backward(bn_job *job) {
+    int64_t elements = ank_elements(job->d);
+    if (elements == 0 || (!job->sums && !job->out)) return;
+    ank_run(elements, backward_body, job);
+    if (job->pieces > 1 && job->sums) {
+        if (job->out)
+            ank_run(elements, finish_body, job);
+        else
+            finish_body(job, 0, 1);
+    }
+}
+
+void ank_bn_backward(const float *x, const float *y, const float *dy, const float *mean, const float *var,
+                     const float *gamma, const float *beta, float eps, int relu, const float *accumulate, float *dx,
+                     float *dmasked, float *dgamma, float *dbeta, float *scratch, ank_dims dims) {
+    bn_job job = new_job(dims);
+    job.x = x, job.y = y, job.dy = dy, job.mean_in = mean, job.var_in = var, job.gamma = gamma, job.beta = beta;
+    job.eps = eps, job.relu = relu, job.addend = accumulate, job.out = dx, job.dmasked = dmasked;
+    job.dgamma = dgamma, job.dbeta = dbeta, job.scratch = scratch, job.sums = 1;
+    backward(&job);
+}
+
+void ank_bn_backward_global(const float *x, const float *y, const float *dy, const float *mean, const float *var,
+                            const float *gamma, const float *beta, float eps, int relu, const float *accumulate,
+                            float *dx, float *dmasked, float *dgamma, float *dbeta, float *scratch, ank_dims dims) {
+    bn_job job = new_job(dims);
+    job.x = x, job.y = y, job.dy = dy, job.mean_in = mean, job.var_in = var, job.gamma = gamma, job.beta = beta;
+    job.eps = eps, job.relu = relu, job.addend = accumulate, job.out = dx, job.dmasked = dmasked;
+    job.dgamma = dgamma, job.dbeta = dbeta, job.scratch = scratch, job.fixed = 1;
+    job.sums = dgamma || dbeta || dmasked;
+    backward(&job);
+}

@@ -1,0 +1,46 @@
+#include "ank_dispatch.h"
+
+#include <stdatomic.h>
+#include <stddef.h>
+
+// The variants are nested (a machine with AVX-512 has AVX2), so the ones that run here are a prefix of this list.
+static const char *const names[] = {"portable", "avx2", "avx512"};
+
+static int detect(void) {
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) return 1;
+    if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512dq") ||
+        !__builtin_cpu_supports("avx512vl") || !__builtin_cpu_supports("avx512bw"))
+        return 2;
+    return 3;
+#else
+    return 1; // On aarch64 the portable vectors compile to NEON.
+#endif
+}
+
+// 0: not known yet. Two threads may both detect; they find the same.
+static atomic_int available;
+static atomic_int forced = -1;
+
+int ank_variants(void) {
+    int count = atomic_load_explicit(&available, memory_order_relaxed);
+    if (count == 0) {
+        count = detect();
+        atomic_store_explicit(&available, count, memory_order_relaxed);
+    }
+    return count;
+}
+
+const char *ank_variant_name(int variant) {
+    return variant >= 0 && variant < ank_variants() ? names[variant] : NULL;
+}
+
+int ank_variant(void) {
+    int variant = atomic_load_explicit(&forced, memory_order_relaxed);
+    return variant >= 0 ? variant : ank_variants() - 1;
+}
+
+void ank_force_variant(int variant) {
+    atomic_store_explicit(&forced, variant < ank_variants() ? variant : -1, memory_order_relaxed);
+}

@@ -1,0 +1,266 @@
+#include "ank_groupconv.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#include "ank_dispatch.h"
+#include "groupconv_pass.h"
+#include "groupconv_plan.h"
+#include "share.h"
+
+#define ANK_IMPLEMENTATION "groupconv_kernels.h"
+#include "variants.h"
+
+typedef void samples_fn(const gc_pass *, const gc_run *, const float *, float *, const float *, const float *, int64_t);
+typedef void outer_fn(const gc_pass *, const float *, const float *, float *, const gc_nest *);
+typedef void bias_fn(const float *, int64_t, int64_t, int64_t, float *);
+typedef int64_t tile_fn(const gc_pass *);
+static samples_fn *const samples_table[][2] = ANK_TABLE(gc_samples);
+static outer_fn *const outer_table[][2] = ANK_TABLE(gc_outer);
+static bias_fn *const bias_table[][2] = ANK_TABLE(gc_bias);
+static tile_fn *const tile_table[][2] = ANK_TABLE(gc_tile);
+
+enum { MAX_ROWS = 512 };
+
+int ank_groupconv_supported(const ank_groupconv *c) {
+    if (c->b != 8 && c->b != 16) return 0;
+    if (c->n < 1 || c->groups < 1 || c->ih < 1 || c->iw < 1 || c->oh < 1 || c->ow < 1) return 0;
+    if (c->kh < 1 || c->kw < 1 || c->sh < 1 || c->sw < 1 || c->dh < 1 || c->dw < 1 || c->ph < 0 || c->pw < 0) return 0;
+    if (c->ic < c->b || c->oc < c->b) {
+        if (c->ic != c->oc || (c->ic != 1 && c->ic != 2 && c->ic != 4 && c->ic != 8)) return 0;
+        if (c->groups * c->ic % c->b) return 0;
+    } else if (c->ic % c->b || c->oc % c->b) {
+        return 0;
+    }
+    if (c->kh > GC_MAX_KERNEL || c->kw > GC_MAX_KERNEL) return 0;
+    int64_t widest = c->ic > c->oc ? c->ic : c->oc;
+    if (c->kh * c->kw * widest * c->b * 2 > GC_MAX_WEIGHTS && widest > c->b) return 0;
+    if (gc_run_bound(c->ow, c->kw, 1) > GC_MAX_RUNS || gc_run_bound(c->iw, c->kw, c->sw) > GC_MAX_RUNS) return 0;
+    return c->oh <= MAX_ROWS && c->ih <= MAX_ROWS;
+}
+
+int64_t ank_groupconv_weights(const ank_groupconv *c) { return gc_units(c) * gc_unit_weights(c); }
+
+/// Slices of the batch in the weights' gradient, where there are too few units for all threads. Not for the threads to
+/// decide: they may change after the scratch was planned.
+static int64_t piece_limit(const ank_groupconv *c) {
+    int64_t limit = 64 / gc_units(c);
+    return limit < 1 ? 1 : limit > 16 ? 16 : limit;
+}
+
+int64_t ank_groupconv_scratch(const ank_groupconv *c) {
+    return piece_limit(c) * (ank_groupconv_weights(c) + c->groups * c->oc);
+}
+
+// MARK: packing
+
+/// Where weight (output o of group g, input i, tap t) is: [unit][output block][tap][input][output lane], or where a block
+/// holds several groups [block][tap][input of each group][output lane].
+static inline int64_t packed_index(const ank_groupconv *c, int64_t g, int64_t o, int64_t i, int64_t t) {
+    int64_t lanes = gc_shared_lanes(c), taps = c->kh * c->kw, b = c->b;
+    if (lanes) {
+        int64_t channel = g * c->oc + o;
+        return ((channel / b * taps + t) * lanes + i) * b + channel % b;
+    }
+    return g * c->ic * c->oc * taps + ((o / b * taps + t) * c->ic + i) * b + o % b;
+}
+
+void ank_groupconv_pack(const ank_groupconv *c, const float *plain, float *packed) {
+    int64_t taps = c->kh * c->kw;
+    for (int64_t g = 0; g < c->groups; g++)
+        for (int64_t o = 0; o < c->oc; o++)
+            for (int64_t i = 0; i < c->ic; i++)
+                for (int64_t t = 0; t < taps; t++) packed[packed_index(c, g, o, i, t)] = *plain++;
+}
+
+void ank_groupconv_unpack(const ank_groupconv *c, const float *packed, float *plain) {
+    int64_t taps = c->kh * c->kw;
+    for (int64_t g = 0; g < c->groups; g++)
+        for (int64_t o = 0; o < c->oc; o++)
+            for (int64_t i = 0; i < c->ic; i++)
+                for (int64_t t = 0; t < taps; t++) *plain++ = packed[packed_index(c, g, o, i, t)];
+}
+
+// MARK: forward and the data's gradient
+
+typedef struct {
+    const ank_groupconv *conv;
+    const gc_pass *pass;
+    const gc_run *rows;
+    const float *x, *w, *bias, *dy;
+    float *y, *dw, *dbias, *scratch;
+    int64_t pieces;
+} conv_job;
+
+static inline int64_t work(const ank_groupconv *c) {
+    return c->n * (c->ih * c->iw + c->oh * c->ow) * c->groups * (c->ic > c->oc ? c->ic : c->oc);
+}
+
+static void forward_body(void *context, int part, int parts) {
+    const conv_job *job = context;
+    const ank_groupconv *c = job->conv;
+    const gc_pass *pass = job->pass;
+    int64_t tile = pass->tile, tiles = (c->n + tile - 1) / tile;
+    ank_share share = ank_divide(gc_units(c), tiles, tiles, part, parts);
+    samples_fn *samples = samples_table[ank_variant()][c->b == 16];
+    for (int64_t u = share.c0; u < share.c1; u++)
+        for (int64_t t = share.n0; t < share.n1; t++) {
+            int64_t i = t * tile, count = c->n - i < tile ? c->n - i : tile;
+            samples(pass, job->rows, job->x + i * pass->x_image + u * pass->in_blocks * pass->x_block,
+                    job->y + i * pass->y_image + u * pass->out_blocks * pass->y_block, job->w + u * gc_unit_weights(c),
+                    job->bias ? job->bias + u * pass->out_blocks * c->b : NULL, count);
+        }
+}
+
+void ank_groupconv_forward(const ank_groupconv *c, const float *x, const float *w, const float *bias, float *y) {
+    gc_pass pass;
+    gc_run rows[MAX_ROWS];
+    gc_plan(&pass, rows, c, 0);
+    pass.tile = tile_table[ank_variant()][c->b == 16](&pass);
+    conv_job job = {.conv = c, .pass = &pass, .rows = rows, .x = x, .w = w, .bias = bias, .y = y};
+    ank_run(work(c), forward_body, &job);
+}
+
+/// A unit's weights with inputs and outputs exchanged, for `blocks` input blocks from `first`.
+static void transpose_unit(const ank_groupconv *c, const float *w, float *transposed, int64_t first, int64_t blocks) {
+    int64_t lanes = gc_shared_lanes(c), taps = c->kh * c->kw, b = c->b;
+    if (lanes) {
+        for (int64_t t = 0; t < taps; t++)
+            for (int64_t j = 0; j < lanes; j++)
+                for (int64_t l = 0; l < b; l++)
+                    transposed[(t * lanes + j) * b + l] = w[(t * lanes + l % lanes) * b + l / lanes * lanes + j];
+        return;
+    }
+    for (int64_t block = 0; block < blocks; block++)
+        for (int64_t t = 0; t < taps; t++)
+            for (int64_t o = 0; o < c->oc; o++)
+                for (int64_t l = 0; l < b; l++)
+                    transposed[((block * taps + t) * c->oc + o) * b + l] =
+                        w[((o / b * taps + t) * c->ic + (first + block) * b + l) * b + o % b];
+}
+
+static void backward_data_body(void *context, int part, int parts) {
+    const conv_job *job = context;
+    const ank_groupconv *c = job->conv;
+    gc_pass pass = *job->pass;
+    int64_t tile = pass.tile, tiles = (c->n + tile - 1) / tile, blocks = pass.out_blocks;
+    ank_share share = ank_divide(gc_units(c), tiles, tiles, part, parts);
+    samples_fn *samples = samples_table[ank_variant()][c->b == 16];
+    float transposed[GC_MAX_WEIGHTS] __attribute__((aligned(64)));
+    // As many blocks of dx at once as fit; two are enough for the tiles.
+    int64_t room = GC_MAX_WEIGHTS / (c->kh * c->kw * (pass.lanes ? pass.lanes : c->oc) * c->b) & ~(int64_t)1;
+    if (room < 1) room = 1;
+    for (int64_t u = share.c0; u < share.c1; u++)
+        for (int64_t first = 0; first < blocks; first += room) {
+            pass.out_blocks = blocks - first < room ? blocks - first : room;
+            transpose_unit(c, job->w + u * gc_unit_weights(c), transposed, first, pass.out_blocks);
+            for (int64_t t = share.n0; t < share.n1; t++) {
+                int64_t i = t * tile, count = c->n - i < tile ? c->n - i : tile;
+                samples(&pass, job->rows, job->x + i * pass.x_image + u * pass.in_blocks * pass.x_block,
+                        job->y + i * pass.y_image + (u * blocks + first) * pass.y_block, transposed, NULL, count);
+            }
+        }
+}
+
+void ank_groupconv_backward_data(const ank_groupconv *c, const float *dy, const float *w, float *dx) {
+    gc_pass pass;
+    gc_run rows[MAX_ROWS];
+    gc_plan(&pass, rows, c, 1);
+    pass.tile = tile_table[ank_variant()][c->b == 16](&pass);
+    conv_job job = {.conv = c, .pass = &pass, .rows = rows, .x = dy, .w = w, .y = dx};
+    ank_run(work(c), backward_data_body, &job);
+}
+
+// MARK: the weights' gradient
+
+/// The positions [*low, *high) of an axis whose tap k falls into the image, and the first one's source.
+static void tap_range(const gc_axis *axis, int64_t k, int64_t *low, int64_t *high, int64_t *source) {
+    int64_t reach = k * axis->dilation - axis->pad; // source = o * stride + reach
+    int64_t l = reach < 0 ? (-reach + axis->stride - 1) / axis->stride : 0;
+    int64_t h = axis->in - 1 - reach < 0 ? 0 : (axis->in - 1 - reach) / axis->stride + 1;
+    *low = l, *high = h < axis->out ? h : axis->out;
+    *source = l * axis->stride + reach;
+}
+
+static void nest_swap(gc_nest *nest, int a, int b) {
+    gc_nest old = *nest;
+    nest->count[a] = old.count[b], nest->x[a] = old.x[b], nest->y[a] = old.y[b];
+    nest->count[b] = old.count[a], nest->x[b] = old.x[a], nest->y[b] = old.y[a];
+}
+
+/// All taps of a unit for `count` samples, which should fit the first cache.
+static void outer_samples(const conv_job *job, const float *x, const float *dy, float *dw, int64_t count) {
+    const ank_groupconv *c = job->conv;
+    const gc_pass *pass = job->pass;
+    outer_fn *outer = outer_table[ank_variant()][c->b == 16];
+    gc_axis h = gc_axis_h(c, 0), w = gc_axis_w(c, 0);
+    for (int64_t kh = 0; kh < c->kh; kh++) {
+        int64_t h0, h1, hs;
+        tap_range(&h, kh, &h0, &h1, &hs);
+        if (h0 >= h1) continue;
+        for (int64_t kw = 0; kw < c->kw; kw++) {
+            int64_t w0, w1, ws;
+            tap_range(&w, kw, &w0, &w1, &ws);
+            if (w0 >= w1) continue;
+            gc_nest nest = {{count, h1 - h0, w1 - w0},
+                            {pass->x_image, c->sh * c->iw * c->b, c->sw * c->b},
+                            {pass->y_image, c->ow * c->b, c->b}};
+            if (nest.count[1] > nest.count[2]) nest_swap(&nest, 1, 2);
+            if (nest.count[0] > 2 * nest.count[2]) nest_swap(&nest, 0, 2);
+            outer(pass, x + (hs * c->iw + ws) * c->b, dy + (h0 * c->ow + w0) * c->b,
+                  dw + (kh * c->kw + kw) * pass->w_tap, &nest);
+        }
+    }
+}
+
+static void weights_body(void *context, int part, int parts) {
+    conv_job *job = context;
+    const ank_groupconv *c = job->conv;
+    const gc_pass *pass = job->pass;
+    ank_share share = ank_divide(gc_units(c), c->n, piece_limit(c), part, parts);
+    if (part == 0) job->pieces = share.pieces;
+    int64_t weights = ank_groupconv_weights(c), channels = c->groups * c->oc, unit = gc_unit_weights(c);
+    int64_t per_sample = (pass->in_blocks * pass->x_block + pass->out_blocks * pass->y_block) * (int64_t)sizeof(float);
+    int64_t chunk = 24 * 1024 / per_sample;
+    if (chunk < 1) chunk = 1;
+    float *dw = job->dw, *dbias = job->dbias;
+    if (share.piece > 0) {
+        dw = job->scratch + share.piece * (weights + channels);
+        dbias = dbias ? dw + weights : NULL;
+    }
+    for (int64_t u = share.c0; u < share.c1; u++) {
+        memset(dw + u * unit, 0, sizeof(float) * (size_t)unit);
+        for (int64_t i = share.n0; i < share.n1; i += chunk)
+            outer_samples(job, job->x + i * pass->x_image + u * pass->in_blocks * pass->x_block,
+                          job->dy + i * pass->y_image + u * pass->out_blocks * pass->y_block, dw + u * unit,
+                          share.n1 - i < chunk ? share.n1 - i : chunk);
+        for (int64_t o = 0; dbias && o < pass->out_blocks; o++)
+            bias_table[ank_variant()][c->b == 16](
+                job->dy + share.n0 * pass->y_image + (u * pass->out_blocks + o) * pass->y_block, pass->y_image,
+                share.n1 - share.n0, c->oh * c->ow, dbias + (u * pass->out_blocks + o) * c->b);
+    }
+}
+
+/// Adds the pieces in their order.
+static void merge_body(void *context, int part, int parts) {
+    const conv_job *job = context;
+    int64_t weights = ank_groupconv_weights(job->conv), channels = job->conv->groups * job->conv->oc, low, high;
+    ank_bounds(weights, 16, part, parts, &low, &high);
+    for (int64_t p = 1; p < job->pieces; p++) {
+        const float *from = job->scratch + p * (weights + channels);
+        for (int64_t k = low; k < high; k++) job->dw[k] += from[k];
+        if (part == 0 && job->dbias)
+            for (int64_t k = 0; k < channels; k++) job->dbias[k] += from[weights + k];
+    }
+}
+
+void ank_groupconv_backward_weights(const ank_groupconv *c, const float *x, const float *dy, float *dw, float *dbias,
+                                    float *scratch) {
+    gc_pass pass;
+    gc_run rows[MAX_ROWS];
+    gc_plan(&pass, rows, c, 0);
+    conv_job job = {.conv = c, .pass = &pass, .rows = rows, .x = x, .dy = dy, .dw = dw, .dbias = dbias,
+                    .scratch = scratch, .pieces = 1};
+    ank_run(work(c), weights_body, &job);
+    if (job.pieces > 1) ank_run(ank_groupconv_weights(c) * job.pieces, merge_body, &job);
+}

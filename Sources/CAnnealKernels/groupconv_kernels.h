@@ -1,0 +1,331 @@
+// The loops of groupconv.c for one variant (see variants.h).
+//
+// A tile is some output positions whose sources lie at equal distances: neighbours in a row, or one position of several
+// samples. It stays in registers over all taps and input channels, and taps that see padding are not in its list.
+
+#if defined(ANK_MANY_REGISTERS)
+#define GC_TILE1 12
+#define GC_TILE2 8
+#define GC_ROWS ANK_B
+#elif ANK_B == 8
+#define GC_TILE1 12
+#define GC_TILE2 6
+#define GC_ROWS 8
+#else
+#define GC_TILE1 6
+#define GC_TILE2 3
+#define GC_ROWS 4
+#endif
+
+// The compiler likes to load values long before their use. There are no registers for that here: it would keep a sum in
+// memory, and the wait for that store and load at each step halves the speed. GC_ORDER makes what is loaded from `pointer`
+// come after the sum before it; the processor overlaps them all the same.
+#if defined(ANK_MANY_REGISTERS) || (defined(ANK_AVX2) && ANK_B == 8)
+#define GC_ORDER(pointer, sum) __asm__ volatile("" : "+r"(pointer), "+x"(sum))
+#else
+#define GC_ORDER(pointer, sum) __asm__ volatile("" : "+r"(pointer))
+#endif
+
+// MARK: whole blocks in a group
+
+/// P positions x `outs` output blocks. The P rows of x are addressed from four pointers, not twelve.
+ANK_INLINE void ANK(gc_block)(const int P, const int outs, const gc_pass *pass, const float *x, int64_t xs, float *y,
+                              int64_t ys, const float *w, const float *bias, int taps, const int32_t *x_offset,
+                              const int32_t *w_offset) {
+    vb acc[2][12];
+    for (int o = 0; o < outs; o++) {
+        vb start = bias ? LOAD(bias + o * ANK_B) : SPLAT(0);
+        for (int p = 0; p < P; p++) acc[o][p] = start;
+    }
+    const int64_t blocks = pass->in_blocks, x_block = pass->x_block, w_block = pass->w_block, xs3 = xs * 3;
+    for (int t = 0; t < taps; t++) {
+        const float *from = x + x_offset[t], *weights = w + w_offset[t];
+        for (int64_t c = 0; c < blocks; c++, from += x_block, weights += ANK_B * ANK_B) {
+            const float *q[4] = {from, from + xs3, from + 2 * xs3, from + 3 * xs3}, *wi = weights;
+#pragma clang loop unroll(full)
+            for (int i = 0; i < ANK_B; i++) {
+                GC_ORDER(wi, acc[0][P - 1]);
+                vb w0 = LOAD(wi + i * ANK_B), w1 = w0;
+                if (outs == 2) w1 = LOAD(wi + w_block + i * ANK_B);
+#pragma clang loop unroll(full)
+                for (int p = 0; p < P; p++) {
+                    GC_ORDER(q[p / 3], acc[outs - 1][p > 0 ? p - 1 : P - 1]);
+                    float v = q[p / 3][(p % 3) * xs + i];
+                    acc[0][p] = w0 * v + acc[0][p];
+                    if (outs == 2) acc[1][p] = w1 * v + acc[1][p];
+                }
+            }
+        }
+    }
+    for (int o = 0; o < outs; o++)
+        for (int p = 0; p < P; p++) STORE(y + o * pass->y_block + p * ys, acc[o][p]);
+}
+
+#define GC_ARGUMENTS pass, x, xs, y, ys, w, bias, taps, x_offset, w_offset
+#define GC_PARAMETERS                                                                                                 \
+    const gc_pass *pass, const float *x, int64_t xs, float *y, int64_t ys, const float *w, const float *bias, int taps, \
+        const int32_t *x_offset, const int32_t *w_offset
+#define CASE(f, P, extra) case P: ANK(f)(P, extra, GC_ARGUMENTS); break;
+
+static __attribute__((noinline)) void ANK(gc_tile1)(int P, GC_PARAMETERS) {
+    switch (P) {
+        CASE(gc_block, 1, 1) CASE(gc_block, 2, 1) CASE(gc_block, 3, 1) CASE(gc_block, 4, 1) CASE(gc_block, 5, 1)
+        CASE(gc_block, 6, 1)
+#if GC_TILE1 == 12
+        CASE(gc_block, 7, 1) CASE(gc_block, 8, 1) CASE(gc_block, 9, 1) CASE(gc_block, 10, 1) CASE(gc_block, 11, 1)
+        CASE(gc_block, 12, 1)
+#endif
+    }
+}
+
+static __attribute__((noinline)) void ANK(gc_tile2)(int P, GC_PARAMETERS) {
+    switch (P) {
+        CASE(gc_block, 1, 2) CASE(gc_block, 2, 2) CASE(gc_block, 3, 2)
+#if GC_TILE2 >= 6
+        CASE(gc_block, 4, 2) CASE(gc_block, 5, 2) CASE(gc_block, 6, 2)
+#endif
+#if GC_TILE2 >= 8
+        CASE(gc_block, 7, 2) CASE(gc_block, 8, 2)
+#endif
+    }
+}
+
+// MARK: several groups in a block
+
+/// Each lane gets the j-th channel of its own group of G.
+ANK_INLINE vb ANK(gc_spread)(vb v, const int G, const int j) {
+#if ANK_B == 8
+#define SPREAD(G, j)                                                                                                  \
+    __builtin_shufflevector(v, v, 0 / G * G + j, 1 / G * G + j, 2 / G * G + j, 3 / G * G + j, 4 / G * G + j,          \
+                            5 / G * G + j, 6 / G * G + j, 7 / G * G + j)
+#else
+#define SPREAD(G, j)                                                                                                  \
+    __builtin_shufflevector(v, v, 0 / G * G + j, 1 / G * G + j, 2 / G * G + j, 3 / G * G + j, 4 / G * G + j,          \
+                            5 / G * G + j, 6 / G * G + j, 7 / G * G + j, 8 / G * G + j, 9 / G * G + j,                \
+                            10 / G * G + j, 11 / G * G + j, 12 / G * G + j, 13 / G * G + j, 14 / G * G + j,           \
+                            15 / G * G + j)
+#endif
+    if (G == 1) return v;
+    if (G == 2) return j == 0 ? SPREAD(2, 0) : SPREAD(2, 1);
+    if (G == 4) return j == 0 ? SPREAD(4, 0) : j == 1 ? SPREAD(4, 1) : j == 2 ? SPREAD(4, 2) : SPREAD(4, 3);
+    switch (j) {
+    case 0: return SPREAD(8, 0);
+    case 1: return SPREAD(8, 1);
+    case 2: return SPREAD(8, 2);
+    case 3: return SPREAD(8, 3);
+    case 4: return SPREAD(8, 4);
+    case 5: return SPREAD(8, 5);
+    case 6: return SPREAD(8, 6);
+    default: return SPREAD(8, 7);
+    }
+#undef SPREAD
+}
+
+ANK_INLINE void ANK(gc_lanes)(const int P, const int G, const gc_pass *pass, const float *x, int64_t xs, float *y,
+                              int64_t ys, const float *w, const float *bias, int taps, const int32_t *x_offset,
+                              const int32_t *w_offset) {
+    (void)pass;
+    vb acc[8], start = bias ? LOAD(bias) : SPLAT(0);
+    for (int p = 0; p < P; p++) acc[p] = start;
+    const int64_t xs3 = xs * 3;
+    for (int t = 0; t < taps; t++) {
+        const float *from = x + x_offset[t], *weights = w + w_offset[t];
+        const float *q[3] = {from, from + xs3, from + 2 * xs3};
+        vb wj[8];
+#pragma clang loop unroll(full)
+        for (int j = 0; j < G; j++) wj[j] = LOAD(weights + j * ANK_B);
+#pragma clang loop unroll(full)
+        for (int p = 0; p < P; p++) {
+            vb v = LOAD(q[p / 3] + (p % 3) * xs);
+#pragma clang loop unroll(full)
+            for (int j = 0; j < G; j++) acc[p] = wj[j] * ANK(gc_spread)(v, G, j) + acc[p];
+        }
+    }
+    for (int p = 0; p < P; p++) STORE(y + p * ys, acc[p]);
+}
+
+#define GC_LANES(G)                                                                                                   \
+    static __attribute__((noinline)) void ANK(gc_lanes##G)(int P, GC_PARAMETERS) {                                    \
+        switch (P) {                                                                                                  \
+            CASE(gc_lanes, 1, G) CASE(gc_lanes, 2, G) CASE(gc_lanes, 3, G) CASE(gc_lanes, 4, G) CASE(gc_lanes, 5, G)  \
+            CASE(gc_lanes, 6, G) CASE(gc_lanes, 7, G) CASE(gc_lanes, 8, G)                                            \
+        }                                                                                                             \
+    }
+GC_LANES(1)
+GC_LANES(2)
+GC_LANES(4)
+#if ANK_B == 16
+GC_LANES(8)
+#endif
+#undef GC_LANES
+
+static int64_t ANK(gc_tile)(const gc_pass *pass) {
+    if (pass->lanes) return 8;
+    return pass->out_blocks > 1 ? GC_TILE2 : GC_TILE1;
+}
+
+// MARK: a pass
+
+/// `count` positions in tiles of nearly equal size, for all output blocks of the unit.
+static void ANK(gc_line)(int64_t count, GC_PARAMETERS) {
+    while (count > 0) {
+        int64_t tiles = (count + pass->tile - 1) / pass->tile;
+        int P = (int)((count + tiles - 1) / tiles);
+        if (pass->lanes) {
+            switch (pass->lanes) {
+            case 1: ANK(gc_lanes1)(P, GC_ARGUMENTS); break;
+            case 2: ANK(gc_lanes2)(P, GC_ARGUMENTS); break;
+            case 4: ANK(gc_lanes4)(P, GC_ARGUMENTS); break;
+#if ANK_B == 16
+            case 8: ANK(gc_lanes8)(P, GC_ARGUMENTS); break;
+#endif
+            }
+        } else {
+            int64_t o = 0;
+            for (; o + 2 <= pass->out_blocks; o += 2)
+                ANK(gc_tile2)(P, pass, x, xs, y + o * pass->y_block, ys, w + o * pass->w_block,
+                              bias ? bias + o * ANK_B : 0, taps, x_offset, w_offset);
+            if (o < pass->out_blocks)
+                ANK(gc_tile1)(P, pass, x, xs, y + o * pass->y_block, ys, w + o * pass->w_block,
+                              bias ? bias + o * ANK_B : 0, taps, x_offset, w_offset);
+        }
+        x += P * xs;
+        y += P * ys;
+        count -= P;
+    }
+}
+
+/// One unit (group or block) of `count` samples; x, y, w and bias are the unit's own.
+static void ANK(gc_samples)(const gc_pass *pass, const gc_run *rows, const float *x, float *y, const float *w,
+                            const float *bias, int64_t count) {
+    if (pass->batched) {
+        float together[GC_GATHER] __attribute__((aligned(64)));
+        int64_t x_image = pass->x_image;
+        if (pass->gather && count > 4) {
+            int64_t sample = pass->in_blocks * pass->x_block;
+            for (int64_t i = 0; i < count; i++)
+                for (int64_t k = 0; k < sample; k += ANK_B)
+                    STORE(together + i * (sample + 16) + k, LOAD(x + i * x_image + k));
+            x = together;
+            x_image = sample + 16;
+        }
+        for (int64_t pixel = 0; pixel < pass->out_h * pass->out_w; pixel++) {
+            int first = pass->first[pixel], taps = pass->first[pixel + 1] - first;
+            ANK(gc_line)(count, pass, x, x_image, y + pixel * ANK_B, pass->y_image, w, bias, taps,
+                         pass->x_offset + first, pass->w_offset + first);
+        }
+        return;
+    }
+    int64_t row_floats = pass->in_w * ANK_B;
+    for (int64_t h = 0; h < pass->out_h; h++) {
+        const gc_run *row = rows + h;
+        for (int r = 0; r < pass->runs; r++) {
+            const gc_run *run = pass->run + r;
+            int32_t x_offset[GC_MAX_TAPS], w_offset[GC_MAX_TAPS];
+            int taps = 0;
+            for (int a = 0; a < row->taps; a++)
+                for (int b = 0; b < run->taps; b++, taps++) {
+                    x_offset[taps] = (int32_t)(row->at[a] * row_floats + run->at[b] * ANK_B);
+                    w_offset[taps] = (int32_t)((row->k[a] * pass->kw + run->k[b]) * pass->w_tap);
+                }
+            float *to = y + (h * pass->out_w + run->start) * ANK_B;
+            if (run->count == 1) { // an edge: the samples side by side make a better tile
+                ANK(gc_line)(count, pass, x, pass->x_image, to, pass->y_image, w, bias, taps, x_offset, w_offset);
+                continue;
+            }
+            for (int64_t i = 0; i < count; i++)
+                ANK(gc_line)(run->count, pass, x + i * pass->x_image, pass->shift * ANK_B, to + i * pass->y_image,
+                             pass->step * ANK_B, w, bias, taps, x_offset, w_offset);
+        }
+    }
+}
+
+// MARK: the weights' gradient
+
+/// dw[r] += sum x[r] * dy over three nested loops, the longest innermost.
+ANK_INLINE void ANK(gc_outer_block)(const float *x, const float *dy, float *dw, const gc_nest *nest) {
+    vb acc[GC_ROWS];
+    for (int r = 0; r < GC_ROWS; r++) acc[r] = LOAD(dw + r * ANK_B);
+    const int64_t xs = nest->x[2], ys = nest->y[2], count = nest->count[2];
+    for (int64_t a = 0; a < nest->count[0]; a++)
+        for (int64_t b = 0; b < nest->count[1]; b++) {
+            const float *px = x + a * nest->x[0] + b * nest->x[1], *py = dy + a * nest->y[0] + b * nest->y[1];
+            for (int64_t k = 0; k < count; k++, px += xs, py += ys) {
+                vb g = LOAD(py);
+#pragma clang loop unroll(full)
+                for (int r = 0; r < GC_ROWS; r++) acc[r] = g * px[r] + acc[r];
+            }
+        }
+    for (int r = 0; r < GC_ROWS; r++) STORE(dw + r * ANK_B, acc[r]);
+}
+
+ANK_INLINE void ANK(gc_outer_lanes)(const int G, const float *x, const float *dy, float *dw, const gc_nest *nest) {
+    enum { U = 4 }; // separate sums, so that additions need not wait for each other
+    const int u = G >= 4 ? 2 : 4;
+    vb acc[U][8];
+    for (int j = 0; j < G; j++) {
+        acc[0][j] = LOAD(dw + j * ANK_B);
+        for (int m = 1; m < u; m++) acc[m][j] = SPLAT(0);
+    }
+    const int64_t xs = nest->x[2], ys = nest->y[2], count = nest->count[2];
+    for (int64_t a = 0; a < nest->count[0]; a++)
+        for (int64_t b = 0; b < nest->count[1]; b++) {
+            const float *px = x + a * nest->x[0] + b * nest->x[1], *py = dy + a * nest->y[0] + b * nest->y[1];
+            int64_t k = 0;
+            for (; k + u <= count; k += u, px += u * xs, py += u * ys)
+#pragma clang loop unroll(full)
+                for (int m = 0; m < u; m++) {
+                    vb g = LOAD(py + m * ys), v = LOAD(px + m * xs);
+#pragma clang loop unroll(full)
+                    for (int j = 0; j < G; j++) acc[m][j] = g * ANK(gc_spread)(v, G, j) + acc[m][j];
+                }
+#pragma clang loop unroll(full)
+            for (int m = 0; m < u - 1; m++)
+                if (k + m < count) {
+                    vb g = LOAD(py + m * ys), v = LOAD(px + m * xs);
+#pragma clang loop unroll(full)
+                    for (int j = 0; j < G; j++) acc[m][j] = g * ANK(gc_spread)(v, G, j) + acc[m][j];
+                }
+        }
+    for (int j = 0; j < G; j++) {
+        vb sum = acc[0][j];
+        for (int m = 1; m < u; m++) sum += acc[m][j];
+        STORE(dw + j * ANK_B, sum);
+    }
+}
+
+/// One tap of one unit: x and dy are at the first sample's first position that the tap sees.
+static void ANK(gc_outer)(const gc_pass *pass, const float *x, const float *dy, float *dw, const gc_nest *nest) {
+    switch (pass->lanes) {
+    case 1: ANK(gc_outer_lanes)(1, x, dy, dw, nest); return;
+    case 2: ANK(gc_outer_lanes)(2, x, dy, dw, nest); return;
+    case 4: ANK(gc_outer_lanes)(4, x, dy, dw, nest); return;
+#if ANK_B == 16
+    case 8: ANK(gc_outer_lanes)(8, x, dy, dw, nest); return;
+#endif
+    }
+    for (int64_t o = 0; o < pass->out_blocks; o++)
+        for (int64_t c = 0; c < pass->in_blocks; c++)
+            for (int r = 0; r < ANK_B; r += GC_ROWS)
+                ANK(gc_outer_block)(x + c * pass->x_block + r, dy + o * pass->y_block,
+                                    dw + o * pass->w_block + (c * ANK_B + r) * ANK_B, nest);
+}
+
+/// The sums of one block of dy, over samples and positions.
+static void ANK(gc_bias)(const float *dy, int64_t image, int64_t n, int64_t s, float *dbias) {
+    vb total = SPLAT(0);
+    for (int64_t i = 0; i < n; i++) {
+        vb sum = SPLAT(0);
+        for (int64_t k = 0; k < s; k++) sum += LOAD(dy + i * image + k * ANK_B);
+        total += sum;
+    }
+    STORE(dbias, total);
+}
+
+#undef CASE
+#undef GC_ARGUMENTS
+#undef GC_PARAMETERS
+#undef GC_TILE1
+#undef GC_TILE2
+#undef GC_ROWS
+#undef GC_ORDER

@@ -1,0 +1,48 @@
+// One pass of the grouped convolution as its loops see it. The data's gradient is a pass too: from dy to dx, with each
+// group's weights transposed.
+#ifndef ANK_GROUPCONV_PASS_H
+#define ANK_GROUPCONV_PASS_H
+#include <stdint.h>
+
+enum {
+    GC_MAX_KERNEL = 16,     ///< along an axis
+    GC_MAX_RUNS = 256,
+    GC_MAX_ENTRIES = 4096,  ///< of the pixels' table
+    GC_MAX_PIXELS = 1024,
+    GC_MAX_WEIGHTS = 65536, ///< floats of the transposed weights of two blocks, on the stack
+    GC_MAX_TAPS = 256,
+    GC_GATHER = 8192        ///< floats of a tile's gathered sources
+};
+
+/// Output positions start, start + step .. that see the same taps, each position's sources `shift` after the one before.
+typedef struct {
+    int32_t start, count, taps;
+    int16_t k[GC_MAX_KERNEL];   ///< the taps' places in the kernel
+    int32_t at[GC_MAX_KERNEL];  ///< and their sources for the first position
+} gc_run;
+
+typedef struct {
+    int64_t in_h, in_w, out_h, out_w;
+    int64_t in_blocks, out_blocks;        ///< of a unit: a group, or one block that holds several groups
+    int64_t lanes;                        ///< channels per group where a block holds several groups, else 0
+    int64_t x_image, x_block, y_image, y_block; ///< strides, in floats
+    int64_t w_tap, w_block;               ///< strides of the weights between taps and between output blocks
+    int64_t kw;
+    int64_t step, shift;                  ///< of runs: 1 and the stride forward, the stride and 1 backward
+    int64_t tile;                         ///< positions that are worked on together
+    int batched;                          ///< tiles take one position of several samples, not a run of one sample's
+    // Otherwise: the runs of a row.
+    int gather;                           ///< copy a tile's sources together first
+    int32_t runs;
+    gc_run run[GC_MAX_RUNS];
+    // batched: for each output pixel its taps' offsets in x and in the weights.
+    int32_t first[GC_MAX_PIXELS + 1];
+    int32_t x_offset[GC_MAX_ENTRIES], w_offset[GC_MAX_ENTRIES];
+} gc_pass;
+
+/// Three nested loops over x and dy with their strides.
+typedef struct {
+    int64_t count[3], x[3], y[3];
+} gc_nest;
+
+#endif

@@ -1,0 +1,115 @@
+// The geometry of a pass: which taps each output position sees, and where its tiles lie.
+#ifndef ANK_GROUPCONV_PLAN_H
+#define ANK_GROUPCONV_PLAN_H
+#include "ank_groupconv.h"
+#include "groupconv_pass.h"
+
+typedef struct {
+    int64_t in, out, kernel, stride, pad, dilation;
+    int backward;
+} gc_axis;
+
+/// The taps that position `o` of an axis sees, and their sources.
+static inline gc_run gc_taps(const gc_axis *axis, int64_t o) {
+    gc_run run = {.start = (int32_t)o, .count = 1};
+    for (int64_t k = 0; k < axis->kernel; k++) {
+        int64_t source;
+        if (axis->backward) {
+            int64_t reach = o + axis->pad - k * axis->dilation;
+            if (reach < 0 || reach % axis->stride) continue;
+            source = reach / axis->stride;
+        } else {
+            source = o * axis->stride - axis->pad + k * axis->dilation;
+        }
+        if (source < 0 || source >= axis->in) continue;
+        run.k[run.taps] = (int16_t)k;
+        run.at[run.taps++] = (int32_t)source;
+    }
+    return run;
+}
+
+/// Whether `next` continues `run`: the same taps, each source `shift` further for each position.
+static inline int gc_continues(const gc_run *run, const gc_run *next, int64_t shift) {
+    if (next->taps != run->taps) return 0;
+    for (int t = 0; t < run->taps; t++)
+        if (next->k[t] != run->k[t] || next->at[t] != run->at[t] + run->count * shift) return 0;
+    return 1;
+}
+
+/// An upper bound of the runs of an axis: within each residue the taps come and go once.
+static inline int64_t gc_run_bound(int64_t out, int64_t kernel, int64_t step) {
+    int64_t bound = step * (2 * kernel + 1);
+    return out < bound ? out : bound;
+}
+
+static inline gc_axis gc_axis_h(const ank_groupconv *c, int backward) {
+    return backward ? (gc_axis){c->oh, c->ih, c->kh, c->sh, c->ph, c->dh, 1}
+                    : (gc_axis){c->ih, c->oh, c->kh, c->sh, c->ph, c->dh, 0};
+}
+
+static inline gc_axis gc_axis_w(const ank_groupconv *c, int backward) {
+    return backward ? (gc_axis){c->ow, c->iw, c->kw, c->sw, c->pw, c->dw, 1}
+                    : (gc_axis){c->iw, c->ow, c->kw, c->sw, c->pw, c->dw, 0};
+}
+
+/// Several groups share a block.
+static inline int64_t gc_shared_lanes(const ank_groupconv *c) { return c->ic < c->b ? c->ic : 0; }
+
+/// Groups, or blocks of several groups: what is worked on without regard to the others.
+static inline int64_t gc_units(const ank_groupconv *c) {
+    return gc_shared_lanes(c) ? c->groups * c->ic / c->b : c->groups;
+}
+
+/// Floats of a unit's weights.
+static inline int64_t gc_unit_weights(const ank_groupconv *c) {
+    int64_t lanes = gc_shared_lanes(c), taps = c->kh * c->kw;
+    return lanes ? taps * lanes * c->b : taps * c->ic * c->oc;
+}
+
+static inline void gc_plan(gc_pass *pass, gc_run *rows, const ank_groupconv *c, int backward) {
+    gc_axis h = gc_axis_h(c, backward), w = gc_axis_w(c, backward);
+    int64_t lanes = gc_shared_lanes(c), b = c->b;
+    int64_t in = backward ? c->oc : c->ic, out = backward ? c->ic : c->oc;
+    pass->in_h = h.in, pass->out_h = h.out, pass->in_w = w.in, pass->out_w = w.out;
+    pass->lanes = lanes;
+    pass->in_blocks = lanes ? 1 : in / b, pass->out_blocks = lanes ? 1 : out / b;
+    pass->x_block = h.in * w.in * b, pass->y_block = h.out * w.out * b;
+    pass->x_image = c->groups * in * h.in * w.in, pass->y_image = c->groups * out * h.out * w.out;
+    pass->w_tap = lanes ? lanes * b : in * b, pass->w_block = c->kh * c->kw * in * b;
+    pass->kw = c->kw;
+    pass->step = backward ? c->sw : 1, pass->shift = backward ? 1 : c->sw;
+
+    for (int64_t o = 0; o < h.out; o++) rows[o] = gc_taps(&h, o);
+    pass->runs = 0;
+    for (int64_t residue = 0; residue < pass->step; residue++)
+        for (int64_t o = residue; o < w.out; o += pass->step) {
+            gc_run next = gc_taps(&w, o), *last = pass->run + pass->runs - 1;
+            if (o != residue && gc_continues(last, &next, pass->shift))
+                last->count++;
+            else
+                pass->run[pass->runs++] = next;
+        }
+
+    // Small images: one position of several samples makes whole tiles everywhere.
+    pass->batched = pass->gather = 0;
+    if (h.out * w.out > 144 || c->n < 4 || h.out * w.out * c->kh * c->kw > GC_MAX_ENTRIES) return;
+    pass->batched = 1;
+    int32_t entries = 0;
+    for (int64_t o = 0; o < h.out; o++)
+        for (int64_t r = 0; r < w.out; r++) {
+            gc_run column = gc_taps(&w, r);
+            pass->first[o * w.out + r] = entries;
+            for (int a = 0; a < rows[o].taps; a++)
+                for (int t = 0; t < column.taps; t++, entries++) {
+                    pass->x_offset[entries] = (int32_t)((rows[o].at[a] * w.in + column.at[t]) * b);
+                    pass->w_offset[entries] = (int32_t)((rows[o].k[a] * c->kw + column.k[t]) * pass->w_tap);
+                }
+        }
+    pass->first[h.out * w.out] = entries;
+    // Samples that lie a multiple of 2 KB apart share few sets of the first cache (8 ways of 4 KB): a tile's sources would
+    // throw each other out between the taps.
+    int64_t sample = pass->in_blocks * pass->x_block;
+    pass->gather = pass->x_image * (int64_t)sizeof(float) % 2048 == 0 && h.in * w.in > 1 && (sample + 16) * 12 <= GC_GATHER;
+}
+
+#endif

@@ -1,0 +1,56 @@
+// How work is shared among the threads of the pool.
+#ifndef ANK_SHARE_H
+#define ANK_SHARE_H
+#include <stdint.h>
+
+#include "ank_parallel.h"
+
+/// Below this many elements entering the pool costs more than it saves.
+enum { ANK_SMALL = 8192 };
+
+static inline void ank_run(int64_t elements, void (*body)(void *, int, int), void *context) {
+    if (elements < ANK_SMALL)
+        body(context, 0, 1);
+    else
+        ank_parallel(body, context);
+}
+
+/// The bounds of part `part` of `count` things in whole `grain`s.
+static inline void ank_bounds(int64_t count, int64_t grain, int64_t part, int64_t parts, int64_t *low, int64_t *high) {
+    int64_t grains = (count + grain - 1) / grain;
+    int64_t l = grains * part / parts * grain, h = grains * (part + 1) / parts * grain;
+    *low = l < count ? l : count;
+    *high = h < count ? h : count;
+}
+
+typedef struct {
+    int64_t c0, c1; ///< channel blocks
+    int64_t n0, n1; ///< samples
+    int64_t piece;  ///< which of `pieces` slices of the batch
+    int64_t pieces;
+} ank_share;
+
+/// Divides blocks x n among the parts. The batch is cut (into at most `limit` pieces) only where the blocks alone would leave
+/// a thread waiting, since sums over pieces need a second step. Depends on the shape and `parts` alone.
+static inline ank_share ank_divide(int64_t blocks, int64_t n, int64_t limit, int part, int parts) {
+    int64_t best = 0, columns = 1, pieces = 1;
+    for (int64_t c = parts < blocks ? parts : blocks; c >= 1; c--) {
+        int64_t p = parts / c;
+        if (p > limit) p = limit;
+        if (p > n) p = n;
+        if (p < 1) p = 1;
+        int64_t load = ((blocks + c - 1) / c) * ((n + p - 1) / p);
+        if (best == 0 || load * 10 < best * 9) {
+            best = load;
+            columns = c;
+            pieces = p;
+        }
+    }
+    ank_share share = {0, 0, 0, 0, part / columns, pieces};
+    if (share.piece >= pieces) return share;
+    ank_bounds(blocks, 1, part % columns, columns, &share.c0, &share.c1);
+    ank_bounds(n, 1, share.piece, pieces, &share.n0, &share.n1);
+    return share;
+}
+
+#endif

@@ -1,1 +1,0 @@
-int anneal_dnn_stub;

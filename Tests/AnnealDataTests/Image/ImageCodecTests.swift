@@ -1,0 +1,94 @@
+import AnnealCore
+import AnnealData
+import Foundation
+import Testing
+
+@Suite struct ImageCodecTests {
+    let decoder: ImageDecoder
+    init() throws { decoder = try ImageDecoder() }
+
+    @Test(arguments: [1, 3, 4]) func pngKeepsEveryPixel(channels: Int) throws {
+        let image = pattern(13, 7, channels)
+        let bytes = try image.encoded(as: .png(level: 6))
+        #expect(try decoder.decode(bytes, as: .asStored) == image)
+    }
+
+    @Test func jpegIsClose() throws {
+        let flat = Image(width: 24, height: 16, channels: 3, filledWith: 90)
+        #expect(try decoder.decode(try flat.encoded(as: .jpeg(quality: 95))) == flat)
+        let gray = try decoder.decode(try flat.encoded(as: .jpeg(quality: 95)), as: .gray)
+        #expect(gray == Image(width: 24, height: 16, channels: 1, filledWith: 90))
+        let small = try pattern(32, 32).encoded(as: .jpeg(quality: 20))
+        let large = try pattern(32, 32).encoded(as: .jpeg(quality: 95))
+        #expect(small.count < large.count)
+    }
+
+    @Test func coloursAndGrayAsOpenCVConvertsThem() throws {
+        let red = Image(width: 2, height: 1, channels: 3, pixels: [255, 0, 0, 0, 255, 0])
+        let bytes = try red.encoded(as: .png(level: 1))
+        let dark = try decoder.decode(bytes, as: .gray).pixels
+        #expect(dark == [76, 149])
+        #expect(try decoder.decode(bytes, as: .rgba).pixels == [255, 0, 0, 255, 0, 255, 0, 255])
+        let gray = Image(width: 2, height: 1, channels: 1, pixels: [5, 200])
+        #expect(try decoder.decode(try gray.encoded(as: .png(level: 1))).pixels == [5, 5, 5, 200, 200, 200])
+        let clear = Image(width: 1, height: 1, channels: 4, pixels: [10, 20, 30, 0])
+        #expect(try decoder.decode(try clear.encoded(as: .png(level: 1))).pixels == [10, 20, 30])
+    }
+
+    @Test func otherBytesAreRefused() {
+        #expect(message { _ = try decoder.decode([]) }.contains("neither a JPEG nor a PNG"))
+        #expect(message { _ = try decoder.decode(Array("GIF89a".utf8)) }.contains("6 bytes"))
+        #expect(message { _ = try pattern(2, 2, 4).encoded(as: .jpeg(quality: 90)) }.contains("cannot be a JPEG"))
+    }
+
+    @Test func truncatedImagesAreErrors() throws {
+        for encoding in [ImageEncoding.png(level: 3), .jpeg(quality: 90)] {
+            let bytes = try pattern(40, 40).encoded(as: encoding)
+            for length in stride(from: 1, to: bytes.count, by: 37) {
+                #expect(throws: AnnealError.self) { _ = try decoder.decode(Array(bytes.prefix(length))) }
+            }
+            #expect(try decoder.decode(bytes).width == 40, "the decoder works on after errors")
+        }
+    }
+
+    /// Headers that promise more pixels than a machine has memory for.
+    @Test func bombsAreRefused() throws {
+        var png = try pattern(4, 4).encoded(as: .png(level: 1))
+        // The header's CRC is checked first: a real one for 60000 x 60000 RGB.
+        let header: [UInt8] = [0x49, 0x48, 0x44, 0x52, 0, 0, 0xEA, 0x60, 0, 0, 0xEA, 0x60, 8, 2, 0, 0, 0]
+        png.replaceSubrange(12..<29, with: header)
+        let sum = crc(header)
+        for i in 0..<4 { png[29 + i] = UInt8(truncatingIfNeeded: sum >> UInt32(24 - 8 * i)) }
+        #expect(message { _ = try decoder.decode(png) }.contains("60000 x 60000"))
+
+        var jpeg = try pattern(4, 4).encoded(as: .jpeg(quality: 90))
+        let frame = try #require(jpeg.indices.dropLast().first { jpeg[$0] == 0xFF && jpeg[$0 + 1] == 0xC0 })
+        jpeg.replaceSubrange((frame + 5)..<(frame + 9), with: [0xF0, 0x00, 0xF0, 0x00])
+        #expect(message { _ = try decoder.decode(jpeg) }.contains("61440 x 61440"))
+    }
+
+    @Test func damagedImagesNeverCrash() throws {
+        var random = Random(seed: 2, purpose: .test)
+        let images = [
+            try pattern(21, 17).encoded(as: .png(level: 3)), try pattern(16, 16, 4).encoded(as: .png(level: 3)),
+            try pattern(21, 17).encoded(as: .jpeg(quality: 80)), try pattern(33, 9, 1).encoded(as: .jpeg(quality: 80)),
+        ]
+        for round in 0..<2000 {
+            var bytes = images[round % images.count]
+            for _ in 0...random.below(6) { bytes[random.below(bytes.count)] = UInt8(random.below(256)) }
+            let channels: [Image.Channels] = [.gray, .rgb, .rgba, .asStored]
+            do {
+                _ = try decoder.decode(bytes, as: channels[random.below(4)])
+            } catch is AnnealError {}
+        }
+    }
+
+    private func crc(_ bytes: [UInt8]) -> UInt32 {
+        var sum: UInt32 = 0xFFFF_FFFF
+        for byte in bytes {
+            sum ^= UInt32(byte)
+            for _ in 0..<8 { sum = sum & 1 == 1 ? 0xEDB8_8320 ^ sum >> 1 : sum >> 1 }
+        }
+        return ~sum
+    }
+}
