@@ -54,7 +54,9 @@ private func compare(
     let fields = CaseFields(json: json), tolerance = Tolerance(json: json)
     let model = try CaseParameters(names, arrays)
     for step in 1...max(1, try fields.get("steps", NSNumber.self).intValue) {
-        for (index, name) in names.enumerated() { try model.setGradient(index, try arrays.tensor("grad:\(step):\(name)")) }
+        for (index, name) in names.enumerated() {
+            try model.setGradient(index, try arrays.tensor("grad:\(step):\(name)"))
+        }
         try optimizer.step(model.parameters)
         let lines = try names.indices.map { index in
             tolerance.mismatch(

@@ -55,7 +55,8 @@ import Testing
 
     @Test func crossEntropy() throws {
         let metric = CrossEntropy()
-        #expect(close(try value(metric, labels: [1, 0], outputs: outputs, rows: 2, classes: 3), -(log(0.7) + log(0.4)) / 2))
+        #expect(
+            close(try value(metric, labels: [1, 0], outputs: outputs, rows: 2, classes: 3), -(log(0.7) + log(0.4)) / 2))
         #expect(close(try value(metric, labels: [0], outputs: [0, 1], classes: 2), -log(1e-12)))
         #expect(metric.name == "cross-entropy" && CrossEntropy.negativeLogLikelihood().name == "nll-loss")
         for label: Float in [3, -1, .nan] {
@@ -64,8 +65,13 @@ import Testing
     }
 
     @Test func perplexity() throws {
-        #expect(close(try value(Perplexity(), labels: [1, 0], outputs: outputs, rows: 2, classes: 3), 1 / (0.28).squareRoot()))
-        #expect(close(try value(Perplexity(ignoreLabel: 0), labels: [1, 0], outputs: outputs, rows: 2, classes: 3), 1 / 0.7))
+        #expect(
+            close(
+                try value(Perplexity(), labels: [1, 0], outputs: outputs, rows: 2, classes: 3), 1 / (0.28).squareRoot())
+        )
+        #expect(
+            close(
+                try value(Perplexity(ignoreLabel: 0), labels: [1, 0], outputs: outputs, rows: 2, classes: 3), 1 / 0.7))
         #expect(try value(Perplexity(ignoreLabel: 0), labels: [0], outputs: [1], classes: 1).isNaN)
     }
 
@@ -84,7 +90,9 @@ import Testing
         let outputs: [Float] = [0, 1, 0, 1, 0, 1, 1, 0, 1, 0], labels: [Float] = [1, 0, 1, 1, 0]
         #expect(close(try value(BinaryMetric(.f1), labels: labels, outputs: outputs, classes: 2), 2.0 / 3))
         #expect(close(try value(BinaryMetric(.mcc), labels: labels, outputs: outputs, classes: 2), 1.0 / 6))
-        #expect(close(try value(BinaryMetric(.mcc, average: .micro), labels: labels, outputs: outputs, classes: 2), 1.0 / 6))
+        #expect(
+            close(try value(BinaryMetric(.mcc, average: .micro), labels: labels, outputs: outputs, classes: 2), 1.0 / 6)
+        )
         #expect(close(try value(ClassCorrelation(), labels: labels, outputs: outputs, classes: 2), 1.0 / 6))
         #expect(throws: AnnealError.self) {
             try value(BinaryMetric(.f1), labels: [0, 1, 2], outputs: [0, 1, 0, 1, 0, 1], classes: 2)
@@ -106,7 +114,8 @@ import Testing
         try micro.update(labels: [3], outputs: [5], classes: 1)
         // x 1 2 3, y 1 0 5: covariance 4, variances 2 and 14.
         #expect(close(micro.value, 4 / 28.0.squareRoot()))
-        #expect(try value(ClassCorrelation(), labels: [0, 1, 2], outputs: [1, 0, 0, 0, 1, 0, 0, 0, 1], classes: 3) == 1)
+        #expect(
+            try value(ClassCorrelation(), labels: [0, 1, 2], outputs: [1, 0, 0, 0, 1, 0, 0, 0, 1], classes: 3) == 1)
         #expect(throws: AnnealError.self) { try value(ClassCorrelation(), labels: [1e8], outputs: [1, 0], classes: 2) }
     }
 
@@ -119,7 +128,10 @@ import Testing
                 try both.update(MetricBatch(labels: labels, outputs: outputs, rows: 3, classes: 3))
             }
         }
-        #expect(both.results == [MetricValue(name: "accuracy", value: 2.0 / 3), MetricValue(name: "top_k_accuracy_2", value: 1)])
+        #expect(
+            both.results == [
+                MetricValue(name: "accuracy", value: 2.0 / 3), MetricValue(name: "top_k_accuracy_2", value: 1),
+            ])
         both.reset()
         #expect(both.results[0].value.isNaN)
     }

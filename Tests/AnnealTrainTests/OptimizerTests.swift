@@ -6,7 +6,9 @@ import Testing
 
 @Suite struct OptimizerTests {
     /// 1 - l*d*w: what is left after a step of plain SGD with gradient 0.
-    private func decays(_ names: [String], _ rule: any OptimizerRule, _ multipliers: Multipliers = Multipliers()) throws -> [Float] {
+    private func decays(_ names: [String], _ rule: any OptimizerRule, _ multipliers: Multipliers = Multipliers()) throws
+        -> [Float]
+    {
         let model = TestParameters(names.map { ($0, [1]) })
         let settings = OptimizerSettings(learningRate: 0.5, weightDecay: 0.5, multipliers: multipliers)
         try Optimizer(rule, settings: settings).step(model.parameters)

@@ -102,7 +102,8 @@ import Testing
         for (gradient, expected) in zip([Float(0.5), -0.25], numbers.after) {
             model.setGradient(0, [gradient])
             try optimizer.step(model.parameters)
-            #expect(abs(Double(model[0][0]) - expected) < 3e-6 * max(1, abs(expected)), "\(model[0][0]), not \(expected)")
+            #expect(
+                abs(Double(model[0][0]) - expected) < 3e-6 * max(1, abs(expected)), "\(model[0][0]), not \(expected)")
         }
     }
 }

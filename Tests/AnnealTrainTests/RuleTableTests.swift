@@ -58,7 +58,8 @@ import Testing
     }
 
     private static let start = [
-        ("a_weight", noise(30_010, 1)), ("a_bias", noise(10, 2)), ("b_gamma", noise(70, 3)), ("c_weight", noise(9_000, 4)),
+        ("a_weight", noise(30_010, 1)), ("a_bias", noise(10, 2)), ("b_gamma", noise(70, 3)),
+        ("c_weight", noise(9_000, 4)),
     ]
 
     private static func decay(_ rule: RuleCase) -> Double { rule.label == "groupadagrad" ? 0 : 0.01 }

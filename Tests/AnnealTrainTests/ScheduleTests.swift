@@ -10,7 +10,9 @@ import Testing
 
     private func expectClose(_ values: [Double], _ expected: [Double]) {
         #expect(values.count == expected.count)
-        for (value, wanted) in zip(values, expected) { #expect(abs(value - wanted) < 1e-12, "\(values), not \(expected)") }
+        for (value, wanted) in zip(values, expected) {
+            #expect(abs(value - wanted) < 1e-12, "\(values), not \(expected)")
+        }
     }
 
     @Test func factor() throws {
@@ -51,7 +53,8 @@ import Testing
     }
 
     @Test func oneCycle() throws {
-        let schedule = try OneCycleScheduler(maxUpdate: 10, baseRate: 1, riseShare: 0.5, division: 10, finalDivision: 10)
+        let schedule = try OneCycleScheduler(
+            maxUpdate: 10, baseRate: 1, riseShare: 0.5, division: 10, finalDivision: 10)
         // Rising to step 4 (update 5), then falling to step 9 (update 10).
         expectClose(rates(schedule, [1, 3, 5, 10, 99]), [0.1, 0.55, 1, 0.01, 0.01])
         let linear = try OneCycleScheduler(
@@ -111,7 +114,9 @@ import Testing
         #expect(throws: AnnealError.self) { try FactorScheduler(step: 1, factor: 2) }
         #expect(throws: AnnealError.self) { try PolyScheduler(maxUpdate: 0) }
         #expect(throws: AnnealError.self) { try CosineScheduler(maxUpdate: 3, warmUp: WarmUp(steps: 3)) }
-        #expect(throws: AnnealError.self) { try FactorScheduler(step: 1, baseRate: 0.1, warmUp: WarmUp(steps: 1, beginRate: 1)) }
+        #expect(throws: AnnealError.self) {
+            try FactorScheduler(step: 1, baseRate: 0.1, warmUp: WarmUp(steps: 1, beginRate: 1))
+        }
         #expect(throws: AnnealError.self) { try Schedules.make("StepScheduler", [:]) }
         #expect(throws: AnnealError.self) { try Schedules.make("PolyScheduler", ["max_update": 3, "power": 1]) }
         #expect(try Schedules.make("PolyScheduler", ["max_update": 3, "pwr": 1]).rate(at: 3) == 0)

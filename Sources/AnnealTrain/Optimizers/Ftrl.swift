@@ -1,14 +1,15 @@
 import AnnealCore
 
-/// Follow the regularised leader (McMahan et al. 2013, "Ad click prediction: a view from the trenches"); MXNet's `ftrl`.
+/// Follow the regularised leader (McMahan et al. 2013, "Ad click prediction: a view from the trenches"); MXNet's
+/// `ftrl`.
 ///
 ///     G = C(r*g)
 ///     z = z + G - (sqrt(n + G²) - sqrt(n))*w/l
 ///     n = n + G²
 ///     w = (sign(z)*lamda1 - z) / ((beta + sqrt(n))/l + d)   where |z| > lamda1, else 0
 ///
-/// States: z, n. A rate of 0, by which MXNet divides, changes nothing. MXNet's defaults: lamda1 0.01, learning rate 0.1,
-/// beta 1. Its rate does not replace a schedule's base.
+/// States: z, n. A rate of 0, by which MXNet divides, changes nothing. MXNet's defaults: lamda1 0.01, learning rate
+/// 0.1, beta 1. Its rate does not replace a schedule's base.
 public struct Ftrl: OptimizerRule {
     public static let name = "ftrl"
     public static let standardLearningRate: Double? = 0.1

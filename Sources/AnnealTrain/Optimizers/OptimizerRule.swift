@@ -8,8 +8,8 @@ import CAnnealKernels
 /// slices, on several threads at once.
 ///
 /// In the formulas of the rules, `l` is the learning rate and `d` the weight decay with the parameter's multipliers,
-/// `r` is `rescale_grad`, `C` clips to ±`clip_gradient`, `g` is the gradient, `t` counts the parameter's updates from 1.
-/// Where MXNet rounds a constant to float32, the rules round it too: 1 - 0.999 is not 0.001 there.
+/// `r` is `rescale_grad`, `C` clips to ±`clip_gradient`, `g` is the gradient, `t` counts the parameter's updates from
+/// 1. Where MXNet rounds a constant to float32, the rules round it too: 1 - 0.999 is not 0.001 there.
 public protocol OptimizerRule: Sendable {
     /// MXNet's registered name, e.g. `sgd`.
     static var name: String { get }
