@@ -32,7 +32,7 @@ let package = Package(
         .target(name: "AnnealNetworks", dependencies: ["AnnealGraph"]),
         .target(name: "AnnealData", dependencies: ["AnnealCore", "CAnnealImage"]),
         .target(name: "AnnealEngine", dependencies: ["AnnealGraph", "COneDNN", "CAnnealKernels"]),
-        .target(name: "AnnealTrain", dependencies: ["AnnealEngine"]),
+        .target(name: "AnnealTrain", dependencies: ["AnnealEngine", "CAnnealKernels"]),
         .target(name: "AnnealReport", dependencies: ["AnnealTrain", "CCairo"]),
         .target(
             name: "Anneal",

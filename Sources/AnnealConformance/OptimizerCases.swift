@@ -10,7 +10,8 @@ func checkOptimizer(_ folder: String, _ json: [String: Any]) throws -> CaseOutco
     let names: [String] = try fields.get("names")
     let name: String = try fields.get("optimizer")
     var kwargs = json["kwargs"] as? [String: Any] ?? [:]
-    // The case of the operator adamw_update names its arguments.
+    // The operator adamw_update has other names, and knows nothing of parameters' names: all of them decay.
+    let isOperator = kwargs["lr"] != nil
     if let rate = kwargs.removeValue(forKey: "lr") { kwargs["learning_rate"] = rate }
     // MXNet's cases update the parameters one by one.
     if name == "lars" { kwargs["corrected_parameters"] = 1 }
@@ -31,6 +32,7 @@ func checkOptimizer(_ folder: String, _ json: [String: Any]) throws -> CaseOutco
         }
     }
     var multipliers = Multipliers()
+    if isOperator { for name in names { multipliers.weightDecay[name] = 1 } }
     if let file = json["symbol"] as? String {
         multipliers = try Multipliers(symbol: try Symbol.load("\(folder)/\(file)"))
     }
@@ -52,7 +54,9 @@ private func compare(
     let fields = CaseFields(json: json), tolerance = Tolerance(json: json)
     let model = try CaseParameters(names, arrays)
     for step in 1...max(1, try fields.get("steps", NSNumber.self).intValue) {
-        for (index, name) in names.enumerated() { try model.setGradient(index, try arrays.tensor("grad:\(step):\(name)")) }
+        for (index, name) in names.enumerated() {
+            try model.setGradient(index, try arrays.tensor("grad:\(step):\(name)"))
+        }
         try optimizer.step(model.parameters)
         let lines = try names.indices.map { index in
             tolerance.mismatch(

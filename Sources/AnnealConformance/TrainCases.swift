@@ -17,7 +17,6 @@ public func checkTrainCase(kind: String, folder: String, json: [String: Any]) th
     }
 }
 
-
 /// Reads fields of a `case.json`; the error names the field.
 struct CaseFields {
     let json: [String: Any]
@@ -84,11 +83,13 @@ private func checkFitSchedule(_ json: [String: Any]) throws -> CaseOutcome {
     let first = number("load_epoch").map { Int($0) } ?? 0, epochs: NSNumber = try flags.get("num_epochs")
     let fit = try fitSchedule(
         lr: try flags.get("lr", NSNumber.self).doubleValue, factor: number("lr_factor"),
-        stepEpochs: flags.json["lr_step_epochs"] as? String, numExamples: try flags.get("num_examples", NSNumber.self).intValue,
+        stepEpochs: flags.json["lr_step_epochs"] as? String,
+        numExamples: try flags.get("num_examples", NSNumber.self).intValue,
         batchSize: try flags.get("batch_size", NSNumber.self).intValue, loadEpoch: first, numEpochs: epochs.intValue,
         workers: number("num_workers").map { Int($0) } ?? 1)
     // As the optimizer of a run would ask it.
-    let optimizer = Optimizer(SGD(), settings: OptimizerSettings(learningRate: fit.learningRate, schedule: fit.schedule))
+    let optimizer = Optimizer(
+        SGD(), settings: OptimizerSettings(learningRate: fit.learningRate, schedule: fit.schedule))
     let epochNumbers = 0..<max(0, epochs.intValue - first)
     let tolerance = Tolerance(json: json)
     var lines = [

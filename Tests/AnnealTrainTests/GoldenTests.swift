@@ -20,7 +20,8 @@ import Testing
     }
 
     private func check(_ root: URL, atLeast: Int) throws {
-        let files = FileManager.default.enumerator(at: root, includingPropertiesForKeys: nil)?.allObjects as? [URL] ?? []
+        let files =
+            FileManager.default.enumerator(at: root, includingPropertiesForKeys: nil)?.allObjects as? [URL] ?? []
         var passed = 0
         for file in files.filter({ $0.lastPathComponent == "case.json" }).sorted(by: { $0.path < $1.path }) {
             let json = try #require(

@@ -27,7 +27,8 @@ public enum Initializers {
 
     /// An initializer as the attribute `__init__` has it: `["constant", {"value": 2.5}]`.
     public static func make(json: String) throws -> any Initializer {
-        guard let list = try? JSONSerialization.jsonObject(with: Data(json.utf8)) as? [Any], let name = list.first as? String,
+        guard let list = try? JSONSerialization.jsonObject(with: Data(json.utf8)) as? [Any],
+            let name = list.first as? String,
             list.count <= 2
         else {
             // MXNet also takes a bare name.

@@ -1,6 +1,7 @@
 import AnnealCore
 
-/// Glorot and Bengio 2010, "Understanding the difficulty of training deep feedforward neural networks"; MXNet's `xavier`.
+/// Glorot and Bengio 2010, "Understanding the difficulty of training deep feedforward neural networks"; MXNet's
+/// `xavier`.
 ///
 /// scale = sqrt(magnitude / factor), where factor is fan_in = shape[1] * prod(shape[2:]), fan_out = shape[0] *
 /// prod(shape[2:]) or their average; values are uniform in ±scale or normal with deviation scale. MXNet's defaults:

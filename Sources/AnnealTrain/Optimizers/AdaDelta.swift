@@ -43,7 +43,7 @@ public struct AdaDelta: OptimizerRule {
         slice.update { w, g, a, b in
             let gradient = clip(r * g, bound)
             a = rho * a + rest * gradient * gradient
-            let delta = (b + epsilon).squareRoot() / (a + epsilon).squareRoot() * gradient
+            let delta = root(b + epsilon) / root(a + epsilon) * gradient
             b = rho * b + rest * delta * delta
             w -= rate * (delta + d * w)
         }

@@ -23,7 +23,7 @@ public struct AdaGrad: OptimizerRule {
         slice.update { w, g, h in
             let gradient = clip(r * g, bound)
             h += gradient * gradient
-            w -= l * (gradient / (h + epsilon).squareRoot() + d * w)
+            w -= l * (gradient / root(h + epsilon) + d * w)
         }
     }
 }

@@ -40,7 +40,7 @@ public struct Adam: OptimizerRule {
             let gradient = clip(r * g + d * w, bound)
             m = beta1 * m + rest1 * gradient
             v = beta2 * v + rest2 * gradient * gradient
-            w -= l * m / (v.squareRoot() + epsilon)
+            w -= l * m / (root(v) + epsilon)
         }
     }
 

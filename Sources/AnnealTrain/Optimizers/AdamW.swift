@@ -63,7 +63,7 @@ public struct AdamW: OptimizerRule {
             let gradient = clip(r * g, bound)
             m = beta1 * m + rest1 * gradient
             v = beta2 * v + rest2 * (gradient * gradient)
-            w -= l * m / (v.squareRoot() * scale + epsilon) + d * w
+            w -= l * m / (root(v) * scale + epsilon) + d * w
         }
     }
 }

@@ -9,7 +9,8 @@ import Foundation
 ///     z = beta1*z + (1-beta1)*G - (D' - beta1*D)*w
 ///     w = -z/D',  D = D'
 ///
-/// States: D, v, z. MXNet's defaults: learning rate 0.01, beta1 0.6, beta2 0.999, epsilon 1e-8.
+/// States: D, v, z. A rate of 0, by which MXNet divides, changes nothing. MXNet's defaults: learning rate 0.01,
+/// beta1 0.6, beta2 0.999, epsilon 1e-8.
 public struct FTML: OptimizerRule {
     public static let name = "ftml"
 
@@ -35,11 +36,12 @@ public struct FTML: OptimizerRule {
         let bound = step.bound, d = step.d, r = step.r
         let beta1 = Float(beta1), beta2 = Float(beta2), epsilon = Float(epsilon)
         let rest1 = 1 - beta1, rest2 = 1 - beta2
+        guard step.learningRate != 0 else { return }
         let factor = (1 - pow(beta1, Float(step.update))) / step.l, correction = 1 - pow(beta2, Float(step.update))
         slice.update { w, g, dOld, v, z in
             let gradient = clip(r * g + d * w, bound)
             v = beta2 * v + rest2 * (gradient * gradient)
-            let dNew = factor * ((v / correction).squareRoot() + epsilon)
+            let dNew = factor * (root(v / correction) + epsilon)
             z = beta1 * z + rest1 * gradient - (dNew - beta1 * dOld) * w
             dOld = dNew
             w = -z / dNew

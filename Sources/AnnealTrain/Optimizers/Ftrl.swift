@@ -1,13 +1,15 @@
 import AnnealCore
 
-/// Follow the regularised leader (McMahan et al. 2013, "Ad click prediction: a view from the trenches"); MXNet's `ftrl`.
+/// Follow the regularised leader (McMahan et al. 2013, "Ad click prediction: a view from the trenches"); MXNet's
+/// `ftrl`.
 ///
 ///     G = C(r*g)
 ///     z = z + G - (sqrt(n + G²) - sqrt(n))*w/l
 ///     n = n + G²
 ///     w = (sign(z)*lamda1 - z) / ((beta + sqrt(n))/l + d)   where |z| > lamda1, else 0
 ///
-/// States: z, n. MXNet's defaults: lamda1 0.01, learning rate 0.1, beta 1. Its rate does not replace a schedule's base.
+/// States: z, n. A rate of 0, by which MXNet divides, changes nothing. MXNet's defaults: lamda1 0.01, learning rate
+/// 0.1, beta 1. Its rate does not replace a schedule's base.
 public struct Ftrl: OptimizerRule {
     public static let name = "ftrl"
     public static let standardLearningRate: Double? = 0.1
@@ -29,13 +31,15 @@ public struct Ftrl: OptimizerRule {
 
     public func update(_ slice: ParameterSlice, _ step: StepContext) {
         let bound = step.bound, l = step.l, d = step.d, r = step.r, lambda1 = Float(lambda1), beta = Float(beta)
+        guard l != 0 else { return }
         slice.update { w, g, z, n in
             let gradient = clip(r * g, bound)
             let sum = n + gradient * gradient
-            z += gradient - (sum.squareRoot() - n.squareRoot()) * w / l
+            z += gradient - (root(sum) - root(n)) * w / l
             n = sum
-            let moved = (sign(z) * lambda1 - z) / ((beta + n.squareRoot()) / l + d)
-            w = abs(z) > lambda1 ? moved : 0
+            let moved = (sign(z) * lambda1 - z) / ((beta + root(n)) / l + d)
+            // Multiplied, so that a NaN in z shows.
+            w = moved * (abs(z) > lambda1 ? 1 : 0)
         }
     }
 }

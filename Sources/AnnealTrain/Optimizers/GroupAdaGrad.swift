@@ -43,7 +43,7 @@ public struct GroupAdaGrad: OptimizerRule {
             let mean = Float(squares.0 / Double(step.rowLength))
             row.update { w, g, h in
                 h += mean
-                w -= l * clip(r * g, bound) / (h + epsilon).squareRoot()
+                w -= l * clip(r * g, bound) / root(h + epsilon)
             }
             start += step.rowLength
         }

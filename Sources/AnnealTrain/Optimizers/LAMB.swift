@@ -53,7 +53,7 @@ public struct LAMB: OptimizerRule {
 
         @inline(__always)
         func callAsFunction(_ w: Float, _ m: Float, _ v: Float) -> Float {
-            (m / correction1) / ((v / correction2).squareRoot() + epsilon) + d * w
+            (m / correction1) / (root(v / correction2) + epsilon) + d * w
         }
     }
 

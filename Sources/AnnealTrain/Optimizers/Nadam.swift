@@ -10,7 +10,8 @@ import Foundation
 ///     w = w - l * ((1-m0)*G/(1-S) + m1*m/(1-S*m1)) / (sqrt(v/(1-beta2^t)) + eps)
 ///
 /// S is one number of the whole optimizer in MXNet: it shrinks at every update of every parameter, so their order
-/// and number matter. MXNet's defaults: learning rate 0.001, beta1 0.9, beta2 0.999, epsilon 1e-8, schedule_decay 0.004.
+/// and number matter. MXNet's defaults: learning rate 0.001, beta1 0.9, beta2 0.999, epsilon 1e-8, schedule_decay
+/// 0.004.
 public struct Nadam: OptimizerRule {
     public static let name = "nadam"
     public static let standardLearningRate: Double? = 0.001
@@ -56,7 +57,7 @@ public struct Nadam: OptimizerRule {
             let gradient = clip(r * g + d * w, bound)
             m = beta1 * m + rest1 * gradient
             v = beta2 * v + rest2 * gradient * gradient
-            w -= l * (ofGradient * gradient + ofMomentum * m) / ((v / correction).squareRoot() + epsilon)
+            w -= l * (ofGradient * gradient + ofMomentum * m) / (root(v / correction) + epsilon)
         }
     }
 }

@@ -30,7 +30,9 @@ public struct OptimizerArray: Sendable, Equatable {
 
     /// The array of that file name; nil if it is not one.
     public init?(name: String, values: [Float]) {
-        guard let colon = name.lastIndex(of: ":"), let index = Int(name[name.index(after: colon)...]) else { return nil }
+        guard let colon = name.lastIndex(of: ":"), let index = Int(name[name.index(after: colon)...]) else {
+            return nil
+        }
         self.init(parameter: String(name[..<colon]), index: index, values: values)
     }
 }
@@ -75,7 +77,8 @@ extension Optimizer {
         }
         guard Set(snapshot.counts.keys) == Set(entries.keys) else {
             let odd = Set(snapshot.counts.keys).symmetricDifference(entries.keys).sorted()
-            throw AnnealError("optimizer state", "is not of this model: \(odd.joined(separator: ", ")) on one side only")
+            throw AnnealError(
+                "optimizer state", "is not of this model: \(odd.joined(separator: ", ")) on one side only")
         }
         var sources: [String: OptimizerArray] = [:]
         for array in arrays { sources[array.name] = array }

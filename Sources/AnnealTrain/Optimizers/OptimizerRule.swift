@@ -1,4 +1,5 @@
 import AnnealCore
+import CAnnealKernels
 
 /// How a weight follows from its gradient: one of MXNet's optimizers, without its state.
 ///
@@ -7,8 +8,8 @@ import AnnealCore
 /// slices, on several threads at once.
 ///
 /// In the formulas of the rules, `l` is the learning rate and `d` the weight decay with the parameter's multipliers,
-/// `r` is `rescale_grad`, `C` clips to ±`clip_gradient`, `g` is the gradient, `t` counts the parameter's updates from 1.
-/// Where MXNet rounds a constant to float32, the rules round it too: 1 - 0.999 is not 0.001 there.
+/// `r` is `rescale_grad`, `C` clips to ±`clip_gradient`, `g` is the gradient, `t` counts the parameter's updates from
+/// 1. Where MXNet rounds a constant to float32, the rules round it too: 1 - 0.999 is not 0.001 there.
 public protocol OptimizerRule: Sendable {
     /// MXNet's registered name, e.g. `sgd`.
     static var name: String { get }
@@ -130,3 +131,7 @@ func clip(_ x: Float, _ bound: Float) -> Float { min(max(x, -bound), bound) }
 /// -1, 0 or 1.
 @inline(__always)
 func sign(_ x: Float) -> Float { x > 0 ? 1 : (x < 0 ? -1 : 0) }
+
+/// The square root, in a form that loops are vectorised with.
+@inline(__always)
+func root(_ x: Float) -> Float { ank_sqrt(x) }

@@ -49,14 +49,14 @@ public struct RMSProp: OptimizerRule {
                 let gradient = clip(r * g + d * w, bound)
                 n = rest1 * gradient * gradient + gamma1 * n
                 average = rest1 * gradient + gamma1 * average
-                delta = gamma2 * delta - l * gradient / (n - average * average + epsilon).squareRoot()
+                delta = gamma2 * delta - l * gradient / root(n - average * average + epsilon)
                 w = clip(w + delta, limit)
             }
         } else {
             slice.update { w, g, n in
                 let gradient = clip(r * g + d * w, bound)
                 n = rest1 * (gradient * gradient) + gamma1 * n
-                w = clip(w - l * (gradient / (n + epsilon).squareRoot()), limit)
+                w = clip(w - l * (gradient / root(n + epsilon)), limit)
             }
         }
     }

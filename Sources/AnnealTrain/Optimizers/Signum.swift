@@ -5,8 +5,9 @@ import AnnealCore
 ///     m = momentum*m - (1-momentum)*(d*w + C(r*g))
 ///     w = (1 - l*wd_lh)*w + l*sign(m)
 ///
-/// Without momentum it is signSGD: w = (1 - l*d)*w - l*sign(g); scale and clip do not change a sign, and `wd_lh` is not
-/// used. MXNet's defaults: learning rate 0.01, momentum 0.9, wd_lh 0 (decay apart from the gradient, arXiv:1711.05101).
+/// Without momentum it is signSGD: w = (1 - l*(d + wd_lh))*w - l*sign(g); scale and clip do not change a sign. (MXNet
+/// takes no wd_lh there.) MXNet's defaults: learning rate 0.01, momentum 0.9, wd_lh 0 (decay apart from the gradient,
+/// Loshchilov and Hutter 2019, arXiv:1711.05101).
 public struct Signum: OptimizerRule {
     public static let name = "signum"
     public static let standardLearningRate: Double? = 0.01
@@ -30,7 +31,7 @@ public struct Signum: OptimizerRule {
     public func update(_ slice: ParameterSlice, _ step: StepContext) {
         let l = step.l
         guard momentum != 0 else {
-            let keep = 1 - l * step.d
+            let keep = 1 - l * (step.d + Float(decoupledDecay))
             return slice.update { w, g in w = keep * w - l * sign(g) }
         }
         let bound = step.bound, r = step.r, momentum = Float(momentum), rest = 1 - momentum

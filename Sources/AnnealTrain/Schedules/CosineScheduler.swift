@@ -1,8 +1,8 @@
 import AnnealCore
 import Foundation
 
-/// MXNet's `CosineScheduler`: final + (base - final) * (1 + cos(pi * k/K)) / 2, with k the updates since the warm-up and
-/// K those from there to `maxUpdate`; the final rate after that. Loshchilov and Hutter 2017, arXiv:1608.03983, without
+/// MXNet's `CosineScheduler`: final + (base - final) * (1 + cos(pi * k/K)) / 2, with k the updates since the warm-up
+/// and K those from there to `maxUpdate`; the final rate after that. Loshchilov and Hutter 2017, arXiv:1608.03983, without
 /// restarts.
 ///
 /// An optimizer's own learning rate does not replace this base: MXNet keeps the one that the schedule was made with.

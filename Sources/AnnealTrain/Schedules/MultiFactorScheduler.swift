@@ -41,5 +41,7 @@ public struct MultiFactorScheduler: LearningRateSchedule {
 }
 
 func checkFactor(_ factor: Double, _ place: String) throws {
-    guard factor <= 1 else { throw AnnealError(place, "has factor \(factor), which raises the rate", mend: "give at most 1") }
+    guard factor <= 1 else {
+        throw AnnealError(place, "has factor \(factor), which raises the rate", mend: "give at most 1")
+    }
 }

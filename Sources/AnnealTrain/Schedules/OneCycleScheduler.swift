@@ -22,7 +22,9 @@ public struct OneCycleScheduler: LearningRateSchedule {
         maxUpdate: Int, baseRate: Double, riseShare: Double = 0.3, division: Double = 25, finalDivision: Double = 1e4,
         linear: Bool = false
     ) throws {
-        guard maxUpdate >= 2 else { throw AnnealError(Self.name, "ends at update \(maxUpdate)", mend: "give at least 2") }
+        guard maxUpdate >= 2 else {
+            throw AnnealError(Self.name, "ends at update \(maxUpdate)", mend: "give at least 2")
+        }
         guard (0...1).contains(riseShare) else {
             throw AnnealError(Self.name, "rises for \(riseShare) of the updates", mend: "give a share from 0 to 1")
         }

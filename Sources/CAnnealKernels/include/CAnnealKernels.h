@@ -3,5 +3,6 @@
 #include "ank_elementwise.h"
 #include "ank_groupconv.h"
 #include "ank_layout.h"
+#include "ank_math.h"
 #include "ank_parallel.h"
 #include "ank_pooling.h"
