@@ -49,7 +49,9 @@ ANK_INLINE void ANK(gc_block)(const int P, const int outs, const gc_pass *pass, 
                 if (outs == 2) w1 = LOAD(wi + w_block + i * ANK_B);
 #pragma clang loop unroll(full)
                 for (int p = 0; p < P; p++) {
-                    GC_ORDER(q[p / 3], acc[outs - 1][p > 0 ? p - 1 : P - 1]);
+                    const int before = p > 0 ? p - 1 : P - 1;
+                    if (outs == 2) GC_ORDER(q[p / 3], acc[1][before]);
+                    GC_ORDER(q[p / 3], acc[0][before]);
                     float v = q[p / 3][(p % 3) * xs + i];
                     acc[0][p] = w0 * v + acc[0][p];
                     if (outs == 2) acc[1][p] = w1 * v + acc[1][p];
