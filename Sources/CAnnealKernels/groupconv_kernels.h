@@ -49,9 +49,8 @@ ANK_INLINE void ANK(gc_block)(const int P, const int outs, const gc_pass *pass, 
                 if (outs == 2) w1 = LOAD(wi + w_block + i * ANK_B);
 #pragma clang loop unroll(full)
                 for (int p = 0; p < P; p++) {
-                    const int before = p > 0 ? p - 1 : P - 1;
-                    if (outs == 2) GC_ORDER(q[p / 3], acc[1][before]);
-                    GC_ORDER(q[p / 3], acc[0][before]);
+                    if (outs == 2) GC_ORDER(q[p / 3], acc[1][p > 0 ? p - 1 : P - 1]);
+                    GC_ORDER(q[p / 3], acc[0][p > 0 ? p - 1 : P - 1]);
                     float v = q[p / 3][(p % 3) * xs + i];
                     acc[0][p] = w0 * v + acc[0][p];
                     if (outs == 2) acc[1][p] = w1 * v + acc[1][p];
@@ -197,8 +196,37 @@ static void ANK(gc_line)(int64_t count, GC_PARAMETERS) {
     }
 }
 
+/// One unit of one sample: tiles along rows, but along columns at the edges, where rows have runs of one position.
+static void ANK(gc_image)(const gc_pass *pass, const float *x, float *y, const float *w, const float *bias) {
+    int64_t in_row = pass->in_w * ANK_B, out_row = pass->out_w * ANK_B;
+    for (int a = 0; a < pass->runs_h; a++) {
+        const gc_run *rows = pass->run_h + a;
+        for (int b = 0; b < pass->runs_w; b++) {
+            const gc_run *columns = pass->run_w + b;
+            int32_t x_offset[GC_MAX_TAPS], w_offset[GC_MAX_TAPS];
+            int taps = 0;
+            for (int s = 0; s < rows->taps; s++)
+                for (int t = 0; t < columns->taps; t++, taps++) {
+                    x_offset[taps] = (int32_t)(rows->at[s] * in_row + columns->at[t] * ANK_B);
+                    w_offset[taps] = (int32_t)((rows->k[s] * pass->kw + columns->k[t]) * pass->w_tap);
+                }
+            float *to = y + rows->start * out_row + columns->start * ANK_B;
+            int64_t x_down = pass->shift_h * in_row, y_down = pass->step_h * out_row;
+            int64_t x_right = pass->shift_w * ANK_B, y_right = pass->step_w * ANK_B;
+            if (columns->count >= 4 || columns->count >= rows->count)
+                for (int64_t r = 0; r < rows->count; r++)
+                    ANK(gc_line)(columns->count, pass, x + r * x_down, x_right, to + r * y_down, y_right, w, bias, taps,
+                                 x_offset, w_offset);
+            else
+                for (int64_t r = 0; r < columns->count; r++)
+                    ANK(gc_line)(rows->count, pass, x + r * x_right, x_down, to + r * y_right, y_down, w, bias, taps,
+                                 x_offset, w_offset);
+        }
+    }
+}
+
 /// One unit (group or block) of `count` samples; x, y, w and bias are the unit's own.
-static void ANK(gc_samples)(const gc_pass *pass, const gc_run *rows, const float *x, float *y, const float *w,
+static void ANK(gc_samples)(const gc_pass *pass, const float *x, float *y, const float *w,
                             const float *bias, int64_t count) {
     if (pass->batched) {
         float together[GC_GATHER] __attribute__((aligned(64)));
@@ -218,28 +246,7 @@ static void ANK(gc_samples)(const gc_pass *pass, const gc_run *rows, const float
         }
         return;
     }
-    int64_t row_floats = pass->in_w * ANK_B;
-    for (int64_t h = 0; h < pass->out_h; h++) {
-        const gc_run *row = rows + h;
-        for (int r = 0; r < pass->runs; r++) {
-            const gc_run *run = pass->run + r;
-            int32_t x_offset[GC_MAX_TAPS], w_offset[GC_MAX_TAPS];
-            int taps = 0;
-            for (int a = 0; a < row->taps; a++)
-                for (int b = 0; b < run->taps; b++, taps++) {
-                    x_offset[taps] = (int32_t)(row->at[a] * row_floats + run->at[b] * ANK_B);
-                    w_offset[taps] = (int32_t)((row->k[a] * pass->kw + run->k[b]) * pass->w_tap);
-                }
-            float *to = y + (h * pass->out_w + run->start) * ANK_B;
-            if (run->count == 1) { // an edge: the samples side by side make a better tile
-                ANK(gc_line)(count, pass, x, pass->x_image, to, pass->y_image, w, bias, taps, x_offset, w_offset);
-                continue;
-            }
-            for (int64_t i = 0; i < count; i++)
-                ANK(gc_line)(run->count, pass, x + i * pass->x_image, pass->shift * ANK_B, to + i * pass->y_image,
-                             pass->step * ANK_B, w, bias, taps, x_offset, w_offset);
-        }
-    }
+    for (int64_t i = 0; i < count; i++) ANK(gc_image)(pass, x + i * pass->x_image, y + i * pass->y_image, w, bias);
 }
 
 // MARK: the weights' gradient
