@@ -14,10 +14,12 @@
 
 typedef void samples_fn(const gc_pass *, const float *, float *, const float *, const float *, int64_t);
 typedef void outer_fn(const gc_pass *, const float *, const float *, float *, const gc_nest *);
+typedef void outer3_fn(const gc_pass *, const float *, const float *, float *, int64_t, const gc_nest *);
 typedef void bias_fn(const float *, int64_t, int64_t, int64_t, float *);
 typedef int64_t tile_fn(const gc_pass *);
 static samples_fn *const samples_table[][2] = ANK_TABLE(gc_samples);
 static outer_fn *const outer_table[][2] = ANK_TABLE(gc_outer);
+static outer3_fn *const outer3_table[][2] = ANK_TABLE(gc_outer3);
 static bias_fn *const bias_table[][2] = ANK_TABLE(gc_bias);
 static tile_fn *const tile_table[][2] = ANK_TABLE(gc_tile);
 
@@ -201,28 +203,59 @@ static void nest_swap(gc_nest *nest, int a, int b) {
     nest->count[b] = old.count[a], nest->x[b] = old.x[a], nest->y[b] = old.y[a];
 }
 
-/// All taps of a unit for `count` samples, which should fit the first cache.
-static void outer_samples(const conv_job *job, const float *x, int64_t x_image, const float *dy, int64_t y_image,
-                          float *dw, int64_t count) {
+/// Some samples of one unit, apart by x_image and y_image.
+typedef struct {
+    const float *x, *dy;
+    int64_t x_image, y_image, count;
+} gc_samples_of;
+
+/// One tap for the columns [w0, w1) of the rows [h0, h1); hs and ws are the first position's source. three: also the next
+/// two taps of the kernel's row.
+static void outer_tap(const conv_job *job, const gc_samples_of *of, float *dw, int64_t tap, int64_t h0, int64_t h1,
+                      int64_t hs, int64_t w0, int64_t w1, int64_t ws, int three) {
     const ank_groupconv *c = job->conv;
     const gc_pass *pass = job->pass;
-    outer_fn *outer = outer_table[ank_variant()][c->b == 16];
+    if (w0 >= w1) return;
+    gc_nest nest = {{of->count, h1 - h0, w1 - w0},
+                    {of->x_image, c->sh * c->iw * c->b, c->sw * c->b},
+                    {of->y_image, c->ow * c->b, c->b}};
+    if (nest.count[1] > nest.count[2]) nest_swap(&nest, 1, 2);
+    if (nest.count[0] > 2 * nest.count[2]) nest_swap(&nest, 0, 2);
+    const float *x = of->x + (hs * c->iw + ws) * c->b, *dy = of->dy + (h0 * c->ow + w0) * c->b;
+    if (three)
+        outer3_table[ank_variant()][c->b == 16](pass, x, dy, dw + tap * pass->w_tap, c->dw * c->b, &nest);
+    else
+        outer_table[ank_variant()][c->b == 16](pass, x, dy, dw + tap * pass->w_tap, &nest);
+}
+
+/// All taps of a unit for some samples, which should fit the first cache.
+static void outer_samples(const conv_job *job, const gc_samples_of *of, float *dw) {
+    const ank_groupconv *c = job->conv;
     gc_axis h = gc_axis_h(c, 0), w = gc_axis_w(c, 0);
+    int64_t w0[GC_MAX_KERNEL], w1[GC_MAX_KERNEL], ws[GC_MAX_KERNEL], first = 0, last = c->ow;
+    for (int64_t k = 0; k < c->kw; k++) {
+        tap_range(&w, k, &w0[k], &w1[k], &ws[k]);
+        if (w0[k] > first) first = w0[k];
+        if (w1[k] < last) last = w1[k];
+    }
+    // The columns that all three taps see are done at once, the few others for each tap.
+    // With four channels there are as many sums as registers for one tap; only short rows gain (measured).
+    int64_t lanes = job->pass->lanes;
+    int three = c->kw == 3 && last - first >= 3 && (lanes == 1 || lanes == 2 || (lanes == 4 && c->ow <= 16));
     for (int64_t kh = 0; kh < c->kh; kh++) {
         int64_t h0, h1, hs;
         tap_range(&h, kh, &h0, &h1, &hs);
         if (h0 >= h1) continue;
-        for (int64_t kw = 0; kw < c->kw; kw++) {
-            int64_t w0, w1, ws;
-            tap_range(&w, kw, &w0, &w1, &ws);
-            if (w0 >= w1) continue;
-            gc_nest nest = {{count, h1 - h0, w1 - w0},
-                            {x_image, c->sh * c->iw * c->b, c->sw * c->b},
-                            {y_image, c->ow * c->b, c->b}};
-            if (nest.count[1] > nest.count[2]) nest_swap(&nest, 1, 2);
-            if (nest.count[0] > 2 * nest.count[2]) nest_swap(&nest, 0, 2);
-            outer(pass, x + (hs * c->iw + ws) * c->b, dy + (h0 * c->ow + w0) * c->b,
-                  dw + (kh * c->kw + kw) * pass->w_tap, &nest);
+        if (three)
+            outer_tap(job, of, dw, kh * 3, h0, h1, hs, first, last, first * c->sw - c->pw, 1);
+        for (int64_t k = 0; k < c->kw; k++) {
+            int64_t tap = kh * c->kw + k;
+            if (!three) {
+                outer_tap(job, of, dw, tap, h0, h1, hs, w0[k], w1[k], ws[k], 0);
+                continue;
+            }
+            outer_tap(job, of, dw, tap, h0, h1, hs, w0[k], first, ws[k], 0);
+            outer_tap(job, of, dw, tap, h0, h1, hs, last, w1[k], last * c->sw - c->pw + k * c->dw, 0);
         }
     }
 }
@@ -250,16 +283,16 @@ static void weights_body(void *context, int part, int parts) {
         for (int64_t i = share.n0; i < share.n1; i += chunk) {
             int64_t count = share.n1 - i < chunk ? share.n1 - i : chunk;
             const float *x = job->x + i * pass->x_image + u * x_sample, *dy = job->dy + i * pass->y_image + u * y_sample;
-            if (!gather) {
-                outer_samples(job, x, pass->x_image, dy, pass->y_image, dw + u * unit, count);
-                continue;
+            gc_samples_of of = {x, dy, pass->x_image, pass->y_image, count};
+            if (gather) {
+                float *heads = together + chunk * x_sample;
+                for (int64_t k = 0; k < count; k++) {
+                    memcpy(together + k * x_sample, x + k * pass->x_image, sizeof(float) * (size_t)x_sample);
+                    memcpy(heads + k * y_sample, dy + k * pass->y_image, sizeof(float) * (size_t)y_sample);
+                }
+                of = (gc_samples_of){together, heads, x_sample, y_sample, count};
             }
-            float *heads = together + chunk * x_sample;
-            for (int64_t k = 0; k < count; k++) {
-                memcpy(together + k * x_sample, x + k * pass->x_image, sizeof(float) * (size_t)x_sample);
-                memcpy(heads + k * y_sample, dy + k * pass->y_image, sizeof(float) * (size_t)y_sample);
-            }
-            outer_samples(job, together, x_sample, heads, y_sample, dw + u * unit, count);
+            outer_samples(job, &of, dw + u * unit);
         }
         for (int64_t o = 0; dbias && o < pass->out_blocks; o++)
             bias_table[ank_variant()][c->b == 16](

@@ -126,12 +126,12 @@ ANK_INLINE void ANK(gc_lanes)(const int P, const int G, const gc_pass *pass, con
                               int64_t ys, const float *w, const float *bias, int taps, const int32_t *x_offset,
                               const int32_t *w_offset) {
     (void)pass;
-    vb acc[8], start = bias ? LOAD(bias) : SPLAT(0);
+    vb acc[13], start = bias ? LOAD(bias) : SPLAT(0);
     for (int p = 0; p < P; p++) acc[p] = start;
     const int64_t xs3 = xs * 3;
     for (int t = 0; t < taps; t++) {
         const float *from = x + x_offset[t], *weights = w + w_offset[t];
-        const float *q[3] = {from, from + xs3, from + 2 * xs3};
+        const float *q[5] = {from, from + xs3, from + 2 * xs3, from + 3 * xs3, from + 4 * xs3};
         vb wj[8];
 #pragma clang loop unroll(full)
         for (int j = 0; j < G; j++) wj[j] = LOAD(weights + j * ANK_B);
@@ -145,23 +145,27 @@ ANK_INLINE void ANK(gc_lanes)(const int P, const int G, const gc_pass *pass, con
     for (int p = 0; p < P; p++) STORE(y + p * ys, acc[p]);
 }
 
-#define GC_LANES(G)                                                                                                   \
+#define GC_LONG(G) CASE(gc_lanes, 9, G) CASE(gc_lanes, 10, G) CASE(gc_lanes, 11, G) CASE(gc_lanes, 12, G) CASE(gc_lanes, 13, G)
+#define GC_SHORT(G)
+#define GC_LANES(G, MORE)                                                                                                   \
     static __attribute__((noinline)) void ANK(gc_lanes##G)(int P, GC_PARAMETERS) {                                    \
         switch (P) {                                                                                                  \
             CASE(gc_lanes, 1, G) CASE(gc_lanes, 2, G) CASE(gc_lanes, 3, G) CASE(gc_lanes, 4, G) CASE(gc_lanes, 5, G)  \
-            CASE(gc_lanes, 6, G) CASE(gc_lanes, 7, G) CASE(gc_lanes, 8, G)                                            \
+            CASE(gc_lanes, 6, G) CASE(gc_lanes, 7, G) CASE(gc_lanes, 8, G) MORE(G)                                    \
         }                                                                                                             \
     }
-GC_LANES(1)
-GC_LANES(2)
-GC_LANES(4)
+GC_LANES(1, GC_LONG)
+GC_LANES(2, GC_SHORT)
+GC_LANES(4, GC_SHORT)
 #if ANK_B == 16
-GC_LANES(8)
+GC_LANES(8, GC_SHORT)
 #endif
 #undef GC_LANES
+#undef GC_LONG
+#undef GC_SHORT
 
 static int64_t ANK(gc_tile)(const gc_pass *pass) {
-    if (pass->lanes) return 8;
+    if (pass->lanes) return pass->lanes == 1 && GC_TILE1 == 12 ? 13 : 8;
     return pass->out_blocks > 1 ? GC_TILE2 : GC_TILE1;
 }
 
@@ -301,6 +305,56 @@ ANK_INLINE void ANK(gc_outer_lanes)(const int G, const float *x, const float *dy
         for (int m = 1; m < u; m++) sum += acc[m][j];
         STORE(dw + j * ANK_B, sum);
     }
+}
+
+/// Three taps of a kernel's row at once: dy is loaded for all of them, and there are sums enough to add at full speed.
+ANK_INLINE void ANK(gc_outer3_lanes)(const int G, const float *x, const float *dy, float *dw, int64_t w_tap,
+                                     int64_t x_tap, const gc_nest *nest) {
+    const int u = G == 1 ? 4 : G == 2 ? 2 : 1;
+    vb acc[4][3][4];
+    for (int t = 0; t < 3; t++)
+        for (int j = 0; j < G; j++) {
+            acc[0][t][j] = LOAD(dw + t * w_tap + j * ANK_B);
+            for (int m = 1; m < u; m++) acc[m][t][j] = SPLAT(0);
+        }
+    const int64_t xs = nest->x[2], ys = nest->y[2], count = nest->count[2];
+#define ONE(m)                                                                                                        \
+    {                                                                                                                 \
+        vb g = LOAD(py + (m) * ys);                                                                                   \
+        _Pragma("clang loop unroll(full)") for (int t = 0; t < 3; t++) {                                              \
+            vb v = LOAD(px + (m) * xs + t * x_tap);                                                                   \
+            _Pragma("clang loop unroll(full)") for (int j = 0; j < G; j++) acc[m][t][j] =                             \
+                g * ANK(gc_spread)(v, G, j) + acc[m][t][j];                                                           \
+        }                                                                                                             \
+    }
+    for (int64_t a = 0; a < nest->count[0]; a++)
+        for (int64_t b = 0; b < nest->count[1]; b++) {
+            const float *px = x + a * nest->x[0] + b * nest->x[1], *py = dy + a * nest->y[0] + b * nest->y[1];
+            int64_t k = 0;
+            for (; k + u <= count; k += u, px += u * xs, py += u * ys)
+#pragma clang loop unroll(full)
+                for (int m = 0; m < u; m++) ONE(m)
+#pragma clang loop unroll(full)
+            for (int m = 0; m < u - 1; m++)
+                if (k + m < count) ONE(m)
+        }
+#undef ONE
+    for (int t = 0; t < 3; t++)
+        for (int j = 0; j < G; j++) {
+            vb sum = acc[0][t][j];
+            for (int m = 1; m < u; m++) sum += acc[m][t][j];
+            STORE(dw + t * w_tap + j * ANK_B, sum);
+        }
+}
+
+static void ANK(gc_outer3)(const gc_pass *pass, const float *x, const float *dy, float *dw, int64_t x_tap,
+                           const gc_nest *nest) {
+    if (pass->lanes == 1)
+        ANK(gc_outer3_lanes)(1, x, dy, dw, pass->w_tap, x_tap, nest);
+    else if (pass->lanes == 2)
+        ANK(gc_outer3_lanes)(2, x, dy, dw, pass->w_tap, x_tap, nest);
+    else
+        ANK(gc_outer3_lanes)(4, x, dy, dw, pass->w_tap, x_tap, nest);
 }
 
 /// One tap of one unit: x and dy are at the first sample's first position that the tap sees.
