@@ -83,7 +83,7 @@ static void ANK(bn_statistics)(const float *x, const bn_range *r, float *mean, f
 }
 
 ANK_INLINE void ANK(bn_apply_kind)(const float *x, const float *addend, float *y, const bn_coefficients *c, int relu,
-                                   const bn_range *r, int64_t s) {
+                                   int stream, const bn_range *r, int64_t s) {
     // Backwards: what the statistics' pass read last is still in the cache.
     for (int64_t i = r->n1 - 1; i >= r->n0; i--)
         for (int64_t g = r->count - 1; g >= 0; g--) {
@@ -94,31 +94,35 @@ ANK_INLINE void ANK(bn_apply_kind)(const float *x, const float *addend, float *y
                 int64_t at = offset + k * ANK_B;
                 vb v = (LOAD(x + at) - mean) * scale + beta;
                 if (addend) v += LOAD(addend + at);
-                STORE(y + at, relu ? RELU(v) : v);
+                v = relu ? RELU(v) : v;
+                if (stream)
+                    STREAM(y + at, v);
+                else
+                    STORE(y + at, v);
             }
         }
 }
 
 ANK_INLINE void ANK(bn_apply_s)(const float *x, const float *addend, float *y, const bn_coefficients *c, int relu,
-                                const bn_range *r, int64_t s) {
+                                int stream, const bn_range *r, int64_t s) {
     if (addend) {
         if (relu)
-            ANK(bn_apply_kind)(x, addend, y, c, 1, r, s);
+            ANK(bn_apply_kind)(x, addend, y, c, 1, stream, r, s);
         else
-            ANK(bn_apply_kind)(x, addend, y, c, 0, r, s);
+            ANK(bn_apply_kind)(x, addend, y, c, 0, stream, r, s);
     } else if (relu) {
-        ANK(bn_apply_kind)(x, 0, y, c, 1, r, s);
+        ANK(bn_apply_kind)(x, 0, y, c, 1, stream, r, s);
     } else {
-        ANK(bn_apply_kind)(x, 0, y, c, 0, r, s);
+        ANK(bn_apply_kind)(x, 0, y, c, 0, stream, r, s);
     }
 }
 
 static void ANK(bn_apply)(const float *x, const float *addend, float *y, const bn_coefficients *c, int relu,
-                          const bn_range *r) {
+                          int stream, const bn_range *r) {
     if (r->s == 1)
-        ANK(bn_apply_s)(x, addend, y, c, relu, r, 1);
+        ANK(bn_apply_s)(x, addend, y, c, relu, stream, r, 1);
     else
-        ANK(bn_apply_s)(x, addend, y, c, relu, r, r->s);
+        ANK(bn_apply_s)(x, addend, y, c, relu, stream, r, r->s);
 }
 
 /// g of one vector: the head gradient under ReLU's mask. `d` is x - mean.
@@ -200,7 +204,7 @@ static void ANK(bn_sums)(const float *x, const float *y, const float *dy, float 
 }
 
 ANK_INLINE void ANK(bn_gradient_kind)(const float *x, const float *y, const float *dy, const float *add, float *dx,
-                                      const bn_coefficients *c, int relu, const bn_range *r, int64_t s) {
+                                      const bn_coefficients *c, int relu, int stream, const bn_range *r, int64_t s) {
     for (int64_t i = r->n1 - 1; i >= r->n0; i--)
         for (int64_t g = r->count - 1; g >= 0; g--) {
             int64_t offset = BN_OFFSET(r, i, g);
@@ -214,35 +218,38 @@ ANK_INLINE void ANK(bn_gradient_kind)(const float *x, const float *y, const floa
                 vb rest = d * a + b;
                 vb out = v * scale + rest;
                 if (add) out += LOAD(add + at);
-                STORE(dx + at, out);
+                if (stream)
+                    STREAM(dx + at, out);
+                else
+                    STORE(dx + at, out);
             }
         }
 }
 
 ANK_INLINE void ANK(bn_gradient_s)(const float *x, const float *y, const float *dy, const float *add, float *dx,
-                                   const bn_coefficients *c, int relu, const bn_range *r, int64_t s) {
+                                   const bn_coefficients *c, int relu, int stream, const bn_range *r, int64_t s) {
     if (add) {
         if (relu == 0)
-            ANK(bn_gradient_kind)(x, y, dy, add, dx, c, 0, r, s);
+            ANK(bn_gradient_kind)(x, y, dy, add, dx, c, 0, stream, r, s);
         else if (relu == 1)
-            ANK(bn_gradient_kind)(x, y, dy, add, dx, c, 1, r, s);
+            ANK(bn_gradient_kind)(x, y, dy, add, dx, c, 1, stream, r, s);
         else
-            ANK(bn_gradient_kind)(x, y, dy, add, dx, c, 2, r, s);
+            ANK(bn_gradient_kind)(x, y, dy, add, dx, c, 2, stream, r, s);
     } else if (relu == 0) {
-        ANK(bn_gradient_kind)(x, y, dy, 0, dx, c, 0, r, s);
+        ANK(bn_gradient_kind)(x, y, dy, 0, dx, c, 0, stream, r, s);
     } else if (relu == 1) {
-        ANK(bn_gradient_kind)(x, y, dy, 0, dx, c, 1, r, s);
+        ANK(bn_gradient_kind)(x, y, dy, 0, dx, c, 1, stream, r, s);
     } else {
-        ANK(bn_gradient_kind)(x, y, dy, 0, dx, c, 2, r, s);
+        ANK(bn_gradient_kind)(x, y, dy, 0, dx, c, 2, stream, r, s);
     }
 }
 
 static void ANK(bn_gradient)(const float *x, const float *y, const float *dy, const float *add, float *dx,
-                             const bn_coefficients *c, int relu, const bn_range *r) {
+                             const bn_coefficients *c, int relu, int stream, const bn_range *r) {
     if (r->s == 1)
-        ANK(bn_gradient_s)(x, y, dy, add, dx, c, relu, r, 1);
+        ANK(bn_gradient_s)(x, y, dy, add, dx, c, relu, stream, r, 1);
     else
-        ANK(bn_gradient_s)(x, y, dy, add, dx, c, relu, r, r->s);
+        ANK(bn_gradient_s)(x, y, dy, add, dx, c, relu, stream, r, r->s);
 }
 
 #undef BN_MASKED

@@ -41,7 +41,8 @@ static void PLAIN(bn_statistics)(const float *x, const bn_range *r, float *mean,
 }
 
 static void PLAIN(bn_apply)(const float *x, const float *addend, float *y, const bn_coefficients *c, int relu,
-                            const bn_range *r) {
+                            int stream, const bn_range *r) {
+    (void)stream;
     for (int64_t i = r->n1 - 1; i >= r->n0; i--)
         for (int64_t g = 0; g < r->count; g++) {
             int64_t offset = (i * r->blocks + r->first + g) * r->s;
@@ -110,7 +111,8 @@ static inline __attribute__((always_inline)) void PLAIN(bn_gradient_kind)(
 }
 
 static void PLAIN(bn_gradient)(const float *x, const float *y, const float *dy, const float *add, float *dx,
-                               const bn_coefficients *c, int relu, const bn_range *r) {
+                               const bn_coefficients *c, int relu, int stream, const bn_range *r) {
+    (void)stream;
     if (relu == 0)
         PLAIN(bn_gradient_kind)(x, y, dy, add, dx, c, 0, r);
     else if (relu == 1)

@@ -6,6 +6,16 @@
 /// Blocks that are taken together where one is only a few bytes long in each sample.
 enum { BN_GROUP = 32, BN_LANES = BN_GROUP * 16 };
 
+/// Bytes of a tensor from which on results bypass the caches.
+enum { BN_STREAMED = 24 << 20 };
+
+/// Bypassing stores are ordered with nothing; this makes them visible before anything that follows.
+static inline void ank_stream_end(void) {
+#if defined(__x86_64__)
+    __builtin_ia32_sfence();
+#endif
+}
+
 typedef struct {
     int64_t blocks;  ///< of the tensor
     int64_t s;       ///< positions

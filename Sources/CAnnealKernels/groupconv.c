@@ -7,20 +7,25 @@
 #include "groupconv_pass.h"
 #include "groupconv_plan.h"
 #include "share.h"
+#include "transpose.h"
 
 #define ANK_IMPLEMENTATION "groupconv_kernels.h"
 #include "variants.h"
 
-typedef void samples_fn(const gc_pass *, const gc_run *, const float *, float *, const float *, const float *, int64_t);
+typedef void samples_fn(const gc_pass *, const float *, float *, const float *, const float *, int64_t);
 typedef void outer_fn(const gc_pass *, const float *, const float *, float *, const gc_nest *);
+typedef void outer3_fn(const gc_pass *, const float *, const float *, float *, int64_t, const gc_nest *);
 typedef void bias_fn(const float *, int64_t, int64_t, int64_t, float *);
 typedef int64_t tile_fn(const gc_pass *);
 static samples_fn *const samples_table[][2] = ANK_TABLE(gc_samples);
 static outer_fn *const outer_table[][2] = ANK_TABLE(gc_outer);
+static outer3_fn *const outer3_table[][2] = ANK_TABLE(gc_outer3);
 static bias_fn *const bias_table[][2] = ANK_TABLE(gc_bias);
 static tile_fn *const tile_table[][2] = ANK_TABLE(gc_tile);
 
-enum { MAX_ROWS = 512 };
+enum {
+    GATHERED = 6144 ///< floats of some samples' x and dy: most of the first cache
+};
 
 int ank_groupconv_supported(const ank_groupconv *c) {
     if (c->b != 8 && c->b != 16) return 0;
@@ -35,8 +40,8 @@ int ank_groupconv_supported(const ank_groupconv *c) {
     if (c->kh > GC_MAX_KERNEL || c->kw > GC_MAX_KERNEL) return 0;
     int64_t widest = c->ic > c->oc ? c->ic : c->oc;
     if (c->kh * c->kw * widest * c->b * 2 > GC_MAX_WEIGHTS && widest > c->b) return 0;
-    if (gc_run_bound(c->ow, c->kw, 1) > GC_MAX_RUNS || gc_run_bound(c->iw, c->kw, c->sw) > GC_MAX_RUNS) return 0;
-    return c->oh <= MAX_ROWS && c->ih <= MAX_ROWS;
+    return gc_run_bound(c->ow, c->kw, 1) <= GC_MAX_RUNS && gc_run_bound(c->iw, c->kw, c->sw) <= GC_MAX_RUNS &&
+           gc_run_bound(c->oh, c->kh, 1) <= GC_MAX_RUNS && gc_run_bound(c->ih, c->kh, c->sh) <= GC_MAX_RUNS;
 }
 
 int64_t ank_groupconv_weights(const ank_groupconv *c) { return gc_units(c) * gc_unit_weights(c); }
@@ -86,7 +91,6 @@ void ank_groupconv_unpack(const ank_groupconv *c, const float *packed, float *pl
 typedef struct {
     const ank_groupconv *conv;
     const gc_pass *pass;
-    const gc_run *rows;
     const float *x, *w, *bias, *dy;
     float *y, *dw, *dbias, *scratch;
     int64_t pieces;
@@ -106,7 +110,7 @@ static void forward_body(void *context, int part, int parts) {
     for (int64_t u = share.c0; u < share.c1; u++)
         for (int64_t t = share.n0; t < share.n1; t++) {
             int64_t i = t * tile, count = c->n - i < tile ? c->n - i : tile;
-            samples(pass, job->rows, job->x + i * pass->x_image + u * pass->in_blocks * pass->x_block,
+            samples(pass, job->x + i * pass->x_image + u * pass->in_blocks * pass->x_block,
                     job->y + i * pass->y_image + u * pass->out_blocks * pass->y_block, job->w + u * gc_unit_weights(c),
                     job->bias ? job->bias + u * pass->out_blocks * c->b : NULL, count);
         }
@@ -114,15 +118,25 @@ static void forward_body(void *context, int part, int parts) {
 
 void ank_groupconv_forward(const ank_groupconv *c, const float *x, const float *w, const float *bias, float *y) {
     gc_pass pass;
-    gc_run rows[MAX_ROWS];
-    gc_plan(&pass, rows, c, 0);
+    gc_plan(&pass, c, 0);
     pass.tile = tile_table[ank_variant()][c->b == 16](&pass);
-    conv_job job = {.conv = c, .pass = &pass, .rows = rows, .x = x, .w = w, .bias = bias, .y = y};
+    conv_job job = {.conv = c, .pass = &pass, .x = x, .w = w, .bias = bias, .y = y};
     ank_run(work(c), forward_body, &job);
 }
 
+/// The taps that meet the image anywhere: small images see few of a kernel's.
+static void mark_taps(const ank_groupconv *c, const gc_pass *pass, uint8_t *used) {
+    memset(used, 0, (size_t)(c->kh * c->kw));
+    for (int h = 0; h < pass->runs_h; h++)
+        for (int a = 0; a < pass->run_h[h].taps; a++)
+            for (int w = 0; w < pass->runs_w; w++)
+                for (int t = 0; t < pass->run_w[w].taps; t++)
+                    used[pass->run_h[h].k[a] * c->kw + pass->run_w[w].k[t]] = 1;
+}
+
 /// A unit's weights with inputs and outputs exchanged, for `blocks` input blocks from `first`.
-static void transpose_unit(const ank_groupconv *c, const float *w, float *transposed, int64_t first, int64_t blocks) {
+static void transpose_unit(const ank_groupconv *c, const uint8_t *used, const float *w, float *transposed, int64_t first,
+                           int64_t blocks) {
     int64_t lanes = gc_shared_lanes(c), taps = c->kh * c->kw, b = c->b;
     if (lanes) {
         for (int64_t t = 0; t < taps; t++)
@@ -133,10 +147,10 @@ static void transpose_unit(const ank_groupconv *c, const float *w, float *transp
     }
     for (int64_t block = 0; block < blocks; block++)
         for (int64_t t = 0; t < taps; t++)
-            for (int64_t o = 0; o < c->oc; o++)
-                for (int64_t l = 0; l < b; l++)
-                    transposed[((block * taps + t) * c->oc + o) * b + l] =
-                        w[((o / b * taps + t) * c->ic + (first + block) * b + l) * b + o % b];
+            for (int64_t o = 0; used[t] && o < c->oc; o += 8)
+                for (int64_t l = 0; l < b; l += 8)
+                    transpose8(w + ((o / b * taps + t) * c->ic + (first + block) * b + l) * b + o % b, b,
+                               transposed + ((block * taps + t) * c->oc + o) * b + l, b);
 }
 
 static void backward_data_body(void *context, int part, int parts) {
@@ -146,6 +160,8 @@ static void backward_data_body(void *context, int part, int parts) {
     int64_t tile = pass.tile, tiles = (c->n + tile - 1) / tile, blocks = pass.out_blocks;
     ank_share share = ank_divide(gc_units(c), tiles, tiles, part, parts);
     samples_fn *samples = samples_table[ank_variant()][c->b == 16];
+    uint8_t used[GC_MAX_TAPS];
+    mark_taps(c, &pass, used);
     float transposed[GC_MAX_WEIGHTS] __attribute__((aligned(64)));
     // As many blocks of dx at once as fit; two are enough for the tiles.
     int64_t room = GC_MAX_WEIGHTS / (c->kh * c->kw * (pass.lanes ? pass.lanes : c->oc) * c->b) & ~(int64_t)1;
@@ -153,10 +169,10 @@ static void backward_data_body(void *context, int part, int parts) {
     for (int64_t u = share.c0; u < share.c1; u++)
         for (int64_t first = 0; first < blocks; first += room) {
             pass.out_blocks = blocks - first < room ? blocks - first : room;
-            transpose_unit(c, job->w + u * gc_unit_weights(c), transposed, first, pass.out_blocks);
+            transpose_unit(c, used, job->w + u * gc_unit_weights(c), transposed, first, pass.out_blocks);
             for (int64_t t = share.n0; t < share.n1; t++) {
                 int64_t i = t * tile, count = c->n - i < tile ? c->n - i : tile;
-                samples(&pass, job->rows, job->x + i * pass.x_image + u * pass.in_blocks * pass.x_block,
+                samples(&pass, job->x + i * pass.x_image + u * pass.in_blocks * pass.x_block,
                         job->y + i * pass.y_image + (u * blocks + first) * pass.y_block, transposed, NULL, count);
             }
         }
@@ -164,10 +180,9 @@ static void backward_data_body(void *context, int part, int parts) {
 
 void ank_groupconv_backward_data(const ank_groupconv *c, const float *dy, const float *w, float *dx) {
     gc_pass pass;
-    gc_run rows[MAX_ROWS];
-    gc_plan(&pass, rows, c, 1);
+    gc_plan(&pass, c, 1);
     pass.tile = tile_table[ank_variant()][c->b == 16](&pass);
-    conv_job job = {.conv = c, .pass = &pass, .rows = rows, .x = dy, .w = w, .y = dx};
+    conv_job job = {.conv = c, .pass = &pass, .x = dy, .w = w, .y = dx};
     ank_run(work(c), backward_data_body, &job);
 }
 
@@ -188,27 +203,59 @@ static void nest_swap(gc_nest *nest, int a, int b) {
     nest->count[b] = old.count[a], nest->x[b] = old.x[a], nest->y[b] = old.y[a];
 }
 
-/// All taps of a unit for `count` samples, which should fit the first cache.
-static void outer_samples(const conv_job *job, const float *x, const float *dy, float *dw, int64_t count) {
+/// Some samples of one unit, apart by x_image and y_image.
+typedef struct {
+    const float *x, *dy;
+    int64_t x_image, y_image, count;
+} gc_samples_of;
+
+/// One tap for the columns [w0, w1) of the rows [h0, h1); hs and ws are the first position's source. three: also the next
+/// two taps of the kernel's row.
+static void outer_tap(const conv_job *job, const gc_samples_of *of, float *dw, int64_t tap, int64_t h0, int64_t h1,
+                      int64_t hs, int64_t w0, int64_t w1, int64_t ws, int three) {
     const ank_groupconv *c = job->conv;
     const gc_pass *pass = job->pass;
-    outer_fn *outer = outer_table[ank_variant()][c->b == 16];
+    if (w0 >= w1) return;
+    gc_nest nest = {{of->count, h1 - h0, w1 - w0},
+                    {of->x_image, c->sh * c->iw * c->b, c->sw * c->b},
+                    {of->y_image, c->ow * c->b, c->b}};
+    if (nest.count[1] > nest.count[2]) nest_swap(&nest, 1, 2);
+    if (nest.count[0] > 2 * nest.count[2]) nest_swap(&nest, 0, 2);
+    const float *x = of->x + (hs * c->iw + ws) * c->b, *dy = of->dy + (h0 * c->ow + w0) * c->b;
+    if (three)
+        outer3_table[ank_variant()][c->b == 16](pass, x, dy, dw + tap * pass->w_tap, c->dw * c->b, &nest);
+    else
+        outer_table[ank_variant()][c->b == 16](pass, x, dy, dw + tap * pass->w_tap, &nest);
+}
+
+/// All taps of a unit for some samples, which should fit the first cache.
+static void outer_samples(const conv_job *job, const gc_samples_of *of, float *dw) {
+    const ank_groupconv *c = job->conv;
     gc_axis h = gc_axis_h(c, 0), w = gc_axis_w(c, 0);
+    int64_t w0[GC_MAX_KERNEL], w1[GC_MAX_KERNEL], ws[GC_MAX_KERNEL], first = 0, last = c->ow;
+    for (int64_t k = 0; k < c->kw; k++) {
+        tap_range(&w, k, &w0[k], &w1[k], &ws[k]);
+        if (w0[k] > first) first = w0[k];
+        if (w1[k] < last) last = w1[k];
+    }
+    // The columns that all three taps see are done at once, the few others for each tap.
+    // With four channels there are as many sums as registers for one tap; only short rows gain (measured).
+    int64_t lanes = job->pass->lanes;
+    int three = c->kw == 3 && last - first >= 3 && (lanes == 1 || lanes == 2 || (lanes == 4 && c->ow <= 16));
     for (int64_t kh = 0; kh < c->kh; kh++) {
         int64_t h0, h1, hs;
         tap_range(&h, kh, &h0, &h1, &hs);
         if (h0 >= h1) continue;
-        for (int64_t kw = 0; kw < c->kw; kw++) {
-            int64_t w0, w1, ws;
-            tap_range(&w, kw, &w0, &w1, &ws);
-            if (w0 >= w1) continue;
-            gc_nest nest = {{count, h1 - h0, w1 - w0},
-                            {pass->x_image, c->sh * c->iw * c->b, c->sw * c->b},
-                            {pass->y_image, c->ow * c->b, c->b}};
-            if (nest.count[1] > nest.count[2]) nest_swap(&nest, 1, 2);
-            if (nest.count[0] > 2 * nest.count[2]) nest_swap(&nest, 0, 2);
-            outer(pass, x + (hs * c->iw + ws) * c->b, dy + (h0 * c->ow + w0) * c->b,
-                  dw + (kh * c->kw + kw) * pass->w_tap, &nest);
+        if (three)
+            outer_tap(job, of, dw, kh * 3, h0, h1, hs, first, last, first * c->sw - c->pw, 1);
+        for (int64_t k = 0; k < c->kw; k++) {
+            int64_t tap = kh * c->kw + k;
+            if (!three) {
+                outer_tap(job, of, dw, tap, h0, h1, hs, w0[k], w1[k], ws[k], 0);
+                continue;
+            }
+            outer_tap(job, of, dw, tap, h0, h1, hs, w0[k], first, ws[k], 0);
+            outer_tap(job, of, dw, tap, h0, h1, hs, last, w1[k], last * c->sw - c->pw + k * c->dw, 0);
         }
     }
 }
@@ -220,9 +267,12 @@ static void weights_body(void *context, int part, int parts) {
     ank_share share = ank_divide(gc_units(c), c->n, piece_limit(c), part, parts);
     if (part == 0) job->pieces = share.pieces;
     int64_t weights = ank_groupconv_weights(c), channels = c->groups * c->oc, unit = gc_unit_weights(c);
-    int64_t per_sample = (pass->in_blocks * pass->x_block + pass->out_blocks * pass->y_block) * (int64_t)sizeof(float);
-    int64_t chunk = 24 * 1024 / per_sample;
+    int64_t x_sample = pass->in_blocks * pass->x_block, y_sample = pass->out_blocks * pass->y_block;
+    int64_t chunk = GATHERED / (x_sample + y_sample);
     if (chunk < 1) chunk = 1;
+    // See gc_plan: samples that share few sets of the first cache are copied together.
+    int gather = chunk > 4 && (pass->x_image * 4 % 2048 == 0 || pass->y_image * 4 % 2048 == 0);
+    float together[GATHERED] __attribute__((aligned(64)));
     float *dw = job->dw, *dbias = job->dbias;
     if (share.piece > 0) {
         dw = job->scratch + share.piece * (weights + channels);
@@ -230,10 +280,20 @@ static void weights_body(void *context, int part, int parts) {
     }
     for (int64_t u = share.c0; u < share.c1; u++) {
         memset(dw + u * unit, 0, sizeof(float) * (size_t)unit);
-        for (int64_t i = share.n0; i < share.n1; i += chunk)
-            outer_samples(job, job->x + i * pass->x_image + u * pass->in_blocks * pass->x_block,
-                          job->dy + i * pass->y_image + u * pass->out_blocks * pass->y_block, dw + u * unit,
-                          share.n1 - i < chunk ? share.n1 - i : chunk);
+        for (int64_t i = share.n0; i < share.n1; i += chunk) {
+            int64_t count = share.n1 - i < chunk ? share.n1 - i : chunk;
+            const float *x = job->x + i * pass->x_image + u * x_sample, *dy = job->dy + i * pass->y_image + u * y_sample;
+            gc_samples_of of = {x, dy, pass->x_image, pass->y_image, count};
+            if (gather) {
+                float *heads = together + chunk * x_sample;
+                for (int64_t k = 0; k < count; k++) {
+                    memcpy(together + k * x_sample, x + k * pass->x_image, sizeof(float) * (size_t)x_sample);
+                    memcpy(heads + k * y_sample, dy + k * pass->y_image, sizeof(float) * (size_t)y_sample);
+                }
+                of = (gc_samples_of){together, heads, x_sample, y_sample, count};
+            }
+            outer_samples(job, &of, dw + u * unit);
+        }
         for (int64_t o = 0; dbias && o < pass->out_blocks; o++)
             bias_table[ank_variant()][c->b == 16](
                 job->dy + share.n0 * pass->y_image + (u * pass->out_blocks + o) * pass->y_block, pass->y_image,
@@ -257,9 +317,8 @@ static void merge_body(void *context, int part, int parts) {
 void ank_groupconv_backward_weights(const ank_groupconv *c, const float *x, const float *dy, float *dw, float *dbias,
                                     float *scratch) {
     gc_pass pass;
-    gc_run rows[MAX_ROWS];
-    gc_plan(&pass, rows, c, 0);
-    conv_job job = {.conv = c, .pass = &pass, .rows = rows, .x = x, .dy = dy, .dw = dw, .dbias = dbias,
+    gc_plan(&pass, c, 0);
+    conv_job job = {.conv = c, .pass = &pass, .x = x, .dy = dy, .dw = dw, .dbias = dbias,
                     .scratch = scratch, .pieces = 1};
     ank_run(work(c), weights_body, &job);
     if (job.pieces > 1) ank_run(ank_groupconv_weights(c) * job.pieces, merge_body, &job);

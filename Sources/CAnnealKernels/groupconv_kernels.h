@@ -49,7 +49,8 @@ ANK_INLINE void ANK(gc_block)(const int P, const int outs, const gc_pass *pass, 
                 if (outs == 2) w1 = LOAD(wi + w_block + i * ANK_B);
 #pragma clang loop unroll(full)
                 for (int p = 0; p < P; p++) {
-                    GC_ORDER(q[p / 3], acc[outs - 1][p > 0 ? p - 1 : P - 1]);
+                    if (outs == 2) GC_ORDER(q[p / 3], acc[1][p > 0 ? p - 1 : P - 1]);
+                    GC_ORDER(q[p / 3], acc[0][p > 0 ? p - 1 : P - 1]);
                     float v = q[p / 3][(p % 3) * xs + i];
                     acc[0][p] = w0 * v + acc[0][p];
                     if (outs == 2) acc[1][p] = w1 * v + acc[1][p];
@@ -125,12 +126,12 @@ ANK_INLINE void ANK(gc_lanes)(const int P, const int G, const gc_pass *pass, con
                               int64_t ys, const float *w, const float *bias, int taps, const int32_t *x_offset,
                               const int32_t *w_offset) {
     (void)pass;
-    vb acc[8], start = bias ? LOAD(bias) : SPLAT(0);
+    vb acc[13], start = bias ? LOAD(bias) : SPLAT(0);
     for (int p = 0; p < P; p++) acc[p] = start;
     const int64_t xs3 = xs * 3;
     for (int t = 0; t < taps; t++) {
         const float *from = x + x_offset[t], *weights = w + w_offset[t];
-        const float *q[3] = {from, from + xs3, from + 2 * xs3};
+        const float *q[5] = {from, from + xs3, from + 2 * xs3, from + 3 * xs3, from + 4 * xs3};
         vb wj[8];
 #pragma clang loop unroll(full)
         for (int j = 0; j < G; j++) wj[j] = LOAD(weights + j * ANK_B);
@@ -144,23 +145,27 @@ ANK_INLINE void ANK(gc_lanes)(const int P, const int G, const gc_pass *pass, con
     for (int p = 0; p < P; p++) STORE(y + p * ys, acc[p]);
 }
 
-#define GC_LANES(G)                                                                                                   \
+#define GC_LONG(G) CASE(gc_lanes, 9, G) CASE(gc_lanes, 10, G) CASE(gc_lanes, 11, G) CASE(gc_lanes, 12, G) CASE(gc_lanes, 13, G)
+#define GC_SHORT(G)
+#define GC_LANES(G, MORE)                                                                                                   \
     static __attribute__((noinline)) void ANK(gc_lanes##G)(int P, GC_PARAMETERS) {                                    \
         switch (P) {                                                                                                  \
             CASE(gc_lanes, 1, G) CASE(gc_lanes, 2, G) CASE(gc_lanes, 3, G) CASE(gc_lanes, 4, G) CASE(gc_lanes, 5, G)  \
-            CASE(gc_lanes, 6, G) CASE(gc_lanes, 7, G) CASE(gc_lanes, 8, G)                                            \
+            CASE(gc_lanes, 6, G) CASE(gc_lanes, 7, G) CASE(gc_lanes, 8, G) MORE(G)                                    \
         }                                                                                                             \
     }
-GC_LANES(1)
-GC_LANES(2)
-GC_LANES(4)
+GC_LANES(1, GC_LONG)
+GC_LANES(2, GC_SHORT)
+GC_LANES(4, GC_SHORT)
 #if ANK_B == 16
-GC_LANES(8)
+GC_LANES(8, GC_SHORT)
 #endif
 #undef GC_LANES
+#undef GC_LONG
+#undef GC_SHORT
 
 static int64_t ANK(gc_tile)(const gc_pass *pass) {
-    if (pass->lanes) return 8;
+    if (pass->lanes) return pass->lanes == 1 && GC_TILE1 == 12 ? 13 : 8;
     return pass->out_blocks > 1 ? GC_TILE2 : GC_TILE1;
 }
 
@@ -195,8 +200,37 @@ static void ANK(gc_line)(int64_t count, GC_PARAMETERS) {
     }
 }
 
+/// One unit of one sample: tiles along rows, but along columns at the edges, where rows have runs of one position.
+static void ANK(gc_image)(const gc_pass *pass, const float *x, float *y, const float *w, const float *bias) {
+    int64_t in_row = pass->in_w * ANK_B, out_row = pass->out_w * ANK_B;
+    for (int a = 0; a < pass->runs_h; a++) {
+        const gc_run *rows = pass->run_h + a;
+        for (int b = 0; b < pass->runs_w; b++) {
+            const gc_run *columns = pass->run_w + b;
+            int32_t x_offset[GC_MAX_TAPS], w_offset[GC_MAX_TAPS];
+            int taps = 0;
+            for (int s = 0; s < rows->taps; s++)
+                for (int t = 0; t < columns->taps; t++, taps++) {
+                    x_offset[taps] = (int32_t)(rows->at[s] * in_row + columns->at[t] * ANK_B);
+                    w_offset[taps] = (int32_t)((rows->k[s] * pass->kw + columns->k[t]) * pass->w_tap);
+                }
+            float *to = y + rows->start * out_row + columns->start * ANK_B;
+            int64_t x_down = pass->shift_h * in_row, y_down = pass->step_h * out_row;
+            int64_t x_right = pass->shift_w * ANK_B, y_right = pass->step_w * ANK_B;
+            if (columns->count >= 4 || columns->count >= rows->count)
+                for (int64_t r = 0; r < rows->count; r++)
+                    ANK(gc_line)(columns->count, pass, x + r * x_down, x_right, to + r * y_down, y_right, w, bias, taps,
+                                 x_offset, w_offset);
+            else
+                for (int64_t r = 0; r < columns->count; r++)
+                    ANK(gc_line)(rows->count, pass, x + r * x_right, x_down, to + r * y_right, y_down, w, bias, taps,
+                                 x_offset, w_offset);
+        }
+    }
+}
+
 /// One unit (group or block) of `count` samples; x, y, w and bias are the unit's own.
-static void ANK(gc_samples)(const gc_pass *pass, const gc_run *rows, const float *x, float *y, const float *w,
+static void ANK(gc_samples)(const gc_pass *pass, const float *x, float *y, const float *w,
                             const float *bias, int64_t count) {
     if (pass->batched) {
         float together[GC_GATHER] __attribute__((aligned(64)));
@@ -216,28 +250,7 @@ static void ANK(gc_samples)(const gc_pass *pass, const gc_run *rows, const float
         }
         return;
     }
-    int64_t row_floats = pass->in_w * ANK_B;
-    for (int64_t h = 0; h < pass->out_h; h++) {
-        const gc_run *row = rows + h;
-        for (int r = 0; r < pass->runs; r++) {
-            const gc_run *run = pass->run + r;
-            int32_t x_offset[GC_MAX_TAPS], w_offset[GC_MAX_TAPS];
-            int taps = 0;
-            for (int a = 0; a < row->taps; a++)
-                for (int b = 0; b < run->taps; b++, taps++) {
-                    x_offset[taps] = (int32_t)(row->at[a] * row_floats + run->at[b] * ANK_B);
-                    w_offset[taps] = (int32_t)((row->k[a] * pass->kw + run->k[b]) * pass->w_tap);
-                }
-            float *to = y + (h * pass->out_w + run->start) * ANK_B;
-            if (run->count == 1) { // an edge: the samples side by side make a better tile
-                ANK(gc_line)(count, pass, x, pass->x_image, to, pass->y_image, w, bias, taps, x_offset, w_offset);
-                continue;
-            }
-            for (int64_t i = 0; i < count; i++)
-                ANK(gc_line)(run->count, pass, x + i * pass->x_image, pass->shift * ANK_B, to + i * pass->y_image,
-                             pass->step * ANK_B, w, bias, taps, x_offset, w_offset);
-        }
-    }
+    for (int64_t i = 0; i < count; i++) ANK(gc_image)(pass, x + i * pass->x_image, y + i * pass->y_image, w, bias);
 }
 
 // MARK: the weights' gradient
@@ -292,6 +305,56 @@ ANK_INLINE void ANK(gc_outer_lanes)(const int G, const float *x, const float *dy
         for (int m = 1; m < u; m++) sum += acc[m][j];
         STORE(dw + j * ANK_B, sum);
     }
+}
+
+/// Three taps of a kernel's row at once: dy is loaded for all of them, and there are sums enough to add at full speed.
+ANK_INLINE void ANK(gc_outer3_lanes)(const int G, const float *x, const float *dy, float *dw, int64_t w_tap,
+                                     int64_t x_tap, const gc_nest *nest) {
+    const int u = G == 1 ? 4 : G == 2 ? 2 : 1;
+    vb acc[4][3][4];
+    for (int t = 0; t < 3; t++)
+        for (int j = 0; j < G; j++) {
+            acc[0][t][j] = LOAD(dw + t * w_tap + j * ANK_B);
+            for (int m = 1; m < u; m++) acc[m][t][j] = SPLAT(0);
+        }
+    const int64_t xs = nest->x[2], ys = nest->y[2], count = nest->count[2];
+#define ONE(m)                                                                                                        \
+    {                                                                                                                 \
+        vb g = LOAD(py + (m) * ys);                                                                                   \
+        _Pragma("clang loop unroll(full)") for (int t = 0; t < 3; t++) {                                              \
+            vb v = LOAD(px + (m) * xs + t * x_tap);                                                                   \
+            _Pragma("clang loop unroll(full)") for (int j = 0; j < G; j++) acc[m][t][j] =                             \
+                g * ANK(gc_spread)(v, G, j) + acc[m][t][j];                                                           \
+        }                                                                                                             \
+    }
+    for (int64_t a = 0; a < nest->count[0]; a++)
+        for (int64_t b = 0; b < nest->count[1]; b++) {
+            const float *px = x + a * nest->x[0] + b * nest->x[1], *py = dy + a * nest->y[0] + b * nest->y[1];
+            int64_t k = 0;
+            for (; k + u <= count; k += u, px += u * xs, py += u * ys)
+#pragma clang loop unroll(full)
+                for (int m = 0; m < u; m++) ONE(m)
+#pragma clang loop unroll(full)
+            for (int m = 0; m < u - 1; m++)
+                if (k + m < count) ONE(m)
+        }
+#undef ONE
+    for (int t = 0; t < 3; t++)
+        for (int j = 0; j < G; j++) {
+            vb sum = acc[0][t][j];
+            for (int m = 1; m < u; m++) sum += acc[m][t][j];
+            STORE(dw + t * w_tap + j * ANK_B, sum);
+        }
+}
+
+static void ANK(gc_outer3)(const gc_pass *pass, const float *x, const float *dy, float *dw, int64_t x_tap,
+                           const gc_nest *nest) {
+    if (pass->lanes == 1)
+        ANK(gc_outer3_lanes)(1, x, dy, dw, pass->w_tap, x_tap, nest);
+    else if (pass->lanes == 2)
+        ANK(gc_outer3_lanes)(2, x, dy, dw, pass->w_tap, x_tap, nest);
+    else
+        ANK(gc_outer3_lanes)(4, x, dy, dw, pass->w_tap, x_tap, nest);
 }
 
 /// One tap of one unit: x and dy are at the first sample's first position that the tap sees.

@@ -6,7 +6,7 @@
 
 enum {
     GC_MAX_KERNEL = 16,     ///< along an axis
-    GC_MAX_RUNS = 256,
+    GC_MAX_RUNS = 128,
     GC_MAX_ENTRIES = 4096,  ///< of the pixels' table
     GC_MAX_PIXELS = 1024,
     GC_MAX_WEIGHTS = 65536, ///< floats of the transposed weights of two blocks, on the stack
@@ -28,13 +28,12 @@ typedef struct {
     int64_t x_image, x_block, y_image, y_block; ///< strides, in floats
     int64_t w_tap, w_block;               ///< strides of the weights between taps and between output blocks
     int64_t kw;
-    int64_t step, shift;                  ///< of runs: 1 and the stride forward, the stride and 1 backward
+    int64_t step_h, shift_h, step_w, shift_w; ///< of runs: 1 and the stride forward, the stride and 1 backward
     int64_t tile;                         ///< positions that are worked on together
     int batched;                          ///< tiles take one position of several samples, not a run of one sample's
-    // Otherwise: the runs of a row.
     int gather;                           ///< copy a tile's sources together first
-    int32_t runs;
-    gc_run run[GC_MAX_RUNS];
+    int32_t runs_h, runs_w;
+    gc_run run_h[GC_MAX_RUNS], run_w[GC_MAX_RUNS];
     // batched: for each output pixel its taps' offsets in x and in the weights.
     int32_t first[GC_MAX_PIXELS + 1];
     int32_t x_offset[GC_MAX_ENTRIES], w_offset[GC_MAX_ENTRIES];

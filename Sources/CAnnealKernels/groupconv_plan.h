@@ -66,7 +66,20 @@ static inline int64_t gc_unit_weights(const ank_groupconv *c) {
     return lanes ? taps * lanes * c->b : taps * c->ic * c->oc;
 }
 
-static inline void gc_plan(gc_pass *pass, gc_run *rows, const ank_groupconv *c, int backward) {
+static inline int32_t gc_runs(gc_run *runs, const gc_axis *axis, int64_t step, int64_t shift) {
+    int32_t count = 0;
+    for (int64_t residue = 0; residue < step; residue++)
+        for (int64_t o = residue; o < axis->out; o += step) {
+            gc_run next = gc_taps(axis, o);
+            if (o != residue && gc_continues(runs + count - 1, &next, shift))
+                runs[count - 1].count++;
+            else
+                runs[count++] = next;
+        }
+    return count;
+}
+
+static inline void gc_plan(gc_pass *pass, const ank_groupconv *c, int backward) {
     gc_axis h = gc_axis_h(c, backward), w = gc_axis_w(c, backward);
     int64_t lanes = gc_shared_lanes(c), b = c->b;
     int64_t in = backward ? c->oc : c->ic, out = backward ? c->ic : c->oc;
@@ -77,34 +90,28 @@ static inline void gc_plan(gc_pass *pass, gc_run *rows, const ank_groupconv *c, 
     pass->x_image = c->groups * in * h.in * w.in, pass->y_image = c->groups * out * h.out * w.out;
     pass->w_tap = lanes ? lanes * b : in * b, pass->w_block = c->kh * c->kw * in * b;
     pass->kw = c->kw;
-    pass->step = backward ? c->sw : 1, pass->shift = backward ? 1 : c->sw;
-
-    for (int64_t o = 0; o < h.out; o++) rows[o] = gc_taps(&h, o);
-    pass->runs = 0;
-    for (int64_t residue = 0; residue < pass->step; residue++)
-        for (int64_t o = residue; o < w.out; o += pass->step) {
-            gc_run next = gc_taps(&w, o), *last = pass->run + pass->runs - 1;
-            if (o != residue && gc_continues(last, &next, pass->shift))
-                last->count++;
-            else
-                pass->run[pass->runs++] = next;
-        }
+    pass->step_h = backward ? c->sh : 1, pass->shift_h = backward ? 1 : c->sh;
+    pass->step_w = backward ? c->sw : 1, pass->shift_w = backward ? 1 : c->sw;
+    pass->runs_h = gc_runs(pass->run_h, &h, pass->step_h, pass->shift_h);
+    pass->runs_w = gc_runs(pass->run_w, &w, pass->step_w, pass->shift_w);
 
     // Small images: one position of several samples makes whole tiles everywhere.
     pass->batched = pass->gather = 0;
     if (h.out * w.out > 144 || c->n < 4 || h.out * w.out * c->kh * c->kw > GC_MAX_ENTRIES) return;
     pass->batched = 1;
     int32_t entries = 0;
-    for (int64_t o = 0; o < h.out; o++)
+    for (int64_t o = 0; o < h.out; o++) {
+        gc_run row = gc_taps(&h, o);
         for (int64_t r = 0; r < w.out; r++) {
             gc_run column = gc_taps(&w, r);
             pass->first[o * w.out + r] = entries;
-            for (int a = 0; a < rows[o].taps; a++)
+            for (int a = 0; a < row.taps; a++)
                 for (int t = 0; t < column.taps; t++, entries++) {
-                    pass->x_offset[entries] = (int32_t)((rows[o].at[a] * w.in + column.at[t]) * b);
-                    pass->w_offset[entries] = (int32_t)((rows[o].k[a] * c->kw + column.k[t]) * pass->w_tap);
+                    pass->x_offset[entries] = (int32_t)((row.at[a] * w.in + column.at[t]) * b);
+                    pass->w_offset[entries] = (int32_t)((row.k[a] * c->kw + column.k[t]) * pass->w_tap);
                 }
         }
+    }
     pass->first[h.out * w.out] = entries;
     // Samples that lie a multiple of 2 KB apart share few sets of the first cache (8 ways of 4 KB): a tile's sources would
     // throw each other out between the taps.

@@ -21,6 +21,7 @@ typedef int32_t i16u __attribute__((vector_size(64), aligned(4), may_alias));
 // In a file that variants.h includes: vb and ib are the block's vectors.
 #define LOAD(p) ((vb)(*(const vbu *)(p)))
 #define STORE(p, v) (*(vbu *)(p) = (vbu)(v))
+#define STREAM(p, v) __builtin_nontemporal_store((vb)(v), (vb *)(p)) // p aligned to the vector
 #define LOADI(p) ((ib)(*(const ibu *)(p)))
 #define STOREI(p, v) (*(ibu *)(p) = (ibu)(v))
 #define SPLAT(f) ((float)(f) - (vb){0}) // x - 0 is x for every x, so the subtraction goes away
