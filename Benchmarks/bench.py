@@ -23,6 +23,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Optional
@@ -35,6 +36,8 @@ FRAMEWORKS = ("anneal", "mxnet", "torch")
 TORCH_LAYOUTS = ("channels-last", "contiguous")
 NAMES = {"anneal": "Anneal", "mxnet": "MXNet", "torch": "PyTorch"}
 PROCESS_TIME_LIMIT_SECONDS = 900
+# Above this, other programs' use of the processor is told with the results.
+TOLERATED_FOREIGN_CORES = 0.1
 
 
 @dataclass(frozen=True)
@@ -125,8 +128,17 @@ def number_of_classes(symbol, default=10):
 # --- Running them -----------------------------------------------------------
 
 
+@dataclass
+class Finished:
+    """What a process printed and used."""
+    output: str
+    peak_rss_mb: float
+    foreign_cores: float    # processor time of all other processes meanwhile / elapsed time
+
+
 def run(command, threads):
-    """Run a command; its standard output and peak resident memory in MiB."""
+    """Run a command to its end; raises Unavailable when it fails."""
+    started, busy_before = time.monotonic(), machine.busy_seconds()
     environment = dict(os.environ, OMP_NUM_THREADS=str(threads))
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
         try:
@@ -150,14 +162,17 @@ def run(command, threads):
             lines = errors.read().decode("utf-8", "replace").strip().splitlines()
             reason = lines[-1].strip()[:200] if lines else "no message"
             raise Unavailable(f"exit status {process.returncode}: {reason}")
+        elapsed = time.monotonic() - started
+        foreign = machine.busy_seconds() - busy_before - usage.ru_utime - usage.ru_stime
         output.seek(0)
-        return output.read().decode("utf-8", "replace"), usage.ru_maxrss / 1024
+        return Finished(output.read().decode("utf-8", "replace"), usage.ru_maxrss / 1024,
+                        max(0.0, foreign / elapsed))
 
 
 def measure(command, threads):
     """Run a step command: the record it printed, with the memory as we saw it."""
-    text, peak_rss_mb = run(command, threads)
-    for line in reversed(text.splitlines()):
+    finished = run(command, threads)
+    for line in reversed(finished.output.splitlines()):
         if line.startswith("{"):
             try:
                 record = json.loads(line)
@@ -166,7 +181,8 @@ def measure(command, threads):
             if not record.get("steps"):
                 raise Unavailable("it printed no steps")
             # One way of measuring for all, whatever a process says of itself.
-            record["peak_rss_mb"] = peak_rss_mb
+            record["peak_rss_mb"] = finished.peak_rss_mb
+            record["foreign_cores"] = finished.foreign_cores
             return record
     raise Unavailable("it printed no JSON line")
 
@@ -294,7 +310,7 @@ def run_row(arguments, row, progress):
         framework = result.variant[0]
         if result.rounds and (framework not in best or result.median < best[framework].median):
             best[framework] = result
-    notes += disagreements(best.values())
+    notes += disagreements(best.values()) + disturbances(measured.values())
     layout = best["torch"].variant[1] if "torch" in best else None
     return RowResult(row, best, notes, layout)
 
@@ -307,6 +323,14 @@ def disagreements(results):
         return []
     listed = ", ".join(f"{name} {count}" for name, count in counts.items())
     return [f"NOT THE SAME NETWORK: numbers of parameters differ: {listed}"]
+
+
+def disturbances(results):
+    """A warning when other programs were running meanwhile."""
+    shares = [record["foreign_cores"] for result in results for record in result.rounds]
+    if not shares or max(shares) <= TOLERATED_FOREIGN_CORES:
+        return []
+    return [f"ROUGH: other programs used up to {max(shares):.1f} cores during these runs"]
 
 
 # --- The table --------------------------------------------------------------
@@ -380,8 +404,14 @@ def report_lines(arguments, results, described):
 # --- The command line -------------------------------------------------------
 
 
+class Parser(argparse.ArgumentParser):
+    def error(self, message):
+        self.print_usage(sys.stderr)
+        self.exit(64, f"bench: {message}\n")
+
+
 def parse_arguments():
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", default=",".join(DEFAULT_ROWS), metavar="NAME,NAME",
                         help="rows to run, or all")
@@ -404,15 +434,16 @@ def parse_arguments():
         names = list(known) if text == "all" else text.split(",")
         unknown = [name for name in names if name not in known]
         if unknown:
-            parser.exit(64, f"bench: unknown {what}: {', '.join(unknown)} "
-                            f"(there are: {', '.join(known)})\n")
+            parser.error(f"unknown {what}: {', '.join(unknown)} "
+                         f"(there are: {', '.join(known)})")
         return names
 
     by_name = {row.name: row for row in ROWS}
     arguments.rows = [by_name[name] for name in chosen(arguments.rows, by_name, "row")]
     arguments.frameworks = chosen(arguments.frameworks, FRAMEWORKS, "framework")
-    if min(arguments.rounds, arguments.threads, arguments.steps or 1) < 1:
-        parser.exit(64, "bench: --rounds, --steps and --threads are at least 1\n")
+    steps = 1 if arguments.steps is None else arguments.steps
+    if min(arguments.rounds, arguments.threads, steps) < 1:
+        parser.error("--rounds, --steps and --threads are at least 1")
     return arguments
 
 
@@ -432,8 +463,6 @@ def main():
             print(row.title + (" (default)" if row.name in DEFAULT_ROWS else ""))
         return 0
     described = machine.describe(arguments.threads, ROOT)
-    if machine.load_average() > 0.5:
-        described.append(("warning", "the machine was not idle; times and ratios are rough"))
 
     def progress(text):
         print(text, file=sys.stderr, flush=True)

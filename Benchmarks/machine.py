@@ -60,6 +60,15 @@ def load_average():
     return os.getloadavg()[0]
 
 
+def busy_seconds():
+    """The processor time that all processes of the machine have used since it started."""
+    for line in read_text("/proc/stat").splitlines():
+        if line.startswith("cpu "):
+            user, nice, system, _idle, _io_wait, interrupt, soft = map(int, line.split()[1:8])
+            return (user + nice + system + interrupt + soft) / os.sysconf("SC_CLK_TCK")
+    return 0.0
+
+
 def commit(folder):
     """The commit of the sources, marked when they have been changed since."""
     def git(*arguments):
