@@ -56,6 +56,7 @@ let package = Package(
         .testTarget(name: "AnnealNetworksTests", dependencies: ["AnnealNetworks"]),
         .testTarget(name: "AnnealReportTests", dependencies: ["AnnealReport", "CCairo"]),
         .testTarget(name: "AnnealTrainTests", dependencies: ["AnnealTrain", "AnnealConformance"]),
+        .testTarget(name: "AnnealEndToEndTests", dependencies: ["Anneal", "AnnealCLI"]),
         .testTarget(name: "AnnealKernelsTests", dependencies: ["CAnnealKernels", "AnnealCore"]),
     ]
 )

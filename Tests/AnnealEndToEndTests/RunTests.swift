@@ -1,0 +1,91 @@
+import Anneal
+import Foundation
+import Testing
+
+@Suite struct RunTests {
+    @Test func trainsSavesResumesAndScores() throws {
+        let tool = try Tool()
+        defer { tool.remove() }
+        try tool.writeRecords("train", count: 150)
+        try tool.writeRecords("val", count: 50)
+
+        let whole = try tool.run(tool.training(4, prefix: "a/m", ["--run-folder", "run-a"]))
+        #expect(whole.status == 0, "\(whole.errors)")
+        #expect(whole.errors.contains("Epoch[3] Validation-accuracy="))
+        for name in ["arguments.json", "log.txt", "metrics.csv", "metrics.jsonl", "curves.svg", "curves.png"] {
+            #expect(try tool.bytes("run-a/\(name)").count > 0, "\(name)")
+        }
+
+        // The same seed gives the same bits, whatever the number of decoding threads.
+        let again = try tool.run(tool.training(4, prefix: "b/m", ["--run-folder", "run-b", "--data-nthreads", "1"]))
+        #expect(again.status == 0)
+        #expect(try tool.bytes("a/m-0004.params") == tool.bytes("b/m-0004.params"))
+        let other = try tool.run(tool.training(4, prefix: "c/m", ["--seed", "1"]))
+        #expect(other.status == 0)
+        #expect(try tool.bytes("a/m-0004.params") != tool.bytes("c/m-0004.params"))
+
+        // A run that stopped after two epochs and went on: optimizer, schedule and data order are intact.
+        #expect(try tool.run(tool.training(2, prefix: "d/m", ["--run-folder", "run-d"])).status == 0)
+        let resumed = try tool.run(tool.training(4, prefix: "d/m", ["--load-epoch", "2", "--run-folder", "run-d"]))
+        #expect(resumed.status == 0, "\(resumed.errors)")
+        for file in ["params", "resume"] {
+            #expect(try tool.bytes("a/m-0004.\(file)") == tool.bytes("d/m-0004.\(file)"), "\(file)")
+        }
+        #expect(try tool.bytes("run-a/metrics.csv").count > 0)
+
+        let score = try tool.run(["score", "--model", "a/m", "--load-epoch", "4", "--data-val", "val.rec", "--batch-size", "16"])
+        #expect(score.status == 0, "\(score.errors)")
+        #expect(score.output.contains("accuracy = ") && score.output.contains("50 images"))
+
+        // Fine-tuning starts from the trained values: a frozen copy of them is in the first checkpoint's ancestry.
+        let tuned = try tool.run([
+            "fine-tune", "--pretrained-model", "a/m", "--load-epoch", "0004", "--num-classes", "2", "--image-shape", "1,12,12",
+            "--data-train", "two.rec", "--num-epoch", "1", "--batch-size", "25", "--lr", "0", "--rgb-mean", "100",
+            "--layer-before-fullc", "relu2", "--model-prefix", "t/m",
+        ])
+        #expect(tuned.status == 1)
+        #expect(tuned.errors.contains("two.rec"))
+        try tool.writeRecords("two", count: 50, labels: 2)
+        let tuned2 = try tool.run([
+            "fine-tune", "--pretrained-model", "a/m", "--load-epoch", "0004", "--num-classes", "2", "--image-shape", "1,12,12",
+            "--data-train", "two.rec", "--num-epoch", "1", "--batch-size", "25", "--lr", "0", "--rgb-mean", "100",
+            "--layer-before-fullc", "relu2", "--model-prefix", "t/m",
+        ])
+        #expect(tuned2.status == 0, "\(tuned2.errors)")
+        let trained = try Checkpoint.load(prefix: tool.path("a/m"), epoch: 4)
+        let kept = try Checkpoint.load(prefix: tool.path("t/m"), epoch: 1)
+        #expect(kept.arguments["fc1_weight"] == trained.arguments["fc1_weight"])
+        #expect(kept.arguments["fc_weight"]?.shape == [2, 64])
+    }
+
+    /// Killed at a random moment, a run goes on from its last checkpoint and ends in the same bits.
+    @Test func survivesKillAndInterrupt() throws {
+        let tool = try Tool()
+        defer { tool.remove() }
+        try tool.writeRecords("train", count: 640)
+        try tool.writeRecords("val", count: 32)
+        #expect(try tool.run(tool.training(6, prefix: "a/m")).status == 0)
+
+        for signal in [SIGKILL, SIGINT] {
+            let prefix = "k\(signal)/m"
+            let (process, _, errors) = try tool.start(tool.training(60, prefix: prefix, ["--lr-step-epochs", "2,3"]))
+            // Until the third checkpoint is there.
+            let deadline = Date().addingTimeInterval(120)
+            while !FileManager.default.fileExists(atPath: tool.path("\(prefix)-0003.params")), Date() < deadline {
+                usleep(2000)
+            }
+            kill(process.processIdentifier, signal)
+            let text = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+            process.waitUntilExit()
+            #expect(process.terminationReason == (signal == SIGKILL ? .uncaughtSignal : .exit))
+            if signal == SIGINT {
+                #expect(process.terminationStatus == 130)
+                #expect(text.contains("--load-epoch"))
+            }
+            // Every checkpoint that is there is whole.
+            let resumed = try tool.run(tool.training(6, prefix: prefix, ["--load-epoch", "3"]))
+            #expect(resumed.status == 0, "\(resumed.errors)")
+            #expect(try tool.bytes("a/m-0006.params") == tool.bytes("\(prefix)-0006.params"), "signal \(signal)")
+        }
+    }
+}

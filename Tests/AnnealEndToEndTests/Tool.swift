@@ -1,0 +1,83 @@
+import Anneal
+import Foundation
+
+/// The built command-line tool, run as a user runs it.
+struct Tool {
+    struct Result {
+        var status: Int32
+        var output: String
+        var errors: String
+    }
+
+    let folder: String
+
+    /// A fresh folder that the commands run in.
+    init() throws {
+        folder = NSTemporaryDirectory() + "anneal-tests-" + UUID().uuidString
+        try Files.makeFolder(folder)
+    }
+
+    func path(_ name: String) -> String { folder + "/" + name }
+    func bytes(_ name: String) throws -> Data { try Data(contentsOf: URL(fileURLWithPath: path(name))) }
+    func remove() { try? FileManager.default.removeItem(atPath: folder) }
+
+    /// The tool stands beside the tests' own executable.
+    static func executable() throws -> String {
+        let tests = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()
+        var root = URL(fileURLWithPath: #filePath)
+        for _ in 0..<3 { root.deleteLastPathComponent() }
+        let candidates = [tests.appendingPathComponent("anneal"), root.appendingPathComponent(".build/release/anneal")]
+        guard let found = candidates.first(where: { FileManager.default.isExecutableFile(atPath: $0.path) }) else {
+            throw AnnealError("anneal", "is not built beside the tests", mend: "swift build")
+        }
+        return found.path
+    }
+
+    func start(_ arguments: [String]) throws -> (process: Process, output: Pipe, errors: Pipe) {
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: try Tool.executable())
+        process.arguments = arguments
+        process.currentDirectoryURL = URL(fileURLWithPath: folder)
+        let output = Pipe(), errors = Pipe()
+        process.standardOutput = output
+        process.standardError = errors
+        process.standardInput = FileHandle.nullDevice
+        try process.run()
+        return (process, output, errors)
+    }
+
+    func run(_ arguments: [String]) throws -> Result {
+        let (process, output, errors) = try start(arguments)
+        // Small outputs: neither pipe fills up before the other is read.
+        let out = output.fileHandleForReading.readDataToEndOfFile(), err = errors.fileHandleForReading.readDataToEndOfFile()
+        process.waitUntilExit()
+        return Result(
+            status: process.terminationStatus, output: String(decoding: out, as: UTF8.self),
+            errors: String(decoding: err, as: UTF8.self))
+    }
+
+    /// Gray 12x12 images of three classes that differ in where they are bright, so that a small network learns them.
+    func writeRecords(_ name: String, count: Int, labels: Int = 3) throws {
+        let writer = try RecordWriter(path("\(name).rec"), index: path("\(name).idx"))
+        for index in 0..<count {
+            var random = Random(seed: 7, purpose: .test, index: index)
+            let label = index % labels
+            let pixels = (0..<144).map { place in
+                UInt8(random.below(120) + (place / 12 / 4 == label % 3 ? 120 : 0))
+            }
+            let image = Image(width: 12, height: 12, channels: 1, pixels: pixels)
+            try writer.write(IRHeader(label: Float(label), id: UInt64(index)).packed(try image.encoded(as: .png(level: 6))))
+        }
+        try writer.finish()
+    }
+
+    /// Flags of a small training run.
+    func training(_ epochs: Int, prefix: String, _ more: [String] = []) -> [String] {
+        [
+            "train", "--network", "mlp", "--image-shape", "1,12,12", "--num-classes", "3", "--data-train", "train.rec",
+            "--data-val", "val.rec", "--rgb-mean", "100", "--rgb-std", "60", "--pad-size", "1", "--random-crop", "1",
+            "--random-mirror", "1", "--batch-size", "32", "--num-epochs", "\(epochs)", "--lr", "0.05", "--lr-step-epochs",
+            "2,3", "--lr-factor", "0.5", "--model-prefix", prefix,
+        ] + more
+    }
+}
