@@ -1,10 +1,11 @@
 #include "ank_pooling.h"
 
-#include <float.h>
 #include <math.h>
 
 #include "ank_dispatch.h"
 #include "share.h"
+
+enum { POOL_TABLE = 256 };
 
 /// The cells of window `o` along an axis.
 static inline void pool_window(const ank_pool *p, int axis, int64_t o, int64_t *low, int64_t *high) {

@@ -16,19 +16,25 @@ ANK_INLINE void ANK(pool_row)(const ank_pool *p, int lp, const float *x, float *
         int64_t start = ow * p->stride[2] - p->pad[2], w0 = start > 0 ? start : 0;
         int64_t w1 = start + p->kernel[2] < width ? start + p->kernel[2] : width;
         if (p->kind == ANK_POOL_MAX) {
-            vb best = SPLAT(-FLT_MAX);
+            // The first cell wins whatever it is; a window without cells gives 0 and -1.
+            vb best = SPLAT(0);
             ib at = (ib){0} - 1;
+            if (d0 < d1 && h0 < h1 && w0 < w1) {
+                int64_t index = (d0 * height + h0) * width + w0;
+                best = LOAD(x + index * ANK_B);
+                at = (ib){0} + (int32_t)index;
+            }
             for (int64_t d = d0; d < d1; d++)
                 for (int64_t h = h0; h < h1; h++) {
                     int32_t index = (int32_t)((d * height + h) * width + w0);
                     for (int64_t w = w0; w < w1; w++, index++) {
                         vb v = LOAD(x + (int64_t)index * ANK_B);
-                        ib wins = (v > best) | (at < 0); // the first cell wins whatever it is
+                        ib wins = v > best;
                         best = SELECT(wins, v, best);
                         at = SELECTI(wins, (ib){0} + index, at);
                     }
                 }
-            STORE(y + ow * ANK_B, (vb)((ib)best & (at >= 0)));
+            STORE(y + ow * ANK_B, best);
             if (argmax) STOREI(argmax + ow * ANK_B, at);
             continue;
         }
@@ -124,22 +130,22 @@ static void ANK(pool_planes)(const ank_pool *p, const float *x, float *y, int32_
 
 /// The gradient of one row of inputs, gathered from the windows that hold each cell: every cell is written once.
 ANK_INLINE void ANK(pool_row_back)(const ank_pool *p, int lp, const float *x, const float *y, const int32_t *argmax,
-                                   const float *dy, const float *add, float *dx, int64_t row, int64_t d0, int64_t d1,
-                                   int64_t h0, int64_t h1) {
+                                   const float *dy, const float *add, float *dx, const float *inverse, int64_t row,
+                                   int64_t d0, int64_t d1, int64_t h0, int64_t h1) {
     for (int64_t w = 0; w < p->in[2]; w++) {
         int64_t w0, w1, cell = row + w;
         pool_holders(p, 2, w, &w0, &w1);
         vb sum = add ? LOAD(add + cell * ANK_B) : SPLAT(0);
         for (int64_t od = d0; od < d1; od++)
             for (int64_t oh = h0; oh < h1; oh++) {
-                int64_t cells = p->kind == ANK_POOL_AVG ? pool_cells(p, 0, od) * pool_cells(p, 1, oh) : 1;
+                float scale = p->kind == ANK_POOL_AVG ? 1.0f / (float)(pool_cells(p, 0, od) * pool_cells(p, 1, oh)) : 1;
                 for (int64_t ow = w0; ow < w1; ow++) {
                     int64_t at = ((od * p->out[1] + oh) * p->out[2] + ow) * ANK_B;
                     vb g = LOAD(dy + at);
                     if (p->kind == ANK_POOL_MAX) {
                         sum += (vb)((ib)g & (LOADI(argmax + at) == (int32_t)cell));
                     } else if (p->kind == ANK_POOL_AVG) {
-                        sum += g / (float)(cells * pool_cells(p, 2, ow));
+                        sum += g * (ow < POOL_TABLE ? scale * inverse[ow] : scale / (float)pool_cells(p, 2, ow));
                     } else if (p->kind == ANK_POOL_LP && lp > 1) {
                         vb out = LOAD(y + at), ratio = LOAD(x + cell * ANK_B) / out;
                         vb term = g * (lp == 2 ? ratio : ratio * ratio);
@@ -184,6 +190,9 @@ ANK_INLINE void ANK(pool_planes_back_kind)(const ank_pool *p, ank_pool_kind kind
     fixed.kind = kind;
     p = &fixed;
     int64_t in = p->in[0] * p->in[1] * p->in[2] * ANK_B, out = p->out[0] * p->out[1] * p->out[2] * ANK_B;
+    float inverse[POOL_TABLE]; // what the last axis contributes to an average's scale
+    for (int64_t ow = 0; kind == ANK_POOL_AVG && ow < p->out[2] && ow < POOL_TABLE; ow++)
+        inverse[ow] = 1.0f / (float)pool_cells(p, 2, ow);
     for (int64_t plane = low; plane < high; plane++) {
         const float *head = dy + plane * out, *more = add ? add + plane * in : 0;
         float *to = dx + plane * in;
@@ -202,8 +211,8 @@ ANK_INLINE void ANK(pool_planes_back_kind)(const ank_pool *p, ank_pool_kind kind
                 pool_holders(p, 0, d, &d0, &d1);
                 pool_holders(p, 1, h, &h0, &h1);
                 ANK(pool_row_back)(p, lp, x ? x + plane * in : 0, y ? y + plane * out : 0,
-                                   argmax ? argmax + plane * out : 0, head, more, to, (d * p->in[1] + h) * p->in[2], d0,
-                                   d1, h0, h1);
+                                   argmax ? argmax + plane * out : 0, head, more, to, inverse,
+                                   (d * p->in[1] + h) * p->in[2], d0, d1, h0, h1);
             }
     }
 }

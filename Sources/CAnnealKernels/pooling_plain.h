@@ -9,7 +9,7 @@ static void plain_plane(const ank_pool *p, const float *x, float *y, int32_t *ar
                 pool_window(p, 0, od, &d0, &d1);
                 pool_window(p, 1, oh, &h0, &h1);
                 pool_window(p, 2, ow, &w0, &w1);
-                float best = -FLT_MAX, sum = 0;
+                float best = 0, sum = 0;
                 int64_t at = -1;
                 for (int64_t d = d0; d < d1; d++)
                     for (int64_t h = h0; h < h1; h++)

@@ -1,7 +1,7 @@
 // Grouped 2-D convolution with few channels per group, where libraries fall back to reference loops.
 //
 // Activations have block 8 or 16 (ank_layout.h) and c == groups * channels_per_group for both sides, a multiple of the
-// block; channels per group, in and out alike: 1, 2, 4 or a multiple of the block (up to 64). Weights are kept in the
+// block; channels per group: 1, 2, 4 (8 with block 16), in and out alike, or on each side a multiple of the block. Weights are kept in the
 // kernels' own order: ank_groupconv_pack / _unpack convert from and to MXNet's (out, in / groups, kh, kw).
 #ifndef ANK_GROUPCONV_H
 #define ANK_GROUPCONV_H
