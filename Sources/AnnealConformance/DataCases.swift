@@ -54,7 +54,7 @@ private final class DataCheck {
         let b = try Files.read(expected)
         guard a != b else { return }
         let common = zip(a, b).prefix { $0 == $1 }.count
-        problems.append("\((expected as NSString).lastPathComponent): written differently from byte \(common) on")
+        problems.append("\(Files.name(of: expected)): written differently from byte \(common) on")
     }
 
     /// The file as it is read (by scanning and by its index), and written again.

@@ -10,7 +10,7 @@ import Foundation
 public func runCases(below root: String, matching part: String? = nil) -> Bool {
     let paths = FileManager.default.enumerator(atPath: root)?.compactMap { $0 as? String } ?? []
     let folders = paths.filter { $0 == "case.json" || $0.hasSuffix("/case.json") }
-        .map { ($0 as NSString).deletingLastPathComponent }.sorted()
+        .map { Files.folder(of: $0) }.sorted()
     var passed = 0, failed = 0, skipped = 0
     for name in folders where part.map({ name.contains($0) }) ?? true {
         switch outcome(root + "/" + name) {

@@ -13,7 +13,7 @@ public enum Files {
     /// Writes to a temporary file beside `path`, syncs it to the disk and renames it: a reader sees the old file or
     /// the new one, never a part.
     public static func writeAtomically(_ data: Data, to path: String) throws {
-        let folder = (path as NSString).deletingLastPathComponent
+        let folder = Files.folder(of: path)
         let temporary = "\(path).\(getpid()).tmp"
         let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
         guard descriptor >= 0 else { throw AnnealError(path, "cannot be written: \(systemError())") }
@@ -40,6 +40,23 @@ public enum Files {
         } catch {
             throw AnnealError(path, reason(path, "the folder cannot be made"))
         }
+    }
+
+    // Foundation's own path functions of NSString trap on paths of one character (Swift 6.3, Linux).
+
+    /// What stands before the last slash: `a/b` for `a/b/c`, `/` for `/c`, empty for `c`.
+    public static func folder(of path: String) -> String {
+        guard let slash = path.lastIndex(of: "/") else { return "" }
+        return slash == path.startIndex ? "/" : String(path[..<slash])
+    }
+
+    /// What stands behind the last slash.
+    public static func name(of path: String) -> String {
+        path.lastIndex(of: "/").map { String(path[path.index(after: $0)...]) } ?? path
+    }
+
+    public static func path(_ folder: String, _ name: String) -> String {
+        folder.isEmpty ? name : folder.hasSuffix("/") ? folder + name : folder + "/" + name
     }
 
     public static func exists(_ path: String) -> Bool { FileManager.default.fileExists(atPath: path) }

@@ -26,18 +26,23 @@ public struct Checkpoint: Sendable {
         "\(prefix)-\(String(format: "%04d", epoch)).resume"
     }
 
+    /// Throws an error that names the checkpoints that are there if this one is not.
+    public static func checkExists(prefix: String, epoch: Int) throws {
+        let path = parametersPath(prefix, epoch)
+        guard !Files.exists(path) else { return }
+        let folder = Files.folder(of: prefix), stem = Files.name(of: prefix)
+        let others = ((try? FileManager.default.contentsOfDirectory(atPath: folder.isEmpty ? "." : folder)) ?? [])
+            .filter { $0.hasPrefix(stem + "-") && $0.hasSuffix(".params") }.sorted()
+        throw AnnealError(
+            path, "does not exist",
+            mend: others.isEmpty
+                ? "no checkpoint of the prefix \(prefix) is there" : "there are \(others.suffix(5).joined(separator: ", "))")
+    }
+
     /// Names with and without `arg:` and `aux:` are taken, as MXNet's older files have them.
     public static func load(prefix: String, epoch: Int) throws -> Checkpoint {
         let path = parametersPath(prefix, epoch)
-        guard Files.exists(path) else {
-            let folder = (prefix as NSString).deletingLastPathComponent, stem = (prefix as NSString).lastPathComponent
-            let others = ((try? FileManager.default.contentsOfDirectory(atPath: folder.isEmpty ? "." : folder)) ?? [])
-                .filter { $0.hasPrefix(stem + "-") && $0.hasSuffix(".params") }.sorted()
-            throw AnnealError(
-                path, "does not exist",
-                mend: others.isEmpty
-                    ? "no checkpoint of the prefix \(prefix) is there" : "there are \(others.suffix(5).joined(separator: ", "))")
-        }
+        try checkExists(prefix: prefix, epoch: epoch)
         let symbol = try Symbol.load(symbolPath(prefix))
         let states = Set(try symbol.auxiliaryNames())
         var checkpoint = Checkpoint(symbol: symbol, arguments: [:], auxiliary: [:])
@@ -93,7 +98,7 @@ extension Trainer {
     /// - Returns: the parameters' path.
     @discardableResult
     public func save(prefix: String, epoch: Int) throws -> String {
-        let folder = (prefix as NSString).deletingLastPathComponent
+        let folder = Files.folder(of: prefix)
         if !folder.isEmpty { try Files.makeFolder(folder) }
         try Files.writeAtomically(Data(try symbol.json().utf8), to: Checkpoint.symbolPath(prefix))
         try saveResumeState(to: Checkpoint.resumePath(prefix, epoch))

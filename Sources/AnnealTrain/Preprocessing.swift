@@ -20,7 +20,7 @@ public struct Preprocessing: Codable, Sendable, Equatable {
     public static func path(_ prefix: String) -> String { "\(prefix)-preprocessing.json" }
 
     public func save(prefix: String) throws {
-        let folder = (prefix as NSString).deletingLastPathComponent
+        let folder = Files.folder(of: prefix)
         if !folder.isEmpty { try Files.makeFolder(folder) }
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys]

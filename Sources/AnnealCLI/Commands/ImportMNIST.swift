@@ -30,7 +30,7 @@ struct ImportMNIST: ParsableCommand {
             }
             data = data.relabelled { map[Int($0)] }
         }
-        let folder = (prefix as NSString).deletingLastPathComponent
+        let folder = Files.folder(of: prefix)
         if !folder.isEmpty { try Files.makeFolder(folder) }
         let progress = ProgressLine("Packing \(prefix).rec", total: data.count, unit: "images")
         try data.pack(to: prefix) { progress.update(done: $0) }

@@ -26,6 +26,7 @@ struct TrainingRun {
 
     func run(_ options: TrainingOptions, _ data: DataOptions) throws {
         let firstEpoch = resumeEpoch ?? 0
+        if let prefix = resumePrefix(options) { try Checkpoint.checkExists(prefix: prefix, epoch: firstEpoch) }
         guard endEpoch > firstEpoch else {
             throw UsageError("--num-epochs \(endEpoch)", "is not above the first epoch, \(firstEpoch)", mend: "it is one past the last epoch")
         }
@@ -109,7 +110,7 @@ struct TrainingRun {
     }
 
     private func resumeLine(_ prefix: String, _ folder: RunFolder) -> String {
-        let stem = (prefix as NSString).lastPathComponent, place = (prefix as NSString).deletingLastPathComponent
+        let stem = Files.name(of: prefix), place = Files.folder(of: prefix)
         let epochs = ((try? FileManager.default.contentsOfDirectory(atPath: place.isEmpty ? "." : place)) ?? []).compactMap {
             $0.hasPrefix(stem + "-") && $0.hasSuffix(".params") ? Int($0.dropFirst(stem.count + 1).dropLast(7)) : nil
         }

@@ -33,7 +33,7 @@ public struct RunFolder: Sendable, Equatable {
     public var curvesPNG: String { file("curves.png") }
 
     /// A file of the folder by its name.
-    public func file(_ name: String) -> String { (path as NSString).appendingPathComponent(name) }
+    public func file(_ name: String) -> String { Files.path(path, name) }
 
     /// `runs/2026-11-22_20-50-43-train`: sorts by date, holds no character that a shell or another system minds.
     public static func defaultPath(command: String, date: Date = Date(), under parent: String = "runs") -> String {
@@ -41,7 +41,7 @@ public struct RunFolder: Sendable, Equatable {
         format.locale = Locale(identifier: "en_US_POSIX")
         format.calendar = Calendar(identifier: .gregorian)
         format.dateFormat = "yyyy-MM-dd_HH-mm-ss"
-        return (parent as NSString).appendingPathComponent("\(format.string(from: date))-\(command)")
+        return Files.path(parent, "\(format.string(from: date))-\(command)")
     }
 
     /// Makes the folder, or opens it as `occupied` says when it already holds a run.
@@ -80,7 +80,7 @@ public struct RunFolder: Sendable, Equatable {
 
     /// `mkdir` decides, so two runs started at one moment get two folders.
     private static func makeNumbered(_ path: String) throws -> String {
-        let parent = (path as NSString).deletingLastPathComponent
+        let parent = Files.folder(of: path)
         if !parent.isEmpty { try Files.makeFolder(parent) }
         for number in 2...9999 {
             let candidate = "\(path)-\(number)"
