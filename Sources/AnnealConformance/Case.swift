@@ -39,12 +39,12 @@ struct Case {
         return Tolerance(json: ["tolerance": values])
     }
 
-    /// Operators of the symbol that Anneal has not.
+    /// Operators of the symbol that Anneal has no definition or no kernel of.
     func unknownOperators(_ file: String = "net-symbol.json") throws -> [String] {
         guard let root = try JSONSerialization.jsonObject(with: Files.read("\(folder)/\(file)")) as? [String: Any],
             let nodes = root["nodes"] as? [[String: Any]]
         else { return [] }
         let operators = Set(nodes.compactMap { $0["op"] as? String }).subtracting(["null"])
-        return operators.filter { OperatorRegistry.canonicalName($0) == nil }.sorted()
+        return operators.filter { !Executor.supports(operation: $0) }.sorted()
     }
 }

@@ -134,6 +134,12 @@ public final class Executor {
         try Autodiff.differentiate(program, wanted: wanted, engine: engine)
     }
 
+    /// Whether there is an operator of MXNet's that name, with a kernel for this processor.
+    public static func supports(operation name: String) -> Bool {
+        guard let type = OperatorRegistry.type(named: name) else { return false }
+        return type is any CPUOperator.Type || type == Copy.self
+    }
+
     /// Names of what can be fed: data, labels, and `head:N` for the gradient of an output that is no loss.
     public var inputNames: [String] { inputIDs.keys.sorted() }
 
