@@ -40,7 +40,7 @@ package final class CPUEngine: Engine {
 
     private func cpu(_ op: any Operator, _ layer: String) throws -> any CPUOperator {
         guard let op = op as? any CPUOperator else {
-            throw AnnealError("layer \(layer)", "the operator \(type(of: op).name) has no CPU kernel")
+            throw AnnealError("layer \(layer)", "the operator \(op.operation) has no CPU kernel")
         }
         return op
     }

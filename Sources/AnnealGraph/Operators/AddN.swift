@@ -1,0 +1,24 @@
+import AnnealCore
+
+/// MXNet's `add_n` (`ElementWiseSum`): the sum of any number of arrays of one shape.
+public struct AddN: Operator {
+    public static let name = "add_n"
+    public static let aliases = ["ElementWiseSum", "_sum"]
+    public let numArgs: Int
+
+    public init(_ attributes: inout AttributeReader) throws {
+        numArgs = try attributes.inputCount()
+    }
+
+    public var inputNames: [String] { (0..<numArgs).map { "arg\($0)" } }
+    public func inferShapes(_ inputs: inout [Shape?]) throws -> [Shape]? { try unify(&inputs).map { [$0] } }
+
+    // Every gradient is the head itself: the compiler passes it on without a copy.
+    public var backward: [BackwardPart] { [BackwardPart(reads: [.head(0)], writes: Array(0..<numArgs))] }
+}
+
+extension SymbolBuilder {
+    public func addN(_ inputs: [Symbol], name: String? = nil) -> Symbol {
+        apply(AddN.name, name: name, inputs: inputs, attributes: ["num_args": "\(inputs.count)"])
+    }
+}
