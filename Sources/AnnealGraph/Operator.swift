@@ -41,6 +41,30 @@ public protocol Operator: Sendable {
     var isView: Bool { get }
 }
 
+/// An operator that gives elements of its first input at strided places: y[i] = x[offset + Σ index · stride]. The engine
+/// needs no more to compute it and its gradient. Other inputs lend their shapes only.
+public protocol StridedOperator: Operator {
+    /// The output's elements in row order, as extents with a stride in the input for each.
+    func view(of data: Shape, output: Shape) throws -> StridedView
+}
+
+public struct StridedView: Sendable {
+    public var extents: [Int]
+    public var strides: [Int]
+    public var offset = 0
+
+    /// The whole array in its own order.
+    init(_ shape: Shape) {
+        extents = shape.dims
+        strides = Array(repeating: 1, count: shape.rank)
+        for axis in strides.indices.dropLast().reversed() { strides[axis] = strides[axis + 1] * shape[axis + 1] }
+    }
+}
+
+extension StridedOperator {
+    public var backward: [BackwardPart] { [BackwardPart(reads: [.head(0)], writes: [0])] }
+}
+
 /// Operators that differ in a function only: one type makes them all, each under its own name.
 public protocol OperatorFamily: Operator {
     /// The operators by MXNet's names.
@@ -113,6 +137,20 @@ extension Operator {
         guard let shape = inputs.lazy.compactMap({ $0 }).first else { return nil }
         for index in inputs.indices { try expect(&inputs[index], shape, inputNames[index]) }
         return shape
+    }
+
+    /// An axis from the front; a negative one counts from the end.
+    package func axisIndex(_ axis: Int, of data: Shape) throws -> Int {
+        guard axis >= -data.rank, axis < data.rank else {
+            throw AnnealError("", "axis \(axis) is outside the shape \(data)")
+        }
+        return axis < 0 ? axis + data.rank : axis
+    }
+
+    /// The extents before an axis, along it, and behind it.
+    package func extents(of data: Shape, around axis: Int) -> (outer: Int, axis: Int, inner: Int) {
+        let axis = axis < 0 ? axis + data.rank : axis
+        return (data.dims[..<axis].reduce(1, *), data.dims[axis], data.dims[(axis + 1)...].reduce(1, *))
     }
 
     /// Sets an input's shape, or checks it.

@@ -126,7 +126,9 @@ static void join_body(void *context, int part, int parts) {
         int64_t run = job->chunks[i] - column;
         if (run > high - low) run = high - low;
         int64_t at = row * job->chunks[i] + column;
-        if (job->y)
+        if (job->y && !job->from[i])
+            memset(job->y + low, 0, sizeof(float) * (size_t)run);
+        else if (job->y)
             memcpy(job->y + low, job->from[i] + at, sizeof(float) * (size_t)run);
         else if (job->to[i])
             memcpy(job->to[i] + at, job->x + low, sizeof(float) * (size_t)run);

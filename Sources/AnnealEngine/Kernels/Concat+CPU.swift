@@ -52,7 +52,8 @@ private struct Rows {
     }
 }
 
-/// Copies parts behind one another along an axis. All operands have one layout.
+/// Copies parts behind one another along an axis; parts that the instruction does not have are zeros. All operands have
+/// one layout.
 func joinKernel(
     _ site: KernelSite, axis: Int, parts: [Program.Operand], extents: [Int], whole: Program.Operand
 ) throws -> PreparedKernel {
@@ -61,7 +62,7 @@ func joinKernel(
     let chunks = extents.map { rows.chunk(extent: $0) }
     return PreparedKernel { memory in
         let y = memory[whole]
-        let sources: [UnsafePointer<Float>?] = parts.map { UnsafePointer(memory[$0]) }
+        let sources: [UnsafePointer<Float>?] = parts.map { memory.optional($0).map { UnsafePointer($0) } }
         return { ank_concat(sources, chunks, Int64(sources.count), outer, y) }
     }
 }
