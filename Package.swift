@@ -53,6 +53,7 @@ let package = Package(
         .executableTarget(name: "anneal-conformance", dependencies: ["AnnealConformance"]),
 
         .testTarget(name: "AnnealDataTests", dependencies: ["AnnealData", "AnnealGraph"]),
+        .testTarget(name: "AnnealEngineTests", dependencies: ["Anneal", "AnnealConformance"]),
         .testTarget(name: "AnnealGraphTests", dependencies: ["AnnealGraph"]),
         .testTarget(name: "AnnealNetworksTests", dependencies: ["AnnealNetworks"]),
         .testTarget(name: "AnnealReportTests", dependencies: ["AnnealReport", "CCairo"]),

@@ -25,9 +25,23 @@ extension LeakyReLU: CPUOperator {
             }
         case .prelu: return try ParametricReLU(site, data: .input(0)).forward
         case .rrelu:
-            guard site.mode == .training else { return try leaky(site, (lowerBound + upperBound) / 2) }
-            return try randomSlopes(site)
+            return site.mode == .training ? try randomSlopes(site) : try meanSlope(site)
         }
+    }
+
+    /// Random slopes in inference: all have their mean.
+    private func meanSlope(_ site: KernelSite) throws -> PreparedKernel {
+        let dims = Dims(try site.value(.output(0))).c, slope = (lowerBound + upperBound) / 2
+        var kernel = PreparedKernel { memory in
+            let x = memory[.input(0)], y = memory[.output(0)], slopes = memory[.output(1)]
+            return {
+                ank_leaky(x, slope, y, ank_elements(dims))
+                ank_fill(slopes, slope, ank_elements(dims))
+                ank_clear_filling(slopes, dims)
+            }
+        }
+        kernel.inPlace = [(.input(0), .output(0))]
+        return kernel
     }
 
     private func leaky(_ site: KernelSite, _ slope: Float) throws -> PreparedKernel {
@@ -44,7 +58,7 @@ extension LeakyReLU: CPUOperator {
         let dims = Dims(try site.value(.output(0))), count = Int(dims.elements)
         let low = lowerBound, range = upperBound - lowerBound, key = RandomKey(site, .dropout)
         var kernel = PreparedKernel { memory in
-            let x = memory[.input(0)], y = memory[.output(0)], slopes = memory[.saved(0)]
+            let x = memory[.input(0)], y = memory[.output(0)], slopes = memory[.output(1)]
             let clock = memory.clock
             return {
                 ank_random_uniform(key.at(clock), slopes, dims.c)
@@ -52,6 +66,7 @@ extension LeakyReLU: CPUOperator {
                     slopes[i] = x[i] > 0 ? 1 : low + slopes[i] * range
                     y[i] = x[i] * slopes[i]
                 }
+                ank_clear_filling(slopes, dims.c)
             }
         }
         kernel.inPlace = [(.input(0), .output(0))]
@@ -74,9 +89,10 @@ extension LeakyReLU: CPUOperator {
                 dy * (y > 0 ? 1 : slope + y)
             }
         case .selu:
-            // The derivative is scale * alpha + y; MXNet multiplies y by the scale once more.
+            // MXNet takes y for y / scale.
+            let factor = engine.reproducesMXNetDefects ? seluScale : 1
             return try pointwiseKernel(site, .output(0), .head(0), to: .gradient(0)) { y, dy, _ in
-                dy * seluScale * (y > 0 ? 1 : seluAlpha + y)
+                dy * (y > 0 ? seluScale : seluScale * seluAlpha + factor * y)
             }
         case .gelu:
             return try pointwiseKernel(site, .input(0), .head(0), to: .gradient(0)) { x, dy, _ in
@@ -84,8 +100,12 @@ extension LeakyReLU: CPUOperator {
                 return dy * (0.5 * (1 + erf(x * Float(0.5).squareRoot())) + x * density)
             }
         case .rrelu:
-            return try pointwiseKernel(site, .saved(0), .head(0), to: .gradient(0)) { m, dy, _ in dy * m }
-        case .prelu: return try ParametricReLU(site, data: .input(0)).backward
+            return try pointwiseKernel(site, .output(1), .head(0), to: .gradient(0)) { m, dy, _ in dy * m }
+        case .prelu:
+            // MXNet writes the data's gradient over the head where it can, and then takes that for the head.
+            let overwritten = try site.has(.gradient(0)) && site.value(.head(0)).kind == .temporary
+            return try ParametricReLU(site, data: .input(0)).backward(
+                fromDataGradient: overwritten && engine.reproducesMXNetDefects)
         }
     }
 }
@@ -127,7 +147,7 @@ private struct ParametricReLU {
         }
     }
 
-    var backward: PreparedKernel {
+    func backward(fromDataGradient: Bool) -> PreparedKernel {
         let dims = dims, gammas = shared ? 1 : Int(dims.c)
         return PreparedKernel { memory in
             let x = memory[.input(0)], gamma = memory[.input(1)], dy = memory[.head(0)]
@@ -139,7 +159,8 @@ private struct ParametricReLU {
                 }
                 if let dGamma {
                     dGamma.update(repeating: 0, count: gammas)
-                    forEach { i, j in if x[i] <= 0 { dGamma[j] += dy[i] * x[i] } }
+                    let head = fromDataGradient ? dx ?? dy : dy
+                    forEach { i, j in if x[i] <= 0 { dGamma[j] += head[i] * x[i] } }
                 }
             }
         }

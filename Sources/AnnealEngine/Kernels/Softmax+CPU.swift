@@ -48,7 +48,9 @@ extension SoftmaxActivation: CPUOperator {
     }
 
     package func backward(_ site: KernelSite, part: Int, _ engine: CPUEngine) throws -> PreparedKernel {
-        let (outer, extent, inner) = axes(try site.shape(.gradient(0)))
+        // MXNet's gradient runs along the channels in both modes.
+        let data = try site.shape(.gradient(0)), channels = engine.reproducesMXNetDefects && data.rank > 1
+        let (outer, extent, inner) = channels ? extents(of: data, around: 1) : axes(data)
         return softmaxGradient(outer, extent, inner, factor: 1, logarithm: false)
     }
 }

@@ -41,7 +41,7 @@ public struct Softmax: OperatorFamily {
     }
 }
 
-/// MXNet's `SoftmaxActivation`: softmax over all but the batch (`instance`), or over axis 1 (`channel`).
+/// MXNet's `SoftmaxActivation`: softmax over the last axis (`instance`), or over axis 1 (`channel`).
 public struct SoftmaxActivation: Operator {
     public enum Mode: String, CaseIterable, Sendable { case instance, channel }
     public static let name = "SoftmaxActivation"
@@ -60,7 +60,7 @@ public struct SoftmaxActivation: Operator {
 
     package func axes(_ data: Shape) -> (outer: Int, axis: Int, inner: Int) {
         mode == .channel
-            ? (data[0], data[1], data.dims.dropFirst(2).reduce(1, *)) : (data[0], data.dims.dropFirst().reduce(1, *), 1)
+            ? (data[0], data[1], data.dims.dropFirst(2).reduce(1, *)) : (data.dims.dropLast().reduce(1, *), data[-1], 1)
     }
 
     public var backward: [BackwardPart] { [BackwardPart(reads: [.output(0), .head(0)], writes: [0])] }
