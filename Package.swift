@@ -52,6 +52,7 @@ let package = Package(
         .executableTarget(name: "train-classifier", dependencies: ["Anneal"], path: "Examples/TrainClassifier"),
 
         .testTarget(name: "AnnealDataTests", dependencies: ["AnnealData", "AnnealConformance"]),
+        .testTarget(name: "AnnealEngineTests", dependencies: ["Anneal", "AnnealConformance"]),
         .testTarget(name: "AnnealGraphTests", dependencies: ["AnnealGraph"]),
         .testTarget(name: "AnnealNetworksTests", dependencies: ["AnnealNetworks"]),
         .testTarget(name: "AnnealReportTests", dependencies: ["AnnealReport", "CCairo"]),

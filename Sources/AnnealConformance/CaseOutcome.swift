@@ -6,3 +6,16 @@ public enum CaseOutcome: Sendable, Equatable {
     /// What is not supported.
     case skipped(String)
 }
+
+extension CaseOutcome {
+    /// Passed if both are; a failure weighs more than a skip.
+    func and(_ other: CaseOutcome) -> CaseOutcome {
+        switch (self, other) {
+        case (.failed(let first), .failed(let second)): .failed(first + "\n" + second)
+        case (.failed, _): self
+        case (_, .failed): other
+        case (.skipped, _): self
+        case (.passed, _): other
+        }
+    }
+}

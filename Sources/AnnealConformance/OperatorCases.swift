@@ -26,7 +26,11 @@ func checkOperatorCase(_ item: Case) throws -> CaseOutcome? {
     }
 
     let forward = try item.tolerance("forward")
-    let inference = try Executor(symbol, inputs: shapes, mode: .inference)
+    // The cases hold what MXNet computes, its defects included.
+    let engine = try CPUEngine()
+    engine.reproducesMXNetDefects = true
+    let inference = try Executor(
+        symbol, inputs: shapes, mode: .inference, gradients: nil, parameters: nil, engine: engine)
     try load(inference)
     try inference.forward()
     for (index, name) in item.strings("infer_outputs").enumerated() {
@@ -40,7 +44,8 @@ func checkOperatorCase(_ item: Case) throws -> CaseOutcome? {
     let inputs = Set(shapes.keys)
     let parameters = Set(try symbol.argumentNames()).subtracting(inputs)
     let training = try Executor(
-        symbol, inputs: shapes, mode: .training, gradients: parameters.union(item.strings("grads")).union(norms.keys))
+        symbol, inputs: shapes, mode: .training, gradients: parameters.union(item.strings("grads")).union(norms.keys),
+        parameters: nil, engine: engine)
     try load(training)
     for (index, name) in item.strings("heads").enumerated() {
         if let head = io[name], training.input("head:\(index)") != nil { try training.setInput("head:\(index)", head) }

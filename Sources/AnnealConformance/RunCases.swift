@@ -31,7 +31,7 @@ private func outcome(_ folder: String) -> CaseOutcome {
     do {
         let item = try Case(folder: folder)
         let checks: [() throws -> CaseOutcome?] = [
-            { try checkOperatorCase(item) }, { try checkProceduralCase(item) }, { try checkTrainingCase(item) },
+            { try checkNetworkCase(item) }, { try checkTrainingCase(item) },
             { try checkGraphCase(kind: item.kind, folder: folder, json: item.json) },
             { try checkTrainCase(kind: item.kind, folder: folder, json: item.json) },
             { try checkDataCase(kind: item.kind, folder: folder, json: item.json) },
@@ -41,4 +41,10 @@ private func outcome(_ folder: String) -> CaseOutcome {
     } catch {
         return .failed("\(error)")
     }
+}
+
+/// Kinds `op`, `legacy`, `network` and `procedural`: what is computed, and the graph itself.
+private func checkNetworkCase(_ item: Case) throws -> CaseOutcome? {
+    guard let computed = try checkOperatorCase(item) ?? checkProceduralCase(item) else { return nil }
+    return computed.and(try checkStructure(folder: item.folder, json: item.json))
 }

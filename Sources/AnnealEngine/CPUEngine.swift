@@ -8,6 +8,9 @@ package final class CPUEngine: Engine {
     let handle: OpaquePointer
     /// Channels in a block: what oneDNN's kernels for this processor use.
     let block: Int
+    /// Computes also what MXNet 1.9.1 plainly gets wrong as it does, to reproduce its numbers: the gradients of the
+    /// LeakyReLUs selu and prelu, and of a SoftmaxActivation along a last axis that is not the channels.
+    package var reproducesMXNetDefects = false
 
     package init() throws {
         var engine: OpaquePointer?
@@ -40,7 +43,7 @@ package final class CPUEngine: Engine {
 
     private func cpu(_ op: any Operator, _ layer: String) throws -> any CPUOperator {
         guard let op = op as? any CPUOperator else {
-            throw AnnealError("layer \(layer)", "the operator \(type(of: op).name) has no CPU kernel")
+            throw AnnealError("layer \(layer)", "the operator \(op.operation) has no CPU kernel")
         }
         return op
     }

@@ -44,6 +44,11 @@ package struct KernelSite {
     }
 
     package func shape(_ role: Program.Operand) throws -> Shape { try value(role).shape }
+    /// The shape of an input of the operator, also in a backward pass that does not read it.
+    package func inputShape(_ index: Int) throws -> Shape {
+        guard instruction.forwardInputs.indices.contains(index) else { return try shape(.input(index)) }
+        return values[instruction.forwardInputs[index]].shape
+    }
     package func layout(_ role: Program.Operand) throws -> Layout { try value(role).layout }
 }
 
@@ -81,10 +86,18 @@ package struct PreparedKernel {
     }
 }
 
+/// What the random numbers of a run depend on beside the layer and the element.
+package final class RunClock {
+    package var seed: UInt64 = 0
+    package var step = 0
+}
+
 /// Where an instruction's operands lie.
 package struct KernelMemory {
     let pointers: [(role: Program.Operand, pointer: UnsafeMutablePointer<Float>)]
     package let scratch: UnsafeMutablePointer<Float>?
+    /// Read when the kernel runs, by kernels that draw random numbers.
+    package let clock: RunClock
 
     /// The operand's memory; nil if the instruction has no such operand.
     package func optional(_ role: Program.Operand) -> UnsafeMutablePointer<Float>? {

@@ -22,9 +22,21 @@ public final class Executor {
 
     private let engine: any Engine
     private let arena: Arena
+    private let clock: RunClock
     private let code: [() -> Int32]
     private let backwardCode: Int
     private let inputIDs: [String: Int]
+
+    /// Random numbers (dropout) are a function of the seed, the layer, the step and the element alone. The caller counts
+    /// the steps: two runs of one step draw the same numbers.
+    public var seed: UInt64 {
+        get { clock.seed }
+        set { clock.seed = newValue }
+    }
+    public var step: Int {
+        get { clock.step }
+        set { clock.step = newValue }
+    }
 
     /// What a profile says of an instruction.
     package struct PlannedStep {
@@ -97,6 +109,7 @@ public final class Executor {
             }
             return entry.memory
         }
+        let clock = RunClock()
         var code: [() -> Int32] = []
         var steps: [PlannedStep] = []
         var backwardCode = 0
@@ -105,7 +118,7 @@ public final class Executor {
             guard let kernel = prepared[index] else { continue }
             let pointers = try (instruction.reads + instruction.writes).map { (role: $0.role, pointer: try memory($0.value)) }
             let scratch = plan.scratchOffsets[index].map { arena.base + $0 }
-            code.append(try kernel.bind(KernelMemory(pointers: pointers, scratch: scratch)))
+            code.append(try kernel.bind(KernelMemory(pointers: pointers, scratch: scratch, clock: clock)))
             steps.append(
                 PlannedStep(
                     instruction: index, flops: kernel.flops, reorders: kernel.reorders, implementation: kernel.implementation))
@@ -114,6 +127,7 @@ public final class Executor {
         self.program = program
         self.plan = plan
         self.arena = arena
+        self.clock = clock
         self.code = code
         self.steps = steps
         self.backwardCode = backwardCode
@@ -197,8 +211,8 @@ public final class Executor {
         let written = instruction.writes.first.map { program.values[$0.value].shape.description } ?? ""
         let what =
             switch instruction.action {
-            case .forward(let op): "\(type(of: op).name)"
-            case .backward(let op, let part): "\(type(of: op).name) backward \(part)"
+            case .forward(let op): op.operation
+            case .backward(let op, let part): "\(op.operation) backward \(part)"
             case .sum: "sum"
             }
         return "\(what) \(shape) -> \(written) \(step.implementation)\(step.reorders > 0 ? " [reorder]" : "")"

@@ -21,8 +21,12 @@ public struct AttributeReader {
         return text
     }
 
-    /// Whether the attribute is written, be it as `None`.
-    func has(_ key: String) -> Bool { rest[key] != nil }
+    /// Reads an attribute that says `None`, where that is another thing than to leave it out; whether it does.
+    public mutating func takeNone(_ key: String) -> Bool {
+        guard rest[key] == "None" else { return false }
+        rest[key] = nil
+        return true
+    }
 
     public mutating func bool(_ key: String, default value: Bool) throws -> Bool {
         guard let text = string(key) else { return value }

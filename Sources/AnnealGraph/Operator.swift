@@ -7,6 +7,8 @@ public protocol Operator: Sendable {
     static var name: String { get }
     /// Other names under which MXNet's files hold it.
     static var aliases: [String] { get }
+    /// MXNet's name of this one; other than `name` in a family only.
+    var operation: String { get }
 
     /// Reads the attributes; the registry refuses what is left unread.
     init(_ attributes: inout AttributeReader) throws
@@ -40,6 +42,48 @@ public protocol Operator: Sendable {
     var isView: Bool { get }
 }
 
+/// An operator that gives elements of its first input at strided places: y[i] = x[offset + Σ index · stride]. The engine
+/// needs no more to compute it and its gradient. Other inputs lend their shapes only.
+public protocol StridedOperator: Operator {
+    /// The output's elements in row order, as extents with a stride in the input for each.
+    func view(of data: Shape, output: Shape) throws -> StridedView
+}
+
+public struct StridedView: Sendable {
+    public var extents: [Int]
+    public var strides: [Int]
+    public var offset = 0
+
+    /// The whole array in its own order.
+    init(_ shape: Shape) {
+        extents = shape.dims
+        strides = Array(repeating: 1, count: shape.rank)
+        for axis in strides.indices.dropLast().reversed() { strides[axis] = strides[axis + 1] * shape[axis + 1] }
+    }
+}
+
+extension StridedOperator {
+    public var backward: [BackwardPart] { [BackwardPart(reads: [.head(0)], writes: [0])] }
+}
+
+/// Operators that differ in a function only: one type makes them all, each under its own name.
+public protocol OperatorFamily: Operator {
+    /// The operators by MXNet's names.
+    associatedtype Member: RawRepresentable<String>, CaseIterable, Sendable
+
+    static func aliases(_ member: Member) -> [String]
+    init(_ member: Member, _ attributes: inout AttributeReader) throws
+    var member: Member { get }
+}
+
+extension OperatorFamily {
+    public static func aliases(_ member: Member) -> [String] { [] }
+    public init(_ attributes: inout AttributeReader) throws {
+        throw AnnealError("", "\(Self.name) is made under the names of its members only")
+    }
+    public var operation: String { member.rawValue }
+}
+
 /// A part of an operator's backward pass.
 public struct BackwardPart: Sendable {
     public enum Read: Sendable, Equatable {
@@ -62,6 +106,7 @@ public struct BackwardPart: Sendable {
 
 extension Operator {
     public static var aliases: [String] { [] }
+    public var operation: String { Self.name }
     public var inputNames: [String] { ["data"] }
     public var auxiliaryNames: [String] { [] }
     public var auxiliaryInitializers: [String] { [] }
@@ -95,10 +140,24 @@ extension Operator {
         return shape
     }
 
+    /// An axis from the front; a negative one counts from the end.
+    package func axisIndex(_ axis: Int, of data: Shape) throws -> Int {
+        guard axis >= -data.rank, axis < data.rank else {
+            throw AnnealError("", "axis \(axis) is outside the shape \(data)")
+        }
+        return axis < 0 ? axis + data.rank : axis
+    }
+
+    /// The extents before an axis, along it, and behind it.
+    package func extents(of data: Shape, around axis: Int) -> (outer: Int, axis: Int, inner: Int) {
+        let axis = axis < 0 ? axis + data.rank : axis
+        return (data.dims[..<axis].reduce(1, *), data.dims[axis], data.dims[(axis + 1)...].reduce(1, *))
+    }
+
     /// Sets an input's shape, or checks it.
     package func expect(_ input: inout Shape?, _ shape: Shape, _ name: String) throws {
         if let given = input, given != shape {
-            throw AnnealError("", "\(name) has the shape \(given), \(Self.name) wants \(shape)")
+            throw AnnealError("", "\(name) has the shape \(given), \(operation) wants \(shape)")
         }
         input = shape
     }
@@ -106,27 +165,44 @@ extension Operator {
 
 /// All operators by MXNet's names and aliases.
 public enum OperatorRegistry {
-    static let all: [String: any Operator.Type] = {
-        var table: [String: any Operator.Type] = [:]
-        for type in operatorTypes {
-            table[type.name] = type
-            for alias in type.aliases { table[alias] = type }
+    struct Entry: Sendable {
+        let name: String
+        let aliases: [String]
+        let type: any Operator.Type
+        let make: @Sendable (inout AttributeReader) throws -> any Operator
+    }
+
+    private static let entries: [Entry] =
+        operatorTypes.map { type in Entry(name: type.name, aliases: type.aliases, type: type) { try type.init(&$0) } }
+        + operatorFamilies.flatMap { members($0) }
+
+    private static func members<Family: OperatorFamily>(_ family: Family.Type) -> [Entry] {
+        Family.Member.allCases.map { member in
+            Entry(name: member.rawValue, aliases: Family.aliases(member), type: family) { try Family(member, &$0) }
         }
+    }
+
+    private static let all: [String: Entry] = {
+        var table: [String: Entry] = [:]
+        for entry in entries { for name in [entry.name] + entry.aliases { table[name] = entry } }
         return table
     }()
 
     /// The names under which operators are known, without aliases.
-    public static var names: [String] { operatorTypes.map { $0.name } }
+    public static var names: [String] { entries.map(\.name) }
 
     /// The name that MXNet 1.9.1 writes for an operator, e.g. `SoftmaxOutput` for `Softmax`; nil if unknown.
-    public static func canonicalName(_ name: String) -> String? { all[name].map { $0.name } }
+    public static func canonicalName(_ name: String) -> String? { all[name]?.name }
+
+    /// The type that makes an operator of that name or alias; a family's for its members.
+    package static func type(named name: String) -> (any Operator.Type)? { all[name]?.type }
 
     package static func make(_ name: String, _ attributes: [String: String]) throws -> any Operator {
-        guard let type = all[name] else {
+        guard let entry = all[name] else {
             throw AnnealError("", "operator \(name) is not known", mend: "Anneal has no such operator yet")
         }
         var reader = AttributeReader(operation: name, attributes)
-        let op = try type.init(&reader)
+        let op = try entry.make(&reader)
         try reader.finish()
         return op
     }

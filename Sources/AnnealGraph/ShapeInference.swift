@@ -35,7 +35,7 @@ extension Symbol {
                 let known = op.inputNames.count + op.auxiliaryNames.count
                 guard node.inputs.count == known else {
                     throw AnnealError(
-                        "layer \(node.name)", "\(type(of: op).name) has \(node.inputs.count) inputs, expected \(known)")
+                        "layer \(node.name)", "\(op.operation) has \(node.inputs.count) inputs, expected \(known)")
                 }
                 var inputs = node.inputs.map { entry -> Shape? in
                     guard let at = position[ObjectIdentifier(entry.node)], entry.index < shapes[at].count else {

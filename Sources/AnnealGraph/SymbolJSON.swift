@@ -100,7 +100,7 @@ extension Symbol {
             let wanted = op.inputNames.count + op.auxiliaryNames.count
             guard node.inputs.count == wanted else {
                 throw AnnealError(
-                    "layer \(node.name)", "has \(node.inputs.count) inputs, \(type(of: op).name) wants \(wanted)")
+                    "layer \(node.name)", "has \(node.inputs.count) inputs, \(op.operation) wants \(wanted)")
             }
             for input in node.inputs { _ = try Symbol.outputName(input) }
         }

@@ -57,8 +57,8 @@ enum Autodiff {
 
         for instruction in program.instructions.reversed() {
             guard let op = instruction.action.op else { continue }
-            if op is ElementwiseAdd {
-                // Both gradients are the head itself.
+            if op is ElementwiseAdd || op is AddN {
+                // All gradients are the head itself.
                 guard let head = gradients[instruction.writes[0].value] else { continue }
                 for (_, value) in instruction.reads where leads[value] { contribute(head, to: value, layer: instruction.layer) }
                 continue
@@ -95,7 +95,9 @@ enum Autodiff {
                     writes.append((.gradient(target), gradientValue(of: value)))
                 }
                 result.instructions.append(
-                    .init(layer: instruction.layer, action: .backward(op, part: partIndex), reads: reads, writes: writes))
+                    .init(
+                        layer: instruction.layer, action: .backward(op, part: partIndex), reads: reads, writes: writes,
+                        forwardInputs: instruction.reads.map(\.value)))
                 for (position, target) in targets.enumerated() {
                     let value = instruction.reads[target].value
                     if position == 0 && folded && target == part.writes[0] {

@@ -56,7 +56,8 @@ enum Fusion {
             consumers[value].count == 1 && !outputs.contains(value) ? consumers[value][0] : nil
         }
         func isReLU(_ index: Int) -> Bool {
-            (program.instructions[index].action.op as? Activation)?.kind == .relu
+            let op = program.instructions[index].action.op
+            return (op as? Activation)?.kind == .relu || (op as? Unary)?.member == .relu
         }
 
         for (index, instruction) in program.instructions.enumerated() {

@@ -71,6 +71,8 @@ package struct Program: Sendable {
         package var action: Action
         package var reads: [(role: Operand, value: ValueID)]
         package var writes: [(role: Operand, value: ValueID)]
+        /// Of a backward instruction: what its forward instruction reads, for shapes that it does not read itself.
+        package var forwardInputs: [ValueID] = []
 
         package func reading(_ role: Operand) -> ValueID? { reads.first { $0.role == role }?.value }
         package func writing(_ role: Operand) -> ValueID? { writes.first { $0.role == role }?.value }

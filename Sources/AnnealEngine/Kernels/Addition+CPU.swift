@@ -1,3 +1,4 @@
+import AnnealCore
 import AnnealGraph
 import CAnnealKernels
 
@@ -53,11 +54,45 @@ extension Relayout: CPUOperator {
 }
 
 private func relayoutKernel(_ site: KernelSite, from: Program.Operand, to: Program.Operand) throws -> PreparedKernel {
-    let source = Dims(try site.value(from)).c, target = Dims(try site.value(to)).c
+    let first = try site.value(from), second = try site.value(to)
+    if let kernel = try opaqueKernel(first, second, from: from, to: to) { return kernel }
+    let source = Dims(first).c, target = Dims(second).c
     var kernel = PreparedKernel { memory in
         let x = memory[from], y = memory[to]
         return { ank_relayout(x, source.b, y, target.b, source.n, source.c, source.s) }
     }
     kernel.reorders = 1
+    return kernel
+}
+
+/// Weights that are no parameters, but fed or computed, are brought into their convolution's layout in each run.
+private func opaqueKernel(
+    _ source: Program.Value, _ target: Program.Value, from: Program.Operand, to: Program.Operand
+) throws -> PreparedKernel? {
+    let unpacked: OpaqueLayout?, packed: OpaqueLayout?
+    switch (source.layout, target.layout) {
+    case (.opaque(let a), .opaque(let b)): (unpacked, packed) = (a, b)
+    case (.opaque(let a), .plain): (unpacked, packed) = (a, nil)
+    case (.plain, .opaque(let b)): (unpacked, packed) = (nil, b)
+    case (.opaque, .blocked), (.blocked, .opaque):
+        throw AnnealError("", "weights with blocked channels cannot be brought into a convolution's layout")
+    default: return nil
+    }
+    var kernel = PreparedKernel.checked({ memory in
+        let x = memory[from], y = memory[to]
+        guard let plain = unpacked != nil && packed != nil ? memory.scratch : unpacked != nil ? y : x else { return { 0 } }
+        return {
+            do {
+                try unpacked?.unpack(x, into: plain)
+                try packed?.pack(plain, into: y)
+                return 0
+            } catch {
+                return -1
+            }
+        }
+    })
+    if unpacked != nil && packed != nil { kernel.scratch = source.shape.count }
+    kernel.reorders = 1
+    kernel.implementation = "weights' layout"
     return kernel
 }

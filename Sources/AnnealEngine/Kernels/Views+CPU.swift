@@ -4,7 +4,10 @@ import CAnnealKernels
 // Views compute nothing as a rule: the memory plan lets their output be their input. These kernels run where that cannot
 // be, for a parameter say.
 
-extension Flatten: CPUOperator {
+/// An operator whose output is its input's memory, and the same for the gradients.
+private protocol ViewOperator: CPUOperator {}
+
+extension ViewOperator {
     package func forward(_ site: KernelSite, _ engine: CPUEngine) throws -> PreparedKernel {
         try copyKernel(site, from: .input(0), to: .output(0))
     }
@@ -12,6 +15,17 @@ extension Flatten: CPUOperator {
     package func backward(_ site: KernelSite, part: Int, _ engine: CPUEngine) throws -> PreparedKernel {
         try copyKernel(site, from: .head(0), to: .gradient(0))
     }
+}
+
+extension ExpandDims: ViewOperator {}
+extension Flatten: ViewOperator {}
+extension Reshape: ViewOperator {}
+extension ReshapeLike: ViewOperator {}
+extension Squeeze: ViewOperator {}
+
+extension BlockGrad: ViewOperator {
+    // The shape stays, and so may the layout.
+    package func layouts(_ request: LayoutRequest) throws -> OperandLayouts { request.following }
 }
 
 func copyKernel(_ site: KernelSite, from: Program.Operand, to: Program.Operand) throws -> PreparedKernel {

@@ -3,20 +3,17 @@ import AnnealCore
 /// MXNet's `add_n` (`ElementWiseSum`): the sum of any number of arrays of one shape.
 public struct AddN: Operator {
     public static let name = "add_n"
-    public static let aliases = ["ElementWiseSum"]
+    public static let aliases = ["ElementWiseSum", "_sum"]
     public let numArgs: Int
 
     public init(_ attributes: inout AttributeReader) throws {
-        numArgs = try attributes.required("num_args")
-        guard (1...maximumInputs).contains(numArgs) else {
-            throw attributes.wrong("num_args", "\(numArgs)", "a positive number")
-        }
+        numArgs = try attributes.inputCount()
     }
 
     public var inputNames: [String] { (0..<numArgs).map { "arg\($0)" } }
     public func inferShapes(_ inputs: inout [Shape?]) throws -> [Shape]? { try unify(&inputs).map { [$0] } }
 
-    /// Every gradient is the head itself.
+    // Every gradient is the head itself: the compiler passes it on without a copy.
     public var backward: [BackwardPart] { [BackwardPart(reads: [.head(0)], writes: Array(0..<numArgs))] }
 }
 

@@ -1,7 +1,23 @@
 import AnnealCore
 
-/// MXNet's `broadcast_axis`: axes of extent 1 repeated to a size.
-public struct BroadcastAxis: Operator {
+/// MXNet's `broadcast_to`: extents of 1 repeated up to `shape`; a 0 there keeps the extent.
+public struct BroadcastTo: StridedOperator {
+    public static let name = "broadcast_to"
+    public let shape: [Int]
+
+    public init(_ attributes: inout AttributeReader) throws { shape = try attributes.tuple("shape") ?? [] }
+
+    public func inferShapes(_ inputs: inout [Shape?]) throws -> [Shape]? {
+        guard let data = inputs[0] else { return nil }
+        guard shape.count == data.rank else {
+            throw AnnealError("", "shape \(shape) does not have the \(data.rank) axes of the data \(data)")
+        }
+        return [try broadcast(data, to: Shape(zip(shape, data.dims).map { $0 == 0 ? $1 : $0 }))]
+    }
+}
+
+/// MXNet's `broadcast_axis`: extents of 1 along `axis` repeated `size` times.
+public struct BroadcastAxis: StridedOperator {
     public static let name = "broadcast_axis"
     public static let aliases = ["broadcast_axes"]
     public let axis: [Int]
@@ -11,7 +27,7 @@ public struct BroadcastAxis: Operator {
         axis = try attributes.tuple("axis") ?? []
         size = try attributes.tuple("size") ?? []
         guard axis.count == size.count, size.allSatisfy({ $0 > 0 }) else {
-            throw AnnealError("", "broadcast_axis has axis \(axis) and size \(size)")
+            throw attributes.wrong("size", "\(size)", "positive numbers, as many as axis \(axis) has")
         }
     }
 
@@ -19,33 +35,17 @@ public struct BroadcastAxis: Operator {
         guard let data = inputs[0] else { return nil }
         var output = data
         for (axis, size) in zip(axis, size) {
-            let place = try data.axis(axis)
-            guard data.dims[place] == 1 else { throw AnnealError("", "axis \(axis) of \(data) is not of extent 1") }
-            output[place] = size
+            let index = try axisIndex(axis, of: data)
+            guard data[index] == 1 else { throw AnnealError("", "axis \(axis) of \(data) is not of extent 1") }
+            output[index] = size
         }
-        return [output]
+        return [try broadcast(data, to: output)]
     }
-    /// Heads summed over the repeated axes.
-    public var backward: [BackwardPart] { [BackwardPart(reads: [.head(0)], writes: [0])] }
 }
 
-/// MXNet's `broadcast_to`: axes of extent 1 repeated to `shape`, in which 0 keeps an axis.
-public struct BroadcastTo: Operator {
-    public static let name = "broadcast_to"
-    public let shape: [Int]
-    public init(_ attributes: inout AttributeReader) throws { shape = try attributes.tuple("shape") ?? [] }
-
-    public func inferShapes(_ inputs: inout [Shape?]) throws -> [Shape]? {
-        guard let data = inputs[0] else { return nil }
-        guard shape.count == data.rank, zip(shape, data.dims).allSatisfy({ $0 == 0 || $0 == $1 || $1 == 1 && $0 > 0 })
-        else { throw AnnealError("", "\(data) does not broadcast to \(Shape(shape))") }
-        return [Shape(zip(shape, data.dims).map { $0 == 0 ? $1 : $0 })]
-    }
-    public var backward: [BackwardPart] { [BackwardPart(reads: [.head(0)], writes: [0])] }
-}
-
-/// MXNet's `broadcast_like`: as `broadcast_to` with the shape of rhs, or of some of its axes; its values are not read.
-public struct BroadcastLike: Operator {
+/// MXNet's `broadcast_like`: extents of 1 of `lhs` repeated up to those of `rhs`, along all axes or `lhs_axes`, which
+/// match `rhs_axes`. `rhs` has no gradient.
+public struct BroadcastLike: StridedOperator {
     public static let name = "broadcast_like"
     public let lhsAxes: [Int]?
     public let rhsAxes: [Int]?
@@ -53,24 +53,48 @@ public struct BroadcastLike: Operator {
     public init(_ attributes: inout AttributeReader) throws {
         lhsAxes = try attributes.tuple("lhs_axes")
         rhsAxes = try attributes.tuple("rhs_axes")
-        guard lhsAxes?.count == rhsAxes?.count else { throw AnnealError("", "lhs_axes and rhs_axes differ in number") }
+        guard lhsAxes?.count == rhsAxes?.count else {
+            throw attributes.wrong("rhs_axes", "\(rhsAxes ?? [])", "as long as lhs_axes, \(lhsAxes ?? [])")
+        }
     }
 
     public var inputNames: [String] { ["lhs", "rhs"] }
 
     public func inferShapes(_ inputs: inout [Shape?]) throws -> [Shape]? {
         guard let lhs = inputs[0], let rhs = inputs[1] else { return nil }
+        guard let lhsAxes, let rhsAxes else { return [try broadcast(lhs, to: rhs)] }
         var output = lhs
-        if let lhsAxes, let rhsAxes {
-            for (l, r) in zip(lhsAxes, rhsAxes) { output[try lhs.axis(l)] = rhs.dims[try rhs.axis(r)] }
-        } else {
-            guard lhs.rank == rhs.rank else { throw AnnealError("", "lhs \(lhs) and rhs \(rhs) have different axes") }
-            output = rhs
+        for (left, right) in zip(lhsAxes, rhsAxes) {
+            output[try axisIndex(left, of: lhs)] = rhs[try axisIndex(right, of: rhs)]
         }
-        guard zip(lhs.dims, output.dims).allSatisfy({ $0 == $1 || $0 == 1 }) else {
-            throw AnnealError("", "lhs \(lhs) does not broadcast like rhs \(rhs)")
-        }
-        return [output]
+        return [try broadcast(lhs, to: output)]
     }
-    public var backward: [BackwardPart] { [BackwardPart(reads: [.head(0)], writes: [0])] }
+}
+
+extension StridedOperator {
+    fileprivate func broadcast(_ data: Shape, to output: Shape) throws -> Shape {
+        guard data.rank == output.rank, zip(data.dims, output.dims).allSatisfy({ $0 == $1 || $0 == 1 }) else {
+            throw AnnealError("", "the shape \(data) cannot be broadcast to \(output)")
+        }
+        return output
+    }
+
+    fileprivate func repeating(_ data: Shape, _ output: Shape) -> StridedView {
+        var view = StridedView(data)
+        for axis in data.dims.indices where data[axis] == 1 { view.strides[axis] = 0 }
+        view.extents = output.dims
+        return view
+    }
+}
+
+extension BroadcastTo {
+    public func view(of data: Shape, output: Shape) -> StridedView { repeating(data, output) }
+}
+
+extension BroadcastAxis {
+    public func view(of data: Shape, output: Shape) -> StridedView { repeating(data, output) }
+}
+
+extension BroadcastLike {
+    public func view(of data: Shape, output: Shape) -> StridedView { repeating(data, output) }
 }

@@ -19,7 +19,7 @@ public struct Cast: Operator {
     public var typeRule: TypeRule { .output(dtype.rawValue) }
     public func inferShapes(_ inputs: inout [Shape?]) throws -> [Shape]? { try sameShape(&inputs) }
 
-    /// The gradient is cast back.
+    /// The gradient is in the output's type.
     public var backward: [BackwardPart] { [BackwardPart(reads: [.head(0)], writes: [0])] }
 }
 

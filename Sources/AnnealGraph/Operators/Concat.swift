@@ -8,11 +8,8 @@ public struct Concat: Operator {
     public let dim: Int
 
     public init(_ attributes: inout AttributeReader) throws {
-        numArgs = try attributes.required("num_args")
+        numArgs = try attributes.inputCount()
         dim = try attributes.int("dim", default: 1)
-        guard (1...maximumInputs).contains(numArgs) else {
-            throw attributes.wrong("num_args", "\(numArgs)", "a positive number")
-        }
     }
 
     public var inputNames: [String] { (0..<numArgs).map { "arg\($0)" } }
@@ -44,6 +41,15 @@ public struct Concat: Operator {
 
 /// More inputs than any graph has: `num_args` in a damaged file must not exhaust the memory.
 let maximumInputs = 100_000
+
+extension AttributeReader {
+    /// `num_args`, of operators with any number of inputs.
+    mutating func inputCount() throws -> Int {
+        let count = try required("num_args")
+        guard (1...maximumInputs).contains(count) else { throw wrong("num_args", "\(count)", "a positive number") }
+        return count
+    }
+}
 
 extension SymbolBuilder {
     /// - Parameter dim: the axis along which the inputs differ; MXNet's default, 1, if nil.

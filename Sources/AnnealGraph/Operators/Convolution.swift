@@ -54,6 +54,13 @@ public struct Window: Sendable, Equatable {
     public var pad: [Int]
     public var dilate: [Int]
 
+    init(kernel: [Int], stride: [Int], pad: [Int], dilate: [Int]) {
+        self.kernel = kernel
+        self.stride = stride
+        self.pad = pad
+        self.dilate = dilate
+    }
+
     init(_ attributes: inout AttributeReader) throws {
         guard let kernel = try attributes.tuple("kernel") else {
             throw AnnealError("", "the attribute kernel is missing")

@@ -1,57 +1,74 @@
 import AnnealCore
 
-/// MXNet's `Deconvolution` (transposed convolution): data (batch, channels, …), weight (channels, filters / groups,
-/// kernel…); each output extent is stride (x - 1) + dilate (kernel - 1) + 1 - 2 pad + adj, unless `target_shape` says
-/// it.
+/// MXNet's `Deconvolution`, the transpose of a convolution: data (batch, channels, …), weight (channels, filters / groups,
+/// kernel…), bias (filters,); each output extent is stride (x - 1) + dilate (kernel - 1) + 1 - 2 pad + adj.
 public struct Deconvolution: Operator {
     public static let name = "Deconvolution"
     public let window: Window
+    public let adj: [Int]
+    /// Output extents that decide pad and adj; 0 leaves an axis to them.
+    public let targetShape: [Int]?
     public let numFilter: Int
     public let numGroup: Int
     public let noBias: Bool
-    private let adj: [Int]
-    private let targetShape: [Int]?
 
     public init(_ attributes: inout AttributeReader) throws {
         window = try Window(&attributes)
+        adj = try attributes.tuple("adj") ?? window.kernel.map { _ in 0 }
+        let target = try attributes.tuple("target_shape")
+        targetShape = target?.contains { $0 != 0 } == true ? target : nil
         numFilter = try attributes.required("num_filter")
         numGroup = try attributes.int("num_group", default: 1)
         noBias = try attributes.bool("no_bias", default: true)
-        adj = try attributes.tuple("adj") ?? window.kernel.map { _ in 0 }
-        targetShape = try attributes.tuple("target_shape").flatMap { $0.contains { $0 > 0 } ? $0 : nil }
         attributes.ignore("workspace", "cudnn_tune", "cudnn_off")
         if let layout = attributes.string("layout"), !["NCW", "NCHW", "NCDHW"].contains(layout) {
             throw attributes.wrong("layout", layout, "NCW, NCHW or NCDHW")
         }
-        guard adj.count == window.kernel.count, zip(adj, window.stride).allSatisfy({ $0 >= 0 && $0 < $1 || $0 == 0 })
-        else {
-            throw attributes.wrong("adj", "\(adj)", "less than the stride for each axis")
-        }
-        guard targetShape.map({ $0.count == window.kernel.count && $0.allSatisfy { $0 > 0 } }) ?? true else {
-            throw attributes.wrong("target_shape", "\(targetShape ?? [])", "\(window.kernel.count) positive numbers")
-        }
-        guard numFilter > 0, numGroup > 0, numFilter % numGroup == 0 else {
+        guard numFilter > 0 else { throw attributes.wrong("num_filter", "\(numFilter)", "positive") }
+        guard numGroup > 0, numFilter % numGroup == 0 else {
             throw AnnealError("", "num_filter \(numFilter) is not a multiple of num_group \(numGroup)")
         }
+        guard adj.count == window.kernel.count, zip(adj, window.stride).allSatisfy({ $0 >= 0 && $0 < $1 }) else {
+            throw attributes.wrong("adj", "\(adj)", "less than the stride \(window.stride), one number for each axis")
+        }
+        if let targetShape, targetShape.count != window.kernel.count || targetShape.contains(where: { $0 < 0 }) {
+            throw attributes.wrong("target_shape", "\(targetShape)", "one number for each axis of the kernel")
+        }
+    }
+
+    /// The bilinear case of `UpSampling`: each channel by itself.
+    init(upsamplingBy scale: Int, channels: Int) {
+        let pad = scale / 2
+        window = Window(
+            kernel: [2 * scale - scale % 2, 2 * scale - scale % 2], stride: [scale, scale], pad: [pad, pad], dilate: [1, 1])
+        adj = [0, 0]
+        targetShape = nil
+        numFilter = channels
+        numGroup = channels
+        noBias = true
     }
 
     public var inputNames: [String] { noBias ? ["data", "weight"] : ["data", "weight", "bias"] }
 
-    /// The padding and what is added at the far end, for data of a shape; `target_shape` overrides both.
-    public func geometry(_ data: Shape) throws -> (pad: [Int], adj: [Int]) {
+    /// Padding and adjustment for data of a shape: `target_shape` overrides what is given.
+    public func padding(_ data: Shape) throws -> (pad: [Int], adj: [Int]) {
         guard let targetShape else { return (window.pad, adj) }
-        let whole = fullExtents(data)
-        let excess = zip(whole, targetShape).map(-)
-        guard excess.allSatisfy({ $0 >= 0 }) else {
-            throw AnnealError("", "target_shape \(targetShape) is larger than the \(whole) that data \(data) gives")
+        var result = (pad: window.pad, adj: adj)
+        for axis in targetShape.indices where targetShape[axis] != 0 {
+            let full = fullExtent(data, axis)
+            guard targetShape[axis] <= full else {
+                throw AnnealError("", "target_shape \(targetShape) is larger than the output without padding, \(full)")
+            }
+            let surplus = full - targetShape[axis]
+            result.adj[axis] = surplus % 2
+            result.pad[axis] = (surplus + 1) / 2
         }
-        return (excess.map { ($0 + 1) / 2 }, excess.map { $0 % 2 })
+        return result
     }
 
-    private func fullExtents(_ data: Shape) -> [Int] {
-        window.kernel.indices.map {
-            window.stride[$0] * (data[$0 + 2] - 1) + window.dilate[$0] * (window.kernel[$0] - 1) + 1
-        }
+    /// The output extent without padding.
+    private func fullExtent(_ data: Shape, _ axis: Int) -> Int {
+        window.stride[axis] * (data[axis + 2] - 1) + window.dilate[axis] * (window.kernel[axis] - 1) + 1
     }
 
     public func inferShapes(_ inputs: inout [Shape?]) throws -> [Shape]? {
@@ -62,8 +79,8 @@ public struct Deconvolution: Operator {
         }
         try expect(&inputs[1], Shape([data[1], numFilter / numGroup] + window.kernel), "weight")
         if !noBias { try expect(&inputs[2], [numFilter], "bias") }
-        let (pad, adj) = try geometry(data)
-        let extents = fullExtents(data).enumerated().map { $1 - 2 * pad[$0] + adj[$0] }
+        let (pad, adj) = try padding(data)
+        let extents = window.kernel.indices.map { fullExtent(data, $0) - 2 * pad[$0] + adj[$0] }
         return [Shape([data[0], numFilter] + extents)]
     }
 
@@ -75,57 +92,19 @@ public struct Deconvolution: Operator {
     }
 }
 
-/// MXNet's `UpSampling`: images `scale` times as large, by nearest neighbours or a bilinear deconvolution; several
-/// images are brought to one size and joined or added.
-public struct UpSampling: Operator {
-    public enum Sample: String, CaseIterable, Sendable { case nearest, bilinear }
-    public enum Several: String, CaseIterable, Sendable { case concat, sum }
-
-    public static let name = "UpSampling"
-    public let scale: Int
-    public let sample: Sample
-    public let several: Several
-    public let numArgs: Int
-
-    public init(_ attributes: inout AttributeReader) throws {
-        scale = try attributes.required("scale")
-        sample = try attributes.choice("sample_type", default: nil)
-        several = try attributes.choice("multi_input_mode", default: .concat)
-        numArgs = try attributes.int("num_args", default: 1)
-        attributes.ignore("workspace", "num_filter")
-        guard scale > 0, (1...maximumInputs).contains(numArgs) else {
-            throw AnnealError("", "UpSampling has scale \(scale) and num_args \(numArgs)")
-        }
-    }
-
-    public var inputNames: [String] {
-        sample == .bilinear ? ["data", "weight"] : (0..<numArgs).map { "arg\($0)" }
-    }
-
-    public func inferShapes(_ inputs: inout [Shape?]) throws -> [Shape]? {
-        guard let first = inputs[0] else { return nil }
-        guard first.rank == 4 else { throw AnnealError("", "data has the shape \(first), UpSampling wants images") }
-        var output = first
-        output[2] *= scale
-        output[3] *= scale
-        if sample == .bilinear {
-            let side = 2 * scale - scale % 2
-            try expect(&inputs[1], [first[1], 1, side, side], "weight")
-            return [output]
-        }
-        for (index, input) in inputs.enumerated().dropFirst() {
-            guard let input else { return nil }
-            guard input.rank == 4, input[0] == first[0], output[2] % input[2] == 0, output[3] % input[3] == 0,
-                output[2] / input[2] == output[3] / input[3], several == .concat || input[1] == first[1]
-            else { throw AnnealError("", "arg\(index) has the shape \(input), which does not go with \(first)") }
-            if several == .concat { output[1] += input[1] }
-        }
-        return [output]
-    }
-
-    public var backward: [BackwardPart] {
-        sample == .bilinear
-            ? [BackwardPart(reads: [.input(0), .input(1), .head(0)], writes: [0, 1])]
-            : [BackwardPart(reads: [.head(0)], writes: Array(0..<numArgs))]
+extension SymbolBuilder {
+    /// - Parameter data: (batch, channels, height, width)
+    public func deconvolution(
+        _ data: Symbol, numFilter: Int, kernel: [Int], stride: [Int]? = nil, pad: [Int]? = nil, adj: [Int]? = nil,
+        numGroup: Int? = nil, noBias: Bool? = nil, name: String? = nil
+    ) -> Symbol {
+        apply(
+            Deconvolution.name, name: name, inputs: [data],
+            attributes: [
+                "kernel": AttributeText.tuple(kernel), "num_filter": "\(numFilter)",
+                "stride": stride.map(AttributeText.tuple), "pad": pad.map(AttributeText.tuple),
+                "adj": adj.map(AttributeText.tuple), "num_group": numGroup.map(String.init),
+                "no_bias": noBias.map(AttributeText.bool),
+            ])
     }
 }

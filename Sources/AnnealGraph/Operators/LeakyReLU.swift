@@ -34,8 +34,8 @@ public struct LeakyReLU: Operator {
     public var inputInitializers: [String: String] {
         kind == .prelu ? ["gamma": "[\"Constant\", {\"value\": 0.25}]"] : [:]
     }
-    /// The random slopes are an output in MXNet's files.
-    public var storedOutputCount: Int { kind == .rrelu ? 2 : 1 }
+    /// The random slopes are an output too.
+    public var outputNames: [String] { kind == .rrelu ? ["output", "mask"] : ["output"] }
 
     public func inferShapes(_ inputs: inout [Shape?]) throws -> [Shape]? {
         guard let data = inputs[0] else { return nil }
@@ -43,16 +43,13 @@ public struct LeakyReLU: Operator {
             let channels: Shape = [data.rank > 1 ? data[1] : data[0]]
             if inputs[1] != [1] { try expect(&inputs[1], channels, "gamma") }
         }
-        return [data]
+        return kind == .rrelu ? [data, data] : [data]
     }
-
-    /// The random slopes.
-    public func savedShapes(inputs: [Shape], outputs: [Shape]) -> [Shape] { kind == .rrelu ? [inputs[0]] : [] }
 
     public var backward: [BackwardPart] {
         switch kind {
         case .prelu: [BackwardPart(reads: [.input(0), .input(1), .head(0)], writes: [0, 1])]
-        case .rrelu: [BackwardPart(reads: [.input(0), .saved(0), .head(0)], writes: [0])]
+        case .rrelu: [BackwardPart(reads: [.output(1), .head(0)], writes: [0])]
         case .elu, .selu: [BackwardPart(reads: [.output(0), .head(0)], writes: [0])]
         case .leaky, .gelu: [BackwardPart(reads: [.input(0), .head(0)], writes: [0])]
         }
@@ -64,8 +61,9 @@ extension SymbolBuilder {
     public func leakyReLU(
         _ data: Symbol, _ kind: LeakyReLU.Kind, slope: Double? = nil, name: String? = nil
     ) -> Symbol {
-        apply(
+        let result = apply(
             LeakyReLU.name, name: name, inputs: [data],
             attributes: ["act_type": kind.rawValue, "slope": slope.map(AttributeText.float)])
+        return Symbol([result.outputs[0]])
     }
 }

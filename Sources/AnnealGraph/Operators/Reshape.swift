@@ -1,96 +1,82 @@
 import AnnealCore
 
-/// MXNet's `Reshape`: the same values under `shape`, whose codes are 0 (copy the axis), -1 (infer), -2 (copy the rest),
-/// -3 (merge two axes), -4 (split an axis into the next two numbers); with `reverse` read from the last axis.
+/// MXNet's `Reshape`: the data under another shape. In `shape` 0 copies an extent, -1 is inferred, -2 copies all that are
+/// left, -3 joins two, -4 splits one into the two that follow (one may be -1); `reverse` matches from the right.
 public struct Reshape: Operator {
     public static let name = "Reshape"
     public static let aliases = ["reshape"]
-    public let codes: [Int]
+    public let shape: [Int]
     public let reverse: Bool
 
     public init(_ attributes: inout AttributeReader) throws {
+        let shape = try attributes.tuple("shape") ?? []
         reverse = try attributes.bool("reverse", default: false)
-        let target = try attributes.tuple("target_shape")
+        // The old form: extents with 0 to be inferred, the batch kept with keep_highest.
+        let target = try attributes.tuple("target_shape") ?? []
         let keepHighest = try attributes.bool("keep_highest", default: false)
-        if let shape = try attributes.tuple("shape") {
-            codes = shape
-        } else if let target {
-            // Before 0.8: 0 means infer.
-            codes = target.enumerated().map { $0.offset == 0 && keepHighest ? 0 : $0.element == 0 ? -1 : $0.element }
+        if !shape.isEmpty {
+            self.shape = shape
         } else {
-            throw AnnealError("", "Reshape wants the attribute shape")
+            var old = target.map { $0 == 0 ? -1 : $0 }
+            if keepHighest, !old.isEmpty { old[0] = 0 }
+            self.shape = old
         }
-        guard codes.allSatisfy({ $0 >= -4 }) else { throw attributes.wrong("shape", "\(codes)", "at least -4 each") }
+        guard !self.shape.isEmpty else { throw AnnealError("", "Reshape wants the attribute shape") }
     }
 
     public func inferShapes(_ inputs: inout [Shape?]) throws -> [Shape]? {
         guard let data = inputs[0] else { return nil }
-        let dims = reverse ? try reversed(data.dims) : try resolve(data.dims, codes)
-        let shape = Shape(dims)
-        guard shape.count == data.count else {
-            throw AnnealError(
-                "", "\(data) does not reshape to \(codes): \(shape) has \(shape.count) values, not \(data.count)")
+        let output =
+            reverse
+            ? Shape(try extents(Array(data.dims.reversed()), Array(shape.reversed())).reversed())
+            : Shape(try extents(data.dims, shape))
+        guard output.count == data.count else {
+            throw AnnealError("", "the data \(data) has \(data.count) elements, shape \(shape) asks for \(output)")
         }
-        return [shape]
+        return [output]
     }
 
-    /// From the right: everything is turned round, split pairs with their codes.
-    private func reversed(_ dims: [Int]) throws -> [Int] {
-        var turned: [Int] = []
-        var index = 0
-        while index < codes.count {
-            if codes[index] == -4, index + 2 < codes.count {
-                turned.insert(contentsOf: [-4, codes[index + 2], codes[index + 1]], at: 0)
-                index += 3
-            } else {
-                turned.insert(codes[index], at: 0)
-                index += 1
-            }
-        }
-        return try resolve(dims.reversed(), turned).reversed()
-    }
-
-    private func resolve(_ dims: [Int], _ codes: [Int]) throws -> [Int] {
-        func misfit() -> AnnealError { AnnealError("", "\(Shape(dims)) does not reshape to \(self.codes)") }
+    private func extents(_ dims: [Int], _ codes: [Int]) throws -> [Int] {
+        func unfit() -> AnnealError { AnnealError("", "shape \(shape) does not fit the data \(Shape(dims))") }
         var result: [Int] = []
         var inferred: Int?
         var source = 0
-        var index = 0
-        func take() throws -> Int {
-            guard source < dims.count else { throw misfit() }
-            defer { source += 1 }
-            return dims[source]
+        func next() throws -> Int {
+            guard source < dims.count else { throw unfit() }
+            source += 1
+            return dims[source - 1]
         }
-        while index < codes.count {
-            switch codes[index] {
-            case 0: result.append(try take())
+        var code = 0
+        while code < codes.count {
+            switch codes[code] {
+            case 0: result.append(try next())
             case -1:
-                guard inferred == nil else { throw misfit() }
+                guard inferred == nil else { throw unfit() }
                 inferred = result.count
                 result.append(1)
                 source += 1
             case -2:
-                if source < dims.count { result += dims[source...] }
-                source = dims.count
-            case -3: result.append(try take() * take())
+                while source < dims.count { result.append(try next()) }
+            case -3: result.append(try next() * next())
             case -4:
-                guard index + 2 < codes.count else { throw misfit() }
-                let whole = try take()
-                var (left, right) = (codes[index + 1], codes[index + 2])
-                index += 2
-                if left == -1, right > 0 { left = whole / right }
-                if right == -1, left > 0 { right = whole / left }
-                guard left > 0, right > 0, left * right == whole else { throw misfit() }
-                result += [left, right]
-            default:
-                result.append(codes[index])
+                guard code + 2 < codes.count else { throw unfit() }
+                let extent = try next()
+                var first = codes[code + 1], second = codes[code + 2]
+                if first == -1, second > 0 { first = extent / second }
+                if second == -1, first > 0 { second = extent / first }
+                guard first > 0, second > 0, first * second == extent else { throw unfit() }
+                result += [first, second]
+                code += 2
+            case let extent where extent > 0:
+                result.append(extent)
                 source += 1
+            default: throw unfit()
             }
-            index += 1
+            code += 1
         }
         if let inferred {
-            let total = dims.reduce(1, *), rest = result.reduce(1, *)
-            guard rest > 0, total % rest == 0 else { throw misfit() }
+            let rest = result.reduce(1, *), total = dims.reduce(1, *)
+            guard rest > 0, total % rest == 0 else { throw unfit() }
             result[inferred] = total / rest
         }
         return result
@@ -100,22 +86,43 @@ public struct Reshape: Operator {
     public var backward: [BackwardPart] { [BackwardPart(reads: [.head(0)], writes: [0])] }
 }
 
-/// MXNet's `reshape_like`: lhs under the shape of rhs, whose values are not read.
+/// MXNet's `reshape_like`: `lhs` under the shape of `rhs`, or its axes `lhs_begin ..< lhs_end` under the extents of the
+/// axes `rhs_begin ..< rhs_end` of `rhs`. `rhs` has no gradient.
 public struct ReshapeLike: Operator {
     public static let name = "reshape_like"
-    public init(_ attributes: inout AttributeReader) throws {}
+    private let lhs: (begin: Int?, end: Int?)
+    private let rhs: (begin: Int?, end: Int?)
+
+    public init(_ attributes: inout AttributeReader) throws {
+        lhs = (try attributes.int("lhs_begin"), try attributes.int("lhs_end"))
+        rhs = (try attributes.int("rhs_begin"), try attributes.int("rhs_end"))
+    }
+
     public var inputNames: [String] { ["lhs", "rhs"] }
 
     public func inferShapes(_ inputs: inout [Shape?]) throws -> [Shape]? {
         guard let lhs = inputs[0], let rhs = inputs[1] else { return nil }
-        guard lhs.count == rhs.count else { throw AnnealError("", "lhs \(lhs) does not reshape to rhs \(rhs)") }
-        return [rhs]
+        func range(_ bounds: (begin: Int?, end: Int?), _ shape: Shape, _ name: String) throws -> Range<Int> {
+            func place(_ axis: Int) -> Int { axis < 0 ? axis + shape.rank : axis }
+            let begin = place(bounds.begin ?? 0), end = place(bounds.end ?? shape.rank)
+            guard begin >= 0, begin <= end, end <= shape.rank else {
+                throw AnnealError("", "axes \(begin) to \(end) of \(name) are outside its shape \(shape)")
+            }
+            return begin..<end
+        }
+        let left = try range(self.lhs, lhs, "lhs"), right = try range(self.rhs, rhs, "rhs")
+        let output = Shape(Array(lhs.dims[..<left.lowerBound]) + rhs.dims[right] + lhs.dims[left.upperBound...])
+        guard output.count == lhs.count else {
+            throw AnnealError("", "lhs \(lhs) has \(lhs.count) elements, rhs \(rhs) asks for \(output)")
+        }
+        return [output]
     }
 
+    public var isView: Bool { true }
     public var backward: [BackwardPart] { [BackwardPart(reads: [.head(0)], writes: [0])] }
 }
 
-/// MXNet's `expand_dims`: an axis of extent 1 before `axis`.
+/// MXNet's `expand_dims`: a new axis of extent 1 before `axis`.
 public struct ExpandDims: Operator {
     public static let name = "expand_dims"
     public let axis: Int
@@ -123,12 +130,11 @@ public struct ExpandDims: Operator {
 
     public func inferShapes(_ inputs: inout [Shape?]) throws -> [Shape]? {
         guard let data = inputs[0] else { return nil }
-        let place = axis < 0 ? axis + data.rank + 1 : axis
-        guard (0...data.rank).contains(place) else {
-            throw AnnealError("", "axis \(axis) is outside the data's shape \(data)")
+        guard axis >= -data.rank - 1, axis <= data.rank else {
+            throw AnnealError("", "axis \(axis) is outside the shape \(data)")
         }
         var dims = data.dims
-        dims.insert(1, at: place)
+        dims.insert(1, at: axis < 0 ? axis + data.rank + 1 : axis)
         return [Shape(dims)]
     }
 
@@ -136,7 +142,7 @@ public struct ExpandDims: Operator {
     public var backward: [BackwardPart] { [BackwardPart(reads: [.head(0)], writes: [0])] }
 }
 
-/// MXNet's `squeeze`: without axes of extent 1, those of `axis` or all.
+/// MXNet's `squeeze`: without the axes of extent 1, or those that `axis` names.
 public struct Squeeze: Operator {
     public static let name = "squeeze"
     public let axis: [Int]?
@@ -144,16 +150,24 @@ public struct Squeeze: Operator {
 
     public func inferShapes(_ inputs: inout [Shape?]) throws -> [Shape]? {
         guard let data = inputs[0] else { return nil }
-        var gone = Set(data.dims.indices.filter { data.dims[$0] == 1 })
-        if let axis {
-            let wanted = Set(try axis.map { try data.axis($0) })
-            guard wanted.isSubset(of: gone) else { throw AnnealError("", "axis \(axis) of \(data) is not of extent 1") }
-            gone = wanted
+        let named = try axis.map { try Set($0.map { try axisIndex($0, of: data) }) }
+        if let wrong = named?.first(where: { data[$0] != 1 }) {
+            throw AnnealError("", "axis \(wrong) of the data \(data) is not 1")
         }
-        let rest = data.dims.indices.filter { !gone.contains($0) }.map { data.dims[$0] }
-        return [rest.isEmpty ? [1] : Shape(rest)]
+        var rest: [Int] = []
+        for (index, extent) in data.dims.enumerated() {
+            if named.map({ !$0.contains(index) }) ?? (extent != 1) { rest.append(extent) }
+        }
+        return [Shape(rest.isEmpty ? [1] : rest)]
     }
 
     public var isView: Bool { true }
     public var backward: [BackwardPart] { [BackwardPart(reads: [.head(0)], writes: [0])] }
+}
+
+extension SymbolBuilder {
+    /// - Parameter shape: MXNet's codes, see `Reshape`.
+    public func reshape(_ data: Symbol, shape: [Int], name: String? = nil) -> Symbol {
+        apply(Reshape.name, name: name, inputs: [data], attributes: ["shape": AttributeText.tuple(shape)])
+    }
 }

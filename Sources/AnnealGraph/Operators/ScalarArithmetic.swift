@@ -1,135 +1,106 @@
 import AnnealCore
 
-/// What a `ScalarOperator` computes from each value x and its attribute `scalar` s.
-public protocol ScalarFunction: Sendable {
-    static var name: String { get }
-    static var aliases: [String] { get }
-    /// Which of x and the output the derivative needs.
-    static var gradientReads: [BackwardPart.Read] { get }
-}
+/// MXNet's operators of the data x and the attribute `scalar`, s: elementwise, any shape.
+public struct ScalarArithmetic: OperatorFamily {
+    public enum Member: String, CaseIterable, Sendable {
+        /// x + s
+        case plus = "_plus_scalar"
+        /// x - s
+        case minus = "_minus_scalar"
+        /// s - x
+        case reverseMinus = "_rminus_scalar"
+        /// x s
+        case multiply = "_mul_scalar"
+        /// x / s
+        case divide = "_div_scalar"
+        /// s / x
+        case reverseDivide = "_rdiv_scalar"
+        /// x modulo s, with the sign of s; 0 for s = 0
+        case modulo = "_mod_scalar"
+        /// s modulo x
+        case reverseModulo = "_rmod_scalar"
+        /// x to the power s
+        case power = "_power_scalar"
+        /// s to the power x
+        case reversePower = "_rpower_scalar"
+        /// the larger of both; at a tie the gradient passes
+        case maximum = "_maximum_scalar"
+        /// the smaller of both; at a tie the gradient passes
+        case minimum = "_minimum_scalar"
+        /// √(x² + s²)
+        case hypot = "_hypot_scalar"
+        /// ½ (s x)² where |x| < 1/s², else |x| - ½/s²
+        case smoothL1 = "smooth_l1"
+        // Comparisons and logic give 0 or 1 and have no gradient.
+        case equal = "_equal_scalar"
+        case notEqual = "_not_equal_scalar"
+        case greater = "_greater_scalar"
+        case greaterEqual = "_greater_equal_scalar"
+        case lesser = "_lesser_scalar"
+        case lesserEqual = "_lesser_equal_scalar"
+        case logicalAnd = "_logical_and_scalar"
+        case logicalOr = "_logical_or_scalar"
+        case logicalXor = "_logical_xor_scalar"
+    }
 
-extension ScalarFunction {
-    public static var aliases: [String] { [] }
-    public static var gradientReads: [BackwardPart.Read] { [] }
-}
-
-/// An operator of the data and a number, elementwise; any shape.
-public struct ScalarOperator<Function: ScalarFunction>: Operator {
-    public static var name: String { Function.name }
-    public static var aliases: [String] { Function.aliases }
+    public static let name = "scalar operator"
+    public let member: Member
     public let scalar: Double
 
-    public init(_ attributes: inout AttributeReader) throws {
+    public init(_ member: Member, _ attributes: inout AttributeReader) throws {
+        self.member = member
         scalar = try attributes.double("scalar") ?? 1
         attributes.ignore("is_int")
     }
 
+    public static func aliases(_ member: Member) -> [String] {
+        switch member {
+        case .plus: ["_PlusScalar"]
+        case .minus: ["_MinusScalar"]
+        case .reverseMinus: ["_RMinusScalar"]
+        case .multiply: ["_MulScalar"]
+        case .divide: ["_DivScalar"]
+        case .reverseDivide: ["_RDivScalar"]
+        case .modulo: ["_ModScalar"]
+        case .reverseModulo: ["_RModScalar"]
+        case .power: ["_PowerScalar"]
+        case .reversePower: ["_RPowerScalar"]
+        case .maximum: ["_MaximumScalar"]
+        case .minimum: ["_MinimumScalar"]
+        case .hypot: ["_HypotScalar"]
+        case .smoothL1: []
+        case .equal: ["_EqualScalar"]
+        case .notEqual: ["_NotEqualScalar"]
+        case .greater: ["_GreaterScalar"]
+        case .greaterEqual: ["_GreaterEqualScalar"]
+        case .lesser: ["_LesserScalar"]
+        case .lesserEqual: ["_LesserEqualScalar"]
+        case .logicalAnd: ["_LogicalAndScalar"]
+        case .logicalOr: ["_LogicalOrScalar"]
+        case .logicalXor: ["_LogicalXorScalar"]
+        }
+    }
+
     public func inferShapes(_ inputs: inout [Shape?]) throws -> [Shape]? { try sameShape(&inputs) }
-    public var backward: [BackwardPart] { [BackwardPart(reads: Function.gradientReads + [.head(0)], writes: [0])] }
-}
 
-/// The scalar operators by what they compute of x and the scalar s. Comparisons give 0 or 1 and have a gradient of 0.
-public enum ScalarFunctions {
-    /// x + s
-    public enum Plus: ScalarFunction {
-        public static let name = "_plus_scalar", aliases = ["_PlusScalar"]
+    public var backward: [BackwardPart] {
+        switch member {
+        case .plus, .minus, .reverseMinus, .multiply, .divide, .modulo:
+            [BackwardPart(reads: [.head(0)], writes: [0])]
+        case .reverseDivide, .reverseModulo, .power, .maximum, .minimum, .hypot, .smoothL1:
+            [BackwardPart(reads: [.input(0), .head(0)], writes: [0])]
+        case .reversePower:
+            [BackwardPart(reads: [.output(0), .head(0)], writes: [0])]
+        default: []
+        }
     }
-    /// x - s
-    public enum Minus: ScalarFunction {
-        public static let name = "_minus_scalar", aliases = ["_MinusScalar"]
-    }
-    /// s - x
-    public enum ReverseMinus: ScalarFunction {
-        public static let name = "_rminus_scalar", aliases = ["_RMinusScalar"]
-    }
-    /// x s
-    public enum Multiply: ScalarFunction {
-        public static let name = "_mul_scalar", aliases = ["_MulScalar"]
-    }
-    /// x / s
-    public enum Divide: ScalarFunction {
-        public static let name = "_div_scalar", aliases = ["_DivScalar"]
-    }
-    /// s / x
-    public enum ReverseDivide: ScalarFunction {
-        public static let name = "_rdiv_scalar", aliases = ["_RDivScalar"]
-        public static let gradientReads: [BackwardPart.Read] = [.input(0)]
-    }
-    /// x modulo s, with the sign of s
-    public enum Modulo: ScalarFunction {
-        public static let name = "_mod_scalar", aliases = ["_ModScalar"]
-    }
-    /// x to the power s
-    public enum Power: ScalarFunction {
-        public static let name = "_power_scalar", aliases = ["_PowerScalar"]
-        public static let gradientReads: [BackwardPart.Read] = [.input(0)]
-    }
-    /// s to the power x
-    public enum ReversePower: ScalarFunction {
-        public static let name = "_rpower_scalar", aliases = ["_RPowerScalar"]
-        public static let gradientReads: [BackwardPart.Read] = [.output(0)]
-    }
-    /// the larger of x and s
-    public enum Maximum: ScalarFunction {
-        public static let name = "_maximum_scalar", aliases = ["_MaximumScalar"]
-        public static let gradientReads: [BackwardPart.Read] = [.input(0)]
-    }
-    /// the smaller of x and s
-    public enum Minimum: ScalarFunction {
-        public static let name = "_minimum_scalar", aliases = ["_MinimumScalar"]
-        public static let gradientReads: [BackwardPart.Read] = [.input(0)]
-    }
-    /// √(x² + s²)
-    public enum Hypot: ScalarFunction {
-        public static let name = "_hypot_scalar", aliases = ["_HypotScalar"]
-        public static let gradientReads: [BackwardPart.Read] = [.input(0), .output(0)]
-    }
-    /// x = s
-    public enum Equal: ScalarFunction {
-        public static let name = "_equal_scalar", aliases = ["_EqualScalar"]
-    }
-    /// x ≠ s
-    public enum NotEqual: ScalarFunction {
-        public static let name = "_not_equal_scalar", aliases = ["_NotEqualScalar"]
-    }
-    /// x > s
-    public enum Greater: ScalarFunction {
-        public static let name = "_greater_scalar", aliases = ["_GreaterScalar"]
-    }
-    /// x ≥ s
-    public enum GreaterEqual: ScalarFunction {
-        public static let name = "_greater_equal_scalar", aliases = ["_GreaterEqualScalar"]
-    }
-    /// x < s
-    public enum Lesser: ScalarFunction {
-        public static let name = "_lesser_scalar", aliases = ["_LesserScalar"]
-    }
-    /// x ≤ s
-    public enum LesserEqual: ScalarFunction {
-        public static let name = "_lesser_equal_scalar", aliases = ["_LesserEqualScalar"]
-    }
-    /// smooth L1 with σ = s: ½ (s x)² where |x| < 1/s², else |x| - ½/s²
-    public enum SmoothL1: ScalarFunction {
-        public static let name = "smooth_l1"
-        public static let gradientReads: [BackwardPart.Read] = [.input(0)]
-    }
-
-    static let operators: [any Operator.Type] = [
-        ScalarOperator<Plus>.self, ScalarOperator<Minus>.self, ScalarOperator<ReverseMinus>.self,
-        ScalarOperator<Multiply>.self, ScalarOperator<Divide>.self, ScalarOperator<ReverseDivide>.self,
-        ScalarOperator<Modulo>.self, ScalarOperator<Power>.self, ScalarOperator<ReversePower>.self,
-        ScalarOperator<Maximum>.self, ScalarOperator<Minimum>.self, ScalarOperator<Hypot>.self,
-        ScalarOperator<Equal>.self, ScalarOperator<NotEqual>.self, ScalarOperator<Greater>.self,
-        ScalarOperator<GreaterEqual>.self, ScalarOperator<Lesser>.self, ScalarOperator<LesserEqual>.self,
-        ScalarOperator<SmoothL1>.self,
-    ]
 }
 
 extension SymbolBuilder {
     /// `data * scalar`, named `_mulscalar0` and so on, as Python's operator names it.
     public func multiply(_ data: Symbol, by scalar: Double, name: String? = nil) -> Symbol {
         apply(
-            ScalarFunctions.Multiply.name, name: name, hint: "_mulscalar", inputs: [data],
+            ScalarArithmetic.Member.multiply.rawValue, name: name, hint: "_mulscalar", inputs: [data],
             attributes: ["scalar": AttributeText.float(scalar)])
     }
 }

@@ -19,8 +19,10 @@ public final class Trainer {
     public let parameters: ParameterStore
     /// Of initial values, data order, augmentation and dropout; saved with checkpoints.
     public let seed: UInt64
-    /// Updates done, over all epochs.
-    public internal(set) var updates = 0
+    /// Updates done, over all epochs; dropout's random numbers follow them.
+    public internal(set) var updates = 0 {
+        didSet { training.step = updates }
+    }
 
     let training: Executor
     let trained: [OptimizedParameter]
@@ -46,6 +48,7 @@ public final class Trainer {
         let wanted = Set(arguments).subtracting(frozen).subtracting([Classifier.dataName, labelName])
         let training = try Executor(
             symbol, inputs: [Classifier.dataName: Shape([batchSize] + dataShape.dims)], mode: .training, gradients: wanted)
+        training.seed = seed
         self.training = training
         parameters = training.parameters
         trained = training.parameters.entries.compactMap { entry in

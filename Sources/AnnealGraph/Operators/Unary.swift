@@ -1,0 +1,74 @@
+import AnnealCore
+
+/// MXNet's elementwise functions of one array, any shape.
+public struct Unary: OperatorFamily {
+    public enum Member: String, CaseIterable, Sendable {
+        case abs, sign, negative, reciprocal, square, sqrt, rsqrt, cbrt, rcbrt
+        case exp, expm1, log, log10, log2, log1p
+        case sin, cos, tan, arcsin, arccos, arctan, sinh, cosh, tanh, arcsinh, arccosh, arctanh, degrees, radians
+        /// Nearest whole number; halves away from zero (`round`), halves down (`rint`).
+        case round, rint
+        /// `trunc` and `fix` cut off towards zero.
+        case ceil, floor, trunc, fix
+        case relu, sigmoid, softsign, erf, erfinv
+        /// Γ(x) and ln |Γ(x)|
+        case gamma, gammaln
+        case logicalNot = "logical_not"
+        case zerosLike = "zeros_like"
+        case onesLike = "ones_like"
+    }
+
+    public static let name = "elementwise function"
+    public let member: Member
+    public init(_ member: Member, _ attributes: inout AttributeReader) throws { self.member = member }
+
+    public func inferShapes(_ inputs: inout [Shape?]) throws -> [Shape]? { try sameShape(&inputs) }
+
+    /// What the derivative reads; functions that are constant in pieces have none.
+    public var backward: [BackwardPart] {
+        switch member {
+        case .negative, .degrees, .radians: [BackwardPart(reads: [.head(0)], writes: [0])]
+        case .sqrt, .cbrt, .exp, .tan, .tanh, .relu, .sigmoid, .erfinv:
+            [BackwardPart(reads: [.output(0), .head(0)], writes: [0])]
+        case .sign, .round, .rint, .ceil, .floor, .trunc, .fix, .logicalNot, .zerosLike, .onesLike: []
+        default: [BackwardPart(reads: [.input(0), .head(0)], writes: [0])]
+        }
+    }
+}
+
+/// MXNet's `hard_sigmoid`: alpha x + beta, limited to 0 … 1.
+public struct HardSigmoid: Operator {
+    public static let name = "hard_sigmoid"
+    public let alpha: Float
+    public let beta: Float
+
+    public init(_ attributes: inout AttributeReader) throws {
+        alpha = try attributes.float("alpha", default: 0.2)
+        beta = try attributes.float("beta", default: 0.5)
+    }
+
+    public func inferShapes(_ inputs: inout [Shape?]) throws -> [Shape]? { try sameShape(&inputs) }
+    public var backward: [BackwardPart] { [BackwardPart(reads: [.output(0), .head(0)], writes: [0])] }
+}
+
+/// MXNet's `BlockGrad`: the data as it is; no gradient passes back.
+public struct BlockGrad: Operator {
+    public static let name = "BlockGrad"
+    public static let aliases = ["stop_gradient"]
+    public init(_ attributes: inout AttributeReader) throws {}
+
+    public func inferShapes(_ inputs: inout [Shape?]) throws -> [Shape]? { try sameShape(&inputs) }
+    public var isView: Bool { true }
+    public var backward: [BackwardPart] { [] }
+}
+
+extension SymbolBuilder {
+    /// - Parameter data: any shape.
+    public func unary(_ function: Unary.Member, _ data: Symbol, name: String? = nil) -> Symbol {
+        apply(function.rawValue, name: name, inputs: [data])
+    }
+
+    public func blockGrad(_ data: Symbol, name: String? = nil) -> Symbol {
+        apply(BlockGrad.name, name: name, inputs: [data])
+    }
+}

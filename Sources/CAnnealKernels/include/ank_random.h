@@ -1,0 +1,25 @@
+// Random numbers that depend on their place alone: Philox 4x32 with 10 rounds (Salmon et al. 2011).
+#ifndef ANK_RANDOM_H
+#define ANK_RANDOM_H
+#include "ank_layout.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/// What a number depends on beside its place in the array.
+typedef struct {
+    uint64_t seed;
+    uint32_t stream;  ///< which layer
+    uint32_t step;
+    uint32_t purpose;
+} ank_random_key;
+
+/// y = uniform numbers in [0, 1), multiples of 2^-24. The number of element (i, j, k) is word j % 4 of the counter
+/// (i * ceil(c / 4) + j / 4) * s + k: neither the layout nor the number of threads matters. The filling is zero.
+void ank_random_uniform(ank_random_key key, float *y, ank_dims dims);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
