@@ -38,12 +38,18 @@ import Testing
         #expect(executor.program.instructions.contains { $0.action.op?.operation == "Activation" })
     }
 
-    /// Layouts change where the data come in and where the classifier begins, and nowhere else.
+    /// Activations change their layout where the data come in, and nowhere else. Beside that only a convolution's data
+    /// gradient may bring its weights into another order, which oneDNN has no way round.
     @Test func noReordersInside() throws {
         let executor = try Self.network("resnet", layers: 20, image: [3, 28, 28])
-        let reorders = executor.steps.filter { $0.reorders > 0 }.map { executor.program.instructions[$0.instruction].layer }
-        let inside = reorders.filter { !$0.contains("data") && !$0.contains("pool") && !$0.contains("flatten") }
-        #expect(inside.isEmpty, "\(reorders)")
+        for step in executor.steps where step.reorders > 0 {
+            let instruction = executor.program.instructions[step.instruction]
+            switch instruction.action {
+            case .backward(let op, part: 1) where op is Convolution: #expect(step.reorders == 1)
+            case .forward(let op) where op.operation == "relayout": #expect(instruction.layer == "data")
+            default: Issue.record("\(instruction.layer) changes a layout")
+            }
+        }
     }
 
     static let networks: [(String, Int?, Shape)] = [

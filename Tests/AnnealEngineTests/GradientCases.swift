@@ -72,7 +72,7 @@ extension GradientCase {
         + ["elemwise_add", "elemwise_sub", "elemwise_mul", "_maximum", "_minimum", "_hypot"].map { two($0, [3, 4], [3, 4]) }
         + ["elemwise_div", "_power", "_mod"].map { two($0, [3, 4], [3, 4]).within(0.4, 2) }
         + ["add", "sub", "mul", "maximum", "minimum", "hypot"].map { two("broadcast_\($0)", [2, 1, 3], [1, 4, 3]) }
-        + ["div", "power", "mod"].map { two("broadcast_\($0)", [2, 1, 3], [1, 4, 1]).within(0.4, 2) }
+        + ["div", "power", "mod"].map { two("broadcast_\($0)", [2, 1, 3], [1, 4, 1]).within(0.45, 2.1) }
 
     private static let reductions: [GradientCase] =
         ["sum", "mean", "prod", "max", "min", "nansum", "nanprod"].flatMap {
@@ -156,7 +156,7 @@ extension GradientCase {
     ]
 
     private static let sampling: [GradientCase] = [
-        GradientCase(operation: "BilinearSampler", inputs: [("data", [1, 2, 4, 5]), ("grid", [1, 2, 3, 3])], range: (-0.85, 0.85)),
+        GradientCase(operation: "BilinearSampler", inputs: [("data", [1, 2, 4, 5]), ("grid", [1, 2, 3, 3])], range: (-0.82, 0.83)),
         GradientCase(operation: "GridGenerator", attributes: ["transform_type": "affine", "target_shape": "(3, 4)"], inputs: [("data", [2, 6])]),
         GradientCase(operation: "GridGenerator", attributes: ["transform_type": "warp"], inputs: [("data", [1, 2, 3, 4])]),
         GradientCase(
