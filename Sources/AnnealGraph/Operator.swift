@@ -121,6 +121,8 @@ public enum OperatorRegistry {
     /// The name that MXNet 1.9.1 writes for an operator, e.g. `SoftmaxOutput` for `Softmax`; nil if unknown.
     public static func canonicalName(_ name: String) -> String? { all[name].map { $0.name } }
 
+    package static func type(named name: String) -> (any Operator.Type)? { all[name] }
+
     package static func make(_ name: String, _ attributes: [String: String]) throws -> any Operator {
         guard let type = all[name] else {
             throw AnnealError("", "operator \(name) is not known", mend: "Anneal has no such operator yet")
