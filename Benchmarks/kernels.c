@@ -205,9 +205,9 @@ static void bench_bn(void) {
         float *mean = c, *var = c + d.c, *gamma = c + 2 * d.c, *beta = c + 3 * d.c, *dg = c + 4 * d.c, *db = c + 5 * d.c;
         double f, b, fa, ba, peer[2];
         TIME(f, ank_bn_forward(x, NULL, y, mean, var, gamma, beta, 1e-3f, 1, scratch, d));
-        TIME(b, ank_bn_backward(x, NULL, dy, mean, var, gamma, beta, 1e-3f, 1, NULL, dx, NULL, dg, db, scratch, d));
+        TIME(b, ank_bn_backward(x, NULL, dy, NULL, mean, var, gamma, beta, 1e-3f, 1, NULL, dx, NULL, dg, db, scratch, d));
         TIME(fa, ank_bn_forward(x, add, y, mean, var, gamma, beta, 1e-3f, 1, scratch, d));
-        TIME(ba, ank_bn_backward(x, y, dy, mean, var, gamma, beta, 1e-3f, 2, NULL, dx, dy, dg, db, scratch, d));
+        TIME(ba, ank_bn_backward(x, y, dy, NULL, mean, var, gamma, beta, 1e-3f, 2, NULL, dx, dy, dg, db, scratch, d));
         dnnl_bn(d, peer);
         double bytes = (double)count * 4;
         printf("(%3ld,%4ld,%4ld) %18.1f  | %10.3f %7.1f %10.3f %7.2f  | %10.3f %7.1f %10.3f %7.2f  | %8.3f %8.3f\n", d.n, d.c,

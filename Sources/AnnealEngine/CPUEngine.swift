@@ -33,6 +33,11 @@ package final class CPUEngine: Engine {
         (op as? any CPUOperator)?.accumulates(part: part) ?? false
     }
 
+    package func addsHeads(_ op: any Operator, part: Int, writes: [Program.Operand]) -> Bool {
+        // Fused batch norm stores the masked gradient in its first pass anyway, and the sum with it.
+        (op as? FusedBatchNorm)?.adds == true && writes.contains(.gradient(5))
+    }
+
     package func prepare(_ site: KernelSite) throws -> PreparedKernel {
         switch site.instruction.action {
         case .sum: return try sum(site)

@@ -12,6 +12,9 @@ package protocol Engine: AnyObject {
     /// Whether a part of an operator's backward pass can add to a gradient that is there already.
     func accumulates(_ op: any Operator, part: Int) -> Bool
 
+    /// Whether a part of an operator's backward pass that writes these operands can add up two heads (`secondHead`).
+    func addsHeads(_ op: any Operator, part: Int, writes: [Program.Operand]) -> Bool
+
     /// Makes the kernel of an instruction, not yet bound to memory.
     func prepare(_ site: KernelSite) throws -> PreparedKernel
 

@@ -197,6 +197,8 @@ public enum OperatorRegistry {
     /// The type that makes an operator of that name or alias; a family's for its members.
     package static func type(named name: String) -> (any Operator.Type)? { all[name]?.type }
 
+    package static func type(named name: String) -> (any Operator.Type)? { all[name] }
+
     package static func make(_ name: String, _ attributes: [String: String]) throws -> any Operator {
         guard let entry = all[name] else {
             throw AnnealError("", "operator \(name) is not known", mend: "Anneal has no such operator yet")

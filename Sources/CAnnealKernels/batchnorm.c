@@ -29,7 +29,7 @@
 
 typedef void statistics_fn(const float *, const bn_range *, float *, float *);
 typedef void apply_fn(const float *, const float *, float *, const bn_coefficients *, int, int, const bn_range *);
-typedef void sums_fn(const float *, const float *, const float *, float *, const bn_coefficients *, int,
+typedef void sums_fn(const float *, const float *, const float *, const float *, float *, const bn_coefficients *, int,
                      const bn_range *, float *, float *);
 typedef void gradient_fn(const float *, const float *, const float *, const float *, float *, const bn_coefficients *,
                          int, int, const bn_range *);
@@ -42,7 +42,7 @@ typedef struct {
     ank_dims d;
     int64_t blocks, padded, limit;
     int variant, layout;  ///< indices of the tables
-    const float *x, *y, *dy, *addend, *gamma, *beta, *mean_in, *var_in;
+    const float *x, *y, *dy, *dy2, *addend, *gamma, *beta, *mean_in, *var_in;
     float *out, *mean, *var, *dmasked, *dgamma, *dbeta, *scratch;
     float eps;
     int relu;
@@ -262,7 +262,7 @@ static void backward_body(void *context, int part, int parts) {
         int64_t first = r.first * job->d.b, lanes = r.count * job->d.b;
         prepare(job, &r, job->mean_in + first, job->var_in + first, &c, inverse);
         if (job->sums)
-            sums_table[job->variant][job->layout](job->x, job->y, job->dy, job->dmasked, &c, job->relu, &r, sum_g,
+            sums_table[job->variant][job->layout](job->x, job->y, job->dy, job->dy2, job->dmasked, &c, job->relu, &r, sum_g,
                                                   sum_gd);
         if (share.pieces > 1 && job->sums) {
             memcpy(piece_sums(job, share.piece, 0, first), sum_g, sizeof(float) * (size_t)lanes);
@@ -302,21 +302,21 @@ static void backward(bn_job *job) {
     }
 }
 
-void ank_bn_backward(const float *x, const float *y, const float *dy, const float *mean, const float *var,
+void ank_bn_backward(const float *x, const float *y, const float *dy, const float *dy2, const float *mean, const float *var,
                      const float *gamma, const float *beta, float eps, int relu, const float *accumulate, float *dx,
                      float *dmasked, float *dgamma, float *dbeta, float *scratch, ank_dims dims) {
     bn_job job = new_job(dims);
-    job.x = x, job.y = y, job.dy = dy, job.mean_in = mean, job.var_in = var, job.gamma = gamma, job.beta = beta;
+    job.x = x, job.y = y, job.dy = dy, job.dy2 = dy2, job.mean_in = mean, job.var_in = var, job.gamma = gamma, job.beta = beta;
     job.eps = eps, job.relu = relu, job.addend = accumulate, job.out = dx, job.dmasked = dmasked;
     job.dgamma = dgamma, job.dbeta = dbeta, job.scratch = scratch, job.sums = 1;
     backward(&job);
 }
 
-void ank_bn_backward_global(const float *x, const float *y, const float *dy, const float *mean, const float *var,
+void ank_bn_backward_global(const float *x, const float *y, const float *dy, const float *dy2, const float *mean, const float *var,
                             const float *gamma, const float *beta, float eps, int relu, const float *accumulate,
                             float *dx, float *dmasked, float *dgamma, float *dbeta, float *scratch, ank_dims dims) {
     bn_job job = new_job(dims);
-    job.x = x, job.y = y, job.dy = dy, job.mean_in = mean, job.var_in = var, job.gamma = gamma, job.beta = beta;
+    job.x = x, job.y = y, job.dy = dy, job.dy2 = dy2, job.mean_in = mean, job.var_in = var, job.gamma = gamma, job.beta = beta;
     job.eps = eps, job.relu = relu, job.addend = accumulate, job.out = dx, job.dmasked = dmasked;
     job.dgamma = dgamma, job.dbeta = dbeta, job.scratch = scratch, job.fixed = 1;
     job.sums = dgamma || dbeta || dmasked;

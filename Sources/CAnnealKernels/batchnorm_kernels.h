@@ -131,8 +131,14 @@ static void ANK(bn_apply)(const float *x, const float *addend, float *y, const b
      : relu == 1 ? (vb)((ib)LOAD(dy + (at)) & ((d) * scale + beta > SPLAT(0)))         \
                  : (vb)((ib)LOAD(dy + (at)) & (LOAD(y + (at)) > SPLAT(0))))
 
+/// The same of the second head gradient.
+#define BN_MASKED2(at, d)                                                              \
+    (relu == 0   ? LOAD(dy2 + (at))                                                    \
+     : relu == 1 ? (vb)((ib)LOAD(dy2 + (at)) & ((d) * scale + beta > SPLAT(0)))        \
+                 : (vb)((ib)LOAD(dy2 + (at)) & (LOAD(y + (at)) > SPLAT(0))))
+
 /// sum g and sum g (x - mean); the masked gradient to `dmasked`.
-ANK_INLINE void ANK(bn_sums_kind)(const float *x, const float *y, const float *dy, float *dmasked,
+ANK_INLINE void ANK(bn_sums_kind)(const float *x, const float *y, const float *dy, const float *dy2, float *dmasked,
                                   const bn_coefficients *c, int relu, const bn_range *r, int64_t s, float *sum_g,
                                   float *sum_gd) {
     int64_t images = s >= 256 ? 1 : (255 + s) / s;
@@ -155,6 +161,7 @@ ANK_INLINE void ANK(bn_sums_kind)(const float *x, const float *y, const float *d
     {                                                                                  \
         vb d = LOAD(x + at + (j) * ANK_B) - mean;                                      \
         vb v = BN_MASKED(at + (j) * ANK_B, d);                                         \
+        if (dy2) v += BN_MASKED2(at + (j) * ANK_B, d);                                 \
         if (dmasked) STORE(dmasked + at + (j) * ANK_B, v);                             \
         s_ += v;                                                                       \
         q_ = v * d + q_;                                                               \
@@ -177,30 +184,37 @@ ANK_INLINE void ANK(bn_sums_kind)(const float *x, const float *y, const float *d
     }
 }
 
-ANK_INLINE void ANK(bn_sums_s)(const float *x, const float *y, const float *dy, float *dmasked, const bn_coefficients *c,
+ANK_INLINE void ANK(bn_sums_s)(const float *x, const float *y, const float *dy, const float *dy2, float *dmasked, const bn_coefficients *c,
                                int relu, const bn_range *r, int64_t s, float *sum_g, float *sum_gd) {
-    if (dmasked) {
+    if (dy2) {
         if (relu == 0)
-            ANK(bn_sums_kind)(x, y, dy, dmasked, c, 0, r, s, sum_g, sum_gd);
+            ANK(bn_sums_kind)(x, y, dy, dy2, dmasked, c, 0, r, s, sum_g, sum_gd);
         else if (relu == 1)
-            ANK(bn_sums_kind)(x, y, dy, dmasked, c, 1, r, s, sum_g, sum_gd);
+            ANK(bn_sums_kind)(x, y, dy, dy2, dmasked, c, 1, r, s, sum_g, sum_gd);
         else
-            ANK(bn_sums_kind)(x, y, dy, dmasked, c, 2, r, s, sum_g, sum_gd);
+            ANK(bn_sums_kind)(x, y, dy, dy2, dmasked, c, 2, r, s, sum_g, sum_gd);
+    } else if (dmasked) {
+        if (relu == 0)
+            ANK(bn_sums_kind)(x, y, dy, 0, dmasked, c, 0, r, s, sum_g, sum_gd);
+        else if (relu == 1)
+            ANK(bn_sums_kind)(x, y, dy, 0, dmasked, c, 1, r, s, sum_g, sum_gd);
+        else
+            ANK(bn_sums_kind)(x, y, dy, 0, dmasked, c, 2, r, s, sum_g, sum_gd);
     } else if (relu == 0) {
-        ANK(bn_sums_kind)(x, y, dy, 0, c, 0, r, s, sum_g, sum_gd);
+        ANK(bn_sums_kind)(x, y, dy, 0, 0, c, 0, r, s, sum_g, sum_gd);
     } else if (relu == 1) {
-        ANK(bn_sums_kind)(x, y, dy, 0, c, 1, r, s, sum_g, sum_gd);
+        ANK(bn_sums_kind)(x, y, dy, 0, 0, c, 1, r, s, sum_g, sum_gd);
     } else {
-        ANK(bn_sums_kind)(x, y, dy, 0, c, 2, r, s, sum_g, sum_gd);
+        ANK(bn_sums_kind)(x, y, dy, 0, 0, c, 2, r, s, sum_g, sum_gd);
     }
 }
 
-static void ANK(bn_sums)(const float *x, const float *y, const float *dy, float *dmasked, const bn_coefficients *c,
+static void ANK(bn_sums)(const float *x, const float *y, const float *dy, const float *dy2, float *dmasked, const bn_coefficients *c,
                          int relu, const bn_range *r, float *sum_g, float *sum_gd) {
     if (r->s == 1)
-        ANK(bn_sums_s)(x, y, dy, dmasked, c, relu, r, 1, sum_g, sum_gd);
+        ANK(bn_sums_s)(x, y, dy, dy2, dmasked, c, relu, r, 1, sum_g, sum_gd);
     else
-        ANK(bn_sums_s)(x, y, dy, dmasked, c, relu, r, r->s, sum_g, sum_gd);
+        ANK(bn_sums_s)(x, y, dy, dy2, dmasked, c, relu, r, r->s, sum_g, sum_gd);
 }
 
 ANK_INLINE void ANK(bn_gradient_kind)(const float *x, const float *y, const float *dy, const float *add, float *dx,
@@ -253,4 +267,5 @@ static void ANK(bn_gradient)(const float *x, const float *y, const float *dy, co
 }
 
 #undef BN_MASKED
+#undef BN_MASKED2
 #undef BN_OFFSET

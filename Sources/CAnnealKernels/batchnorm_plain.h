@@ -62,8 +62,8 @@ static inline __attribute__((always_inline)) float PLAIN(bn_masked)(const float 
 }
 
 static inline __attribute__((always_inline)) void PLAIN(bn_sums_kind)(
-    const float *x, const float *y, const float *dy, float *dmasked, const bn_coefficients *c, int relu, const bn_range *r,
-    float *sum_g, float *sum_gd) {
+    const float *x, const float *y, const float *dy, const float *dy2, float *dmasked, const bn_coefficients *c, int relu,
+    const bn_range *r, float *sum_g, float *sum_gd) {
 #pragma clang fp reassociate(on)
     for (int64_t g = 0; g < r->count; g++) {
         float mean = c->mean[g], scale = c->scale[g], beta = c->beta[g];
@@ -74,6 +74,7 @@ static inline __attribute__((always_inline)) void PLAIN(bn_sums_kind)(
             for (int64_t k = 0; k < r->s; k++) {
                 float d = x[offset + k] - mean;
                 float v = PLAIN(bn_masked)(y, dy, d, scale, beta, relu, offset + k);
+                if (dy2) v += PLAIN(bn_masked)(y, dy2, d, scale, beta, relu, offset + k);
                 if (dmasked) dmasked[offset + k] = v;
                 a += v;
                 b += v * d;
@@ -84,14 +85,14 @@ static inline __attribute__((always_inline)) void PLAIN(bn_sums_kind)(
     }
 }
 
-static void PLAIN(bn_sums)(const float *x, const float *y, const float *dy, float *dmasked, const bn_coefficients *c,
-                           int relu, const bn_range *r, float *sum_g, float *sum_gd) {
+static void PLAIN(bn_sums)(const float *x, const float *y, const float *dy, const float *dy2, float *dmasked,
+                           const bn_coefficients *c, int relu, const bn_range *r, float *sum_g, float *sum_gd) {
     if (relu == 0)
-        PLAIN(bn_sums_kind)(x, y, dy, dmasked, c, 0, r, sum_g, sum_gd);
+        PLAIN(bn_sums_kind)(x, y, dy, dy2, dmasked, c, 0, r, sum_g, sum_gd);
     else if (relu == 1)
-        PLAIN(bn_sums_kind)(x, y, dy, dmasked, c, 1, r, sum_g, sum_gd);
+        PLAIN(bn_sums_kind)(x, y, dy, dy2, dmasked, c, 1, r, sum_g, sum_gd);
     else
-        PLAIN(bn_sums_kind)(x, y, dy, dmasked, c, 2, r, sum_g, sum_gd);
+        PLAIN(bn_sums_kind)(x, y, dy, dy2, dmasked, c, 2, r, sum_g, sum_gd);
 }
 
 static inline __attribute__((always_inline)) void PLAIN(bn_gradient_kind)(

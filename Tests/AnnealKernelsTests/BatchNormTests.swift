@@ -180,21 +180,27 @@ extension KernelTests {
                             var out = [Float](repeating: 7, count: shape.elements), masked = out
                             var gs = [Float](repeating: 7, count: shape.c), bs = gs
                             // Apart, with the masked gradient kept.
-                            call(bx, y, bdy, m, v, gamma, beta, eps, Int32(relu), bmore, &out, &masked, &gs, &bs, &scratch,
+                            call(bx, y, bdy, nil, m, v, gamma, beta, eps, Int32(relu), bmore, &out, &masked, &gs, &bs, &scratch,
                                  shape.dims)
                             check(out, gs, bs, "apart")
                             #expect(shape.plain(masked).map { Double($0) } == g && shape.fillingIsZero(masked), "\(name)")
+                            // Two heads that add up to dy.
+                            let half = bdy.map { $0 / 2 }
+                            call(bx, y, half, half, m, v, gamma, beta, eps, Int32(relu), bmore, &out, &masked, &gs, &bs,
+                                 &scratch, shape.dims)
+                            check(out, gs, bs, "two heads")
+                            #expect(shape.plain(masked).map { Double($0) } == g, "\(name)")
                             // dx in place of dy.
                             var head = bdy
                             head.withUnsafeMutableBufferPointer { p in
-                                call(bx, y, p.baseAddress!, m, v, gamma, beta, eps, Int32(relu), bmore, p.baseAddress!, nil,
+                                call(bx, y, p.baseAddress!, nil, m, v, gamma, beta, eps, Int32(relu), bmore, p.baseAddress!, nil,
                                      &gs, &bs, &scratch, shape.dims)
                             }
                             check(head, gs, bs, "dx == dy")
                             // The masked gradient in place of dy, only dx wanted.
                             head = bdy
                             head.withUnsafeMutableBufferPointer { p in
-                                call(bx, y, p.baseAddress!, m, v, gamma, beta, eps, Int32(relu), bmore, &out,
+                                call(bx, y, p.baseAddress!, nil, m, v, gamma, beta, eps, Int32(relu), bmore, &out,
                                      p.baseAddress!, nil, nil, &scratch, shape.dims)
                             }
                             check(out, nil, nil, "dmasked == dy")
@@ -202,13 +208,13 @@ extension KernelTests {
                             // dx in place of what is accumulated.
                             if var total = bmore {
                                 total.withUnsafeMutableBufferPointer { p in
-                                    call(bx, y, bdy, m, v, gamma, beta, eps, Int32(relu), p.baseAddress!, p.baseAddress!,
+                                    call(bx, y, bdy, nil, m, v, gamma, beta, eps, Int32(relu), p.baseAddress!, p.baseAddress!,
                                          nil, nil, nil, &scratch, shape.dims)
                                 }
                                 check(total, nil, nil, "dx == accumulate")
                             }
                             // Only the parameters.
-                            call(bx, y, bdy, m, v, gamma, beta, eps, Int32(relu), nil, nil, nil, &gs, &bs, &scratch,
+                            call(bx, y, bdy, nil, m, v, gamma, beta, eps, Int32(relu), nil, nil, nil, &gs, &bs, &scratch,
                                  shape.dims)
                             check(out, gs, bs, "parameters")
                         }
@@ -228,7 +234,7 @@ extension KernelTests {
                     var scratch = [Float](repeating: 0, count: Int(ank_bn_scratch(shape.dims)))
                     ank_bn_forward(x, nil, &y, &m, &v, gamma, beta, 1e-3, 1, &scratch, shape.dims)
                     ank_bn_backward(
-                        x, nil, dy, m, v, gamma, beta, 1e-3, 1, nil, &dx, nil, &dg, &db, &scratch, shape.dims)
+                        x, nil, dy, nil, m, v, gamma, beta, 1e-3, 1, nil, &dx, nil, &dg, &db, &scratch, shape.dims)
                     return bits(m + v + y + dx + dg + db)
                 }
                 let first = run()

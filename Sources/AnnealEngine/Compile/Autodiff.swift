@@ -115,7 +115,26 @@ enum Autodiff {
         for name in wanted {
             if let value = program.variables[name], let gradient = gradients[value] { result.gradients[name] = gradient }
         }
+        foldSums(&result, engine: engine)
         try result.verify(after: "differentiation")
         return result
+    }
+
+    /// A sum of gradients that only one kernel reads, as its head, goes into that kernel where it takes two heads.
+    private static func foldSums(_ program: inout Program, engine: some Engine) {
+        let consumers = program.consumers(), kept = program.kept
+        var dropped = Set<Int>()
+        for (index, instruction) in program.instructions.enumerated() {
+            guard case .sum = instruction.action, let total = instruction.writing(.output(0)), !kept.contains(total),
+                consumers[total].count == 1, let reader = consumers[total].first,
+                case .backward(let op, let part) = program.instructions[reader].action,
+                engine.addsHeads(op, part: part, writes: program.instructions[reader].writes.map(\.role)),
+                let head = program.instructions[reader].reads.firstIndex(where: { $0.role == .head(0) && $0.value == total })
+            else { continue }
+            program.instructions[reader].reads[head].value = instruction.reads[0].value
+            program.instructions[reader].reads.append((.secondHead, instruction.reads[1].value))
+            dropped.insert(index)
+        }
+        program.instructions = program.instructions.enumerated().filter { !dropped.contains($0.offset) }.map(\.element)
     }
 }

@@ -35,6 +35,8 @@ package struct Program: Sendable {
         case saved(Int)
         /// The gradient of an output.
         case head(Int)
+        /// A second part of the gradient of output 0, which the kernel adds to the first.
+        case secondHead
         /// The gradient of an input.
         case gradient(Int)
         /// A gradient that is added to `gradient(0)`.

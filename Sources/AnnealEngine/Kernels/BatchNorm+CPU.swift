@@ -99,7 +99,7 @@ private struct BatchNormKernels {
             let x = memory[.input(0)], gamma = memory[.input(1)], beta = memory[.input(2)]
             let movingMean = memory[.input(3)], movingVar = memory[.input(4)]
             let mean = memory[.saved(0)], variance = memory[.saved(1)]
-            let dy = memory[.head(0)], y = memory.optional(.output(0))
+            let dy = memory[.head(0)], dy2 = memory.optional(.secondHead), y = memory.optional(.output(0))
             let dx = memory.optional(.gradient(0)), earlier = memory.optional(.accumulated)
             let dGamma = memory.optional(.gradient(1)), dBeta = memory.optional(.gradient(2))
             let dAddend = memory.optional(.gradient(5))
@@ -107,10 +107,10 @@ private struct BatchNormKernels {
             return {
                 if global {
                     ank_bn_backward_global(
-                        x, y, dy, mean, variance, gamma, beta, eps, mask, earlier, dx, dAddend, dGamma, dBeta, scratch, dims)
+                        x, y, dy, dy2, mean, variance, gamma, beta, eps, mask, earlier, dx, dAddend, dGamma, dBeta, scratch, dims)
                 } else {
                     ank_bn_backward(
-                        x, y, dy, mean, variance, gamma, beta, eps, mask, earlier, dx, dAddend, dGamma, dBeta, scratch, dims)
+                        x, y, dy, dy2, mean, variance, gamma, beta, eps, mask, earlier, dx, dAddend, dGamma, dBeta, scratch, dims)
                     // Once a step, here and not in the forward pass, as MXNet does.
                     for c in 0..<channels {
                         movingMean[c] = movingMean[c] * momentum + mean[c] * (1 - momentum)
@@ -124,7 +124,7 @@ private struct BatchNormKernels {
         // The masked gradient goes over the head; without an addend the data's gradient may.
         kernel.inPlace =
             adds
-            ? [(.head(0), .gradient(5)), (.accumulated, .gradient(0))]
+            ? [(.head(0), .gradient(5)), (.secondHead, .gradient(5)), (.accumulated, .gradient(0))]
             : [(.accumulated, .gradient(0)), (.head(0), .gradient(0))]
         return kernel
     }

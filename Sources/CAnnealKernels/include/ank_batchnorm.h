@@ -27,16 +27,18 @@ void ank_bn_forward(const float *x, const float *addend, float *y, float *mean, 
 ///   dbeta = sum g, dgamma = sum g * xhat, dx = gamma / sqrt(var + eps) * (g - dbeta / N - xhat * dgamma / N) [+ accumulate].
 /// relu: 0 none; 1 the mask is that of gamma * xhat + beta > 0, recomputed from x (no addend); 2 the mask is y > 0, with y
 /// the forward's output (used with an addend). dmasked: if not NULL, g itself is stored there (the gradient of the
-/// addend); it may be dy. dx may be dy or accumulate, or NULL (only the parameters' gradients are wanted). dgamma, dbeta
-/// may be NULL. gamma NULL: 1. accumulate NULL: none. scratch: ank_bn_scratch(dims) floats.
-void ank_bn_backward(const float *x, const float *y, const float *dy, const float *mean, const float *var,
-                     const float *gamma, const float *beta, float eps, int relu, const float *accumulate, float *dx,
-                     float *dmasked, float *dgamma, float *dbeta, float *scratch, ank_dims dims);
+/// addend); it may be dy or dy2. dy2: if not NULL, a second head gradient that is added to dy; only with dmasked. dx may be
+/// dy or accumulate, or NULL (only the parameters' gradients are wanted). dgamma, dbeta may be NULL. gamma NULL: 1.
+/// accumulate NULL: none. scratch: ank_bn_scratch(dims) floats.
+void ank_bn_backward(const float *x, const float *y, const float *dy, const float *dy2, const float *mean,
+                     const float *var, const float *gamma, const float *beta, float eps, int relu,
+                     const float *accumulate, float *dx, float *dmasked, float *dgamma, float *dbeta, float *scratch,
+                     ank_dims dims);
 
 /// Backward with fixed (global) statistics: dx = gamma / sqrt(var + eps) * g [+ accumulate]; the rest as above.
-void ank_bn_backward_global(const float *x, const float *y, const float *dy, const float *mean, const float *var,
-                            const float *gamma, const float *beta, float eps, int relu, const float *accumulate,
-                            float *dx, float *dmasked, float *dgamma, float *dbeta, float *scratch, ank_dims dims);
+void ank_bn_backward_global(const float *x, const float *y, const float *dy, const float *dy2, const float *mean,
+                            const float *var, const float *gamma, const float *beta, float eps, int relu,
+                            const float *accumulate, float *dx, float *dmasked, float *dgamma, float *dbeta, float *scratch, ank_dims dims);
 
 #ifdef __cplusplus
 }
