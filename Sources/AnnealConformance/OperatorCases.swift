@@ -12,7 +12,9 @@ func checkOperatorCase(_ item: Case) throws -> CaseOutcome? {
     func compare(_ name: String, _ found: Tensor?, _ expected: Tensor?, _ tolerance: Tolerance) {
         guard let expected else { return problems.append("\(name): not in io.params") }
         guard let found else { return problems.append("\(name): Anneal gives none") }
-        if found.shape != expected.shape { problems.append("\(name): shape \(found.shape), expected \(expected.shape)") }
+        if found.shape != expected.shape {
+            problems.append("\(name): shape \(found.shape), expected \(expected.shape)")
+        }
         if let problem = tolerance.mismatch(name, found.elements, expected.elements) { problems.append(problem) }
     }
     func load(_ executor: Executor) throws {
@@ -51,7 +53,9 @@ func checkOperatorCase(_ item: Case) throws -> CaseOutcome? {
         if let head = io[name], training.input("head:\(index)") != nil { try training.setInput("head:\(index)", head) }
     }
     try training.forward()
-    for (index, name) in item.strings("outputs").enumerated() { compare(name, try training.output(index), io[name], forward) }
+    for (index, name) in item.strings("outputs").enumerated() {
+        compare(name, try training.output(index), io[name], forward)
+    }
     try training.backward()
     if !item.strings("grads").isEmpty {
         let backward = try item.tolerance("backward")
@@ -64,7 +68,9 @@ func checkOperatorCase(_ item: Case) throws -> CaseOutcome? {
     for (name, norm) in norms.sorted(by: { $0.key < $1.key }) {
         let values = try training.gradient(name)?.elements ?? []
         let found = values.reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot()
-        if let problem = try item.tolerance("grad_l2").mismatch("norm of grad:\(name)", [found], [norm]) { problems.append(problem) }
+        if let problem = try item.tolerance("grad_l2").mismatch("norm of grad:\(name)", [found], [norm]) {
+            problems.append(problem)
+        }
     }
     for name in item.strings("aux_after") {
         compare("aux_after:\(name)", try training.parameters.tensor(name), io["aux_after:\(name)"], forward)
@@ -75,7 +81,8 @@ func checkOperatorCase(_ item: Case) throws -> CaseOutcome? {
     if let sgd = item.json["sgd"] as? [String: Any] {
         try oneStep(training, sgd)
         for name in item.strings("after") {
-            compare("after:\(name)", try training.parameters.tensor(name), io["after:\(name)"], try item.tolerance("after"))
+            compare(
+                "after:\(name)", try training.parameters.tensor(name), io["after:\(name)"], try item.tolerance("after"))
         }
     }
     return problems.isEmpty ? .passed : .failed(problems.joined(separator: "\n"))
@@ -90,7 +97,9 @@ func checkProceduralCase(_ item: Case) throws -> CaseOutcome? {
     let statistics = item.json["infer_internals"] as? [String: [String: Any]] ?? [:]
     let wanted = item.strings("infer_outputs")
     // An infer:NAME that is no outN is an inner layer's output.
-    let inner = statistics.keys.sorted() + wanted.map { String($0.dropFirst("infer:".count)) }.filter { $0.hasSuffix("_output") }
+    let inner =
+        statistics.keys.sorted()
+        + wanted.map { String($0.dropFirst("infer:".count)) }.filter { $0.hasSuffix("_output") }
     let names = Array(Set(inner)).sorted()
     let all = Symbol.group([symbol] + (try names.map { try symbol.output(named: $0) }))
     let executor = try Executor(all, inputs: item.inputShapes, mode: .inference)
@@ -121,11 +130,14 @@ func checkProceduralCase(_ item: Case) throws -> CaseOutcome? {
         let scale = max(abs(number("max")), 1e-30)
         if found.shape.dims != expected["shape"] as? [Int] { problems.append("\(name): shape \(found.shape)") }
         // Means cancel: their error is that of the values.
-        let loose = Tolerance(rtol: tolerance.rtol, atolRelative: 0, atol: (tolerance.rtol + tolerance.atolRelative) * scale + tolerance.atol)
+        let loose = Tolerance(
+            rtol: tolerance.rtol, atolRelative: 0,
+            atol: (tolerance.rtol + tolerance.atolRelative) * scale + tolerance.atol)
         let first = (expected["first"] as? [NSNumber] ?? []).map(\.doubleValue)
         let problem =
             loose.mismatch("\(name) mean", [values.reduce(0, +) / Double(values.count)], [number("mean")])
-            ?? Tolerance(rtol: tolerance.rtol + tolerance.atolRelative, atolRelative: 0, atol: tolerance.atol).mismatch("\(name) norm", [norm], [number("l2")])
+            ?? Tolerance(rtol: tolerance.rtol + tolerance.atolRelative, atolRelative: 0, atol: tolerance.atol).mismatch(
+                "\(name) norm", [norm], [number("l2")])
             ?? loose.mismatch("\(name) max", [values.max() ?? 0], [number("max")])
             ?? loose.mismatch("\(name) first", Array(values.prefix(first.count)), first)
         if let problem { problems.append(problem) }
@@ -152,7 +164,9 @@ struct Procedural {
         let (low, high): (Double, Double) =
             if name.hasSuffix("weight") { (-bound, bound) } else if name.hasSuffix("gamma") {
                 (gammaRange[0], gammaRange[1])
-            } else if name.hasSuffix("moving_var") { (0.5, 1.5) } else if name == "data" { (-1, 1) } else { (-0.1, 0.1) }
+            } else if name.hasSuffix("moving_var") { (0.5, 1.5) } else if name == "data" { (-1, 1) } else {
+                (-0.1, 0.1)
+            }
         return Tensor(
             shape,
             (0..<shape.count).map { i in
@@ -163,7 +177,8 @@ struct Procedural {
                 x = x &* 0xc2b2_ae35
                 x ^= x >> 16
                 let u = Double(x >> 8) * 0x1p-24
-                return name.hasSuffix("label") ? Float((u * Double(classes)).rounded(.down)) : Float(low + (high - low) * u)
+                return name.hasSuffix("label")
+                    ? Float((u * Double(classes)).rounded(.down)) : Float(low + (high - low) * u)
             })
     }
 }

@@ -74,7 +74,9 @@ public final class Executor {
         var inputs = given
         for name in arguments where name.hasSuffix("label") && inputs[name] == nil { inputs[name] = shapes[name] }
         for name in given.keys where !arguments.contains(name) {
-            throw AnnealError("input \(name)", "is not in the network", mend: "its inputs and parameters: \(arguments.prefix(8).joined(separator: ", "))")
+            throw AnnealError(
+                "input \(name)", "is not in the network",
+                mend: "its inputs and parameters: \(arguments.prefix(8).joined(separator: ", "))")
         }
 
         var program = try Lowering.lower(symbol, inputs: inputs, mode: mode == .training ? .training : .inference)
@@ -98,14 +100,16 @@ public final class Executor {
                 throw error.within("layer \(instruction.layer)")
             }
         }
-        let plan = MemoryPlan(program, scratch: prepared.map { $0?.scratch ?? 0 }, inPlace: prepared.map { $0?.inPlace ?? [] })
+        let plan = MemoryPlan(
+            program, scratch: prepared.map { $0?.scratch ?? 0 }, inPlace: prepared.map { $0?.inPlace ?? [] })
         let arena = try engine.allocate(plan.size)
         try store.adopt(program, order: arguments + symbol.auxiliaryNames())
 
         func memory(_ id: Program.ValueID) throws -> UnsafeMutablePointer<Float> {
             if let offset = plan.offsets[id] { return arena.base + offset }
             guard let entry = store.entry(program.values[id].name) else {
-                throw AnnealError(program.values[id].name, "has no memory", mend: "this is a defect of Anneal's compiler")
+                throw AnnealError(
+                    program.values[id].name, "has no memory", mend: "this is a defect of Anneal's compiler")
             }
             return entry.memory
         }
@@ -116,12 +120,15 @@ public final class Executor {
         for (index, instruction) in program.instructions.enumerated() {
             if index == program.backwardStart { backwardCode = code.count }
             guard let kernel = prepared[index] else { continue }
-            let pointers = try (instruction.reads + instruction.writes).map { (role: $0.role, pointer: try memory($0.value)) }
+            let pointers = try (instruction.reads + instruction.writes).map {
+                (role: $0.role, pointer: try memory($0.value))
+            }
             let scratch = plan.scratchOffsets[index].map { arena.base + $0 }
             code.append(try kernel.bind(KernelMemory(pointers: pointers, scratch: scratch, clock: clock)))
             steps.append(
                 PlannedStep(
-                    instruction: index, flops: kernel.flops, reorders: kernel.reorders, implementation: kernel.implementation))
+                    instruction: index, flops: kernel.flops, reorders: kernel.reorders,
+                    implementation: kernel.implementation))
         }
         if program.backwardStart >= program.instructions.count { backwardCode = code.count }
         self.program = program
@@ -141,10 +148,14 @@ public final class Executor {
     }
 
     // The passes are generic over the engine; these open the existential.
-    private static func assignLayouts(_ program: Program, _ engine: some Engine, fixed: [String: Layout]) throws -> Program {
+    private static func assignLayouts(_ program: Program, _ engine: some Engine, fixed: [String: Layout]) throws
+        -> Program
+    {
         try LayoutAssignment.assign(program, engine: engine, fixed: fixed)
     }
-    private static func differentiate(_ program: Program, _ wanted: Set<String>, _ engine: some Engine) throws -> Program {
+    private static func differentiate(_ program: Program, _ wanted: Set<String>, _ engine: some Engine) throws
+        -> Program
+    {
         try Autodiff.differentiate(program, wanted: wanted, engine: engine)
     }
 
@@ -165,10 +176,12 @@ public final class Executor {
 
     public func setInput(_ name: String, _ tensor: Tensor) throws {
         guard let memory = input(name), let id = inputIDs[name] else {
-            throw AnnealError("input \(name)", "is not in the network", mend: "its inputs: \(inputNames.joined(separator: ", "))")
+            throw AnnealError(
+                "input \(name)", "is not in the network", mend: "its inputs: \(inputNames.joined(separator: ", "))")
         }
         guard tensor.count == memory.count else {
-            throw AnnealError("input \(name)", "has the shape \(tensor.shape), the plan is for \(program.values[id].shape)")
+            throw AnnealError(
+                "input \(name)", "has the shape \(tensor.shape), the plan is for \(program.values[id].shape)")
         }
         _ = memory.update(from: tensor.elements)
     }
@@ -244,7 +257,9 @@ public final class Executor {
 
     private func copy(_ id: Program.ValueID) throws -> Tensor {
         let value = program.values[id]
-        if let offset = plan.offsets[id] { return try engine.read(arena.base + offset, shape: value.shape, layout: value.layout) }
+        if let offset = plan.offsets[id] {
+            return try engine.read(arena.base + offset, shape: value.shape, layout: value.layout)
+        }
         return try parameters.tensor(value.name)
     }
 }

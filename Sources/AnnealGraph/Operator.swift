@@ -32,7 +32,7 @@ public protocol Operator: Sendable {
     /// Shapes of what the forward pass leaves for the backward pass beside its outputs (in training only).
     func savedShapes(inputs: [Shape], outputs: [Shape]) -> [Shape]
     /// The backward pass in parts; a part none of whose gradients is wanted is dropped. An input that no part writes has
-    ///  a gradient of zero.
+    /// a gradient of zero.
     var backward: [BackwardPart] { get }
     /// How the types of inputs and outputs hang together.
     var typeRule: TypeRule { get }
@@ -196,8 +196,6 @@ public enum OperatorRegistry {
 
     /// The type that makes an operator of that name or alias; a family's for its members.
     package static func type(named name: String) -> (any Operator.Type)? { all[name]?.type }
-
-    package static func type(named name: String) -> (any Operator.Type)? { all[name] }
 
     package static func make(_ name: String, _ attributes: [String: String]) throws -> any Operator {
         guard let entry = all[name] else {

@@ -7,7 +7,9 @@ import Testing
         let executor = try Executor(
             symbol, inputs: inputs.mapValues(\.shape), mode: .training, gradients: Set(inputs.keys))
         for (name, value) in inputs { try executor.setInput(name, value) }
-        for (index, head) in heads.enumerated() { if let head { _ = executor.input("head:\(index)")?.update(from: head) } }
+        for (index, head) in heads.enumerated() {
+            if let head { _ = executor.input("head:\(index)")?.update(from: head) }
+        }
         try executor.forward()
         try executor.backward()
         return executor
@@ -54,7 +56,8 @@ import Testing
     @Test func variableAsOutput() throws {
         let builder = SymbolBuilder(), data = Symbol.variable("data"), weight = Symbol.variable("w")
         let symbol = Symbol.group([data, weight, builder.elementwise(.multiply, data, weight)])
-        let executor = try Executor(symbol, inputs: ["data": [2], "w": [2]], mode: .training, gradients: ["data", "w"])
+        let executor = try Executor(
+            symbol, inputs: ["data": [2], "w": [2]], mode: .training, gradients: ["data", "w"])
         try executor.setInput("data", Tensor([2], [3, 4]))
         try executor.setInput("w", Tensor([2], [5, 6]))
         try executor.forward()

@@ -12,7 +12,9 @@ import Testing
 
     @Test func batchNormJoinsWhatFollows() throws {
         let executor = try Self.network("resnet", layers: 20, image: [3, 28, 28])
-        let names = executor.program.instructions[..<executor.program.backwardStart].compactMap { $0.action.op?.operation }
+        let names = executor.program.instructions[..<executor.program.backwardStart].compactMap {
+            $0.action.op?.operation
+        }
         // ResNet v2 has a batch norm and a ReLU before each convolution; only the first norm, of the data, has no ReLU.
         #expect(!names.contains("Activation"))
         #expect(names.count { $0 == "fused BatchNorm" } == names.count { $0.hasSuffix("BatchNorm") })
@@ -25,7 +27,9 @@ import Testing
         let skip = builder.convolution(data, numFilter: 8, kernel: [1, 1], name: "s")
         let sum = builder.activation(builder.add(norm, skip), .relu)
         let executor = try Executor(sum, inputs: ["data": [2, 3, 4, 4]], mode: .training)
-        let names = executor.program.instructions[..<executor.program.backwardStart].compactMap { $0.action.op?.operation }
+        let names = executor.program.instructions[..<executor.program.backwardStart].compactMap {
+            $0.action.op?.operation
+        }
         #expect(names.filter { $0 != "relayout" } == ["Convolution", "Convolution", "fused BatchNorm"])
     }
 
@@ -84,7 +88,8 @@ import Testing
                 #expect(!written.contains { $0.overlaps(place) }, "\(instruction.layer) writes two values to one place")
                 for (_, read) in instruction.reads {
                     guard let other = range(read), other.overlaps(place) else { continue }
-                    #expect(other.lowerBound == place.lowerBound, "\(instruction.layer) writes askew over what it reads")
+                    #expect(
+                        other.lowerBound == place.lowerBound, "\(instruction.layer) writes askew over what it reads")
                 }
                 written.append(place)
             }
@@ -97,7 +102,9 @@ import Testing
                 guard let place = range(value) else { continue }
                 // A view and what it views live in one place.
                 let relatives = viewed.map { source in
-                    living.filter { range($0)?.lowerBound == range(source)?.lowerBound && range($0)?.count == place.count }
+                    living.filter {
+                        range($0)?.lowerBound == range(source)?.lowerBound && range($0)?.count == place.count
+                    }
                 }
                 destroy(place, except: relatives ?? [])
                 living.insert(value)

@@ -20,7 +20,8 @@ private func one(_ operation: String, _ shape: Shape, _ attributes: [String: Str
     GradientCase(operation: operation, attributes: attributes, inputs: [("data", shape)])
 }
 
-private func two(_ operation: String, _ lhs: Shape, _ rhs: Shape, _ attributes: [String: String] = [:]) -> GradientCase {
+private func two(_ operation: String, _ lhs: Shape, _ rhs: Shape, _ attributes: [String: String] = [:]) -> GradientCase
+{
     GradientCase(operation: operation, attributes: attributes, inputs: [("lhs", lhs), ("rhs", rhs)])
 }
 
@@ -40,7 +41,8 @@ extension GradientCase {
 
     private static let elementwise: [GradientCase] =
         [
-            "abs", "negative", "square", "exp", "expm1", "sin", "cos", "tan", "arctan", "sinh", "cosh", "tanh", "arcsinh",
+            "abs", "negative", "square", "exp", "expm1", "sin", "cos", "tan", "arctan", "sinh", "cosh", "tanh",
+            "arcsinh",
             "degrees", "radians", "relu", "sigmoid", "softsign", "erf", "hard_sigmoid", "_copy",
         ].map { one($0, [2, 3, 4]) }
         + positive.map { one($0, [2, 3, 4]).within(0.4, 2.4) }
@@ -54,11 +56,13 @@ extension GradientCase {
         }
         + [
             GradientCase(
-                operation: "LeakyReLU", attributes: ["act_type": "prelu"], inputs: [("data", [2, 3, 4]), ("gamma", [3])]),
+                operation: "LeakyReLU", attributes: ["act_type": "prelu"],
+                inputs: [("data", [2, 3, 4]), ("gamma", [3])]),
             one("clip", [4, 5], ["a_min": "-0.71", "a_max": "0.62"]), one("smooth_l1", [4, 5], ["scalar": "1.4"]),
             one("Dropout", [4, 9], ["p": "0.4"]), one("Dropout", [4, 9, 3], ["p": "0.4", "axes": "(1,)"]),
             one("Cast", [3, 4], ["dtype": "float64"]),
-            GradientCase(operation: "add_n", attributes: ["num_args": "3"], inputs: [("a", [3]), ("b", [3]), ("c", [3])]),
+            GradientCase(
+                operation: "add_n", attributes: ["num_args": "3"], inputs: [("a", [3]), ("b", [3]), ("c", [3])]),
             GradientCase(
                 operation: "where", inputs: [("condition", [3, 4]), ("x", [3, 4]), ("y", [3, 4])],
                 indices: ["condition": 2]),
@@ -69,7 +73,9 @@ extension GradientCase {
         + ["rdiv", "power", "rpower", "mod", "rmod"].map {
             one("_\($0)_scalar", [2, 5], ["scalar": "1.7"]).within(0.4, 1.6)
         }
-        + ["elemwise_add", "elemwise_sub", "elemwise_mul", "_maximum", "_minimum", "_hypot"].map { two($0, [3, 4], [3, 4]) }
+        + ["elemwise_add", "elemwise_sub", "elemwise_mul", "_maximum", "_minimum", "_hypot"].map {
+            two($0, [3, 4], [3, 4])
+        }
         + ["elemwise_div", "_power", "_mod"].map { two($0, [3, 4], [3, 4]).within(0.4, 2) }
         + ["add", "sub", "mul", "maximum", "minimum", "hypot"].map { two("broadcast_\($0)", [2, 1, 3], [1, 4, 3]) }
         + ["div", "power", "mod"].map { two("broadcast_\($0)", [2, 1, 3], [1, 4, 1]).within(0.45, 2.1) }
@@ -101,7 +107,9 @@ extension GradientCase {
             inputs: [("data", [2, 4, 5, 5]), ("weight", [4, 2, 3, 3]), ("bias", [4])]),
         GradientCase(
             operation: "Deconvolution",
-            attributes: ["kernel": "(3, 3)", "num_filter": "2", "stride": "(2, 2)", "no_bias": "False", "adj": "(1, 0)"],
+            attributes: [
+                "kernel": "(3, 3)", "num_filter": "2", "stride": "(2, 2)", "no_bias": "False", "adj": "(1, 0)",
+            ],
             inputs: [("data", [2, 3, 3, 3]), ("weight", [3, 2, 3, 3]), ("bias", [2])]),
         GradientCase(
             operation: "FullyConnected", attributes: ["num_hidden": "3"],
@@ -114,7 +122,8 @@ extension GradientCase {
             operation: "InstanceNorm", attributes: ["eps": "0.01"],
             inputs: [("data", [2, 3, 4]), ("gamma", [3]), ("beta", [3])]),
         GradientCase(
-            operation: "LayerNorm", attributes: ["axis": "1"], inputs: [("data", [2, 4, 3]), ("gamma", [4]), ("beta", [4])]),
+            operation: "LayerNorm", attributes: ["axis": "1"],
+            inputs: [("data", [2, 4, 3]), ("gamma", [4]), ("beta", [4])]),
         one("L2Normalization", [2, 3, 4]), one("L2Normalization", [2, 3, 4], ["mode": "channel"]),
         one("LRN", [2, 9, 2, 3], ["nsize": "3", "alpha": "0.5", "knorm": "1"]),
         one("Pooling", [2, 3, 5, 5], ["kernel": "(3, 3)", "stride": "(2, 2)", "pad": "(1, 1)"]),
@@ -127,19 +136,23 @@ extension GradientCase {
     ]
 
     private static let shapes: [GradientCase] = [
-        one("Flatten", [2, 3, 2]), one("Reshape", [2, 6], ["shape": "(3, -1)"]), one("expand_dims", [2, 3], ["axis": "1"]),
+        one("Flatten", [2, 3, 2]), one("Reshape", [2, 6], ["shape": "(3, -1)"]),
+        one("expand_dims", [2, 3], ["axis": "1"]),
         one("squeeze", [2, 1, 3]), one("transpose", [2, 3, 4], ["axes": "(2, 0, 1)"]),
         one("SwapAxis", [2, 3, 4], ["dim1": "0", "dim2": "2"]), one("reverse", [2, 3], ["axis": "1"]),
         one("slice", [4, 5], ["begin": "(1, None)", "end": "(None, 0)", "step": "(2, -2)"]),
         one("slice_axis", [4, 5], ["axis": "1", "begin": "1", "end": "-1"]), one("tile", [2, 3], ["reps": "(2, 2)"]),
-        one("repeat", [2, 3], ["repeats": "2", "axis": "0"]), one("broadcast_axis", [1, 3], ["axis": "0", "size": "4"]),
+        one("repeat", [2, 3], ["repeats": "2", "axis": "0"]),
+        one("broadcast_axis", [1, 3], ["axis": "0", "size": "4"]),
         one("broadcast_to", [1, 3], ["shape": "(4, 0)"]),
         one("Pad", [1, 1, 3, 3], ["mode": "reflect", "pad_width": "(0, 0, 0, 0, 2, 1, 1, 2)"]),
         one("Crop", [1, 2, 4, 5], ["num_args": "1", "h_w": "(2, 3)", "offset": "(1, 1)"]),
-        one("depth_to_space", [1, 8, 2, 2], ["block_size": "2"]), one("space_to_depth", [1, 2, 4, 4], ["block_size": "2"]),
+        one("depth_to_space", [1, 8, 2, 2], ["block_size": "2"]),
+        one("space_to_depth", [1, 2, 4, 4], ["block_size": "2"]),
         GradientCase(
             operation: "SliceChannel", attributes: ["num_outputs": "2"], inputs: [("data", [2, 4, 3])], outputs: 2),
-        two("Concat", [2, 3, 4], [2, 2, 4], ["num_args": "2"]), two("stack", [2, 3], [2, 3], ["num_args": "2", "axis": "1"]),
+        two("Concat", [2, 3, 4], [2, 2, 4], ["num_args": "2"]),
+        two("stack", [2, 3], [2, 3], ["num_args": "2", "axis": "1"]),
     ]
 
     private static let indexing: [GradientCase] = [
@@ -156,9 +169,14 @@ extension GradientCase {
     ]
 
     private static let sampling: [GradientCase] = [
-        GradientCase(operation: "BilinearSampler", inputs: [("data", [1, 2, 4, 5]), ("grid", [1, 2, 3, 3])], range: (-0.82, 0.83)),
-        GradientCase(operation: "GridGenerator", attributes: ["transform_type": "affine", "target_shape": "(3, 4)"], inputs: [("data", [2, 6])]),
-        GradientCase(operation: "GridGenerator", attributes: ["transform_type": "warp"], inputs: [("data", [1, 2, 3, 4])]),
+        GradientCase(
+            operation: "BilinearSampler", inputs: [("data", [1, 2, 4, 5]), ("grid", [1, 2, 3, 3])], range: (-0.82, 0.83)
+        ),
+        GradientCase(
+            operation: "GridGenerator", attributes: ["transform_type": "affine", "target_shape": "(3, 4)"],
+            inputs: [("data", [2, 6])]),
+        GradientCase(
+            operation: "GridGenerator", attributes: ["transform_type": "warp"], inputs: [("data", [1, 2, 3, 4])]),
         GradientCase(
             operation: "SpatialTransformer",
             attributes: ["transform_type": "affine", "sampler_type": "bilinear", "target_shape": "(3, 3)"],
@@ -168,7 +186,8 @@ extension GradientCase {
     /// Losses, whose gradient is not the output's, and operators without a gradient. The golden cases check them.
     static let withoutDerivative: Set<String> = [
         "SoftmaxOutput", "LinearRegressionOutput", "LogisticRegressionOutput", "MAERegressionOutput", "MakeLoss",
-        "make_loss", "SVMOutput", "BlockGrad", "zeros_like", "ones_like", "sign", "round", "rint", "ceil", "floor", "trunc",
+        "make_loss", "SVMOutput", "BlockGrad", "zeros_like", "ones_like", "sign", "round", "rint", "ceil", "floor",
+        "trunc",
         "fix", "logical_not", "argmax", "argmin", "argmax_channel", "argsort", "one_hot",
         // Their second input lends its shape only; what they do is what others here do.
         "broadcast_like", "reshape_like", "slice_like",

@@ -6,7 +6,8 @@ import Testing
     @Test(arguments: GradientCase.all)
     func finiteDifferences(_ item: GradientCase) throws {
         let symbol = apply(
-            item.operation, item.attributes, to: item.inputs.map(\.name) + item.auxiliary.map(\.0), outputs: item.outputs)
+            item.operation, item.attributes, to: item.inputs.map(\.name) + item.auxiliary.map(\.0),
+            outputs: item.outputs)
         var shapes = Dictionary(uniqueKeysWithValues: item.inputs.map { ($0.name, $0.shape) })
         let wanted = Set(shapes.keys).subtracting(item.indices.keys)
         let executor = try Executor(symbol, inputs: shapes, mode: .training, gradients: wanted)
@@ -32,7 +33,9 @@ import Testing
             try executor.forward()
             var sum = 0.0
             for (output, head) in heads.enumerated() where !head.isEmpty {
-                for (value, weight) in zip(try executor.output(output).elements, head) { sum += Double(value) * Double(weight) }
+                for (value, weight) in zip(try executor.output(output).elements, head) {
+                    sum += Double(value) * Double(weight)
+                }
             }
             return sum
         }
@@ -55,7 +58,9 @@ import Testing
                 values[name]![i] = value
                 let expected = (above - below) / Double(2 * step)
                 let error = abs(Double(gradient[i]) - expected)
-                #expect(error <= 0.01 * Double(scale) + 0.01 * abs(expected) + 3e-3, "\(name)[\(i)] is \(gradient[i]), expected \(expected)")
+                #expect(
+                    error <= 0.01 * Double(scale) + 0.01 * abs(expected) + 3e-3,
+                    "\(name)[\(i)] is \(gradient[i]), expected \(expected)")
             }
         }
     }

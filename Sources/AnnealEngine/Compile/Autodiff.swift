@@ -49,7 +49,9 @@ enum Autodiff {
             if !layout.isSameMemory(as: .plain, head.shape) {
                 let copy = gradientValue(of: output)
                 result.instructions.append(
-                    .init(layer: head.name, action: .forward(Relayout()), reads: [(.input(0), id)], writes: [(.output(0), copy)]))
+                    .init(
+                        layer: head.name, action: .forward(Relayout()), reads: [(.input(0), id)],
+                        writes: [(.output(0), copy)]))
                 id = copy
             }
             contribute(id, to: output, layer: head.name)
@@ -60,7 +62,9 @@ enum Autodiff {
             if op is ElementwiseAdd || op is AddN {
                 // All gradients are the head itself.
                 guard let head = gradients[instruction.writes[0].value] else { continue }
-                for (_, value) in instruction.reads where leads[value] { contribute(head, to: value, layer: instruction.layer) }
+                for (_, value) in instruction.reads where leads[value] {
+                    contribute(head, to: value, layer: instruction.layer)
+                }
                 continue
             }
             for (partIndex, part) in op.backward.enumerated() {
@@ -88,7 +92,8 @@ enum Autodiff {
                 var folded = false
                 for target in targets {
                     let value = instruction.reads[target].value
-                    if target == part.writes[0], let earlier = gradients[value], engine.accumulates(op, part: partIndex) {
+                    if target == part.writes[0], let earlier = gradients[value], engine.accumulates(op, part: partIndex)
+                    {
                         reads.append((.accumulated, earlier))
                         folded = true
                     }
@@ -113,7 +118,9 @@ enum Autodiff {
             }
         }
         for name in wanted {
-            if let value = program.variables[name], let gradient = gradients[value] { result.gradients[name] = gradient }
+            if let value = program.variables[name], let gradient = gradients[value] {
+                result.gradients[name] = gradient
+            }
         }
         foldSums(&result, engine: engine)
         try result.verify(after: "differentiation")
@@ -129,7 +136,9 @@ enum Autodiff {
                 consumers[total].count == 1, let reader = consumers[total].first,
                 case .backward(let op, let part) = program.instructions[reader].action,
                 engine.addsHeads(op, part: part, writes: program.instructions[reader].writes.map(\.role)),
-                let head = program.instructions[reader].reads.firstIndex(where: { $0.role == .head(0) && $0.value == total })
+                let head = program.instructions[reader].reads.firstIndex(where: {
+                    $0.role == .head(0) && $0.value == total
+                })
             else { continue }
             program.instructions[reader].reads[head].value = instruction.reads[0].value
             program.instructions[reader].reads.append((.secondHead, instruction.reads[1].value))

@@ -122,7 +122,8 @@ package struct Program: Sendable {
     /// Checks what every pass must keep: each value is written once, before it is read, and layouts agree with shapes.
     package func verify(after pass: String) throws {
         func wrong(_ instruction: Instruction, _ what: String) -> AnnealError {
-            AnnealError("layer \(instruction.layer)", "after \(pass): \(what)", mend: "this is a defect of Anneal's compiler")
+            AnnealError(
+                "layer \(instruction.layer)", "after \(pass): \(what)", mend: "this is a defect of Anneal's compiler")
         }
         var written = values.map { $0.kind != .temporary }
         for instruction in instructions {
@@ -130,7 +131,9 @@ package struct Program: Sendable {
                 throw wrong(instruction, "\(role) reads \(values[value].name) before it is written")
             }
             for (role, value) in instruction.writes {
-                guard !written[value] else { throw wrong(instruction, "\(role) writes \(values[value].name) a second time") }
+                guard !written[value] else {
+                    throw wrong(instruction, "\(role) writes \(values[value].name) a second time")
+                }
                 written[value] = true
             }
         }

@@ -80,7 +80,9 @@ private func opaqueKernel(
     }
     var kernel = PreparedKernel.checked({ memory in
         let x = memory[from], y = memory[to]
-        guard let plain = unpacked != nil && packed != nil ? memory.scratch : unpacked != nil ? y : x else { return { 0 } }
+        guard let plain = unpacked != nil && packed != nil ? memory.scratch : unpacked != nil ? y : x else {
+            return { 0 }
+        }
         return {
             do {
                 try unpacked?.unpack(x, into: plain)

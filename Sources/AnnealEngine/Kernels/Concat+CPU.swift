@@ -39,7 +39,8 @@ private struct Rows {
         self.whole = whole
         self.axis = axis < 0 ? axis + whole.shape.rank : axis
         if whole.layout.block > 1, self.axis > 1 {
-            outer = whole.layout.elements(whole.shape) / whole.shape.dims[self.axis...].reduce(1, *) / whole.layout.block
+            outer =
+                whole.layout.elements(whole.shape) / whole.shape.dims[self.axis...].reduce(1, *) / whole.layout.block
         } else {
             outer = whole.shape.dims[..<self.axis].reduce(1, *)
         }

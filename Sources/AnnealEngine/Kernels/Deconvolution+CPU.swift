@@ -50,7 +50,8 @@ extension Deconvolution: CPUOperator {
         let dims = Dims(try site.value(.head(0))).c
         var kernel =
             site.has(.gradient(1))
-            ? try convolution(site, engine, ADNN_BACKWARD_WEIGHTS, small: .input(0), weight: .gradient(1), large: .head(0))
+            ? try convolution(
+                site, engine, ADNN_BACKWARD_WEIGHTS, small: .input(0), weight: .gradient(1), large: .head(0))
             : PreparedKernel { _ in {} }
         let product = kernel.bind
         kernel.bind = { memory in

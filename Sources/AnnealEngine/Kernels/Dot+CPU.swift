@@ -7,7 +7,8 @@ extension Dot: CPUOperator {
         let lhs = try site.inputShape(0), rhs = try site.inputShape(1)
         let depth = transposeA ? lhs[0] : lhs[-1]
         return MatrixProduct(
-            batch: 1, m: lhs.count / depth, n: rhs.count / depth, k: depth, transposeA: transposeA, transposeB: transposeB)
+            batch: 1, m: lhs.count / depth, n: rhs.count / depth, k: depth, transposeA: transposeA,
+            transposeB: transposeB)
     }
 
     package func forward(_ site: KernelSite, _ engine: CPUEngine) throws -> PreparedKernel { try product(site).forward }

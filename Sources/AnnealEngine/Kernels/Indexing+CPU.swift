@@ -39,7 +39,8 @@ extension Embedding: CPUOperator {
 
 /// y (outer, indices, inner) = the slices of a table (outer, extent, inner) at the indices.
 private func gatherKernel(
-    _ outer: Int, _ extent: Int, _ inner: Int, _ mode: IndexMode, indices: Int, table: Program.Operand, at: Program.Operand
+    _ outer: Int, _ extent: Int, _ inner: Int, _ mode: IndexMode, indices: Int, table: Program.Operand,
+    at: Program.Operand
 ) -> PreparedKernel {
     PreparedKernel { memory in
         let x = memory[table], index = memory[at], y = memory[.output(0)]

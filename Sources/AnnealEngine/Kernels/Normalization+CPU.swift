@@ -106,7 +106,8 @@ private struct NormalizedRows: Sendable {
                 dBeta?.update(repeating: 0, count: parameters.count)
                 for o in 0..<outer {
                     for i in 0..<inner {
-                        let first = o * extent * inner + i, mean = means[o * inner + i], inverse = inverses[o * inner + i]
+                        let first = o * extent * inner + i, mean = means[o * inner + i],
+                            inverse = inverses[o * inner + i]
                         var sum = 0.0, product = 0.0
                         for k in 0..<extent {
                             let p = parameters.index(row: o, place: k), at = first + k * inner

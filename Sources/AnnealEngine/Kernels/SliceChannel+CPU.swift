@@ -5,7 +5,8 @@ extension SliceChannel: CPUOperator {
     /// Blocked where no block holds channels of two outputs.
     package func layouts(_ request: LayoutRequest) throws -> OperandLayouts {
         let data = request.inputs[0], index = axis < 0 ? axis + data.rank : axis
-        guard case .blocked(let block)? = request.given[0], !squeezeAxis, index != 1 || data[1] / numOutputs % block == 0
+        guard case .blocked(let block)? = request.given[0], !squeezeAxis,
+            index != 1 || data[1] / numOutputs % block == 0
         else { return request.plain }
         return OperandLayouts(inputs: [.blocked(block)], outputs: request.outputs.map { _ in .blocked(block) })
     }

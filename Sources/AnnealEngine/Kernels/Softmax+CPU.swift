@@ -65,7 +65,9 @@ private func softmaxKernel(outer: Int, axis: Int, inner: Int) -> PreparedKernel 
 }
 
 /// Of y = softmax(factor x): factor y (dy - Σ y dy); of its logarithm: factor (dy - e^y Σ dy).
-private func softmaxGradient(_ outer: Int, _ extent: Int, _ inner: Int, factor: Float, logarithm: Bool) -> PreparedKernel {
+private func softmaxGradient(_ outer: Int, _ extent: Int, _ inner: Int, factor: Float, logarithm: Bool)
+    -> PreparedKernel
+{
     var kernel = PreparedKernel { memory in
         let y = memory[.output(0)], dy = memory[.head(0)], dx = memory[.gradient(0)]
         let length = memory.optional(.input(1))

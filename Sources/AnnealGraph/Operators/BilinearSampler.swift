@@ -13,7 +13,8 @@ public struct BilinearSampler: Operator {
     public func inferShapes(_ inputs: inout [Shape?]) throws -> [Shape]? {
         guard let data = inputs[0], let grid = inputs[1] else { return nil }
         guard data.rank == 4, grid.rank == 4, grid[0] == data[0], grid[1] == 2 else {
-            throw AnnealError("", "data is \(data), grid is \(grid); they must be (batch, channels, …) and (batch, 2, …)")
+            throw AnnealError(
+                "", "data is \(data), grid is \(grid); they must be (batch, channels, …) and (batch, 2, …)")
         }
         return [[data[0], data[1], grid[2], grid[3]]]
     }

@@ -40,7 +40,8 @@ public struct Deconvolution: Operator {
     init(upsamplingBy scale: Int, channels: Int) {
         let pad = scale / 2
         window = Window(
-            kernel: [2 * scale - scale % 2, 2 * scale - scale % 2], stride: [scale, scale], pad: [pad, pad], dilate: [1, 1])
+            kernel: [2 * scale - scale % 2, 2 * scale - scale % 2], stride: [scale, scale], pad: [pad, pad],
+            dilate: [1, 1])
         adj = [0, 0]
         targetShape = nil
         numFilter = channels

@@ -12,7 +12,9 @@ public struct InstanceNorm: Operator {
 
     public func inferShapes(_ inputs: inout [Shape?]) throws -> [Shape]? {
         guard let data = inputs[0] else { return nil }
-        guard data.rank >= 3 else { throw AnnealError("", "data has the shape \(data), it must be (batch, channels, …)") }
+        guard data.rank >= 3 else {
+            throw AnnealError("", "data has the shape \(data), it must be (batch, channels, …)")
+        }
         try expect(&inputs[1], [data[1]], "gamma")
         try expect(&inputs[2], [data[1]], "beta")
         return [data]

@@ -53,7 +53,9 @@ public struct Ordering: OperatorFamily {
         guard let data = inputs[0] else { return nil }
         let index = try axis.map { try axisIndex($0, of: data) }
         let extent = index.map { data[$0] } ?? data.count
-        guard k <= extent else { throw AnnealError("", "k is \(k), axis \(axis ?? 0) of the data \(data) has \(extent)") }
+        guard k <= extent else {
+            throw AnnealError("", "k is \(k), axis \(axis ?? 0) of the data \(data) has \(extent)")
+        }
         if returned == .mask { return [data] }
         var output = index == nil ? [extent] : data
         output[index ?? 0] = k > 0 ? k : extent

@@ -34,7 +34,9 @@ public struct ReducedAxes: Sendable {
         if keepdims { return kept }
         var rest: [Int] = []
         let all = axis.isEmpty, named = Set(axis.map { $0 < 0 ? $0 + data.rank : $0 })
-        for (index, extent) in data.dims.enumerated() where !all && named.contains(index) == exclude { rest.append(extent) }
+        for (index, extent) in data.dims.enumerated() where !all && named.contains(index) == exclude {
+            rest.append(extent)
+        }
         // MXNet has no array without axes.
         return Shape(rest.isEmpty ? [1] : rest)
     }

@@ -54,7 +54,9 @@ public struct SVMOutput: Operator {
 
     public func inferShapes(_ inputs: inout [Shape?]) throws -> [Shape]? {
         guard let data = inputs[0] else { return nil }
-        guard data.rank >= 2 else { throw AnnealError("", "data has the shape \(data), SVMOutput wants (batch, classes)") }
+        guard data.rank >= 2 else {
+            throw AnnealError("", "data has the shape \(data), SVMOutput wants (batch, classes)")
+        }
         try expect(&inputs[1], Shape(Array(data.dims.dropLast())), "label")
         return [data]
     }

@@ -13,7 +13,8 @@ public struct Tile: StridedOperator {
     private func aligned(_ data: Shape) -> (dims: [Int], reps: [Int]) {
         let rank = max(data.rank, reps.count)
         return (
-            Array(repeating: 1, count: rank - data.rank) + data.dims, Array(repeating: 1, count: rank - reps.count) + reps
+            Array(repeating: 1, count: rank - data.rank) + data.dims,
+            Array(repeating: 1, count: rank - reps.count) + reps
         )
     }
 
@@ -88,11 +89,14 @@ public struct Pad: Operator {
                 "", "pad_width \(padWidth) does not fit data of shape \(data)",
                 mend: "it has two numbers for each axis, 0 for batch and channels")
         }
-        if mode == .reflect, let axis = data.dims.indices.first(where: { max(padWidth[2 * $0], padWidth[2 * $0 + 1]) >= data[$0] })
+        if mode == .reflect,
+            let axis = data.dims.indices.first(where: { max(padWidth[2 * $0], padWidth[2 * $0 + 1]) >= data[$0] })
         {
             throw AnnealError("", "pad_width \(padWidth) mirrors more than axis \(axis) of \(data) has")
         }
-        return [Shape(data.dims.enumerated().map { $0.element + padWidth[2 * $0.offset] + padWidth[2 * $0.offset + 1] })]
+        return [
+            Shape(data.dims.enumerated().map { $0.element + padWidth[2 * $0.offset] + padWidth[2 * $0.offset + 1] })
+        ]
     }
 
     public var backward: [BackwardPart] { [BackwardPart(reads: [.head(0)], writes: [0])] }

@@ -166,7 +166,8 @@ public struct Crop: StridedOperator {
         }
         let output: Shape = [data[0], data[1], extents[0], extents[1]]
         let start = start(data, output)
-        guard (0...1).allSatisfy({ extents[$0] > 0 && start[$0] >= 0 && start[$0] + extents[$0] <= data[$0 + 2] }) else {
+        guard (0...1).allSatisfy({ extents[$0] > 0 && start[$0] >= 0 && start[$0] + extents[$0] <= data[$0 + 2] })
+        else {
             throw AnnealError("", "\(extents) from \(start) is outside the data \(data)")
         }
         return [output]

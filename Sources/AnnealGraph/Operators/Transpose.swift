@@ -105,7 +105,9 @@ public struct DepthSpace: OperatorFamily, StridedOperator {
         let fits =
             data.rank == 4
             && (member == .depthToSpace ? data[1] % (b * b) == 0 : data[2] % b == 0 && data[3] % b == 0)
-        guard fits else { throw AnnealError("", "data has the shape \(data), which does not divide into blocks of \(b)") }
+        guard fits else {
+            throw AnnealError("", "data has the shape \(data), which does not divide into blocks of \(b)")
+        }
         return member == .depthToSpace
             ? [[data[0], data[1] / (b * b), data[2] * b, data[3] * b]]
             : [[data[0], data[1] * b * b, data[2] / b, data[3] / b]]

@@ -22,6 +22,8 @@ public struct Unary: OperatorFamily {
     public let member: Member
     public init(_ member: Member, _ attributes: inout AttributeReader) throws { self.member = member }
 
+    public static func aliases(_ member: Member) -> [String] { member == .negative ? ["_np_negative"] : [] }
+
     public func inferShapes(_ inputs: inout [Shape?]) throws -> [Shape]? { try sameShape(&inputs) }
 
     /// What the derivative reads; functions that are constant in pieces have none.

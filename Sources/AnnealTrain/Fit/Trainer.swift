@@ -34,7 +34,8 @@ public final class Trainer {
     ///   - dataShape: a row of data, e.g. (channels, height, width).
     ///   - frozen: parameters that get no gradient and no update.
     public init(
-        _ symbol: Symbol, dataShape: Shape, batchSize: Int, optimizer: Optimizer, frozen: Set<String> = [], seed: UInt64 = 0
+        _ symbol: Symbol, dataShape: Shape, batchSize: Int, optimizer: Optimizer, frozen: Set<String> = [],
+        seed: UInt64 = 0
     ) throws {
         guard batchSize > 0 else { throw AnnealError("--batch-size", "is \(batchSize)", mend: "it must be at least 1") }
         let arguments = try symbol.argumentNames()
@@ -47,7 +48,8 @@ public final class Trainer {
         optimizer.settings.rescaleGradient /= Double(batchSize)
         let wanted = Set(arguments).subtracting(frozen).subtracting([Classifier.dataName, labelName])
         let training = try Executor(
-            symbol, inputs: [Classifier.dataName: Shape([batchSize] + dataShape.dims)], mode: .training, gradients: wanted)
+            symbol, inputs: [Classifier.dataName: Shape([batchSize] + dataShape.dims)], mode: .training,
+            gradients: wanted)
         training.seed = seed
         self.training = training
         parameters = training.parameters
