@@ -59,4 +59,24 @@ import Testing
         try executor.forward()
         #expect(try executor.output().elements == [1, 2, 3, 4, 5, 6])
     }
+
+    @Test func trainingDrawsAnewInEachStep() throws {
+        func gradients(seed: UInt64) throws -> [Tensor?] {
+            let builder = SymbolBuilder()
+            let dropped = builder.dropout(.variable("data"), p: 0.5, name: "drop")
+            let head = builder.fullyConnected(dropped, numHidden: 2, name: "fc")
+            let trainer = try Trainer(
+                builder.softmaxOutput(head, name: "softmax"), dataShape: [50], batchSize: 2,
+                optimizer: Optimizer(SGD(), settings: OptimizerSettings(learningRate: 0)), seed: seed)
+            try trainer.slot().data.update(repeating: 1)
+            return try (0..<2).map { _ in
+                try trainer.step()
+                return try trainer.gradient("fc_weight")
+            }
+        }
+        let first = try gradients(seed: 1)
+        #expect(first[0] != first[1])
+        #expect(try gradients(seed: 1) == first)
+        #expect(try gradients(seed: 2)[0] != first[0])
+    }
 }
