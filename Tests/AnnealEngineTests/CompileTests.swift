@@ -43,13 +43,16 @@ import Testing
     }
 
     /// Activations change their layout where the data come in, and nowhere else. Beside that only a convolution's data
-    /// gradient may bring its weights into another order, which oneDNN has no way round.
+    /// gradient may bring its weights into another order, and an image's few channels out of a block: oneDNN has no way
+    /// round.
     @Test func noReordersInside() throws {
         let executor = try Self.network("resnet", layers: 20, image: [3, 28, 28])
         for step in executor.steps where step.reorders > 0 {
             let instruction = executor.program.instructions[step.instruction]
             switch instruction.action {
-            case .backward(let op, part: 1) where op is Convolution: #expect(step.reorders == 1)
+            case .backward(let op, part: 1) where op is Convolution:
+                let gradient = executor.program.values[try #require(instruction.writing(.gradient(0)))]
+                #expect(step.reorders <= (gradient.layout.isSameMemory(as: .plain, gradient.shape) ? 2 : 1))
             case .forward(let op) where op.operation == "relayout": #expect(instruction.layer == "data")
             default: Issue.record("\(instruction.layer) changes a layout")
             }
