@@ -12,7 +12,7 @@ let package = Package(
         .executable(name: "anneal", targets: ["AnnealCLI"]),
     ],
     dependencies: [
-        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0")
     ],
     targets: [
         // System libraries.

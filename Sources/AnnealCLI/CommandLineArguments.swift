@@ -33,7 +33,8 @@ enum CommandLineArguments {
         if names.contains(name) { return name }
         let matches = Array(Set(names.filter { $0.hasPrefix(name) })).sorted()
         guard matches.count < 2 else {
-            throw AnnealError("--\(name)", "could be \(matches.map { "--" + $0 }.joined(separator: ", "))", mend: "write it out")
+            throw AnnealError(
+                "--\(name)", "could be \(matches.map { "--" + $0 }.joined(separator: ", "))", mend: "write it out")
         }
         return matches.first ?? name
     }
@@ -53,7 +54,9 @@ enum CommandLineArguments {
             }
             var command: Command
         }
-        guard let dump = try? JSONDecoder().decode(Dump.self, from: Data(AnnealTool._dumpHelp().utf8)) else { return [] }
+        guard let dump = try? JSONDecoder().decode(Dump.self, from: Data(AnnealTool._dumpHelp().utf8)) else {
+            return []
+        }
         let found = dump.command.subcommands?.first { $0.commandName == command._commandName }
         return (found?.arguments ?? []).flatMap { $0.names ?? [] }.filter { $0.kind == "long" }.map(\.name)
     }

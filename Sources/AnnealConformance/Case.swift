@@ -28,7 +28,8 @@ struct Case {
     func arrays(_ name: String) throws -> [String: Tensor] {
         guard Files.exists("\(folder)/\(name)") else { return [:] }
         return Dictionary(
-            try ParamsFile.read("\(folder)/\(name)").map { ($0.name, $0.tensor()) }, uniquingKeysWith: { first, _ in first })
+            try ParamsFile.read("\(folder)/\(name)").map { ($0.name, $0.tensor()) },
+            uniquingKeysWith: { first, _ in first })
     }
 
     func tolerance(_ key: String?) throws -> Tolerance {

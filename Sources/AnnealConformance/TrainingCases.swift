@@ -11,8 +11,11 @@ func checkTrainingCase(_ item: Case) throws -> CaseOutcome? {
     let symbol = try item.symbol(), io = try item.arrays("io.params")
     let fields = CaseFields(json: item.json)
     guard let batchSize = item.json["batch_size"] as? Int, let epochs = item.json["epochs"] as? Int,
-        let name = item.json["optimizer"] as? String, let data = io["data"], let label = io["label"] ?? io["softmax_label"]
-    else { throw AnnealError(item.folder, "case.json has no batch_size, epochs, optimizer, or io.params no data and label") }
+        let name = item.json["optimizer"] as? String, let data = io["data"],
+        let label = io["label"] ?? io["softmax_label"]
+    else {
+        throw AnnealError(item.folder, "case.json has no batch_size, epochs, optimizer, or io.params no data and label")
+    }
 
     var options = try NamedOptions(json: item.json["optimizer_params"] as? [String: Any] ?? [:])
     var schedule: (any LearningRateSchedule)?
@@ -32,7 +35,9 @@ func checkTrainingCase(_ item: Case) throws -> CaseOutcome? {
     let trainer = try Trainer(symbol, dataShape: shape, batchSize: batchSize, optimizer: optimizer)
     let stored = try item.arrays("net-0000.params")
     for name in trainer.parameters.names {
-        guard let value = stored["arg:\(name)"] ?? stored["aux:\(name)"] else { throw AnnealError(item.folder, "has no \(name)") }
+        guard let value = stored["arg:\(name)"] ?? stored["aux:\(name)"] else {
+            throw AnnealError(item.folder, "has no \(name)")
+        }
         try trainer.parameters.set(name, value)
     }
 
@@ -41,16 +46,20 @@ func checkTrainingCase(_ item: Case) throws -> CaseOutcome? {
     let metrics = CompositeMetric([Accuracy(), CrossEntropy()])
     let recorder = Recorder { observed.batches.append($0) }
     let reports = try trainer.fit(
-        training: source, validation: source, epochs: 0..<epochs, options: FitOptions(metrics: metrics, observers: [recorder]))
+        training: source, validation: source, epochs: 0..<epochs,
+        options: FitOptions(metrics: metrics, observers: [recorder]))
 
-    let loss = try item.tolerance("loss"), accuracy = try item.tolerance("accuracy"), weights = try item.tolerance("params")
+    let loss = try item.tolerance("loss"), accuracy = try item.tolerance("accuracy"),
+        weights = try item.tolerance("params")
     func values(_ reports: [[MetricValue]], _ name: String) -> [Double] {
         reports.map { $0.first { $0.name == name }?.value ?? .nan }
     }
     var problems: [String?] = [
-        accuracy.mismatch("train_accuracy", values(reports.map(\.training), "accuracy"), try fields.numbers("train_accuracy")),
+        accuracy.mismatch(
+            "train_accuracy", values(reports.map(\.training), "accuracy"), try fields.numbers("train_accuracy")),
         loss.mismatch("train_ce", values(reports.map(\.training), "cross-entropy"), try fields.numbers("train_ce")),
-        accuracy.mismatch("eval_accuracy", values(reports.map(\.validation), "accuracy"), try fields.numbers("eval_accuracy")),
+        accuracy.mismatch(
+            "eval_accuracy", values(reports.map(\.validation), "accuracy"), try fields.numbers("eval_accuracy")),
         loss.mismatch("eval_ce", values(reports.map(\.validation), "cross-entropy"), try fields.numbers("eval_ce")),
         Tolerance(rtol: 1e-9, atolRelative: 0, atol: 0)
             .mismatch("lr", observed.batches.map(\.learningRate), try fields.numbers("lr")),

@@ -14,9 +14,10 @@ public enum Parallel {
         withoutActuallyEscaping(body) { body in
             var box = Box(body: body)
             withUnsafeMutablePointer(to: &box) { pointer in
-                ank_parallel({ context, part, parts in
-                    context?.assumingMemoryBound(to: Box.self).pointee.body(Int(part), Int(parts))
-                }, pointer)
+                ank_parallel(
+                    { context, part, parts in
+                        context?.assumingMemoryBound(to: Box.self).pointee.body(Int(part), Int(parts))
+                    }, pointer)
             }
         }
     }

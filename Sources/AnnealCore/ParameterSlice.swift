@@ -10,7 +10,9 @@ public struct ParameterSlice {
 
     public init(
         count: Int, weight: UnsafeMutablePointer<Float>, gradient: UnsafePointer<Float>,
-        states: (UnsafeMutablePointer<Float>?, UnsafeMutablePointer<Float>?, UnsafeMutablePointer<Float>?) = (nil, nil, nil)
+        states: (UnsafeMutablePointer<Float>?, UnsafeMutablePointer<Float>?, UnsafeMutablePointer<Float>?) = (
+            nil, nil, nil
+        )
     ) {
         self.count = count
         self.weight = weight

@@ -10,7 +10,8 @@ package final class Arena {
     package init(_ count: Int) throws {
         bytes = max(count, 1) * MemoryLayout<Float>.size
         // Pages are given by the system when they are first written.
-        guard let memory = mmap(nil, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), memory != MAP_FAILED
+        guard let memory = mmap(nil, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
+            memory != MAP_FAILED
         else {
             throw AnnealError("memory", "\(bytes >> 20) MB cannot be had", mend: "use a smaller --batch-size")
         }

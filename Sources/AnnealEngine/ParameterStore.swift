@@ -45,7 +45,8 @@ public final class ParameterStore {
             guard value.kind == .parameter || value.kind == .auxiliary else { continue }
             if let known = entry(name) {
                 guard known.shape == value.shape else {
-                    throw AnnealError("parameter \(name)", "has the shape \(known.shape), the network wants \(value.shape)")
+                    throw AnnealError(
+                        "parameter \(name)", "has the shape \(known.shape), the network wants \(value.shape)")
                 }
                 continue
             }

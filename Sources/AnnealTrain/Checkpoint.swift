@@ -36,7 +36,8 @@ public struct Checkpoint: Sendable {
         throw AnnealError(
             path, "does not exist",
             mend: others.isEmpty
-                ? "no checkpoint of the prefix \(prefix) is there" : "there are \(others.suffix(5).joined(separator: ", "))")
+                ? "no checkpoint of the prefix \(prefix) is there"
+                : "there are \(others.suffix(5).joined(separator: ", "))")
     }
 
     /// Names with and without `arg:` and `aux:` are taken, as MXNet's older files have them.
@@ -72,7 +73,9 @@ public struct Checkpoint: Sendable {
     public func restore(_ parameters: ParameterStore, place: String) throws {
         for name in parameters.names {
             guard let value = parameters.isAuxiliary(name) ? auxiliary[name] : arguments[name] else {
-                throw AnnealError(place, "has no \(parameters.isAuxiliary(name) ? "state" : "parameter") \(name)", mend: "it is of another network")
+                throw AnnealError(
+                    place, "has no \(parameters.isAuxiliary(name) ? "state" : "parameter") \(name)",
+                    mend: "it is of another network")
             }
             do {
                 try parameters.set(name, value)
@@ -139,7 +142,9 @@ extension Trainer {
         let (record, arrays) = try Trainer.readRecord(path)
         do {
             guard record.batchSize == batchSize else {
-                throw AnnealError("batch size", "was \(record.batchSize), now it is \(batchSize)", mend: "resume with --batch-size \(record.batchSize)")
+                throw AnnealError(
+                    "batch size", "was \(record.batchSize), now it is \(batchSize)",
+                    mend: "resume with --batch-size \(record.batchSize)")
             }
             try optimizer.bind(trained)
             let states = try arrays.compactMap { array -> OptimizerArray? in

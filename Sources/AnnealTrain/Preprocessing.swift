@@ -31,9 +31,13 @@ public struct Preprocessing: Codable, Sendable, Equatable {
     public static func load(prefix: String) throws -> Preprocessing? {
         let path = path(prefix)
         guard Files.exists(path) else { return nil }
-        guard let found = try? JSONDecoder().decode(Preprocessing.self, from: Files.read(path)), found.imageShape.count == 3,
+        guard let found = try? JSONDecoder().decode(Preprocessing.self, from: Files.read(path)),
+            found.imageShape.count == 3,
             found.imageShape.allSatisfy({ $0 > 0 }), found.mean.count == found.std.count
-        else { throw AnnealError(path, "is not a record of preprocessing", mend: "delete it and give --image-shape and --rgb-mean") }
+        else {
+            throw AnnealError(
+                path, "is not a record of preprocessing", mend: "delete it and give --image-shape and --rgb-mean")
+        }
         return found
     }
 }

@@ -23,24 +23,45 @@ import Testing
 
     static let cases: [Wrong] = [
         Wrong(what: "missing file", change: replacing("--data-train", "none.rec"), status: 1, names: ["none.rec"]),
-        Wrong(what: "truncated records", change: replacing("--data-train", "cut.rec"), status: 1, names: ["cut.rec", "byte"]),
-        Wrong(what: "foreign file", change: replacing("--data-train", "text.rec"), status: 1, names: ["text.rec", "byte 0"]),
-        Wrong(what: "undecodable image", change: replacing("--data-train", "broken.rec"), status: 1, names: ["broken.rec", "record"]),
-        Wrong(what: "label outside", change: replacing("--num-classes", "2"), status: 1, names: ["train.rec", "label"]),
+        Wrong(
+            what: "truncated records", change: replacing("--data-train", "cut.rec"), status: 1,
+            names: ["cut.rec", "byte"]),
+        Wrong(
+            what: "foreign file", change: replacing("--data-train", "text.rec"), status: 1,
+            names: ["text.rec", "byte 0"]),
+        Wrong(
+            what: "undecodable image", change: replacing("--data-train", "broken.rec"), status: 1,
+            names: ["broken.rec", "record"]),
+        Wrong(
+            what: "label outside", change: replacing("--num-classes", "2"), status: 1, names: ["train.rec", "label"]),
         Wrong(what: "a folder", change: replacing("--data-train", "."), status: 1, names: ["folder"]),
-        Wrong(what: "gpus", change: replacing("--gpus", "0,1,2,3"), status: 64, names: ["--gpus 0,1,2,3", "without --gpus"]),
-        Wrong(what: "later flag", change: replacing("--max-random-h", "36"), status: 64, names: ["--max-random-h", "not supported"]),
-        Wrong(what: "abbreviated later flag", change: replacing("--gc-th", "0.5"), status: 64, names: ["--gc-threshold"]),
+        Wrong(
+            what: "gpus", change: replacing("--gpus", "0,1,2,3"), status: 64,
+            names: ["--gpus 0,1,2,3", "without --gpus"]),
+        Wrong(
+            what: "later flag", change: replacing("--max-random-h", "36"), status: 64,
+            names: ["--max-random-h", "not supported"]),
+        Wrong(
+            what: "abbreviated later flag", change: replacing("--gc-th", "0.5"), status: 64, names: ["--gc-threshold"]),
         Wrong(what: "unknown flag", change: replacing("--colour", "red"), status: 64, names: ["--colour"]),
         Wrong(what: "ambiguous flag", change: replacing("--rgb", "1"), status: 64, names: ["--rgb-mean", "--rgb-std"]),
-        Wrong(what: "image shape", change: replacing("--image-shape", "28x28"), status: 64, names: ["--image-shape 28x28"]),
+        Wrong(
+            what: "image shape", change: replacing("--image-shape", "28x28"), status: 64, names: ["--image-shape 28x28"]
+        ),
         Wrong(what: "batch size", change: replacing("--batch-size", "0"), status: 64, names: ["--batch-size"]),
         Wrong(what: "network", change: replacing("--network", "resnet9"), status: 64, names: ["resnet9"]),
-        Wrong(what: "depth", change: { replacing("--num-layers", "21")(replacing("--network", "resnet")($0)) }, status: 64, names: ["21"]),
+        Wrong(
+            what: "depth", change: { replacing("--num-layers", "21")(replacing("--network", "resnet")($0)) },
+            status: 64, names: ["21"]),
         Wrong(what: "optimizer", change: replacing("--optimizer", "sdg"), status: 64, names: ["sdg"]),
-        Wrong(what: "step epochs", change: replacing("--lr-step-epochs", "5,2"), status: 64, names: ["--lr-step-epochs"]),
-        Wrong(what: "small image", change: { replacing("--image-shape", "1,3,3")(replacing("--network", "lenet")($0)) }, status: 1, names: ["layer"]),
-        Wrong(what: "symbol file", change: replacing("--network", "bad-symbol.json"), status: 1, names: ["bad-symbol.json"]),
+        Wrong(
+            what: "step epochs", change: replacing("--lr-step-epochs", "5,2"), status: 64, names: ["--lr-step-epochs"]),
+        Wrong(
+            what: "small image", change: { replacing("--image-shape", "1,3,3")(replacing("--network", "lenet")($0)) },
+            status: 1, names: ["layer"]),
+        Wrong(
+            what: "symbol file", change: replacing("--network", "bad-symbol.json"), status: 1,
+            names: ["bad-symbol.json"]),
         Wrong(what: "no such checkpoint", change: replacing("--load-epoch", "7"), status: 1, names: ["-0007.params"]),
     ]
 
@@ -84,10 +105,13 @@ import Testing
         try tool.writeRecords("train", count: 60)
         try tool.writeRecords("val", count: 20)
         #expect(try tool.run(tool.training(1, prefix: "m")).status == 0)
-        let wrong = try tool.run(["score", "--model", "m", "--load-epoch", "1", "--data-val", "val.rec", "--image-shape", "1,14,14"])
+        let wrong = try tool.run([
+            "score", "--model", "m", "--load-epoch", "1", "--data-val", "val.rec", "--image-shape", "1,14,14",
+        ])
         #expect(wrong.status == 1)
         #expect(wrong.errors.contains("m-0001.params") && wrong.errors.contains("fc1_weight"))
-        try Data(try tool.bytes("m-0001.params").dropLast(100)).write(to: URL(fileURLWithPath: tool.path("m-0001.params")))
+        try Data(try tool.bytes("m-0001.params").dropLast(100)).write(
+            to: URL(fileURLWithPath: tool.path("m-0001.params")))
         let cut = try tool.run(["score", "--model", "m", "--load-epoch", "1", "--data-val", "val.rec"])
         #expect(cut.status == 1)
         #expect(cut.errors.contains("m-0001.params") && cut.errors.contains("byte"))

@@ -33,13 +33,16 @@ import Testing
         }
         #expect(try tool.bytes("run-a/metrics.csv").count > 0)
 
-        let score = try tool.run(["score", "--model", "a/m", "--load-epoch", "4", "--data-val", "val.rec", "--batch-size", "16"])
+        let score = try tool.run([
+            "score", "--model", "a/m", "--load-epoch", "4", "--data-val", "val.rec", "--batch-size", "16",
+        ])
         #expect(score.status == 0, "\(score.errors)")
         #expect(score.output.contains("accuracy = ") && score.output.contains("50 images"))
 
         // Fine-tuning starts from the trained values: a frozen copy of them is in the first checkpoint's ancestry.
         let tuned = try tool.run([
-            "fine-tune", "--pretrained-model", "a/m", "--load-epoch", "0004", "--num-classes", "2", "--image-shape", "1,12,12",
+            "fine-tune", "--pretrained-model", "a/m", "--load-epoch", "0004", "--num-classes", "2", "--image-shape",
+            "1,12,12",
             "--data-train", "two.rec", "--num-epoch", "1", "--batch-size", "25", "--lr", "0", "--rgb-mean", "100",
             "--layer-before-fullc", "relu2", "--model-prefix", "t/m",
         ])
@@ -47,7 +50,8 @@ import Testing
         #expect(tuned.errors.contains("two.rec"))
         try tool.writeRecords("two", count: 50, labels: 2)
         let tuned2 = try tool.run([
-            "fine-tune", "--pretrained-model", "a/m", "--load-epoch", "0004", "--num-classes", "2", "--image-shape", "1,12,12",
+            "fine-tune", "--pretrained-model", "a/m", "--load-epoch", "0004", "--num-classes", "2", "--image-shape",
+            "1,12,12",
             "--data-train", "two.rec", "--num-epoch", "1", "--batch-size", "25", "--lr", "0", "--rgb-mean", "100",
             "--layer-before-fullc", "relu2", "--model-prefix", "t/m",
         ])

@@ -49,7 +49,8 @@ struct Tool {
     func run(_ arguments: [String]) throws -> Result {
         let (process, output, errors) = try start(arguments)
         // Small outputs: neither pipe fills up before the other is read.
-        let out = output.fileHandleForReading.readDataToEndOfFile(), err = errors.fileHandleForReading.readDataToEndOfFile()
+        let out = output.fileHandleForReading.readDataToEndOfFile(),
+            err = errors.fileHandleForReading.readDataToEndOfFile()
         process.waitUntilExit()
         return Result(
             status: process.terminationStatus, output: String(decoding: out, as: UTF8.self),
@@ -66,7 +67,8 @@ struct Tool {
                 UInt8(random.below(120) + (place / 12 / 4 == label % 3 ? 120 : 0))
             }
             let image = Image(width: 12, height: 12, channels: 1, pixels: pixels)
-            try writer.write(IRHeader(label: Float(label), id: UInt64(index)).packed(try image.encoded(as: .png(level: 6))))
+            try writer.write(
+                IRHeader(label: Float(label), id: UInt64(index)).packed(try image.encoded(as: .png(level: 6))))
         }
         try writer.finish()
     }
@@ -76,7 +78,8 @@ struct Tool {
         [
             "train", "--network", "mlp", "--image-shape", "1,12,12", "--num-classes", "3", "--data-train", "train.rec",
             "--data-val", "val.rec", "--rgb-mean", "100", "--rgb-std", "60", "--pad-size", "1", "--random-crop", "1",
-            "--random-mirror", "1", "--batch-size", "32", "--num-epochs", "\(epochs)", "--lr", "0.05", "--lr-step-epochs",
+            "--random-mirror", "1", "--batch-size", "32", "--num-epochs", "\(epochs)", "--lr", "0.05",
+            "--lr-step-epochs",
             "2,3", "--lr-factor", "0.5", "--model-prefix", prefix,
         ] + more
     }

@@ -23,8 +23,10 @@ private struct Reference {
         return (mean, variance)
     }
 
-    func apply(_ x: [Float], _ addend: [Float]?, _ mean: [Double], _ variance: [Double], _ gamma: [Float]?, _ beta: [Float],
-               relu: Bool) -> [Double] {
+    func apply(
+        _ x: [Float], _ addend: [Float]?, _ mean: [Double], _ variance: [Double], _ gamma: [Float]?, _ beta: [Float],
+        relu: Bool
+    ) -> [Double] {
         var y = [Double](repeating: 0, count: x.count)
         channels { c, indices in
             for k in indices {
@@ -36,8 +38,10 @@ private struct Reference {
         return y
     }
 
-    func backward(_ x: [Float], _ g: [Double], _ mean: [Double], _ variance: [Double], _ gamma: [Float]?, fixed: Bool,
-                  accumulate: [Float]?) -> (dx: [Double], dgamma: [Double], dbeta: [Double]) {
+    func backward(
+        _ x: [Float], _ g: [Double], _ mean: [Double], _ variance: [Double], _ gamma: [Float]?, fixed: Bool,
+        accumulate: [Float]?
+    ) -> (dx: [Double], dgamma: [Double], dbeta: [Double]) {
         var dx = [Double](repeating: 0, count: x.count), dgamma = [Double](repeating: 0, count: shape.c), dbeta = dgamma
         channels { c, indices in
             let inverse = 1 / sqrt(variance[c] + eps), count = Double(indices.count)
@@ -173,49 +177,63 @@ extension KernelTests {
                                 expectClose(shape.plain(out), dx, tolerance, scale: unit, "\(what) dx \(name)")
                                 #expect(shape.fillingIsZero(out), "\(what) \(name)")
                                 let scale = Double(shape.n * shape.s).squareRoot()
-                                if let gammas { expectClose(gammas, dgamma, tolerance, scale: scale, "\(what) dgamma \(name)") }
-                                if let betas { expectClose(betas, dbeta, tolerance, scale: scale, "\(what) dbeta \(name)") }
+                                if let gammas {
+                                    expectClose(gammas, dgamma, tolerance, scale: scale, "\(what) dgamma \(name)")
+                                }
+                                if let betas {
+                                    expectClose(betas, dbeta, tolerance, scale: scale, "\(what) dbeta \(name)")
+                                }
                             }
                             let bmore = add == nil ? nil : bmore
                             var out = [Float](repeating: 7, count: shape.elements), masked = out
                             var gs = [Float](repeating: 7, count: shape.c), bs = gs
                             // Apart, with the masked gradient kept.
-                            call(bx, y, bdy, nil, m, v, gamma, beta, eps, Int32(relu), bmore, &out, &masked, &gs, &bs, &scratch,
-                                 shape.dims)
+                            call(
+                                bx, y, bdy, nil, m, v, gamma, beta, eps, Int32(relu), bmore, &out, &masked, &gs, &bs,
+                                &scratch,
+                                shape.dims)
                             check(out, gs, bs, "apart")
-                            #expect(shape.plain(masked).map { Double($0) } == g && shape.fillingIsZero(masked), "\(name)")
+                            #expect(
+                                shape.plain(masked).map { Double($0) } == g && shape.fillingIsZero(masked), "\(name)")
                             // Two heads that add up to dy.
                             let half = bdy.map { $0 / 2 }
-                            call(bx, y, half, half, m, v, gamma, beta, eps, Int32(relu), bmore, &out, &masked, &gs, &bs,
-                                 &scratch, shape.dims)
+                            call(
+                                bx, y, half, half, m, v, gamma, beta, eps, Int32(relu), bmore, &out, &masked, &gs, &bs,
+                                &scratch, shape.dims)
                             check(out, gs, bs, "two heads")
                             #expect(shape.plain(masked).map { Double($0) } == g, "\(name)")
                             // dx in place of dy.
                             var head = bdy
                             head.withUnsafeMutableBufferPointer { p in
-                                call(bx, y, p.baseAddress!, nil, m, v, gamma, beta, eps, Int32(relu), bmore, p.baseAddress!, nil,
-                                     &gs, &bs, &scratch, shape.dims)
+                                call(
+                                    bx, y, p.baseAddress!, nil, m, v, gamma, beta, eps, Int32(relu), bmore,
+                                    p.baseAddress!, nil,
+                                    &gs, &bs, &scratch, shape.dims)
                             }
                             check(head, gs, bs, "dx == dy")
                             // The masked gradient in place of dy, only dx wanted.
                             head = bdy
                             head.withUnsafeMutableBufferPointer { p in
-                                call(bx, y, p.baseAddress!, nil, m, v, gamma, beta, eps, Int32(relu), bmore, &out,
-                                     p.baseAddress!, nil, nil, &scratch, shape.dims)
+                                call(
+                                    bx, y, p.baseAddress!, nil, m, v, gamma, beta, eps, Int32(relu), bmore, &out,
+                                    p.baseAddress!, nil, nil, &scratch, shape.dims)
                             }
                             check(out, nil, nil, "dmasked == dy")
                             #expect(shape.plain(head).map { Double($0) } == g, "\(name)")
                             // dx in place of what is accumulated.
                             if var total = bmore {
                                 total.withUnsafeMutableBufferPointer { p in
-                                    call(bx, y, bdy, nil, m, v, gamma, beta, eps, Int32(relu), p.baseAddress!, p.baseAddress!,
-                                         nil, nil, nil, &scratch, shape.dims)
+                                    call(
+                                        bx, y, bdy, nil, m, v, gamma, beta, eps, Int32(relu), p.baseAddress!,
+                                        p.baseAddress!,
+                                        nil, nil, nil, &scratch, shape.dims)
                                 }
                                 check(total, nil, nil, "dx == accumulate")
                             }
                             // Only the parameters.
-                            call(bx, y, bdy, nil, m, v, gamma, beta, eps, Int32(relu), nil, nil, nil, &gs, &bs, &scratch,
-                                 shape.dims)
+                            call(
+                                bx, y, bdy, nil, m, v, gamma, beta, eps, Int32(relu), nil, nil, nil, &gs, &bs, &scratch,
+                                shape.dims)
                             check(out, gs, bs, "parameters")
                         }
                     }

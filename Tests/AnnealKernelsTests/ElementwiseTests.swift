@@ -11,7 +11,9 @@ extension KernelTests {
 
         /// Relative error, from tiny to huge arguments.
         @Test func activationsAreAccurate() {
-            var x: [Float] = [0, -0.0, 1e-30, -1e-30, 1e-8, -1e-8, 0.6249, 0.6251, -0.625, 1, -1, 20, -20, 60, -60, 86, -86]
+            var x: [Float] = [
+                0, -0.0, 1e-30, -1e-30, 1e-8, -1e-8, 0.6249, 0.6251, -0.625, 1, -1, 20, -20, 60, -60, 86, -86,
+            ]
             for k in -4000...4000 { x.append(Float(k) * 0.004) }
             let shape = Shape4(n: 1, c: 1, s: x.count, b: 1)
             everyVariant { name in
@@ -65,7 +67,7 @@ extension KernelTests {
                             }
                         }
                         var dx = shape.blocked(dy)
-                        dx.withUnsafeMutableBufferPointer { p in // in place
+                        dx.withUnsafeMutableBufferPointer { p in  // in place
                             ank_activation_backward(kind, y, p.baseAddress!, nil, p.baseAddress!, shape.dims)
                         }
                         expectClose(shape.plain(dx), zip(dy, slopes).map { Double($0) * $1 }, 1e-6, "\(kind) \(name)")
@@ -108,7 +110,9 @@ extension KernelTests {
 
         @Test func softmax() {
             var random = Generator(3)
-            for (outer, axis, inner) in [(64, 10, 1), (3, 1, 1), (5, 1000, 1), (2, 8, 1), (4, 3, 5), (2, 21, 100), (128, 16, 16)] {
+            for (outer, axis, inner) in [
+                (64, 10, 1), (3, 1, 1), (5, 1000, 1), (2, 8, 1), (4, 3, 5), (2, 21, 100), (128, 16, 16),
+            ] {
                 var x = random.floats(outer * axis * inner, -50...50)
                 x[0] = 1e30
                 var reference = [Double](repeating: 0, count: x.count)
@@ -134,7 +138,9 @@ extension KernelTests {
     @Suite struct Layout {
         @Test func everyPairOfLayouts() {
             var random = Generator(4)
-            for (n, c, s) in [(1, 1, 1), (2, 20, 9), (3, 16, 64), (2, 33, 17), (1, 8, 10), (64, 3, 100), (5, 24, 31), (4, 9, 8)] {
+            for (n, c, s) in [
+                (1, 1, 1), (2, 20, 9), (3, 16, 64), (2, 33, 17), (1, 8, 10), (64, 3, 100), (5, 24, 31), (4, 9, 8),
+            ] {
                 let x = random.floats(n * c * s)
                 for from in [1, 8, 16] {
                     for to in [1, 8, 16] {

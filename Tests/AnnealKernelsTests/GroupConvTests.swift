@@ -87,7 +87,8 @@ extension KernelTests {
                 ank_groupconv_forward(&c, bx, packed, nil, &y)
                 let channels = right.y.indices.map { $0 / ys.s % ys.c }
                 expectClose(
-                    ys.plain(y), zip(right.y, channels).map { $0 - Double(bias[$1]) }, 2e-6, scale: 1 + lanes, "y \(name)")
+                    ys.plain(y), zip(right.y, channels).map { $0 - Double(bias[$1]) }, 2e-6, scale: 1 + lanes,
+                    "y \(name)")
                 ank_groupconv_backward_data(&c, bdy, packed, &dx)
                 expectClose(xs.plain(dx), right.dx, 2e-6, scale: 1 + lanes, "dx \(name)")
                 func weights() -> ([Float], [Float]) {
@@ -128,9 +129,14 @@ extension KernelTests {
                 check(conv(n: n, groups: groups, ic: ic, b: b, image: (9, 16), stride: (1, 3), pad: (0, 2)), &random)
                 check(conv(n: n, groups: groups, ic: ic, b: b, image: (12, 11), pad: (2, 2), dilation: (2, 2)), &random)
                 check(
-                    conv(n: n, groups: groups, ic: ic, b: b, image: (15, 14), kernel: (5, 2), stride: (2, 1), pad: (3, 0),
-                         dilation: (1, 3)), &random)
-                check(conv(n: n, groups: groups, ic: ic, b: b, image: (6, 20), kernel: (1, 1), stride: (2, 2), pad: (0, 0)), &random)
+                    conv(
+                        n: n, groups: groups, ic: ic, b: b, image: (15, 14), kernel: (5, 2), stride: (2, 1),
+                        pad: (3, 0),
+                        dilation: (1, 3)), &random)
+                check(
+                    conv(
+                        n: n, groups: groups, ic: ic, b: b, image: (6, 20), kernel: (1, 1), stride: (2, 2), pad: (0, 0)),
+                    &random)
                 check(conv(n: n, groups: groups, ic: ic, b: b, image: (3, 3), kernel: (7, 7), pad: (3, 3)), &random)
             }
         }
@@ -149,8 +155,10 @@ extension KernelTests {
                 let kernel = (pick(1...4), pick(1...4)), dilation = (pick(1...2), pick(1...2))
                 let image = (pick(8...18), pick(8...18))
                 check(
-                    conv(n: pick(1...6), groups: b / ic * pick(1...2), ic: ic, b: b, image: image, kernel: kernel,
-                         stride: (pick(1...3), pick(1...3)), pad: (pick(0...3), pick(0...3)), dilation: dilation), &random)
+                    conv(
+                        n: pick(1...6), groups: b / ic * pick(1...2), ic: ic, b: b, image: image, kernel: kernel,
+                        stride: (pick(1...3), pick(1...3)), pad: (pick(0...3), pick(0...3)), dilation: dilation),
+                    &random)
             }
         }
 

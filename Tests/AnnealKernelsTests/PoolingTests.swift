@@ -54,15 +54,21 @@ extension KernelTests {
         fileprivate static let shapes: [Case] = [
             Case(kind: ANK_POOL_MAX, input: [1, 8, 8], kernel: [1, 2, 2], stride: [1, 2, 2], pad: [0, 0, 0]),
             Case(kind: ANK_POOL_MAX, input: [1, 7, 9], kernel: [1, 2, 2], stride: [1, 2, 2], pad: [0, 0, 0]),
-            Case(kind: ANK_POOL_MAX, input: [1, 7, 9], kernel: [1, 2, 2], stride: [1, 2, 2], pad: [0, 0, 0], full: true),
+            Case(
+                kind: ANK_POOL_MAX, input: [1, 7, 9], kernel: [1, 2, 2], stride: [1, 2, 2], pad: [0, 0, 0], full: true),
             Case(kind: ANK_POOL_MAX, input: [1, 14, 13], kernel: [1, 3, 3], stride: [1, 2, 2], pad: [0, 1, 1]),
             Case(kind: ANK_POOL_MAX, input: [1, 7, 7], kernel: [1, 3, 3], stride: [1, 1, 1], pad: [0, 1, 1]),
-            Case(kind: ANK_POOL_MAX, input: [1, 8, 8], kernel: [1, 3, 3], stride: [1, 2, 2], pad: [0, 1, 1], full: true),
+            Case(
+                kind: ANK_POOL_MAX, input: [1, 8, 8], kernel: [1, 3, 3], stride: [1, 2, 2], pad: [0, 1, 1], full: true),
             Case(kind: ANK_POOL_MAX, input: [1, 7, 7], kernel: [1, 7, 7], stride: [1, 1, 1], pad: [0, 0, 0]),
-            Case(kind: ANK_POOL_MAX, input: [1, 1, 100], kernel: [1, 1, 3], stride: [1, 1, 2], pad: [0, 0, 1], n: 16),
+            Case(
+                kind: ANK_POOL_MAX, input: [1, 1, 100], kernel: [1, 1, 3], stride: [1, 1, 2], pad: [0, 0, 1], n: 16),
             Case(kind: ANK_POOL_MAX, input: [5, 6, 7], kernel: [2, 3, 3], stride: [2, 2, 1], pad: [1, 0, 1]),
-            Case(kind: ANK_POOL_MAX, input: [1, 4, 4], kernel: [1, 1, 1], stride: [1, 2, 2], pad: [0, 0, 0], full: true),
-            Case(kind: ANK_POOL_MAX, input: [1, 28, 28], kernel: [1, 5, 3], stride: [1, 3, 2], pad: [0, 2, 1], n: 8, c: 9),
+            Case(
+                kind: ANK_POOL_MAX, input: [1, 4, 4], kernel: [1, 1, 1], stride: [1, 2, 2], pad: [0, 0, 0], full: true),
+            Case(
+                kind: ANK_POOL_MAX, input: [1, 28, 28], kernel: [1, 5, 3], stride: [1, 3, 2], pad: [0, 2, 1], n: 8, c: 9
+            ),
         ]
 
         @Test(arguments: [1, 8, 16]) func everyKind(b: Int) {

@@ -15,7 +15,8 @@ struct BenchStep: ParsableCommand {
     var numLayers: Int?
     @Option(help: ArgumentHelp("Shape of the images that are fed.", valueName: "C,H,W"))
     var imageShape: String
-    @Option(help: ArgumentHelp("'imagenet' builds the network for 224x224 images and feeds it others.", valueName: "TRUNK"))
+    @Option(
+        help: ArgumentHelp("'imagenet' builds the network for 224x224 images and feeds it others.", valueName: "TRUNK"))
     var trunk: String?
     @Option(help: "Images of a step.")
     var batchSize: Int = 128
@@ -30,12 +31,15 @@ struct BenchStep: ParsableCommand {
 
     func run() throws {
         let shape = try parseImageShape(imageShape)
-        guard trunk == nil || trunk == "imagenet" else { throw UsageError("--trunk", "is not known", mend: "it is imagenet") }
+        guard trunk == nil || trunk == "imagenet" else {
+            throw UsageError("--trunk", "is not known", mend: "it is imagenet")
+        }
         guard steps > 0, batchSize > 0 else { throw UsageError("--steps and --batch-size", "must be at least 1") }
         let symbol = try flagErrors {
             try Networks.symbol(
                 network,
-                NetworkOptions(numClasses: numClasses, imageShape: trunk == nil ? shape : [3, 224, 224], numLayers: numLayers))
+                NetworkOptions(
+                    numClasses: numClasses, imageShape: trunk == nil ? shape : [3, 224, 224], numLayers: numLayers))
         }
         if let writeSymbol {
             try Files.writeAtomically(Data(try symbol.json().utf8), to: writeSymbol)
@@ -65,6 +69,7 @@ struct BenchStep: ParsableCommand {
         let list = times.map { String(format: "%.6f", $0) }.joined(separator: ", ")
         let median = times.sorted()[times.count / 2]
         print(
-            "{\"framework\": \"anneal\", \"steps\": [\(list)], \"median\": \(String(format: "%.6f", median)), \"peak_rss_mb\": \(usage.ru_maxrss / 1024), \"planned_mb\": \(trainer.plannedBytes >> 20), \"relayouts\": \(trainer.relayouts)}")
+            "{\"framework\": \"anneal\", \"steps\": [\(list)], \"median\": \(String(format: "%.6f", median)), \"peak_rss_mb\": \(usage.ru_maxrss / 1024), \"planned_mb\": \(trainer.plannedBytes >> 20), \"relayouts\": \(trainer.relayouts)}"
+        )
     }
 }

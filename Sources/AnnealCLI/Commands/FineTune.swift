@@ -16,9 +16,13 @@ struct FineTuneCommand: MXNetScript {
             --lr-factor 0.9 --lr-step-epochs 25,50,75,100,125,150,175,200,225,250,275,300
             """)
 
-    @Option(help: ArgumentHelp("The trained model: PREFIX-symbol.json and PREFIX-NNNN.params (--load-epoch).", valueName: "PREFIX"))
+    @Option(
+        help: ArgumentHelp(
+            "The trained model: PREFIX-symbol.json and PREFIX-NNNN.params (--load-epoch).", valueName: "PREFIX"))
     var pretrainedModel: String
-    @Option(help: ArgumentHelp("The layer that the new head stands behind (default: flatten0, or else found).", valueName: "LAYER"))
+    @Option(
+        help: ArgumentHelp(
+            "The layer that the new head stands behind (default: flatten0, or else found).", valueName: "LAYER"))
     var layerBeforeFullc: String?
     @OptionGroup(title: "Data")
     var data: DataOptions
@@ -43,7 +47,9 @@ struct FineTuneCommand: MXNetScript {
         let missing = Set(try symbol.argumentNames() + symbol.auxiliaryNames())
             .subtracting(start.keys).filter { !$0.hasPrefix("fc_") && $0 != "data" && !$0.hasSuffix("label") }.sorted()
         guard missing.isEmpty else {
-            throw AnnealError(place, "has no values for \(missing.prefix(3).joined(separator: ", "))", mend: "it does not belong to \(Checkpoint.symbolPath(pretrainedModel))")
+            throw AnnealError(
+                place, "has no values for \(missing.prefix(3).joined(separator: ", "))",
+                mend: "it does not belong to \(Checkpoint.symbolPath(pretrainedModel))")
         }
         let name = pretrainedModel.split(separator: "/").last.map(String.init) ?? pretrainedModel
         try TrainingRun(

@@ -7,7 +7,9 @@ struct ImportMNIST: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "import-mnist",
         abstract: "Convert MNIST's or Fashion-MNIST's idx files to records.",
-        discussion: "Writes PREFIX.rec, PREFIX.idx and PREFIX.lst: gray PNG images, in the order of the files. Files may be gzipped.")
+        discussion:
+            "Writes PREFIX.rec, PREFIX.idx and PREFIX.lst: gray PNG images, in the order of the files. Files may be gzipped."
+    )
 
     @Option(help: ArgumentHelp("The images.", valueName: "FILE"))
     var images: String
@@ -26,7 +28,8 @@ struct ImportMNIST: ParsableCommand {
                 throw UsageError("--label-map \(labelMap)", "is not a list of labels", mend: "write it as 0,1,0,2")
             }
             guard let largest = data.labels.max(), Int(largest) < map.count else {
-                throw UsageError("--label-map", "has \(map.count) labels, the data's go up to \(data.labels.max() ?? 0)")
+                throw UsageError(
+                    "--label-map", "has \(map.count) labels, the data's go up to \(data.labels.max() ?? 0)")
             }
             data = data.relabelled { map[Int($0)] }
         }
@@ -34,6 +37,7 @@ struct ImportMNIST: ParsableCommand {
         if !folder.isEmpty { try Files.makeFolder(folder) }
         let progress = ProgressLine("Packing \(prefix).rec", total: data.count, unit: "images")
         try data.pack(to: prefix) { progress.update(done: $0) }
-        progress.finish("\(prefix).rec: \(data.count) images of 1,\(data.height),\(data.width), \(Set(data.labels).count) classes")
+        progress.finish(
+            "\(prefix).rec: \(data.count) images of 1,\(data.height),\(data.width), \(Set(data.labels).count) classes")
     }
 }

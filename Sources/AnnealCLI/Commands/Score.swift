@@ -27,20 +27,29 @@ struct Score: MXNetScript {
 
     func run() throws {
         if let gpus, !gpus.isEmpty {
-            throw UsageError("--gpus \(gpus)", "there is no GPU engine in this build", mend: "run the same command without --gpus: it uses all \(Parallel.threads) CPU cores")
+            throw UsageError(
+                "--gpus \(gpus)", "there is no GPU engine in this build",
+                mend: "run the same command without --gpus: it uses all \(Parallel.threads) CPU cores")
         }
         guard batchSize > 0 else { throw UsageError("--batch-size", "is \(batchSize)", mend: "it must be at least 1") }
-        guard data.validationPath != nil else { throw UsageError("--data-val", "is missing", mend: "give the records to score, a .rec file") }
+        guard data.validationPath != nil else {
+            throw UsageError("--data-val", "is missing", mend: "give the records to score, a .rec file")
+        }
         let checkpoint = try Checkpoint.load(prefix: model, epoch: loadEpoch)
         let stored = try Preprocessing.load(prefix: model)
         if stored == nil, data.rgbMean == nil {
-            FileHandle.standardError.write(Data("anneal: note: \(Preprocessing.path(model)) is not there: mean 0, std 1 as in MXNet's score.py; give --rgb-mean and --rgb-std as in training\n".utf8))
+            FileHandle.standardError.write(
+                Data(
+                    "anneal: note: \(Preprocessing.path(model)) is not there: mean 0, std 1 as in MXNet's score.py; give --rgb-mean and --rgb-std as in training\n"
+                        .utf8))
         }
         let shape = try imageShape.map(parseImageShape) ?? stored?.imageShape ?? [3, 224, 224]
         var preprocessing = try data.preprocessing(imageShape: shape, .init(mean: stored?.mean ?? [0, 0, 0]))
         if data.rgbStd == nil, let std = stored?.std, std.count == shape[0] { preprocessing.std = std }
         guard preprocessing.mean.count == shape[0] else {
-            throw UsageError("--image-shape", "has \(shape[0]) channels, the model's mean \(preprocessing.mean.count)", mend: "give --rgb-mean too")
+            throw UsageError(
+                "--image-shape", "has \(shape[0]) channels, the model's mean \(preprocessing.mean.count)",
+                mend: "give --rgb-mean too")
         }
 
         let scorer = try Scorer(checkpoint.symbol, dataShape: Shape(shape), batchSize: batchSize)
@@ -54,7 +63,9 @@ struct Score: MXNetScript {
         let progress = ProgressLine("Scoring", total: source.count, unit: "images")
         let begin = ContinuousClock().now
         let size = batchSize, count = source.count
-        let results = try scorer.score(source, metrics: CompositeMetric(metrics)) { progress.update(done: min($0 * size, count)) }
+        let results = try scorer.score(source, metrics: CompositeMetric(metrics)) {
+            progress.update(done: min($0 * size, count))
+        }
         let elapsed = ContinuousClock().now - begin
         let seconds = Double(elapsed.components.seconds) + Double(elapsed.components.attoseconds) * 1e-18
         progress.finish()

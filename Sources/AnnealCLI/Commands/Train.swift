@@ -14,9 +14,13 @@ struct Train: MXNetScript {
             --num-epochs 30 --lr-step-epochs 15,25 --random-crop 1 --random-mirror 1
             """)
 
-    @Option(help: ArgumentHelp("One of \(Networks.names.joined(separator: ", ")), or a -symbol.json file.", valueName: "NAME"))
+    @Option(
+        help: ArgumentHelp(
+            "One of \(Networks.names.joined(separator: ", ")), or a -symbol.json file.", valueName: "NAME"))
     var network: String = "resnet"
-    @Option(help: ArgumentHelp("Depth of the network, where it has several (default: 110 for resnet and resnext).", valueName: "N"))
+    @Option(
+        help: ArgumentHelp(
+            "Depth of the network, where it has several (default: 110 for resnet and resnext).", valueName: "N"))
     var numLayers: Int?
     @OptionGroup(title: "Data")
     var data: DataOptions
@@ -29,7 +33,9 @@ struct Train: MXNetScript {
         let classes = training.numClasses ?? 10
         guard classes > 0 else { throw UsageError("--num-classes", "is \(classes)", mend: "it must be at least 1") }
         if training.loadEpoch != nil, training.modelPrefix == nil, training.runFolder == nil {
-            throw UsageError("--load-epoch", "wants to know of which model", mend: "give --model-prefix, or --run-folder of the earlier run")
+            throw UsageError(
+                "--load-epoch", "wants to know of which model",
+                mend: "give --model-prefix, or --run-folder of the earlier run")
         }
         let isFile = network.hasSuffix(".json")
         let depth = numLayers ?? (["resnet", "resnext"].contains(network) ? 110 : nil)
@@ -37,7 +43,8 @@ struct Train: MXNetScript {
             isFile
             ? try Symbol.load(network)
             : try flagErrors {
-                try Networks.symbol(network, NetworkOptions(numClasses: classes, imageShape: imageShape, numLayers: depth))
+                try Networks.symbol(
+                    network, NetworkOptions(numClasses: classes, imageShape: imageShape, numLayers: depth))
             }
         try TrainingRun(
             command: "train", network: isFile ? network : depth.map { "\(network)-\($0)" } ?? network, symbol: symbol,

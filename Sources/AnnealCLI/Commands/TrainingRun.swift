@@ -28,7 +28,9 @@ struct TrainingRun {
         let firstEpoch = resumeEpoch ?? 0
         if let prefix = resumePrefix(options) { try Checkpoint.checkExists(prefix: prefix, epoch: firstEpoch) }
         guard endEpoch > firstEpoch else {
-            throw UsageError("--num-epochs \(endEpoch)", "is not above the first epoch, \(firstEpoch)", mend: "it is one past the last epoch")
+            throw UsageError(
+                "--num-epochs \(endEpoch)", "is not above the first epoch, \(firstEpoch)",
+                mend: "it is one past the last epoch")
         }
         let savedSeed = try resumePrefix(options).flatMap { try Trainer.savedSeed(prefix: $0, epoch: firstEpoch) }
         let seed = options.seed ?? savedSeed ?? 0
@@ -65,10 +67,15 @@ struct TrainingRun {
             notes.append(
                 restored
                     ? .note("Resumed from \(Checkpoint.parametersPath(prefix, firstEpoch)) with the optimizer's state")
-                    : .warning("\(Checkpoint.resumePath(prefix, firstEpoch)) is not there: the optimizer starts anew, as in MXNet's scripts"))
+                    : .warning(
+                        "\(Checkpoint.resumePath(prefix, firstEpoch)) is not there: the optimizer starts anew, as in MXNet's scripts"
+                    ))
         }
         if options.optimizer.lowercased() == "adadelta" {
-            notes.append(.note("AdaDelta takes its own step sizes: --lr, --lr-factor and --lr-step-epochs have no effect, as in MXNet"))
+            notes.append(
+                .note(
+                    "AdaDelta takes its own step sizes: --lr, --lr-factor and --lr-step-epochs have no effect, as in MXNet"
+                ))
         }
         if training.count < options.batchSize {
             notes.append(.warning("\(training.count) training images do not fill one batch of \(options.batchSize)"))
@@ -82,10 +89,12 @@ struct TrainingRun {
         try preprocessing.save(prefix: prefix)
         let observers = try RunObservers.standard(
             folder: folder, title: "\(network) on \((data.trainingPath ?? "") .split(separator: "/").last ?? "")",
-            subtitle: "anneal \(CommandLine.arguments.dropFirst().joined(separator: " "))", displayBatches: options.dispBatches)
+            subtitle: "anneal \(CommandLine.arguments.dropFirst().joined(separator: " "))",
+            displayBatches: options.dispBatches)
         notes.append(
             .note(
-                "\(network): \(trainer.parameters.parameterCount) parameters, \(trainer.plannedBytes >> 20) MB planned, batch \(options.batchSize), \(Parallel.threads) threads, seed \(seed)"))
+                "\(network): \(trainer.parameters.parameterCount) parameters, \(trainer.plannedBytes >> 20) MB planned, batch \(options.batchSize), \(Parallel.threads) threads, seed \(seed)"
+            ))
         for note in notes { for observer in observers { try observer.receive(note) } }
 
         let interrupt = Interrupt()
@@ -111,16 +120,23 @@ struct TrainingRun {
 
     private func resumeLine(_ prefix: String, _ folder: RunFolder) -> String {
         let stem = Files.name(of: prefix), place = Files.folder(of: prefix)
-        let epochs = ((try? FileManager.default.contentsOfDirectory(atPath: place.isEmpty ? "." : place)) ?? []).compactMap {
-            $0.hasPrefix(stem + "-") && $0.hasSuffix(".params") ? Int($0.dropFirst(stem.count + 1).dropLast(7)) : nil
+        let epochs = ((try? FileManager.default.contentsOfDirectory(atPath: place.isEmpty ? "." : place)) ?? [])
+            .compactMap {
+                $0.hasPrefix(stem + "-") && $0.hasSuffix(".params")
+                    ? Int($0.dropFirst(stem.count + 1).dropLast(7)) : nil
+            }
+        guard let last = epochs.max() else {
+            return "no epoch was finished, so there is no checkpoint: run the command again"
         }
-        guard let last = epochs.max() else { return "no epoch was finished, so there is no checkpoint: run the command again" }
-        return "to go on, repeat the command with --model-prefix \(prefix) --load-epoch \(last) --run-folder \(folder.path)"
+        return
+            "to go on, repeat the command with --model-prefix \(prefix) --load-epoch \(last) --run-folder \(folder.path)"
     }
 
     private func makeOptimizer(_ options: TrainingOptions, _ schedule: FitSchedule, seed: UInt64) throws -> Optimizer {
         let withMomentum = ["sgd", "nag", "signum", "dcasgd", "lbsgd"]
-        var values: [String: OptionValue] = ["learning_rate": .number(schedule.learningRate), "wd": .number(weightDecay)]
+        var values: [String: OptionValue] = [
+            "learning_rate": .number(schedule.learningRate), "wd": .number(weightDecay),
+        ]
         if withMomentum.contains(options.optimizer.lowercased()) { values["momentum"] = .number(momentum) }
         return try flagErrors {
             try Optimizers.make(
@@ -136,9 +152,11 @@ struct TrainingRun {
             "image-shape": .string(imageShape.map(String.init).joined(separator: ",")),
             "data-train": text(data.trainingPath), "data-val": text(data.validationPath),
             "batch-size": .number(Double(options.batchSize)), "num-epochs": .number(Double(endEpoch)),
-            "optimizer": .string(options.optimizer), "lr": .number(learningRate), "lr-factor": .number(options.lrFactor),
+            "optimizer": .string(options.optimizer), "lr": .number(learningRate),
+            "lr-factor": .number(options.lrFactor),
             "lr-step-epochs": text(stepEpochs), "mom": .number(momentum), "wd": .number(weightDecay),
-            "pad-size": .number(Double(data.padSize ?? defaults.padSize)), "fill-value": .number(Double(data.fillValue)),
+            "pad-size": .number(Double(data.padSize ?? defaults.padSize)),
+            "fill-value": .number(Double(data.fillValue)),
             "random-crop": .number(Double(data.randomCrop)), "random-mirror": .number(Double(data.randomMirror)),
             "rgb-mean": text(data.rgbMean), "rgb-std": text(data.rgbStd), "seed": .number(Double(seed)),
             "model-prefix": text(options.modelPrefix), "load-epoch": resumeEpoch.map { .number(Double($0)) } ?? .null,

@@ -8,7 +8,10 @@ struct TrainingOptions: ParsableArguments {
     var numClasses: Int?
     @Option(help: ArgumentHelp("Shape of the network's input.", valueName: "C,H,W"))
     var imageShape: String?
-    @Option(help: ArgumentHelp("First values of the parameters: default, or one of \(Initializers.names.joined(separator: ", ")).", valueName: "NAME"))
+    @Option(
+        help: ArgumentHelp(
+            "First values of the parameters: default, or one of \(Initializers.names.joined(separator: ", ")).",
+            valueName: "NAME"))
     var initializer: String = "default"
     @Option(help: ArgumentHelp("Only float32.", valueName: "TYPE"))
     var dtype: String = "float32"
@@ -36,35 +39,57 @@ struct TrainingOptions: ParsableArguments {
     var gpus: String?
     @Option(help: ArgumentHelp("local or device: the same for one processor.", valueName: "MODE"))
     var kvStore: String = "device"
-    @Option(help: ArgumentHelp("Save PREFIX-symbol.json and PREFIX-NNNN.params (default: the latest, in the run folder).", valueName: "PREFIX"))
+    @Option(
+        help: ArgumentHelp(
+            "Save PREFIX-symbol.json and PREFIX-NNNN.params (default: the latest, in the run folder).",
+            valueName: "PREFIX"))
     var modelPrefix: String?
     @Option(help: ArgumentHelp("Epochs between checkpoints.", valueName: "N"))
     var savePeriod: Int = 1
-    @Option(help: ArgumentHelp("Go on from this checkpoint of --model-prefix; in fine-tune, of --pretrained-model.", valueName: "N"))
+    @Option(
+        help: ArgumentHelp(
+            "Go on from this checkpoint of --model-prefix; in fine-tune, of --pretrained-model.", valueName: "N"))
     var loadEpoch: Int?
     @Option(help: ArgumentHelp("Batches between speed lines.", valueName: "N"))
     var dispBatches: Int = 20
-    @Option(help: ArgumentHelp("Of initial values, data order and augmentation (default: 0, or the checkpoint's).", valueName: "N"))
+    @Option(
+        help: ArgumentHelp(
+            "Of initial values, data order and augmentation (default: 0, or the checkpoint's).", valueName: "N"))
     var seed: UInt64?
     @Option(help: ArgumentHelp("Threads of the engine (default: all cores).", valueName: "N"))
     var threads: Int?
-    @Option(help: ArgumentHelp("Where the log, metrics and curves go (default: runs/DATE-COMMAND).", valueName: "FOLDER"))
+    @Option(
+        help: ArgumentHelp("Where the log, metrics and curves go (default: runs/DATE-COMMAND).", valueName: "FOLDER"))
     var runFolder: String?
 
     /// Refuses what cannot be done here; `command` is what to run instead of a GPU's command.
     func check(command: String) throws {
         if let gpus, !gpus.isEmpty {
-            throw UsageError("--gpus \(gpus)", "there is no GPU engine in this build", mend: "run the same command without --gpus: anneal \(command) uses all \(Parallel.threads) CPU cores")
+            throw UsageError(
+                "--gpus \(gpus)", "there is no GPU engine in this build",
+                mend: "run the same command without --gpus: anneal \(command) uses all \(Parallel.threads) CPU cores")
         }
-        guard dtype == "float32" else { throw UsageError("--dtype \(dtype)", "is not supported", mend: "training is in float32: leave it out") }
+        guard dtype == "float32" else {
+            throw UsageError("--dtype \(dtype)", "is not supported", mend: "training is in float32: leave it out")
+        }
         guard ["local", "device"].contains(kvStore) else {
-            throw UsageError("--kv-store \(kvStore)", "is not supported", mend: "training over several hosts is yet to come: leave it out")
+            throw UsageError(
+                "--kv-store \(kvStore)", "is not supported",
+                mend: "training over several hosts is yet to come: leave it out")
         }
-        guard dispBatches > 0 else { throw UsageError("--disp-batches", "is \(dispBatches)", mend: "it must be at least 1") }
-        guard savePeriod > 0 else { throw UsageError("--save-period", "is \(savePeriod)", mend: "it must be at least 1") }
-        if let loadEpoch, loadEpoch < 0 { throw UsageError("--load-epoch", "is \(loadEpoch)", mend: "it must not be negative") }
+        guard dispBatches > 0 else {
+            throw UsageError("--disp-batches", "is \(dispBatches)", mend: "it must be at least 1")
+        }
+        guard savePeriod > 0 else {
+            throw UsageError("--save-period", "is \(savePeriod)", mend: "it must be at least 1")
+        }
+        if let loadEpoch, loadEpoch < 0 {
+            throw UsageError("--load-epoch", "is \(loadEpoch)", mend: "it must not be negative")
+        }
         if let threads {
-            guard (1...1024).contains(threads) else { throw UsageError("--threads", "is \(threads)", mend: "it must be at least 1") }
+            guard (1...1024).contains(threads) else {
+                throw UsageError("--threads", "is \(threads)", mend: "it must be at least 1")
+            }
             Parallel.setThreads(threads)
         }
     }

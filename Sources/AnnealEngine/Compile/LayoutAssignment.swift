@@ -53,9 +53,9 @@ enum LayoutAssignment {
             for (index, layout) in wanted.inputs.enumerated() {
                 let id = instruction.reads[index].value
                 let value = result.values[id]
-                if value.layout.isSameMemory(as: layout, value.shape) { 
+                if value.layout.isSameMemory(as: layout, value.shape) {
                     if value.kind == .parameter { settled.insert(id) }
-                    continue 
+                    continue
                 }
                 if value.kind == .parameter, !settled.contains(id) {
                     result.values[id].layout = layout
@@ -76,7 +76,9 @@ enum LayoutAssignment {
             for (write, layout) in zip(outputs, wanted.outputs) { result.values[write.value].layout = layout }
             // What pooling saves, it saves element for element beside its output.
             for (role, value) in instruction.writes {
-                if case .saved = role, let first = outputs.first, result.values[value].shape == result.values[first.value].shape {
+                if case .saved = role, let first = outputs.first,
+                    result.values[value].shape == result.values[first.value].shape
+                {
                     result.values[value].layout = result.values[first.value].layout
                 }
             }

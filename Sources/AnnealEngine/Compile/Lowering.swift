@@ -27,7 +27,8 @@ enum Lowering {
             }
             var writes: [(role: Program.Operand, value: Program.ValueID)] = []
             for (index, shape) in outputShapes.enumerated() {
-                let id = program.add(.init(name: "\(node.name)_\(op.outputNames[index])", shape: shape, kind: .temporary))
+                let id = program.add(
+                    .init(name: "\(node.name)_\(op.outputNames[index])", shape: shape, kind: .temporary))
                 writes.append((.output(index), id))
             }
             entries[ObjectIdentifier(node)] = writes.map(\.value)

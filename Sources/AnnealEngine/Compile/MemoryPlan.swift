@@ -57,8 +57,11 @@ package struct MemoryPlan: Sendable {
             for (role, value) in instruction.writes {
                 if let viewed = program.viewed(by: instruction) {
                     bufferOf[value] = bufferOf[viewed]
-                } else if let candidate = inPlace[index].lazy.filter({ $0.written == role }).compactMap({ pair -> Int? in
-                    guard let read = instruction.reading(pair.read), program.values[read].kind == .temporary else { return nil }
+                } else if let candidate = inPlace[index].lazy.filter({ $0.written == role }).compactMap({
+                    pair -> Int? in
+                    guard let read = instruction.reading(pair.read), program.values[read].kind == .temporary else {
+                        return nil
+                    }
                     let buffer = bufferOf[read]
                     guard buffers[buffer].last <= index,
                         buffers[buffer].size >= program.values[value].layout.elements(program.values[value].shape),

@@ -107,10 +107,12 @@ private struct BatchNormKernels {
             return {
                 if global {
                     ank_bn_backward_global(
-                        x, y, dy, dy2, mean, variance, gamma, beta, eps, mask, earlier, dx, dAddend, dGamma, dBeta, scratch, dims)
+                        x, y, dy, dy2, mean, variance, gamma, beta, eps, mask, earlier, dx, dAddend, dGamma, dBeta,
+                        scratch, dims)
                 } else {
                     ank_bn_backward(
-                        x, y, dy, dy2, mean, variance, gamma, beta, eps, mask, earlier, dx, dAddend, dGamma, dBeta, scratch, dims)
+                        x, y, dy, dy2, mean, variance, gamma, beta, eps, mask, earlier, dx, dAddend, dGamma, dBeta,
+                        scratch, dims)
                     // Once a step, here and not in the forward pass, as MXNet does.
                     for c in 0..<channels {
                         movingMean[c] = movingMean[c] * momentum + mean[c] * (1 - momentum)

@@ -44,9 +44,11 @@ extension Convolution: CPUOperator {
     package func backward(_ site: KernelSite, part: Int, _ engine: CPUEngine) throws -> PreparedKernel {
         part == 0
             ? try kernel(
-                site, engine, ADNN_BACKWARD_WEIGHTS, data: .input(0), weight: .gradient(1), bias: .gradient(2), output: .head(0))
+                site, engine, ADNN_BACKWARD_WEIGHTS, data: .input(0), weight: .gradient(1), bias: .gradient(2),
+                output: .head(0))
             : try kernel(
-                site, engine, ADNN_BACKWARD_DATA, data: .gradient(0), weight: .input(1), bias: .input(2), output: .head(0))
+                site, engine, ADNN_BACKWARD_DATA, data: .gradient(0), weight: .input(1), bias: .input(2),
+                output: .head(0))
     }
 
     private func kernel(
@@ -62,7 +64,8 @@ extension Convolution: CPUOperator {
             kernel = grouped.kernel(pass, data: data, weight: weight, bias: bias, output: output)
         } else {
             guard case .opaque(let opaque)? = weightLayout, let weights = opaque as? OneDNNWeights else {
-                throw AnnealError("", "its weights are not in a convolution's layout", mend: "this is a defect of Anneal")
+                throw AnnealError(
+                    "", "its weights are not in a convolution's layout", mend: "this is a defect of Anneal")
             }
             // A weight gradient may be wanted without the bias's.
             var shape = oneDNNShape(data: x.shape, output: y.shape)

@@ -15,13 +15,15 @@ struct GroupedConvolution {
             n: Int64(data[0]), groups: Int64(op.numGroup), ic: Int64(data[1] / op.numGroup),
             oc: Int64(op.numFilter / op.numGroup), b: Int64(block), ih: Int64(data[2]), iw: Int64(data[3]),
             oh: Int64(output[2]), ow: Int64(output[3]), kh: Int64(window.kernel[0]), kw: Int64(window.kernel[1]),
-            sh: Int64(window.stride[0]), sw: Int64(window.stride[1]), ph: Int64(window.pad[0]), pw: Int64(window.pad[1]),
+            sh: Int64(window.stride[0]), sw: Int64(window.stride[1]), ph: Int64(window.pad[0]),
+            pw: Int64(window.pad[1]),
             dh: Int64(window.dilate[0]), dw: Int64(window.dilate[1]))
         guard withUnsafePointer(to: conv, { ank_groupconv_supported($0) }) != 0 else { return nil }
     }
 
     func kernel(
-        _ pass: adnn_pass, data: Program.Operand, weight: Program.Operand, bias: Program.Operand, output: Program.Operand
+        _ pass: adnn_pass, data: Program.Operand, weight: Program.Operand, bias: Program.Operand,
+        output: Program.Operand
     ) -> PreparedKernel {
         let conv = conv
         var kernel = PreparedKernel { memory in

@@ -38,7 +38,8 @@ final class OneDNNConvolution {
     ///   - source, target: the blocks of the two activations; 0 lets oneDNN choose.
     ///   - weights: their layout; nil lets oneDNN choose.
     init(
-        _ engine: CPUEngine, _ shape: adnn_conv_shape, _ pass: adnn_pass, source: Int, target: Int, weights: OneDNNWeights?
+        _ engine: CPUEngine, _ shape: adnn_conv_shape, _ pass: adnn_pass, source: Int, target: Int,
+        weights: OneDNNWeights?
     ) throws {
         var conv: OpaquePointer?
         try withUnsafePointer(to: shape) {

@@ -32,7 +32,9 @@ extension Pooling: CPUOperator {
         let pool = try descriptor(value.shape, try site.shape(.output(0)), block: value.layout.block)
         return PreparedKernel { memory in
             let x = memory[.input(0)], y = memory[.output(0)]
-            let winners = memory.optional(.saved(0)).map { UnsafeMutableRawPointer($0).assumingMemoryBound(to: Int32.self) }
+            let winners = memory.optional(.saved(0)).map {
+                UnsafeMutableRawPointer($0).assumingMemoryBound(to: Int32.self)
+            }
             return { withUnsafePointer(to: pool) { ank_pool_forward($0, x, y, winners) } }
         }
     }

@@ -43,7 +43,9 @@ extension Trainer {
         for other in [source] + (validation.map { [$0] } ?? []) {
             guard other.batchSize == batchSize, other.dataShape == dataShape else {
                 throw AnnealError(
-                    "data", "gives batches of \(other.batchSize) x \(other.dataShape), the network is planned for \(batchSize) x \(dataShape)")
+                    "data",
+                    "gives batches of \(other.batchSize) x \(other.dataShape), the network is planned for \(batchSize) x \(dataShape)"
+                )
             }
         }
         func tell(_ event: FitEvent) throws { for observer in options.observers { try observer.receive(event) } }
@@ -114,7 +116,8 @@ extension Trainer {
                 if interrupted { break run }
             }
         }
-        try tell(.finished(RunEnd(epochs: reports.count, seconds: (clock.now - begin).seconds, interrupted: interrupted)))
+        try tell(
+            .finished(RunEnd(epochs: reports.count, seconds: (clock.now - begin).seconds, interrupted: interrupted)))
         return reports
     }
 }

@@ -50,7 +50,8 @@ enum Classifier {
         let labels = arguments.filter { $0.hasSuffix("label") }
         guard arguments.contains(dataName), labels.count == 1 else {
             throw AnnealError(
-                "symbol", "has the labels \(labels), and \(arguments.contains(dataName) ? "an" : "no") input named data",
+                "symbol",
+                "has the labels \(labels), and \(arguments.contains(dataName) ? "an" : "no") input named data",
                 mend: "a classifier has one input 'data' and one variable that ends in 'label'")
         }
         return labels[0]

@@ -25,7 +25,9 @@ extension Trainer {
         for (key, time) in seconds.sorted(by: { $0.value > $1.value }) {
             let rate = (work[key] ?? 0) / time * 1e-9
             lines.append(
-                String(format: "%9.2f ms %5.1f %% %7.1f GFLOP/s %4d x ", time / Double(steps) * 1000, time / total * 100, rate, (counts[key] ?? 0) / steps) + key)
+                String(
+                    format: "%9.2f ms %5.1f %% %7.1f GFLOP/s %4d x ", time / Double(steps) * 1000, time / total * 100,
+                    rate, (counts[key] ?? 0) / steps) + key)
         }
         return lines.joined(separator: "\n")
     }
