@@ -22,8 +22,8 @@ done
 say "2. Train a small ResNet with a falling learning rate"
 "$anneal" train --network resnet --num-layers 8 --image-shape 1,28,28 --num-classes 10 \
     --data-train "$folder/fashion_train.rec" --data-val "$folder/fashion_t10k.rec" \
-    --rgb-mean 72.9 --rgb-std 90 --pad-size 2 --fill-value 0 --random-crop 1 --random-mirror 1 \
-    --batch-size 128 --num-epochs 5 --lr 0.1 --lr-factor 0.1 --lr-step-epochs 3,4 \
+    --rgb-mean 72.9 --rgb-std 90 --pad-size 0 --random-mirror 1 \
+    --batch-size 64 --num-epochs 5 --lr 0.05 --lr-factor 0.1 --lr-step-epochs 3,4 \
     --model-prefix "$folder/resnet-8" --run-folder "$folder/train"
 
 say "3. Fine-tune it to a new head of four classes"
