@@ -1,7 +1,7 @@
 // Micro benchmark of the kernels, beside oneDNN's on the same shapes, with the machine's measured peaks.
 //
-//   clang -O2 -I Sources/CAnnealKernels/include Benchmarks/kernels.c Sources/CAnnealKernels/*.c -lgomp -lm -ldnnl -o /tmp/kernels
-//   /tmp/kernels [bn] [conv] [pool] [flat]
+//   clang -O2 -I Sources/CAnnealKernels/include Benchmarks/kernels.c Sources/CAnnealKernels/*.c -lgomp -lm -ldnnl -o kernels
+//   ./kernels [bn] [conv] [pool] [flat]
 //
 // Every number is the best of several runs, which is what a shared machine still shows; OMP_NUM_THREADS=1 for one core.
 // -DNO_DNNL leaves oneDNN out.

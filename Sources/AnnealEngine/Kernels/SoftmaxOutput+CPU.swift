@@ -47,14 +47,16 @@ extension SoftmaxOutput: CPUOperator {
             divisor = Float(max(1, (0..<positions).count { truncated(label[$0]) != ignored }))
         }
         let scale = gradScale / divisor
-        let other = classes > 1 ? smoothAlpha / Float(classes - 1) : 0
+        // MXNet smooths labels in its plain form only.
+        let smooth = multiOutput ? 0 : smoothAlpha
+        let other = classes > 1 ? smooth / Float(classes - 1) : 0
         for o in 0..<outer {
             for i in 0..<inner {
                 let target = truncated(label[o * inner + i])
                 let skip = useIgnore && target == truncated(ignoreLabel)
                 for k in 0..<classes {
                     let at = (o * classes + k) * inner + i
-                    let wanted: Float = k == target ? 1 - smoothAlpha : other
+                    let wanted: Float = k == target ? 1 - smooth : other
                     dx[at] = skip ? 0 : (p[at] - wanted) * scale
                     if outGrad { dx[at] *= p[at] }
                 }
