@@ -54,6 +54,8 @@ import Testing
             what: "depth", change: { replacing("--num-layers", "21")(replacing("--network", "resnet")($0)) },
             status: 64, names: ["21"]),
         Wrong(what: "optimizer", change: replacing("--optimizer", "sdg"), status: 64, names: ["sdg"]),
+        Wrong(what: "learning rate", change: replacing("--lr", "nan"), status: 64, names: ["--lr: is nan"]),
+        Wrong(what: "model prefix", change: replacing("--model-prefix", "out/"), status: 64, names: ["--model-prefix"]),
         Wrong(
             what: "step epochs", change: replacing("--lr-step-epochs", "5,2"), status: 64, names: ["--lr-step-epochs"]),
         Wrong(

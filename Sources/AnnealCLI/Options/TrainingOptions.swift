@@ -86,6 +86,12 @@ struct TrainingOptions: ParsableArguments {
         if let loadEpoch, loadEpoch < 0 {
             throw UsageError("--load-epoch", "is \(loadEpoch)", mend: "it must not be negative")
         }
+        for (flag, value) in [("--lr", lr), ("--lr-factor", lrFactor), ("--mom", mom), ("--wd", wd)] {
+            if let value, !value.isFinite { throw UsageError(flag, "is \(value)", mend: "give a number") }
+        }
+        if let modelPrefix, modelPrefix.isEmpty || modelPrefix.hasSuffix("/") {
+            throw UsageError("--model-prefix '\(modelPrefix)'", "names no file", mend: "write it as models/resnet-20")
+        }
         if let threads {
             guard (1...1024).contains(threads) else {
                 throw UsageError("--threads", "is \(threads)", mend: "it must be at least 1")

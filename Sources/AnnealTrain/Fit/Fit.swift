@@ -82,7 +82,8 @@ extension Trainer {
                             learningRate: optimizer.learningRate, metrics: metrics.results)))
                 last = now
                 batch += 1
-                if options.shouldStop() {
+                // An epoch whose last batch is done is finished and saved first.
+                if batch < batches, options.shouldStop() {
                     interrupted = true
                     break run
                 }
