@@ -36,6 +36,12 @@ public protocol Operator: Sendable {
     var backward: [BackwardPart] { get }
     /// How the types of inputs and outputs hang together.
     var typeRule: TypeRule { get }
+    /// Multiply-adds of a forward pass, what papers give as a network's cost: those of convolutions and matrix products
+    /// without the bias, nothing elsewhere.
+    func multiplyAdds(inputs: [Shape], outputs: [Shape]) -> Double
+    /// Floating-point operations of a forward pass in inference: two for a multiply-add; elsewhere, unless an operator
+    /// knows better, one for each number that it computes, and none for moving numbers.
+    func flops(inputs: [Shape], outputs: [Shape]) -> Double
     /// The outputs are those of a loss: the backward pass starts here and reads no head gradient.
     var isLoss: Bool { get }
     /// The output is the input's memory under another shape: nothing is computed (plain layouts only).
@@ -64,6 +70,7 @@ public struct StridedView: Sendable {
 
 extension StridedOperator {
     public var backward: [BackwardPart] { [BackwardPart(reads: [.head(0)], writes: [0])] }
+    public func flops(inputs: [Shape], outputs: [Shape]) -> Double { 0 }
 }
 
 /// Operators that differ in a function only: one type makes them all, each under its own name.
@@ -119,6 +126,12 @@ extension Operator {
     public var typeRule: TypeRule { .same }
     public var isLoss: Bool { false }
     public var isView: Bool { false }
+    public func multiplyAdds(inputs: [Shape], outputs: [Shape]) -> Double { 0 }
+    public func flops(inputs: [Shape], outputs: [Shape]) -> Double {
+        if isView { return 0 }
+        let products = multiplyAdds(inputs: inputs, outputs: outputs)
+        return products > 0 ? 2 * products : Double(outputs[0].count)
+    }
 
     /// One part that reads all inputs, all outputs and all heads and gives every gradient.
     public var backward: [BackwardPart] {

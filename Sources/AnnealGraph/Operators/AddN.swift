@@ -15,6 +15,8 @@ public struct AddN: Operator {
 
     // Every gradient is the head itself: the compiler passes it on without a copy.
     public var backward: [BackwardPart] { [BackwardPart(reads: [.head(0)], writes: Array(0..<numArgs))] }
+
+    public func flops(inputs: [Shape], outputs: [Shape]) -> Double { Double(outputs[0].count) * Double(numArgs - 1) }
 }
 
 extension SymbolBuilder {

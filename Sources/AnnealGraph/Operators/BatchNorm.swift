@@ -56,6 +56,9 @@ public struct BatchNorm: Operator {
                 writes: [0, 1, 2])
         ]
     }
+
+    /// One factor and one summand for each element.
+    public func flops(inputs: [Shape], outputs: [Shape]) -> Double { 2 * Double(inputs[0].count) }
 }
 
 extension SymbolBuilder {

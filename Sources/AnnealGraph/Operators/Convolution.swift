@@ -45,6 +45,10 @@ public struct Convolution: Operator {
             BackwardPart(reads: [.input(1), .head(0)], writes: [0]),
         ]
     }
+
+    public func multiplyAdds(inputs: [Shape], outputs: [Shape]) -> Double {
+        Double(outputs[0].count) * Double(inputs[1].dims.dropFirst().reduce(1, *))
+    }
 }
 
 /// The kernel, stride, pad and dilation of a convolution, one number for each spatial axis.

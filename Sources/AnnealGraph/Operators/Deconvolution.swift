@@ -91,6 +91,10 @@ public struct Deconvolution: Operator {
             BackwardPart(reads: [.input(1), .head(0)], writes: [0]),
         ]
     }
+
+    public func multiplyAdds(inputs: [Shape], outputs: [Shape]) -> Double {
+        Double(inputs[0].count) * Double(inputs[1].dims.dropFirst().reduce(1, *))
+    }
 }
 
 extension SymbolBuilder {

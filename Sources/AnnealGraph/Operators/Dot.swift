@@ -35,6 +35,10 @@ public struct Dot: Operator {
             BackwardPart(reads: [.input(0), .head(0)], writes: [1]),
         ]
     }
+
+    public func multiplyAdds(inputs: [Shape], outputs: [Shape]) -> Double {
+        Double(outputs[0].count) * Double(transposeA ? inputs[0][0] : inputs[0][-1])
+    }
 }
 
 /// MXNet's `batch_dot`: matrix products of (batch, m, k) and (batch, k, n), each or both transposed if asked.
@@ -69,5 +73,9 @@ public struct BatchDot: Operator {
             BackwardPart(reads: [.input(1), .head(0)], writes: [0]),
             BackwardPart(reads: [.input(0), .head(0)], writes: [1]),
         ]
+    }
+
+    public func multiplyAdds(inputs: [Shape], outputs: [Shape]) -> Double {
+        Double(outputs[0].count) * Double(transposeA ? inputs[0][-2] : inputs[0][-1])
     }
 }

@@ -31,6 +31,10 @@ public struct FullyConnected: Operator {
             BackwardPart(reads: [.input(1), .head(0)], writes: [0]),
         ]
     }
+
+    public func multiplyAdds(inputs: [Shape], outputs: [Shape]) -> Double {
+        Double(outputs[0].count) * Double(inputs[1][1])
+    }
 }
 
 extension SymbolBuilder {

@@ -30,6 +30,7 @@ public struct Take: Operator {
     }
 
     public var backward: [BackwardPart] { [BackwardPart(reads: [.input(1), .head(0)], writes: [0])] }
+    public func flops(inputs: [Shape], outputs: [Shape]) -> Double { 0 }
 }
 
 /// MXNet's `Embedding`: the rows of weight (input_dim, output_dim) at the indices in data, which are limited to the rows
@@ -58,6 +59,7 @@ public struct Embedding: Operator {
     }
 
     public var backward: [BackwardPart] { [BackwardPart(reads: [.input(0), .head(0)], writes: [1])] }
+    public func flops(inputs: [Shape], outputs: [Shape]) -> Double { 0 }
 }
 
 /// MXNet's `one_hot`: a new last axis of extent `depth`, `on_value` at the index and `off_value` elsewhere. No gradient.
@@ -82,6 +84,7 @@ public struct OneHot: Operator {
     }
     public var typeRule: TypeRule { .output(dtype) }
     public var backward: [BackwardPart] { [] }
+    public func flops(inputs: [Shape], outputs: [Shape]) -> Double { 0 }
 }
 
 /// MXNet's `pick`: of each row along `axis` the element at `index`, whose shape lacks the axis or has 1 there. `index`
@@ -123,6 +126,7 @@ public struct Pick: Operator {
     }
 
     public var backward: [BackwardPart] { [BackwardPart(reads: [.input(1), .head(0)], writes: [0])] }
+    public func flops(inputs: [Shape], outputs: [Shape]) -> Double { 0 }
 }
 
 /// MXNet's `where`: x where the condition is not 0, else y; the condition has their shape, or one value for each row.
@@ -141,4 +145,5 @@ public struct Where: Operator {
     }
 
     public var backward: [BackwardPart] { (1...2).map { BackwardPart(reads: [.input(0), .head(0)], writes: [$0]) } }
+    public func flops(inputs: [Shape], outputs: [Shape]) -> Double { 0 }
 }

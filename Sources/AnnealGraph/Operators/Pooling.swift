@@ -89,6 +89,12 @@ public struct Pooling: Operator {
         case .avg, .sum: [BackwardPart(reads: [.head(0)], writes: [0])]
         }
     }
+
+    /// The whole window for each output, whatever of it hangs over.
+    public func flops(inputs: [Shape], outputs: [Shape]) -> Double {
+        let taps = (try? window(inputs[0]).kernel.reduce(1, *)) ?? 1
+        return Double(outputs[0].count) * Double(taps)
+    }
 }
 
 extension SymbolBuilder {

@@ -78,6 +78,8 @@ public struct Reduction: OperatorFamily {
         case .prod, .nanprod, .max, .min: [BackwardPart(reads: [.input(0), .output(0), .head(0)], writes: [0])]
         }
     }
+
+    public func flops(inputs: [Shape], outputs: [Shape]) -> Double { Double(inputs[0].count) }
 }
 
 /// MXNet's `norm`: Σ |x| (`ord=1`) or √Σ x² (`ord=2`) over one axis, two, or all.
@@ -98,6 +100,8 @@ public struct Norm: Operator {
     public var backward: [BackwardPart] {
         [BackwardPart(reads: order == 1 ? [.input(0), .head(0)] : [.input(0), .output(0), .head(0)], writes: [0])]
     }
+
+    public func flops(inputs: [Shape], outputs: [Shape]) -> Double { Double(order) * Double(inputs[0].count) }
 }
 
 /// MXNet's `argmax` and `argmin`: the place of the first extremum along `axis`, or in the whole array, as float32. No
@@ -132,6 +136,8 @@ public struct ArgExtremum: OperatorFamily {
 
     public var typeRule: TypeRule { .output("float32") }
     public var backward: [BackwardPart] { [] }
+
+    public func flops(inputs: [Shape], outputs: [Shape]) -> Double { Double(inputs[0].count) }
 }
 
 extension SymbolBuilder {

@@ -38,6 +38,7 @@ public struct SliceChannel: Operator {
     public var backward: [BackwardPart] {
         [BackwardPart(reads: (0..<numOutputs).map { .head($0) }, writes: [0])]
     }
+    public func flops(inputs: [Shape], outputs: [Shape]) -> Double { 0 }
 }
 
 /// MXNet's `stack`: arrays of one shape joined along a new axis.
@@ -64,6 +65,7 @@ public struct Stack: Operator {
     }
 
     public var backward: [BackwardPart] { [BackwardPart(reads: [.head(0)], writes: Array(0..<numArgs))] }
+    public func flops(inputs: [Shape], outputs: [Shape]) -> Double { 0 }
 }
 
 extension SymbolBuilder {
