@@ -27,7 +27,7 @@ enum {
     GATHERED = 6144 ///< floats of some samples' x and dy: most of the first cache
 };
 
-int ank_groupconv_supported(const ank_groupconv *c) {
+int ank_groupconv_supported(const ank_conv *c) {
     if (c->b != 8 && c->b != 16) return 0;
     if (c->n < 1 || c->groups < 1 || c->ih < 1 || c->iw < 1 || c->oh < 1 || c->ow < 1) return 0;
     if (c->kh < 1 || c->kw < 1 || c->sh < 1 || c->sw < 1 || c->dh < 1 || c->dw < 1 || c->ph < 0 || c->pw < 0) return 0;
@@ -44,65 +44,34 @@ int ank_groupconv_supported(const ank_groupconv *c) {
            gc_run_bound(c->oh, c->kh, 1) <= GC_MAX_RUNS && gc_run_bound(c->ih, c->kh, c->sh) <= GC_MAX_RUNS;
 }
 
-int64_t ank_groupconv_weights(const ank_groupconv *c) { return gc_units(c) * gc_unit_weights(c); }
-
 /// Slices of the batch in the weights' gradient, where there are too few units for all threads. Not for the threads to
 /// decide: they may change after the scratch was planned.
-static int64_t piece_limit(const ank_groupconv *c) {
+static int64_t piece_limit(const ank_conv *c) {
     int64_t limit = 64 / gc_units(c);
     return limit < 1 ? 1 : limit > 16 ? 16 : limit;
 }
 
-int64_t ank_groupconv_scratch(const ank_groupconv *c) {
-    return piece_limit(c) * (ank_groupconv_weights(c) + c->groups * c->oc);
-}
-
-// MARK: packing
-
-/// Where weight (output o of group g, input i, tap t) is: [unit][output block][tap][input][output lane], or where a block
-/// holds several groups [block][tap][input of each group][output lane].
-static inline int64_t packed_index(const ank_groupconv *c, int64_t g, int64_t o, int64_t i, int64_t t) {
-    int64_t lanes = gc_shared_lanes(c), taps = c->kh * c->kw, b = c->b;
-    if (lanes) {
-        int64_t channel = g * c->oc + o;
-        return ((channel / b * taps + t) * lanes + i) * b + channel % b;
-    }
-    return g * c->ic * c->oc * taps + ((o / b * taps + t) * c->ic + i) * b + o % b;
-}
-
-void ank_groupconv_pack(const ank_groupconv *c, const float *plain, float *packed) {
-    int64_t taps = c->kh * c->kw;
-    for (int64_t g = 0; g < c->groups; g++)
-        for (int64_t o = 0; o < c->oc; o++)
-            for (int64_t i = 0; i < c->ic; i++)
-                for (int64_t t = 0; t < taps; t++) packed[packed_index(c, g, o, i, t)] = *plain++;
-}
-
-void ank_groupconv_unpack(const ank_groupconv *c, const float *packed, float *plain) {
-    int64_t taps = c->kh * c->kw;
-    for (int64_t g = 0; g < c->groups; g++)
-        for (int64_t o = 0; o < c->oc; o++)
-            for (int64_t i = 0; i < c->ic; i++)
-                for (int64_t t = 0; t < taps; t++) *plain++ = packed[packed_index(c, g, o, i, t)];
+int64_t ank_groupconv_scratch(const ank_conv *c) {
+    return piece_limit(c) * (ank_conv_weights(c) + c->groups * c->oc);
 }
 
 // MARK: forward and the data's gradient
 
 typedef struct {
-    const ank_groupconv *conv;
+    const ank_conv *conv;
     const gc_pass *pass;
     const float *x, *w, *bias, *dy;
     float *y, *dw, *dbias, *scratch;
     int64_t pieces;
 } conv_job;
 
-static inline int64_t work(const ank_groupconv *c) {
+static inline int64_t work(const ank_conv *c) {
     return c->n * (c->ih * c->iw + c->oh * c->ow) * c->groups * (c->ic > c->oc ? c->ic : c->oc);
 }
 
 static void forward_body(void *context, int part, int parts) {
     const conv_job *job = context;
-    const ank_groupconv *c = job->conv;
+    const ank_conv *c = job->conv;
     const gc_pass *pass = job->pass;
     int64_t tile = pass->tile, tiles = (c->n + tile - 1) / tile;
     ank_share share = ank_divide(gc_units(c), tiles, tiles, part, parts);
@@ -116,7 +85,7 @@ static void forward_body(void *context, int part, int parts) {
         }
 }
 
-void ank_groupconv_forward(const ank_groupconv *c, const float *x, const float *w, const float *bias, float *y) {
+void ank_groupconv_forward(const ank_conv *c, const float *x, const float *w, const float *bias, float *y) {
     gc_pass pass;
     gc_plan(&pass, c, 0);
     pass.tile = tile_table[ank_variant()][c->b == 16](&pass);
@@ -125,7 +94,7 @@ void ank_groupconv_forward(const ank_groupconv *c, const float *x, const float *
 }
 
 /// The taps that meet the image anywhere: small images see few of a kernel's.
-static void mark_taps(const ank_groupconv *c, const gc_pass *pass, uint8_t *used) {
+static void mark_taps(const ank_conv *c, const gc_pass *pass, uint8_t *used) {
     memset(used, 0, (size_t)(c->kh * c->kw));
     for (int h = 0; h < pass->runs_h; h++)
         for (int a = 0; a < pass->run_h[h].taps; a++)
@@ -135,7 +104,7 @@ static void mark_taps(const ank_groupconv *c, const gc_pass *pass, uint8_t *used
 }
 
 /// A unit's weights with inputs and outputs exchanged, for `blocks` input blocks from `first`.
-static void transpose_unit(const ank_groupconv *c, const uint8_t *used, const float *w, float *transposed, int64_t first,
+static void transpose_unit(const ank_conv *c, const uint8_t *used, const float *w, float *transposed, int64_t first,
                            int64_t blocks) {
     int64_t lanes = gc_shared_lanes(c), taps = c->kh * c->kw, b = c->b;
     if (lanes) {
@@ -155,7 +124,7 @@ static void transpose_unit(const ank_groupconv *c, const uint8_t *used, const fl
 
 static void backward_data_body(void *context, int part, int parts) {
     const conv_job *job = context;
-    const ank_groupconv *c = job->conv;
+    const ank_conv *c = job->conv;
     gc_pass pass = *job->pass;
     int64_t tile = pass.tile, tiles = (c->n + tile - 1) / tile, blocks = pass.out_blocks;
     ank_share share = ank_divide(gc_units(c), tiles, tiles, part, parts);
@@ -178,7 +147,7 @@ static void backward_data_body(void *context, int part, int parts) {
         }
 }
 
-void ank_groupconv_backward_data(const ank_groupconv *c, const float *dy, const float *w, float *dx) {
+void ank_groupconv_backward_data(const ank_conv *c, const float *dy, const float *w, float *dx) {
     gc_pass pass;
     gc_plan(&pass, c, 1);
     pass.tile = tile_table[ank_variant()][c->b == 16](&pass);
@@ -213,7 +182,7 @@ typedef struct {
 /// two taps of the kernel's row.
 static void outer_tap(const conv_job *job, const gc_samples_of *of, float *dw, int64_t tap, int64_t h0, int64_t h1,
                       int64_t hs, int64_t w0, int64_t w1, int64_t ws, int three) {
-    const ank_groupconv *c = job->conv;
+    const ank_conv *c = job->conv;
     const gc_pass *pass = job->pass;
     if (w0 >= w1) return;
     gc_nest nest = {{of->count, h1 - h0, w1 - w0},
@@ -230,7 +199,7 @@ static void outer_tap(const conv_job *job, const gc_samples_of *of, float *dw, i
 
 /// All taps of a unit for some samples, which should fit the first cache.
 static void outer_samples(const conv_job *job, const gc_samples_of *of, float *dw) {
-    const ank_groupconv *c = job->conv;
+    const ank_conv *c = job->conv;
     gc_axis h = gc_axis_h(c, 0), w = gc_axis_w(c, 0);
     int64_t w0[GC_MAX_KERNEL], w1[GC_MAX_KERNEL], ws[GC_MAX_KERNEL], first = 0, last = c->ow;
     for (int64_t k = 0; k < c->kw; k++) {
@@ -262,11 +231,11 @@ static void outer_samples(const conv_job *job, const gc_samples_of *of, float *d
 
 static void weights_body(void *context, int part, int parts) {
     conv_job *job = context;
-    const ank_groupconv *c = job->conv;
+    const ank_conv *c = job->conv;
     const gc_pass *pass = job->pass;
     ank_share share = ank_divide(gc_units(c), c->n, piece_limit(c), part, parts);
     if (part == 0) job->pieces = share.pieces;
-    int64_t weights = ank_groupconv_weights(c), channels = c->groups * c->oc, unit = gc_unit_weights(c);
+    int64_t weights = ank_conv_weights(c), channels = c->groups * c->oc, unit = gc_unit_weights(c);
     int64_t x_sample = pass->in_blocks * pass->x_block, y_sample = pass->out_blocks * pass->y_block;
     int64_t chunk = GATHERED / (x_sample + y_sample);
     if (chunk < 1) chunk = 1;
@@ -304,7 +273,7 @@ static void weights_body(void *context, int part, int parts) {
 /// Adds the pieces in their order.
 static void merge_body(void *context, int part, int parts) {
     const conv_job *job = context;
-    int64_t weights = ank_groupconv_weights(job->conv), channels = job->conv->groups * job->conv->oc, low, high;
+    int64_t weights = ank_conv_weights(job->conv), channels = job->conv->groups * job->conv->oc, low, high;
     ank_bounds(weights, 16, part, parts, &low, &high);
     for (int64_t p = 1; p < job->pieces; p++) {
         const float *from = job->scratch + p * (weights + channels);
@@ -314,12 +283,12 @@ static void merge_body(void *context, int part, int parts) {
     }
 }
 
-void ank_groupconv_backward_weights(const ank_groupconv *c, const float *x, const float *dy, float *dw, float *dbias,
+void ank_groupconv_backward_weights(const ank_conv *c, const float *x, const float *dy, float *dw, float *dbias,
                                     float *scratch) {
     gc_pass pass;
     gc_plan(&pass, c, 0);
     conv_job job = {.conv = c, .pass = &pass, .x = x, .dy = dy, .dw = dw, .dbias = dbias,
                     .scratch = scratch, .pieces = 1};
     ank_run(work(c), weights_body, &job);
-    if (job.pieces > 1) ank_run(ank_groupconv_weights(c) * job.pieces, merge_body, &job);
+    if (job.pieces > 1) ank_run(ank_conv_weights(c) * job.pieces, merge_body, &job);
 }

@@ -42,26 +42,26 @@ static inline int64_t gc_run_bound(int64_t out, int64_t kernel, int64_t step) {
     return out < bound ? out : bound;
 }
 
-static inline gc_axis gc_axis_h(const ank_groupconv *c, int backward) {
+static inline gc_axis gc_axis_h(const ank_conv *c, int backward) {
     return backward ? (gc_axis){c->oh, c->ih, c->kh, c->sh, c->ph, c->dh, 1}
                     : (gc_axis){c->ih, c->oh, c->kh, c->sh, c->ph, c->dh, 0};
 }
 
-static inline gc_axis gc_axis_w(const ank_groupconv *c, int backward) {
+static inline gc_axis gc_axis_w(const ank_conv *c, int backward) {
     return backward ? (gc_axis){c->ow, c->iw, c->kw, c->sw, c->pw, c->dw, 1}
                     : (gc_axis){c->iw, c->ow, c->kw, c->sw, c->pw, c->dw, 0};
 }
 
 /// Several groups share a block.
-static inline int64_t gc_shared_lanes(const ank_groupconv *c) { return c->ic < c->b ? c->ic : 0; }
+static inline int64_t gc_shared_lanes(const ank_conv *c) { return c->ic < c->b ? c->ic : 0; }
 
 /// Groups, or blocks of several groups: what is worked on without regard to the others.
-static inline int64_t gc_units(const ank_groupconv *c) {
+static inline int64_t gc_units(const ank_conv *c) {
     return gc_shared_lanes(c) ? c->groups * c->ic / c->b : c->groups;
 }
 
 /// Floats of a unit's weights.
-static inline int64_t gc_unit_weights(const ank_groupconv *c) {
+static inline int64_t gc_unit_weights(const ank_conv *c) {
     int64_t lanes = gc_shared_lanes(c), taps = c->kh * c->kw;
     return lanes ? taps * lanes * c->b : taps * c->ic * c->oc;
 }
@@ -79,7 +79,7 @@ static inline int32_t gc_runs(gc_run *runs, const gc_axis *axis, int64_t step, i
     return count;
 }
 
-static inline void gc_plan(gc_pass *pass, const ank_groupconv *c, int backward) {
+static inline void gc_plan(gc_pass *pass, const ank_conv *c, int backward) {
     gc_axis h = gc_axis_h(c, backward), w = gc_axis_w(c, backward);
     int64_t lanes = gc_shared_lanes(c), b = c->b;
     int64_t in = backward ? c->oc : c->ic, out = backward ? c->ic : c->oc;

@@ -1,24 +1,25 @@
 import CAnnealKernels
 import Testing
 
-private func conv(
+/// A convolution's shape, with the output's that follows from it.
+func conv(
     n: Int, groups: Int, ic: Int, oc: Int? = nil, b: Int, image: (Int, Int), kernel: (Int, Int) = (3, 3),
     stride: (Int, Int) = (1, 1), pad: (Int, Int) = (1, 1), dilation: (Int, Int) = (1, 1)
-) -> ank_groupconv {
+) -> ank_conv {
     func out(_ x: Int, _ k: Int, _ s: Int, _ p: Int, _ d: Int) -> Int64 { Int64((x + 2 * p - d * (k - 1) - 1) / s + 1) }
-    return ank_groupconv(
+    return ank_conv(
         n: Int64(n), groups: Int64(groups), ic: Int64(ic), oc: Int64(oc ?? ic), b: Int64(b), ih: Int64(image.0),
         iw: Int64(image.1), oh: out(image.0, kernel.0, stride.0, pad.0, dilation.0),
         ow: out(image.1, kernel.1, stride.1, pad.1, dilation.1), kh: Int64(kernel.0), kw: Int64(kernel.1),
         sh: Int64(stride.0), sw: Int64(stride.1), ph: Int64(pad.0), pw: Int64(pad.1), dh: Int64(dilation.0),
-        dw: Int64(dilation.1))
+        dw: Int64(dilation.1), threads: 1)
 }
 
 /// Naive loops in double precision, plain layouts: y, dx, dw and db at once.
-private struct Reference {
+struct ConvReference {
     var y: [Double], dx: [Double], dw: [Double], db: [Double]
 
-    init(_ c: ank_groupconv, _ x: [Float], _ w: [Float], _ bias: [Float]?, _ dy: [Float]) {
+    init(_ c: ank_conv, _ x: [Float], _ w: [Float], _ bias: [Float]?, _ dy: [Float]) {
         let (n, groups, ic, oc) = (Int(c.n), Int(c.groups), Int(c.ic), Int(c.oc))
         let (ih, iw, oh, ow, kh, kw) = (Int(c.ih), Int(c.iw), Int(c.oh), Int(c.ow), Int(c.kh), Int(c.kw))
         var y = [Double](repeating: 0, count: dy.count), dx = [Double](repeating: 0, count: x.count)
@@ -65,19 +66,19 @@ private struct Reference {
 
 extension KernelTests {
     @Suite struct GroupConv {
-        private func check(_ shape: ank_groupconv, _ random: inout Generator) {
+        private func check(_ shape: ank_conv, _ random: inout Generator) {
             var c = shape
             #expect(ank_groupconv_supported(&c) == 1, "\(c)")
             let xs = Shape4(n: Int(c.n), c: Int(c.groups * c.ic), s: Int(c.ih * c.iw), b: Int(c.b))
             let ys = Shape4(n: Int(c.n), c: Int(c.groups * c.oc), s: Int(c.oh * c.ow), b: Int(c.b))
             let x = random.floats(xs.plain), dy = random.floats(ys.plain), bias = random.floats(ys.c)
             let w = random.floats(Int(c.groups * c.oc * c.ic * c.kh * c.kw))
-            #expect(Int(ank_groupconv_weights(&c)) == w.count)
+            #expect(Int(ank_conv_weights(&c)) == w.count)
             var packed = [Float](repeating: .nan, count: w.count), again = packed
-            ank_groupconv_pack(&c, w, &packed)
-            ank_groupconv_unpack(&c, packed, &again)
+            ank_conv_pack(&c, w, &packed)
+            ank_conv_unpack(&c, packed, &again)
             #expect(again == w, "\(c)")
-            let right = Reference(c, x, w, bias, dy)
+            let right = ConvReference(c, x, w, bias, dy)
             let bx = xs.blocked(x), bdy = ys.blocked(dy), lanes = Double(c.ic)
             everyVariant { name in
                 let name = "\(c) \(name)"
@@ -99,7 +100,7 @@ extension KernelTests {
                 }
                 let (dw, db) = weights()
                 var plain = dw
-                ank_groupconv_unpack(&c, dw, &plain)
+                ank_conv_unpack(&c, dw, &plain)
                 let unit = Double(ys.n * ys.s).squareRoot()
                 expectClose(plain, right.dw, 3e-6, scale: unit, "dw \(name)")
                 expectClose(db, right.db, 3e-6, scale: unit, "db \(name)")

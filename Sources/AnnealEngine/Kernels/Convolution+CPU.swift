@@ -3,16 +3,15 @@ import AnnealGraph
 import CAnnealKernels
 import COneDNN
 
-// Convolutions run in oneDNN, but for grouped ones with few channels a group, which run in our own kernels where they
-// take the shape.
+// Convolutions run in oneDNN, but for those where our own kernels are faster.
 
 extension Convolution: CPUOperator {
     package func layouts(_ request: LayoutRequest) throws -> OperandLayouts {
         let data = request.inputs[0], output = request.outputs[0]
         var result = request.plain
-        if let grouped = GroupedConvolution(self, data: data, output: output, block: request.engine.block) {
-            let layout = request.given[1] ?? .opaque(GroupedWeights(grouped))
-            if case .opaque(let opaque) = layout, opaque is GroupedWeights {
+        if let own = OwnConvolution(self, data: data, output: output, block: request.engine.block) {
+            let layout = request.given[1] ?? .opaque(own.weights)
+            if case .opaque(let opaque) = layout, opaque is BlockedWeights {
                 result.inputs[0] = .blocked(request.engine.block)
                 result.outputs[0] = .blocked(request.engine.block)
                 result.inputs[1] = layout
@@ -58,10 +57,10 @@ extension Convolution: CPUOperator {
         let x = try site.value(data), y = try site.value(output)
         var kernel: PreparedKernel
         let weightLayout = site.has(weight) ? try site.layout(weight) : nil
-        if case .opaque(let opaque)? = weightLayout, opaque is GroupedWeights,
-            let grouped = GroupedConvolution(self, data: x.shape, output: y.shape, block: engine.block)
+        if case .opaque(let opaque)? = weightLayout, opaque is BlockedWeights,
+            let own = OwnConvolution(self, data: x.shape, output: y.shape, block: engine.block)
         {
-            kernel = grouped.kernel(pass, data: data, weight: weight, bias: bias, output: output)
+            kernel = own.kernel(pass, data: data, weight: weight, bias: bias, output: output)
         } else {
             guard case .opaque(let opaque)? = weightLayout, let weights = opaque as? OneDNNWeights else {
                 throw AnnealError(

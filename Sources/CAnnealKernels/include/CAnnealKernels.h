@@ -1,6 +1,7 @@
 #include "ank_arithmetic.h"
 #include "ank_batchnorm.h"
 #include "ank_dispatch.h"
+#include "ank_denseconv.h"
 #include "ank_elementwise.h"
 #include "ank_groupconv.h"
 #include "ank_layout.h"
@@ -9,3 +10,4 @@
 #include "ank_parallel.h"
 #include "ank_pooling.h"
 #include "ank_random.h"
+#include "ank_winograd.h"

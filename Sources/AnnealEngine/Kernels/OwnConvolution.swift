@@ -1,0 +1,89 @@
+import AnnealCore
+import AnnealGraph
+import CAnnealKernels
+import COneDNN
+
+/// A 2-D convolution in our own kernels, on blocked channels and `BlockedWeights`.
+struct OwnConvolution {
+    private enum Method {
+        /// Few channels a group.
+        case grouped
+        /// 3x3 of stride 1, by Winograd's minimal filtering.
+        case winograd
+        /// Matrix products over the whole batch.
+        case dense
+    }
+
+    private let conv: ank_conv
+    private let method: Method
+
+    /// nil where oneDNN serves better, or our kernels do not take the shape.
+    init?(_ op: Convolution, data: Shape, output: Shape, block: Int) {
+        let window = op.window
+        guard window.kernel.count == 2 else { return nil }
+        let conv = ank_conv(
+            n: Int64(data[0]), groups: Int64(op.numGroup), ic: Int64(data[1] / op.numGroup),
+            oc: Int64(op.numFilter / op.numGroup), b: Int64(block), ih: Int64(data[2]), iw: Int64(data[3]),
+            oh: Int64(output[2]), ow: Int64(output[3]), kh: Int64(window.kernel[0]), kw: Int64(window.kernel[1]),
+            sh: Int64(window.stride[0]), sw: Int64(window.stride[1]), ph: Int64(window.pad[0]),
+            pw: Int64(window.pad[1]), dh: Int64(window.dilate[0]), dw: Int64(window.dilate[1]),
+            threads: Int64(ank_max_threads()))
+        self.conv = conv
+        guard op.numGroup == 1 else {
+            guard withUnsafePointer(to: conv, { ank_groupconv_supported($0) }) != 0 else { return nil }
+            method = .grouped
+            return
+        }
+        // Images of few channels would be mostly filling: oneDNN takes them plain.
+        guard data[1] >= block else { return nil }
+        // Winograd takes 36 products a tile of 4x4 outputs against 9 for each output, and must transform the weights.
+        let tiles = (output[2] + 3) / 4 * ((output[3] + 3) / 4)
+        if tiles * 36 * 5 <= output[2] * output[3] * 9 * 3, data[0] * tiles >= 32,
+            withUnsafePointer(to: conv, { ank_winograd_supported($0) }) != 0
+        {
+            method = .winograd
+        } else {
+            guard withUnsafePointer(to: conv, { ank_denseconv_supported($0) }) != 0 else { return nil }
+            method = .dense
+        }
+    }
+
+    var weights: BlockedWeights { BlockedWeights(conv) }
+
+    func kernel(
+        _ pass: adnn_pass, data: Program.Operand, weight: Program.Operand, bias: Program.Operand,
+        output: Program.Operand
+    ) -> PreparedKernel {
+        let conv = conv, method = method
+        var kernel = PreparedKernel { memory in
+            let x = memory[data], w = memory[weight], y = memory[output]
+            let b = memory.optional(bias), scratch = memory.scratch
+            func run(_ body: @escaping (UnsafePointer<ank_conv>) -> Void) -> () -> Void {
+                { withUnsafePointer(to: conv) { body($0) } }
+            }
+            switch (method, pass) {
+            case (.grouped, ADNN_BACKWARD_DATA): return run { ank_groupconv_backward_data($0, y, w, x) }
+            case (.grouped, ADNN_BACKWARD_WEIGHTS):
+                return run { ank_groupconv_backward_weights($0, x, y, w, b, scratch) }
+            case (.grouped, _): return run { ank_groupconv_forward($0, x, w, b, y) }
+            case (.winograd, ADNN_BACKWARD_DATA): return run { ank_winograd_backward_data($0, y, w, x, scratch) }
+            case (.winograd, ADNN_BACKWARD_WEIGHTS):
+                return run { ank_winograd_backward_weights($0, x, y, w, b, scratch) }
+            case (.winograd, _): return run { ank_winograd_forward($0, x, w, b, y, scratch) }
+            case (.dense, ADNN_BACKWARD_DATA): return run { ank_denseconv_backward_data($0, y, w, x, scratch) }
+            case (.dense, ADNN_BACKWARD_WEIGHTS):
+                return run { ank_denseconv_backward_weights($0, x, y, w, b, scratch) }
+            case (.dense, _): return run { ank_denseconv_forward($0, x, w, b, y, scratch) }
+            }
+        }
+        kernel.scratch = withUnsafePointer(to: conv) {
+            switch method {
+            case .grouped: pass == ADNN_BACKWARD_WEIGHTS ? Int(ank_groupconv_scratch($0)) : 0
+            case .winograd: Int(ank_winograd_scratch($0))
+            case .dense: Int(ank_denseconv_scratch($0))
+            }
+        }
+        kernel.implementation = "anneal:\(method)"
+        return kernel
+    }
+}

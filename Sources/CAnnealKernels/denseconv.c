@@ -1,0 +1,257 @@
+#include "ank_denseconv.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#include "ank_dispatch.h"
+#include "ank_parallel.h"
+#include "denseconv_side.h"
+#include "share.h"
+#include "transpose.h"
+
+#define ANK_IMPLEMENTATION "denseconv_kernels.h"
+#include "variants.h"
+
+typedef void gather_fn(const dc_side *, const float *, int64_t, int64_t, int64_t, int64_t, float *, int64_t);
+typedef void scatter_fn(const dc_side *, float *, int64_t, int64_t, int64_t, int64_t, const float *, int64_t, int);
+typedef void product_fn(int64_t, const float *, int64_t, int64_t, const float *, float *, int64_t, int64_t, const float *);
+typedef void outer_fn(int64_t, const float *, int64_t, int64_t, const float *, int64_t, int64_t, float *, float *);
+static gather_fn *const gather_table[][2] = ANK_TABLE(dc_gather);
+static scatter_fn *const scatter_table[][2] = ANK_TABLE(dc_scatter);
+static product_fn *const product_table[][2] = ANK_TABLE(dc_product);
+static outer_fn *const outer_table[][2] = ANK_TABLE(dc_outer);
+
+enum {
+    PANEL = 81920,       ///< floats of a thread's panels: most of a second cache of 512 KB
+    PRODUCT_ROWS = 96,   ///< at most in a panel; multiples of 12 suit every tile
+    OUTER_ROWS = DC_MAX_ROWS,
+    LONG_IMAGE = 36,     ///< positions from which an image's rows need not be gathered
+    MANY_WEIGHTS = 65536,
+    MAX_PIECES = 16
+};
+
+int ank_denseconv_supported(const ank_conv *c) {
+    if (c->b != 8 && c->b != 16) return 0;
+    if (c->groups != 1 || c->n < 1 || c->ic < 1 || c->oc < 1 || c->threads < 1) return 0;
+    if (c->kh < 1 || c->kw < 1 || c->sh < 1 || c->sw < 1 || c->dh < 1 || c->dw < 1 || c->ph < 0 || c->pw < 0) return 0;
+    if (c->ih < 1 || c->iw < 1 || c->oh < 1 || c->ow < 1) return 0;
+    return c->n * c->ih * c->iw < INT32_MAX && c->n * c->oh * c->ow < INT32_MAX;
+}
+
+static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
+static int64_t filled(int64_t channels, int64_t b) { return (channels + b - 1) / b * b; }
+static int64_t taps_of(const ank_conv *c) { return c->kh * c->kw; }
+/// Columns of the gathered matrix, and of its product with the weights.
+static int64_t columns_of(const ank_conv *c) { return taps_of(c) * filled(c->ic, c->b); }
+static int64_t outputs_of(const ank_conv *c) { return filled(c->oc, c->b); }
+static int64_t weights_of(const ank_conv *c) { return columns_of(c) * outputs_of(c); }
+
+static int is_pointwise(const ank_conv *c) { return taps_of(c) == 1 && c->ph == 0 && c->pw == 0; }
+/// The images' own memory serves as the matrix.
+static int is_direct(const ank_conv *c) {
+    return is_pointwise(c) && c->sh == 1 && c->sw == 1 && c->oh * c->ow >= LONG_IMAGE;
+}
+
+static int64_t panel_rows(int64_t room, const ank_conv *c, int64_t least, int64_t most) {
+    int64_t rows = room / (columns_of(c) + outputs_of(c)) / 12 * 12;
+    return rows < least ? least : rows > most ? most : rows;
+}
+static int64_t product_rows(const ank_conv *c) { return panel_rows(PANEL, c, 12, PRODUCT_ROWS); }
+/// Many rows, so that sums are rarely loaded and stored; the panels may then lie in the last cache.
+static int64_t outer_rows(const ank_conv *c) { return panel_rows(4 * PANEL, c, 48, OUTER_ROWS); }
+
+// The weights' gradient: threads share the output blocks, or where those are few the rows, whose sums are then added.
+static int splits_outputs(const ank_conv *c) { return weights_of(c) >= MANY_WEIGHTS && outputs_of(c) / c->b >= 6; }
+static int64_t pieces_of(const ank_conv *c) { return splits_outputs(c) ? 1 : smaller(c->threads, MAX_PIECES); }
+static int64_t piece_floats(const ank_conv *c) { return weights_of(c) + outputs_of(c); }
+
+int64_t ank_denseconv_scratch(const ank_conv *c) {
+    int64_t row = is_direct(c) ? 0 : c->threads * (columns_of(c) + outputs_of(c));
+    int64_t product = weights_of(c) + outputs_of(c) + product_rows(c) * row;
+    int64_t outer = pieces_of(c) * piece_floats(c) + outer_rows(c) * row;
+    return product > outer ? product : outer;
+}
+
+typedef struct {
+    const ank_conv *conv;
+    dc_side in, out;       ///< of the product: the data's gradient goes from dy to dx
+    int64_t rows, chunk;   ///< of the matrix; taken together
+    const float *x, *w, *bias, *dy;
+    float *y, *dw, *dbias, *panels;
+    float *partial;        ///< the threads' sums of the weights' gradient
+    float *transposed;     ///< the weights with inputs and outputs exchanged
+    int variant, wide, pieces;
+} dc_job;
+
+static dc_job job_of(const ank_conv *c) {
+    dc_job job = {.conv = c, .rows = c->n * c->oh * c->ow, .variant = ank_variant(), .wide = c->b == 16};
+    job.in = (dc_side){.blocks = filled(c->ic, c->b) / c->b, .h = c->ih, .w = c->iw, .kh = c->kh, .kw = c->kw,
+                       .sh = c->sh, .sw = c->sw, .ph = c->ph, .pw = c->pw, .dh = c->dh, .dw = c->dw,
+                       .rows = c->oh, .columns = c->ow, .b = c->b};
+    job.out = (dc_side){.blocks = outputs_of(c) / c->b, .h = c->oh, .w = c->ow, .kh = 1, .kw = 1, .sh = 1, .sw = 1,
+                        .dh = 1, .dw = 1, .rows = c->oh, .columns = c->ow, .b = c->b};
+    return job;
+}
+
+static int64_t side_taps(const dc_side *side) { return side->kh * side->kw; }
+
+// MARK: forward and the data's gradient
+
+/// Where rows lie in an image's own memory.
+static int64_t place(const dc_side *side, int64_t image, int64_t block, int64_t first) {
+    return ((image * side->blocks + block) * side->h * side->w + first) * side->b;
+}
+
+static void product_body(void *context, int part, int parts) {
+    const dc_job *job = context;
+    const ank_conv *c = job->conv;
+    if (parts > c->threads) parts = (int)c->threads;
+    if (part >= parts) return;
+    int64_t b = c->b, image = c->oh * c->ow, taps = side_taps(&job->out);
+    int64_t inputs = job->in.blocks * side_taps(&job->in), outputs = job->out.blocks * taps;
+    product_fn *product = product_table[job->variant][job->wide];
+    // A thread's rows; where there are too few for all threads, also a share of the output blocks. Where taps add up in
+    // an image, it belongs to one thread.
+    int64_t grain = taps > 1 ? image : 12, pairs = taps > 1 ? 1 : (outputs + 1) / 2;
+    ank_share share = ank_divide((job->rows + grain - 1) / grain, pairs, pairs, part, parts);
+    int64_t low = share.c0 * grain, high = smaller(share.c1 * grain, job->rows);
+    int64_t o = taps > 1 ? 0 : share.n0 * 2, count = taps > 1 ? outputs : smaller(share.n1 * 2, outputs) - o;
+    if (low >= high || share.n0 >= share.n1) return;
+    const float *w = job->w + o * inputs * b * b, *bias = job->bias ? job->bias + o * b : NULL;
+    if (!job->panels) {
+        for (int64_t row = low, rows; row < high; row += rows) {
+            int64_t first = row % image;
+            rows = smaller(smaller(image - first, high - row), job->chunk);
+            product(rows, job->x + place(&job->in, row / image, 0, first), image * b, inputs, w,
+                    job->y + place(&job->out, row / image, o, first), image * b, count, bias);
+        }
+        return;
+    }
+    float *a = job->panels + part * job->chunk * (columns_of(c) + outputs_of(c)), *to = a + job->chunk * inputs * b;
+    if (taps > 1) {
+        int64_t floats = job->out.blocks * job->out.h * job->out.w * b;
+        memset(job->y + low / image * floats, 0, sizeof(float) * (size_t)((high - low) / image * floats));
+    }
+    for (int64_t row = low; row < high; row += job->chunk) {
+        int64_t rows = smaller(job->chunk, high - row);
+        gather_table[job->variant][job->wide](&job->in, job->x, row, rows, 0, job->in.blocks, a, job->chunk);
+        product(rows, a, job->chunk * b, inputs, w, to, job->chunk * b, count, bias);
+        scatter_table[job->variant][job->wide](&job->out, job->y, row, rows, o, taps > 1 ? job->out.blocks : o + count,
+                                               to, job->chunk, taps > 1);
+    }
+}
+
+void ank_denseconv_forward(const ank_conv *c, const float *x, const float *w, const float *bias, float *y,
+                           float *scratch) {
+    dc_job job = job_of(c);
+    job.x = x, job.w = w, job.y = y;
+    if (bias) { // filled up
+        memset(scratch, 0, sizeof(float) * (size_t)outputs_of(c));
+        memcpy(scratch, bias, sizeof(float) * (size_t)c->oc);
+        job.bias = scratch;
+    }
+    job.chunk = product_rows(c);
+    job.panels = is_direct(c) ? NULL : scratch + outputs_of(c);
+    ank_parallel(product_body, &job);
+}
+
+/// The weights as [tap, input block][output][input lane].
+static void transpose_body(void *context, int part, int parts) {
+    const dc_job *job = context;
+    const ank_conv *c = job->conv;
+    int64_t b = c->b, oc = outputs_of(c), columns = columns_of(c), low, high;
+    ank_bounds(columns / b, 1, part, parts, &low, &high);
+    for (int64_t k = low; k < high; k++)
+        for (int64_t o = 0; o < oc; o += 8)
+            for (int64_t l = 0; l < b; l += 8)
+                transpose8(job->w + (o / b * columns + k * b + l) * b + o % b, b, job->transposed + (k * oc + o) * b + l, b);
+    // Positions that a stride or the end leaves without gradient; with several taps product_body clears its images.
+    if (taps_of(c) > 1 || (is_pointwise(c) && c->sh == 1 && c->sw == 1)) return;
+    int64_t image = filled(c->ic, b) * c->ih * c->iw;
+    ank_bounds(c->n, 1, part, parts, &low, &high);
+    memset(job->y + low * image, 0, sizeof(float) * (size_t)((high - low) * image));
+}
+
+void ank_denseconv_backward_data(const ank_conv *c, const float *dy, const float *w, float *dx, float *scratch) {
+    dc_job job = job_of(c);
+    dc_side in = job.in;
+    job.in = job.out, job.out = in;
+    job.x = dy, job.w = w, job.y = dx, job.transposed = scratch;
+    ank_parallel(transpose_body, &job);
+    job.w = scratch;
+    job.chunk = product_rows(c);
+    job.panels = is_direct(c) ? NULL : scratch + weights_of(c);
+    ank_parallel(product_body, &job);
+}
+
+// MARK: the weights' gradient
+
+static void outer_body(void *context, int part, int parts) {
+    dc_job *job = context;
+    const ank_conv *c = job->conv;
+    if (parts > c->threads) parts = (int)c->threads;
+    int64_t b = c->b, image = c->oh * c->ow, columns = columns_of(c), low = 0, high = job->rows;
+    int64_t o = 0, end = job->out.blocks;
+    float *dw = job->dw, *dbias = job->dbias;
+    if (splits_outputs(c)) {
+        if (part >= parts) return;
+        ank_bounds(end, 3, part, parts, &o, &end);
+    } else {
+        int64_t pieces = smaller(pieces_of(c), parts);
+        if (part == 0) job->pieces = (int)pieces;
+        if (part >= pieces) return;
+        ank_bounds(job->rows, 1, part, pieces, &low, &high);
+        if (part > 0) {
+            dw = job->partial + part * piece_floats(c);
+            dbias = dbias ? dw + weights_of(c) : NULL;
+        }
+    }
+    if (o >= end) return;
+    memset(dw + o * columns * b, 0, sizeof(float) * (size_t)((end - o) * columns * b));
+    if (dbias) memset(dbias + o * b, 0, sizeof(float) * (size_t)((end - o) * b));
+    dw += o * columns * b;
+    if (dbias) dbias += o * b;
+    outer_fn *outer = outer_table[job->variant][job->wide];
+    if (!job->panels) {
+        for (int64_t row = low, rows; row < high; row += rows) {
+            int64_t first = row % image;
+            rows = smaller(smaller(image - first, high - row), job->chunk);
+            outer(rows, job->x + place(&job->in, row / image, 0, first), image * b, job->in.blocks,
+                  job->dy + place(&job->out, row / image, o, first), image * b, end - o, dw, dbias);
+        }
+        return;
+    }
+    float *a = job->panels + part * job->chunk * (columns + outputs_of(c)), *heads = a + job->chunk * columns;
+    for (int64_t row = low; row < high; row += job->chunk) {
+        int64_t rows = smaller(job->chunk, high - row);
+        gather_table[job->variant][job->wide](&job->in, job->x, row, rows, 0, job->in.blocks, a, job->chunk);
+        gather_table[job->variant][job->wide](&job->out, job->dy, row, rows, o, end, heads, job->chunk);
+        outer(rows, a, job->chunk * b, columns / b, heads, job->chunk * b, end - o, dw, dbias);
+    }
+}
+
+/// Adds the pieces in their order.
+static void merge_body(void *context, int part, int parts) {
+    const dc_job *job = context;
+    int64_t weights = weights_of(job->conv), low, high;
+    ank_bounds(weights, 16, part, parts, &low, &high);
+    for (int64_t p = 1; p < job->pieces; p++) {
+        const float *from = job->partial + p * piece_floats(job->conv);
+        for (int64_t k = low; k < high; k++) job->dw[k] += from[k];
+        for (int64_t k = 0; part == 0 && job->dbias && k < outputs_of(job->conv); k++) job->dbias[k] += from[weights + k];
+    }
+}
+
+void ank_denseconv_backward_weights(const ank_conv *c, const float *x, const float *dy, float *dw, float *dbias,
+                                    float *scratch) {
+    dc_job job = job_of(c);
+    job.x = x, job.dy = dy, job.dw = dw, job.pieces = 1;
+    job.partial = scratch;
+    // The first piece's sums of the biases, filled up.
+    job.dbias = dbias ? scratch + weights_of(c) : NULL;
+    job.chunk = is_direct(c) ? OUTER_ROWS : outer_rows(c);
+    job.panels = is_direct(c) ? NULL : scratch + pieces_of(c) * piece_floats(c);
+    ank_parallel(outer_body, &job);
+    if (job.pieces > 1) ank_parallel(merge_body, &job);
+    if (dbias) memcpy(dbias, job.dbias, sizeof(float) * (size_t)c->oc);
+}

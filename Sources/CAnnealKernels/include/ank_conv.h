@@ -1,0 +1,30 @@
+// The shape of a 2-D convolution and the order of its weights, for ank_denseconv.h, ank_groupconv.h and ank_winograd.h.
+#ifndef ANK_CONV_H
+#define ANK_CONV_H
+#include "ank_layout.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct {
+    int64_t n, groups, ic, oc;  ///< ic, oc: channels per group
+    int64_t b;                  ///< block of both activations
+    int64_t ih, iw, oh, ow, kh, kw, sh, sw, ph, pw, dh, dw; ///< d: dilation, 1 = none
+    int64_t threads;            ///< that scratch is for: ank_max_threads() when the plan was made
+} ank_conv;
+
+// Weights are kept as [group][output block][tap][input][output lane]. With one group, inputs and outputs are filled up to
+// whole blocks by zeros; where a block holds several groups, it is [block][tap][input of each group][output lane].
+
+/// Floats of the packed weights.
+int64_t ank_conv_weights(const ank_conv *conv);
+/// From and to MXNet's order (out, in / groups, kh, kw).
+void ank_conv_pack(const ank_conv *conv, const float *plain, float *packed);
+void ank_conv_unpack(const ank_conv *conv, const float *packed, float *plain);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

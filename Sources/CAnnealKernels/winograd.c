@@ -1,0 +1,345 @@
+#include "ank_winograd.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#include "ank_dispatch.h"
+#include "ank_parallel.h"
+#include "share.h"
+#include "transpose.h"
+#include "winograd_grid.h"
+
+#define ANK_IMPLEMENTATION "winograd_kernels.h"
+#include "variants.h"
+
+typedef void input_fn(const wg_grid *, const float *, float *);
+typedef void output_fn(const wg_grid *, const float *, const float *, float *);
+typedef void head_fn(const wg_grid *, const float *, float *, float *);
+typedef void weights_fn(const float *, int64_t, int, int64_t, float *, int64_t);
+typedef void taps_fn(const float *, int64_t, int64_t, int64_t, int64_t, float *, int64_t, int);
+typedef void product_fn(const wg_grid *, const float *, const float *, int64_t, const wg_grid *, float *);
+typedef void outer_fn(const wg_grid *, const float *, const wg_grid *, const float *, float *, int64_t);
+static input_fn *const input_table[][2] = ANK_TABLE(wg_input);
+static output_fn *const output_table[][2] = ANK_TABLE(wg_output);
+static head_fn *const head_table[][2] = ANK_TABLE(wg_head);
+static weights_fn *const weights_table[][2] = ANK_TABLE(wg_weights);
+static taps_fn *const taps_table[][2] = ANK_TABLE(wg_taps);
+static product_fn *const product_table[][2] = ANK_TABLE(wg_product);
+static outer_fn *const outer_table[][2] = ANK_TABLE(wg_outer);
+
+enum {
+    CHUNK = 98304,         ///< floats of a thread's transformed tiles: most of a second cache of 512 KB
+    SHARED = 3 << 20,      ///< floats of all threads' transformed tiles, where the weights are many
+    MANY_WEIGHTS = 32 * 64,
+    MAX_PIECES = 16,
+    MAX_CHANNELS = 2048
+};
+
+// Few weights: each thread takes its tiles through all steps, and the transformed weights stay in the caches.
+// Many: the tiles are transformed together, then each thread takes pairs of output blocks, whose weights it transforms.
+static int is_wide(const ank_conv *c) { return c->ic * c->oc >= MANY_WEIGHTS; }
+
+int ank_winograd_supported(const ank_conv *c) {
+    if (c->b != 8 && c->b != 16) return 0;
+    if (c->groups != 1 || c->kh != 3 || c->kw != 3 || c->sh != 1 || c->sw != 1 || c->dh != 1 || c->dw != 1) return 0;
+    if (c->n < 1 || c->ic < c->b || c->oc < c->b || c->ic % c->b || c->oc % c->b) return 0;
+    if (c->ic > MAX_CHANNELS || c->oc > MAX_CHANNELS) return 0;
+    if (c->ph < 0 || c->pw < 0 || c->ph > 2 || c->pw > 2) return 0;
+    if (c->oh != c->ih + 2 * c->ph - 2 || c->ow != c->iw + 2 * c->pw - 2) return 0;
+    return c->oh >= 1 && c->ow >= 1 && c->threads >= 1 && c->n * c->oh * c->ow < INT32_MAX;
+}
+
+// MARK: one pass as its loops see it
+
+typedef struct {
+    const ank_conv *conv;
+    wg_grid in, out;      ///< the grids of the transform's input and output
+    int64_t total;        ///< tiles of the batch
+    int64_t threads;
+    int flipped;          ///< the data's gradient: weights flipped, inputs and outputs exchanged
+    const float *x, *w, *bias, *dy;
+    float *y, *dw, *dbias;
+    float *points;        ///< the transformed weights, or their gradient
+    float *v, *m;         ///< transformed tiles
+    int64_t per_thread;   ///< floats from one thread's v (m, points) to the next one's
+    int64_t chunk;        ///< tiles
+    int pieces, variant, wide_block;
+} wg_job;
+
+static int64_t padded_floats(int64_t count) { return (count + 15) / 16 * 16; }
+static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
+
+/// Tiles of a chunk: multiples of 12 suit every tile of the products.
+static int64_t chunk_tiles(int64_t room, int64_t channels, int64_t total) {
+    int64_t tiles = room / (WG_POINTS * channels) / 12 * 12;
+    if (tiles < 12) tiles = 12;
+    if (tiles > 384) tiles = 384;
+    return smaller(tiles, (total + 11) / 12 * 12);
+}
+
+static wg_job job_of(const ank_conv *c, int flipped) {
+    wg_grid in = {.h = c->ih, .w = c->iw, .ph = c->ph, .pw = c->pw, .blocks = c->ic / c->b};
+    wg_grid out = {.h = c->oh, .w = c->ow, .blocks = c->oc / c->b};
+    if (flipped) {
+        wg_grid swap = in;
+        in = out, out = swap;
+        in.ph = 2 - c->ph, in.pw = 2 - c->pw;
+    }
+    in.rows = out.rows = (out.h + 3) / 4;
+    in.columns = out.columns = (out.w + 3) / 4;
+    wg_job job = {.conv = c, .flipped = flipped, .threads = c->threads};
+    job.total = c->n * out.rows * out.columns;
+    job.chunk = chunk_tiles(is_wide(c) ? SHARED : CHUNK, c->ic + c->oc, job.total);
+    wg_room(&in, job.chunk, 0, in.blocks, c->b);
+    wg_room(&out, job.chunk, 0, out.blocks, c->b);
+    job.in = in, job.out = out;
+    job.variant = ank_variant(), job.wide_block = c->b == 16;
+    return job;
+}
+
+static int64_t points_floats(const ank_conv *c) { return WG_POINTS * padded_floats(c->ic * c->oc); }
+static int64_t pieces_of(const ank_conv *c) { return smaller(c->threads, MAX_PIECES); }
+/// Of a pair of output blocks, whichever side they are on.
+static int64_t pair_floats(const ank_conv *c) {
+    return WG_POINTS * padded_floats((c->ic > c->oc ? c->ic : c->oc) * 2 * c->b);
+}
+enum { PAIR_ROWS = 48 }; ///< tiles of a pair's product at a time
+
+int64_t ank_winograd_scratch(const ank_conv *c) {
+    int64_t most = 0;
+    for (int flipped = 0; flipped < 2; flipped++) {
+        wg_job job = job_of(c, flipped);
+        int64_t v = WG_POINTS * job.in.stride, m = WG_POINTS * job.out.stride, need;
+        if (is_wide(c)) // also what each thread has of a pair: weights, products
+            need = v + m + c->threads * (pair_floats(c) + WG_POINTS * (PAIR_ROWS * 2 * c->b + 16));
+        else
+            need = c->threads * (v + m) + pieces_of(c) * (points_floats(c) + c->oc);
+        if (need > most) most = need;
+    }
+    return most;
+}
+
+/// The transformed weights of output blocks [low, high) of the pass, at [point][block][input][lane].
+static void transform_weights(const wg_job *job, int64_t low, int64_t high, float *u, int64_t u_point) {
+    const ank_conv *c = job->conv;
+    int64_t b = c->b, tap = c->ic * b; // of the weights' order
+    weights_fn *weights = weights_table[job->variant][job->wide_block];
+    for (int64_t o = low; o < high; o++) {
+        if (!job->flipped) {
+            weights(job->w + o * 9 * tap, tap, 0, c->ic, u + (o - low) * c->ic * b, u_point);
+            continue;
+        }
+        // Inputs and outputs exchanged, for a block of each at a time.
+        float together[9 * 16 * 16] __attribute__((aligned(64)));
+        for (int64_t k = 0; k < c->oc / b; k++) {
+            for (int64_t t = 0; t < 9; t++)
+                for (int64_t i = 0; i < b; i += 8)
+                    for (int64_t l = 0; l < b; l += 8)
+                        transpose8(job->w + (k * 9 + t) * tap + (o * b + i) * b + l, b,
+                                   together + (t * b + l) * b + i, b);
+            weights(together, b * b, 1, b, u + ((o - low) * c->oc + k * b) * b, u_point);
+        }
+    }
+}
+
+/// The part's share of the tiles, in whole chunks but for the last.
+static void tile_share(const wg_job *job, int part, int parts, int64_t *low, int64_t *high) {
+    int64_t grain = job->chunk < job->total / parts ? 12 : 1;
+    ank_bounds(job->total, grain, part, parts, low, high);
+}
+
+// MARK: few weights
+
+static void narrow_weights_body(void *context, int part, int parts) {
+    wg_job *job = context;
+    int64_t low, high, inputs = job->in.blocks * job->conv->b;
+    ank_bounds(job->out.blocks, 1, part, parts, &low, &high);
+    transform_weights(job, low, high, job->points + low * inputs * job->conv->b,
+                      padded_floats(job->conv->ic * job->conv->oc));
+}
+
+static void narrow_forward_body(void *context, int part, int parts) {
+    wg_job *job = context;
+    if (parts > job->threads) parts = (int)job->threads;
+    if (part >= parts) return;
+    int64_t low, high;
+    tile_share(job, part, parts, &low, &high);
+    wg_grid in = job->in, out = job->out;
+    float *v = job->v + part * job->per_thread, *m = v + WG_POINTS * in.stride;
+    for (int64_t t = low; t < high; t += job->chunk) {
+        in.first = out.first = t;
+        in.count = out.count = smaller(job->chunk, high - t);
+        input_table[job->variant][job->wide_block](&in, job->x, v);
+        product_table[job->variant][job->wide_block](&in, v, job->points,
+                                                     padded_floats(job->conv->ic * job->conv->oc), &out, m);
+        output_table[job->variant][job->wide_block](&out, m, job->bias, job->y);
+    }
+}
+
+static void narrow_outer_body(void *context, int part, int parts) {
+    wg_job *job = context;
+    int64_t pieces = pieces_of(job->conv);
+    if (parts > pieces) parts = (int)pieces;
+    if (part == 0) job->pieces = parts;
+    if (part >= parts) return;
+    int64_t low, high, floats = points_floats(job->conv);
+    tile_share(job, part, parts, &low, &high);
+    wg_grid in = job->in, out = job->out;
+    float *v = job->v + part * job->per_thread, *m = v + WG_POINTS * in.stride;
+    float *du = job->points + part * (floats + job->conv->oc), *sums = job->dbias ? du + floats : NULL;
+    memset(du, 0, sizeof(float) * (size_t)(floats + job->conv->oc));
+    for (int64_t t = low; t < high; t += job->chunk) {
+        in.first = out.first = t;
+        in.count = out.count = smaller(job->chunk, high - t);
+        input_table[job->variant][job->wide_block](&in, job->x, v);
+        head_table[job->variant][job->wide_block](&out, job->dy, m, sums);
+        outer_table[job->variant][job->wide_block](&in, v, &out, m, du,
+                                                   padded_floats(job->conv->ic * job->conv->oc));
+    }
+}
+
+/// Adds the pieces in their order.
+static void narrow_taps_body(void *context, int part, int parts) {
+    const wg_job *job = context;
+    const ank_conv *c = job->conv;
+    int64_t low, high, piece = points_floats(c) + c->oc;
+    ank_bounds(job->out.blocks, 1, part, parts, &low, &high);
+    for (int64_t o = low; o < high; o++) {
+        taps_table[job->variant][job->wide_block](job->points + o * c->ic * c->b, padded_floats(c->ic * c->oc), piece,
+                                                  job->pieces, c->ic, job->dw + o * 9 * c->ic * c->b, c->ic * c->b, 0);
+        for (int64_t k = o * c->b; job->dbias && k < (o + 1) * c->b; k++) {
+            job->dbias[k] = 0;
+            for (int64_t p = 0; p < job->pieces; p++) job->dbias[k] += job->points[p * piece + points_floats(c) + k];
+        }
+    }
+}
+
+// MARK: many weights
+
+static void wide_input_body(void *context, int part, int parts) {
+    const wg_job *job = context;
+    wg_grid in = job->in;
+    int64_t low, high;
+    ank_bounds(in.count, 1, part, parts, &low, &high);
+    in.first += low, in.count = high - low;
+    input_table[job->variant][job->wide_block](&in, job->x, job->v + low * job->conv->b);
+    if (!job->dy) return;
+    wg_grid out = job->out;
+    out.first += low, out.count = high - low;
+    head_table[job->variant][job->wide_block](&out, job->dy, job->m + low * job->conv->b, NULL);
+}
+
+static void wide_forward_body(void *context, int part, int parts) {
+    const wg_job *job = context;
+    if (parts > job->threads) parts = (int)job->threads;
+    if (part >= parts) return;
+    int64_t b = job->conv->b, low, high, inputs = job->in.blocks * b;
+    ank_bounds(job->out.blocks, 2, part, parts, &low, &high);
+    float *u = job->points + part * job->per_thread, *m = u + pair_floats(job->conv);
+    wg_grid in = job->in, out = job->out;
+    for (int64_t o = low; o < high; o += 2) {
+        wg_room(&out, PAIR_ROWS, o, smaller(o + 2, high), b);
+        int64_t u_point = padded_floats(inputs * 2 * b);
+        transform_weights(job, out.low, out.high, u, u_point);
+        for (int64_t t = 0; t < job->in.count; t += PAIR_ROWS) {
+            out.first = job->in.first + t;
+            in.count = out.count = smaller(PAIR_ROWS, job->in.count - t);
+            product_table[job->variant][job->wide_block](&in, job->v + t * b, u, u_point, &out, m);
+            output_table[job->variant][job->wide_block](&out, m, job->bias, job->y);
+        }
+    }
+}
+
+static void wide_outer_body(void *context, int part, int parts) {
+    const wg_job *job = context;
+    const ank_conv *c = job->conv;
+    if (parts > job->threads) parts = (int)job->threads;
+    if (part >= parts) return;
+    int64_t b = c->b, low, high, u_point = padded_floats(c->ic * 2 * b);
+    ank_bounds(job->out.blocks, 2, part, parts, &low, &high);
+    float *du = job->points + part * job->per_thread;
+    for (int64_t o = low; o < high; o += 2) {
+        wg_grid in = job->in, out = job->out;
+        out.low = o, out.high = smaller(o + 2, high);
+        memset(du, 0, sizeof(float) * (size_t)(WG_POINTS * u_point));
+        outer_table[job->variant][job->wide_block](&in, job->v, &out, job->m + o * out.tiles * b, du, u_point);
+        for (int64_t k = out.low; k < out.high; k++)
+            taps_table[job->variant][job->wide_block](du + (k - o) * c->ic * b, u_point, 0, 1, c->ic,
+                                                      job->dw + k * 9 * c->ic * b, c->ic * b, job->in.first > 0);
+    }
+}
+
+// MARK: the passes
+
+static void forward(const ank_conv *c, int flipped, const float *x, const float *w, const float *bias, float *y,
+                    float *scratch) {
+    wg_job job = job_of(c, flipped);
+    job.x = x, job.w = w, job.bias = bias, job.y = y;
+    int64_t v = WG_POINTS * job.in.stride, m = WG_POINTS * job.out.stride;
+    if (is_wide(c)) {
+        job.v = scratch;
+        job.points = scratch + v;
+        job.per_thread = pair_floats(c) + WG_POINTS * (PAIR_ROWS * 2 * c->b + 16);
+        for (int64_t t = 0; t < job.total; t += job.chunk) {
+            job.in.first = t, job.in.count = smaller(job.chunk, job.total - t);
+            ank_parallel(wide_input_body, &job);
+            ank_parallel(wide_forward_body, &job);
+        }
+        return;
+    }
+    job.points = scratch;
+    job.v = scratch + points_floats(c);
+    job.per_thread = v + m;
+    ank_parallel(narrow_weights_body, &job);
+    ank_parallel(narrow_forward_body, &job);
+}
+
+void ank_winograd_forward(const ank_conv *c, const float *x, const float *w, const float *bias, float *y,
+                          float *scratch) {
+    forward(c, 0, x, w, bias, y, scratch);
+}
+
+void ank_winograd_backward_data(const ank_conv *c, const float *dy, const float *w, float *dx, float *scratch) {
+    forward(c, 1, dy, w, NULL, dx, scratch);
+}
+
+static void bias_body(void *context, int part, int parts) {
+    const wg_job *job = context;
+    int64_t b = job->conv->b, s = job->out.h * job->out.w, low, high;
+    ank_bounds(job->out.blocks, 1, part, parts, &low, &high);
+    for (int64_t k = low; k < high; k++) {
+        float sums[16] = {0};
+        for (int64_t i = 0; i < job->conv->n; i++) {
+            const float *from = job->dy + (i * job->out.blocks + k) * s * b;
+            for (int64_t p = 0; p < s; p++)
+                for (int64_t l = 0; l < b; l++) sums[l] += from[p * b + l];
+        }
+        memcpy(job->dbias + k * b, sums, sizeof(float) * (size_t)b);
+    }
+}
+
+void ank_winograd_backward_weights(const ank_conv *c, const float *x, const float *dy, float *dw, float *dbias,
+                                   float *scratch) {
+    wg_job job = job_of(c, 0);
+    job.x = x, job.dy = dy, job.dw = dw, job.dbias = dbias;
+    int64_t v = WG_POINTS * job.in.stride, m = WG_POINTS * job.out.stride;
+    if (is_wide(c)) {
+        job.v = scratch;
+        job.m = scratch + v;
+        job.points = job.m + m;
+        job.per_thread = pair_floats(c);
+        for (int64_t t = 0; t < job.total; t += job.chunk) {
+            job.in.first = job.out.first = t;
+            job.in.count = job.out.count = smaller(job.chunk, job.total - t);
+            ank_parallel(wide_input_body, &job);
+            ank_parallel(wide_outer_body, &job);
+        }
+        if (dbias) ank_parallel(bias_body, &job);
+        return;
+    }
+    job.points = scratch;
+    job.v = scratch + pieces_of(c) * (points_floats(c) + c->oc);
+    job.per_thread = v + m;
+    ank_parallel(narrow_outer_body, &job);
+    ank_parallel(narrow_taps_body, &job);
+}

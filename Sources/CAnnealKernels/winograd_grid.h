@@ -1,0 +1,41 @@
+// Tiles of 4 x 4 outputs over a batch of images.
+#ifndef ANK_WINOGRAD_GRID_H
+#define ANK_WINOGRAD_GRID_H
+#include <stdint.h>
+
+enum {
+    WG_POINTS = 36,
+    WG_STRIP = 64 ///< columns of a row of tiles that are transformed together
+};
+
+typedef struct {
+    int64_t h, w, ph, pw;      ///< of an image, and the padding of a transform's input
+    int64_t rows, columns;     ///< tiles of an image
+    int64_t blocks;            ///< channel blocks of an image
+    int64_t low, high;         ///< the channel blocks that are worked on; the transform holds only these
+    int64_t first, count;      ///< tiles that are worked on
+    int64_t tiles;             ///< that the transform has room for
+    int64_t stride;            ///< floats from one point's matrix to the next
+} wg_grid;
+
+typedef struct {
+    int64_t image, row, column;
+} wg_place;
+
+/// Where the t-th of the tiles that are worked on lies.
+static inline wg_place wg_tile(const wg_grid *grid, int64_t t) {
+    // 32-bit divisions are much faster.
+    uint32_t at = (uint32_t)(grid->first + t), columns = (uint32_t)grid->columns, all = (uint32_t)grid->rows * columns;
+    uint32_t rest = at % all;
+    return (wg_place){at / all, rest / columns, rest % columns};
+}
+
+/// Room for `tiles` tiles of `blocks` blocks. Points lie a line further apart than they need: else all 36 of a tile would
+/// share few sets of the first cache.
+static inline void wg_room(wg_grid *grid, int64_t tiles, int64_t low, int64_t high, int64_t b) {
+    grid->tiles = tiles;
+    grid->low = low, grid->high = high;
+    grid->stride = tiles * (high - low) * b + 16;
+}
+
+#endif

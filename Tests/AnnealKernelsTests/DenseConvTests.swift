@@ -1,0 +1,144 @@
+import CAnnealKernels
+import Testing
+
+extension KernelTests {
+    /// The kernels for one group: Winograd's and the matrix products, against naive loops.
+    @Suite struct DenseConv {
+        private typealias Forward = (
+            UnsafePointer<ank_conv>?, UnsafePointer<Float>?, UnsafePointer<Float>?, UnsafePointer<Float>?,
+            UnsafeMutablePointer<Float>?, UnsafeMutablePointer<Float>?
+        ) -> Void
+        private typealias Data = (
+            UnsafePointer<ank_conv>?, UnsafePointer<Float>?, UnsafePointer<Float>?, UnsafeMutablePointer<Float>?,
+            UnsafeMutablePointer<Float>?
+        ) -> Void
+        private typealias Weights = (
+            UnsafePointer<ank_conv>?, UnsafePointer<Float>?, UnsafePointer<Float>?, UnsafeMutablePointer<Float>?,
+            UnsafeMutablePointer<Float>?, UnsafeMutablePointer<Float>?
+        ) -> Void
+        private struct Kernels {
+            var name: String
+            var supported: (UnsafePointer<ank_conv>?) -> Int32
+            var scratch: (UnsafePointer<ank_conv>?) -> Int64
+            var forward: Forward
+            var data: Data
+            var weights: Weights
+            /// Relative to the root of the number of products that are summed.
+            var tolerance: Double
+        }
+        // Winograd's transforms multiply rounding errors (Barabasz et al. 2020), by about ten at 4 x 4.
+        private let winograd = Kernels(
+            name: "winograd", supported: ank_winograd_supported, scratch: ank_winograd_scratch,
+            forward: ank_winograd_forward, data: ank_winograd_backward_data, weights: ank_winograd_backward_weights,
+            tolerance: 1e-5)
+        private let dense = Kernels(
+            name: "dense", supported: ank_denseconv_supported, scratch: ank_denseconv_scratch,
+            forward: ank_denseconv_forward, data: ank_denseconv_backward_data, weights: ank_denseconv_backward_weights,
+            tolerance: 1e-6)
+
+        private func check(_ kernels: Kernels, _ shape: ank_conv, _ random: inout Generator) {
+            var c = shape
+            #expect(kernels.supported(&c) == 1, "\(c)")
+            let xs = Shape4(n: Int(c.n), c: Int(c.ic), s: Int(c.ih * c.iw), b: Int(c.b))
+            let ys = Shape4(n: Int(c.n), c: Int(c.oc), s: Int(c.oh * c.ow), b: Int(c.b))
+            let x = random.floats(xs.plain), dy = random.floats(ys.plain), bias = random.floats(ys.c)
+            let w = random.floats(Int(c.oc * c.ic * c.kh * c.kw))
+            let count = Int(ank_conv_weights(&c))
+            var packed = [Float](repeating: .nan, count: count), again = w
+            ank_conv_pack(&c, w, &packed)
+            ank_conv_unpack(&c, packed, &again)
+            #expect(again == w, "\(c)")
+            let right = ConvReference(c, x, w, bias, dy)
+            let bx = xs.blocked(x), bdy = ys.blocked(dy)
+            everyVariant { name in
+                c.threads = Int64(ank_max_threads())
+                let name = "\(kernels.name) \(c) \(name)"
+                func scratch() -> [Float] { [Float](repeating: .nan, count: Int(kernels.scratch(&c))) }
+                var room = scratch()
+                var y = [Float](repeating: .nan, count: ys.elements), dx = [Float](repeating: .nan, count: xs.elements)
+                let taps = Double(c.kh * c.kw)
+                kernels.forward(&c, bx, packed, bias, &y, &room)
+                let unit = kernels.tolerance * (Double(c.ic) * taps).squareRoot()
+                expectClose(ys.plain(y), right.y, unit, scale: 1, "y \(name)")
+                #expect(ys.fillingIsZero(y), "\(name)")
+                kernels.forward(&c, bx, packed, nil, &y, &room)
+                let channels = right.y.indices.map { $0 / ys.s % ys.c }
+                expectClose(
+                    ys.plain(y), zip(right.y, channels).map { $0 - Double(bias[$1]) }, unit, scale: 1, "y \(name)")
+                kernels.data(&c, bdy, packed, &dx, &room)
+                expectClose(
+                    xs.plain(dx), right.dx, kernels.tolerance * (Double(c.oc) * taps).squareRoot(), scale: 1,
+                    "dx \(name)")
+                #expect(xs.fillingIsZero(dx), "\(name)")
+                func weights() -> ([Float], [Float]) {
+                    var room = scratch()
+                    var dw = [Float](repeating: .nan, count: count), db = [Float](repeating: .nan, count: ys.c)
+                    kernels.weights(&c, bx, bdy, &dw, &db, &room)
+                    return (dw, db)
+                }
+                let (dw, db) = weights()
+                var plain = w
+                ank_conv_unpack(&c, dw, &plain)
+                let sums = kernels.tolerance * Double(ys.n * ys.s).squareRoot()
+                expectClose(plain, right.dw, sums, scale: 1, "dw \(name)")
+                expectClose(db, right.db, sums, scale: 1, "db \(name)")
+                // What fills the weights up gets no gradient.
+                var filling = dw
+                ank_conv_pack(&c, plain, &filling)
+                #expect(filling == dw, "\(name)")
+                let (dw2, db2) = weights()
+                #expect(bits(dw) == bits(dw2) && bits(db) == bits(db2), "\(name)")
+            }
+        }
+
+        @Test(arguments: [8, 16]) func winogradTiles(b: Int) {
+            var random = Generator(30)
+            for (h, w) in [(7, 7), (4, 9), (28, 12), (3, 70), (14, 14)] {
+                check(winograd, conv(n: 2, groups: 1, ic: b, oc: 2 * b, b: b, image: (h, w)), &random)
+            }
+            check(winograd, conv(n: 3, groups: 1, ic: 3 * b, oc: b, b: b, image: (9, 6), pad: (0, 2)), &random)
+            check(winograd, conv(n: 1, groups: 1, ic: b, oc: b, b: b, image: (3, 3), pad: (0, 0)), &random)
+        }
+
+        @Test func winogradOfManyChannels() {
+            var random = Generator(31)
+            check(winograd, conv(n: 2, groups: 1, ic: 64, oc: 72, b: 8, image: (7, 6)), &random)
+            check(winograd, conv(n: 1, groups: 1, ic: 80, oc: 48, b: 16, image: (6, 9)), &random)
+        }
+
+        @Test(arguments: [8, 16]) func pointwise(b: Int) {
+            var random = Generator(32)
+            for (side, stride) in [(1, 1), (2, 1), (7, 1), (9, 1), (7, 2), (8, 3)] {
+                check(
+                    dense,
+                    conv(
+                        n: 5, groups: 1, ic: 2 * b, oc: 3 * b, b: b, image: (side, side), kernel: (1, 1),
+                        stride: (stride, stride), pad: (0, 0)), &random)
+            }
+            check(
+                dense, conv(n: 3, groups: 1, ic: 288, oc: 240, b: b, image: (2, 2), kernel: (1, 1), pad: (0, 0)),
+                &random)
+        }
+
+        @Test func anyKernel() {
+            var random = Generator(33)
+            for _ in 0..<30 {
+                func pick(_ range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &random) }
+                check(
+                    dense,
+                    conv(
+                        n: pick(1...5), groups: 1, ic: pick(3...40), oc: pick(3...40), b: pick(0...1) == 0 ? 8 : 16,
+                        image: (pick(8...14), pick(8...14)), kernel: (pick(1...5), pick(1...5)),
+                        stride: (pick(1...3), pick(1...3)), pad: (pick(0...2), pick(0...2)),
+                        dilation: (pick(1...2), pick(1...2))), &random)
+            }
+        }
+
+        @Test func whatIsNotSupported() {
+            var strided = conv(n: 1, groups: 1, ic: 8, b: 8, image: (8, 8), stride: (2, 2))
+            #expect(ank_winograd_supported(&strided) == 0)
+            var groups = conv(n: 1, groups: 2, ic: 8, b: 8, image: (8, 8))
+            #expect(ank_winograd_supported(&groups) == 0 && ank_denseconv_supported(&groups) == 0)
+        }
+    }
+}
