@@ -4,7 +4,7 @@ import PackageDescription
 // Arrows point to what is imported; no cycles:
 //   Core ← Graph ← Networks
 //   Core ← Data (records, images)          Graph ← Engine (oneDNN, kernels) ← Train ← Report
-//   everything ← Anneal (re-exports) ← AnnealCLI
+//   everything ← Anneal (re-exports; Classifier, where Data and Engine meet) ← AnnealCLI
 let package = Package(
     name: "anneal",
     products: [

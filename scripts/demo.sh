@@ -33,7 +33,7 @@ say "3. Fine-tune it to a new head of four classes"
     --model-prefix "$folder/coarse" --run-folder "$folder/fine-tune"
 
 say "4. Score both"
-"$anneal" score --model "$folder/resnet-8" --load-epoch 6 --data-val "$folder/fashion_t10k.rec"
-"$anneal" score --model "$folder/coarse" --load-epoch 1 --data-val "$folder/coarse_t10k.rec"
+"$anneal" score --model "$folder/resnet-8" --load-epoch 6 --data-val "$folder/fashion_t10k.rec" --output "$folder/score"
+"$anneal" score --model "$folder/coarse" --load-epoch 1 --data-val "$folder/coarse_t10k.rec" --output "$folder/score-coarse"
 
 say "Done in $(($(date +%s) - begin)) s. The curves: $folder/train/curves.png"

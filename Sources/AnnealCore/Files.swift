@@ -10,6 +10,15 @@ public enum Files {
         }
     }
 
+    /// Standard input to its end.
+    public static func readStandardInput() throws -> Data {
+        do {
+            return try FileHandle.standardInput.readToEnd() ?? Data()
+        } catch {
+            throw AnnealError("standard input", "cannot be read")
+        }
+    }
+
     /// Writes to a temporary file beside `path`, syncs it to the disk and renames it: a reader sees the old file or
     /// the new one, never a part.
     public static func writeAtomically(_ data: Data, to path: String) throws {
@@ -60,6 +69,11 @@ public enum Files {
     }
 
     public static func exists(_ path: String) -> Bool { FileManager.default.fileExists(atPath: path) }
+
+    public static func isFolder(_ path: String) -> Bool {
+        var info = stat()
+        return stat(path, &info) == 0 && info.st_mode & S_IFMT == S_IFDIR
+    }
 
     private static func writeAll(_ descriptor: Int32, _ bytes: UnsafeRawBufferPointer, _ path: String) throws {
         var rest = bytes[...]

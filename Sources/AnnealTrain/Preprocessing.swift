@@ -1,8 +1,11 @@
 import AnnealCore
 import Foundation
 
-/// How pixels became the network's input: kept beside a checkpoint as `PREFIX-preprocessing.json`, so that scoring does
-/// what training did.
+/// How pixels became the network's input, and what its outputs are called: kept beside a checkpoint as
+/// `PREFIX-preprocessing.json`, so that scoring and predicting do what training's validation did.
+///
+/// An image is decoded (to `colorOrder`), resized if `resize` says so, enlarged if it is still smaller than the shape,
+/// and its middle is cropped to the shape; then (pixel - mean) / std.
 public struct Preprocessing: Codable, Sendable, Equatable {
     /// Channels, height, width.
     public var imageShape: [Int]
@@ -10,11 +13,22 @@ public struct Preprocessing: Codable, Sendable, Equatable {
     public var mean: [Float]
     /// What each channel is divided by after that.
     public var std: [Float]
+    /// The order of three or four channels: always `RGB`, as MXNet's iterator delivers them; nil for gray images.
+    public private(set) var colorOrder: String?
+    /// The length in pixels that the shorter side gets before the crop (MXNet's `resize`); nil: images keep their size.
+    public var resize: Int?
+    /// The names of the classes, by label.
+    public var classNames: [String]?
 
-    public init(imageShape: [Int], mean: [Float], std: [Float]) {
+    public init(
+        imageShape: [Int], mean: [Float], std: [Float], resize: Int? = nil, classNames: [String]? = nil
+    ) {
         self.imageShape = imageShape
         self.mean = mean
         self.std = std
+        self.resize = resize
+        self.classNames = classNames
+        colorOrder = imageShape.first == 1 ? nil : "RGB"
     }
 
     public static func path(_ prefix: String) -> String { "\(prefix)-preprocessing.json" }
@@ -33,7 +47,9 @@ public struct Preprocessing: Codable, Sendable, Equatable {
         guard Files.exists(path) else { return nil }
         guard let found = try? JSONDecoder().decode(Preprocessing.self, from: Files.read(path)),
             found.imageShape.count == 3,
-            found.imageShape.allSatisfy({ $0 > 0 }), found.mean.count == found.std.count
+            found.imageShape.allSatisfy({ $0 > 0 }), found.mean.count == found.imageShape[0],
+            found.std.count == found.imageShape[0],
+            found.colorOrder ?? "RGB" == "RGB"
         else {
             throw AnnealError(
                 path, "is not a record of preprocessing", mend: "delete it and give --image-shape and --rgb-mean")

@@ -33,7 +33,7 @@ struct Tool {
         return found.path
     }
 
-    func start(_ arguments: [String]) throws -> (process: Process, output: Pipe, errors: Pipe) {
+    func start(_ arguments: [String], input: Data? = nil) throws -> (process: Process, output: Pipe, errors: Pipe) {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: try Tool.executable())
         process.arguments = arguments
@@ -41,13 +41,15 @@ struct Tool {
         let output = Pipe(), errors = Pipe()
         process.standardOutput = output
         process.standardError = errors
-        process.standardInput = FileHandle.nullDevice
+        let file = path("standard-input")
+        if let input { try input.write(to: URL(fileURLWithPath: file)) }
+        process.standardInput = input == nil ? FileHandle.nullDevice : FileHandle(forReadingAtPath: file)
         try process.run()
         return (process, output, errors)
     }
 
-    func run(_ arguments: [String]) throws -> Result {
-        let (process, output, errors) = try start(arguments)
+    func run(_ arguments: [String], input: Data? = nil) throws -> Result {
+        let (process, output, errors) = try start(arguments, input: input)
         // Small outputs: neither pipe fills up before the other is read.
         let out = output.fileHandleForReading.readDataToEndOfFile(),
             err = errors.fileHandleForReading.readDataToEndOfFile()
@@ -61,16 +63,28 @@ struct Tool {
     func writeRecords(_ name: String, count: Int, labels: Int = 3) throws {
         let writer = try RecordWriter(path("\(name).rec"), index: path("\(name).idx"))
         for index in 0..<count {
-            var random = Random(seed: 7, purpose: .test, index: index)
-            let label = index % labels
-            let pixels = (0..<144).map { place in
-                UInt8(random.below(120) + (place / 12 / 4 == label % 3 ? 120 : 0))
-            }
-            let image = Image(width: 12, height: 12, channels: 1, pixels: pixels)
             try writer.write(
-                IRHeader(label: Float(label), id: UInt64(index)).packed(try image.encoded(as: .png(level: 6))))
+                IRHeader(label: Float(index % labels), id: UInt64(index)).packed(try png(index, labels: labels)))
         }
         try writer.finish()
+    }
+
+    /// The same images as files in a sub-folder for each class; some classes may be left out.
+    func writeFolder(_ name: String, count: Int, classes: [String], without: Set<String> = []) throws {
+        for index in 0..<count {
+            let folder = "\(path(name))/\(classes[index % classes.count])"
+            guard !without.contains(Files.name(of: folder)) else { continue }
+            try Files.makeFolder(folder)
+            try Files.writeAtomically(
+                Data(try png(index, labels: classes.count)), to: "\(folder)/\(String(format: "%04d", index)).png")
+        }
+    }
+
+    private func png(_ index: Int, labels: Int) throws -> [UInt8] {
+        var random = Random(seed: 7, purpose: .test, index: index)
+        let bright = index % labels % 3
+        let pixels = (0..<144).map { place in UInt8(random.below(120) + (place / 12 / 4 == bright ? 120 : 0)) }
+        return try Image(width: 12, height: 12, channels: 1, pixels: pixels).encoded(as: .png(level: 6))
     }
 
     /// Flags of a small training run.

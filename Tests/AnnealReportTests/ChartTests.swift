@@ -103,7 +103,7 @@ struct ChartTests {
 }
 
 /// A PNG as libpng reads it back, through Cairo.
-private struct DecodedPNG {
+struct DecodedPNG {
     var width: Int
     var height: Int
     /// Pixels that are not white.

@@ -31,13 +31,14 @@ struct FineTuneCommand: MXNetScript {
 
     func run() throws {
         try training.check(command: "fine-tune")
-        guard let classes = training.numClasses else {
-            throw UsageError("--num-classes", "is missing", mend: "give the number of classes of the new data")
-        }
         let imageShape = try parseImageShape(training.imageShape ?? "3,224,224")
         let epoch = training.loadEpoch ?? 0
         let trained = try Checkpoint.load(prefix: pretrainedModel, epoch: epoch)
         let place = Checkpoint.parametersPath(pretrainedModel, epoch)
+        let images = try data.training()
+        guard let classes = try training.classes(named: images.classNames) else {
+            throw UsageError("--num-classes", "is missing", mend: "give the number of classes of the new data")
+        }
         let layer = try layerBeforeFullc ?? standardLayer(trained.symbol)
         let symbol = try flagErrors { try trained.symbol.withNewHead(numClasses: classes, layerBeforeFullc: layer) }
         let taken = try FineTune.parametersTakenOver(
@@ -55,7 +56,8 @@ struct FineTuneCommand: MXNetScript {
         try TrainingRun(
             command: "fine-tune", network: name, symbol: symbol,
             initializer: try flagErrors { try Initializers.fit(training.initializer, network: nil) }, start: start,
-            startPlace: place, classes: classes, imageShape: imageShape, learningRate: training.lr ?? 0.01,
+            startPlace: place, images: images, classes: classes, imageShape: imageShape,
+            learningRate: training.lr ?? 0.01,
             stepEpochs: training.lrStepEpochs ?? "20", momentum: training.mom ?? 0, weightDecay: training.wd ?? 0,
             endEpoch: training.numEpochs ?? 30, defaults: .init()
         ).run(training, data)

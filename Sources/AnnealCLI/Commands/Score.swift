@@ -5,73 +5,76 @@ import Foundation
 /// MXNet's score.py.
 struct Score: MXNetScript {
     static let configuration = CommandConfiguration(
-        abstract: "Score a trained network on records.",
+        abstract: "Score a trained network on records or a folder of images, class by class.",
         discussion: """
-            Accuracy, top-5 accuracy and cross-entropy over every image exactly once. Image shape, mean and std are those of \
-            the checkpoint's own record (PREFIX-preprocessing.json); flags override them. A checkpoint of MXNet's has no such \
-            record: then the flags' defaults are those of MXNet's score.py, mean 0 and 3,224,224.
+            Accuracy, top-k accuracy and cross-entropy over every image exactly once; recall, precision and F1 of each class. \
+            The confusion matrix (CSV, SVG, PNG) and the classes' numbers go to the output folder.
+
+            Images are prepared as the checkpoint's own record (PREFIX-preprocessing.json) says; flags override it. A \
+            checkpoint of MXNet's has no such record: it needs --image-shape, --rgb-mean and, if it was trained with one, \
+            --rgb-std. Sub-folders of a folder are matched to the model's classes by name.
             """)
 
-    @Option(help: ArgumentHelp("The model: PREFIX-symbol.json and PREFIX-NNNN.params.", valueName: "PREFIX"))
-    var model: String
-    @Option(help: ArgumentHelp("Which of its checkpoints.", valueName: "N"))
-    var loadEpoch: Int = 0
+    @OptionGroup var model: ModelOptions
+    @OptionGroup(title: "Data") var validation: ValidationOptions
     @Option(help: ArgumentHelp("Images at a time.", valueName: "N"))
     var batchSize: Int = 64
-    @Option(help: ArgumentHelp("Shape of the network's input.", valueName: "C,H,W"))
-    var imageShape: String?
-    @Option(help: ArgumentHelp("There is no GPU engine in this build: leave it out.", valueName: "IDS"))
-    var gpus: String?
-    @OptionGroup(title: "Data")
-    var data: DataOptions
+    @Option(
+        name: .customLong("top-k"),
+        help: ArgumentHelp(
+            "Also show the top-k accuracy; 0 does not (default: 5 of more than 5 classes).", valueName: "K"))
+    var topK: Int?
+    @Option(help: ArgumentHelp("Where the report goes (default: runs/DATE-score).", valueName: "FOLDER"))
+    var output: String?
 
     func run() throws {
-        if let gpus, !gpus.isEmpty {
+        guard let dataPath = validation.path else {
             throw UsageError(
-                "--gpus \(gpus)", "there is no GPU engine in this build",
-                mend: "run the same command without --gpus: it uses all \(Parallel.threads) CPU cores")
+                "--data-val", "is missing", mend: "give the data to score: a .rec file, or a folder of classes")
         }
-        guard batchSize > 0 else { throw UsageError("--batch-size", "is \(batchSize)", mend: "it must be at least 1") }
-        guard data.validationPath != nil else {
-            throw UsageError("--data-val", "is missing", mend: "give the records to score, a .rec file")
-        }
-        let checkpoint = try Checkpoint.load(prefix: model, epoch: loadEpoch)
-        let stored = try Preprocessing.load(prefix: model)
-        if stored == nil, data.rgbMean == nil {
-            FileHandle.standardError.write(
-                Data(
-                    "anneal: note: \(Preprocessing.path(model)) is not there: mean 0, std 1 as in MXNet's score.py; give --rgb-mean and --rgb-std as in training\n"
-                        .utf8))
-        }
-        let shape = try imageShape.map(parseImageShape) ?? stored?.imageShape ?? [3, 224, 224]
-        var preprocessing = try data.preprocessing(imageShape: shape, .init(mean: stored?.mean ?? [0, 0, 0]))
-        if data.rgbStd == nil, let std = stored?.std, std.count == shape[0] { preprocessing.std = std }
-        guard preprocessing.mean.count == shape[0] else {
-            throw UsageError(
-                "--image-shape", "has \(shape[0]) channels, the model's mean \(preprocessing.mean.count)",
-                mend: "give --rgb-mean too")
-        }
+        let loaded = try model.load()
+        var metrics = CompositeMetric(try self.metrics(classes: loaded.classes))
+        let source = try validation.loader(
+            dataPath, loaded.preprocessing, batchSize: batchSize, classes: loaded.classes, model.images)
+        let shape = Shape(loaded.preprocessing.imageShape)
+        let scorer = try Scorer(loaded.checkpoint.symbol, dataShape: shape, batchSize: batchSize)
+        try loaded.checkpoint.restore(scorer.parameters, place: model.parametersPath)
+        let folder = try RunFolder.open(
+            output ?? RunFolder.defaultPath(command: "score"), occupied: output == nil ? .number : .resume)
 
-        let scorer = try Scorer(checkpoint.symbol, dataShape: Shape(shape), batchSize: batchSize)
-        try checkpoint.restore(scorer.parameters, place: Checkpoint.parametersPath(model, loadEpoch))
-        guard let classes = try checkpoint.symbol.inferShapes(["data": Shape([batchSize] + shape)]).outputs.first?[-1],
-            let source = try data.validationLoader(preprocessing, batchSize: batchSize, numClasses: classes)
-        else { throw AnnealError(Checkpoint.symbolPath(model), "has no output") }
-        var metrics: [any Metric] = [Accuracy()]
-        if classes > 5 { metrics.append(TopKAccuracy(k: 5)) }
-        metrics.append(CrossEntropy())
+        var matrix = ConfusionMatrix(classes: loaded.classes)
         let progress = ProgressLine("Scoring", total: source.count, unit: "images")
-        let begin = ContinuousClock().now
-        let size = batchSize, count = source.count
-        let results = try scorer.score(source, metrics: CompositeMetric(metrics)) {
-            progress.update(done: min($0 * size, count))
+        let begin = Clocks.monotonic()
+        try scorer.run(source) { batch in
+            try metrics.update(batch)
+            try matrix.update(batch)
+            progress.advance(by: batch.rows)
         }
-        let elapsed = ContinuousClock().now - begin
-        let seconds = Double(elapsed.components.seconds) + Double(elapsed.components.attoseconds) * 1e-18
+        let seconds = Clocks.monotonic() - begin
         progress.finish()
-        for result in results { print("\(result.name) = \(String(format: "%.6f", result.value))") }
-        let scored = count - source.badRecords.count
-        print("\(scored) images, \(String(format: "%.1f", Double(scored) / seconds)) images/s")
-        for bad in source.badRecords { print("skipped record \(bad.number): \(bad.reason)") }
+
+        let images = source.count - source.badRecords.count
+        for result in metrics.results { print("\(result.name) = \(String(format: "%.6f", result.value))") }
+        print("\(images) images, \(String(format: "%.1f", Double(images) / seconds)) images/s")
+        for bad in source.badRecords { print("skipped \(bad.reason)") }
+        let report = EvaluationReport(
+            title: "\(Files.name(of: model.prefix)), epoch \(model.loadEpoch), on \(Files.name(of: dataPath))",
+            classNames: loaded.classNames, matrix: matrix, metrics: metrics.results)
+        for line in report.table() { print(line) }
+        try report.write(
+            to: folder,
+            run: ScoredRun(
+                model: model.parametersPath, data: dataPath, images: images, skipped: source.badRecords.count,
+                preprocessing: loaded.preprocessing, commandLine: CommandLine.arguments,
+                version: AnnealTool.configuration.version))
+        print("Report: \(folder.path) (confusion.png, confusion.csv, classes.csv, score.json)")
+    }
+
+    private func metrics(classes: Int) throws -> [any Metric] {
+        let k = topK ?? (classes > 5 ? 5 : 0)
+        guard k == 0 || (2...max(2, classes)).contains(k) else {
+            throw UsageError("--top-k", "is \(k)", mend: "it must be 2 to the number of classes, \(classes), or 0")
+        }
+        return [Accuracy()] + (k > 0 ? [TopKAccuracy(k: k)] : []) + [CrossEntropy()]
     }
 }

@@ -30,13 +30,19 @@ struct Train: MXNetScript {
     func run() throws {
         try training.check(command: "train")
         let imageShape = try parseImageShape(training.imageShape ?? "3,28,28")
-        let classes = training.numClasses ?? 10
-        guard classes > 0 else { throw UsageError("--num-classes", "is \(classes)", mend: "it must be at least 1") }
         if training.loadEpoch != nil, training.modelPrefix == nil, training.runFolder == nil {
             throw UsageError(
                 "--load-epoch", "wants to know of which model",
                 mend: "give --model-prefix, or --run-folder of the earlier run")
         }
+        var earlier: [String]?
+        if let epoch = training.loadEpoch, let prefix = training.ownPrefix {
+            try Checkpoint.checkExists(prefix: prefix, epoch: epoch)
+            earlier = try Preprocessing.load(prefix: prefix)?.classNames
+        }
+        let images = try data.training(earlier: earlier)
+        let classes = try training.classes(named: images.classNames) ?? 10
+        guard classes > 0 else { throw UsageError("--num-classes", "is \(classes)", mend: "it must be at least 1") }
         let isFile = network.hasSuffix(".json")
         let depth = numLayers ?? (["resnet", "resnext"].contains(network) ? 110 : nil)
         let symbol =
@@ -49,7 +55,7 @@ struct Train: MXNetScript {
         try TrainingRun(
             command: "train", network: isFile ? network : depth.map { "\(network)-\($0)" } ?? network, symbol: symbol,
             initializer: try flagErrors { try Initializers.fit(training.initializer, network: network) },
-            resumeEpoch: training.loadEpoch, classes: classes, imageShape: imageShape,
+            resumeEpoch: training.loadEpoch, images: images, classes: classes, imageShape: imageShape,
             learningRate: training.lr ?? 0.05, stepEpochs: training.lrStepEpochs ?? "200,250",
             momentum: training.mom ?? 0.9, weightDecay: training.wd ?? 1e-4, endEpoch: training.numEpochs ?? 300,
             defaults: .init(padSize: 4)

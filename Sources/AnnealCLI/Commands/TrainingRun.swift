@@ -15,6 +15,8 @@ struct TrainingRun {
     var startPlace = ""
     /// Go on from this checkpoint of the model prefix.
     var resumeEpoch: Int?
+    /// What --data-train names.
+    var images: ImageData
     var classes: Int
     var imageShape: [Int]
     var learningRate: Double
@@ -26,7 +28,6 @@ struct TrainingRun {
 
     func run(_ options: TrainingOptions, _ data: DataOptions) throws {
         let firstEpoch = resumeEpoch ?? 0
-        if let prefix = resumePrefix(options) { try Checkpoint.checkExists(prefix: prefix, epoch: firstEpoch) }
         guard endEpoch > firstEpoch else {
             throw UsageError(
                 "--num-epochs \(endEpoch)", "is not above the first epoch, \(firstEpoch)",
@@ -36,10 +37,14 @@ struct TrainingRun {
         let seed = options.seed ?? savedSeed ?? 0
 
         // Everything is opened and planned before the run folder is made: a wrong flag leaves nothing behind.
-        let preprocessing = try data.preprocessing(imageShape: imageShape, defaults)
+        let preprocessing = try data.preprocessing(
+            imageShape: imageShape, classNames: images.classNames, defaults)
         let training = try data.trainingLoader(
-            preprocessing, batchSize: options.batchSize, numClasses: classes, seed: seed, defaults)
-        let validation = try data.validationLoader(preprocessing, batchSize: options.batchSize, numClasses: classes)
+            images, preprocessing, batchSize: options.batchSize, classes: classes, seed: seed, defaults)
+        let validation = try data.validation.path.map {
+            try data.validation.loader(
+                $0, preprocessing, batchSize: options.batchSize, classes: classes, data.images)
+        }
         let metrics = try options.metrics(classes: classes)
 
         let hasState = savedSeed != nil
@@ -105,7 +110,7 @@ struct TrainingRun {
                 keepsLatestOnly: options.modelPrefix == nil, observers: observers,
                 shouldStop: interrupt.check))
         for bad in training.badRecords + (validation?.badRecords ?? []) {
-            for observer in observers { try observer.receive(.warning("skipped record \(bad.number): \(bad.reason)")) }
+            for observer in observers { try observer.receive(.warning("skipped \(bad.reason)")) }
         }
         if interrupt.check() {
             throw Interrupted(mend: resumeLine(prefix, folder))
@@ -114,8 +119,7 @@ struct TrainingRun {
     }
 
     private func resumePrefix(_ options: TrainingOptions) -> String? {
-        guard resumeEpoch != nil else { return nil }
-        return options.modelPrefix ?? options.runFolder.map { $0 + "/model" }
+        resumeEpoch == nil ? nil : options.ownPrefix
     }
 
     private func resumeLine(_ prefix: String, _ folder: RunFolder) -> String {
@@ -150,7 +154,7 @@ struct TrainingRun {
         let arguments: [String: JSONValue] = [
             "network": .string(network), "num-classes": .number(Double(classes)),
             "image-shape": .string(imageShape.map(String.init).joined(separator: ",")),
-            "data-train": text(data.trainingPath), "data-val": text(data.validationPath),
+            "data-train": text(data.trainingPath), "data-val": text(data.validation.path),
             "batch-size": .number(Double(options.batchSize)), "num-epochs": .number(Double(endEpoch)),
             "optimizer": .string(options.optimizer), "lr": .number(learningRate),
             "lr-factor": .number(options.lrFactor),
@@ -158,7 +162,9 @@ struct TrainingRun {
             "pad-size": .number(Double(data.padSize ?? defaults.padSize)),
             "fill-value": .number(Double(data.fillValue)),
             "random-crop": .number(Double(data.randomCrop)), "random-mirror": .number(Double(data.randomMirror)),
-            "rgb-mean": text(data.rgbMean), "rgb-std": text(data.rgbStd), "seed": .number(Double(seed)),
+            "rgb-mean": text(data.images.rgbMean), "rgb-std": text(data.images.rgbStd),
+            "resize": data.images.resize.map { .number(Double($0)) } ?? .null,
+            "class-names": text(data.images.classNames), "seed": .number(Double(seed)),
             "model-prefix": text(options.modelPrefix), "load-epoch": resumeEpoch.map { .number(Double($0)) } ?? .null,
             "initializer": .string(options.initializer), "save-period": .number(Double(options.savePeriod)),
         ]

@@ -4,24 +4,21 @@ import Foundation
 
 /// The data flags of MXNet's scripts.
 struct DataOptions: ParsableArguments {
-    @Option(name: .customLong("data-train"), help: ArgumentHelp("Training records.", valueName: "FILE.rec"))
+    @Option(
+        name: .customLong("data-train"),
+        help: ArgumentHelp(
+            "Training records, or a folder with a sub-folder for each class.", valueName: "FILE.rec|FOLDER"))
     var trainingPath: String?
     @Option(
         name: .customLong("data-train-idx"),
-        help: ArgumentHelp("Their index; without it the file is scanned.", valueName: "FILE.idx"))
+        help: ArgumentHelp("The records' index; without it the file is scanned.", valueName: "FILE.idx"))
     var trainingIndex: String?
-    @Option(name: .customLong("data-val"), help: ArgumentHelp("Validation records.", valueName: "FILE.rec"))
-    var validationPath: String?
-    @Option(name: .customLong("data-val-idx"), help: ArgumentHelp("Their index.", valueName: "FILE.idx"))
-    var validationIndex: String?
+    @OptionGroup var validation: ValidationOptions
     @Option(
         help: ArgumentHelp(
-            "Training images, for the steps of the learning rate (default: what the records hold).", valueName: "N"))
+            "Training images, for the steps of the learning rate (default: what the data holds).", valueName: "N"))
     var numExamples: Int?
-    @Option(help: ArgumentHelp("Mean that is subtracted from each channel.", valueName: "R,G,B"))
-    var rgbMean: String?
-    @Option(help: ArgumentHelp("What each channel is divided by.", valueName: "R,G,B"))
-    var rgbStd: String?
+    @OptionGroup var images: ImageOptions
     @Option(help: ArgumentHelp("Border added to each side before cropping.", valueName: "PIXELS"))
     var padSize: Int?
     @Option(help: ArgumentHelp("Colour of the border, 0 to 255.", valueName: "VALUE"))
@@ -30,10 +27,6 @@ struct DataOptions: ParsableArguments {
     var randomCrop: Int = 0
     @Option(help: ArgumentHelp("Mirror half of the images, chosen at random.", valueName: "0|1"))
     var randomMirror: Int = 0
-    @Option(help: ArgumentHelp("Threads that decode images.", valueName: "N"))
-    var dataNthreads: Int = 4
-    @Option(help: ArgumentHelp("What to do with an image that cannot be decoded: abort or skip.", valueName: "POLICY"))
-    var onBadRecord: String = "abort"
 
     /// The script's own values where the flags do not say otherwise.
     struct Defaults {
@@ -41,75 +34,42 @@ struct DataOptions: ParsableArguments {
         var mean: [Float] = [123.68, 116.779, 103.939]
     }
 
-    func preprocessing(imageShape: [Int], _ defaults: Defaults) throws -> Preprocessing {
+    func preprocessing(imageShape: [Int], classNames: [String]?, _ defaults: Defaults) throws -> Preprocessing {
         let channels = imageShape[0]
-        func numbers(_ flag: String, _ text: String?, _ fallback: [Float]) throws -> [Float] {
-            guard let text else { return Array(fallback.prefix(channels)) }
-            let values = text.split(separator: ",").compactMap { Float($0.trimmingCharacters(in: .whitespaces)) }
-            guard values.count == text.split(separator: ",").count, values.count == 1 || values.count >= channels else {
-                throw UsageError(
-                    "\(flag) \(text)", "is not \(channels) numbers", mend: "write them as 123.68,116.779,103.939")
-            }
-            return values.count == 1 ? Array(repeating: values[0], count: channels) : Array(values.prefix(channels))
+        // The scripts know three channels; a fourth is left as it is.
+        let mean = (defaults.mean + [0]).prefix(channels)
+        return try images.preprocessing(
+            over: Preprocessing(
+                imageShape: imageShape, mean: Array(mean), std: Array(repeating: 1, count: channels),
+                classNames: classNames))
+    }
+
+    /// What --data-train names, and the names of its classes: those of --class-names, else those of `earlier` (of the
+    /// run that goes on), else a folder's own.
+    func training(earlier: [String]? = nil) throws -> ImageData {
+        guard let path = trainingPath else {
+            throw UsageError(
+                "--data-train", "is missing", mend: "give the training records, a .rec file, or a folder of classes")
         }
-        let std = try numbers("--rgb-std", rgbStd, [1, 1, 1])
-        guard std.allSatisfy({ $0 != 0 }) else {
-            throw UsageError("--rgb-std", "has a zero", mend: "give positive numbers")
-        }
-        return Preprocessing(imageShape: imageShape, mean: try numbers("--rgb-mean", rgbMean, defaults.mean), std: std)
+        let names = try images.readClassNames() ?? earlier
+        return try ImageData(path, index: trainingIndex, flag: "--data-train", classNames: names)
     }
 
     func trainingLoader(
-        _ preprocessing: Preprocessing, batchSize: Int, numClasses: Int, seed: UInt64, _ defaults: Defaults
+        _ data: ImageData, _ preprocessing: Preprocessing, batchSize: Int, classes: Int, seed: UInt64,
+        _ defaults: Defaults
     ) throws -> BatchLoader {
-        guard let path = trainingPath else {
-            throw UsageError("--data-train", "is missing", mend: "give the training records, a .rec file")
+        var options = try validation.loaderOptions(preprocessing, batchSize: batchSize, classes: classes, images)
+        options.augmentation.pad = padSize ?? defaults.padSize
+        options.augmentation.fillValue = try fill()
+        options.augmentation.randomCrop = try flag("--random-crop", randomCrop)
+        options.augmentation.randomMirror = try flag("--random-mirror", randomMirror)
+        guard options.augmentation.pad >= 0 else {
+            throw UsageError("--pad-size", "is \(options.augmentation.pad)", mend: "it must not be negative")
         }
-        var augmentation = Augmentation()
-        augmentation.pad = padSize ?? defaults.padSize
-        augmentation.fillValue = try fill()
-        augmentation.randomCrop = try flag("--random-crop", randomCrop)
-        augmentation.randomMirror = try flag("--random-mirror", randomMirror)
-        guard augmentation.pad >= 0 else {
-            throw UsageError("--pad-size", "is \(augmentation.pad)", mend: "it must not be negative")
-        }
-        var options = try loaderOptions(preprocessing, batchSize: batchSize, numClasses: numClasses)
-        options.augmentation = augmentation
         options.shuffle = true
         options.seed = seed
-        return try BatchLoader(try records(path, trainingIndex, "--data-train"), options: options)
-    }
-
-    func validationLoader(_ preprocessing: Preprocessing, batchSize: Int, numClasses: Int?) throws -> BatchLoader? {
-        guard let path = validationPath else { return nil }
-        let options = try loaderOptions(preprocessing, batchSize: batchSize, numClasses: numClasses)
-        return try BatchLoader(try records(path, validationIndex, "--data-val"), options: options)
-    }
-
-    private func loaderOptions(_ preprocessing: Preprocessing, batchSize: Int, numClasses: Int?) throws -> LoaderOptions
-    {
-        guard let policy = BadRecordPolicy(rawValue: onBadRecord) else {
-            throw UsageError("--on-bad-record \(onBadRecord)", "is not known", mend: "it is abort or skip")
-        }
-        guard dataNthreads > 0 else {
-            throw UsageError("--data-nthreads", "is \(dataNthreads)", mend: "it must be at least 1")
-        }
-        guard batchSize > 0 else { throw UsageError("--batch-size", "is \(batchSize)", mend: "it must be at least 1") }
-        var options = LoaderOptions(dataShape: Shape(preprocessing.imageShape), batchSize: batchSize)
-        options.normalization = Normalization(mean: preprocessing.mean, std: preprocessing.std)
-        options.threads = dataNthreads
-        options.onBadRecord = policy
-        options.numClasses = numClasses
-        return options
-    }
-
-    private func records(_ path: String, _ index: String?, _ flag: String) throws -> RecordFile {
-        var isFolder: ObjCBool = false
-        if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue {
-            throw AnnealError(
-                "\(flag) \(path)", "is a folder", mend: "name a .rec file; folders of images are yet to come")
-        }
-        return try RecordFile(path, index: index)
+        return try BatchLoader(data.source, options: options)
     }
 
     private func fill() throws -> UInt8 {

@@ -4,7 +4,7 @@ import Foundation
 
 /// The training flags of MXNet's scripts.
 struct TrainingOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("Classes of the network's head.", valueName: "N"))
+    @Option(help: ArgumentHelp("Classes of the network's head (default: as many as have names).", valueName: "N"))
     var numClasses: Int?
     @Option(help: ArgumentHelp("Shape of the network's input.", valueName: "C,H,W"))
     var imageShape: String?
@@ -99,6 +99,19 @@ struct TrainingOptions: ParsableArguments {
             Parallel.setThreads(threads)
         }
     }
+
+    /// --num-classes, or as many as there are names; nil when neither is given.
+    func classes(named names: [String]?) throws -> Int? {
+        guard let names else { return numClasses }
+        guard numClasses ?? names.count == names.count else {
+            throw UsageError(
+                "--num-classes \(numClasses ?? 0)", "there are names for \(names.count) classes", mend: "leave it out")
+        }
+        return names.count
+    }
+
+    /// Where the model is saved and gone on from; nil: in a new run folder.
+    var ownPrefix: String? { modelPrefix ?? runFolder.map { Files.path($0, "model") } }
 
     func metrics(classes: Int) throws -> CompositeMetric {
         var metrics: [any Metric] = [Accuracy()]

@@ -1,6 +1,6 @@
 import AnnealCore
 
-/// Batches from a record file: decoded, augmented and shuffled ahead by threads, normalised into the consumer's slot.
+/// Batches from a record file or image files: decoded, augmented and shuffled ahead by threads, normalised into the consumer's slot.
 ///
 /// The same settings and seed give the same batches for any number of threads. A loader belongs to one thread at a
 /// time; its own threads end with it.
@@ -9,10 +9,10 @@ public final class BatchLoader: BatchSource {
     public var batchSize: Int { options.batchSize }
     public var dataShape: Shape { options.dataShape }
     public var labelWidth: Int { options.labelWidth }
-    /// Records of this loader's part; with `onBadRecord` `.skip` the bad ones among them are not delivered.
+    /// Samples of this loader's part; with `onBadRecord` `.skip` the bad ones among them are not delivered.
     public let count: Int
 
-    private let file: RecordFile
+    private let source: any SampleSource
     private let samples: Range<Int>
     private let core: LoaderCore
     private var running = false
@@ -26,27 +26,27 @@ public final class BatchLoader: BatchSource {
     private var toDrop = 0
     private var ended = true
 
-    /// - Throws: `AnnealError` for settings that make no sense, and for a part without records.
-    public init(_ file: RecordFile, options: LoaderOptions) throws {
+    /// - Throws: `AnnealError` for settings that make no sense, and for a part without samples.
+    public init(_ source: some SampleSource, options: LoaderOptions) throws {
         try options.check()
-        let share = (file.count + options.numParts - 1) / options.numParts
-        let low = min(file.count, share * options.partIndex)
-        samples = low..<min(file.count, low + share)
+        let share = (source.count + options.numParts - 1) / options.numParts
+        let low = min(source.count, share * options.partIndex)
+        samples = low..<min(source.count, low + share)
         guard !samples.isEmpty else {
             throw AnnealError(
-                file.path, "part \(options.partIndex) of \(options.numParts) has no records, the file has \(file.count)"
-            )
+                source.path,
+                "part \(options.partIndex) of \(options.numParts) has no records, the file has \(source.count)")
         }
-        self.file = file
+        self.source = source
         self.options = options
         count = samples.count
-        core = LoaderCore(file: file, options: options)
+        core = LoaderCore(source: source, options: options)
         order = EpochOrder(samples: samples, epoch: 0, options: options)
     }
 
     deinit { core.stop() }
 
-    /// The records that could not be used so far, each once, by number.
+    /// The records or files that could not be used so far, each once, by number.
     public var badRecords: [BadRecord] { core.badRecords }
 
     /// As `BatchSource.start`. Batches made ahead for another place are dropped.
@@ -123,8 +123,8 @@ public final class BatchLoader: BatchSource {
         ended = true
         if options.onBadRecord == .skip && good == 0 {
             throw AnnealError(
-                file.path,
-                "none of its \(count) records can be used; the first: \(badRecords.first.map { "\($0.reason)" } ?? "")")
+                source.path,
+                "none of its \(count) images can be used; the first: \(badRecords.first.map { "\($0.reason)" } ?? "")")
         }
         return 0
     }

@@ -14,7 +14,7 @@ struct EpochOrder: Sendable {
     /// The permutations of this epoch and, when it rolls over, of the next; empty without shuffling.
     private let permutations: [[Int32]]
 
-    /// - Parameter samples: the numbers of the part's records in the file.
+    /// - Parameter samples: the numbers of the part's samples in the source.
     init(samples: Range<Int>, epoch: Int, options: LoaderOptions) {
         count = samples.count
         first = samples.lowerBound
@@ -31,8 +31,8 @@ struct EpochOrder: Sendable {
             } : []
     }
 
-    /// The record's number in the file, and the epoch whose augmentations it gets.
-    subscript(position: Int) -> (record: Int, epoch: Int) {
+    /// The sample's number in the source, and the epoch whose augmentations it gets.
+    subscript(position: Int) -> (number: Int, epoch: Int) {
         let index = position % count
         let lap = rolls ? position / count : 0
         return (first + (permutations.isEmpty ? index : Int(permutations[lap][index])), epoch + lap)

@@ -25,14 +25,14 @@ final class LoaderCore: Sendable {
     }
 
     let ring: PixelRing
-    private let file: RecordFile
+    private let source: any SampleSource
     private let options: LoaderOptions
     private let chunk: Int
     private let state: Guarded<State>
     private let bad = Mutex<[Int: BadRecord]>([:])
 
-    init(file: RecordFile, options: LoaderOptions) {
-        self.file = file
+    init(source: any SampleSource, options: LoaderOptions) {
+        self.source = source
         self.options = options
         let batch = options.batchSize
         let rowBytes = options.dataShape.count
@@ -53,7 +53,7 @@ final class LoaderCore: Sendable {
     func startThreads() throws {
         // Made here so that a failure is thrown to the caller, not lost in a thread.
         for number in 0..<options.threads {
-            let reader = Transferred(try SampleReader(file: file, options: options))
+            let reader = Transferred(try SampleReader(source: source, options: options))
             state.withLock { $0.live += 1 }
             let thread = Thread { self.work(reader.value) }
             thread.name = "anneal-decode-\(number)"
@@ -71,7 +71,7 @@ final class LoaderCore: Sendable {
         while case .rows(let positions, let order) = state.wait(for: .work, until: claim) {
             let results = positions.map { position in
                 let sample = order[position]
-                return reader.read(record: sample.record, epoch: sample.epoch, into: ring, row: position % ring.rows)
+                return reader.read(sample: sample.number, epoch: sample.epoch, into: ring, row: position % ring.rows)
             }
             state.withLock { state in
                 for (position, result) in zip(positions, results) { state.results[position % ring.rows] = result }

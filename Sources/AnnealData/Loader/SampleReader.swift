@@ -1,12 +1,12 @@
 import AnnealCore
 
-/// A record that could not be used, and why.
+/// A record or image file that could not be used, and why.
 public struct BadRecord: Sendable, Equatable {
-    /// The record's number in the file, from 0.
+    /// Its number in the source, from 0.
     public var number: Int
-    /// Its `IRHeader.id`; nil when not even the header could be read.
+    /// A record's `IRHeader.id`; nil when not even the header could be read.
     public var id: UInt64?
-    /// Where it starts in the file.
+    /// Where it starts in its file.
     public var offset: Int
     public var reason: AnnealError
 }
@@ -20,25 +20,23 @@ enum SampleResult: Sendable {
     case failed(AnnealError)
 }
 
-/// One thread's way of a sample: record, header, labels, decoded and augmented image, row of the ring.
+/// One thread's way of a sample: its bytes, labels, decoded and augmented image, row of the ring.
 final class SampleReader {
-    private let file: RecordFile
+    private let source: any SampleSource
     private let options: LoaderOptions
     private let decoder: ImageDecoder
     private var payload: [UInt8] = []
 
-    init(file: RecordFile, options: LoaderOptions) throws {
-        self.file = file
+    init(source: any SampleSource, options: LoaderOptions) throws {
+        self.source = source
         self.options = options
         decoder = try ImageDecoder()
     }
 
-    func read(record number: Int, epoch: Int, into ring: PixelRing, row: Int) -> SampleResult {
+    func read(sample number: Int, epoch: Int, into ring: PixelRing, row: Int) -> SampleResult {
         var id: UInt64?
         do {
-            try file.read(number, into: &payload)
-            var imageStart = 0
-            let header = try IRHeader(payload, imageStart: &imageStart)
+            let header = try source.readSample(number, into: &payload)
             id = header.id
             let labels: [Float]
             do {
@@ -47,7 +45,8 @@ final class SampleReader {
                 return .failed(placed(error, number, id))
             }
             let channels = Image.Channels(rawValue: options.dataShape[0]) ?? .rgb
-            let decoded = try decoder.decode(payload, from: imageStart, as: channels)
+            var decoded = try decoder.decode(payload, from: header.imageStart, as: channels)
+            if source.turnsUpright { decoded = decoded.turned(by: ExifOrientation.of(payload)) }
             var random = Random(seed: options.seed, purpose: .augment, epoch: epoch, index: number)
             let result = try options.augmentation.applied(
                 to: decoded, height: options.dataShape[1], width: options.dataShape[2], random: &random)
@@ -56,13 +55,13 @@ final class SampleReader {
         } catch let error as AnnealError {
             return .bad(
                 BadRecord(
-                    number: number, id: id, offset: file.entries[number].offset, reason: placed(error, number, id)))
+                    number: number, id: id, offset: source.offset(of: number), reason: placed(error, number, id)))
         } catch {
             return .failed(placed(AnnealError("", "\(error)"), number, id))
         }
     }
 
-    private func labels(of header: IRHeader) throws -> [Float] {
+    private func labels(of header: SampleHeader) throws -> [Float] {
         var labels = header.labels
         if let table = options.labels {
             guard let listed = table[header.id] else {
@@ -82,11 +81,10 @@ final class SampleReader {
         return labels
     }
 
-    /// Errors of the file already name it and the byte; the others get the record's place.
+    /// Errors of the file already name it and the byte; the others get the sample's place.
     private func placed(_ error: AnnealError, _ number: Int, _ id: UInt64?) -> AnnealError {
-        let entry = file.entries[number]
-        let name = id.map { "record \(number) (id \($0))" } ?? "record \(number)"
-        let place = "\(file.path), \(name), byte \(entry.offset)"
+        let place = source.place(of: number, id: id)
+        if error.place.hasPrefix(place) { return error }
         return error.place.isEmpty ? error.within(place) : AnnealError(place, "\(error)")
     }
 }

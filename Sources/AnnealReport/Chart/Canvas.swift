@@ -209,6 +209,15 @@ package final class Canvas {
         cairo_stroke(context)
     }
 
+    /// Draws with `spot` as the origin and the page turned a quarter to the left: text runs upwards.
+    package func turned(at spot: Spot, _ body: () -> Void) {
+        cairo_save(context)
+        cairo_translate(context, spot.x, spot.y)
+        cairo_rotate(context, -.pi / 2)
+        body()
+        cairo_restore(context)
+    }
+
     /// Draws within a box only.
     package func clipped(to box: Box, _ body: () -> Void) {
         cairo_save(context)

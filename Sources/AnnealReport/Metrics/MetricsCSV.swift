@@ -37,13 +37,13 @@ public final class MetricsCSV: FitObserver {
 
     private func rewrite() throws {
         file = nil
-        let lines = [columns.map(Self.quoted).joined(separator: ",")] + rows.map(line)
+        let lines = [CSV.line(columns)] + rows.map(line)
         try Files.writeAtomically(Data((lines.joined(separator: "\n") + "\n").utf8), to: path)
         file = try LineFile(appendingTo: path)
     }
 
     private func line(_ row: [String: String]) -> String {
-        columns.map { Self.quoted(row[$0] ?? "") }.joined(separator: ",")
+        CSV.line(columns.map { row[$0] ?? "" })
     }
 
     /// Takes over the rows of the epochs before `epoch`.
@@ -51,12 +51,12 @@ public final class MetricsCSV: FitObserver {
         (columns, rows, file) = ([], [], nil)
         let lines = try LineFile.completeLines(of: path)
         guard let header = lines.first else { return }
-        columns = Self.fields(header)
+        columns = CSV.fields(header)
         guard columns.first == "epoch" else {
             throw AnnealError(path, "is not a table of metrics: its first column is not `epoch`")
         }
         for (index, line) in lines.enumerated().dropFirst() where !line.isEmpty {
-            let fields = Self.fields(line)
+            let fields = CSV.fields(line)
             guard fields.count == columns.count, let number = Int(fields[0]) else {
                 throw AnnealError(
                     "\(path), line \(index + 1)", "\(fields.count) fields, expected an epoch and \(columns.count - 1)")
@@ -93,30 +93,5 @@ public final class MetricsCSV: FitObserver {
             result.insert(column, at: before.map { $0 + 1 } ?? 0)
         }
         return result
-    }
-
-    /// RFC 4180: quotes only where they are needed.
-    private static func quoted(_ field: String) -> String {
-        guard field.contains(where: { $0 == "," || $0 == "\"" || $0.isNewline }) else { return field }
-        return "\"" + field.replacingOccurrences(of: "\"", with: "\"\"") + "\""
-    }
-
-    private static func fields(_ line: String) -> [String] {
-        var fields = [""]
-        var inQuotes = false
-        // A doubled quote leaves and enters again: the second one is content.
-        var previous: Character?
-        for character in line where character != "\r" {
-            if character == "\"" {
-                if !inQuotes && previous == "\"" { fields[fields.count - 1].append(character) }
-                inQuotes.toggle()
-            } else if character == "," && !inQuotes {
-                fields.append("")
-            } else {
-                fields[fields.count - 1].append(character)
-            }
-            previous = character
-        }
-        return fields
     }
 }

@@ -32,6 +32,9 @@ public struct RunFolder: Sendable, Equatable {
     /// The curves as pixels. See `CurvesWriter`.
     public var curvesPNG: String { file("curves.png") }
 
+    /// What `score` found, and of which model and data. See `EvaluationReport`.
+    public var score: String { file("score.json") }
+
     /// A file of the folder by its name.
     public func file(_ name: String) -> String { Files.path(path, name) }
 
@@ -66,7 +69,8 @@ public struct RunFolder: Sendable, Equatable {
     /// Whether any of the files that a run writes is there.
     public static func holdsRun(_ path: String) -> Bool {
         let folder = RunFolder(path: path, isContinued: false)
-        return [folder.arguments, folder.log, folder.metricsCSV, folder.metricsJSONL].contains(where: Files.exists)
+        return [folder.arguments, folder.log, folder.metricsCSV, folder.metricsJSONL, folder.score].contains(
+            where: Files.exists)
     }
 
     /// Writes `arguments.json`. A continued run keeps the earlier ones as `arguments-1.json`, `arguments-2.json`, …

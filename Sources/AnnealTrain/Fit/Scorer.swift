@@ -13,10 +13,10 @@ public final class Scorer {
     ///   - dataShape: a row of data, e.g. (channels, height, width).
     ///   - parameters: the store of a trainer of the same network; a new one if nil.
     public init(_ symbol: Symbol, dataShape: Shape, batchSize: Int, parameters: ParameterStore? = nil) throws {
-        labelName = try Classifier.labelName(symbol)
+        labelName = try ClassifierSymbol.labelName(symbol)
         self.batchSize = batchSize
         executor = try Executor(
-            symbol, inputs: [Classifier.dataName: Shape([batchSize] + dataShape.dims)], mode: .inference,
+            symbol, inputs: [ClassifierSymbol.dataName: Shape([batchSize] + dataShape.dims)], mode: .inference,
             parameters: parameters)
         self.parameters = executor.parameters
     }
@@ -28,21 +28,29 @@ public final class Scorer {
     ) throws -> [MetricValue] {
         var metrics = metrics
         metrics.reset()
-        let slot = try Classifier.slot(of: executor, labelName)
-        try source.start(epoch: 0, atBatch: 0)
         var batches = 0
-        while case let rows = try source.next(into: slot), rows > 0 {
-            try executor.forward()
-            try Classifier.withBatch(executor, labelName, batchSize: batchSize, rows: rows) { try metrics.update($0) }
+        try run(source) { batch in
+            try metrics.update(batch)
             batches += 1
             try progress(batches)
         }
         return metrics.results
     }
+
+    /// Runs the network over the source's first epoch: `body` gets each batch's outputs and labels, which are valid
+    /// only inside it.
+    public func run(_ source: any BatchSource, _ body: (MetricBatch) throws -> Void) throws {
+        let slot = try ClassifierSymbol.slot(of: executor, labelName)
+        try source.start(epoch: 0, atBatch: 0)
+        while case let rows = try source.next(into: slot), rows > 0 {
+            try executor.forward()
+            try ClassifierSymbol.withBatch(executor, labelName, batchSize: batchSize, rows: rows, body)
+        }
+    }
 }
 
 /// What training and scoring ask of a symbol: one input `data`, one label, one output of (batch, classes).
-enum Classifier {
+enum ClassifierSymbol {
     static let dataName = "data"
 
     static func labelName(_ symbol: Symbol) throws -> String {

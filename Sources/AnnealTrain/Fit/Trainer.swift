@@ -39,16 +39,16 @@ public final class Trainer {
     ) throws {
         guard batchSize > 0 else { throw AnnealError("--batch-size", "is \(batchSize)", mend: "it must be at least 1") }
         let arguments = try symbol.argumentNames()
-        labelName = try Classifier.labelName(symbol)
+        labelName = try ClassifierSymbol.labelName(symbol)
         self.symbol = symbol
         self.dataShape = dataShape
         self.batchSize = batchSize
         self.optimizer = optimizer
         self.seed = seed
         optimizer.settings.rescaleGradient /= Double(batchSize)
-        let wanted = Set(arguments).subtracting(frozen).subtracting([Classifier.dataName, labelName])
+        let wanted = Set(arguments).subtracting(frozen).subtracting([ClassifierSymbol.dataName, labelName])
         let training = try Executor(
-            symbol, inputs: [Classifier.dataName: Shape([batchSize] + dataShape.dims)], mode: .training,
+            symbol, inputs: [ClassifierSymbol.dataName: Shape([batchSize] + dataShape.dims)], mode: .training,
             gradients: wanted)
         training.seed = seed
         self.training = training
@@ -88,11 +88,11 @@ public final class Trainer {
     }
 
     /// The input memory of training, to be filled before `step`.
-    public func slot() throws -> BatchSlot { try Classifier.slot(of: training, labelName) }
+    public func slot() throws -> BatchSlot { try ClassifierSymbol.slot(of: training, labelName) }
 
     /// The outputs of the last training batch, as they were before the update.
     func trainingBatch(rows: Int, _ body: (MetricBatch) throws -> Void) throws {
-        try Classifier.withBatch(training, labelName, batchSize: batchSize, rows: rows, body)
+        try ClassifierSymbol.withBatch(training, labelName, batchSize: batchSize, rows: rows, body)
     }
 
     /// The training loss's gradient of a parameter, for tests and monitors.

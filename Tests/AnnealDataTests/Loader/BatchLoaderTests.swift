@@ -200,7 +200,7 @@ import Testing
 
     @Test func nothingButBadRecordsIsAnError() throws {
         let loader = try BatchLoader(try records(3, bad: [0, 1, 2]), options: options(2) { $0.onBadRecord = .skip })
-        #expect(message { _ = try batches(loader) }.contains("none of its 3 records can be used"))
+        #expect(message { _ = try batches(loader) }.contains("none of its 3 images can be used"))
     }
 
     @Test(arguments: BadRecordPolicy.allCases) func aLabelOutOfRangeIsNamed(policy: BadRecordPolicy) throws {

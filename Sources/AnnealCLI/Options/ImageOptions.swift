@@ -1,0 +1,61 @@
+import Anneal
+import ArgumentParser
+
+/// How images become the network's input, and what its classes are called.
+struct ImageOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("Mean that is subtracted from each channel.", valueName: "R,G,B"))
+    var rgbMean: String?
+    @Option(help: ArgumentHelp("What each channel is divided by.", valueName: "R,G,B"))
+    var rgbStd: String?
+    @Option(
+        help: ArgumentHelp(
+            "Length that the shorter side of each image gets before the crop; 0 leaves it.", valueName: "PIXELS"))
+    var resize: Int?
+    @Option(
+        help: ArgumentHelp("Names of the classes, one a line, in the order of the labels.", valueName: "FILE"))
+    var classNames: String?
+    @Option(help: ArgumentHelp("Threads that decode images.", valueName: "N"))
+    var dataNthreads: Int = 4
+
+    func readClassNames() throws -> [String]? { try classNames.map(ClassNames.read) }
+
+    /// What the flags say, over `base` where they say nothing.
+    func preprocessing(over base: Preprocessing) throws -> Preprocessing {
+        var result = base
+        let channels = base.imageShape[0]
+        if let rgbMean { result.mean = try numbers("--rgb-mean", rgbMean, channels) }
+        if let rgbStd { result.std = try numbers("--rgb-std", rgbStd, channels) }
+        guard result.std.allSatisfy({ $0 != 0 }) else {
+            throw UsageError("--rgb-std", "has a zero", mend: "give positive numbers")
+        }
+        guard result.mean.count == channels, result.std.count == channels else {
+            throw UsageError(
+                "--image-shape", "has \(channels) channels, the model's mean \(result.mean.count)",
+                mend: "give --rgb-mean and --rgb-std too")
+        }
+        if let resize {
+            guard (0...1 << 16).contains(resize) else {
+                throw UsageError("--resize", "is \(resize)", mend: "it must be 0 to 65536 pixels")
+            }
+            result.resize = resize > 0 ? resize : nil
+        }
+        return result
+    }
+
+    private func numbers(_ flag: String, _ text: String, _ channels: Int) throws -> [Float] {
+        let parts = text.split(separator: ",", omittingEmptySubsequences: false)
+        let values = parts.compactMap { Float($0.trimmingCharacters(in: .whitespaces)) }.filter(\.isFinite)
+        guard values.count == parts.count, values.count == 1 || values.count >= channels else {
+            throw UsageError(
+                "\(flag) \(text)", "is not \(channels) numbers", mend: "write them as 123.68,116.779,103.939")
+        }
+        return values.count == 1 ? Array(repeating: values[0], count: channels) : Array(values.prefix(channels))
+    }
+
+    func checkedThreads() throws -> Int {
+        guard (1...1024).contains(dataNthreads) else {
+            throw UsageError("--data-nthreads", "is \(dataNthreads)", mend: "it must be 1 to 1024")
+        }
+        return dataNthreads
+    }
+}

@@ -1,0 +1,114 @@
+import AnnealCore
+import AnnealTrain
+import Foundation
+
+/// What scoring a model found, class by class: as a table for people and as files.
+public struct EvaluationReport: Sendable {
+    /// E.g. `resnet-8-0006 on fashion_t10k.rec`.
+    public var title: String
+    /// By label.
+    public var classNames: [String]
+    public var matrix: ConfusionMatrix
+    public var metrics: [MetricValue]
+
+    public init(title: String, classNames: [String], matrix: ConfusionMatrix, metrics: [MetricValue]) {
+        precondition(classNames.count == matrix.classes)
+        self.title = title
+        self.classNames = classNames
+        self.matrix = matrix
+        self.metrics = metrics
+    }
+
+    /// Means over the classes that have images; a class that nothing was taken for counts with precision 0.
+    public var means: (recall: Double, precision: Double, f1: Double) {
+        let scores = matrix.scores.filter { $0.images > 0 }
+        func mean(_ value: (ClassScore) -> Double?) -> Double {
+            scores.reduce(0) { $0 + (value($1) ?? 0) } / Double(max(1, scores.count))
+        }
+        return (mean(\.recall), mean(\.precision), mean(\.f1))
+    }
+
+    // MARK: Table
+
+    /// A line a class and the means; of more than 30 classes the ten with the lowest recall.
+    public func table() -> [String] {
+        let scores = matrix.scores
+        let isLong = scores.count > 30
+        let shown = isLong ? Self.worst(10, scores) : Array(scores.indices)
+        let width = min(40, max(5, shown.map { classNames[$0].count }.max() ?? 0))
+        func line(_ name: String, _ fields: [String]) -> String {
+            let cut = name.count > width ? "\(name.prefix(width - 1))…" : name
+            let padded = cut + String(repeating: " ", count: width - cut.count)
+            return padded + zip(fields, [8, 9, 8, 11, 8]).map { Self.right($0, $1) }.joined()
+        }
+        func share(_ value: Double?) -> String { value.map { LogGrammar.fixed($0, 4) } ?? "-" }
+        let head = line("class", ["images", "correct", "recall", "precision", "F1"])
+        let lines = shown.map { label in
+            let score = scores[label]
+            return line(
+                classNames[label],
+                ["\(score.images)", "\(score.correct)", share(score.recall), share(score.precision), share(score.f1)])
+        }
+        let means = means
+        let mean = line("mean", ["", "", share(means.recall), share(means.precision), share(means.f1)])
+        let note = isLong ? ["The ten of \(scores.count) classes with the lowest recall, and the mean of all:"] : []
+        return note + [head] + lines + [mean]
+    }
+
+    /// The labels of the lowest recalls, the lowest first.
+    private static func worst(_ count: Int, _ scores: [ClassScore]) -> [Int] {
+        let recalls = scores.enumerated().compactMap { label, score in score.recall.map { (recall: $0, label: label) } }
+        return recalls.sorted { ($0.recall, $0.label) < ($1.recall, $1.label) }.prefix(count).map(\.label)
+    }
+
+    private static func right(_ text: String, _ width: Int) -> String {
+        String(repeating: " ", count: max(0, width - text.count)) + text
+    }
+
+    // MARK: Files
+
+    /// A row a class: `label,class,images,predicted,correct,recall,precision,f1`; a share of nothing is empty.
+    public func classesCSV() -> String {
+        func share(_ value: Double?) -> String { value.map { "\($0)" } ?? "" }
+        let rows = matrix.scores.enumerated().map { label, score in
+            CSV.line([
+                "\(label)", classNames[label], "\(score.images)", "\(score.predicted)", "\(score.correct)",
+                share(score.recall), share(score.precision), share(score.f1),
+            ])
+        }
+        return (["label,class,images,predicted,correct,recall,precision,f1"] + rows).joined(separator: "\n") + "\n"
+    }
+
+    /// A row a true class, a column a predicted one, with names; of more than 2,000 classes, which no table program
+    /// opens, a row a pair that occurs: `true_class,predicted_class,images`.
+    public func confusionCSV() -> String {
+        guard matrix.classes <= 2000 else {
+            let rows = matrix.pairs.map { CSV.line([classNames[$0.label], classNames[$0.predicted], "\($0.count)"]) }
+            return (["true_class,predicted_class,images"] + rows).joined(separator: "\n") + "\n"
+        }
+        let rows = (0..<matrix.classes).map { label in
+            CSV.line([classNames[label]] + (0..<matrix.classes).map { "\(matrix[label, $0])" })
+        }
+        return ([CSV.line(["true class / predicted"] + classNames)] + rows).joined(separator: "\n") + "\n"
+    }
+
+    /// Writes `score.json`, `classes.csv`, `confusion.csv`, `confusion.svg` and `confusion.png`, each whole or not at
+    /// all; earlier ones are replaced.
+    public func write(to folder: RunFolder, run: ScoredRun) throws {
+        let accuracy = metrics.first { $0.name == "accuracy" }
+        let chart = ConfusionChart(
+            title: title,
+            subtitle: "\(Readable.count(run.images)) images"
+                + (accuracy.map { "  ·  accuracy \(Readable.metric($0.value))" } ?? ""),
+            matrix: matrix, classNames: classNames)
+        try Files.writeAtomically(Data(classesCSV().utf8), to: folder.file("classes.csv"))
+        try Files.writeAtomically(Data(confusionCSV().utf8), to: folder.file("confusion.csv"))
+        try Files.writeAtomically(try chart.svg(), to: folder.file("confusion.svg"))
+        try Files.writeAtomically(try chart.png(), to: folder.file("confusion.png"))
+        let means = means
+        let record = ScoreRecord(
+            run: run, metrics: Dictionary(metrics.map { ($0.name, $0.value) }) { first, _ in first },
+            classMeans: ["recall": means.recall, "precision": means.precision, "f1": means.f1])
+        try Files.writeAtomically(try record.json(), to: folder.score)
+    }
+}

@@ -1,0 +1,124 @@
+import AnnealCore
+import AnnealReport
+import AnnealTrain
+import Foundation
+import Testing
+
+#if canImport(FoundationXML)
+    import FoundationXML
+#endif
+
+struct EvaluationTests {
+    /// `counts[label][predicted]` samples.
+    private static func matrix(_ counts: [[Int]]) throws -> ConfusionMatrix {
+        let classes = counts.count
+        var matrix = ConfusionMatrix(classes: classes)
+        for (label, row) in counts.enumerated() {
+            for (predicted, count) in row.enumerated() where count > 0 {
+                let labels = Array(repeating: Float(label), count: count)
+                let outputs = (0..<count).flatMap { _ in (0..<classes).map { $0 == predicted ? Float(1) : 0 } }
+                try labels.withUnsafeBufferPointer { labels in
+                    try outputs.withUnsafeBufferPointer {
+                        try matrix.update(MetricBatch(labels: labels, outputs: $0, rows: count, classes: classes))
+                    }
+                }
+            }
+        }
+        return matrix
+    }
+
+    /// One confusion in each class.
+    private static func large(_ classes: Int) throws -> ConfusionMatrix {
+        try matrix(
+            (0..<classes).map { label in
+                var row = Array(repeating: 0, count: classes)
+                row[label] = 3
+                row[(label * 7 + 1) % classes] += 1
+                return row
+            })
+    }
+
+    private func report() throws -> EvaluationReport {
+        EvaluationReport(
+            title: "m on v", classNames: ["cat", "n02012849 crane, \"bird\"", "dog"],
+            matrix: try Self.matrix([[3, 1, 0], [0, 0, 0], [1, 0, 3]]),
+            metrics: [MetricValue(name: "accuracy", value: 0.75), MetricValue(name: "cross-entropy", value: .nan)])
+    }
+
+    @Test func tables() throws {
+        let report = try report()
+        #expect(
+            report.confusionCSV() == """
+                true class / predicted,cat,"n02012849 crane, ""bird\""",dog
+                cat,3,1,0
+                "n02012849 crane, ""bird\""",0,0,0
+                dog,1,0,3
+
+                """)
+        #expect(
+            report.classesCSV() == """
+                label,class,images,predicted,correct,recall,precision,f1
+                0,cat,4,4,3,0.75,0.75,0.75
+                1,"n02012849 crane, ""bird\""",0,1,0,,0.0,0.0
+                2,dog,4,3,3,0.75,1.0,0.8571428571428571
+
+                """)
+        let lines = report.table()
+        #expect(lines[1] == "cat                           4        3  0.7500     0.7500  0.7500")
+        #expect(lines[2].contains("     0        0       -     0.0000  0.0000"))
+        #expect(lines[4].hasPrefix("mean") && lines[4].hasSuffix("  0.7500     0.8750  0.8036"))
+        #expect(Set(lines.map(\.count)).count == 1)
+    }
+
+    @Test func ofManyClassesTheWorst() throws {
+        let classes = 40
+        var counts = (0..<classes).map { label in (0..<classes).map { $0 == label ? 4 : 0 } }
+        for label in 20..<30 { counts[label][0] = label - 19 }
+        let report = EvaluationReport(
+            title: "", classNames: (0..<classes).map { "c\($0)" }, matrix: try Self.matrix(counts), metrics: [])
+        let lines = report.table()
+        #expect(lines.count == 13 && lines[0].contains("40 classes"))
+        #expect(lines[2...11].map { $0.prefix(3) } == (20..<30).reversed().map { "c\($0)" })
+    }
+
+    @Test func writesItsFiles() throws {
+        let temporary = try TemporaryFolder()
+        let folder = try RunFolder.open(temporary.file("out"), occupied: .resume)
+        let run = ScoredRun(
+            model: "m-0001.params", data: "v.rec", images: 8, skipped: 1,
+            preprocessing: Preprocessing(imageShape: [1, 2, 2], mean: [0], std: [1]), commandLine: ["anneal", "score"],
+            version: "1", date: Date(timeIntervalSince1970: 0))
+        try report().write(to: folder, run: run)
+        for name in ["classes.csv", "confusion.csv", "confusion.svg", "confusion.png"] {
+            #expect(try Files.read(folder.file(name)).count > 50, "\(name)")
+        }
+        let json = try #require(
+            try JSONSerialization.jsonObject(with: Files.read(folder.score)) as? [String: Any])
+        #expect((json["metrics"] as? [String: Any])?["accuracy"] as? Double == 0.75)
+        #expect((json["metrics"] as? [String: Any])?["cross-entropy"] as? String == "nan")
+        #expect((json["class_means"] as? [String: Double])?["recall"] == 0.75)
+        #expect((json["run"] as? [String: Any])?["images"] as? Int == 8)
+        // Such a folder is a run's: another one does not take it by accident.
+        #expect(RunFolder.holdsRun(folder.path))
+    }
+
+    /// Set ANNEAL_CHARTS to a folder to keep the pictures and look at them.
+    @Test(arguments: [1, 2, 10, 26, 61, 1000, 1500]) func drawsAnyNumberOfClasses(_ classes: Int) throws {
+        let names = (0..<classes).map { classes < 20 ? "class \($0)" : "n\(10_000_000 + $0) some long name of a class" }
+        let chart = ConfusionChart(
+            title: "resnet-20 on val.rec", subtitle: "10,000 images  ·  accuracy 0.9186",
+            matrix: try Self.large(classes), classNames: names)
+        let svg = try chart.svg()
+        let png = try chart.png()
+        if let folder = ProcessInfo.processInfo.environment["ANNEAL_CHARTS"] {
+            try svg.write(to: URL(fileURLWithPath: "\(folder)/confusion-\(classes).svg"))
+            try png.write(to: URL(fileURLWithPath: "\(folder)/confusion-\(classes).png"))
+        }
+        #expect(XMLParser(data: svg).parse())
+        #expect(svg.count < 3_000_000)
+        let size = try #require(try DecodedPNG(png, in: TemporaryFolder()))
+        #expect(size.inked > 300)
+        #expect(size.width >= 1040 && size.width < 2600)
+        #expect(try chart.png() == png && chart.svg() == svg)
+    }
+}
