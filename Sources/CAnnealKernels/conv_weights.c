@@ -6,6 +6,7 @@
 static int64_t filled(int64_t channels, int64_t b) { return (channels + b - 1) / b * b; }
 
 int64_t ank_conv_weights(const ank_conv *c) {
+    if (c->plain) return filled(c->kh * c->kw * c->ic, c->b) * filled(c->oc, c->b);
     if (c->groups == 1) return c->kh * c->kw * filled(c->ic, c->b) * filled(c->oc, c->b);
     return gc_units(c) * gc_unit_weights(c);
 }
@@ -13,6 +14,7 @@ int64_t ank_conv_weights(const ank_conv *c) {
 /// Where weight (output o of group g, input i, tap t) is.
 static inline int64_t packed_index(const ank_conv *c, int64_t g, int64_t o, int64_t i, int64_t t) {
     int64_t taps = c->kh * c->kw, b = c->b;
+    if (c->plain) return (o / b * filled(taps * c->ic, b) + i * taps + t) * b + o % b;
     if (c->groups == 1) return ((o / b * taps + t) * filled(c->ic, b) + i) * b + o % b;
     int64_t lanes = gc_shared_lanes(c);
     if (lanes) {

@@ -16,6 +16,10 @@ typedef void gather_fn(const dc_side *, const float *, int64_t, int64_t, int64_t
 typedef void scatter_fn(const dc_side *, float *, int64_t, int64_t, int64_t, int64_t, const float *, int64_t, int);
 typedef void product_fn(int64_t, const float *, int64_t, int64_t, const float *, float *, int64_t, int64_t, const float *);
 typedef void outer_fn(int64_t, const float *, int64_t, int64_t, const float *, int64_t, int64_t, float *, float *);
+typedef void gather_plain_fn(const dc_side *, const float *, int64_t, int64_t, int64_t, float *, int64_t);
+typedef void scatter_plain_fn(const dc_side *, float *, int64_t, int64_t, const float *, int64_t);
+static gather_plain_fn *const gather_plain_table[][2] = ANK_TABLE(dc_gather_plain);
+static scatter_plain_fn *const scatter_plain_table[][2] = ANK_TABLE(dc_scatter_plain);
 static gather_fn *const gather_table[][2] = ANK_TABLE(dc_gather);
 static scatter_fn *const scatter_table[][2] = ANK_TABLE(dc_scatter);
 static product_fn *const product_table[][2] = ANK_TABLE(dc_product);
@@ -34,6 +38,7 @@ int ank_denseconv_supported(const ank_conv *c) {
     if (c->b != 8 && c->b != 16) return 0;
     if (c->groups != 1 || c->n < 1 || c->ic < 1 || c->oc < 1 || c->threads < 1) return 0;
     if (c->kh < 1 || c->kw < 1 || c->sh < 1 || c->sw < 1 || c->dh < 1 || c->dw < 1 || c->ph < 0 || c->pw < 0) return 0;
+    if (c->plain && c->ic * c->kh * c->kw > DC_MAX_PLAIN) return 0;
     if (c->ih < 1 || c->iw < 1 || c->oh < 1 || c->ow < 1) return 0;
     return c->n * c->ih * c->iw < INT32_MAX && c->n * c->oh * c->ow < INT32_MAX;
 }
@@ -42,14 +47,16 @@ static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 static int64_t filled(int64_t channels, int64_t b) { return (channels + b - 1) / b * b; }
 static int64_t taps_of(const ank_conv *c) { return c->kh * c->kw; }
 /// Columns of the gathered matrix, and of its product with the weights.
-static int64_t columns_of(const ank_conv *c) { return taps_of(c) * filled(c->ic, c->b); }
+static int64_t columns_of(const ank_conv *c) {
+    return c->plain ? filled(taps_of(c) * c->ic, c->b) : taps_of(c) * filled(c->ic, c->b);
+}
 static int64_t outputs_of(const ank_conv *c) { return filled(c->oc, c->b); }
 static int64_t weights_of(const ank_conv *c) { return columns_of(c) * outputs_of(c); }
 
 static int is_pointwise(const ank_conv *c) { return taps_of(c) == 1 && c->ph == 0 && c->pw == 0; }
 /// The images' own memory serves as the matrix.
 static int is_direct(const ank_conv *c) {
-    return is_pointwise(c) && c->sh == 1 && c->sw == 1 && c->oh * c->ow >= LONG_IMAGE;
+    return is_pointwise(c) && !c->plain && c->sh == 1 && c->sw == 1 && c->oh * c->ow >= LONG_IMAGE;
 }
 
 static int64_t panel_rows(int64_t room, const ank_conv *c, int64_t least, int64_t most) {
@@ -85,7 +92,7 @@ typedef struct {
 
 static dc_job job_of(const ank_conv *c) {
     dc_job job = {.conv = c, .rows = c->n * c->oh * c->ow, .variant = ank_variant(), .wide = c->b == 16};
-    job.in = (dc_side){.blocks = filled(c->ic, c->b) / c->b, .h = c->ih, .w = c->iw, .kh = c->kh, .kw = c->kw,
+    job.in = (dc_side){.blocks = filled(c->ic, c->b) / c->b, .plain = c->plain ? c->ic : 0, .h = c->ih, .w = c->iw, .kh = c->kh, .kw = c->kw,
                        .sh = c->sh, .sw = c->sw, .ph = c->ph, .pw = c->pw, .dh = c->dh, .dw = c->dw,
                        .rows = c->oh, .columns = c->ow, .b = c->b};
     job.out = (dc_side){.blocks = outputs_of(c) / c->b, .h = c->oh, .w = c->ow, .kh = 1, .kw = 1, .sh = 1, .sw = 1,
@@ -93,7 +100,16 @@ static dc_job job_of(const ank_conv *c) {
     return job;
 }
 
-static int64_t side_taps(const dc_side *side) { return side->kh * side->kw; }
+/// Whether several rows may see one position of the activation.
+static int overlaps(const dc_side *side) { return side->plain || side->kh * side->kw > 1; }
+
+static void gather(const dc_job *job, const dc_side *side, const float *x, int64_t row, int64_t rows, int64_t low,
+                   int64_t high, float *panel) {
+    if (side->plain)
+        gather_plain_table[job->variant][job->wide](side, x, job->conv->n * dc_image(side), row, rows, panel, job->chunk);
+    else
+        gather_table[job->variant][job->wide](side, x, row, rows, low, high, panel, job->chunk);
+}
 
 // MARK: forward and the data's gradient
 
@@ -107,15 +123,15 @@ static void product_body(void *context, int part, int parts) {
     const ank_conv *c = job->conv;
     if (parts > c->threads) parts = (int)c->threads;
     if (part >= parts) return;
-    int64_t b = c->b, image = c->oh * c->ow, taps = side_taps(&job->out);
-    int64_t inputs = job->in.blocks * side_taps(&job->in), outputs = job->out.blocks * taps;
+    int64_t b = c->b, image = c->oh * c->ow, adds = overlaps(&job->out);
+    int64_t inputs = dc_columns(&job->in), outputs = dc_columns(&job->out);
     product_fn *product = product_table[job->variant][job->wide];
-    // A thread's rows; where there are too few for all threads, also a share of the output blocks. Where taps add up in
+    // A thread's rows; where there are too few for all threads, also a share of the output blocks. Where rows add up in
     // an image, it belongs to one thread.
-    int64_t grain = taps > 1 ? image : 12, pairs = taps > 1 ? 1 : (outputs + 1) / 2;
+    int64_t grain = adds ? image : 12, pairs = adds ? 1 : (outputs + 1) / 2;
     ank_share share = ank_divide((job->rows + grain - 1) / grain, pairs, pairs, part, parts);
     int64_t low = share.c0 * grain, high = smaller(share.c1 * grain, job->rows);
-    int64_t o = taps > 1 ? 0 : share.n0 * 2, count = taps > 1 ? outputs : smaller(share.n1 * 2, outputs) - o;
+    int64_t o = adds ? 0 : share.n0 * 2, count = adds ? outputs : smaller(share.n1 * 2, outputs) - o;
     if (low >= high || share.n0 >= share.n1) return;
     const float *w = job->w + o * inputs * b * b, *bias = job->bias ? job->bias + o * b : NULL;
     if (!job->panels) {
@@ -128,16 +144,19 @@ static void product_body(void *context, int part, int parts) {
         return;
     }
     float *a = job->panels + part * job->chunk * (columns_of(c) + outputs_of(c)), *to = a + job->chunk * inputs * b;
-    if (taps > 1) {
-        int64_t floats = job->out.blocks * job->out.h * job->out.w * b;
+    if (adds) {
+        int64_t floats = dc_image(&job->out);
         memset(job->y + low / image * floats, 0, sizeof(float) * (size_t)((high - low) / image * floats));
     }
     for (int64_t row = low; row < high; row += job->chunk) {
         int64_t rows = smaller(job->chunk, high - row);
-        gather_table[job->variant][job->wide](&job->in, job->x, row, rows, 0, job->in.blocks, a, job->chunk);
+        gather(job, &job->in, job->x, row, rows, 0, job->in.blocks, a);
         product(rows, a, job->chunk * b, inputs, w, to, job->chunk * b, count, bias);
-        scatter_table[job->variant][job->wide](&job->out, job->y, row, rows, o, taps > 1 ? job->out.blocks : o + count,
-                                               to, job->chunk, taps > 1);
+        if (job->out.plain)
+            scatter_plain_table[job->variant][job->wide](&job->out, job->y, row, rows, to, job->chunk);
+        else
+            scatter_table[job->variant][job->wide](&job->out, job->y, row, rows, o, adds ? job->out.blocks : o + count,
+                                                   to, job->chunk, (int)adds);
     }
 }
 
@@ -165,8 +184,8 @@ static void transpose_body(void *context, int part, int parts) {
         for (int64_t o = 0; o < oc; o += 8)
             for (int64_t l = 0; l < b; l += 8)
                 transpose8(job->w + (o / b * columns + k * b + l) * b + o % b, b, job->transposed + (k * oc + o) * b + l, b);
-    // Positions that a stride or the end leaves without gradient; with several taps product_body clears its images.
-    if (taps_of(c) > 1 || (is_pointwise(c) && c->sh == 1 && c->sw == 1)) return;
+    // Positions that a stride or the end leaves without gradient; where rows overlap product_body clears its images.
+    if (overlaps(&job->out) || (is_pointwise(c) && c->sh == 1 && c->sw == 1)) return;
     int64_t image = filled(c->ic, b) * c->ih * c->iw;
     ank_bounds(c->n, 1, part, parts, &low, &high);
     memset(job->y + low * image, 0, sizeof(float) * (size_t)((high - low) * image));
@@ -224,8 +243,8 @@ static void outer_body(void *context, int part, int parts) {
     float *a = job->panels + part * job->chunk * (columns + outputs_of(c)), *heads = a + job->chunk * columns;
     for (int64_t row = low; row < high; row += job->chunk) {
         int64_t rows = smaller(job->chunk, high - row);
-        gather_table[job->variant][job->wide](&job->in, job->x, row, rows, 0, job->in.blocks, a, job->chunk);
-        gather_table[job->variant][job->wide](&job->out, job->dy, row, rows, o, end, heads, job->chunk);
+        gather(job, &job->in, job->x, row, rows, 0, job->in.blocks, a);
+        gather(job, &job->out, job->dy, row, rows, o, end, heads);
         outer(rows, a, job->chunk * b, columns / b, heads, job->chunk * b, end - o, dw, dbias);
     }
 }

@@ -32,6 +32,65 @@ static void ANK(dc_scatter)(const dc_side *side, float *y, int64_t first, int64_
     }
 }
 
+/// What a row sees of a plain activation, line after line of the kernel: the taps [low, high) of the line lie in the image,
+/// the first of all at x[from] and in column `to` of the row.
+#define DC_LINES(side, place, ...)                                                                                    \
+    {                                                                                                                 \
+        const int64_t y0_ = (place).y * (side)->sh - (side)->ph, x0_ = (place).x * (side)->sw - (side)->pw;             \
+        int64_t low = x0_ < 0 ? (-x0_ + (side)->dw - 1) / (side)->dw : 0, to = 0;                                      \
+        int64_t high = x0_ >= (side)->w ? 0 : ((side)->w - 1 - x0_) / (side)->dw + 1;                                  \
+        if (high > (side)->kw) high = (side)->kw;                                                                      \
+        for (int64_t c_ = 0; c_ < (side)->plain; c_++)                                                                 \
+            for (int64_t k_ = 0; k_ < (side)->kh; k_++, to += (side)->kw) {                                            \
+                int64_t line_ = y0_ + k_ * (side)->dh, inside = line_ >= 0 && line_ < (side)->h;                        \
+                int64_t from = (((place).n * (side)->plain + c_) * (side)->h + line_) * (side)->w + x0_;               \
+                __VA_ARGS__                                                                                           \
+            }                                                                                                         \
+    }
+
+/// dc_gather of a plain activation of `floats` floats.
+static void ANK(dc_gather_plain)(const dc_side *side, const float *x, int64_t floats, int64_t first, int64_t count,
+                                 float *panel, int64_t room) {
+    // Some rows before the first is read again: a load must not wait for the stores that it spans.
+    enum { TOGETHER = 8 };
+    float rows[TOGETHER][DC_MAX_PLAIN + 16] __attribute__((aligned(64)));
+    const int64_t blocks = dc_columns(side), step = side->dw, whole = step == 1 && side->kw <= ANK_B;
+    dc_place place = dc_at(side, first);
+    for (int64_t r = 0; r < count; r += TOGETHER) {
+        int64_t some = count - r < TOGETHER ? count - r : TOGETHER;
+        for (int64_t i = 0; i < some; i++, dc_next(side, &place)) {
+            float *seen = rows[i];
+            DC_LINES(side, place, {
+                if (inside && whole && low == 0 && high == side->kw && from + ANK_B <= floats) {
+                    // The next line writes over what is too much.
+                    STORE(seen + to, LOAD(x + from));
+                    continue;
+                }
+                for (int64_t t = 0; t < side->kw; t++)
+                    seen[to + t] = inside && t >= low && t < high ? x[from + t * step] : 0;
+            })
+            STORE(seen + side->plain * side->kh * side->kw, SPLAT(0));
+        }
+        for (int64_t k = 0; k < blocks; k++)
+            for (int64_t i = 0; i < some; i++) STORE(panel + (k * room + r + i) * ANK_B, LOAD(rows[i] + k * ANK_B));
+    }
+}
+
+/// dc_scatter to a plain activation, always added.
+static void ANK(dc_scatter_plain)(const dc_side *side, float *y, int64_t first, int64_t count, const float *panel,
+                                  int64_t room) {
+    float seen[DC_MAX_PLAIN + 16] __attribute__((aligned(64)));
+    const int64_t blocks = dc_columns(side), step = side->dw;
+    dc_place place = dc_at(side, first);
+    for (int64_t r = 0; r < count; r++, dc_next(side, &place)) {
+        for (int64_t k = 0; k < blocks; k++) STORE(seen + k * ANK_B, LOAD(panel + (k * room + r) * ANK_B));
+        DC_LINES(side, place, {
+            for (int64_t t = low; inside && t < high; t++) y[from + t * step] += seen[to + t];
+        })
+    }
+}
+#undef DC_LINES
+
 /// c = a w [+ bias], some inputs at a time, so that the weights of a pair of output blocks stay in the first cache.
 static void ANK(dc_product)(int64_t rows, const float *a, int64_t a_block, int64_t inputs, const float *w, float *c,
                             int64_t c_block, int64_t outputs, const float *bias) {

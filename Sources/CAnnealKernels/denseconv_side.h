@@ -3,10 +3,14 @@
 #define ANK_DENSECONV_SIDE_H
 #include <stdint.h>
 
-enum { DC_MAX_ROWS = 252 };
+enum {
+    DC_MAX_ROWS = 252,
+    DC_MAX_PLAIN = 512 ///< columns of a row that a plain activation gives
+};
 
 typedef struct {
     int64_t blocks;         ///< channel blocks
+    int64_t plain;          ///< channels of a plain activation, whose columns are [channel][tap]; else 0
     int64_t h, w;           ///< of an image
     int64_t kh, kw;         ///< taps that a row sees: its columns are [tap][channel]
     int64_t sh, sw, ph, pw, dh, dw;
@@ -14,20 +18,44 @@ typedef struct {
     int64_t b;
 } dc_side;
 
+/// Blocks of columns that a row has.
+static inline int64_t dc_columns(const dc_side *side) {
+    int64_t taps = side->kh * side->kw;
+    return side->plain ? (side->plain * taps + side->b - 1) / side->b : side->blocks * taps;
+}
+
+/// Floats of an image.
+static inline int64_t dc_image(const dc_side *side) {
+    return (side->plain ? side->plain : side->blocks * side->b) * side->h * side->w;
+}
+
+/// An output position of the batch.
+typedef struct {
+    int64_t n, y, x;
+} dc_place;
+
+static inline dc_place dc_at(const dc_side *side, int64_t row) {
+    // 32-bit divisions are much faster.
+    uint32_t at = (uint32_t)row, columns = (uint32_t)side->columns, image = (uint32_t)side->rows * columns;
+    return (dc_place){at / image, at % image / columns, at % image % columns};
+}
+
+static inline void dc_next(const dc_side *side, dc_place *place) {
+    if (++place->x < side->columns) return;
+    place->x = 0;
+    if (++place->y < side->rows) return;
+    place->y = 0;
+    place->n++;
+}
+
 /// Floats from the activation's start to the first block of what each row sees at a tap; -1 in the padding.
 static inline void dc_offsets(const dc_side *side, int64_t first, int64_t count, int64_t tap, int64_t *offset) {
-    uint32_t columns = (uint32_t)side->columns, image = (uint32_t)side->rows * columns;
     int64_t y0 = tap / side->kw * side->dh - side->ph, x0 = tap % side->kw * side->dw - side->pw;
-    uint32_t n = (uint32_t)first / image, y = (uint32_t)first % image / columns, x = (uint32_t)first % image % columns;
-    for (int64_t r = 0; r < count; r++) {
-        int64_t yy = y * side->sh + y0, xx = x * side->sw + x0;
-        int seen = yy >= 0 && xx >= 0 && yy < side->h && xx < side->w;
-        offset[r] = seen ? ((n * side->blocks * side->h + yy) * side->w + xx) * side->b : -1;
-        if (++x < columns) continue;
-        x = 0;
-        if (++y < side->rows) continue;
-        y = 0;
-        n++;
+    dc_place place = dc_at(side, first);
+    for (int64_t r = 0; r < count; r++, dc_next(side, &place)) {
+        int64_t y = place.y * side->sh + y0, x = place.x * side->sw + x0;
+        int seen = y >= 0 && x >= 0 && y < side->h && x < side->w;
+        offset[r] = seen ? ((place.n * side->blocks * side->h + y) * side->w + x) * side->b : -1;
     }
 }
 

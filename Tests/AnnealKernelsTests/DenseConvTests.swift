@@ -39,7 +39,7 @@ extension KernelTests {
         private func check(_ kernels: Kernels, _ shape: ank_conv, _ random: inout Generator) {
             var c = shape
             #expect(kernels.supported(&c) == 1, "\(c)")
-            let xs = Shape4(n: Int(c.n), c: Int(c.ic), s: Int(c.ih * c.iw), b: Int(c.b))
+            let xs = Shape4(n: Int(c.n), c: Int(c.ic), s: Int(c.ih * c.iw), b: c.plain == 1 ? 1 : Int(c.b))
             let ys = Shape4(n: Int(c.n), c: Int(c.oc), s: Int(c.oh * c.ow), b: Int(c.b))
             let x = random.floats(xs.plain), dy = random.floats(ys.plain), bias = random.floats(ys.c)
             let w = random.floats(Int(c.oc * c.ic * c.kh * c.kw))
@@ -131,6 +131,21 @@ extension KernelTests {
                         image: (pick(8...14), pick(8...14)), kernel: (pick(1...5), pick(1...5)),
                         stride: (pick(1...3), pick(1...3)), pad: (pick(0...2), pick(0...2)),
                         dilation: (pick(1...2), pick(1...2))), &random)
+            }
+        }
+
+        @Test(arguments: [8, 16]) func plainImages(b: Int) {
+            var random = Generator(34)
+            for (ic, kernel, stride, pad, dilation) in [
+                (1, (5, 5), (1, 1), (0, 0), (1, 1)), (3, (7, 7), (2, 2), (3, 3), (1, 1)),
+                (3, (3, 3), (1, 1), (1, 1), (1, 1)), (2, (1, 1), (2, 1), (0, 0), (1, 1)),
+                (4, (3, 2), (1, 3), (2, 4), (2, 3)),
+            ] {
+                var shape = conv(
+                    n: 5, groups: 1, ic: ic, oc: 20, b: b, image: (13, 11), kernel: kernel, stride: stride, pad: pad,
+                    dilation: dilation)
+                shape.plain = 1
+                check(dense, shape, &random)
             }
         }
 

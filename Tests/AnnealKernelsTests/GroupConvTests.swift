@@ -12,7 +12,7 @@ func conv(
         iw: Int64(image.1), oh: out(image.0, kernel.0, stride.0, pad.0, dilation.0),
         ow: out(image.1, kernel.1, stride.1, pad.1, dilation.1), kh: Int64(kernel.0), kw: Int64(kernel.1),
         sh: Int64(stride.0), sw: Int64(stride.1), ph: Int64(pad.0), pw: Int64(pad.1), dh: Int64(dilation.0),
-        dw: Int64(dilation.1), threads: 1)
+        dw: Int64(dilation.1), plain: 0, threads: 1)
 }
 
 /// Naive loops in double precision, plain layouts: y, dx, dw and db at once.

@@ -12,10 +12,12 @@ final class BlockedWeights: OpaqueLayout, @unchecked Sendable {
         super.init(elements: Int(withUnsafePointer(to: conv) { ank_conv_weights($0) }))
     }
 
+    var isForPlainData: Bool { conv.plain != 0 }
+
     override func isEqual(_ other: OpaqueLayout) -> Bool {
         guard let other = (other as? BlockedWeights)?.conv else { return false }
         return conv.groups == other.groups && conv.ic == other.ic && conv.oc == other.oc && conv.b == other.b
-            && conv.kh == other.kh && conv.kw == other.kw
+            && conv.kh == other.kh && conv.kw == other.kw && conv.plain == other.plain
     }
 
     override func pack(_ plain: UnsafePointer<Float>, into packed: UnsafeMutablePointer<Float>) {

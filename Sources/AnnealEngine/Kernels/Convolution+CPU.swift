@@ -9,11 +9,13 @@ extension Convolution: CPUOperator {
     package func layouts(_ request: LayoutRequest) throws -> OperandLayouts {
         let data = request.inputs[0], output = request.outputs[0]
         var result = request.plain
-        if let own = OwnConvolution(self, data: data, output: output, block: request.engine.block) {
+        // Images of few channels would be mostly filling.
+        let block = request.engine.block, plain = data[1] < block && numGroup == 1 && request.given[0] == .plain
+        if let own = OwnConvolution(self, data: data, output: output, block: block, plain: plain) {
             let layout = request.given[1] ?? .opaque(own.weights)
             if case .opaque(let opaque) = layout, opaque is BlockedWeights {
-                result.inputs[0] = .blocked(request.engine.block)
-                result.outputs[0] = .blocked(request.engine.block)
+                result.inputs[0] = plain ? .plain : .blocked(block)
+                result.outputs[0] = .blocked(block)
                 result.inputs[1] = layout
                 return result
             }
@@ -57,8 +59,9 @@ extension Convolution: CPUOperator {
         let x = try site.value(data), y = try site.value(output)
         var kernel: PreparedKernel
         let weightLayout = site.has(weight) ? try site.layout(weight) : nil
-        if case .opaque(let opaque)? = weightLayout, opaque is BlockedWeights,
-            let own = OwnConvolution(self, data: x.shape, output: y.shape, block: engine.block)
+        if case .opaque(let opaque)? = weightLayout, let weights = opaque as? BlockedWeights,
+            let own = OwnConvolution(
+                self, data: x.shape, output: y.shape, block: engine.block, plain: weights.isForPlainData)
         {
             kernel = own.kernel(pass, data: data, weight: weight, bias: bias, output: output)
         } else {

@@ -18,7 +18,8 @@ struct OwnConvolution {
     private let method: Method
 
     /// nil where oneDNN serves better, or our kernels do not take the shape.
-    init?(_ op: Convolution, data: Shape, output: Shape, block: Int) {
+    /// - Parameter plain: whether the data are to have no blocks; taken only by the matrix products.
+    init?(_ op: Convolution, data: Shape, output: Shape, block: Int, plain: Bool) {
         let window = op.window
         guard window.kernel.count == 2 else { return nil }
         let conv = ank_conv(
@@ -27,18 +28,16 @@ struct OwnConvolution {
             oh: Int64(output[2]), ow: Int64(output[3]), kh: Int64(window.kernel[0]), kw: Int64(window.kernel[1]),
             sh: Int64(window.stride[0]), sw: Int64(window.stride[1]), ph: Int64(window.pad[0]),
             pw: Int64(window.pad[1]), dh: Int64(window.dilate[0]), dw: Int64(window.dilate[1]),
-            threads: Int64(ank_max_threads()))
+            plain: plain ? 1 : 0, threads: Int64(ank_max_threads()))
         self.conv = conv
         guard op.numGroup == 1 else {
             guard withUnsafePointer(to: conv, { ank_groupconv_supported($0) }) != 0 else { return nil }
             method = .grouped
             return
         }
-        // Images of few channels would be mostly filling: oneDNN takes them plain.
-        guard data[1] >= block else { return nil }
         // Winograd takes 36 products a tile of 4x4 outputs against 9 for each output, and must transform the weights.
         let tiles = (output[2] + 3) / 4 * ((output[3] + 3) / 4)
-        if tiles * 36 * 5 <= output[2] * output[3] * 9 * 3, data[0] * tiles >= 32,
+        if !plain, tiles * 36 * 5 <= output[2] * output[3] * 9 * 3, data[0] * tiles >= 32,
             withUnsafePointer(to: conv, { ank_winograd_supported($0) }) != 0
         {
             method = .winograd

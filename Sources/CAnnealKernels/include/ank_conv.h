@@ -11,11 +11,12 @@ typedef struct {
     int64_t n, groups, ic, oc;  ///< ic, oc: channels per group
     int64_t b;                  ///< block of both activations
     int64_t ih, iw, oh, ow, kh, kw, sh, sw, ph, pw, dh, dw; ///< d: dilation, 1 = none
+    int64_t plain;              ///< denseconv: x has no blocks, for images of few channels
     int64_t threads;            ///< that scratch is for: ank_max_threads() when the plan was made
 } ank_conv;
 
 // Weights are kept as [group][output block][tap][input][output lane]. With one group, inputs and outputs are filled up to
-// whole blocks by zeros; where a block holds several groups, it is [block][tap][input of each group][output lane].
+// whole blocks by zeros, but for a plain x, where it is [output block][input, tap][output lane]; where a block holds several groups, it is [block][tap][input of each group][output lane].
 
 /// Floats of the packed weights.
 int64_t ank_conv_weights(const ank_conv *conv);
