@@ -15,7 +15,8 @@ extension Symbol {
             expression = try Regex(pattern)
         } catch {
             throw AnnealError(
-                "\(flag) '\(pattern)'", "is not a regular expression", mend: "write it as 'conv0' or '(conv|bn).*_gamma'")
+                "\(flag) '\(pattern)'", "is not a regular expression",
+                mend: "write it as 'conv0' or '(conv|bn).*_gamma'")
         }
         func matches(_ name: String) throws -> Bool { try expression.prefixMatch(in: name) != nil }
         var chosen = try names.filter(matches)

@@ -143,7 +143,8 @@ struct TrainingRun {
             "to go on, repeat the command with --model-prefix \(prefix) --load-epoch \(last) --run-folder \(folder.path)"
     }
 
-    private func makeOptimizer(_ options: TrainingOptions, _ schedule: FitSchedule, names: Set<String>, seed: UInt64) throws
+    private func makeOptimizer(_ options: TrainingOptions, _ schedule: FitSchedule, names: Set<String>, seed: UInt64)
+        throws
         -> Optimizer
     {
         let withMomentum = ["sgd", "nag", "signum", "dcasgd", "lbsgd"]

@@ -44,7 +44,8 @@ struct ParameterOptions: ParsableArguments {
             guard let mark = value.lastIndex(of: "="), let factor = Double(value[value.index(after: mark)...]),
                 factor.isFinite, factor >= 0
             else {
-                throw AnnealError("\(flag) '\(value)'", "is not PATTERN=X", mend: "write it as 'fc=10'; X is at least 0")
+                throw AnnealError(
+                    "\(flag) '\(value)'", "is not PATTERN=X", mend: "write it as 'fc=10'; X is at least 0")
             }
             for name in try symbol.parameters(matching: String(value[..<mark]), among: names, flag: flag) {
                 result[name] = factor

@@ -62,7 +62,8 @@ public final class Trainer {
             throw AnnealError("symbol", "has no parameter left to train", mend: "freeze fewer of them")
         }
         let training = try Executor(
-            symbol.usingStoredStatistics(statistics), inputs: [ClassifierSymbol.dataName: Shape([batchSize] + dataShape.dims)], mode: .training,
+            symbol.usingStoredStatistics(statistics),
+            inputs: [ClassifierSymbol.dataName: Shape([batchSize] + dataShape.dims)], mode: .training,
             gradients: wanted)
         training.seed = seed
         self.training = training
