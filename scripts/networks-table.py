@@ -29,7 +29,7 @@ NETWORKS = [
     ("resnet", [20, 56, 110, 164], "3,28,28"),
     ("resnet-v1", [18, 34, 50, 101, 152, 200, 269], "3,224,224"),
     ("resnet-v1", [20, 56, 110, 164], "3,28,28"),
-    ("resnext", [50, 101, 152], "3,224,224"),
+    ("resnext", [18, 34, 50, 101, 152, 200, 269], "3,224,224"),
     ("resnext", [20, 56, 110, 164], "3,28,28"),
     ("squeezenet", [None], "3,224,224"),
     ("squeezenet1.0", [None], "3,224,224"),
@@ -45,8 +45,8 @@ matrix products for one image, what papers give as FLOPs; FLOP counts two for ea
 another operator computes. `anneal summary` lists the layers of any of them, `anneal plot-network` draws them.
 
 The last column names the MXNet-made cases that hold this family's symbol as MXNet 1.9.1's own scripts write it: Anneal's
-JSON equals it byte for byte (`make conformance`, and `GoldenNetworkTests`). A bold one is of this very depth and image
-shape. `densenet` and `squeezenet` are Gluon's; their parameters are counted against Gluon's in `NetworkTests`, and
+JSON equals it byte for byte (`make conformance`, and `GoldenNetworkTests`). A bold one is this very network, but for the
+number of classes. `densenet` and `squeezenet` are Gluon's; their parameters are counted against Gluon's in `NetworkTests`, and
 `make check-mxnet` lets MXNet compute every network from Anneal's files.
 
 | network | layers | image | parameters | multiply-adds | FLOP | equal JSON in |
@@ -58,23 +58,24 @@ def small(shape):
 
 
 def cases(golden):
-    """Network, depth, image shape, and name of every case that holds a network."""
+    """Network, arguments of get_symbol, and name of every case that holds a network."""
     found = []
     for file in sorted(pathlib.Path(golden, "networks").glob("*/case.json")):
         case = json.loads(file.read_text())
         if "network" in case and case.get("kind") != "finetune":
-            symbol = case["get_symbol"]
-            data = case.get("inputs", {}).get("data", [0, 3, 224, 224])
-            shape = symbol.get("image_shape", ",".join(map(str, data[1:])))
-            found.append((case["network"], symbol.get("num_layers"), shape, case["name"]))
+            found.append((case["network"], case["get_symbol"], case["name"]))
     return found
 
 
 def proof(network, layers, shape, known):
     names = []
-    for other, depth, image, name in known:
+    for other, symbol, name in known:
+        # A network without this argument is the same for all images.
+        image = symbol.get("image_shape", shape)
         if other == network and small(image) == small(shape):
-            names.append(f"**{name}**" if (depth, image) == (layers, shape) else name)
+            plain = set(symbol) <= {"num_classes", "num_layers", "image_shape"}
+            same = plain and image == shape and symbol.get("num_layers") == layers
+            names.append(f"**{name}**" if same else name)
     return ", ".join(names)
 
 

@@ -127,23 +127,25 @@ package struct LayeredGraph {
         }
     }
 
-    /// In line with its neighbours; with those that are no bends if there are any, so that a trunk stays straight beside
-    /// the edges that pass it.
+    /// Bends and sources give way, so that a trunk stays straight beside the edges that pass it and what it is fed.
+    private func isLight(_ vertex: Int) -> Bool { isBend(vertex) || above[vertex].isEmpty }
+
+    /// In line with its neighbours; with those that are not light if there are any.
     private func wish(_ vertex: Int, _ neighbours: [Int]) -> Double {
-        let solid = neighbours.filter { !isBend($0) }
-        let wanted = solid.isEmpty || isBend(vertex) ? neighbours : solid
+        let solid = neighbours.filter { !isLight($0) }
+        let wanted = solid.isEmpty || isLight(vertex) ? neighbours : solid
         return wanted.isEmpty ? x[vertex] : wanted.reduce(0) { $0 + x[$1] } / Double(wanted.count)
     }
 
     /// Puts a rank's vertices as near to their wishes as their widths allow: least squares, by pooling neighbours that
-    /// are in each other's way. Bends give way.
+    /// are in each other's way.
     private mutating func fit(_ layer: [Int], wishes: [Double]) {
         var pools: [(mean: Double, weight: Double, count: Int)] = []
         var offsets: [Double] = []
         for (index, vertex) in layer.enumerated() {
             let before = index > 0 ? (width[layer[index - 1]] + width[vertex]) / 2 + gap : 0
             offsets.append((offsets.last ?? 0) + before)
-            pools.append((wishes[index] - offsets[index], isBend(vertex) ? 0.001 : 1, 1))
+            pools.append((wishes[index] - offsets[index], isLight(vertex) ? 0.001 : 1, 1))
             while pools.count > 1, pools[pools.count - 2].mean > pools[pools.count - 1].mean {
                 let last = pools.removeLast(), other = pools.removeLast()
                 let weight = last.weight + other.weight

@@ -10,7 +10,7 @@ public struct NetworkPlot {
         let label: String
         let name: String
         let colour: Colour
-        /// Without the batch: `64x28x28`.
+        /// `64x28x28`, without the batch where there is one.
         let shape: String
     }
 
@@ -32,7 +32,8 @@ public struct NetworkPlot {
         var vertices: [Vertex] = []
         var edges: [(from: Int, to: Int)] = []
         for (index, node) in nodes.enumerated() {
-            guard showsWeights || !node.isVariable || !parameters.contains(node.name) else { continue }
+            let isParameter = node.isVariable && parameters.contains(node.name)
+            guard showsWeights || !isParameter else { continue }
             let detail = node.isVariable ? "" : try node.makeOperator().detail
             place[ObjectIdentifier(node)] = vertices.count
             for input in node.inputs {
@@ -42,7 +43,8 @@ public struct NetworkPlot {
                 Vertex(
                     label: node.operation.map { detail.isEmpty ? $0 : "\($0) \(detail)" } ?? node.name,
                     name: node.isVariable ? "" : node.name, colour: Self.colour(node.operation),
-                    shape: shapes[index][0].dims.dropFirst().map(String.init).joined(separator: "x")))
+                    shape: shapes[index][0].dims.dropFirst(isParameter ? 0 : 1).map(String.init).joined(separator: "x"))
+            )
         }
         self.title = title
         self.subtitle = subtitle

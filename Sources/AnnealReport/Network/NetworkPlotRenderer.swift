@@ -42,7 +42,8 @@ struct NetworkPlotRenderer {
 
     func draw(_ format: Canvas.Format) throws -> Data {
         let canvas = try Canvas(width: width, height: height, format: format)
-        canvas.fill(Box(x: 0, y: 0, width: width, height: height), Palette.background)
+        // A pixel more, since the canvas ends at a whole one.
+        canvas.fill(Box(x: 0, y: 0, width: width + 2, height: height + 2), Palette.background)
         let room = width - 2 * Self.margin
         canvas.text(
             canvas.fitted(plot.title, Self.titleFont, room: room), at: Spot(Self.margin, 36), Self.titleFont,
