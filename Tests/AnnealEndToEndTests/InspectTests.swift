@@ -35,6 +35,23 @@ import Testing
         let record = String(decoding: try tool.bytes("tuned/arguments.json"), as: UTF8.self)
         #expect(record.contains("stage2.*") && record.contains("fc=10"))
 
+        // Half of it, gone on with by train: the same bits, and only with the same choice.
+        let half = try tool.run(
+            arguments.map { $0 == "t/m" ? "h/m" : $0 == "tuned" ? "half" : $0 } + ["--num-epochs", "1"])
+        #expect(half.status == 0, "\(half.errors)")
+        let rest = [
+            "train", "--network", "h/m-symbol.json", "--model-prefix", "h/m", "--load-epoch", "1", "--run-folder",
+            "half",
+            "--num-classes", "3", "--image-shape", "1,12,12", "--data-train", "train.rec", "--num-epochs", "2",
+            "--batch-size", "32", "--wd", "0.01", "--lr", "0.01", "--lr-step-epochs", "20", "--mom", "0", "--pad-size",
+            "0", "--lr-mult", "fc=10",
+        ]
+        let refused = try tool.run(rest)
+        #expect(refused.status == 1 && refused.errors.contains("the same --freeze"), "\(refused.errors)")
+        let resumed = try tool.run(rest + ["--freeze", "conv0|bn_data|stage1|stage2"])
+        #expect(resumed.status == 0, "\(resumed.errors)")
+        #expect(try tool.bytes("h/m-0002.params") == tool.bytes("t/m-0002.params"))
+
         // Another image shape: this network pools globally.
         let other = arguments.map { $0 == "1,12,12" ? "1,16,16" : $0 == "t/m" ? "u/m" : $0 == "tuned" ? "u" : $0 }
         let wider = try tool.run(other)

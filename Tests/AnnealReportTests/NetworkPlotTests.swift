@@ -39,7 +39,8 @@ import Testing
             for (left, right) in zip(layer, layer.dropFirst()) { #expect(graph.right(left) < graph.left(right)) }
         }
         // The trunk stays straight beside the shortcut.
-        #expect(abs(graph.x[0] - graph.x[1]) < 1)
+        #expect(abs(graph.x[1] - graph.x[2]) < 1)
+        #expect(abs(graph.x[2] - graph.x[3]) < 1)
     }
 
     @Test func columnsHoldEveryRankOnce() throws {

@@ -139,6 +139,11 @@ struct TrainingRun {
         guard let last = epochs.max() else {
             return "no epoch was finished, so there is no checkpoint: run the command again"
         }
+        // The --load-epoch of fine-tune is the pre-trained model's.
+        if command == "fine-tune" {
+            return
+                "to go on, run 'anneal train --network \(Checkpoint.symbolPath(prefix)) --model-prefix \(prefix) --load-epoch \(last) --run-folder \(folder.path)' with this command's flags for data and training"
+        }
         return
             "to go on, repeat the command with --model-prefix \(prefix) --load-epoch \(last) --run-folder \(folder.path)"
     }

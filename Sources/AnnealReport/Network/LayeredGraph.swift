@@ -145,7 +145,7 @@ package struct LayeredGraph {
         for (index, vertex) in layer.enumerated() {
             let before = index > 0 ? (width[layer[index - 1]] + width[vertex]) / 2 + gap : 0
             offsets.append((offsets.last ?? 0) + before)
-            pools.append((wishes[index] - offsets[index], isLight(vertex) ? 0.001 : 1, 1))
+            pools.append((wishes[index] - offsets[index], isLight(vertex) ? 1e-6 : 1, 1))
             while pools.count > 1, pools[pools.count - 2].mean > pools[pools.count - 1].mean {
                 let last = pools.removeLast(), other = pools.removeLast()
                 let weight = last.weight + other.weight

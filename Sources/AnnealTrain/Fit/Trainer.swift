@@ -36,7 +36,8 @@ public final class Trainer {
     ///   - dataShape: a row of data, e.g. (channels, height, width).
     ///   - frozen: parameters that get no gradient, no update and no weight decay. Batch norms whose gamma and beta are
     ///     both frozen, or one of whose moving statistics is, normalise by these statistics and leave them alone. Nothing
-    ///     is computed for gradients that lead to frozen parameters only.
+    ///     is computed for gradients that lead to frozen parameters only. A gamma under `fix_gamma` is set to 1 all the
+    ///     same, as in MXNet.
     public init(
         _ symbol: Symbol, dataShape: Shape, batchSize: Int, optimizer: Optimizer, frozen: Set<String> = [],
         seed: UInt64 = 0
