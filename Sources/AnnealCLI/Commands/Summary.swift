@@ -92,7 +92,7 @@ struct Summary: ParsableCommand {
         func size(_ bytes: Int) -> String {
             bytes >= 10 << 20 ? "\(Readable.count(bytes >> 20)) MB" : "\(Readable.count((bytes + 1023) >> 10)) kB"
         }
-        func plan(_ bytes: Int?) -> String { bytes.map(size) ?? "more memory than there is here" }
+        func plan(_ bytes: Int?) -> String { bytes.map { "\(size($0)) planned" } ?? "more memory than there is here" }
         let states = summary.states == 0 ? "" : ", and \(Readable.count(summary.states)) numbers of auxiliary states"
         return """
             \(table.text)
@@ -101,9 +101,9 @@ struct Summary: ParsableCommand {
             Parameters:     \(Readable.count(summary.parameters))\(states)
             Multiply-adds:  \(Readable.scaled(summary.multiplyAdds)) for each image (convolutions and matrix products)
             FLOP:           \(Readable.scaled(summary.flops)) for each image (two for a multiply-add)
-            Training:       \(plan(memory.training)) planned for batch \(batchSize), parameters \(size(memory.parameters)), \
+            Training:       \(plan(memory.training)) for batch \(batchSize), parameters \(size(memory.parameters)), \
             and as much for each state of the optimizer
-            Inference:      \(plan(memory.inference)) planned for batch \(batchSize), parameters \(size(memory.parameters))
+            Inference:      \(plan(memory.inference)) for batch \(batchSize), parameters \(size(memory.parameters))
             """
     }
 
