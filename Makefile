@@ -1,9 +1,10 @@
 # Anneal: the two commands of the README are `make demo` and `make test`.
 GOLDEN ?= ../shared/golden
+MODELS ?= ../shared/realmodels
 BUILD = swift build -c release
 ANNEAL = .build/release/anneal
 
-.PHONY: demo test setup build conformance check-examples lint format bench clean
+.PHONY: demo test setup build conformance check-examples check-mxnet lint format bench clean
 
 ## Installs what is missing, builds, and trains, fine-tunes and scores on Fashion-MNIST (about six minutes).
 demo: setup
@@ -37,6 +38,8 @@ conformance-all:
 	@$(MAKE) --no-print-directory conformance GOLDEN=Tests/Fixtures/golden
 	@if [ -d "$(GOLDEN)" ]; then $(MAKE) --no-print-directory conformance; \
 	else scripts/say "skipped: $(GOLDEN) is not there (the committed cases ran)"; fi
+	@if [ -d "$(MODELS)" ]; then $(MAKE) --no-print-directory conformance GOLDEN="$(MODELS)"; \
+	else scripts/say "skipped: $(MODELS) is not there (checkpoints that others trained)"; fi
 
 ## Runs the example program on a part of Fashion-MNIST.
 check-examples:
@@ -46,6 +49,10 @@ check-examples:
 	@$(ANNEAL) import-mnist --images /usr/share/datasets/fashion-mnist/t10k-images-idx3-ubyte.gz \
 		--labels /usr/share/datasets/fashion-mnist/t10k-labels-idx1-ubyte.gz .build/example/fashion
 	@.build/release/train-classifier .build/example/fashion.rec
+
+## Lets MXNet 1.9.1, in an environment of its own, read one of every file that Anneal writes and compute the same.
+check-mxnet: setup
+	@scripts/check-mxnet.sh
 
 ## Times training steps side by side with MXNet and PyTorch, which it installs into their own environments.
 bench: build

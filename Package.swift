@@ -55,7 +55,7 @@ let package = Package(
         .testTarget(name: "AnnealEngineTests", dependencies: ["Anneal", "AnnealConformance"]),
         .testTarget(name: "AnnealGraphTests", dependencies: ["AnnealGraph"]),
         .testTarget(name: "AnnealNetworksTests", dependencies: ["AnnealNetworks"]),
-        .testTarget(name: "AnnealReportTests", dependencies: ["AnnealReport", "CCairo"]),
+        .testTarget(name: "AnnealReportTests", dependencies: ["Anneal", "CCairo"]),
         .testTarget(name: "AnnealTrainTests", dependencies: ["AnnealTrain", "AnnealConformance"]),
         .testTarget(name: "AnnealEndToEndTests", dependencies: ["Anneal", "AnnealCLI"]),
         .testTarget(name: "AnnealKernelsTests", dependencies: ["CAnnealKernels", "AnnealCore"]),

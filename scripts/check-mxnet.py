@@ -17,11 +17,19 @@ MXNet's value. Files alone:
     check-mxnet.py --params FILE     list the arrays of a parameter file
     check-mxnet.py --rec FILE        count the records, and their labels
 
+Or one of every file that Anneal writes, as `anneal-conformance --write-samples`
+leaves them (`make check-mxnet`): every network of the zoo computes the same,
+arrays of every type and records with one and several labels hold the same.
+
+    check-mxnet.py --samples FOLDER
+
 Exit status: 0 all well, 1 different or unreadable, 64 wrong usage.
 """
 
 import argparse
 import collections
+import hashlib
+import json
 import os
 import struct
 import sys
@@ -56,8 +64,9 @@ def parse_arguments():
     parser.add_argument("--atol", type=float, default=1e-6)
     parser.add_argument("--params", metavar="FILE", help="list the arrays of a parameter file")
     parser.add_argument("--rec", metavar="FILE", help="count records and labels of a record file")
+    parser.add_argument("--samples", metavar="FOLDER", help="check one of every file that Anneal writes")
     arguments = parser.parse_args()
-    if arguments.params or arguments.rec:
+    if arguments.params or arguments.rec or arguments.samples:
         return arguments
     if arguments.prefix is None or arguments.epoch is None:
         parser.error("PREFIX and EPOCH, --params or --rec is needed")
@@ -89,9 +98,11 @@ def inputs_and_outputs(arguments):
     return {name: array.asnumpy() for name, array in arrays.items()}, outputs
 
 
-def infer(prefix, epoch, inputs):
-    """MXNet's outputs for the inputs that the checkpoint's symbol takes."""
+def infer(prefix, epoch, inputs, inner=()):
+    """MXNet's outputs for the inputs that the checkpoint's symbol takes, then those of inner layers."""
     symbol, arguments, auxiliary = mx.model.load_checkpoint(prefix, epoch)
+    if inner:
+        symbol = mx.sym.Group([symbol] + [symbol.get_internals()[name] for name in inner])
     names = symbol.list_arguments()
     fed = {name: value for name, value in inputs.items()
            if name in names and name not in arguments}
@@ -179,9 +190,103 @@ def count_records(path):
         print(" ".join(f"{value:g}" for value in label) + f"\t{occurrences}")
 
 
+# --- One of every file ------------------------------------------------------
+
+
+class Report:
+    """Counts what agrees, and prints what does not."""
+
+    def __init__(self):
+        self.agreed = self.differing = 0
+
+    def check(self, what, well, found="", expected=""):
+        if well:
+            self.agreed += 1
+        else:
+            self.differing += 1
+            print(f"{what}: DIFFERS: MXNet reads {found}, Anneal wrote {expected}")
+
+
+def check_samples(folder, report):
+    for name in sorted(os.listdir(os.path.join(folder, "networks"))):
+        prefix = os.path.join(folder, "networks", name, "net")
+        arrays = mx.nd.load(os.path.join(folder, "networks", name, "io.params"))
+        # MXNet parses the symbol and writes it again: nothing of it may be lost.
+        with open(f"{prefix}-symbol.json", encoding="utf-8") as file:
+            text = file.read()
+        again = mx.sym.load_json(text).tojson()
+        report.check(f"{name}-symbol.json", json.loads(again) == json.loads(text), "another graph", "it")
+        inner = [key[len("infer:"):] for key in arrays if key.startswith("infer:") and key != "infer:out0"]
+        names, outputs = infer(prefix, 0, {"data": arrays["data"].asnumpy()}, inner)
+        ours = [arrays[key].asnumpy() for key in ["infer:out0"] + [f"infer:{key}" for key in inner]]
+        for output, found, expected in zip(names, ours, outputs):
+            what = f"{name}, {output}"
+            report.check(what, compare(what, found, expected, (1e-4, 1e-4, 0)), "other values", "them")
+    check_arrays(folder, report)
+    check_records(folder, report)
+
+
+def check_arrays(folder, report):
+    with open(os.path.join(folder, "arrays.json"), encoding="utf-8") as file:
+        content = json.load(file)
+    arrays = mx.nd.load(os.path.join(folder, "arrays.params"))
+    report.check("arrays.params, names", sorted(arrays) == sorted(content["arrays"]), sorted(arrays),
+                 sorted(content["arrays"]))
+    for name, expected in sorted(content["arrays"].items()):
+        array = arrays[name]
+        if name == "arg:bfloat16":
+            # NumPy has no such type; MXNet converts it.
+            array = array.astype("float32")
+        found = array.asnumpy().astype(np.float64)
+        report.check(f"arrays.params, {name}", list(found.shape) == content["shape"] and found.ravel().tolist() == expected,
+                     found.tolist(), expected)
+        if name != "arg:bfloat16":
+            kind = np.dtype(arrays[name].dtype).name
+            report.check(f"arrays.params, type of {name}", f"arg:{kind}" == name, kind, name)
+
+
+def check_records(folder, report):
+    def path(suffix):
+        return os.path.join(folder, f"images.{suffix}")
+
+    with open(path("json"), encoding="utf-8") as file:
+        content = json.load(file)
+    by_index = mx.recordio.MXIndexedRecordIO(path("idx"), path("rec"), "r")
+    in_order = mx.recordio.MXRecordIO(path("rec"), "r")
+    for record in content["records"]:
+        what = f"images.rec, record {record['id']}"
+        payload = by_index.read_idx(record["id"])
+        report.check(f"{what}, by index", digest(payload) == record["payload"], digest(payload), record["payload"])
+        report.check(f"{what}, in order", in_order.read() == payload, "other bytes", "the same")
+        header, image = mx.recordio.unpack(payload)
+        labels = np.atleast_1d(np.asarray(header.label, dtype=np.float64)).tolist()
+        report.check(f"{what}, labels", labels == record["labels"], labels, record["labels"])
+        report.check(f"{what}, id", header.id == record["id"], header.id, record["id"])
+        if "pixels" in record:
+            pixels = mx.image.imdecode(image, to_rgb=True).asnumpy()
+            report.check(f"{what}, pixels", digest(pixels.tobytes()) == record["pixels"], "others", "others")
+    report.check("images.rec, end", in_order.read() is None, "more records", f"{len(content['records'])}")
+    by_index.close()
+    in_order.close()
+    # As MXNet's tools read a list.
+    with open(path("lst"), encoding="utf-8") as file:
+        lines = [line.rstrip("\n").split("\t") for line in file]
+    found = [[int(line[0]), int(float(line[1])), line[-1]] for line in lines]
+    report.check("images.lst", found == content["list"], found, content["list"])
+
+
+def digest(data):
+    return hashlib.sha256(data).hexdigest()
+
+
 def main():
     arguments = parse_arguments()
     try:
+        if arguments.samples:
+            report = Report()
+            check_samples(arguments.samples, report)
+            print(f"MXNet {mx.__version__}: {report.agreed} checks agree, {report.differing} differ")
+            return 1 if report.differing else 0
         if arguments.params:
             list_parameters(arguments.params)
         if arguments.rec:

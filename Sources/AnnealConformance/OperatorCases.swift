@@ -151,10 +151,17 @@ struct Procedural {
     private let gammaRange: [Double]
     private let classes: Int
 
+    init(salt: String, gammaRange: [Double], classes: Int) {
+        self.salt = salt
+        self.gammaRange = gammaRange
+        self.classes = classes
+    }
+
     init(_ item: Case) {
-        salt = item.json["salt"] as? String ?? ""
-        gammaRange = item.json["gamma_range"] as? [Double] ?? [0.5, 1.5]
-        classes = (item.json["output_shapes"] as? [[Int]])?.first?.last ?? 10
+        self.init(
+            salt: item.json["salt"] as? String ?? "",
+            gammaRange: item.json["gamma_range"] as? [Double] ?? [0.5, 1.5],
+            classes: (item.json["output_shapes"] as? [[Int]])?.first?.last ?? 10)
     }
 
     func tensor(_ name: String, _ shape: Shape) -> Tensor {

@@ -1,7 +1,8 @@
 import Anneal
 import Foundation
 
-/// Repeats every MXNet-made case below a folder, found by their `case.json` and never by a list of names.
+/// Repeats every MXNet-made case below a folder, found by their `case.json` and never by a list of names, and runs every
+/// stored model, found by its `model-symbol.json`.
 ///
 /// Prints each failure with its largest error, each case that is skipped with the reason, and last the line
 /// `N passed, N failed, N skipped`.
@@ -9,7 +10,7 @@ import Foundation
 /// - Returns: whether none failed.
 public func runCases(below root: String, matching part: String? = nil) -> Bool {
     let paths = FileManager.default.enumerator(atPath: root)?.compactMap { $0 as? String } ?? []
-    let folders = paths.filter { $0 == "case.json" || $0.hasSuffix("/case.json") }
+    let folders = paths.filter { ["case.json", "model-symbol.json"].contains(Files.name(of: $0)) }
         .map { Files.folder(of: $0) }.sorted()
     var passed = 0, failed = 0, skipped = 0
     for name in folders where part.map({ name.contains($0) }) ?? true {
@@ -29,6 +30,7 @@ public func runCases(below root: String, matching part: String? = nil) -> Bool {
 
 private func outcome(_ folder: String) -> CaseOutcome {
     do {
+        guard Files.exists(folder + "/case.json") else { return try checkStoredModel(folder: folder) }
         let item = try Case(folder: folder)
         let checks: [() throws -> CaseOutcome?] = [
             { try checkNetworkCase(item) }, { try checkTrainingCase(item) },

@@ -70,6 +70,15 @@ public enum Networks {
     /// All names, sorted.
     public static var names: [String] { builders.map(\.name) }
 
+    /// The images that a network is usually trained on, channels first; those of ImageNet for an unknown name.
+    public static func usualImageShape(_ name: String) -> [Int] {
+        switch name {
+        case "lenet", "mlp": [1, 28, 28]
+        case "inception-resnet-v2", "inception-v3", "inception-v4": [3, 299, 299]
+        default: [3, 224, 224]
+        }
+    }
+
     /// The network of that name. Errors name the flag and what it may be.
     public static func symbol(_ name: String, _ options: NetworkOptions) throws -> Symbol {
         guard let builder = builders.first(where: { $0.name == name }) else {

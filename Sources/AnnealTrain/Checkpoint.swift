@@ -92,6 +92,8 @@ private struct ResumeRecord: Codable {
     var seed: UInt64
     var updates: Int
     var batchSize: Int
+    var frozen: [String]
+    var multipliers: Multipliers
     var optimizer: OptimizerSnapshot
 }
 
@@ -114,7 +116,9 @@ extension Trainer {
     }
 
     private func saveResumeState(to path: String) throws {
-        let record = ResumeRecord(seed: seed, updates: updates, batchSize: batchSize, optimizer: optimizer.snapshot())
+        let record = ResumeRecord(
+            seed: seed, updates: updates, batchSize: batchSize, frozen: frozen.sorted(),
+            multipliers: optimizer.settings.multipliers, optimizer: optimizer.snapshot())
         let encoder = JSONEncoder()
         encoder.outputFormatting = .sortedKeys
         let json = try encoder.encode(record)
@@ -146,6 +150,7 @@ extension Trainer {
                     "batch size", "was \(record.batchSize), now it is \(batchSize)",
                     mend: "resume with --batch-size \(record.batchSize)")
             }
+            try checkSelection(record)
             try optimizer.bind(trained)
             let states = try arrays.compactMap { array -> OptimizerArray? in
                 guard let state = OptimizerArray(name: array.name, values: []) else { return nil }
@@ -158,6 +163,23 @@ extension Trainer {
         }
         updates = record.updates
         return true
+    }
+
+    /// Resuming goes on with what was frozen and multiplied before.
+    private func checkSelection(_ record: ResumeRecord) throws {
+        let odd = frozen.symmetricDifference(record.frozen).sorted()
+        guard odd.isEmpty else {
+            let names = odd.prefix(3).joined(separator: ", ") + (odd.count > 3 ? ", …" : "")
+            throw AnnealError(
+                "frozen parameters",
+                "were \(record.frozen.count), now they are \(frozen.count): \(names) on one side only",
+                mend: "resume with the same --freeze")
+        }
+        guard record.multipliers == optimizer.settings.multipliers else {
+            throw AnnealError(
+                "multipliers", "of learning rate or weight decay were others",
+                mend: "resume with the same --lr-mult and --wd-mult")
+        }
     }
 
     private static func readRecord(_ path: String) throws -> (record: ResumeRecord, states: [StoredArray]) {

@@ -55,6 +55,13 @@ import Testing
             status: 64, names: ["21"]),
         Wrong(what: "optimizer", change: replacing("--optimizer", "sdg"), status: 64, names: ["sdg"]),
         Wrong(what: "learning rate", change: replacing("--lr", "nan"), status: 64, names: ["--lr: is nan"]),
+        Wrong(
+            what: "freeze pattern", change: replacing("--freeze", "fc9_weight"), status: 64,
+            names: ["--freeze 'fc9_weight'", "fc1_weight"]),
+        Wrong(what: "freeze all", change: replacing("--freeze", ".*"), status: 1, names: ["no parameter left"]),
+        Wrong(
+            what: "lr-mult", change: replacing("--lr-mult", "fc1"), status: 64, names: ["--lr-mult 'fc1'", "'fc=10'"]),
+        Wrong(what: "wd-mult", change: replacing("--wd-mult", "fc1=-1"), status: 64, names: ["--wd-mult 'fc1=-1'"]),
         Wrong(what: "model prefix", change: replacing("--model-prefix", "out/"), status: 64, names: ["--model-prefix"]),
         Wrong(
             what: "step epochs", change: replacing("--lr-step-epochs", "5,2"), status: 64, names: ["--lr-step-epochs"]),

@@ -19,6 +19,17 @@ import Testing
         }
     }
 
+    /// Checkpoints that others trained with MXNet 0.8 to 1.2, with their outputs.
+    @Test func storedModels() throws {
+        guard let models = sharedFolder()?.appendingPathComponent("realmodels"),
+            FileManager.default.fileExists(atPath: models.path)
+        else {
+            print("skipped: no folder shared/realmodels beside the package")
+            return
+        }
+        #expect(runCases(below: models.path))
+    }
+
     private func check(_ root: URL, atLeast: Int) throws {
         let files =
             FileManager.default.enumerator(at: root, includingPropertiesForKeys: nil)?.allObjects as? [URL] ?? []

@@ -52,6 +52,7 @@ struct FineTuneCommand: MXNetScript {
                 place, "has no values for \(missing.prefix(3).joined(separator: ", "))",
                 mend: "it does not belong to \(Checkpoint.symbolPath(pretrainedModel))")
         }
+        try checkShapes(symbol, start, imageShape, place)
         let name = pretrainedModel.split(separator: "/").last.map(String.init) ?? pretrainedModel
         try TrainingRun(
             command: "fine-tune", network: name, symbol: symbol,
@@ -61,6 +62,25 @@ struct FineTuneCommand: MXNetScript {
             stepEpochs: training.lrStepEpochs ?? "20", momentum: training.mom ?? 0, weightDecay: training.wd ?? 0,
             endEpoch: training.numEpochs ?? 30, defaults: .init()
         ).run(training, data)
+    }
+
+    /// Layers that depend on the image's shape cannot take over values that were trained for another.
+    private func checkShapes(_ symbol: Symbol, _ start: [String: Tensor], _ imageShape: [Int], _ place: String) throws {
+        let wanted = try symbol.inferShapes(["data": Shape([1] + imageShape)]).variables
+        for layer in symbol.nodes where !layer.isVariable {
+            for input in layer.inputs where input.node.isVariable {
+                let name = input.node.name
+                guard let value = start[name], let shape = wanted[name], value.shape != shape else { continue }
+                let trained = try Preprocessing.load(prefix: pretrainedModel)?.imageShape
+                let before = layer.inputs[0].node.name
+                throw AnnealError(
+                    place,
+                    "\(name) has the shape \(value.shape), images of \(Shape(imageShape)) want \(shape) in layer \(layer.name)",
+                    mend: "give --image-shape as the model was trained with"
+                        + (trained.map { " (" + $0.map(String.init).joined(separator: ",") + ")" } ?? "")
+                        + ", or put the new head before this layer: --layer-before-fullc \(before)")
+            }
+        }
     }
 
     private func standardLayer(_ symbol: Symbol) throws -> String {

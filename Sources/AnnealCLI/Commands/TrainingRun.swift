@@ -55,9 +55,15 @@ struct TrainingRun {
                 // With the optimizer's state the count of updates goes on; without, passed steps are applied beforehand.
                 loadEpoch: hasState ? 0 : firstEpoch, numEpochs: endEpoch)
         }
-        let optimizer = try makeOptimizer(options, schedule, seed: seed)
+        let names = Set(try symbol.argumentNames() + symbol.auxiliaryNames())
+            .filter { $0 != "data" && !$0.hasSuffix("label") }
+        let optimizer = try makeOptimizer(options, schedule, names: names, seed: seed)
+        let frozen = try flagErrors {
+            try options.parameters.frozen(symbol, among: start.isEmpty ? names : Set(start.keys))
+        }
         let trainer = try Trainer(
-            symbol, dataShape: Shape(imageShape), batchSize: options.batchSize, optimizer: optimizer, seed: seed)
+            symbol, dataShape: Shape(imageShape), batchSize: options.batchSize, optimizer: optimizer, frozen: frozen,
+            seed: seed)
         try trainer.initialize(initializer, except: Set(start.keys))
         for (name, value) in start {
             do {
@@ -79,9 +85,10 @@ struct TrainingRun {
         if options.optimizer.lowercased() == "adadelta" {
             notes.append(
                 .note(
-                    "AdaDelta takes its own step sizes: --lr, --lr-factor and --lr-step-epochs have no effect, as in MXNet"
+                    "AdaDelta takes its own step sizes: --lr, --lr-factor, --lr-step-epochs and --lr-mult have no effect, as in MXNet"
                 ))
         }
+        if !frozen.isEmpty { notes.append(.note(trainer.frozenDescription)) }
         if training.count < options.batchSize {
             notes.append(.warning("\(training.count) training images do not fill one batch of \(options.batchSize)"))
         }
@@ -132,11 +139,19 @@ struct TrainingRun {
         guard let last = epochs.max() else {
             return "no epoch was finished, so there is no checkpoint: run the command again"
         }
+        // The --load-epoch of fine-tune is the pre-trained model's.
+        if command == "fine-tune" {
+            return
+                "to go on, run 'anneal train --network \(Checkpoint.symbolPath(prefix)) --model-prefix \(prefix) --load-epoch \(last) --run-folder \(folder.path)' with this command's flags for data and training"
+        }
         return
             "to go on, repeat the command with --model-prefix \(prefix) --load-epoch \(last) --run-folder \(folder.path)"
     }
 
-    private func makeOptimizer(_ options: TrainingOptions, _ schedule: FitSchedule, seed: UInt64) throws -> Optimizer {
+    private func makeOptimizer(_ options: TrainingOptions, _ schedule: FitSchedule, names: Set<String>, seed: UInt64)
+        throws
+        -> Optimizer
+    {
         let withMomentum = ["sgd", "nag", "signum", "dcasgd", "lbsgd"]
         var values: [String: OptionValue] = [
             "learning_rate": .number(schedule.learningRate), "wd": .number(weightDecay),
@@ -145,12 +160,13 @@ struct TrainingRun {
         return try flagErrors {
             try Optimizers.make(
                 options.optimizer, NamedOptions(values), schedule: schedule.schedule,
-                multipliers: Multipliers(symbol: symbol), seed: seed)
+                multipliers: options.parameters.multipliers(symbol, among: names), seed: seed)
         }
     }
 
     private func record(_ options: TrainingOptions, _ data: DataOptions, seed: UInt64) -> RunRecord {
         func text(_ value: String?) -> JSONValue { value.map { .string($0) } ?? .null }
+        func texts(_ values: [String]) -> JSONValue { .array(values.map { .string($0) }) }
         let arguments: [String: JSONValue] = [
             "network": .string(network), "num-classes": .number(Double(classes)),
             "image-shape": .string(imageShape.map(String.init).joined(separator: ",")),
@@ -166,6 +182,8 @@ struct TrainingRun {
             "resize": data.images.resize.map { .number(Double($0)) } ?? .null,
             "class-names": text(data.images.classNames), "seed": .number(Double(seed)),
             "model-prefix": text(options.modelPrefix), "load-epoch": resumeEpoch.map { .number(Double($0)) } ?? .null,
+            "freeze": texts(options.parameters.freeze), "lr-mult": texts(options.parameters.lrMult),
+            "wd-mult": texts(options.parameters.wdMult),
             "initializer": .string(options.initializer), "save-period": .number(Double(options.savePeriod)),
         ]
         return RunRecord(

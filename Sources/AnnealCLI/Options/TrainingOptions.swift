@@ -62,6 +62,9 @@ struct TrainingOptions: ParsableArguments {
         help: ArgumentHelp("Where the log, metrics and curves go (default: runs/DATE-COMMAND).", valueName: "FOLDER"))
     var runFolder: String?
 
+    @OptionGroup(title: "Parameters")
+    var parameters: ParameterOptions
+
     /// Refuses what cannot be done here; `command` is what to run instead of a GPU's command.
     func check(command: String) throws {
         if let gpus, !gpus.isEmpty {

@@ -105,7 +105,7 @@ public final class CurvesWriter: FitObserver {
         }
     }
 
-    private static func best(_ points: [Chart.Point], _ name: String) -> Chart.Point? {
+    static func best(_ points: [Chart.Point], _ name: String) -> Chart.Point? {
         points.filter(\.y.isFinite).reduce(nil) { best, point in
             guard let best else { return point }
             return MetricSense.isBetter(point.y, than: best.y, name: name) ? point : best

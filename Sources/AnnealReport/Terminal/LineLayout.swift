@@ -133,6 +133,14 @@ package enum Readable {
         return (value < 0 ? "-" : "") + digits + result
     }
 
+    /// `3.86 G`, `120`.
+    package static func scaled(_ value: Double) -> String {
+        for (unit, size) in [("G", 1e9), ("M", 1e6), ("k", 1e3)] where value >= size {
+            return String(format: "%.2f \(unit)", value / size)
+        }
+        return String(format: "%.0f", value)
+    }
+
     /// `0.05`, `1e-05`: a learning rate.
     package static func general(_ value: Double) -> String { String(format: "%.4g", value) }
 

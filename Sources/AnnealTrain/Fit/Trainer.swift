@@ -17,6 +17,8 @@ public final class Trainer {
     public let batchSize: Int
     public let optimizer: Optimizer
     public let parameters: ParameterStore
+    /// Parameters that get no update, and moving statistics that stay as they are.
+    public let frozen: Set<String>
     /// Of initial values, data order, augmentation and dropout; saved with checkpoints.
     public let seed: UInt64
     /// Updates done, over all epochs; dropout's random numbers follow them.
@@ -24,7 +26,7 @@ public final class Trainer {
         didSet { training.step = updates }
     }
 
-    let training: Executor
+    package let training: Executor
     let trained: [OptimizedParameter]
     private let labelName: String
     private var scorer: Scorer?
@@ -32,7 +34,10 @@ public final class Trainer {
     /// - Parameters:
     ///   - symbol: with one data input and one label input, which ends in `label`.
     ///   - dataShape: a row of data, e.g. (channels, height, width).
-    ///   - frozen: parameters that get no gradient and no update.
+    ///   - frozen: parameters that get no gradient, no update and no weight decay. Batch norms whose gamma and beta are
+    ///     both frozen, or one of whose moving statistics is, normalise by these statistics and leave them alone. Nothing
+    ///     is computed for gradients that lead to frozen parameters only. A gamma under `fix_gamma` is set to 1 all the
+    ///     same, as in MXNet.
     public init(
         _ symbol: Symbol, dataShape: Shape, batchSize: Int, optimizer: Optimizer, frozen: Set<String> = [],
         seed: UInt64 = 0
@@ -46,9 +51,20 @@ public final class Trainer {
         self.optimizer = optimizer
         self.seed = seed
         optimizer.settings.rescaleGradient /= Double(batchSize)
-        let wanted = Set(arguments).subtracting(frozen).subtracting([ClassifierSymbol.dataName, labelName])
+        let variables = Set(try arguments + symbol.auxiliaryNames()).subtracting([ClassifierSymbol.dataName, labelName])
+        if let stranger = frozen.subtracting(variables).min() {
+            let near = Spelling.nearest(to: stranger, among: variables).joined(separator: ", ")
+            throw AnnealError("frozen parameter \(stranger)", "is not in the network", mend: "near are \(near)")
+        }
+        let statistics = try symbol.frozenStatistics(frozen)
+        self.frozen = frozen.union(statistics)
+        let wanted = variables.intersection(arguments).subtracting(frozen)
+        guard !wanted.isEmpty else {
+            throw AnnealError("symbol", "has no parameter left to train", mend: "freeze fewer of them")
+        }
         let training = try Executor(
-            symbol, inputs: [ClassifierSymbol.dataName: Shape([batchSize] + dataShape.dims)], mode: .training,
+            symbol.usingStoredStatistics(statistics),
+            inputs: [ClassifierSymbol.dataName: Shape([batchSize] + dataShape.dims)], mode: .training,
             gradients: wanted)
         training.seed = seed
         self.training = training

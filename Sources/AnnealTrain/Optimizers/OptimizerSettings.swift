@@ -39,7 +39,7 @@ public struct OptimizerSettings: Sendable {
 ///
 /// A rule lets no parameter decay whose name does not end in `_weight` or `_gamma` (LARS: in `_weight`). Then the
 /// symbol's attributes count, then what the user says.
-public struct Multipliers: Sendable, Equatable {
+public struct Multipliers: Sendable, Equatable, Codable {
     public var learningRate: [String: Double]
     public var weightDecay: [String: Double]
 

@@ -1,0 +1,58 @@
+import Anneal
+import ArgumentParser
+import Foundation
+
+/// Compares runs.
+struct PlotCurves: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "plot-curves",
+        abstract: "Draw the curves of several runs in one picture.",
+        discussion: """
+            Validation accuracy and loss of each run, over its epochs; a run that validated nothing shows those of training. \
+            A run is its folder, or a metrics.jsonl file.
+
+            anneal plot-curves runs/scratch runs/fine-tuned --labels "from scratch,fine-tuned" --to curves.svg
+            """)
+
+    @Argument(help: ArgumentHelp("Run folders.", valueName: "RUN"))
+    var runs: [String]
+    @Option(
+        help: ArgumentHelp(
+            "What the curves are called, in the runs' order (default: the folders' names).", valueName: "A,B"))
+    var labels: String?
+    @Option(help: ArgumentHelp("The picture's title.", valueName: "TEXT"))
+    var title: String = "Comparison of runs"
+    @Option(help: ArgumentHelp("Where the picture goes: .svg or .png.", valueName: "FILE"))
+    var to: String = "curves.svg"
+
+    func run() throws {
+        let isPNG = to.lowercased().hasSuffix(".png")
+        guard isPNG || to.lowercased().hasSuffix(".svg") else {
+            throw UsageError("--to \(to)", "does not say what to write", mend: "end it in .svg or .png")
+        }
+        let names =
+            labels?.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) } ?? runs.map(Files.name)
+        guard names.count == runs.count else {
+            throw UsageError("--labels", "has \(names.count) names for \(runs.count) runs", mend: "give one for each")
+        }
+        let read = try zip(runs, names).map { path, label in
+            RunComparison.Run(label: label, epochs: try epochs(of: path))
+        }
+        let chart = RunComparison.chart(read, title: title)
+        guard !chart.panels.isEmpty else {
+            throw AnnealError(runs.joined(separator: ", "), "have no metric in common")
+        }
+        try Files.writeAtomically(isPNG ? try chart.png() : try chart.svg(), to: to)
+        print(to)
+    }
+
+    private func epochs(of path: String) throws -> [EpochReport] {
+        let file = path.hasSuffix(".jsonl") ? path : Files.path(path, "metrics.jsonl")
+        guard Files.exists(file) else {
+            throw AnnealError(file, "does not exist", mend: "name the folder of a run of 'anneal train' or 'fine-tune'")
+        }
+        let epochs = try RunHistory.epochs(of: file)
+        guard !epochs.isEmpty else { throw AnnealError(file, "holds no finished epoch", mend: "wait for one") }
+        return epochs
+    }
+}

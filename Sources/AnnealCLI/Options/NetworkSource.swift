@@ -1,0 +1,56 @@
+import Anneal
+import ArgumentParser
+
+/// Where a network comes from, for commands that look into one: a checkpoint, a symbol file, or a name.
+struct NetworkSource: ParsableArguments {
+    @Option(help: ArgumentHelp("A trained model: PREFIX-symbol.json.", valueName: "PREFIX"))
+    var model: String?
+    @Option(help: ArgumentHelp("A symbol file.", valueName: "FILE.json"))
+    var symbol: String?
+    @Option(help: ArgumentHelp("One of \(Networks.names.joined(separator: ", ")).", valueName: "NAME"))
+    var network: String?
+    @Option(help: ArgumentHelp("Depth of the network, where it has several.", valueName: "N"))
+    var numLayers: Int?
+    @Option(help: ArgumentHelp("Classes of the network's head.", valueName: "N"))
+    var numClasses: Int = 1000
+    @Option(
+        help: ArgumentHelp(
+            "Shape of the images (default: the model's own record, or what the network is usually trained on).",
+            valueName: "C,H,W"))
+    var imageShape: String?
+
+    /// A network and the shape of an image for it.
+    struct Network {
+        /// For titles, e.g. `resnet-20`.
+        var name: String
+        var symbol: Symbol
+        var imageShape: [Int]
+    }
+
+    func load() throws -> Network {
+        let given = [("--model", model), ("--symbol", symbol), ("--network", network)].filter { $0.1 != nil }
+        guard given.count == 1 else {
+            throw UsageError(
+                given.isEmpty ? "--model, --symbol or --network" : given.map(\.0).joined(separator: " and "),
+                given.isEmpty ? "is missing" : "exclude each other",
+                mend: "name one model, symbol file or network: --network resnet --num-layers 50")
+        }
+        let shape = try imageShape.map(parseImageShape)
+        if let model {
+            let path = Checkpoint.symbolPath(model)
+            return Network(
+                name: Files.name(of: model), symbol: try Symbol.load(path),
+                imageShape: try shape ?? Preprocessing.load(prefix: model)?.imageShape ?? [3, 224, 224])
+        }
+        if let symbol {
+            return Network(
+                name: Files.name(of: symbol), symbol: try Symbol.load(symbol), imageShape: shape ?? [3, 224, 224])
+        }
+        let name = network ?? "", image = shape ?? Networks.usualImageShape(name)
+        let built = try flagErrors {
+            try Networks.symbol(
+                name, NetworkOptions(numClasses: numClasses, imageShape: image, numLayers: numLayers))
+        }
+        return Network(name: numLayers.map { "\(name)-\($0)" } ?? name, symbol: built, imageShape: image)
+    }
+}

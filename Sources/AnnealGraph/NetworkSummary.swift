@@ -1,0 +1,57 @@
+import AnnealCore
+
+/// What a network consists of and costs: a row for each layer, and totals.
+public struct NetworkSummary: Sendable {
+    public struct Layer: Sendable {
+        public let name: String
+        /// MXNet's name of the operator.
+        public let operation: String
+        /// Its attributes in few words, e.g. `3x3/2, 64`.
+        public let detail: String
+        /// With the batch as the first axis.
+        public let outputShape: Shape
+        /// Numbers that training changes; those that an earlier layer shares are counted there.
+        public let parameters: Int
+        /// Numbers of auxiliary states.
+        public let states: Int
+        /// Of one forward pass over the whole batch.
+        public let multiplyAdds: Double
+        public let flops: Double
+    }
+
+    public let layers: [Layer]
+    public var parameters: Int { layers.reduce(0) { $0 + $1.parameters } }
+    public var states: Int { layers.reduce(0) { $0 + $1.states } }
+    public var multiplyAdds: Double { layers.reduce(0) { $0 + $1.multiplyAdds } }
+    public var flops: Double { layers.reduce(0) { $0 + $1.flops } }
+
+    /// - Parameter inputs: the shapes of the data, by name; variables that end in `label` are no parameters.
+    /// - Throws: if shapes do not fit, or are not known.
+    public init(_ symbol: Symbol, inputs: [String: Shape]) throws {
+        let nodes = symbol.nodes, shapes = try symbol.inferShapes(inputs).nodes
+        var position: [ObjectIdentifier: Int] = [:]
+        for (index, node) in nodes.enumerated() { position[ObjectIdentifier(node)] = index }
+        var counted: Set<String> = []
+        layers = try nodes.indices.filter { !nodes[$0].isVariable }.map { index in
+            let node = nodes[index], op = try node.makeOperator()
+            let inputShapes = node.inputs.map { entry in
+                position[ObjectIdentifier(entry.node)].map { shapes[$0][entry.index] } ?? []
+            }
+            var parameters = 0, states = 0
+            for (place, input) in node.inputs.enumerated() where input.node.isVariable {
+                let name = input.node.name
+                guard inputs[name] == nil, !name.hasSuffix("label"), counted.insert(name).inserted else { continue }
+                if place < op.inputNames.count {
+                    parameters += inputShapes[place].count
+                } else {
+                    states += inputShapes[place].count
+                }
+            }
+            return Layer(
+                name: node.name, operation: op.operation, detail: op.detail, outputShape: shapes[index][0],
+                parameters: parameters, states: states,
+                multiplyAdds: op.multiplyAdds(inputs: inputShapes, outputs: shapes[index]),
+                flops: op.flops(inputs: inputShapes, outputs: shapes[index]))
+        }
+    }
+}

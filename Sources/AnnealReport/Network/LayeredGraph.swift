@@ -1,0 +1,162 @@
+/// A directed graph without cycles, laid out in ranks: every edge leads downwards (Sugiyama, Tagawa and Toda 1981).
+///
+/// Edges over several ranks are cut into links by bends, one in each rank between; the edges of one vertex share theirs.
+package struct LayeredGraph {
+    /// Vertices, the given ones first, then bends.
+    package private(set) var rank: [Int]
+    package private(set) var x: [Double]
+    package private(set) var layers: [[Int]] = []
+    /// Between neighbouring ranks, downwards.
+    package private(set) var links: [(from: Int, to: Int)] = []
+    package let vertexCount: Int
+
+    private var width: [Double]
+    private var above: [[Int]] = []
+    private var below: [[Int]] = []
+    private let gap = 16.0
+
+    /// - Parameters:
+    ///   - widths: of the vertices, which are numbered so that every edge leads to a larger number.
+    ///   - edges: several between the same two vertices count once.
+    package init(widths: [Double], edges: [(from: Int, to: Int)]) {
+        width = widths
+        vertexCount = widths.count
+        rank = Array(repeating: 0, count: widths.count)
+        x = []
+        setRanks(edges)
+        cutLongEdges(edges)
+        setOrder()
+        setPlaces()
+    }
+
+    package func isBend(_ vertex: Int) -> Bool { vertex >= vertexCount }
+    /// The left and right edge of a vertex.
+    package func left(_ vertex: Int) -> Double { x[vertex] - width[vertex] / 2 }
+    package func right(_ vertex: Int) -> Double { x[vertex] + width[vertex] / 2 }
+
+    /// The longest way from a source; a source itself stands right above what it leads to.
+    private mutating func setRanks(_ edges: [(from: Int, to: Int)]) {
+        for edge in edges.sorted(by: { $0.to < $1.to }) { rank[edge.to] = max(rank[edge.to], rank[edge.from] + 1) }
+        let targets = Set(edges.map(\.to))
+        var first: [Int: Int] = [:]
+        for edge in edges where !targets.contains(edge.from) {
+            first[edge.from] = min(first[edge.from] ?? .max, rank[edge.to])
+        }
+        for (vertex, below) in first { rank[vertex] = below - 1 }
+    }
+
+    private mutating func cutLongEdges(_ edges: [(from: Int, to: Int)]) {
+        var bends: [Int: [Int]] = [:]
+        var seen: Set<[Int]> = []
+        for edge in edges where seen.insert([edge.from, edge.to]).inserted {
+            var last = edge.from
+            for (index, level) in (rank[edge.from] + 1..<rank[edge.to]).enumerated() {
+                if index == bends[edge.from, default: []].count {
+                    bends[edge.from, default: []].append(rank.count)
+                    links.append((last, rank.count))
+                    rank.append(level)
+                    width.append(8)
+                }
+                last = bends[edge.from, default: []][index]
+            }
+            links.append((last, edge.to))
+        }
+        above = Array(repeating: [], count: rank.count)
+        below = above
+        for link in links {
+            below[link.from].append(link.to)
+            above[link.to].append(link.from)
+        }
+        layers = Array(repeating: [], count: (rank.max() ?? -1) + 1)
+        for vertex in rank.indices { layers[rank[vertex]].append(vertex) }
+    }
+
+    // MARK: The order within ranks
+
+    /// Each vertex goes to the middle of its neighbours above, then below, and again; the order that crosses least stays.
+    private mutating func setOrder() {
+        var best = layers, least = crossings()
+        for sweep in 0..<12 where least > 0 {
+            let downwards = sweep % 2 == 0
+            let neighbours = downwards ? above : below
+            for index in downwards ? Array(layers.indices) : layers.indices.reversed() {
+                let places = place()
+                func middle(_ vertex: Int) -> Double {
+                    let others = neighbours[vertex]
+                    return others.isEmpty
+                        ? Double(places[vertex]) : Double(others.reduce(0) { $0 + places[$1] }) / Double(others.count)
+                }
+                layers[index] = layers[index].map { (middle($0), places[$0], $0) }
+                    .sorted { ($0.0, $0.1) < ($1.0, $1.1) }.map(\.2)
+            }
+            let now = crossings()
+            if now < least { (best, least) = (layers, now) }
+        }
+        layers = best
+    }
+
+    private func place() -> [Int] {
+        var result = Array(repeating: 0, count: rank.count)
+        for layer in layers { for (index, vertex) in layer.enumerated() { result[vertex] = index } }
+        return result
+    }
+
+    private func crossings() -> Int {
+        let places = place()
+        var count = 0
+        for layer in layers {
+            let ends = layer.flatMap { vertex in below[vertex].map { (places[vertex], places[$0]) } }
+            for (index, one) in ends.enumerated() {
+                for other in ends[(index + 1)...] where (one.0 - other.0) * (one.1 - other.1) < 0 { count += 1 }
+            }
+        }
+        return count
+    }
+
+    // MARK: Places
+
+    private mutating func setPlaces() {
+        x = Array(repeating: 0, count: rank.count)
+        for layer in layers { fit(layer, wishes: layer.map { _ in 0 }) }
+        for sweep in 0..<24 {
+            let downwards = sweep % 2 == 0
+            let neighbours = downwards ? above : below
+            for layer in downwards ? layers : layers.reversed() {
+                fit(layer, wishes: layer.map { wish($0, neighbours[$0]) })
+            }
+        }
+    }
+
+    /// Bends and sources give way, so that a trunk stays straight beside the edges that pass it and what it is fed.
+    private func isLight(_ vertex: Int) -> Bool { isBend(vertex) || above[vertex].isEmpty }
+
+    /// In line with its neighbours; with those that are not light if there are any.
+    private func wish(_ vertex: Int, _ neighbours: [Int]) -> Double {
+        let solid = neighbours.filter { !isLight($0) }
+        let wanted = solid.isEmpty || isLight(vertex) ? neighbours : solid
+        return wanted.isEmpty ? x[vertex] : wanted.reduce(0) { $0 + x[$1] } / Double(wanted.count)
+    }
+
+    /// Puts a rank's vertices as near to their wishes as their widths allow: least squares, by pooling neighbours that
+    /// are in each other's way.
+    private mutating func fit(_ layer: [Int], wishes: [Double]) {
+        var pools: [(mean: Double, weight: Double, count: Int)] = []
+        var offsets: [Double] = []
+        for (index, vertex) in layer.enumerated() {
+            let before = index > 0 ? (width[layer[index - 1]] + width[vertex]) / 2 + gap : 0
+            offsets.append((offsets.last ?? 0) + before)
+            pools.append((wishes[index] - offsets[index], isLight(vertex) ? 1e-6 : 1, 1))
+            while pools.count > 1, pools[pools.count - 2].mean > pools[pools.count - 1].mean {
+                let last = pools.removeLast(), other = pools.removeLast()
+                let weight = last.weight + other.weight
+                pools.append(
+                    (
+                        (last.mean * last.weight + other.mean * other.weight) / weight, weight,
+                        last.count + other.count
+                    ))
+            }
+        }
+        let means = pools.flatMap { pool in Array(repeating: pool.mean, count: pool.count) }
+        for (index, vertex) in layer.enumerated() { x[vertex] = means[index] + offsets[index] }
+    }
+}

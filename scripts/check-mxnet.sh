@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# Writes one of every file that Anneal writes, and lets MXNet 1.9.1 read them: `make check-mxnet`.
+# Exit status: 0 all well, 1 MXNet reads something else, 2 MXNet cannot be installed here.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+say() { scripts/say "$@"; }
+
+if ! Benchmarks/setup-peers.sh mxnet; then
+    say "MXNet 1.9.1 cannot be installed here (see above): nothing was checked"
+    exit 2
+fi
+swift build -c release --product anneal-conformance
+samples=$(mktemp -d)
+trap 'rm -rf "$samples"' EXIT
+say "Writing every network, arrays of every type, and records (about 1.5 GB, removed afterwards)"
+.build/release/anneal-conformance --write-samples "$samples"
+say "MXNet reads them"
+Benchmarks/.venv-mxnet/bin/python scripts/check-mxnet.py --samples "$samples"
