@@ -9,7 +9,9 @@ struct AnnealTool: ParsableCommand {
         commandName: "anneal",
         abstract: "Train, fine-tune, score and use image classifiers, with MXNet's files and flags.",
         version: "anneal 0.1.0",
-        subcommands: [Train.self, FineTuneCommand.self, Score.self, Predict.self, ImportMNIST.self, BenchStep.self])
+        subcommands: [
+            Train.self, FineTuneCommand.self, Score.self, Predict.self, ImportMNIST.self, Profile.self, BenchStep.self,
+        ])
 
     static func main() {
         do {
