@@ -130,6 +130,8 @@ def table_lines(kind, results):
         rows.append([result.row.title, *(format_cell(result.best.get(name)) for name in frameworks),
                      "{:.2f} ({:.2f} to {:.2f})".format(*speed) if speed else "", goals[0],
                      f"{memory:.2f}" if memory else "", goals[1]])
+    if kind == "start":
+        rows = [row[:-2] for row in rows]    # no memory is measured
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
 
     def line(cells):
