@@ -27,6 +27,15 @@ def argument_parser(description):
     return parser
 
 
+def add_network_options(parser):
+    """The options that name one of torch_networks' networks."""
+    parser.add_argument("--network", required=True, choices=("resnext", "resnet", "lenet"))
+    parser.add_argument("--num-layers", type=int, default=0)
+    parser.add_argument("--num-classes", type=int, default=10)
+    parser.add_argument("--trunk", choices=("imagenet", "small"), default="small",
+                        help="imagenet: the 7x7 trunk that MXNet builds for images above 32x32")
+
+
 def peak_rss_mb():
     """The largest resident memory of this process so far, in MiB."""
     try:

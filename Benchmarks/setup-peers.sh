@@ -4,7 +4,7 @@
 #
 #   setup-peers.sh [--with-cuda-packages] [mxnet] [torch] [onnx]
 #
-# With no name: mxnet and torch. What is already there and imports is left
+# With no name: all. What is already there and imports is left
 # alone, so the script can be run before every benchmark. A peer that cannot be
 # installed does not stop the others; the exit code is then 1.
 #
@@ -31,7 +31,7 @@ for argument in "$@"; do
     *) echo "setup-peers: unknown argument '$argument' (mxnet, torch, onnx, --with-cuda-packages)" >&2; exit 64 ;;
   esac
 done
-[ ${#peers[@]} -gt 0 ] || peers=(mxnet torch)
+[ ${#peers[@]} -gt 0 ] || peers=(mxnet torch onnx)
 
 say() { echo "setup-peers: $*"; }
 fail() { echo "setup-peers: $*" >&2; return 1; }
@@ -66,13 +66,17 @@ find_python() {
   return 1
 }
 
-# Print the version of a module in an environment; fails when it does not import.
+# Print the version of a module in an environment; fails when it, or what the benchmark needs beside it, does not import.
 module_version() {
-  "$here/.venv-$1/bin/python" -c "import $2; print($2.__version__)" 2>/dev/null
+  local beside=""
+  [ "$1" = torch ] && beside=", onnx, PIL"
+  "$here/.venv-$1/bin/python" -c "import $2$beside; print($2.__version__)" 2>/dev/null
 }
 
 make_environment() {
   local folder="$here/.venv-$1"
+  # One that works is completed.
+  "$folder/bin/python" -m pip --version >/dev/null 2>&1 && return 0
   rm -rf "$folder"
   "$python" -m venv "$folder" || fail "$1: could not make an environment with $python"
 }

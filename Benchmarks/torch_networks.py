@@ -61,24 +61,30 @@ class ResNeXtUnit(nn.Module):
 
 
 class ResNetUnit(nn.Module):
-    """A bottleneck unit with the activation before the convolutions (He et al. 2016)."""
+    """A residual unit with the activation before the convolutions (He et al. 2016)."""
 
-    def __init__(self, channels_in, channels_out, stride, same_shape):
+    def __init__(self, channels_in, channels_out, stride, same_shape, bottleneck):
         super().__init__()
-        middle = channels_out // 4
+        self.bottleneck = bottleneck
         self.bn1 = batch_norm(channels_in)
-        self.conv1 = convolution(channels_in, middle, 1)
-        self.bn2 = batch_norm(middle)
-        self.conv2 = convolution(middle, middle, 3, stride, 1)
-        self.bn3 = batch_norm(middle)
-        self.conv3 = convolution(middle, channels_out, 1)
+        if bottleneck:
+            middle = channels_out // 4
+            self.conv1 = convolution(channels_in, middle, 1)
+            self.bn2 = batch_norm(middle)
+            self.conv2 = convolution(middle, middle, 3, stride, 1)
+            self.bn3 = batch_norm(middle)
+            self.conv3 = convolution(middle, channels_out, 1)
+        else:
+            self.conv1 = convolution(channels_in, channels_out, 3, stride, 1)
+            self.bn2 = batch_norm(channels_out)
+            self.conv2 = convolution(channels_out, channels_out, 3, 1, 1)
         self.shortcut = None if same_shape else convolution(channels_in, channels_out, 1, stride)
 
     def forward(self, x):
         activated = F.relu(self.bn1(x), inplace=True)
-        y = F.relu(self.bn2(self.conv1(activated)), inplace=True)
-        y = F.relu(self.bn3(self.conv2(y)), inplace=True)
-        y = self.conv3(y)
+        y = self.conv2(F.relu(self.bn2(self.conv1(activated)), inplace=True))
+        if self.bottleneck:
+            y = self.conv3(F.relu(self.bn3(y), inplace=True))
         y += x if self.shortcut is None else self.shortcut(activated)
         return y
 
@@ -105,13 +111,17 @@ def head(filters, classes):
     return [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(filters, classes)]
 
 
-def resnext(layers, channels, classes, imagenet_trunk, groups=32):
+def plan(layers, imagenet_trunk):
+    """Units of each stage, filters before and after the stages, and whether units are bottlenecks."""
     if imagenet_trunk:
-        units, filters, bottleneck = TRUNK_UNITS[layers], TRUNK_FILTERS, True
-    elif layers >= 164:
-        units, filters, bottleneck = [(layers - 2) // 9] * 3, [16, 64, 128, 256], True
-    else:
-        units, filters, bottleneck = [(layers - 2) // 6] * 3, [16, 16, 32, 64], False
+        return TRUNK_UNITS[layers], TRUNK_FILTERS, True
+    if layers >= 164:
+        return [(layers - 2) // 9] * 3, [16, 64, 128, 256], True
+    return [(layers - 2) // 6] * 3, [16, 16, 32, 64], False
+
+
+def resnext(layers, channels, classes, imagenet_trunk, groups=32):
+    units, filters, bottleneck = plan(layers, imagenet_trunk)
 
     def unit(channels_in, channels_out, stride, same_shape):
         return ResNeXtUnit(channels_in, channels_out, stride, same_shape, bottleneck, groups)
@@ -120,12 +130,15 @@ def resnext(layers, channels, classes, imagenet_trunk, groups=32):
                          *stages(units, filters, unit), *head(filters[-1], classes))
 
 
-def resnet(layers, channels, classes):
-    """MXNet's pre-activation ResNet on the ImageNet trunk."""
-    filters = TRUNK_FILTERS
-    return nn.Sequential(*stem(channels, filters[0], True),
-                         *stages(TRUNK_UNITS[layers], filters, ResNetUnit),
-                         batch_norm(filters[-1]), nn.ReLU(inplace=True),
+def resnet(layers, channels, classes, imagenet_trunk):
+    """MXNet's pre-activation ResNet."""
+    units, filters, bottleneck = plan(layers, imagenet_trunk)
+
+    def unit(channels_in, channels_out, stride, same_shape):
+        return ResNetUnit(channels_in, channels_out, stride, same_shape, bottleneck)
+
+    return nn.Sequential(*stem(channels, filters[0], imagenet_trunk),
+                         *stages(units, filters, unit), batch_norm(filters[-1]), nn.ReLU(inplace=True),
                          *head(filters[-1], classes))
 
 
@@ -142,8 +155,8 @@ def build(network, layers, image_shape, classes, imagenet_trunk):
     channels = image_shape[0]
     if network == "resnext":
         return resnext(layers, channels, classes, imagenet_trunk)
-    if network == "resnet" and imagenet_trunk:
-        return resnet(layers, channels, classes)
+    if network == "resnet":
+        return resnet(layers, channels, classes, imagenet_trunk)
     if network == "lenet" and image_shape[1:] == (28, 28):
         return lenet(channels, classes)
     raise SystemExit(f"torch_networks: no {network} for images of {image_shape}")

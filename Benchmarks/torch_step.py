@@ -7,16 +7,12 @@ line.
 
 import os
 
-from measure import argument_parser, report, time_steps
+from measure import add_network_options, argument_parser, report, time_steps
 
 
 def parse_arguments():
     parser = argument_parser(__doc__.splitlines()[0])
-    parser.add_argument("--network", required=True, choices=("resnext", "resnet", "lenet"))
-    parser.add_argument("--num-layers", type=int, default=0)
-    parser.add_argument("--num-classes", type=int, default=10)
-    parser.add_argument("--trunk", choices=("imagenet", "small"), default="small",
-                        help="imagenet: the 7x7 trunk that MXNet builds for images above 32x32")
+    add_network_options(parser)
     parser.add_argument("--layout", choices=("contiguous", "channels-last"), default="channels-last")
     return parser.parse_args()
 

@@ -38,10 +38,11 @@ public final class Executor {
         set { clock.step = newValue }
     }
 
-    /// What a profile says of an instruction.
+    /// Called in place of each kernel, with its number in `operations` and its code: for profiles and monitors.
+    package var around: ((_ operation: Int, _ run: () -> Void) -> Void)?
+
     package struct PlannedStep {
         package let instruction: Int
-        package let flops: Double
         package let reorders: Int
         package let implementation: String
     }
@@ -127,8 +128,7 @@ public final class Executor {
             code.append(try kernel.bind(KernelMemory(pointers: pointers, scratch: scratch, clock: clock)))
             steps.append(
                 PlannedStep(
-                    instruction: index, flops: kernel.flops, reorders: kernel.reorders,
-                    implementation: kernel.implementation))
+                    instruction: index, reorders: kernel.reorders, implementation: kernel.implementation))
         }
         if program.backwardStart >= program.instructions.count { backwardCode = code.count }
         self.program = program
@@ -198,7 +198,8 @@ public final class Executor {
 
     private func run(_ range: Range<Int>) throws {
         for index in range {
-            let status = code[index]()
+            var status: Int32 = 0
+            if let around { around(index) { status = code[index]() } } else { status = code[index]() }
             if status != 0 { throw failure(index, status) }
         }
     }
@@ -208,28 +209,8 @@ public final class Executor {
         return AnnealError("layer \(instruction.layer)", "\(engine.message(status)) in \(steps[index].implementation)")
     }
 
-    /// Runs one step's code with a callback around each instruction, for profiles and monitors.
-    package func run(around: (PlannedStep, () -> Void) -> Void) throws {
-        for index in code.indices {
-            var status: Int32 = 0
-            around(steps[index]) { status = code[index]() }
-            if status != 0 { throw failure(index, status) }
-        }
-    }
-
-    /// What an instruction does, without the layer's name: its operator, pass, implementation and first shape.
-    package func describe(_ step: PlannedStep) -> String {
-        let instruction = program.instructions[step.instruction]
-        let shape = instruction.reads.first.map { program.values[$0.value].shape.description } ?? ""
-        let written = instruction.writes.first.map { program.values[$0.value].shape.description } ?? ""
-        let what =
-            switch instruction.action {
-            case .forward(let op): op.operation
-            case .backward(let op, let part): "\(op.operation) backward \(part)"
-            case .sum: "sum"
-            }
-        return "\(what) \(shape) -> \(written) \(step.implementation)\(step.reorders > 0 ? " [reorder]" : "")"
-    }
+    /// Changes of layout inside a run.
+    public var relayouts: Int { steps.reduce(0) { $0 + $1.reorders } }
 
     public var outputShapes: [Shape] { program.outputs.map { program.values[$0].shape } }
 

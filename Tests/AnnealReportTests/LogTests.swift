@@ -24,6 +24,7 @@ struct LogTests {
         try log.receive(.finished(RunEnd(epochs: 1, seconds: 20, interrupted: false)))
         let expected = """
             INFO:root:start with arguments Namespace(batch_size=100)
+            INFO:root:First batch trained in 0.500 seconds
             INFO:root:Epoch[0] Batch [0-20]\tSpeed: 200.00 samples/sec\taccuracy=0.500000
             INFO:root:Epoch[0] Batch [20-40]\tSpeed: 1250.00 samples/sec\taccuracy=1.000000
             INFO:root:Epoch[0] Train-accuracy=0.471000

@@ -36,6 +36,7 @@ struct TrainingRun {
         let savedSeed = try resumePrefix(options).flatMap { try Trainer.savedSeed(prefix: $0, epoch: firstEpoch) }
         let seed = options.seed ?? savedSeed ?? 0
 
+        try options.profile.map(prepareOutput)
         // Everything is opened and planned before the run folder is made: a wrong flag leaves nothing behind.
         let preprocessing = try data.preprocessing(
             imageShape: imageShape, classNames: images.classNames, defaults)
@@ -99,7 +100,7 @@ struct TrainingRun {
         let prefix = options.modelPrefix ?? folder.file("model")
         try folder.write(record(options, data, seed: seed))
         try preprocessing.save(prefix: prefix)
-        let observers = try RunObservers.standard(
+        var observers = try RunObservers.standard(
             folder: folder, title: "\(network) on \((data.trainingPath ?? "") .split(separator: "/").last ?? "")",
             subtitle: "anneal \(CommandLine.arguments.dropFirst().joined(separator: " "))",
             displayBatches: options.dispBatches)
@@ -108,6 +109,13 @@ struct TrainingRun {
                 "\(network): \(trainer.parameters.parameterCount) parameters, \(trainer.plannedBytes >> 20) MB planned, batch \(options.batchSize), \(Parallel.threads) threads, seed \(seed)"
             ))
         for note in notes { for observer in observers { try observer.receive(note) } }
+
+        if let path = options.profile {
+            let first = min(10, max(0, training.batchesPerEpoch - 5))
+            let timeline = Timeline(steps: first..<first + 5)
+            trainer.timeline = timeline
+            observers.append(TraceWriter(timeline, path: path))
+        }
 
         let interrupt = Interrupt()
         try trainer.fit(
@@ -122,7 +130,8 @@ struct TrainingRun {
         if interrupt.check() {
             throw Interrupted(mend: resumeLine(prefix, folder))
         }
-        FileHandle.standardError.write(Data("Curves: \(folder.curvesPNG)\nModel:  \(prefix)\n".utf8))
+        let trace = options.profile.map { "Trace:  \($0)\n" } ?? ""
+        FileHandle.standardError.write(Data("Curves: \(folder.curvesPNG)\nModel:  \(prefix)\n\(trace)".utf8))
     }
 
     private func resumePrefix(_ options: TrainingOptions) -> String? {

@@ -59,6 +59,11 @@ struct TrainingOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Threads of the engine (default: all cores).", valueName: "N"))
     var threads: Int?
     @Option(
+        help: ArgumentHelp(
+            "Write a trace of steps 10 to 14 (of a shorter epoch its last five), for Perfetto or chrome://tracing.",
+            valueName: "FILE.json"))
+    var profile: String?
+    @Option(
         help: ArgumentHelp("Where the log, metrics and curves go (default: runs/DATE-COMMAND).", valueName: "FOLDER"))
     var runFolder: String?
 

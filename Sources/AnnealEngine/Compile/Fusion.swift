@@ -28,6 +28,10 @@ struct FusedBatchNorm: Operator {
         let mask: [BackwardPart.Read] = adds && relu ? [.output(0)] : []
         return [BackwardPart(reads: norm.backward[0].reads + mask, writes: [0, 1, 2] + (adds ? [5] : []))]
     }
+
+    func flops(inputs: [Shape], outputs: [Shape]) -> Double {
+        norm.flops(inputs: inputs, outputs: outputs) + Double(outputs[0].count) * ((adds ? 1 : 0) + (relu ? 1 : 0))
+    }
 }
 
 /// An addition and the ReLU that follows it.
@@ -41,6 +45,7 @@ struct AddReLU: Operator {
     func inferShapes(_ inputs: inout [Shape?]) throws -> [Shape]? { try sameShape(&inputs) }
     // One masked gradient serves both inputs.
     var backward: [BackwardPart] { [BackwardPart(reads: [.output(0), .head(0)], writes: [0])] }
+    func flops(inputs: [Shape], outputs: [Shape]) -> Double { 2 * Double(outputs[0].count) }
 }
 
 enum Fusion {

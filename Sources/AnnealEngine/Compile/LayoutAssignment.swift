@@ -10,6 +10,7 @@ struct Relayout: Operator {
     }
     func inferShapes(_ inputs: inout [Shape?]) throws -> [Shape]? { try sameShape(&inputs) }
     var backward: [BackwardPart] { [BackwardPart(reads: [.head(0)], writes: [0])] }
+    func flops(inputs: [Shape], outputs: [Shape]) -> Double { 0 }
 }
 
 /// The layouts that an operator wants for its inputs and gives its outputs.

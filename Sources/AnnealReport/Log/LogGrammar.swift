@@ -10,6 +10,10 @@ package enum LogGrammar {
         return ([head, speed] + batch.metrics.map { "\($0.name)=\(fixed($0.value, 6))" }).joined(separator: "\t")
     }
 
+    package static func firstBatch(_ report: BatchReport) -> String {
+        "First batch trained in \(fixed(report.seconds, 3)) seconds"
+    }
+
     /// `Epoch[0] Train-accuracy=0.471000`; a line a metric.
     package static func training(_ report: EpochReport) -> [String] {
         report.training.map { "Epoch[\(report.epoch)] Train-\($0.name)=\(fixed($0.value, 6))" }

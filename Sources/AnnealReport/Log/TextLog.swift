@@ -9,6 +9,7 @@ public final class TextLog: FitObserver {
     private let file: LineFile?
     private let echo: (any TextOutput)?
     private var window: BatchWindow
+    private var hasTrained = false
 
     /// - Parameters:
     ///   - path: the log; a file that is there grows. nil: no file.
@@ -29,6 +30,9 @@ public final class TextLog: FitObserver {
         case .started(let start):
             if start.firstEpoch > 0 { try info("Resumed at epoch \(start.firstEpoch) of \(start.endEpoch)") }
         case .batch(let report):
+            // MXNet's first speed line comes late; this one shows at once that and how fast training goes.
+            if !hasTrained { try info(LogGrammar.firstBatch(report)) }
+            hasTrained = true
             if let displayed = window.add(report) { try info(LogGrammar.batch(displayed)) }
         case .validating:
             break

@@ -67,7 +67,7 @@ extension Trainer {
             metrics.reset()
             try source.start(epoch: epoch, atBatch: 0)
             var batch = 0, samples = 0, last = clock.now
-            while case let rows = try source.next(into: slot), rows > 0 {
+            while case let rows = try timed(.data, { try source.next(into: slot) }), rows > 0 {
                 try self.training.forward()
                 try self.training.backward()
                 try trainingBatch(rows: rows) { try metrics.update($0) }

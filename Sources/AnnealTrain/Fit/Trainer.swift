@@ -26,6 +26,11 @@ public final class Trainer {
         didSet { training.step = updates }
     }
 
+    /// Records the operations of the steps while it is set.
+    package var timeline: Timeline? {
+        didSet { training.around = timeline?.around(training.operations) }
+    }
+
     package let training: Executor
     let trained: [OptimizedParameter]
     private let labelName: String
@@ -78,17 +83,11 @@ public final class Trainer {
     /// Bytes of the training plan's arena, known before the first step.
     public var plannedBytes: Int { training.plannedBytes }
     /// Changes of layout inside a training step.
-    public var relayouts: Int { training.steps.reduce(0) { $0 + $1.reorders } }
+    public var relayouts: Int { training.relayouts }
 
     /// Gives every parameter its first value, but for those named in `except`.
     public func initialize(_ initializer: any Initializer, except: Set<String> = []) throws {
-        let attributes = Dictionary(
-            symbol.nodes.filter(\.isVariable).map { ($0.name, $0.attributes) }, uniquingKeysWith: { first, _ in first })
-        for name in parameters.names where !except.contains(name) {
-            guard let shape = parameters.shape(name) else { continue }
-            let value = try initializer.parameter(name, shape, attributes: attributes[name] ?? [:], seed: seed)
-            try parameters.set(name, value)
-        }
+        try parameters.initialize(initializer, symbol: symbol, seed: seed, except: except)
     }
 
     /// One training step on what the slot holds: forward, backward, update. Nothing is allocated.
@@ -99,8 +98,9 @@ public final class Trainer {
     }
 
     func update() throws {
-        try optimizer.step(trained)
+        try timed(updateOperation) { try optimizer.step(trained) }
         updates += 1
+        timeline?.endStep()
     }
 
     /// The input memory of training, to be filled before `step`.
@@ -108,7 +108,9 @@ public final class Trainer {
 
     /// The outputs of the last training batch, as they were before the update.
     func trainingBatch(rows: Int, _ body: (MetricBatch) throws -> Void) throws {
-        try ClassifierSymbol.withBatch(training, labelName, batchSize: batchSize, rows: rows, body)
+        try timed(.metrics) {
+            try ClassifierSymbol.withBatch(training, labelName, batchSize: batchSize, rows: rows, body)
+        }
     }
 
     /// The training loss's gradient of a parameter, for tests and monitors.

@@ -1,4 +1,6 @@
 import AnnealCore
+import AnnealEngine
+import AnnealGraph
 
 /// How parameters get their first values: MXNet's `Initializer`.
 ///
@@ -38,5 +40,19 @@ extension Initializer {
         throw AnnealError(
             "parameter \(name)", "has a name that says nothing of its first values",
             mend: "end it in _weight, _bias, _gamma or _beta, or give the variable an __init__ attribute")
+    }
+}
+
+extension ParameterStore {
+    /// Gives every parameter and state its first value, but for those named in `except`.
+    public func initialize(
+        _ initializer: any Initializer, symbol: Symbol, seed: UInt64, except: Set<String> = []
+    ) throws {
+        let attributes = Dictionary(
+            symbol.nodes.filter(\.isVariable).map { ($0.name, $0.attributes) }, uniquingKeysWith: { first, _ in first })
+        for name in names where !except.contains(name) {
+            guard let shape = shape(name) else { continue }
+            try set(name, try initializer.parameter(name, shape, attributes: attributes[name] ?? [:], seed: seed))
+        }
     }
 }

@@ -1,0 +1,64 @@
+import Anneal
+import ArgumentParser
+
+/// Where a step's time goes.
+struct Profile: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Show where the time of a network's steps goes, beside what this machine could do.",
+        discussion: """
+            Runs training steps (or forward passes, with --inference) on random data and adds up what their operations took. \
+            GFLOP/s counts the operations of the definition, backward passes as much as the forward pass for each of data \
+            and weights; GB/s counts every operand read or written once. 'roofline' is the least time that the machine's \
+            measured peaks allow, in parts of the time taken; above 100 % the operands came from the caches.
+
+            anneal profile --network resnext --num-layers 101 --trunk imagenet --image-shape 3,28,28 --trace step.json
+
+            A trace opens in https://ui.perfetto.dev or chrome://tracing.
+            """)
+
+    @OptionGroup var options: WorkloadOptions
+    @Flag(help: "Also a table by layer.")
+    var byLayer = false
+    @Flag(help: "Also a table by shapes: what one kernel does in all its layers.")
+    var byShape = false
+    @Option(help: ArgumentHelp("Write the steps' operations as a trace.", valueName: "FILE.json"))
+    var trace: String?
+    @Flag(help: "Only measure the machine's peaks; needs no network.")
+    var peaks = false
+
+    func run() throws {
+        if peaks {
+            print(try Roofline.measure().text)
+            return
+        }
+        let workload = try options.makeWorkload()
+        try trace.map(prepareOutput)
+        let roofline = try Roofline.measure()
+        print("This machine: \(roofline.text)")
+        for _ in 0..<2 { try workload.step() }
+        var timeline = Timeline(steps: 0..<0)
+        let elapsed = try ContinuousClock().measure { timeline = try workload.record(steps: options.steps) }
+        let groupings: [ProfileTable.Grouping] = [.kind] + (byLayer ? [.layer] : []) + (byShape ? [.shape] : [])
+        for (index, grouping) in groupings.enumerated() {
+            let table = ProfileTable(timeline.spans, by: grouping, roofline: roofline)
+            if index == 0 {
+                let step = elapsed / .milliseconds(options.steps)
+                let inside = table.total.seconds / Double(options.steps) * 1000
+                print(
+                    "A step took \(LogGrammar.fixed(step, 3)) ms, \(LogGrammar.fixed(inside, 3)) ms of it in the operations below."
+                )
+            }
+            print("\n" + table.text)
+        }
+        if let trace {
+            try Trace.write(timeline.spans, to: trace)
+            print("\nTrace: \(trace)")
+        }
+    }
+}
+
+/// Finds out before a long run whether its output can be written at the end.
+func prepareOutput(_ path: String) throws {
+    let folder = Files.folder(of: path)
+    if !folder.isEmpty { try Files.makeFolder(folder) }
+}

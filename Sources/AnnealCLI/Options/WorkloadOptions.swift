@@ -1,0 +1,75 @@
+import Anneal
+import ArgumentParser
+
+/// Which network `bench-step` and `profile` run on random data, and how.
+struct WorkloadOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("One of \(Networks.names.joined(separator: ", ")).", valueName: "NAME"))
+    var network: String?
+    @Option(help: ArgumentHelp("Depth of the network.", valueName: "N"))
+    var numLayers: Int?
+    @Option(help: ArgumentHelp("Classes (default: 10).", valueName: "N"))
+    var numClasses: Int?
+    @Option(
+        help: ArgumentHelp("'imagenet' builds the network for 224x224 images and feeds it others.", valueName: "TRUNK"))
+    var trunk: String?
+    @Option(
+        help: ArgumentHelp(
+            "In place of --network: a model, PREFIX-symbol.json and PREFIX-NNNN.params.", valueName: "PREFIX"))
+    var model: String?
+    @Option(help: ArgumentHelp("Which of its checkpoints.", valueName: "N"))
+    var loadEpoch: Int = 0
+    @Option(help: ArgumentHelp("Shape of the images that are fed (default: the model's).", valueName: "C,H,W"))
+    var imageShape: String?
+    @Option(help: ArgumentHelp("Images of a step.", valueName: "N"))
+    var batchSize: Int = 128
+    @Flag(help: "Forward passes of inference in place of training steps.")
+    var inference = false
+    @Option(help: ArgumentHelp("Steps that count, after two that do not.", valueName: "N"))
+    var steps: Int = 5
+
+    func makeWorkload() throws -> Workload {
+        guard steps > 0, batchSize > 0, loadEpoch >= 0 else {
+            throw UsageError("--steps and --batch-size", "must be at least 1, and --load-epoch must not be negative")
+        }
+        let source: Workload.Source, shape: [Int]
+        switch (network, model) {
+        case (let network?, nil):
+            shape = try shapeOfImages()
+            source = .new(network, try symbol(network, shape))
+        case (nil, let model?):
+            shape = try shapeOfImages()
+            source = try checkpoint(model)
+        default: throw UsageError("--network", "and --model are both given, or none", mend: "give one of them")
+        }
+        return try Workload(source, shape: shape, batchSize: batchSize, inference: inference)
+    }
+
+    private func shapeOfImages() throws -> [Int] {
+        if let imageShape { return try parseImageShape(imageShape) }
+        guard let stored = try model.flatMap({ try Preprocessing.load(prefix: $0) }) else {
+            throw UsageError("--image-shape", "is missing", mend: "write it as 3,28,28")
+        }
+        return stored.imageShape
+    }
+
+    private func symbol(_ network: String, _ shape: [Int]) throws -> Symbol {
+        guard trunk == nil || trunk == "imagenet" else {
+            throw UsageError("--trunk", "is not known", mend: "it is imagenet")
+        }
+        return try flagErrors {
+            try Networks.symbol(
+                network,
+                NetworkOptions(
+                    numClasses: numClasses ?? 10, imageShape: trunk == nil ? shape : [3, 224, 224],
+                    numLayers: numLayers))
+        }
+    }
+
+    private func checkpoint(_ model: String) throws -> Workload.Source {
+        guard numLayers == nil, numClasses == nil, trunk == nil else {
+            throw UsageError("--num-layers, --num-classes and --trunk", "go with --network, not with --model")
+        }
+        return .trained(
+            try Checkpoint.load(prefix: model, epoch: loadEpoch), place: Checkpoint.parametersPath(model, loadEpoch))
+    }
+}

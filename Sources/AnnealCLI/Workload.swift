@@ -1,0 +1,90 @@
+import Anneal
+
+/// A network that is ready to run steps on random data.
+struct Workload {
+    enum Source {
+        /// A network by its name, to be given first values.
+        case new(String, Symbol)
+        case trained(Checkpoint, place: String)
+    }
+    private enum Plan {
+        case training(Trainer)
+        case inference(Executor)
+    }
+
+    private let plan: Plan
+    let parameters: ParameterStore
+    let plannedBytes: Int
+    let relayouts: Int
+
+    /// - Parameter shape: channels, height and width of an image.
+    init(_ source: Source, shape: [Int], batchSize: Int, inference: Bool) throws {
+        let symbol =
+            switch source {
+            case .new(_, let symbol): symbol
+            case .trained(let checkpoint, _): checkpoint.symbol
+            }
+        let data: UnsafeMutableBufferPointer<Float>?, labels: UnsafeMutableBufferPointer<Float>?
+        if inference {
+            let executor = try Executor(symbol, inputs: ["data": Shape([batchSize] + shape)], mode: .inference)
+            plan = .inference(executor)
+            (parameters, plannedBytes, relayouts) = (executor.parameters, executor.plannedBytes, executor.relayouts)
+            data = executor.input("data")
+            labels = executor.inputNames.first { $0.hasSuffix("label") }.flatMap(executor.input)
+        } else {
+            let optimizer = try Optimizers.make("sgd", ["learning_rate": 0.05, "momentum": 0.9, "wd": 1e-4])
+            let trainer = try Trainer(symbol, dataShape: Shape(shape), batchSize: batchSize, optimizer: optimizer)
+            plan = .training(trainer)
+            (parameters, plannedBytes, relayouts) = (trainer.parameters, trainer.plannedBytes, trainer.relayouts)
+            let slot = try trainer.slot()
+            (data, labels) = (slot.data, slot.labels)
+        }
+        switch source {
+        case .new(let network, let symbol):
+            try parameters.initialize(try Initializers.fit(network: network), symbol: symbol, seed: 0)
+        case .trained(let checkpoint, let place): try checkpoint.restore(parameters, place: place)
+        }
+        let classes = try symbol.inferShapes(["data": Shape([batchSize] + shape)]).outputs.first?[-1] ?? 1
+        var random = Random(seed: 1, purpose: .test)
+        if let data { for i in data.indices { data[i] = random.uniform(-1, 1) } }
+        if let labels { for i in labels.indices { labels[i] = Float(random.below(classes)) } }
+    }
+
+    func step() throws {
+        switch plan {
+        case .training(let trainer): try trainer.step()
+        case .inference(let executor): try executor.forward()
+        }
+    }
+
+    /// Runs steps whose operations a timeline of as many steps records.
+    func record(steps: Int) throws -> Timeline {
+        let timeline = Timeline(steps: 0..<steps)
+        switch plan {
+        case .training(let trainer):
+            trainer.timeline = timeline
+            for _ in 0..<steps { try trainer.step() }
+            trainer.timeline = nil
+        case .inference(let executor):
+            executor.around = timeline.around(executor.operations)
+            for _ in 0..<steps {
+                try executor.forward()
+                timeline.endStep()
+            }
+            executor.around = nil
+        }
+        return timeline
+    }
+
+    /// Writes the network and its values as the checkpoint of epoch 0, for images of 0 to 1; only of training.
+    func save(prefix: String) throws {
+        guard case .training(let trainer) = plan else {
+            throw UsageError("--write-model", "does not go with --inference", mend: "leave out --inference")
+        }
+        try trainer.save(prefix: prefix, epoch: 0)
+        let shape = trainer.dataShape.dims, channels = shape[0]
+        try Preprocessing(
+            imageShape: shape, mean: Array(repeating: 0, count: channels), std: Array(repeating: 255, count: channels)
+        ).save(prefix: prefix)
+    }
+}

@@ -1,0 +1,104 @@
+import AnnealCore
+import AnnealEngine
+import AnnealTrain
+import Foundation
+
+/// Recorded steps in the Trace Event Format that Perfetto and chrome://tracing open.
+///
+/// One lane shows the steps and, nested in them, their phases; below it each phase has a lane of its operations.
+package enum Trace {
+    private static let stepLane = 0
+    private static let lanes = Dictionary(
+        uniqueKeysWithValues: OperationCost.Phase.allCases.enumerated().map { ($1, $0 + 1) })
+
+    package static func write(_ spans: [Timeline.Span], to path: String) throws {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        try Files.writeAtomically(try encoder.encode(json(spans)), to: path)
+    }
+
+    package static func json(_ spans: [Timeline.Span]) -> JSONValue {
+        let used = OperationCost.Phase.allCases.filter { phase in spans.contains { $0.operation.phase == phase } }
+        let names = [(stepLane, "steps")] + used.map { (lanes[$0] ?? stepLane, $0.rawValue) }
+        var events = names.map { lane, name -> JSONValue in
+            ["ph": "M", "name": "thread_name", "pid": 1, "tid": .integer(lane), "args": ["name": .string(name)]]
+        }
+        for step in runs(of: spans, sharing: { $0.step }) {
+            events.append(event("step \(step[0].step)", "step", stepLane, from: step[0], to: step[step.count - 1]))
+            // An update may come in the middle of the backward pass: a phase can have several parts.
+            for part in runs(of: step, sharing: { $0.operation.phase }) {
+                let name = part[0].operation.phase.rawValue
+                events.append(event(name, "phase", stepLane, from: part[0], to: part[part.count - 1]))
+            }
+        }
+        for span in spans {
+            let operation = span.operation
+            let arguments: JSONValue = [
+                "step": .integer(span.step), "flop": .number(operation.flops), "bytes": .number(operation.bytes),
+                "shapes": .string(operation.shapes), "implementation": .string(operation.implementation),
+            ]
+            events.append(
+                event(
+                    operation.layer, operation.kind, lanes[operation.phase] ?? stepLane, from: span, to: span, arguments
+                ))
+        }
+        return ["displayTimeUnit": "ms", "traceEvents": .array(events)]
+    }
+
+    /// A complete event. Ends are rounded as beginnings are, so that what is nested stays nested.
+    private static func event(
+        _ name: String, _ category: String, _ lane: Int, from first: Timeline.Span, to last: Timeline.Span,
+        _ arguments: JSONValue = [:]
+    ) -> JSONValue {
+        let begin = nanoseconds(first.begin), end = nanoseconds(last.end)
+        return [
+            "ph": "X", "name": .string(name), "cat": .string(category), "pid": 1, "tid": .integer(lane),
+            "ts": .number(Double(begin) / 1000), "dur": .number(Double(end - begin) / 1000), "args": arguments,
+        ]
+    }
+
+    private static func nanoseconds(_ duration: Duration) -> Int64 {
+        duration.components.seconds * 1_000_000_000 + duration.components.attoseconds / 1_000_000_000
+    }
+
+    /// Stretches of neighbours that share something.
+    private static func runs<Key: Equatable>(
+        of spans: [Timeline.Span], sharing key: (Timeline.Span) -> Key
+    ) -> [[Timeline.Span]] {
+        var result: [[Timeline.Span]] = []
+        for span in spans {
+            if let last = result.last?.last, key(last) == key(span) {
+                result[result.count - 1].append(span)
+            } else {
+                result.append([span])
+            }
+        }
+        return result
+    }
+}
+
+/// Writes the trace of a training run's timeline as soon as its steps are over, or at the run's end.
+package final class TraceWriter: FitObserver {
+    private let timeline: Timeline
+    private let path: String
+    private var isWritten = false
+
+    package init(_ timeline: Timeline, path: String) {
+        self.timeline = timeline
+        self.path = path
+    }
+
+    package func receive(_ event: FitEvent) throws {
+        switch event {
+        case .batch where timeline.isComplete: try write()
+        case .finished: try write()
+        default: break
+        }
+    }
+
+    private func write() throws {
+        guard !isWritten else { return }
+        isWritten = true
+        try Trace.write(timeline.spans, to: path)
+    }
+}

@@ -1,0 +1,74 @@
+import AnnealEngine
+
+/// Records when each operation of some steps began and how long it took.
+///
+/// It is set in a trainer (`Trainer.timeline`), or watches an executor by `around`. Outside of its steps it costs a closure's
+/// call for each operation.
+package final class Timeline {
+    /// One run of an operation.
+    package struct Span: Sendable {
+        package var operation: OperationCost
+        /// Counted from the first step that the timeline saw.
+        package var step: Int
+        /// Since the timeline was made.
+        package var begin: Duration
+        package var duration: Duration
+        package var end: Duration { begin + duration }
+
+        package init(_ operation: OperationCost, step: Int, begin: Duration, duration: Duration) {
+            self.operation = operation
+            self.step = step
+            self.begin = begin
+            self.duration = duration
+        }
+    }
+
+    /// In order of time; none contains another.
+    package private(set) var spans: [Span] = []
+    private let recorded: Range<Int>
+    private var step = 0
+    private let clock = ContinuousClock()
+    private let origin = ContinuousClock.now
+
+    /// - Parameter steps: those that are recorded; 0 is the first step after the timeline was set.
+    package init(steps: Range<Int>) { recorded = steps }
+
+    /// Whether all its steps are over.
+    package var isComplete: Bool { step >= recorded.upperBound }
+
+    package func endStep() { step += 1 }
+
+    package func record<Result>(_ operation: OperationCost, _ body: () throws -> Result) rethrows -> Result {
+        guard recorded.contains(step) else { return try body() }
+        let begin = clock.now
+        let result = try body()
+        spans.append(Span(operation, step: step, begin: begin - origin, duration: clock.now - begin))
+        return result
+    }
+
+    /// What an executor of these operations calls in place of its kernels.
+    package func around(_ operations: [OperationCost]) -> (Int, () -> Void) -> Void {
+        { [self] index, run in record(operations[index], run) }
+    }
+}
+
+extension OperationCost {
+    /// Waiting for the next batch.
+    static let data = OperationCost(layer: "data", kind: "waiting for data", phase: .data)
+    static let metrics = OperationCost(layer: "metrics", kind: "metrics", phase: .metrics)
+}
+
+extension Trainer {
+    /// The optimizer's pass over all parameters. What a rule computes for an element is not counted: it waits for memory,
+    /// where weights and states are read and written and gradients read.
+    var updateOperation: OperationCost {
+        let elements = trained.reduce(0) { $0 + $1.count }
+        let bytes = elements * MemoryLayout<Float>.size * (3 + 2 * optimizer.rule.stateCount)
+        return OperationCost(layer: "parameters", kind: "update", phase: .update, bytes: Double(bytes))
+    }
+
+    func timed<Result>(_ operation: @autoclosure () -> OperationCost, _ body: () throws -> Result) rethrows -> Result {
+        guard let timeline else { return try body() }
+        return try timeline.record(operation(), body)
+    }
+}
