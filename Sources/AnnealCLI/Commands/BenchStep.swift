@@ -24,6 +24,8 @@ struct BenchStep: ParsableCommand {
     var numClasses: Int = 10
     @Option(help: "Steps that are timed, after two that are not.")
     var steps: Int = 5
+    @Flag(help: "Compute most of the forward pass a second time to need less memory.")
+    var recompute = false
     @Flag(help: "Time each layer and print a table instead.")
     var byLayer = false
     @Option(help: ArgumentHelp("Write the network's symbol there and time nothing.", valueName: "FILE"))
@@ -46,7 +48,9 @@ struct BenchStep: ParsableCommand {
             return
         }
         let optimizer = try Optimizers.make("sgd", ["learning_rate": 0.05, "momentum": 0.9, "wd": 1e-4])
-        let trainer = try Trainer(symbol, dataShape: Shape(shape), batchSize: batchSize, optimizer: optimizer)
+        let trainer = try Trainer(
+            symbol, dataShape: Shape(shape), batchSize: batchSize, optimizer: optimizer,
+            recomputation: recompute ? .full : .cheap)
         try trainer.initialize(Initializers.fit(network: network))
         let slot = try trainer.slot()
         var random = Random(seed: 1, purpose: .test)

@@ -57,7 +57,8 @@ struct TrainingRun {
         }
         let optimizer = try makeOptimizer(options, schedule, seed: seed)
         let trainer = try Trainer(
-            symbol, dataShape: Shape(imageShape), batchSize: options.batchSize, optimizer: optimizer, seed: seed)
+            symbol, dataShape: Shape(imageShape), batchSize: options.batchSize, optimizer: optimizer, seed: seed,
+            recomputation: options.recompute ? .full : .cheap)
         try trainer.initialize(initializer, except: Set(start.keys))
         for (name, value) in start {
             do {

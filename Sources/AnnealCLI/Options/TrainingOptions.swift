@@ -58,6 +58,8 @@ struct TrainingOptions: ParsableArguments {
     var seed: UInt64?
     @Option(help: ArgumentHelp("Threads of the engine (default: all cores).", valueName: "N"))
     var threads: Int?
+    @Flag(help: "Need less memory: compute most of the forward pass a second time. The result has the same bits.")
+    var recompute = false
     @Option(
         help: ArgumentHelp("Where the log, metrics and curves go (default: runs/DATE-COMMAND).", valueName: "FOLDER"))
     var runFolder: String?

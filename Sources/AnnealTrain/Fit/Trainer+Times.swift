@@ -8,6 +8,7 @@ extension Trainer {
         var seconds: [String: Double] = [:], work: [String: Double] = [:], counts: [String: Int] = [:]
         let clock = ContinuousClock()
         for _ in 0..<steps {
+            try optimizer.begin(trained)
             try training.run { step, body in
                 let begin = clock.now
                 body()
@@ -17,7 +18,7 @@ extension Trainer {
                 counts[key, default: 0] += 1
             }
             let begin = clock.now
-            try update()
+            update()
             seconds["update", default: 0] += (clock.now - begin).seconds
         }
         let total = seconds.values.reduce(0, +)
