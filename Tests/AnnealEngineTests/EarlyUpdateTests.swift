@@ -29,13 +29,12 @@ import Testing
         return trainer
     }
 
-    @Test(arguments: Optimizers.names.sorted())
+    /// GroupAdaGrad is left out: it wants parameters in rows.
+    @Test(arguments: Optimizers.names.sorted().filter { $0 != "groupadagrad" })
     func givesTheSameBits(_ rule: String) throws {
         func run(keepsGradients: Bool) throws -> ([[UInt32]], OptimizerSnapshot) {
-            // GroupAdaGrad takes none.
-            let decay = rule == "groupadagrad" ? 0 : 0.01
             let optimizer = try Optimizers.make(
-                rule, ["learning_rate": 0.05, "wd": .number(decay)],
+                rule, ["learning_rate": 0.05, "wd": 0.01],
                 schedule: FactorScheduler(step: 2, factor: 0.5, baseRate: 0.05))
             let trainer = try trainer(optimizer, keepsGradients: keepsGradients)
             for _ in 0..<4 { try trainer.step() }
@@ -78,7 +77,7 @@ import Testing
     /// A branch without a gradient is computed again from a weight: before its update.
     @Test func recomputationsReadTheOldWeight() throws {
         let builder = SymbolBuilder()
-        let data = Symbol.variable("data"), weight = Symbol.variable("w")
+        let data = Symbol.variable("data"), weight = Symbol.variable("w_weight")
         func layer(_ data: Symbol, _ name: String) -> Symbol {
             builder.apply(
                 "FullyConnected", name: name, inputs: [data, weight],
@@ -98,7 +97,7 @@ import Testing
             let slot = try trainer.slot()
             for i in slot.data.indices { slot.data[i] = Float(i % 7) - 3 }
             for _ in 0..<3 { try trainer.step() }
-            return try trainer.parameters.tensor("w").elements.map(\.bitPattern)
+            return try trainer.parameters.tensor("w_weight").elements.map(\.bitPattern)
         }
         #expect(
             try weights(RecomputationTests.smallest, keepsGradients: false)

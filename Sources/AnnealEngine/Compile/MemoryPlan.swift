@@ -4,8 +4,8 @@ import AnnealCore
 ///
 /// Buffers are placed one after another, each at the lowest offset where nothing alive at the same time lies. No order is
 /// the best for all networks: largest first (the greedy strategy by size of Pisarchyk and Lee 2020, "Efficient memory
-/// management for deep neural net inference"), longest life first and by size times life are tried, and the smallest plan
-/// is taken.
+/// management for deep neural net inference"), by size times life and by first use are tried, and the smallest plan is
+/// taken.
 package struct MemoryPlan: Sendable {
     /// In floats from the arena's start; nil for parameters and auxiliary states, which live in their store.
     package let offsets: [Int?]
@@ -25,12 +25,20 @@ package struct MemoryPlan: Sendable {
         let all = buffers.all
         lowerBound = buffers.peak
         let orders: [(Buffers.Buffer) -> Int] = [
-            { $0.size }, { $0.last - $0.first }, { $0.size * ($0.last - $0.first + 1) },
+            { $0.size }, { $0.size * ($0.last - $0.first + 1) }, { -$0.first },
         ]
         var best: (offsets: [Int], size: Int) = ([], .max)
-        for rank in orders where best.size > lowerBound {
-            let plan = MemoryPlan.place(all, all.indices.sorted { (rank(all[$0]), $1) > (rank(all[$1]), $0) })
-            if plan.size < best.size { best = plan }
+        for rank in orders {
+            var order = all.indices.sorted { (rank(all[$0]), $1) > (rank(all[$1]), $0) }
+            for _ in 0..<8 where best.size > lowerBound + lowerBound / 200 {
+                let plan = MemoryPlan.place(all, order)
+                if plan.size < best.size { best = plan }
+                // What stands out at the top chooses first in the next round.
+                func standsOut(_ index: Int) -> Bool {
+                    MemoryPlan.aligned(plan.offsets[index] + all[index].size) == plan.size
+                }
+                order = order.filter(standsOut) + order.filter { !standsOut($0) }
+            }
         }
         offsets = buffers.ofValue.map { $0 < 0 ? nil : best.offsets[$0] }
         scratchOffsets = buffers.ofScratch.map { $0.map { best.offsets[$0] } }
