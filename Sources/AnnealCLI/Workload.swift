@@ -18,7 +18,7 @@ struct Workload {
     let relayouts: Int
 
     /// - Parameter shape: channels, height and width of an image.
-    init(_ source: Source, shape: [Int], batchSize: Int, inference: Bool) throws {
+    init(_ source: Source, shape: [Int], batchSize: Int, inference: Bool, recomputation: Recomputation) throws {
         let symbol =
             switch source {
             case .new(_, let symbol): symbol
@@ -33,7 +33,9 @@ struct Workload {
             labels = executor.inputNames.first { $0.hasSuffix("label") }.flatMap(executor.input)
         } else {
             let optimizer = try Optimizers.make("sgd", ["learning_rate": 0.05, "momentum": 0.9, "wd": 1e-4])
-            let trainer = try Trainer(symbol, dataShape: Shape(shape), batchSize: batchSize, optimizer: optimizer)
+            let trainer = try Trainer(
+                symbol, dataShape: Shape(shape), batchSize: batchSize, optimizer: optimizer,
+                recomputation: recomputation)
             plan = .training(trainer)
             (parameters, plannedBytes, relayouts) = (trainer.parameters, trainer.plannedBytes, trainer.relayouts)
             let slot = try trainer.slot()

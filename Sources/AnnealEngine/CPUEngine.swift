@@ -38,10 +38,14 @@ package final class CPUEngine: Engine {
         (op as? FusedBatchNorm)?.adds == true && writes.contains(.gradient(5))
     }
 
+    package func repeatsFromSaved(_ op: any Operator) -> Bool { op is BatchNorm || op is FusedBatchNorm }
+
     package func prepare(_ site: KernelSite) throws -> PreparedKernel {
         switch site.instruction.action {
         case .sum: return try sum(site)
-        case .forward(let op): return try cpu(op, site.layer).forward(site, self)
+        case .update:
+            throw AnnealError("layer \(site.layer)", "an update is no kernel", mend: "this is a defect of Anneal")
+        case .forward(let op), .recompute(let op): return try cpu(op, site.layer).forward(site, self)
         case .backward(let op, let part): return try cpu(op, site.layer).backward(site, part: part, self)
         }
     }

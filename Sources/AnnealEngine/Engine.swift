@@ -15,6 +15,10 @@ package protocol Engine: AnyObject {
     /// Whether a part of an operator's backward pass that writes these operands can add up two heads (`secondHead`).
     func addsHeads(_ op: any Operator, part: Int, writes: [Program.Operand]) -> Bool
 
+    /// Whether an operator's forward kernel spares work where what it saved is given to it: a recomputation then reads the
+    /// saved values rather than writing them.
+    func repeatsFromSaved(_ op: any Operator) -> Bool
+
     /// Makes the kernel of an instruction, not yet bound to memory.
     func prepare(_ site: KernelSite) throws -> PreparedKernel
 
@@ -55,18 +59,31 @@ package struct KernelSite {
     package func layout(_ role: Program.Operand) throws -> Layout { try value(role).layout }
 }
 
+/// What the memory plan must know of a kernel, and what it costs.
+package struct KernelNeeds {
+    package typealias InPlace = (read: Program.Operand, written: Program.Operand)
+
+    /// Floats of scratch memory, alive during the instruction only.
+    package var scratch = 0
+    /// Outputs that may be written over inputs, in order of preference.
+    package var inPlace: [InPlace] = []
+    /// Floating-point operations of one run, those of convolutions and matrix products.
+    package var flops = 0.0
+}
+
 /// A kernel before memory is planned: what it needs, and how it becomes one that runs.
 package struct PreparedKernel {
     /// Floats of scratch memory, alive during the instruction only.
     package var scratch = 0
     /// Outputs that may be written over inputs, in order of preference.
-    package var inPlace: [(read: Program.Operand, written: Program.Operand)] = []
+    package var inPlace: [KernelNeeds.InPlace] = []
     /// Changes of layout that it does inside: each is a defect to be counted.
     package var reorders = 0
     /// Floating-point operations of one run, for profiles.
     package var flops = 0.0
     /// Which implementation it is, for profiles.
     package var implementation = ""
+    package var needs: KernelNeeds { KernelNeeds(scratch: scratch, inPlace: inPlace, flops: flops) }
     /// Gives the code of a step, which allocates and looks up nothing and returns 0 or the library's status.
     package var bind: (KernelMemory) throws -> () -> Int32
 

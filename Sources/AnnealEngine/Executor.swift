@@ -23,6 +23,7 @@ public final class Executor {
     private let engine: any Engine
     private let arena: Arena
     private let clock: RunClock
+    private let updater: Updater
     private let code: [() -> Int32]
     private let backwardCode: Int
     private let inputIDs: [String: Int]
@@ -41,6 +42,14 @@ public final class Executor {
     /// Called in place of each kernel, with its number in `operations` and its code: for profiles and monitors.
     package var around: ((_ operation: Int, _ run: () -> Void) -> Void)?
 
+    /// The parameters that the backward pass updates itself, and how: it calls `update` with a parameter's number in
+    /// `updatedParameters` when its gradient is complete and the parameter is read no more in this step.
+    package var updatedParameters: [String] { program.updated }
+    package var update: (Int) -> Void {
+        get { updater.update }
+        set { updater.update = newValue }
+    }
+
     package struct PlannedStep {
         package let instruction: Int
         package let reorders: Int
@@ -51,16 +60,20 @@ public final class Executor {
     ///   - inputs: shapes of data and labels by name; labels may be left out.
     ///   - gradients: the variables whose gradients are wanted in training; all parameters if nil.
     ///   - parameters: the store of an earlier executor of the same network; a new one if nil.
+    ///   - recomputation: what the backward pass may compute a second time to save memory. All choices give the same bits.
     public convenience init(
         _ symbol: Symbol, inputs: [String: Shape], mode: Mode, gradients: Set<String>? = nil,
-        parameters: ParameterStore? = nil
+        parameters: ParameterStore? = nil, recomputation: Recomputation = .cheap
     ) throws {
-        try self.init(symbol, inputs: inputs, mode: mode, gradients: gradients, parameters: parameters, engine: nil)
+        try self.init(
+            symbol, inputs: inputs, mode: mode, gradients: gradients, parameters: parameters,
+            recomputation: recomputation, engine: nil)
     }
 
     package init(
         _ symbol: Symbol, inputs given: [String: Shape], mode: Mode, gradients: Set<String>?,
-        parameters: ParameterStore?, engine chosen: (any Engine)?
+        parameters: ParameterStore?, recomputation: Recomputation = .cheap, earlyUpdates: Int? = nil,
+        engine chosen: (any Engine)?
     ) throws {
         let engine = try chosen ?? parameters?.sharedEngine ?? CPUEngine()
         self.engine = engine
@@ -80,29 +93,13 @@ public final class Executor {
                 mend: "its inputs and parameters: \(arguments.prefix(8).joined(separator: ", "))")
         }
 
-        var program = try Lowering.lower(symbol, inputs: inputs, mode: mode == .training ? .training : .inference)
-        program = try Fusion.fuse(program)
-        program = try Executor.assignLayouts(program, engine, fixed: store.layouts)
-        if mode == .training {
-            let wanted = gradients ?? Set(arguments.filter { inputs[$0] == nil })
-            program = try Executor.differentiate(program, wanted, engine)
-        }
-
-        var prepared: [PreparedKernel?] = []
-        for instruction in program.instructions {
-            guard program.viewed(by: instruction) == nil else {
-                prepared.append(nil)
-                continue
-            }
-            let site = KernelSite(instruction: instruction, mode: program.mode, values: program.values)
-            do {
-                prepared.append(try engine.prepare(site))
-            } catch let error as AnnealError where !error.place.hasPrefix("layer ") {
-                throw error.within("layer \(instruction.layer)")
-            }
-        }
-        let plan = MemoryPlan(
-            program, scratch: prepared.map { $0?.scratch ?? 0 }, inPlace: prepared.map { $0?.inPlace ?? [] })
+        let compilation = try Compilation.compile(
+            symbol, inputs: inputs, mode: mode == .training ? .training : .inference,
+            gradients: gradients ?? Set(arguments.filter { inputs[$0] == nil }),
+            options: .init(recomputation: recomputation, earlyUpdates: earlyUpdates), fixed: store.layouts,
+            engine: engine)
+        let program = compilation.program
+        let plan = MemoryPlan(program, needs: compilation.needs)
         let arena = try engine.allocate(plan.size)
         try store.adopt(program, order: arguments + symbol.auxiliaryNames())
 
@@ -114,13 +111,23 @@ public final class Executor {
             }
             return entry.memory
         }
-        let clock = RunClock()
+        let clock = RunClock(), updater = Updater()
         var code: [() -> Int32] = []
         var steps: [PlannedStep] = []
+        var updates = 0
         var backwardCode = 0
         for (index, instruction) in program.instructions.enumerated() {
             if index == program.backwardStart { backwardCode = code.count }
-            guard let kernel = prepared[index] else { continue }
+            if case .update = instruction.action {
+                let number = updates
+                updates += 1
+                code.append {
+                    updater.update(number)
+                    return 0
+                }
+                steps.append(PlannedStep(instruction: index, flops: 0, reorders: 0, implementation: ""))
+            }
+            guard let kernel = compilation.kernels[index] else { continue }
             let pointers = try (instruction.reads + instruction.writes).map {
                 (role: $0.role, pointer: try memory($0.value))
             }
@@ -135,6 +142,7 @@ public final class Executor {
         self.plan = plan
         self.arena = arena
         self.clock = clock
+        self.updater = updater
         self.code = code
         self.steps = steps
         self.backwardCode = backwardCode
@@ -145,18 +153,6 @@ public final class Executor {
         for head in program.heads.values {
             if let memory = try? memory(head) { (0..<program.values[head].shape.count).forEach { memory[$0] = 1 } }
         }
-    }
-
-    // The passes are generic over the engine; these open the existential.
-    private static func assignLayouts(_ program: Program, _ engine: some Engine, fixed: [String: Layout]) throws
-        -> Program
-    {
-        try LayoutAssignment.assign(program, engine: engine, fixed: fixed)
-    }
-    private static func differentiate(_ program: Program, _ wanted: Set<String>, _ engine: some Engine) throws
-        -> Program
-    {
-        try Autodiff.differentiate(program, wanted: wanted, engine: engine)
     }
 
     /// Whether there is an operator of MXNet's that name, with a kernel for this processor.
@@ -224,8 +220,16 @@ public final class Executor {
         return UnsafeBufferPointer(start: arena.base + offset, count: value.shape.count)
     }
 
-    /// The gradient of a variable after a backward pass, as a plain copy; nil if it has none.
-    public func gradient(_ name: String) throws -> Tensor? { try program.gradients[name].map(copy) }
+    /// The gradient of a variable after a backward pass, as a plain copy; nil if it has none. Throws if the backward pass
+    /// has used it up to update the parameter.
+    public func gradient(_ name: String) throws -> Tensor? {
+        guard !program.updated.contains(name) else {
+            throw AnnealError(
+                "gradient of \(name)", "is gone: the backward pass has updated the parameter with it",
+                mend: "make the trainer with keepsGradients")
+        }
+        return try program.gradients[name].map(copy)
+    }
 
     /// The gradient's own memory, in its variable's layout.
     package func gradientMemory(_ name: String) -> UnsafeMutablePointer<Float>? {
@@ -243,4 +247,9 @@ public final class Executor {
         }
         return try parameters.tensor(value.name)
     }
+}
+
+/// Who updates parameters within the backward pass.
+private final class Updater {
+    var update: (Int) -> Void = { _ in }
 }

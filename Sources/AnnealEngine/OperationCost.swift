@@ -46,6 +46,12 @@ extension Executor {
         case .forward(let op):
             describe(&operation, op, instruction.reads.map(\.value))
             operation.kind = "\(op.operation) forward"
+        case .recompute(let op):
+            describe(&operation, op, instruction.reads.map(\.value))
+            operation.kind = "\(op.operation) again"
+        case .update:
+            operation.phase = .update
+            operation.kind = "update"
         case .backward(let op, _):
             describe(&operation, op, instruction.forwardInputs)
             let (pass, passes) = gradients(of: instruction)

@@ -3,11 +3,14 @@ import Testing
 
 /// What the compiler's passes promise, on whole networks.
 @Suite struct CompileTests {
-    static func network(_ name: String, layers: Int? = nil, image: Shape, classes: Int = 10) throws -> Executor {
+    static func network(
+        _ name: String, layers: Int? = nil, image: Shape, classes: Int = 10, recomputation: Recomputation = .cheap
+    ) throws -> Executor {
         var options = NetworkOptions(numClasses: classes, imageShape: image.dims)
         if let layers { options.numLayers = layers }
         let symbol = try Networks.symbol(name, options)
-        return try Executor(symbol, inputs: ["data": Shape([2] + image.dims)], mode: .training)
+        return try Executor(
+            symbol, inputs: ["data": Shape([2] + image.dims)], mode: .training, recomputation: recomputation)
     }
 
     @Test func batchNormJoinsWhatFollows() throws {
@@ -65,10 +68,10 @@ import Testing
     ]
 
     /// Runs a plan in mind: who writes where a living value lies destroys it.
-    @Test(arguments: networks.indices)
-    func planNeverOverlapsLivingValues(_ index: Int) throws {
+    @Test(arguments: networks.indices, [Recomputation.off, RecomputationTests.smallest])
+    func planNeverOverlapsLivingValues(_ index: Int, _ recomputation: Recomputation) throws {
         let (name, layers, image) = Self.networks[index]
-        let executor = try Self.network(name, layers: layers, image: image)
+        let executor = try Self.network(name, layers: layers, image: image, recomputation: recomputation)
         let program = executor.program, plan = executor.plan
         func range(_ value: Int) -> Range<Int>? {
             plan.offsets[value].map { $0..<($0 + program.values[value].layout.elements(program.values[value].shape)) }
@@ -118,11 +121,24 @@ import Testing
         }
     }
 
-    /// A second run finds the arena full of the first one's values.
-    @Test(arguments: networks.indices)
-    func runsRepeat(_ index: Int) throws {
+    @Test(arguments: networks.indices, [Recomputation.off, RecomputationTests.smallest])
+    func planIsHardlyLargerThanWhatLives(_ index: Int, _ recomputation: Recomputation) throws {
         let (name, layers, image) = Self.networks[index]
-        let executor = try Self.network(name, layers: layers, image: image)
+        let symbol = try Networks.symbol(
+            name, NetworkOptions(numClasses: 10, imageShape: image.dims, numLayers: layers))
+        let plan = try Executor(
+            symbol, inputs: ["data": Shape([8] + image.dims)], mode: .training, gradients: nil, parameters: nil,
+            recomputation: recomputation, earlyUpdates: 16384, engine: nil
+        ).plan
+        #expect(plan.size >= plan.lowerBound)
+        #expect(Double(plan.size) <= 1.03 * Double(plan.lowerBound))
+    }
+
+    /// A second run finds the arena full of the first one's values.
+    @Test(arguments: networks.indices, [Recomputation.off, RecomputationTests.smallest])
+    func runsRepeat(_ index: Int, _ recomputation: Recomputation) throws {
+        let (name, layers, image) = Self.networks[index]
+        let executor = try Self.network(name, layers: layers, image: image, recomputation: recomputation)
         try fill(executor, seed: 5)
         func run() throws -> [[UInt32]] {
             // Moving averages change with each step.

@@ -64,7 +64,7 @@ struct TrainingRun {
         }
         let trainer = try Trainer(
             symbol, dataShape: Shape(imageShape), batchSize: options.batchSize, optimizer: optimizer, frozen: frozen,
-            seed: seed)
+            seed: seed, recomputation: options.recompute ? .full : .cheap)
         try trainer.initialize(initializer, except: Set(start.keys))
         for (name, value) in start {
             do {

@@ -58,6 +58,8 @@ struct TrainingOptions: ParsableArguments {
     var seed: UInt64?
     @Option(help: ArgumentHelp("Threads of the engine (default: all cores).", valueName: "N"))
     var threads: Int?
+    @Flag(help: "Need less memory: compute most of the forward pass a second time. The result has the same bits.")
+    var recompute = false
     @Option(
         help: ArgumentHelp(
             "Write a trace of steps 10 to 14 (of a shorter epoch its last five), for Perfetto or chrome://tracing.",

@@ -24,6 +24,8 @@ struct WorkloadOptions: ParsableArguments {
     var batchSize: Int = 128
     @Flag(help: "Forward passes of inference in place of training steps.")
     var inference = false
+    @Flag(help: "Compute most of the forward pass a second time to need less memory.")
+    var recompute = false
     @Option(help: ArgumentHelp("Steps that count, after two that do not.", valueName: "N"))
     var steps: Int = 5
 
@@ -41,7 +43,9 @@ struct WorkloadOptions: ParsableArguments {
             source = try checkpoint(model)
         default: throw UsageError("--network", "and --model are both given, or none", mend: "give one of them")
         }
-        return try Workload(source, shape: shape, batchSize: batchSize, inference: inference)
+        return try Workload(
+            source, shape: shape, batchSize: batchSize, inference: inference,
+            recomputation: recompute ? .full : .cheap)
     }
 
     private func shapeOfImages() throws -> [Int] {

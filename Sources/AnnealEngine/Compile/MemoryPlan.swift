@@ -1,11 +1,11 @@
 import AnnealCore
-import AnnealGraph
 
 /// A place for every value of a program in one arena: values that are never alive together share memory.
 ///
-/// Values that share memory by design (views, and outputs that a kernel may write over its input) form one buffer.
-/// Buffers are placed by size, largest first, each at the lowest offset where nothing alive at the same time lies
-/// (the greedy strategy by size of Pisarchyk and Lee 2020, "Efficient memory management for deep neural net inference").
+/// Buffers are placed one after another, each at the lowest offset where nothing alive at the same time lies. No order is
+/// the best for all networks: largest first (the greedy strategy by size of Pisarchyk and Lee 2020, "Efficient memory
+/// management for deep neural net inference"), by size times life and by first use are tried, and the smallest plan is
+/// taken.
 package struct MemoryPlan: Sendable {
     /// In floats from the arena's start; nil for parameters and auxiliary states, which live in their store.
     package let offsets: [Int?]
@@ -13,96 +13,59 @@ package struct MemoryPlan: Sendable {
     package let scratchOffsets: [Int?]
     /// Floats.
     package let size: Int
+    /// Floats that are alive at once at most: no plan is smaller.
+    package let lowerBound: Int
 
     /// 64 bytes: a cache line and the widest vector.
     private static let grain = 16
 
-    private struct Buffer {
-        var size: Int
-        var first: Int
-        var last: Int
-        var offset = 0
-    }
-
-    /// - Parameters:
-    ///   - scratch: floats of scratch for each instruction.
-    ///   - inPlace: for each instruction, pairs (read, written) of roles that may share memory.
-    package init(
-        _ program: Program, scratch: [Int], inPlace: [[(read: Program.Operand, written: Program.Operand)]]
-    ) {
-        let count = program.instructions.count
-        var first = Array(repeating: Int.max, count: program.values.count)
-        var last = Array(repeating: -1, count: program.values.count)
-        for (index, instruction) in program.instructions.enumerated() {
-            for (_, value) in instruction.writes { first[value] = min(first[value], index) }
-            for (_, value) in instruction.reads + instruction.writes { last[value] = max(last[value], index) }
-        }
-        // Inputs are written before the run, kept values are read after it.
-        for (index, value) in program.values.enumerated() where value.kind == .input {
-            first[index] = -1
-            last[index] = count
-        }
-        for value in program.kept { last[value] = count }
-
-        // Buffers: a value joins its viewed value's, or that of an input that dies where it is written.
-        var bufferOf = Array(repeating: -1, count: program.values.count)
-        var buffers: [Buffer] = []
-        func place(_ value: Int) {
-            bufferOf[value] = buffers.count
-            let size = program.values[value].layout.elements(program.values[value].shape)
-            buffers.append(Buffer(size: size, first: first[value], last: last[value]))
-        }
-        for value in program.values.indices where program.values[value].kind == .input { place(value) }
-        for (index, instruction) in program.instructions.enumerated() {
-            for (role, value) in instruction.writes {
-                if let viewed = program.viewed(by: instruction) {
-                    bufferOf[value] = bufferOf[viewed]
-                } else if let candidate = inPlace[index].lazy.filter({ $0.written == role }).compactMap({
-                    pair -> Int? in
-                    guard let read = instruction.reading(pair.read), program.values[read].kind == .temporary else {
-                        return nil
-                    }
-                    let buffer = bufferOf[read]
-                    guard buffers[buffer].last <= index,
-                        buffers[buffer].size >= program.values[value].layout.elements(program.values[value].shape),
-                        !instruction.writes.contains(where: { $0.value != value && bufferOf[$0.value] == buffer })
-                    else { return nil }
-                    // No other operand of the instruction may lie in the memory that is written over.
-                    let readers = instruction.reads.filter { bufferOf[$0.value] == buffer && $0.role != pair.read }
-                    return readers.isEmpty ? buffer : nil
-                }).first {
-                    bufferOf[value] = candidate
-                } else {
-                    place(value)
-                    continue
+    /// - Parameter needs: of each instruction.
+    package init(_ program: Program, needs: [KernelNeeds]) {
+        let buffers = Buffers(program, needs: needs)
+        let all = buffers.all
+        lowerBound = buffers.peak
+        let orders: [(Buffers.Buffer) -> Int] = [
+            { $0.size }, { $0.size * ($0.last - $0.first + 1) }, { -$0.first },
+        ]
+        var best: (offsets: [Int], size: Int) = ([], .max)
+        for rank in orders {
+            var order = all.indices.sorted { (rank(all[$0]), $1) > (rank(all[$1]), $0) }
+            for _ in 0..<8 where best.size > lowerBound + lowerBound / 200 {
+                let plan = MemoryPlan.place(all, order)
+                if plan.size < best.size { best = plan }
+                // What stands out at the top chooses first in the next round.
+                func standsOut(_ index: Int) -> Bool {
+                    MemoryPlan.aligned(plan.offsets[index] + all[index].size) == plan.size
                 }
-                buffers[bufferOf[value]].last = max(buffers[bufferOf[value]].last, last[value])
+                order = order.filter(standsOut) + order.filter { !standsOut($0) }
             }
         }
-        var scratchBuffer: [Int?] = []
-        for (index, size) in scratch.enumerated() {
-            scratchBuffer.append(size > 0 ? buffers.count : nil)
-            if size > 0 { buffers.append(Buffer(size: size, first: index, last: index)) }
-        }
+        offsets = buffers.ofValue.map { $0 < 0 ? nil : best.offsets[$0] }
+        scratchOffsets = buffers.ofScratch.map { $0.map { best.offsets[$0] } }
+        size = best.size
+    }
 
-        var placed: [Int] = []
+    private static func place(_ buffers: [Buffers.Buffer], _ order: [Int]) -> (offsets: [Int], size: Int) {
+        var offsets = Array(repeating: 0, count: buffers.count)
+        var placed: [(offset: Int, end: Int, first: Int, last: Int)] = []
         var size = 0
-        for index in buffers.indices.sorted(by: { (buffers[$0].size, $1) > (buffers[$1].size, $0) }) {
+        for index in order {
             let buffer = buffers[index]
             var offset = 0
-            for other in placed where buffers[other].first <= buffer.last && buffer.first <= buffers[other].last {
-                if offset + buffer.size <= buffers[other].offset { break }
-                offset = max(offset, MemoryPlan.aligned(buffers[other].offset + buffers[other].size))
+            for other in placed where other.first <= buffer.last && buffer.first <= other.last {
+                if offset + buffer.size <= other.offset { break }
+                offset = max(offset, other.end)
             }
-            buffers[index].offset = offset
+            offsets[index] = offset
+            let end = aligned(offset + buffer.size)
             // Kept in order of offset.
-            placed.insert(index, at: placed.firstIndex { buffers[$0].offset > offset } ?? placed.count)
-            size = max(size, MemoryPlan.aligned(offset + buffer.size))
+            placed.insert(
+                (offset, end, buffer.first, buffer.last),
+                at: placed.firstIndex { $0.offset > offset } ?? placed.count)
+            size = max(size, end)
         }
-        offsets = bufferOf.map { $0 < 0 ? nil : buffers[$0].offset }
-        scratchOffsets = scratchBuffer.map { $0.map { buffers[$0].offset } }
-        self.size = size
+        return (offsets, size)
     }
 
-    private static func aligned(_ count: Int) -> Int { (count + grain - 1) / grain * grain }
+    static func aligned(_ count: Int) -> Int { (count + grain - 1) / grain * grain }
 }

@@ -3,8 +3,8 @@ import AnnealGraph
 
 /// What a symbol becomes for given shapes and a mode: values and the instructions that compute them, in order.
 ///
-/// A program is a value. The passes of the compiler (`Lowering`, `Fusion`, `LayoutAssignment`, `Autodiff`) each give a
-/// new one, `Program.verify` checks it, and `MemoryPlan` gives every value its place. Every value is written by one
+/// A program is a value. The passes of the compiler (`Lowering`, `Fusion`, `LayoutAssignment`, `Autodiff`,
+/// `RecomputationSearch`, `EarlyUpdates`) each give a new one, `Program.verify` checks it, and `MemoryPlan` gives every value its place. Every value is written by one
 /// instruction; in-place work is the memory plan's choice, never the program's.
 package struct Program: Sendable {
     package typealias ValueID = Int
@@ -55,14 +55,18 @@ package struct Program: Sendable {
     package enum Action: Sendable {
         case forward(any Operator)
         case backward(any Operator, part: Int)
+        /// A forward instruction once more, in the backward pass, for a value that was not kept.
+        case recompute(any Operator)
+        /// Input 0 is a parameter, input 1 its gradient: the optimizer's update. Engines know nothing of it.
+        case update
         /// input(0) + input(1), the gradients of a value that several layers read.
         case sum
 
-        /// The operator that it runs; nil for a sum.
+        /// The operator that it runs; nil for a sum or an update.
         package var op: (any Operator)? {
             switch self {
-            case .forward(let op), .backward(let op, _): op
-            case .sum: nil
+            case .forward(let op), .backward(let op, _), .recompute(let op): op
+            case .sum, .update: nil
             }
         }
     }
@@ -93,6 +97,9 @@ package struct Program: Sendable {
     package var variables: [String: ValueID] = [:]
     /// Gradients by variable, once differentiated.
     package var gradients: [String: ValueID] = [:]
+    /// The parameters that the backward pass updates as soon as it can, in the updates' order; their gradients do not
+    /// outlive it.
+    package var updated: [String] = []
     /// For each output that is no loss, the input that holds its gradient.
     package var heads: [Int: ValueID] = [:]
 
@@ -102,7 +109,10 @@ package struct Program: Sendable {
     }
 
     /// Values that must outlive the run: what a caller can ask for.
-    package var kept: Set<ValueID> { Set(outputs).union(gradients.values) }
+    package var kept: Set<ValueID> {
+        let updated = Set(updated)
+        return Set(outputs).union(gradients.lazy.filter { !updated.contains($0.key) }.map(\.value))
+    }
 
     /// The value whose memory an instruction's output is, under another shape; nil if it computes its output.
     package func viewed(by instruction: Instruction) -> ValueID? {

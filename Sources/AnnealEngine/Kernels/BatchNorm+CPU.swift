@@ -56,7 +56,9 @@ private struct BatchNormKernels {
     }
 
     func forward(_ site: KernelSite) throws -> PreparedKernel {
-        let batchStatistics = site.mode == .training && !norm.useGlobalStats
+        // A recomputation reads the statistics that the forward pass has saved.
+        let repeats = site.instruction.reading(.saved(0)) != nil
+        let batchStatistics = site.mode == .training && !norm.useGlobalStats && !repeats
         let dims = dims, eps = norm.eps, relu: Int32 = relu ? 1 : 0, fixGamma = norm.fixGamma
         let channels = channels, outputsStatistics = norm.outputMeanVar
         var kernel = PreparedKernel { memory in
@@ -67,12 +69,12 @@ private struct BatchNormKernels {
             let scratch = memory.scratch
             let shownMean = memory.optional(.output(1)), shownVar = memory.optional(.output(2))
             return {
-                if !batchStatistics, mean != movingMean {
+                if !batchStatistics, !repeats, mean != movingMean {
                     mean.update(from: movingMean, count: channels)
                     variance.update(from: movingVar, count: channels)
                 }
                 // MXNet overwrites a fixed gamma with 1, in inference too.
-                if fixGamma { gamma.update(repeating: 1, count: channels) }
+                if fixGamma, !repeats { gamma.update(repeating: 1, count: channels) }
                 if batchStatistics {
                     ank_bn_forward(x, addend, y, mean, variance, gamma, beta, eps, relu, scratch, dims)
                 } else {
@@ -86,7 +88,7 @@ private struct BatchNormKernels {
                 }
             }
         }
-        kernel.scratch = Int(ank_bn_scratch(dims))
+        if batchStatistics { kernel.scratch = Int(ank_bn_scratch(dims)) }
         kernel.inPlace = [(.input(5), .output(0)), (.input(0), .output(0))]
         return kernel
     }

@@ -68,10 +68,10 @@ extension Trainer {
             try source.start(epoch: epoch, atBatch: 0)
             var batch = 0, samples = 0, last = clock.now
             while case let rows = try timed(.data, { try source.next(into: slot) }), rows > 0 {
-                try self.training.forward()
-                try self.training.backward()
+                try forward()
+                try backward()
                 try trainingBatch(rows: rows) { try metrics.update($0) }
-                try update()
+                update()
 
                 let now = clock.now
                 samples += rows

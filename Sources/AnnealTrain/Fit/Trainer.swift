@@ -33,6 +33,8 @@ public final class Trainer {
 
     package let training: Executor
     let trained: [OptimizedParameter]
+    /// Those that the backward pass updates.
+    private let updatedEarly: Set<Int>
     private let labelName: String
     private var scorer: Scorer?
 
@@ -43,9 +45,12 @@ public final class Trainer {
     ///     both frozen, or one of whose moving statistics is, normalise by these statistics and leave them alone. Nothing
     ///     is computed for gradients that lead to frozen parameters only. A gamma under `fix_gamma` is set to 1 all the
     ///     same, as in MXNet.
+    ///   - recomputation: what the backward pass may compute a second time to save memory. All choices give the same bits.
+    ///   - keepsGradients: whether `gradient` has every parameter's. Without it the backward pass updates large
+    ///     parameters itself, so that their gradients need no memory of their own.
     public init(
         _ symbol: Symbol, dataShape: Shape, batchSize: Int, optimizer: Optimizer, frozen: Set<String> = [],
-        seed: UInt64 = 0
+        seed: UInt64 = 0, recomputation: Recomputation = .cheap, keepsGradients: Bool = false
     ) throws {
         guard batchSize > 0 else { throw AnnealError("--batch-size", "is \(batchSize)", mend: "it must be at least 1") }
         let arguments = try symbol.argumentNames()
@@ -70,14 +75,19 @@ public final class Trainer {
         let training = try Executor(
             symbol.usingStoredStatistics(statistics),
             inputs: [ClassifierSymbol.dataName: Shape([batchSize] + dataShape.dims)], mode: .training,
-            gradients: wanted)
+            gradients: wanted, parameters: nil, recomputation: recomputation,
+            earlyUpdates: keepsGradients ? nil : Optimizer.largeParameter, engine: nil)
         training.seed = seed
         self.training = training
         parameters = training.parameters
-        trained = training.parameters.entries.compactMap { entry in
+        let trained: [OptimizedParameter] = training.parameters.entries.compactMap { entry in
             guard !entry.isAuxiliary, let gradient = training.gradientMemory(entry.name) else { return nil }
             return OptimizedParameter(name: entry.name, count: entry.elements, weight: entry.memory, gradient: gradient)
         }
+        self.trained = trained
+        let early = training.updatedParameters.compactMap { name in trained.firstIndex { $0.name == name } }
+        updatedEarly = Set(early)
+        training.update = { optimizer.update(trained, only: early[$0]) }
     }
 
     /// Bytes of the training plan's arena, known before the first step.
@@ -92,13 +102,22 @@ public final class Trainer {
 
     /// One training step on what the slot holds: forward, backward, update. Nothing is allocated.
     public func step() throws {
-        try training.forward()
-        try training.backward()
-        try update()
+        try forward()
+        try backward()
+        update()
     }
 
-    func update() throws {
-        try timed(updateOperation) { try optimizer.step(trained) }
+    func forward() throws { try training.forward() }
+
+    /// Large parameters are updated on the way, as soon as their gradients are there.
+    func backward() throws {
+        try optimizer.begin(trained)
+        try training.backward()
+    }
+
+    /// Updates what the backward pass has not.
+    func update() {
+        timed(updateOperation) { optimizer.finish(trained, updated: updatedEarly) }
         updates += 1
         timeline?.endStep()
     }
@@ -113,7 +132,8 @@ public final class Trainer {
         }
     }
 
-    /// The training loss's gradient of a parameter, for tests and monitors.
+    /// The training loss's gradient of a parameter, for tests and monitors; large parameters have one with
+    /// `keepsGradients` only.
     public func gradient(_ name: String) throws -> Tensor? { try training.gradient(name) }
 
     /// Scores every sample of the source exactly once, with the parameters as they are now.

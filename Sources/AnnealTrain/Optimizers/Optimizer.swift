@@ -12,6 +12,9 @@ public final class Optimizer {
     /// bits between versions: never change it.
     static let chunkSize = 8192
 
+    /// Elements from which on a parameter can be updated apart from the others, see `begin`.
+    static let largeParameter = 2 * chunkSize
+
     public let rule: any OptimizerRule
     public var settings: OptimizerSettings
     public private(set) var schedule: (any LearningRateSchedule)?
@@ -24,7 +27,11 @@ public final class Optimizer {
     var entries: [String: Entry] = [:]
 
     private var bound: [Entry] = []
+    /// Those of the large parameters first: what is left for `finish` is one run.
     private var chunks: [Chunk] = []
+    /// The chunks of each large parameter; empty for small ones.
+    private var ownChunks: [Range<Int>] = []
+    private var smallChunks = 0..<0
     private var steps: [StepContext] = []
     /// Two sums of each chunk.
     private var partials: [(Double, Double)] = []
@@ -61,10 +68,30 @@ public final class Optimizer {
     /// The order counts in some rules (Nadam, LARS, LBSGD), as in MXNet. Throws, before anything is changed, if the
     /// rule cannot update one of them or its size has changed.
     public func step(_ parameters: [OptimizedParameter]) throws {
+        try begin(parameters)
+        update(parameters, chunks.indices)
+    }
+
+    /// Begins a step in which large parameters are updated one by one, each as soon as its gradient is there: counts the
+    /// updates and asks the schedule. The bits are those of `step`. Throws as `step` does.
+    func begin(_ parameters: [OptimizedParameter]) throws {
         if !isBound(parameters) { try bind(parameters) }
         prepare(parameters)
-        if rule.reduces { reduce(parameters) }
-        run(parameters) { pass, chunk in pass.update(chunk) }
+    }
+
+    /// Updates one large parameter in a step that has begun.
+    func update(_ parameters: [OptimizedParameter], only index: Int) { update(parameters, ownChunks[index]) }
+
+    /// Ends a step that has begun: updates the small parameters, and the large ones but for those that `update` has.
+    func finish(_ parameters: [OptimizedParameter], updated: Set<Int>) {
+        if updated.isEmpty { return update(parameters, chunks.indices) }
+        for index in parameters.indices where !updated.contains(index) { update(parameters, only: index) }
+        update(parameters, smallChunks)
+    }
+
+    private func update(_ parameters: [OptimizedParameter], _ range: Range<Int>) {
+        if rule.reduces { reduce(parameters, range) }
+        run(parameters, range) { pass, chunk in pass.update(chunk) }
     }
 
     /// Makes the state of the parameters, which `step` otherwise does when it first sees them. To be called before
@@ -80,25 +107,41 @@ public final class Optimizer {
                     "has \(parameter.count) elements, the optimizer's state has \(entry.count)")
             }
         }
-        chunks = []
-        for (index, parameter) in parameters.enumerated() {
+        for parameter in parameters {
             let entry = entries[parameter.name] ?? makeEntry(parameter)
             entries[parameter.name] = entry
             list.append(entry)
-            let row = rule.wantsRows ? parameter.rowLength ?? parameter.count : 1
-            let size = max(row, Optimizer.chunkSize / row * row)
-            var start = 0
-            while start < parameter.count {
-                chunks.append(Chunk(parameter: index, start: start, count: min(size, parameter.count - start)))
-                start += size
-            }
         }
         bound = list
+        cut(parameters)
         partials = Array(repeating: (0, 0), count: rule.reduces ? chunks.count : 0)
         offsets = [0]
         for chunk in chunks { offsets.append((offsets.last ?? 0) + chunk.count) }
         steps = []
         steps.reserveCapacity(parameters.count)
+    }
+
+    private func cut(_ parameters: [OptimizedParameter]) {
+        chunks = []
+        ownChunks = Array(repeating: 0..<0, count: parameters.count)
+        func append(_ index: Int) {
+            let parameter = parameters[index]
+            let row = rule.wantsRows ? parameter.rowLength ?? parameter.count : 1
+            let size = max(row, Optimizer.chunkSize / row * row)
+            for start in stride(from: 0, to: parameter.count, by: size) {
+                chunks.append(Chunk(parameter: index, start: start, count: min(size, parameter.count - start)))
+            }
+        }
+        for (index, parameter) in parameters.enumerated() where parameter.count >= Optimizer.largeParameter {
+            let first = chunks.count
+            append(index)
+            ownChunks[index] = first..<chunks.count
+        }
+        let first = chunks.count
+        for (index, parameter) in parameters.enumerated() where parameter.count < Optimizer.largeParameter {
+            append(index)
+        }
+        smallChunks = first..<chunks.count
     }
 
     private func isBound(_ parameters: [OptimizedParameter]) -> Bool {
@@ -138,13 +181,13 @@ public final class Optimizer {
     }
 
     /// Sums up each chunk, adds the chunks of a parameter in order, and tells the rule.
-    private func reduce(_ parameters: [OptimizedParameter]) {
-        run(parameters) { pass, chunk in pass.reduce(chunk) }
-        var index = 0
-        while index < chunks.count {
+    private func reduce(_ parameters: [OptimizedParameter], _ range: Range<Int>) {
+        run(parameters, range) { pass, chunk in pass.reduce(chunk) }
+        var index = range.lowerBound
+        while index < range.upperBound {
             let parameter = chunks[index].parameter
             var sums = (0.0, 0.0)
-            while index < chunks.count, chunks[index].parameter == parameter {
+            while index < range.upperBound, chunks[index].parameter == parameter {
                 sums.0 += partials[index].0
                 sums.1 += partials[index].1
                 index += 1
@@ -154,8 +197,10 @@ public final class Optimizer {
     }
 
     /// Deals the chunks to the threads, each a run of about equally many elements.
-    private func run(_ parameters: [OptimizedParameter], _ body: @Sendable (Pass, Int) -> Void) {
-        guard !chunks.isEmpty else { return }
+    private func run(
+        _ parameters: [OptimizedParameter], _ range: Range<Int>, _ body: @Sendable (Pass, Int) -> Void
+    ) {
+        guard !range.isEmpty else { return }
         parameters.withUnsafeBufferPointer { parameters in
             bound.withUnsafeBufferPointer { entries in
                 chunks.withUnsafeBufferPointer { chunks in
@@ -166,7 +211,7 @@ public final class Optimizer {
                                     rule: rule, parameters: parameters, entries: entries, chunks: chunks, steps: steps,
                                     offsets: offsets, partials: partials)
                                 Parallel.run { part, parts in
-                                    for chunk in pass.chunks(of: part, parts) { body(pass, chunk) }
+                                    for chunk in pass.chunks(range, of: part, parts) { body(pass, chunk) }
                                 }
                             }
                         }
@@ -204,14 +249,11 @@ private struct Pass: @unchecked Sendable {
         partials[index] = rule.reduce(slice, step)
     }
 
-    /// The chunks that begin in the part's share of the elements.
-    func chunks(of part: Int, _ parts: Int) -> Range<Int> {
-        first(from: share(part, parts))..<first(from: share(part + 1, parts))
-    }
-
-    private func share(_ part: Int, _ parts: Int) -> Int {
-        let total = offsets[chunks.count]
-        return total / parts * part + total % parts * part / parts
+    /// Those of a range of chunks that begin in the part's share of the range's elements.
+    func chunks(_ range: Range<Int>, of part: Int, _ parts: Int) -> Range<Int> {
+        let start = offsets[range.lowerBound], total = offsets[range.upperBound] - start
+        func share(_ part: Int) -> Int { start + total / parts * part + total % parts * part / parts }
+        return first(from: share(part))..<first(from: share(part + 1))
     }
 
     /// The first chunk that begins at `element` or later; by bisection.
