@@ -238,7 +238,7 @@ static void bench_conv(void) {
         for (int64_t o = 0; o < out; o++)
             for (int64_t t = 0; t < 3; t++) seen += o * s[4] + t - 1 >= 0 && o * s[4] + t - 1 < s[3];
         double flop = 2.0 * (double)(c.n * channels * s[2] * seen * seen), t[3], peer[3];
-        TIME(t[0], ank_groupconv_forward(&c, x, w, NULL, y));
+        TIME(t[0], ank_groupconv_forward(&c, x, w, NULL, -INFINITY, INFINITY, y));
         TIME(t[1], ank_groupconv_backward_data(&c, y, w, x));
         TIME(t[2], ank_groupconv_backward_weights(&c, x, y, dw, NULL, scratch));
         dnnl_conv(&c, peer);

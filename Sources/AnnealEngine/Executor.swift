@@ -22,6 +22,7 @@ public final class Executor {
 
     private let engine: any Engine
     private let arena: Arena
+    private let derived: DerivedParameters
     private let clock: RunClock
     private let code: [() -> Int32]
     private let backwardCode: Int
@@ -50,16 +51,20 @@ public final class Executor {
     ///   - inputs: shapes of data and labels by name; labels may be left out.
     ///   - gradients: the variables whose gradients are wanted in training; all parameters if nil.
     ///   - parameters: the store of an earlier executor of the same network; a new one if nil.
+    ///   - keepsParameters: false lets inference give back the memory of weights that it has folded batch norm into. They
+    ///     cannot be read then, nor used by another executor, until they are set again.
     public convenience init(
         _ symbol: Symbol, inputs: [String: Shape], mode: Mode, gradients: Set<String>? = nil,
-        parameters: ParameterStore? = nil
+        parameters: ParameterStore? = nil, keepsParameters: Bool = true
     ) throws {
-        try self.init(symbol, inputs: inputs, mode: mode, gradients: gradients, parameters: parameters, engine: nil)
+        try self.init(
+            symbol, inputs: inputs, mode: mode, gradients: gradients, parameters: parameters,
+            keepsParameters: keepsParameters, engine: nil)
     }
 
     package init(
         _ symbol: Symbol, inputs given: [String: Shape], mode: Mode, gradients: Set<String>?,
-        parameters: ParameterStore?, engine chosen: (any Engine)?
+        parameters: ParameterStore?, keepsParameters: Bool = true, engine chosen: (any Engine)?
     ) throws {
         let engine = try chosen ?? parameters?.sharedEngine ?? CPUEngine()
         self.engine = engine
@@ -80,6 +85,7 @@ public final class Executor {
         }
 
         var program = try Lowering.lower(symbol, inputs: inputs, mode: mode == .training ? .training : .inference)
+        if mode == .inference { program = try InferenceFusion.fuse(program) }
         program = try Fusion.fuse(program)
         program = try Executor.assignLayouts(program, engine, fixed: store.layouts)
         if mode == .training {
@@ -104,14 +110,11 @@ public final class Executor {
             program, scratch: prepared.map { $0?.scratch ?? 0 }, inPlace: prepared.map { $0?.inPlace ?? [] })
         let arena = try engine.allocate(plan.size)
         try store.adopt(program, order: arguments + symbol.auxiliaryNames())
+        let derived = try DerivedParameters(program, store: store, engine: engine, releases: !keepsParameters)
 
         func memory(_ id: Program.ValueID) throws -> UnsafeMutablePointer<Float> {
             if let offset = plan.offsets[id] { return arena.base + offset }
-            guard let entry = store.entry(program.values[id].name) else {
-                throw AnnealError(
-                    program.values[id].name, "has no memory", mend: "this is a defect of Anneal's compiler")
-            }
-            return entry.memory
+            return try derived.memory(id) ?? store.memory(program.values[id].name)
         }
         let clock = RunClock()
         var code: [() -> Int32] = []
@@ -134,6 +137,7 @@ public final class Executor {
         self.program = program
         self.plan = plan
         self.arena = arena
+        self.derived = derived
         self.clock = clock
         self.code = code
         self.steps = steps
@@ -188,12 +192,14 @@ public final class Executor {
 
     /// Runs the forward pass. In training it leaves what the backward pass needs.
     public func forward() throws {
+        try derived.refresh()
         try run(0..<backwardCode)
     }
 
     /// Runs the backward pass of the last forward pass: gradients, and the moving averages of batch norm.
     public func backward() throws {
         try run(backwardCode..<code.count)
+        parameters.noteChange()
     }
 
     private func run(_ range: Range<Int>) throws {
@@ -210,6 +216,8 @@ public final class Executor {
 
     /// Runs one step's code with a callback around each instruction, for profiles and monitors.
     package func run(around: (PlannedStep, () -> Void) -> Void) throws {
+        try derived.refresh()
+        defer { if mode == .training { parameters.noteChange() } }
         for index in code.indices {
             var status: Int32 = 0
             around(steps[index]) { status = code[index]() }

@@ -1,5 +1,6 @@
 #include "adnn_private.h"
 #include "gemm_convolution.h"
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -56,6 +57,21 @@ static int data_desc(const adnn_conv_shape *shape, int64_t channels, const int64
     return dnnl_memory_desc_init_by_tag(desc, 2 + shape->axes, dims, dnnl_f32, data_tag(shape->axes, block));
 }
 
+static int set_post_ops(const adnn_post_ops *post, dnnl_primitive_attr_t attributes) {
+    if (!post->sum && !post->clip) return 0;
+    dnnl_post_ops_t ops;
+    int status = dnnl_post_ops_create(&ops);
+    if (status) return status;
+    if (post->sum) status = dnnl_post_ops_append_sum(ops, 1);
+    int relu = post->low == 0 && post->high == INFINITY;
+    if (!status && post->clip)
+        status = relu ? dnnl_post_ops_append_eltwise(ops, 1, dnnl_eltwise_relu, 0, 0)
+                      : dnnl_post_ops_append_eltwise(ops, 1, dnnl_eltwise_clip, post->low, post->high);
+    if (!status) status = dnnl_primitive_attr_set_post_ops(attributes, ops);
+    dnnl_post_ops_destroy(ops);
+    return status;
+}
+
 /// The primitive's descriptor with the weights in a layout of its choice or in the given one.
 static int describe(adnn_engine *engine, const adnn_conv_shape *shape, adnn_pass pass, int src_block, int dst_block,
                     const dnnl_memory_desc_t *given, dnnl_primitive_desc_t *result) {
@@ -100,6 +116,7 @@ static int describe(adnn_engine *engine, const adnn_conv_shape *shape, adnn_pass
     if (status) return status;
     // Scratch comes from the plan's arena: nothing is allocated in a step.
     status = dnnl_primitive_attr_set_scratchpad_mode(attributes, dnnl_scratchpad_mode_user);
+    if (!status) status = set_post_ops(&shape->post, attributes);
     if (!status) status = dnnl_primitive_desc_create(result, &desc, attributes, engine->engine, NULL);
     dnnl_primitive_attr_destroy(attributes);
     return status;

@@ -23,7 +23,7 @@ struct GroupedConvolution {
 
     func kernel(
         _ pass: adnn_pass, data: Program.Operand, weight: Program.Operand, bias: Program.Operand,
-        output: Program.Operand
+        output: Program.Operand, post: adnn_post_ops
     ) -> PreparedKernel {
         let conv = conv
         var kernel = PreparedKernel { memory in
@@ -35,7 +35,8 @@ struct GroupedConvolution {
             case ADNN_BACKWARD_WEIGHTS:
                 return { withUnsafePointer(to: conv) { ank_groupconv_backward_weights($0, x, y, w, b, scratch) } }
             default:
-                return { withUnsafePointer(to: conv) { ank_groupconv_forward($0, x, w, b, y) } }
+                let limits = post.clip != 0 ? (post.low, post.high) : (-.infinity, .infinity)
+                return { withUnsafePointer(to: conv) { ank_groupconv_forward($0, x, w, b, limits.0, limits.1, y) } }
             }
         }
         if pass == ADNN_BACKWARD_WEIGHTS {

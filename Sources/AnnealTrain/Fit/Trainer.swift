@@ -84,6 +84,7 @@ public final class Trainer {
 
     func update() throws {
         try optimizer.step(trained)
+        parameters.noteChange()
         updates += 1
     }
 

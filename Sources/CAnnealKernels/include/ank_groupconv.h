@@ -26,8 +26,9 @@ int64_t ank_groupconv_scratch(const ank_groupconv *conv);
 void ank_groupconv_pack(const ank_groupconv *conv, const float *plain, float *packed);
 void ank_groupconv_unpack(const ank_groupconv *conv, const float *packed, float *plain);
 
-/// y = conv(x, w) [+ bias]; bias NULL: none.
-void ank_groupconv_forward(const ank_groupconv *conv, const float *x, const float *w, const float *bias, float *y);
+/// y = conv(x, w) [+ bias], limited to low … high; bias NULL: none. Infinite limits: none.
+void ank_groupconv_forward(const ank_groupconv *conv, const float *x, const float *w, const float *bias, float low,
+                           float high, float *y);
 void ank_groupconv_backward_data(const ank_groupconv *conv, const float *dy, const float *w, float *dx);
 /// dbias NULL: none. The sums are taken in an order that depends on the shape and the number of threads only.
 void ank_groupconv_backward_weights(const ank_groupconv *conv, const float *x, const float *dy, float *dw, float *dbias,
