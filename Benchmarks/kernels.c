@@ -110,7 +110,7 @@ static dnnl_memory_t memory(const dnnl_memory_desc_t *desc) {
 }
 
 /// Forward, data, weights.
-static void dnnl_conv(const ank_groupconv *c, double seconds[3]) {
+static void dnnl_conv(const ank_conv *c, double seconds[3]) {
     dnnl_dims_t xd = {c->n, c->groups * c->ic, c->ih, c->iw}, yd = {c->n, c->groups * c->oc, c->oh, c->ow};
     dnnl_dims_t wd = {c->groups, c->oc, c->ic, c->kh, c->kw}, s = {c->sh, c->sw}, p = {c->ph, c->pw}, d = {c->dh - 1, c->dw - 1};
     dnnl_memory_desc_t x, y, w;
@@ -186,7 +186,7 @@ static void dnnl_bn(ank_dims d, double seconds[2]) {
     dnnl_primitive_desc_destroy(fpd), dnnl_primitive_desc_destroy(bpd);
 }
 #else
-static void dnnl_conv(const ank_groupconv *c, double s[3]) { (void)c, s[0] = s[1] = s[2] = 0; }
+static void dnnl_conv(const ank_conv *c, double s[3]) { (void)c, s[0] = s[1] = s[2] = 0; }
 static void dnnl_bn(ank_dims d, double s[2]) { (void)d, s[0] = s[1] = 0; }
 #endif
 
@@ -229,16 +229,16 @@ static void bench_conv(void) {
     for (size_t k = 0; k < sizeof shapes / sizeof *shapes; k++) {
         const int64_t *s = shapes[k];
         int64_t out = (s[3] + 2 - 3) / s[4] + 1;
-        ank_groupconv c = {s[0], s[1], s[2], s[2], 8, s[3], s[3], out, out, 3, 3, s[4], s[4], 1, 1, 1, 1};
+        ank_conv c = {s[0], s[1], s[2], s[2], 8, s[3], s[3], out, out, 3, 3, s[4], s[4], 1, 1, 1, 1, 0, ank_max_threads()};
         int64_t channels = s[1] * s[2], xc = c.n * channels * c.ih * c.iw, yc = c.n * channels * c.oh * c.ow;
-        float *x = floats(xc), *y = floats(yc), *w = floats(ank_groupconv_weights(&c)), *dw = floats(ank_groupconv_weights(&c));
+        float *x = floats(xc), *y = floats(yc), *w = floats(ank_conv_weights(&c)), *dw = floats(ank_conv_weights(&c));
         float *scratch = floats(ank_groupconv_scratch(&c));
         // Taps that meet the image, along one axis.
         int64_t seen = 0;
         for (int64_t o = 0; o < out; o++)
             for (int64_t t = 0; t < 3; t++) seen += o * s[4] + t - 1 >= 0 && o * s[4] + t - 1 < s[3];
         double flop = 2.0 * (double)(c.n * channels * s[2] * seen * seen), t[3], peer[3];
-        TIME(t[0], ank_groupconv_forward(&c, x, w, NULL, y));
+        TIME(t[0], ank_groupconv_forward(&c, x, w, NULL, NULL, y));
         TIME(t[1], ank_groupconv_backward_data(&c, y, w, x));
         TIME(t[2], ank_groupconv_backward_weights(&c, x, y, dw, NULL, scratch));
         dnnl_conv(&c, peer);

@@ -21,5 +21,13 @@ package final class Arena {
         self.count = count
     }
 
+    /// Gives whole pages of a part of an arena back to the system; they are zero when they are next read.
+    package static func release(_ memory: UnsafeMutablePointer<Float>, _ count: Int) {
+        let page = Int(sysconf(Int32(_SC_PAGESIZE)))
+        let low = (Int(bitPattern: memory) + page - 1) / page * page
+        let high = Int(bitPattern: memory + count) / page * page
+        if low < high { madvise(UnsafeMutableRawPointer(bitPattern: low), high - low, MADV_DONTNEED) }
+    }
+
     deinit { munmap(base, bytes) }
 }

@@ -22,6 +22,7 @@ public final class Executor {
 
     private let engine: any Engine
     private let arena: Arena
+    private let derived: DerivedParameters
     private let clock: RunClock
     private let updater: Updater
     private let code: [() -> Int32]
@@ -61,19 +62,21 @@ public final class Executor {
     ///   - gradients: the variables whose gradients are wanted in training; all parameters if nil.
     ///   - parameters: the store of an earlier executor of the same network; a new one if nil.
     ///   - recomputation: what the backward pass may compute a second time to save memory. All choices give the same bits.
+    ///   - keepsParameters: false lets inference give back the memory of weights that it has folded batch norm into. They
+    ///     cannot be read then, nor used by another executor, until they are set again.
     public convenience init(
         _ symbol: Symbol, inputs: [String: Shape], mode: Mode, gradients: Set<String>? = nil,
-        parameters: ParameterStore? = nil, recomputation: Recomputation = .cheap
+        parameters: ParameterStore? = nil, recomputation: Recomputation = .cheap, keepsParameters: Bool = true
     ) throws {
         try self.init(
             symbol, inputs: inputs, mode: mode, gradients: gradients, parameters: parameters,
-            recomputation: recomputation, engine: nil)
+            recomputation: recomputation, keepsParameters: keepsParameters, engine: nil)
     }
 
     package init(
         _ symbol: Symbol, inputs given: [String: Shape], mode: Mode, gradients: Set<String>?,
         parameters: ParameterStore?, recomputation: Recomputation = .cheap, earlyUpdates: Int? = nil,
-        engine chosen: (any Engine)?
+        keepsParameters: Bool = true, engine chosen: (any Engine)?
     ) throws {
         let engine = try chosen ?? parameters?.sharedEngine ?? CPUEngine()
         self.engine = engine
@@ -102,14 +105,11 @@ public final class Executor {
         let plan = MemoryPlan(program, needs: compilation.needs)
         let arena = try engine.allocate(plan.size)
         try store.adopt(program, order: arguments + symbol.auxiliaryNames())
+        let derived = try DerivedParameters(program, store: store, engine: engine, releases: !keepsParameters)
 
         func memory(_ id: Program.ValueID) throws -> UnsafeMutablePointer<Float> {
             if let offset = plan.offsets[id] { return arena.base + offset }
-            guard let entry = store.entry(program.values[id].name) else {
-                throw AnnealError(
-                    program.values[id].name, "has no memory", mend: "this is a defect of Anneal's compiler")
-            }
-            return entry.memory
+            return try derived.memory(id) ?? store.memory(program.values[id].name)
         }
         let clock = RunClock(), updater = Updater()
         var code: [() -> Int32] = []
@@ -141,6 +141,7 @@ public final class Executor {
         self.program = program
         self.plan = plan
         self.arena = arena
+        self.derived = derived
         self.clock = clock
         self.updater = updater
         self.code = code
@@ -184,12 +185,14 @@ public final class Executor {
 
     /// Runs the forward pass. In training it leaves what the backward pass needs.
     public func forward() throws {
+        try derived.refresh()
         try run(0..<backwardCode)
     }
 
     /// Runs the backward pass of the last forward pass: gradients, and the moving averages of batch norm.
     public func backward() throws {
         try run(backwardCode..<code.count)
+        parameters.noteChange()
     }
 
     private func run(_ range: Range<Int>) throws {

@@ -13,12 +13,16 @@ public final class ParameterStore {
         package let memory: UnsafeMutablePointer<Float>
         /// Floats in memory, the filling included.
         package let elements: Int
+        /// Its memory was given back: it must be set before it is read.
+        package fileprivate(set) var isReleased = false
     }
 
     package private(set) var entries: [Entry] = []
     private var position: [String: Int] = [:]
     private var arenas: [Arena] = []
     private let engine: any Engine
+    /// Counts the changes of values.
+    package private(set) var revision = 0
 
     package init(engine: any Engine) { self.engine = engine }
 
@@ -68,20 +72,51 @@ public final class ParameterStore {
         }
     }
 
+    /// To be called by who changes values in place: what is derived from them is then computed anew.
+    package func noteChange() { revision += 1 }
+
+    /// The memory of values that are there.
+    package func memory(_ name: String) throws -> UnsafeMutablePointer<Float> {
+        guard let entry = entry(name) else {
+            throw AnnealError("parameter \(name)", "has no memory", mend: "this is a defect of Anneal's compiler")
+        }
+        try checkPresent(entry)
+        return entry.memory
+    }
+
+    /// Gives a parameter's memory back to the system.
+    package func release(_ name: String) {
+        guard let index = position[name] else { return }
+        entries[index].isReleased = true
+        Arena.release(entries[index].memory, entries[index].elements)
+    }
+
+    private func checkPresent(_ entry: Entry) throws {
+        guard !entry.isReleased else {
+            throw AnnealError(
+                "parameter \(entry.name)", "was given back when batch norm was folded into it",
+                mend: "make the executor with keepsParameters: true, or set all parameters again")
+        }
+    }
+
     /// A copy in plain layout.
     public func tensor(_ name: String) throws -> Tensor {
         guard let entry = entry(name) else { throw AnnealError("parameter \(name)", "is not in the network") }
+        try checkPresent(entry)
         return try engine.read(entry.memory, shape: entry.shape, layout: entry.layout)
     }
 
     public func set(_ name: String, _ tensor: Tensor) throws {
-        guard let entry = entry(name) else { throw AnnealError("parameter \(name)", "is not in the network") }
+        guard let index = position[name] else { throw AnnealError("parameter \(name)", "is not in the network") }
+        let entry = entries[index]
         guard tensor.shape == entry.shape else {
             throw AnnealError(
                 "parameter \(name)", "has the shape \(tensor.shape), the network wants \(entry.shape)",
                 mend: "the checkpoint is of another network or image shape")
         }
         try engine.write(tensor, to: entry.memory, layout: entry.layout)
+        entries[index].isReleased = false
+        noteChange()
     }
 
     /// Elements in a parameter's own layout, as an optimizer's state has them, in plain order.

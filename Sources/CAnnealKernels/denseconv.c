@@ -14,7 +14,8 @@
 
 typedef void gather_fn(const dc_side *, const float *, int64_t, int64_t, int64_t, int64_t, float *, int64_t);
 typedef void scatter_fn(const dc_side *, float *, int64_t, int64_t, int64_t, int64_t, const float *, int64_t, int);
-typedef void product_fn(int64_t, const float *, int64_t, int64_t, const float *, float *, int64_t, int64_t, const float *);
+typedef void product_fn(int64_t, const float *, int64_t, int64_t, const float *, float *, int64_t, int64_t, const float *,
+                        const ank_post *);
 typedef void outer_fn(int64_t, const float *, int64_t, int64_t, const float *, int64_t, int64_t, float *, float *);
 typedef void gather_plain_fn(const dc_side *, const float *, int64_t, int64_t, int64_t, float *, int64_t);
 typedef void scatter_plain_fn(const dc_side *, float *, int64_t, int64_t, const float *, int64_t);
@@ -86,6 +87,7 @@ typedef struct {
     const float *x, *w, *bias, *dy;
     float *y, *dw, *dbias, *panels;
     float *partial;        ///< the threads' sums of the weights' gradient
+    const ank_post *post;
     float *transposed;     ///< the weights with inputs and outputs exchanged
     int variant, wide, pieces;
 } dc_job;
@@ -126,10 +128,16 @@ static void product_body(void *context, int part, int parts) {
     int64_t b = c->b, image = c->oh * c->ow, adds = overlaps(&job->out);
     int64_t inputs = dc_columns(&job->in), outputs = dc_columns(&job->out);
     product_fn *product = product_table[job->variant][job->wide];
-    // A thread's rows; where there are too few for all threads, also a share of the output blocks. Where rows add up in
-    // an image, it belongs to one thread.
-    int64_t grain = adds ? image : 12, pairs = adds ? 1 : (outputs + 1) / 2;
-    ank_share share = ank_divide((job->rows + grain - 1) / grain, pairs, pairs, part, parts);
+    // A thread's rows; where those are few, its output blocks, so that each weight is read once. Where rows add up in an
+    // image, it belongs to one thread.
+    int64_t grain = adds ? image : 12, pairs = adds ? 1 : (outputs + 1) / 2, grains = (job->rows + grain - 1) / grain;
+    ank_share share;
+    if (!adds && job->rows < outputs * b) {
+        ank_share other = ank_divide(pairs, grains, grains, part, parts);
+        share = (ank_share){.c0 = other.n0, .c1 = other.n1, .n0 = other.c0, .n1 = other.c1};
+    } else {
+        share = ank_divide(grains, pairs, pairs, part, parts);
+    }
     int64_t low = share.c0 * grain, high = smaller(share.c1 * grain, job->rows);
     int64_t o = adds ? 0 : share.n0 * 2, count = adds ? outputs : smaller(share.n1 * 2, outputs) - o;
     if (low >= high || share.n0 >= share.n1) return;
@@ -139,7 +147,7 @@ static void product_body(void *context, int part, int parts) {
             int64_t first = row % image;
             rows = smaller(smaller(image - first, high - row), job->chunk);
             product(rows, job->x + place(&job->in, row / image, 0, first), image * b, inputs, w,
-                    job->y + place(&job->out, row / image, o, first), image * b, count, bias);
+                    job->y + place(&job->out, row / image, o, first), image * b, count, bias, job->post);
         }
         return;
     }
@@ -151,7 +159,8 @@ static void product_body(void *context, int part, int parts) {
     for (int64_t row = low; row < high; row += job->chunk) {
         int64_t rows = smaller(job->chunk, high - row);
         gather(job, &job->in, job->x, row, rows, 0, job->in.blocks, a);
-        product(rows, a, job->chunk * b, inputs, w, to, job->chunk * b, count, bias);
+        if (job->post && job->post->sum) gather(job, &job->out, job->y, row, rows, o, o + count, to);
+        product(rows, a, job->chunk * b, inputs, w, to, job->chunk * b, count, bias, job->post);
         if (job->out.plain)
             scatter_plain_table[job->variant][job->wide](&job->out, job->y, row, rows, to, job->chunk);
         else
@@ -160,10 +169,10 @@ static void product_body(void *context, int part, int parts) {
     }
 }
 
-void ank_denseconv_forward(const ank_conv *c, const float *x, const float *w, const float *bias, float *y,
-                           float *scratch) {
+void ank_denseconv_forward(const ank_conv *c, const float *x, const float *w, const float *bias, const ank_post *post,
+                           float *y, float *scratch) {
     dc_job job = job_of(c);
-    job.x = x, job.w = w, job.y = y;
+    job.x = x, job.w = w, job.y = y, job.post = post;
     if (bias) { // filled up
         memset(scratch, 0, sizeof(float) * (size_t)outputs_of(c));
         memcpy(scratch, bias, sizeof(float) * (size_t)c->oc);

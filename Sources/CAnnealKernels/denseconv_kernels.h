@@ -91,17 +91,24 @@ static void ANK(dc_scatter_plain)(const dc_side *side, float *y, int64_t first, 
 }
 #undef DC_LINES
 
-/// c = a w [+ bias], some inputs at a time, so that the weights of a pair of output blocks stay in the first cache.
+/// c = a w [+ bias] [and post], some inputs at a time, so that the weights of a pair of output blocks stay in the first cache.
 static void ANK(dc_product)(int64_t rows, const float *a, int64_t a_block, int64_t inputs, const float *w, float *c,
-                            int64_t c_block, int64_t outputs, const float *bias) {
+                            int64_t c_block, int64_t outputs, const float *bias, const ank_post *post) {
     const int64_t most = 256 / ANK_B;
+    const int sum = post && post->sum;
     for (int64_t o = 0; bias && o < outputs; o++) {
         vb start = LOAD(bias + o * ANK_B);
-        for (int64_t r = 0; r < rows; r++) STORE(c + o * c_block + r * ANK_B, start);
+        float *to = c + o * c_block;
+        for (int64_t r = 0; r < rows; r++) STORE(to + r * ANK_B, sum ? LOAD(to + r * ANK_B) + start : start);
     }
     for (int64_t k = 0; k < inputs; k += most)
         ANK(pt_product)(rows, a + k * a_block, a_block, inputs - k < most ? inputs - k : most, w + k * ANK_B * ANK_B,
-                        inputs * ANK_B * ANK_B, c, c_block, outputs, bias || k > 0);
+                        inputs * ANK_B * ANK_B, c, c_block, outputs, bias || sum || k > 0);
+    if (!post || !post->clip) return;
+    for (int64_t o = 0; o < outputs; o++) {
+        float *to = c + o * c_block;
+        for (int64_t r = 0; r < rows; r++) STORE(to + r * ANK_B, ANK(pt_clip)(LOAD(to + r * ANK_B), post->low, post->high));
+    }
 }
 
 static void ANK(dc_outer)(int64_t rows, const float *x, int64_t x_block, int64_t inputs, const float *dy, int64_t dy_block,

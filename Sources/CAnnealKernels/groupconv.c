@@ -17,11 +17,13 @@ typedef void outer_fn(const gc_pass *, const float *, const float *, float *, co
 typedef void outer3_fn(const gc_pass *, const float *, const float *, float *, int64_t, const gc_nest *);
 typedef void bias_fn(const float *, int64_t, int64_t, int64_t, float *);
 typedef int64_t tile_fn(const gc_pass *);
+typedef void clip_fn(float *, int64_t, float, float);
 static samples_fn *const samples_table[][2] = ANK_TABLE(gc_samples);
 static outer_fn *const outer_table[][2] = ANK_TABLE(gc_outer);
 static outer3_fn *const outer3_table[][2] = ANK_TABLE(gc_outer3);
 static bias_fn *const bias_table[][2] = ANK_TABLE(gc_bias);
 static tile_fn *const tile_table[][2] = ANK_TABLE(gc_tile);
+static clip_fn *const clip_table[][2] = ANK_TABLE(gc_clip);
 
 enum {
     GATHERED = 6144 ///< floats of some samples' x and dy: most of the first cache
@@ -62,6 +64,7 @@ typedef struct {
     const gc_pass *pass;
     const float *x, *w, *bias, *dy;
     float *y, *dw, *dbias, *scratch;
+    const ank_post *post;
     int64_t pieces;
 } conv_job;
 
@@ -76,20 +79,26 @@ static void forward_body(void *context, int part, int parts) {
     int64_t tile = pass->tile, tiles = (c->n + tile - 1) / tile;
     ank_share share = ank_divide(gc_units(c), tiles, tiles, part, parts);
     samples_fn *samples = samples_table[ank_variant()][c->b == 16];
+    int clips = job->post && job->post->clip;
     for (int64_t u = share.c0; u < share.c1; u++)
         for (int64_t t = share.n0; t < share.n1; t++) {
             int64_t i = t * tile, count = c->n - i < tile ? c->n - i : tile;
-            samples(pass, job->x + i * pass->x_image + u * pass->in_blocks * pass->x_block,
-                    job->y + i * pass->y_image + u * pass->out_blocks * pass->y_block, job->w + u * gc_unit_weights(c),
-                    job->bias ? job->bias + u * pass->out_blocks * c->b : NULL, count);
+            float *y = job->y + i * pass->y_image + u * pass->out_blocks * pass->y_block;
+            samples(pass, job->x + i * pass->x_image + u * pass->in_blocks * pass->x_block, y,
+                    job->w + u * gc_unit_weights(c), job->bias ? job->bias + u * pass->out_blocks * c->b : NULL, count);
+            // While the unit is in the cache.
+            for (int64_t k = 0; clips && k < count; k++)
+                clip_table[ank_variant()][c->b == 16](y + k * pass->y_image, pass->out_blocks * pass->y_block, job->post->low,
+                                                      job->post->high);
         }
 }
 
-void ank_groupconv_forward(const ank_conv *c, const float *x, const float *w, const float *bias, float *y) {
+void ank_groupconv_forward(const ank_conv *c, const float *x, const float *w, const float *bias, const ank_post *post,
+                           float *y) {
     gc_pass pass;
     gc_plan(&pass, c, 0);
     pass.tile = tile_table[ank_variant()][c->b == 16](&pass);
-    conv_job job = {.conv = c, .pass = &pass, .x = x, .w = w, .bias = bias, .y = y};
+    conv_job job = {.conv = c, .pass = &pass, .x = x, .w = w, .bias = bias, .y = y, .post = post};
     ank_run(work(c), forward_body, &job);
 }
 

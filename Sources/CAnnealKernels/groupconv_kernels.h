@@ -253,6 +253,14 @@ static void ANK(gc_samples)(const gc_pass *pass, const float *x, float *y, const
     for (int64_t i = 0; i < count; i++) ANK(gc_image)(pass, x + i * pass->x_image, y + i * pass->y_image, w, bias);
 }
 
+/// y limited to low … high; NaN stays.
+static void ANK(gc_clip)(float *y, int64_t count, float low, float high) {
+    for (int64_t k = 0; k < count; k++) {
+        float v = y[k] < low ? low : y[k];
+        y[k] = v > high ? high : v;
+    }
+}
+
 // MARK: the weights' gradient
 
 /// dw[r] += sum x[r] * dy over three nested loops, the longest innermost.

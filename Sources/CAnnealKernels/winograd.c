@@ -13,7 +13,7 @@
 #include "variants.h"
 
 typedef void input_fn(const wg_grid *, const float *, float *);
-typedef void output_fn(const wg_grid *, const float *, const float *, float *);
+typedef void output_fn(const wg_grid *, const float *, const float *, const ank_post *, float *);
 typedef void head_fn(const wg_grid *, const float *, float *, float *);
 typedef void weights_fn(const float *, int64_t, int, int64_t, float *, int64_t);
 typedef void taps_fn(const float *, int64_t, int64_t, int64_t, int64_t, float *, int64_t, int);
@@ -58,6 +58,7 @@ typedef struct {
     int64_t threads;
     int flipped;          ///< the data's gradient: weights flipped, inputs and outputs exchanged
     const float *x, *w, *bias, *dy;
+    const ank_post *post;
     float *y, *dw, *dbias;
     float *points;        ///< the transformed weights, or their gradient
     float *v, *m;         ///< transformed tiles
@@ -172,7 +173,7 @@ static void narrow_forward_body(void *context, int part, int parts) {
         input_table[job->variant][job->wide_block](&in, job->x, v);
         product_table[job->variant][job->wide_block](&in, v, job->points,
                                                      padded_floats(job->conv->ic * job->conv->oc), &out, m);
-        output_table[job->variant][job->wide_block](&out, m, job->bias, job->y);
+        output_table[job->variant][job->wide_block](&out, m, job->bias, job->post, job->y);
     }
 }
 
@@ -245,7 +246,7 @@ static void wide_forward_body(void *context, int part, int parts) {
             out.first = job->in.first + t;
             in.count = out.count = smaller(PAIR_ROWS, job->in.count - t);
             product_table[job->variant][job->wide_block](&in, job->v + t * b, u, u_point, &out, m);
-            output_table[job->variant][job->wide_block](&out, m, job->bias, job->y);
+            output_table[job->variant][job->wide_block](&out, m, job->bias, job->post, job->y);
         }
     }
 }
@@ -271,10 +272,10 @@ static void wide_outer_body(void *context, int part, int parts) {
 
 // MARK: the passes
 
-static void forward(const ank_conv *c, int flipped, const float *x, const float *w, const float *bias, float *y,
-                    float *scratch) {
+static void forward(const ank_conv *c, int flipped, const float *x, const float *w, const float *bias,
+                    const ank_post *post, float *y, float *scratch) {
     wg_job job = job_of(c, flipped);
-    job.x = x, job.w = w, job.bias = bias, job.y = y;
+    job.x = x, job.w = w, job.bias = bias, job.post = post, job.y = y;
     int64_t v = WG_POINTS * job.in.stride, m = WG_POINTS * job.out.stride;
     if (is_wide(c)) {
         job.v = scratch;
@@ -294,13 +295,13 @@ static void forward(const ank_conv *c, int flipped, const float *x, const float 
     ank_parallel(narrow_forward_body, &job);
 }
 
-void ank_winograd_forward(const ank_conv *c, const float *x, const float *w, const float *bias, float *y,
-                          float *scratch) {
-    forward(c, 0, x, w, bias, y, scratch);
+void ank_winograd_forward(const ank_conv *c, const float *x, const float *w, const float *bias, const ank_post *post,
+                          float *y, float *scratch) {
+    forward(c, 0, x, w, bias, post, y, scratch);
 }
 
 void ank_winograd_backward_data(const ank_conv *c, const float *dy, const float *w, float *dx, float *scratch) {
-    forward(c, 1, dy, w, NULL, dx, scratch);
+    forward(c, 1, dy, w, NULL, NULL, dx, scratch);
 }
 
 static void bias_body(void *context, int part, int parts) {

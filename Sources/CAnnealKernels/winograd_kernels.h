@@ -64,7 +64,7 @@ static void ANK(wg_input)(const wg_grid *grid, const float *x, float *v) {
     }
 
 /// The points of some tiles back to y (`blocks` channel blocks, h x w).
-static void ANK(wg_output)(const wg_grid *grid, const float *m, const float *bias, float *y) {
+static void ANK(wg_output)(const wg_grid *grid, const float *m, const float *bias, const ank_post *post, float *y) {
     const int64_t row = grid->w * ANK_B, plane = grid->h * row, stride = grid->stride;
     for (int64_t t = 0; t < grid->count; t++) {
         wg_place place = wg_tile(grid, t);
@@ -84,18 +84,15 @@ static void ANK(wg_output)(const wg_grid *grid, const float *m, const float *bia
 #undef O
             }
             for (int r = 0; r < high; r++, to += row) {
-                vb *e = down[r];
-                if (wide == 4) {
-#define O(c, value) STORE(to + c * ANK_B, value + start);
-                    WG_OUTPUT(e[0], e[1], e[2], e[3], e[4], e[5], O)
-#undef O
-                } else {
-                    vb all[4];
+                vb *e = down[r], all[4];
 #define O(c, value) all[c] = value + start;
-                    WG_OUTPUT(e[0], e[1], e[2], e[3], e[4], e[5], O)
+                WG_OUTPUT(e[0], e[1], e[2], e[3], e[4], e[5], O)
 #undef O
-                    for (int c = 0; c < wide; c++) STORE(to + c * ANK_B, all[c]);
+                for (int c = 0; post && c < wide; c++) {
+                    if (post->sum) all[c] += LOAD(to + c * ANK_B);
+                    if (post->clip) all[c] = ANK(pt_clip)(all[c], post->low, post->high);
                 }
+                for (int c = 0; c < wide; c++) STORE(to + c * ANK_B, all[c]);
             }
         }
     }

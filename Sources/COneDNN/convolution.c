@@ -1,5 +1,5 @@
 #include "adnn_private.h"
-#include "gemm_convolution.h"
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,9 +12,6 @@ struct adnn_conv {
     dnnl_memory_desc_t src, given_src, dst, weights, plain_weights, bias, given_weights, scratch;
     int has_bias, src_block, dst_block;
     const char *implementation;
-    int gemm_threads; ///< not 0: our own loops, planned for so many threads
-    adnn_conv_shape shape;
-    float *gemm_src, *gemm_weights, *gemm_bias, *gemm_dst, *gemm_scratch;
     dnnl_memory_t memory_src, memory_given_src, memory_dst, memory_weights, memory_given, memory_bias, memory_scratch;
     dnnl_exec_arg_t arguments[6];
     int count;
@@ -54,6 +51,21 @@ static int data_desc(const adnn_conv_shape *shape, int64_t channels, const int64
     dnnl_dims_t dims = {shape->n, channels};
     for (int i = 0; i < shape->axes; i++) dims[2 + i] = extents[i];
     return dnnl_memory_desc_init_by_tag(desc, 2 + shape->axes, dims, dnnl_f32, data_tag(shape->axes, block));
+}
+
+static int set_post_ops(const adnn_post_ops *post, dnnl_primitive_attr_t attributes) {
+    if (!post->sum && !post->clip) return 0;
+    dnnl_post_ops_t ops;
+    int status = dnnl_post_ops_create(&ops);
+    if (status) return status;
+    if (post->sum) status = dnnl_post_ops_append_sum(ops, 1);
+    int relu = post->low == 0 && post->high == INFINITY;
+    if (!status && post->clip)
+        status = relu ? dnnl_post_ops_append_eltwise(ops, 1, dnnl_eltwise_relu, 0, 0)
+                      : dnnl_post_ops_append_eltwise(ops, 1, dnnl_eltwise_clip, post->low, post->high);
+    if (!status) status = dnnl_primitive_attr_set_post_ops(attributes, ops);
+    dnnl_post_ops_destroy(ops);
+    return status;
 }
 
 /// The primitive's descriptor with the weights in a layout of its choice or in the given one.
@@ -100,6 +112,7 @@ static int describe(adnn_engine *engine, const adnn_conv_shape *shape, adnn_pass
     if (status) return status;
     // Scratch comes from the plan's arena: nothing is allocated in a step.
     status = dnnl_primitive_attr_set_scratchpad_mode(attributes, dnnl_scratchpad_mode_user);
+    if (!status) status = set_post_ops(&shape->post, attributes);
     if (!status) status = dnnl_primitive_desc_create(result, &desc, attributes, engine->engine, NULL);
     dnnl_primitive_attr_destroy(attributes);
     return status;
@@ -154,7 +167,6 @@ int adnn_conv_create(adnn_engine *engine, const adnn_conv_shape *shape, adnn_pas
     }
     conv->engine = engine;
     conv->pass = pass;
-    conv->shape = *shape;
     conv->has_bias = shape->bias && pass != ADNN_BACKWARD_DATA;
     dnnl_query_t src = dnnl_query_src_md, dst = dnnl_query_dst_md, wei = dnnl_query_weights_md;
     if (pass == ADNN_BACKWARD_DATA) src = dnnl_query_diff_src_md, dst = dnnl_query_diff_dst_md;
@@ -170,14 +182,8 @@ int adnn_conv_create(adnn_engine *engine, const adnn_conv_shape *shape, adnn_pas
     conv->implementation = implementation(desc);
     status = plain_weights(shape, &conv->plain_weights, 0);
     if (!status) status = dnnl_memory_desc_init_by_tag(&conv->bias, 1, (dnnl_dims_t){shape->oc}, dnnl_f32, dnnl_x);
-    int is_gemm = is_reference(desc) && conv->src_block && conv->dst_block && gemm_conv_supported(shape, pass);
-    if (!status && !is_gemm) status = dnnl_primitive_create(&conv->primitive, desc);
+    if (!status) status = dnnl_primitive_create(&conv->primitive, desc);
     dnnl_primitive_desc_destroy(desc);
-    if (!status && is_gemm) {
-        conv->gemm_threads = gemm_conv_threads();
-        conv->implementation = "anneal:gemm";
-        conv->weights = conv->plain_weights;
-    }
     conv->given_weights = weights ? weights->desc : conv->weights;
     if (!status && !dnnl_memory_desc_equal(&conv->given_weights, &conv->weights)) {
         int back = pass == ADNN_BACKWARD_WEIGHTS;
@@ -223,8 +229,7 @@ int adnn_conv_weights_layout(const adnn_conv *conv, adnn_layout **out) {
 static size_t aligned(size_t bytes) { return (bytes + 63) / 64 * 64; }
 
 size_t adnn_conv_scratch_bytes(const adnn_conv *conv) {
-    size_t bytes = aligned(conv->gemm_threads ? gemm_conv_scratch(&conv->shape, conv->pass) * sizeof(float)
-                                              : dnnl_memory_desc_get_size(&conv->scratch));
+    size_t bytes = aligned(dnnl_memory_desc_get_size(&conv->scratch));
     if (conv->reorder) bytes += aligned(dnnl_memory_desc_get_size(&conv->weights));
     if (conv->src_reorder) bytes += aligned(dnnl_memory_desc_get_size(&conv->src));
     return bytes;
@@ -249,10 +254,8 @@ int adnn_conv_bind(adnn_conv *conv, float *src, float *weights, float *bias, flo
     if (!status) status = dnnl_memory_create(&conv->memory_weights, &conv->weights, engine, own);
     if (!status && conv->reorder) status = dnnl_memory_create(&conv->memory_given, &conv->given_weights, engine, weights);
     if (!status && conv->has_bias) status = dnnl_memory_create(&conv->memory_bias, &conv->bias, engine, bias);
-    if (!status && !conv->gemm_threads) status = dnnl_memory_create(&conv->memory_scratch, &conv->scratch, engine, rest);
+    if (!status) status = dnnl_memory_create(&conv->memory_scratch, &conv->scratch, engine, rest);
     if (status) return status;
-    conv->gemm_src = own_src, conv->gemm_weights = own, conv->gemm_bias = conv->has_bias ? bias : NULL, conv->gemm_dst = dst;
-    conv->gemm_scratch = (float *)rest;
     int back = conv->pass == ADNN_BACKWARD_WEIGHTS;
     int from = conv->pass == ADNN_BACKWARD_DATA ? DNNL_ARG_DIFF_SRC : DNNL_ARG_SRC;
     int to = conv->pass == ADNN_FORWARD_TRAINING || conv->pass == ADNN_FORWARD_INFERENCE ? DNNL_ARG_DST : DNNL_ARG_DIFF_DST;
@@ -269,10 +272,7 @@ int adnn_conv_execute(adnn_conv *conv) {
     int status = 0;
     int back = conv->pass == ADNN_BACKWARD_WEIGHTS;
     if (conv->reorder && !back) status = adnn_reorder_execute(conv->engine, conv->reorder, conv->memory_given, conv->memory_weights);
-    if (!status && conv->gemm_threads)
-        status = gemm_conv_execute(&conv->shape, conv->pass, conv->gemm_src, conv->src_block, conv->gemm_weights,
-                                   conv->gemm_bias, conv->gemm_dst, conv->dst_block, conv->gemm_scratch, conv->gemm_threads);
-    else if (!status)
+    if (!status)
         status = dnnl_primitive_execute(conv->primitive, conv->engine->stream, conv->count, conv->arguments);
     if (!status && conv->reorder && back)
         status = adnn_reorder_execute(conv->engine, conv->reorder, conv->memory_weights, conv->memory_given);

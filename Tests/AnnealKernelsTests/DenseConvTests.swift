@@ -6,7 +6,7 @@ extension KernelTests {
     @Suite struct DenseConv {
         private typealias Forward = (
             UnsafePointer<ank_conv>?, UnsafePointer<Float>?, UnsafePointer<Float>?, UnsafePointer<Float>?,
-            UnsafeMutablePointer<Float>?, UnsafeMutablePointer<Float>?
+            UnsafePointer<ank_post>?, UnsafeMutablePointer<Float>?, UnsafeMutablePointer<Float>?
         ) -> Void
         private typealias Data = (
             UnsafePointer<ank_conv>?, UnsafePointer<Float>?, UnsafePointer<Float>?, UnsafeMutablePointer<Float>?,
@@ -57,14 +57,20 @@ extension KernelTests {
                 var room = scratch()
                 var y = [Float](repeating: .nan, count: ys.elements), dx = [Float](repeating: .nan, count: xs.elements)
                 let taps = Double(c.kh * c.kw)
-                kernels.forward(&c, bx, packed, bias, &y, &room)
+                kernels.forward(&c, bx, packed, bias, nil, &y, &room)
                 let unit = kernels.tolerance * (Double(c.ic) * taps).squareRoot()
                 expectClose(ys.plain(y), right.y, unit, scale: 1, "y \(name)")
                 #expect(ys.fillingIsZero(y), "\(name)")
-                kernels.forward(&c, bx, packed, nil, &y, &room)
+                kernels.forward(&c, bx, packed, nil, nil, &y, &room)
                 let channels = right.y.indices.map { $0 / ys.s % ys.c }
                 expectClose(
                     ys.plain(y), zip(right.y, channels).map { $0 - Double(bias[$1]) }, unit, scale: 1, "y \(name)")
+                var post = ank_post(sum: 1, clip: 1, low: -0.25, high: 2)
+                var sum = bdy
+                kernels.forward(&c, bx, packed, bias, &post, &sum, &room)
+                expectClose(
+                    ys.plain(sum), zip(right.y, dy).map { min(max($0 + Double($1), -0.25), 2) }, unit, scale: 1,
+                    "sum, limited \(name)")
                 kernels.data(&c, bdy, packed, &dx, &room)
                 expectClose(
                     xs.plain(dx), right.dx, kernels.tolerance * (Double(c.oc) * taps).squareRoot(), scale: 1,

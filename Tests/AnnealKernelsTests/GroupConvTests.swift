@@ -83,9 +83,9 @@ extension KernelTests {
             everyVariant { name in
                 let name = "\(c) \(name)"
                 var y = [Float](repeating: .nan, count: ys.elements), dx = [Float](repeating: .nan, count: xs.elements)
-                ank_groupconv_forward(&c, bx, packed, bias, &y)
+                ank_groupconv_forward(&c, bx, packed, bias, nil, &y)
                 expectClose(ys.plain(y), right.y, 2e-6, scale: 1 + lanes, "y \(name)")
-                ank_groupconv_forward(&c, bx, packed, nil, &y)
+                ank_groupconv_forward(&c, bx, packed, nil, nil, &y)
                 let channels = right.y.indices.map { $0 / ys.s % ys.c }
                 expectClose(
                     ys.plain(y), zip(right.y, channels).map { $0 - Double(bias[$1]) }, 2e-6, scale: 1 + lanes,

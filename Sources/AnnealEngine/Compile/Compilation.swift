@@ -22,6 +22,7 @@ struct Compilation {
         fixed: [String: Layout], engine: some Engine
     ) throws -> Compilation {
         var program = try Lowering.lower(symbol, inputs: inputs, mode: mode)
+        if mode == .inference { program = try InferenceFusion.fuse(program) }
         program = try Fusion.fuse(program)
         program = try LayoutAssignment.assign(program, engine: engine, fixed: fixed)
         guard mode == .training else { return try Compilation(program, engine: engine) }

@@ -43,10 +43,12 @@ enum LayoutAssignment {
             guard let op = instruction.action.op else { continue }
             let inputs = instruction.reads.map { result.values[$0.value] }
             let outputs = instruction.writes.filter { if case .output = $0.role { true } else { false } }
-            // A parameter's layout is free until somebody has settled it.
+            // The layout of a parameter, or of what derives from it, is free until somebody has settled it.
+            func isParameter(_ id: Program.ValueID) -> Bool {
+                result.values[id].kind == .parameter || result.values[id].kind == .derived
+            }
             let given = instruction.reads.map { read -> Layout? in
-                let value = result.values[read.value]
-                return value.kind == .parameter && !settled.contains(read.value) ? nil : value.layout
+                isParameter(read.value) && !settled.contains(read.value) ? nil : result.values[read.value].layout
             }
             let wanted = try engine.layouts(
                 op, inputs: inputs.map(\.shape), outputs: outputs.map { result.values[$0.value].shape }, given: given,
@@ -55,10 +57,10 @@ enum LayoutAssignment {
                 let id = instruction.reads[index].value
                 let value = result.values[id]
                 if value.layout.isSameMemory(as: layout, value.shape) {
-                    if value.kind == .parameter { settled.insert(id) }
+                    if isParameter(id) { settled.insert(id) }
                     continue
                 }
-                if value.kind == .parameter, !settled.contains(id) {
+                if isParameter(id), !settled.contains(id) {
                     result.values[id].layout = layout
                     settled.insert(id)
                 } else if let copy = copies[id]?[layout] {

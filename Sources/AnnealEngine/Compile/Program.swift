@@ -16,6 +16,8 @@ package struct Program: Sendable {
         case parameter
         /// A state that operators change in place.
         case auxiliary
+        /// Computed from parameters ahead of a run, when they have changed.
+        case derived
         /// Computed in each run.
         case temporary
     }
@@ -88,6 +90,8 @@ package struct Program: Sendable {
 
     package var mode: Mode
     package var values: [Value] = []
+    /// What computes the derived values.
+    package var preparation: [Instruction] = []
     package var instructions: [Instruction] = []
     /// Instructions from here on are the backward pass.
     package var backwardStart = 0
@@ -135,8 +139,8 @@ package struct Program: Sendable {
             AnnealError(
                 "layer \(instruction.layer)", "after \(pass): \(what)", mend: "this is a defect of Anneal's compiler")
         }
-        var written = values.map { $0.kind != .temporary }
-        for instruction in instructions {
+        var written = values.map { $0.kind != .temporary && $0.kind != .derived }
+        for instruction in preparation + instructions {
             for (role, value) in instruction.reads where !written[value] {
                 throw wrong(instruction, "\(role) reads \(values[value].name) before it is written")
             }

@@ -7,6 +7,10 @@ import COneDNN
 
 extension Convolution: CPUOperator {
     package func layouts(_ request: LayoutRequest) throws -> OperandLayouts {
+        try layouts(request, post: adnn_post_ops())
+    }
+
+    func layouts(_ request: LayoutRequest, post: adnn_post_ops) throws -> OperandLayouts {
         let data = request.inputs[0], output = request.outputs[0]
         var result = request.plain
         // Images of few channels would be mostly filling.
@@ -21,7 +25,7 @@ extension Convolution: CPUOperator {
             }
         }
         let pass = request.mode == .training ? ADNN_FORWARD_TRAINING : ADNN_FORWARD_INFERENCE
-        let shape = oneDNNShape(data: data, output: output)
+        let shape = oneDNNShape(data: data, output: output, post: post)
         var given: OneDNNWeights?
         if case .opaque(let opaque)? = request.given[1] { given = opaque as? OneDNNWeights }
         var primitive = try OneDNNConvolution(request.engine, shape, pass, source: 0, target: 0, weights: given)
@@ -52,9 +56,9 @@ extension Convolution: CPUOperator {
                 output: .head(0))
     }
 
-    private func kernel(
+    func kernel(
         _ site: KernelSite, _ engine: CPUEngine, _ pass: adnn_pass, data: Program.Operand, weight: Program.Operand,
-        bias: Program.Operand, output: Program.Operand
+        bias: Program.Operand, output: Program.Operand, post: adnn_post_ops = adnn_post_ops()
     ) throws -> PreparedKernel {
         let x = try site.value(data), y = try site.value(output)
         var kernel: PreparedKernel
@@ -63,14 +67,14 @@ extension Convolution: CPUOperator {
             let own = OwnConvolution(
                 self, data: x.shape, output: y.shape, block: engine.block, plain: weights.isForPlainData)
         {
-            kernel = own.kernel(pass, data: data, weight: weight, bias: bias, output: output)
+            kernel = own.kernel(pass, data: data, weight: weight, bias: bias, output: output, post: post)
         } else {
             guard case .opaque(let opaque)? = weightLayout, let weights = opaque as? OneDNNWeights else {
                 throw AnnealError(
                     "", "its weights are not in a convolution's layout", mend: "this is a defect of Anneal")
             }
             // A weight gradient may be wanted without the bias's.
-            var shape = oneDNNShape(data: x.shape, output: y.shape)
+            var shape = oneDNNShape(data: x.shape, output: y.shape, post: post)
             shape.bias = site.has(bias) ? 1 : 0
             let primitive = try OneDNNConvolution(
                 engine, shape, pass, source: x.layout.block, target: y.layout.block, weights: weights)
@@ -81,7 +85,7 @@ extension Convolution: CPUOperator {
         return kernel
     }
 
-    private func oneDNNShape(data: Shape, output: Shape) -> adnn_conv_shape {
+    private func oneDNNShape(data: Shape, output: Shape, post: adnn_post_ops) -> adnn_conv_shape {
         func three(_ values: [Int], _ fill: Int) -> (Int64, Int64, Int64) {
             let all = values + Array(repeating: fill, count: 3 - values.count)
             return (Int64(all[0]), Int64(all[1]), Int64(all[2]))
@@ -91,6 +95,6 @@ extension Convolution: CPUOperator {
             oc: Int64(numFilter), in: three(Array(data.dims.dropFirst(2)), 1),
             out: three(Array(output.dims.dropFirst(2)), 1), kernel: three(window.kernel, 1),
             stride: three(window.stride, 1), pad: three(window.pad, 0), dilate: three(window.dilate, 1),
-            bias: noBias ? 0 : 1)
+            bias: noBias ? 0 : 1, post: post)
     }
 }

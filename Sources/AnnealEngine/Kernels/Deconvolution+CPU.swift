@@ -94,7 +94,7 @@ extension Deconvolution: CPUOperator {
             oc: Int64(data[1]), in: three(Array(output.dims.dropFirst(2)), 1),
             out: three(Array(data.dims.dropFirst(2)), 1), kernel: three(window.kernel, 1),
             stride: three(window.stride, 1), pad: three(try padding(data).pad, 0), dilate: three(window.dilate, 1),
-            bias: 0)
+            bias: 0, post: adnn_post_ops())
     }
 }
 

@@ -51,28 +51,32 @@ struct OwnConvolution {
 
     func kernel(
         _ pass: adnn_pass, data: Program.Operand, weight: Program.Operand, bias: Program.Operand,
-        output: Program.Operand
+        output: Program.Operand, post: adnn_post_ops
     ) -> PreparedKernel {
         let conv = conv, method = method
+        let post = ank_post(sum: post.sum, clip: post.clip, low: post.low, high: post.high)
         var kernel = PreparedKernel { memory in
             let x = memory[data], w = memory[weight], y = memory[output]
             let b = memory.optional(bias), scratch = memory.scratch
             func run(_ body: @escaping (UnsafePointer<ank_conv>) -> Void) -> () -> Void {
                 { withUnsafePointer(to: conv) { body($0) } }
             }
+            func forward(_ body: @escaping (UnsafePointer<ank_conv>, UnsafePointer<ank_post>) -> Void) -> () -> Void {
+                { withUnsafePointer(to: conv) { conv in withUnsafePointer(to: post) { body(conv, $0) } } }
+            }
             switch (method, pass) {
             case (.grouped, ADNN_BACKWARD_DATA): return run { ank_groupconv_backward_data($0, y, w, x) }
             case (.grouped, ADNN_BACKWARD_WEIGHTS):
                 return run { ank_groupconv_backward_weights($0, x, y, w, b, scratch) }
-            case (.grouped, _): return run { ank_groupconv_forward($0, x, w, b, y) }
+            case (.grouped, _): return forward { ank_groupconv_forward($0, x, w, b, $1, y) }
             case (.winograd, ADNN_BACKWARD_DATA): return run { ank_winograd_backward_data($0, y, w, x, scratch) }
             case (.winograd, ADNN_BACKWARD_WEIGHTS):
                 return run { ank_winograd_backward_weights($0, x, y, w, b, scratch) }
-            case (.winograd, _): return run { ank_winograd_forward($0, x, w, b, y, scratch) }
+            case (.winograd, _): return forward { ank_winograd_forward($0, x, w, b, $1, y, scratch) }
             case (.dense, ADNN_BACKWARD_DATA): return run { ank_denseconv_backward_data($0, y, w, x, scratch) }
             case (.dense, ADNN_BACKWARD_WEIGHTS):
                 return run { ank_denseconv_backward_weights($0, x, y, w, b, scratch) }
-            case (.dense, _): return run { ank_denseconv_forward($0, x, w, b, y, scratch) }
+            case (.dense, _): return forward { ank_denseconv_forward($0, x, w, b, $1, y, scratch) }
             }
         }
         kernel.scratch = withUnsafePointer(to: conv) {

@@ -8,7 +8,7 @@ public struct Convolution: Operator {
     public let window: Window
     public let numFilter: Int
     public let numGroup: Int
-    public let noBias: Bool
+    public package(set) var noBias: Bool
 
     public init(_ attributes: inout AttributeReader) throws {
         window = try Window(&attributes)

@@ -10,7 +10,7 @@ public struct Deconvolution: Operator {
     public let targetShape: [Int]?
     public let numFilter: Int
     public let numGroup: Int
-    public let noBias: Bool
+    public package(set) var noBias: Bool
 
     public init(_ attributes: inout AttributeReader) throws {
         window = try Window(&attributes)

@@ -5,7 +5,7 @@ import AnnealCore
 public struct FullyConnected: Operator {
     public static let name = "FullyConnected"
     public let numHidden: Int
-    public let noBias: Bool
+    public package(set) var noBias: Bool
     public let flatten: Bool
 
     public init(_ attributes: inout AttributeReader) throws {

@@ -11,13 +11,14 @@ public final class Scorer {
 
     /// - Parameters:
     ///   - dataShape: a row of data, e.g. (channels, height, width).
-    ///   - parameters: the store of a trainer of the same network; a new one if nil.
+    ///   - parameters: the store of a trainer of the same network; a new one if nil, to be set before the first pass and
+    ///     not to be read after it (`keepsParameters` of `Executor`).
     public init(_ symbol: Symbol, dataShape: Shape, batchSize: Int, parameters: ParameterStore? = nil) throws {
         labelName = try ClassifierSymbol.labelName(symbol)
         self.batchSize = batchSize
         executor = try Executor(
             symbol, inputs: [ClassifierSymbol.dataName: Shape([batchSize] + dataShape.dims)], mode: .inference,
-            parameters: parameters)
+            parameters: parameters, keepsParameters: parameters != nil)
         self.parameters = executor.parameters
     }
 

@@ -118,6 +118,7 @@ public final class Trainer {
     /// Updates what the backward pass has not.
     func update() {
         timed(updateOperation) { optimizer.finish(trained, updated: updatedEarly) }
+        parameters.noteChange()
         updates += 1
         timeline?.endStep()
     }

@@ -15,6 +15,13 @@ typedef struct {
     int64_t threads;            ///< that scratch is for: ank_max_threads() when the plan was made
 } ank_conv;
 
+/// What a forward pass does to its result beside: y = min(max(result + (sum ? y : 0), low), high), the limits if clip; NaN
+/// stays. ReLU: low 0, high INFINITY.
+typedef struct {
+    int sum, clip;
+    float low, high;
+} ank_post;
+
 // Weights are kept as [group][output block][tap][input][output lane]. With one group, inputs and outputs are filled up to
 // whole blocks by zeros, but for a plain x, where it is [output block][input, tap][output lane]; where a block holds several groups, it is [block][tap][input of each group][output lane].
 

@@ -16,9 +16,9 @@ int ank_denseconv_supported(const ank_conv *conv);
 /// Floats of scratch for any of the passes.
 int64_t ank_denseconv_scratch(const ank_conv *conv);
 
-/// y = conv(x, w) [+ bias]; bias NULL: none.
-void ank_denseconv_forward(const ank_conv *conv, const float *x, const float *w, const float *bias, float *y,
-                           float *scratch);
+/// y = conv(x, w) [+ bias], then what `post` says; bias, post NULL: none.
+void ank_denseconv_forward(const ank_conv *conv, const float *x, const float *w, const float *bias,
+                           const ank_post *post, float *y, float *scratch);
 void ank_denseconv_backward_data(const ank_conv *conv, const float *dy, const float *w, float *dx, float *scratch);
 /// dbias NULL: none. The sums are taken in an order that depends on the shape and the number of threads only.
 void ank_denseconv_backward_weights(const ank_conv *conv, const float *x, const float *dy, float *dw, float *dbias,

@@ -15,8 +15,9 @@ int ank_groupconv_supported(const ank_conv *conv);
 /// Floats of scratch that backward_weights needs (partial sums of the threads).
 int64_t ank_groupconv_scratch(const ank_conv *conv);
 
-/// y = conv(x, w) [+ bias]; bias NULL: none.
-void ank_groupconv_forward(const ank_conv *conv, const float *x, const float *w, const float *bias, float *y);
+/// y = conv(x, w) [+ bias], then what `post` says, but for its sum; bias, post NULL: none.
+void ank_groupconv_forward(const ank_conv *conv, const float *x, const float *w, const float *bias, const ank_post *post,
+                           float *y);
 void ank_groupconv_backward_data(const ank_conv *conv, const float *dy, const float *w, float *dx);
 /// dbias NULL: none. The sums are taken in an order that depends on the shape and the number of threads only.
 void ank_groupconv_backward_weights(const ank_conv *conv, const float *x, const float *dy, float *dw, float *dbias,

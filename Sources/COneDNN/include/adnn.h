@@ -21,11 +21,18 @@ void adnn_engine_destroy(adnn_engine *engine);
 
 typedef enum { ADNN_FORWARD_TRAINING, ADNN_FORWARD_INFERENCE, ADNN_BACKWARD_DATA, ADNN_BACKWARD_WEIGHTS } adnn_pass;
 
+/// What a forward pass does to its result beside: dst = min(max(result + (sum ? dst : 0), low), high), the limits if clip.
+typedef struct {
+    int sum, clip;
+    float low, high; ///< high INFINITY with low 0: ReLU
+} adnn_post_ops;
+
 typedef struct {
     int axes;                 ///< spatial axes, 1 to 3
     int64_t n, groups, ic, oc; ///< ic, oc: all channels
     int64_t in[3], out[3], kernel[3], stride[3], pad[3], dilate[3]; ///< dilate 1 = none
     int bias;
+    adnn_post_ops post; ///< of forward passes
 } adnn_conv_shape;
 
 /// Creates a convolution's pass. Blocks: 0 lets oneDNN choose, 1 is plain, 8 and 16 blocked channels.
