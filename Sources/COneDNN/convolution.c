@@ -124,7 +124,6 @@ static const char *implementation(dnnl_primitive_desc_t desc) {
     return text ? text : "";
 }
 
-static int is_reference(dnnl_primitive_desc_t desc) { return strstr(implementation(desc), "ref") != NULL; }
 static int is_slow(dnnl_primitive_desc_t desc) { return strstr(implementation(desc), "ref") != NULL || strstr(implementation(desc), "gemm") != NULL; }
 
 int adnn_conv_create(adnn_engine *engine, const adnn_conv_shape *shape, adnn_pass pass, int src_block, int dst_block,

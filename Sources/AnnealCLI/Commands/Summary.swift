@@ -38,7 +38,7 @@ struct Summary: ParsableCommand {
         let network = try source.load()
         let inputs = ["data": Shape([batchSize] + network.imageShape)]
         if plan {
-            print(planText(try Executor(network.symbol, inputs: inputs, mode: .training)))
+            print(planText(try executor(network.symbol, inputs, .training)))
             return
         }
         let summary = try NetworkSummary(network.symbol, inputs: ["data": Shape([1] + network.imageShape)])
@@ -70,10 +70,17 @@ struct Summary: ParsableCommand {
 
     private func planned(_ symbol: Symbol, _ inputs: [String: Shape], _ mode: Executor.Mode) throws -> Int? {
         do {
-            return try Executor(symbol, inputs: inputs, mode: mode).plannedBytes
+            return try executor(symbol, inputs, mode).plannedBytes
         } catch let error as AnnealError where error.place == "memory" {
             return nil
         }
+    }
+
+    /// The plan as training has it, where large parameters are updated within the backward pass.
+    private func executor(_ symbol: Symbol, _ inputs: [String: Shape], _ mode: Executor.Mode) throws -> Executor {
+        try Executor(
+            symbol, inputs: inputs, mode: mode, gradients: nil, parameters: nil,
+            earlyUpdates: Optimizer.largeParameter, engine: nil)
     }
 
     // MARK: The table
@@ -146,27 +153,26 @@ struct Summary: ParsableCommand {
     private func planText(_ executor: Executor) -> String {
         let program = executor.program
         var table = TextTable(["", "Layer", "Operation"], right: [0])
-        for (index, step) in executor.steps.enumerated() {
-            let instruction = program.instructions[step.instruction]
+        for (index, (step, operation)) in zip(executor.steps, executor.operations).enumerated() {
             if step.instruction >= program.backwardStart,
                 index == 0 || executor.steps[index - 1].instruction < program.backwardStart
             {
                 table.add(["", "", "-- backward --"])
             }
-            table.add(["\(index)", instruction.layer, executor.describe(step)])
+            let what = [operation.kind, operation.shapes, operation.implementation].filter { !$0.isEmpty }
+            table.add(["\(index)", operation.layer, what.joined(separator: " ")])
         }
         let operators = executor.symbol.nodes.filter { !$0.isVariable }.count
         let forward = executor.steps.filter { $0.instruction < program.backwardStart }
         let fused = forward.filter {
             program.instructions[$0.instruction].action.op?.operation.hasPrefix("fused") == true
         }
-        let reorders = executor.steps.reduce(0) { $0 + $1.reorders }
         return """
             \(table.text)
 
             \(operators) operators became \(forward.count) forward operations, \(fused.count) of them fused, \
             and \(executor.steps.count - forward.count) backward operations
-            Reorders inside a step: \(reorders)
+            Reorders inside a step: \(executor.relayouts)
             Arena: \(Readable.count(executor.plannedBytes)) bytes for batch \(batchSize)
             """
     }

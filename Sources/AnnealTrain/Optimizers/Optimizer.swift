@@ -13,7 +13,7 @@ public final class Optimizer {
     static let chunkSize = 8192
 
     /// Elements from which on a parameter can be updated apart from the others, see `begin`.
-    static let largeParameter = 2 * chunkSize
+    package static let largeParameter = 2 * chunkSize
 
     public let rule: any OptimizerRule
     public var settings: OptimizerSettings
