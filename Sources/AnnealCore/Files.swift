@@ -22,12 +22,17 @@ public enum Files {
     /// Writes to a temporary file beside `path`, syncs it to the disk and renames it: a reader sees the old file or
     /// the new one, never a part.
     public static func writeAtomically(_ data: Data, to path: String) throws {
+        try writeAtomically(to: path) { write in try write(data) }
+    }
+
+    /// As above, for a file that is made piece by piece.
+    public static func writeAtomically(to path: String, _ body: ((Data) throws -> Void) throws -> Void) throws {
         let folder = Files.folder(of: path)
         let temporary = "\(path).\(getpid()).tmp"
         let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
         guard descriptor >= 0 else { throw AnnealError(path, "cannot be written: \(systemError())") }
         do {
-            try data.withUnsafeBytes { try writeAll(descriptor, $0, path) }
+            try body { piece in try piece.withUnsafeBytes { try writeAll(descriptor, $0, path) } }
             guard fsync(descriptor) == 0 else { throw AnnealError(path, "cannot be synced: \(systemError())") }
             guard close(descriptor) == 0 else { throw AnnealError(path, "cannot be closed: \(systemError())") }
             guard rename(temporary, path) == 0 else { throw AnnealError(path, "cannot be replaced: \(systemError())") }

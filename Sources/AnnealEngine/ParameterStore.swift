@@ -120,14 +120,12 @@ public final class ParameterStore {
     }
 
     /// Elements in a parameter's own layout, as an optimizer's state has them, in plain order.
-    package func plain(_ elements: [Float], of name: String) throws -> Tensor {
+    package func plain(_ elements: UnsafeBufferPointer<Float>, of name: String) throws -> Tensor {
         guard let entry = entry(name), elements.count == entry.elements else {
             throw AnnealError("parameter \(name)", "has no \(elements.count) elements")
         }
-        return try elements.withUnsafeBufferPointer { buffer in
-            guard let base = buffer.baseAddress else { return Tensor(entry.shape) }
-            return try engine.read(base, shape: entry.shape, layout: entry.layout)
-        }
+        guard let base = elements.baseAddress else { return Tensor(entry.shape) }
+        return try engine.read(base, shape: entry.shape, layout: entry.layout)
     }
 
     /// A plain tensor in a parameter's own layout.

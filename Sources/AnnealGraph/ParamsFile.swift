@@ -88,8 +88,10 @@ public enum ParamsFile {
         }
     }
 
-    public static func write(_ arrays: [StoredArray], to path: String) throws {
-        try Files.writeAtomically(encode(arrays), to: path)
+    /// Writes arrays that are made one after another, so that there is never more than one of them in memory.
+    /// - Parameter array: gives the array of a name; its own name does not count.
+    public static func write(names: [String], to path: String, array: (Int) throws -> StoredArray) throws {
+        try Files.writeAtomically(to: path) { write in try encode(names, array: array, write) }
     }
 
     public static func decode(_ data: Data) throws -> [StoredArray] {
@@ -173,13 +175,22 @@ public enum ParamsFile {
 
     public static func encode(_ arrays: [StoredArray]) -> Data {
         var data = Data(capacity: arrays.reduce(64) { $0 + $1.bytes.count + $1.name.utf8.count + 64 })
+        encode(arrays.map(\.name), array: { arrays[$0] }) { data.append($0) }
+        return data
+    }
+
+    private static func encode(
+        _ names: [String], array: (Int) throws -> StoredArray, _ write: (Data) throws -> Void
+    ) rethrows {
+        var data = Data()
         func put<T: FixedWidthInteger>(_ value: T) {
             withUnsafeBytes(of: value.littleEndian) { data.append(contentsOf: $0) }
         }
         put(listMagic)
         put(UInt64(0))
-        put(UInt64(arrays.count))
-        for array in arrays {
+        put(UInt64(names.count))
+        for index in names.indices {
+            let array = try array(index)
             put(v2)
             put(Int32(0))
             // Without axes V2 means no array at all: an empty one is written so, and a scalar as an array of one.
@@ -193,16 +204,17 @@ public enum ParamsFile {
             put(Int32(1))  // CPU
             put(Int32(0))
             put(array.dtype.rawValue)
-            data.append(array.bytes)
+            try write(data)
+            try write(array.bytes)
+            data.removeAll(keepingCapacity: true)
         }
-        let named = arrays.contains { !$0.name.isEmpty }
-        put(UInt64(named ? arrays.count : 0))
-        guard named else { return data }
-        for array in arrays {
-            put(UInt64(array.name.utf8.count))
-            data.append(contentsOf: array.name.utf8)
+        let named = names.contains { !$0.isEmpty }
+        put(UInt64(named ? names.count : 0))
+        for name in names where named {
+            put(UInt64(name.utf8.count))
+            data.append(contentsOf: name.utf8)
         }
-        return data
+        try write(data)
     }
 }
 

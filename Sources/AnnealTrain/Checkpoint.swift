@@ -108,10 +108,11 @@ extension Trainer {
         try Files.writeAtomically(Data(try symbol.json().utf8), to: Checkpoint.symbolPath(prefix))
         try saveResumeState(to: Checkpoint.resumePath(prefix, epoch))
         let path = Checkpoint.parametersPath(prefix, epoch)
-        let arrays = try parameters.names.map { name in
-            StoredArray(name: (parameters.isAuxiliary(name) ? "aux:" : "arg:") + name, try parameters.tensor(name))
+        let names = parameters.names
+        let stored = names.map { (parameters.isAuxiliary($0) ? "aux:" : "arg:") + $0 }
+        try ParamsFile.write(names: stored, to: path) {
+            StoredArray(name: stored[$0], try parameters.tensor(names[$0]))
         }
-        try ParamsFile.write(arrays, to: path)
         return path
     }
 
@@ -122,12 +123,15 @@ extension Trainer {
         let encoder = JSONEncoder()
         encoder.outputFormatting = .sortedKeys
         let json = try encoder.encode(record)
-        var arrays = [StoredArray(name: "record", dtype: .uint8, shape: [json.count], bytes: json)]
-        // In plain layout: another processor may block its channels otherwise.
-        for state in optimizer.stateArrays() {
-            arrays.append(StoredArray(name: state.name, try parameters.plain(state.values, of: state.parameter)))
+        let states = optimizer.states
+        try ParamsFile.write(names: ["record"] + states.map(\.name), to: path) { index in
+            guard index > 0 else {
+                return StoredArray(name: "record", dtype: .uint8, shape: [json.count], bytes: json)
+            }
+            // In plain layout: another processor may block its channels otherwise.
+            let state = states[index - 1]
+            return StoredArray(name: state.name, try parameters.plain(state.memory, of: state.parameter))
         }
-        try ParamsFile.write(arrays, to: path)
     }
 
     /// The seed that a checkpoint was trained with; nil without a resume file.

@@ -46,11 +46,17 @@ extension Optimizer {
 
     /// Copies of all state arrays, sorted by parameter.
     public func stateArrays() -> [OptimizerArray] {
+        states.map { OptimizerArray(parameter: $0.parameter, index: $0.index, values: Array($0.memory)) }
+    }
+
+    /// All state arrays where they live, sorted by parameter, with the names of `OptimizerArray`.
+    var states: [(name: String, parameter: String, index: Int, memory: UnsafeBufferPointer<Float>)] {
         entries.values.sorted { $0.name < $1.name }.flatMap { entry in
             entry.states.enumerated().map { index, state in
-                OptimizerArray(
-                    parameter: entry.name, index: index,
-                    values: Array(UnsafeBufferPointer(start: state, count: entry.count)))
+                (
+                    "\(entry.name):\(index)", entry.name, index,
+                    UnsafeBufferPointer(start: state, count: entry.count)
+                )
             }
         }
     }
