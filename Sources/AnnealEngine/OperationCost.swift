@@ -17,7 +17,7 @@ package struct OperationCost: Sendable {
     package var bytes = 0.0
     /// Of the operator's inputs but vectors, and of its output.
     package var shapes = ""
-    /// The library's name of its code, empty for kernels of our own; with `+reorder` where it changes a layout.
+    /// The name of its code where there are several, with `+reorder` where it changes a layout.
     package var implementation = ""
 
     package init(layer: String, kind: String, phase: Phase, flops: Double = 0, bytes: Double = 0) {

@@ -69,8 +69,8 @@ import Testing
     @Test(arguments: [
         (["profile"], "--network", 64),
         (["profile", "--network", "mlp"], "--image-shape", 64),
-        (["profile", "--model", "none"], "--image-shape", 64),
-        (["profile", "--model", "none", "--image-shape", "1,12,12"], "none-0000.params", 1),
+        (["profile", "--model", "none"], "none-0000.params", 1),
+        (["profile", "--trace", "/"] + network, "/: is a folder", 1),
         (["profile", "--model", "m", "--network", "mlp"], "--model", 64),
         (["profile", "--network", "mpl", "--image-shape", "1,12,12"], "mpl", 64),
         (["profile", "--model", "m", "--num-classes", "3", "--image-shape", "1,12,12"], "--num-classes", 64),
