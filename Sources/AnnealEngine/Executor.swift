@@ -125,7 +125,7 @@ public final class Executor {
                     updater.update(number)
                     return 0
                 }
-                steps.append(PlannedStep(instruction: index, flops: 0, reorders: 0, implementation: ""))
+                steps.append(PlannedStep(instruction: index, reorders: 0, implementation: ""))
             }
             guard let kernel = compilation.kernels[index] else { continue }
             let pointers = try (instruction.reads + instruction.writes).map {

@@ -59,7 +59,8 @@ import Testing
         let events = try Self.events(tool, "trace.json")
         #expect(events.filter { $0.cat == "step" }.map(\.name) == (5..<10).map { "step \($0)" })
         for name in ["data", "forward", "backward", "metrics", "update"] {
-            #expect(events.filter { $0.cat == "phase" && $0.name == name }.count == 5, "\(name)")
+            // Updates in the backward pass part it.
+            #expect(events.filter { $0.cat == "phase" && $0.name == name }.count >= 5, "\(name)")
         }
         // Observing changes nothing.
         #expect(try tool.run(tool.training(2, prefix: "n")).status == 0)
