@@ -54,9 +54,10 @@ check-examples:
 check-mxnet: setup
 	@scripts/check-mxnet.sh
 
-## Times training steps side by side with MXNet and PyTorch, which it installs into their own environments.
+## Times training, inference and starts side by side with MXNet, PyTorch and ONNX Runtime, which it installs into
+## their own environments; one that cannot be installed is left out.
 bench: build
-	@Benchmarks/setup-peers.sh
+	-@Benchmarks/setup-peers.sh
 	@python3 Benchmarks/bench.py $(BENCHFLAGS)
 
 lint:

@@ -17,7 +17,7 @@ package struct OperationCost: Sendable {
     package var bytes = 0.0
     /// Of the operator's inputs but vectors, and of its output.
     package var shapes = ""
-    /// The library's name of its code, empty for kernels of our own; with `+reorder` where it changes a layout.
+    /// The name of its code where there are several, with `+reorder` where it changes a layout.
     package var implementation = ""
 
     package init(layer: String, kind: String, phase: Phase, flops: Double = 0, bytes: Double = 0) {
@@ -42,18 +42,22 @@ extension Executor {
             $0 + Double(program.values[$1].shape.count * MemoryLayout<Float>.size)
         }
         operation.implementation = step.implementation
+        let outputs = instruction.writes.compactMap { write -> Shape? in
+            if case .output = write.role { program.values[write.value].shape } else { nil }
+        }
         switch instruction.action {
         case .forward(let op):
-            describe(&operation, op, instruction.reads.map(\.value))
+            describe(&operation, op, instruction.reads.map(\.value), outputs)
             operation.kind = "\(op.operation) forward"
         case .recompute(let op):
-            describe(&operation, op, instruction.reads.map(\.value))
+            describe(&operation, op, instruction.reads.map(\.value), outputs)
             operation.kind = "\(op.operation) again"
         case .update:
             operation.phase = .update
             operation.kind = "update"
         case .backward(let op, _):
-            describe(&operation, op, instruction.forwardInputs)
+            var shapes: [Shape?] = instruction.forwardInputs.map { program.values[$0].shape }
+            describe(&operation, op, instruction.forwardInputs, try? op.inferShapes(&shapes))
             let (pass, passes) = gradients(of: instruction)
             operation.kind = "\(op.operation) \(pass)"
             operation.flops *= passes
@@ -72,12 +76,13 @@ extension Executor {
     }
 
     /// Fills in an operator's shapes and the operations of its forward pass.
-    private func describe(_ operation: inout OperationCost, _ op: any Operator, _ inputs: [Program.ValueID]) {
-        let shapes = inputs.map { program.values[$0].shape }
-        var known: [Shape?] = shapes
-        guard let outputs = try? op.inferShapes(&known), let output = outputs.first else { return }
-        operation.flops = op.flops(inputs: shapes, outputs: outputs)
-        operation.shapes = "\(shapes.filter { $0.rank > 1 }.map(\.description).joined(separator: " ")) -> \(output)"
+    private func describe(
+        _ operation: inout OperationCost, _ op: any Operator, _ inputs: [Program.ValueID], _ outputs: [Shape]?
+    ) {
+        guard let outputs, let output = outputs.first else { return }
+        let inputs = inputs.map { program.values[$0].shape }
+        operation.flops = op.flops(inputs: inputs, outputs: outputs)
+        operation.shapes = "\(inputs.filter { $0.rank > 1 }.map(\.description).joined(separator: " ")) -> \(output)"
     }
 
     /// What a backward instruction gives, and the forward passes that its work is worth: one for the gradients of

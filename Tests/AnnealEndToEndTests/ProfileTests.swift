@@ -59,7 +59,8 @@ import Testing
         let events = try Self.events(tool, "trace.json")
         #expect(events.filter { $0.cat == "step" }.map(\.name) == (5..<10).map { "step \($0)" })
         for name in ["data", "forward", "backward", "metrics", "update"] {
-            #expect(events.filter { $0.cat == "phase" && $0.name == name }.count == 5, "\(name)")
+            // Updates in the backward pass part it.
+            #expect(events.filter { $0.cat == "phase" && $0.name == name }.count >= 5, "\(name)")
         }
         // Observing changes nothing.
         #expect(try tool.run(tool.training(2, prefix: "n")).status == 0)
@@ -69,8 +70,8 @@ import Testing
     @Test(arguments: [
         (["profile"], "--network", 64),
         (["profile", "--network", "mlp"], "--image-shape", 64),
-        (["profile", "--model", "none"], "--image-shape", 64),
-        (["profile", "--model", "none", "--image-shape", "1,12,12"], "none-0000.params", 1),
+        (["profile", "--model", "none"], "none-0000.params", 1),
+        (["profile", "--trace", "/"] + network, "/: is a folder", 1),
         (["profile", "--model", "m", "--network", "mlp"], "--model", 64),
         (["profile", "--network", "mpl", "--image-shape", "1,12,12"], "mpl", 64),
         (["profile", "--model", "m", "--num-classes", "3", "--image-shape", "1,12,12"], "--num-classes", 64),

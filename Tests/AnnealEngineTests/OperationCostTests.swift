@@ -52,10 +52,18 @@ import Testing
         let executor = try Self.executor(.training)
         let elements = 2.0 * 8 * 36
         let forward = executor.operations.filter { $0.layer == "n" && $0.phase == .forward }
-        let backward = executor.operations.filter { $0.layer == "n" && $0.phase == .backward }
+        let backward = executor.operations.filter { $0.kind == "fused BatchNorm backward" }
         #expect(forward.map(\.flops) == [4 * elements])
         #expect(backward.map(\.flops) == [8 * elements])
         #expect(!executor.operations.contains { $0.kind.hasPrefix("Activation") })
+    }
+
+    /// In inference the norm is in the weights, the addition and the ReLU are in a convolution.
+    @Test func inferenceCountsWhatConvolutionsTakeOver() throws {
+        let operations = try Self.executor(.inference).operations.filter { $0.kind.contains("Convolution") }
+        let elements = 2.0 * 8 * 36
+        #expect(operations.count == 2)
+        #expect(operations.reduce(0) { $0 + $1.flops } == 2 * elements * 16 * 9 + 2 * elements * 16 + 2 * elements)
     }
 
     @Test func frozenWeightsCostNothing() throws {

@@ -39,8 +39,8 @@ struct WorkloadOptions: ParsableArguments {
             shape = try shapeOfImages()
             source = .new(network, try symbol(network, shape))
         case (nil, let model?):
-            shape = try shapeOfImages()
             source = try checkpoint(model)
+            shape = try shapeOfImages()
         default: throw UsageError("--network", "and --model are both given, or none", mend: "give one of them")
         }
         return try Workload(

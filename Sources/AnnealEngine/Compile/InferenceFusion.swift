@@ -25,6 +25,10 @@ struct FusedConvolution: Operator {
     func multiplyAdds(inputs: [Shape], outputs: [Shape]) -> Double {
         convolution.multiplyAdds(inputs: inputs, outputs: outputs)
     }
+    func flops(inputs: [Shape], outputs: [Shape]) -> Double {
+        let passes: Double = (adds ? 1 : 0) + (limits == nil ? 0 : 1)
+        return convolution.flops(inputs: inputs, outputs: outputs) + Double(outputs[0].count) * passes
+    }
 }
 
 /// The weight and the bias of a layer that does the work of the batch norm behind it, with its moving statistics:

@@ -8,8 +8,9 @@ import Foundation
 /// One lane shows the steps and, nested in them, their phases; below it each phase has a lane of its operations.
 package enum Trace {
     private static let stepLane = 0
-    private static let lanes = Dictionary(
-        uniqueKeysWithValues: OperationCost.Phase.allCases.enumerated().map { ($1, $0 + 1) })
+    private static func lane(_ phase: OperationCost.Phase) -> Int {
+        1 + (OperationCost.Phase.allCases.firstIndex(of: phase) ?? 0)
+    }
 
     package static func write(_ spans: [Timeline.Span], to path: String) throws {
         let encoder = JSONEncoder()
@@ -19,7 +20,7 @@ package enum Trace {
 
     package static func json(_ spans: [Timeline.Span]) -> JSONValue {
         let used = OperationCost.Phase.allCases.filter { phase in spans.contains { $0.operation.phase == phase } }
-        let names = [(stepLane, "steps")] + used.map { (lanes[$0] ?? stepLane, $0.rawValue) }
+        let names = [(stepLane, "steps")] + used.map { (lane($0), $0.rawValue) }
         var events = names.map { lane, name -> JSONValue in
             ["ph": "M", "name": "thread_name", "pid": 1, "tid": .integer(lane), "args": ["name": .string(name)]]
         }
@@ -39,7 +40,7 @@ package enum Trace {
             ]
             events.append(
                 event(
-                    operation.layer, operation.kind, lanes[operation.phase] ?? stepLane, from: span, to: span, arguments
+                    operation.layer, operation.kind, lane(operation.phase), from: span, to: span, arguments
                 ))
         }
         return ["displayTimeUnit": "ms", "traceEvents": .array(events)]

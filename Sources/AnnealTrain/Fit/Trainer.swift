@@ -28,13 +28,13 @@ public final class Trainer {
 
     /// Records the operations of the steps while it is set.
     package var timeline: Timeline? {
-        didSet { training.around = timeline?.around(training.operations) }
+        didSet { training.around = timeline?.around(operations) }
     }
 
     package let training: Executor
     let trained: [OptimizedParameter]
     /// Those that the backward pass updates.
-    private let updatedEarly: Set<Int>
+    let updatedEarly: Set<Int>
     private let labelName: String
     private var scorer: Scorer?
 

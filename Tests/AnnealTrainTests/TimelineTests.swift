@@ -1,0 +1,37 @@
+import Anneal
+import Testing
+
+/// What a trainer's timeline records.
+struct TimelineTests {
+    private static func trainer(keepsGradients: Bool) throws -> Trainer {
+        let network = try Networks.symbol("mlp", NetworkOptions(numClasses: 10, imageShape: [1, 28, 28]))
+        let optimizer = try Optimizers.make("sgd", ["learning_rate": 0.1, "momentum": 0.9])
+        let trainer = try Trainer(
+            network, dataShape: [1, 28, 28], batchSize: 4, optimizer: optimizer, keepsGradients: keepsGradients)
+        try trainer.initialize(Xavier())
+        return trainer
+    }
+
+    @Test func recordsItsStepsOnly() throws {
+        let trainer = try Self.trainer(keepsGradients: false)
+        let timeline = Timeline(steps: 1..<3)
+        trainer.timeline = timeline
+        for _ in 0..<4 { try trainer.step() }
+        // Every kernel of the plan, and the update at the end.
+        #expect(timeline.spans.count == 2 * (trainer.training.operations.count + 1))
+        #expect(Set(timeline.spans.map(\.step)) == [1, 2])
+        #expect(zip(timeline.spans, timeline.spans.dropFirst()).allSatisfy { $0.end <= $1.begin })
+    }
+
+    /// Every parameter is updated once, in the backward pass or after it: momentum and weight are read and written, the
+    /// gradient is read.
+    @Test(arguments: [false, true]) func updatesMoveEveryParameterOnce(keepsGradients: Bool) throws {
+        let trainer = try Self.trainer(keepsGradients: keepsGradients)
+        let timeline = Timeline(steps: 0..<1)
+        trainer.timeline = timeline
+        try trainer.step()
+        let updates = timeline.spans.map(\.operation).filter { $0.phase == .update }
+        #expect(updates.count > 1 || keepsGradients)
+        #expect(updates.reduce(0) { $0 + $1.bytes } == Double(trainer.parameters.parameterCount * 4 * 5))
+    }
+}
