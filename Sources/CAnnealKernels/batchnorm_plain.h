@@ -45,9 +45,16 @@ static void PLAIN(bn_apply)(const float *x, const float *addend, float *y, const
     (void)stream;
     for (int64_t i = r->n1 - 1; i >= r->n0; i--)
         for (int64_t g = 0; g < r->count; g++) {
-            int64_t offset = (i * r->blocks + r->first + g) * r->s;
+            int64_t offset = (i * r->blocks + r->first + g) * r->s, k = 0;
             float mean = c->mean[g], scale = c->scale[g], beta = c->beta[g];
-            for (int64_t k = 0; k < r->s; k++) {
+            // The compiler makes no vectors where y may be x.
+            for (; k + 8 <= r->s; k += 8) {
+                v8 v = ((v8)(*(const v8u *)(x + offset + k)) - mean) * scale + beta;
+                if (addend) v += (v8)(*(const v8u *)(addend + offset + k));
+                if (relu) v = (v8)((i8)v & ~(v < 0));
+                *(v8u *)(y + offset + k) = (v8u)v;
+            }
+            for (; k < r->s; k++) {
                 float v = (x[offset + k] - mean) * scale + beta;
                 if (addend) v += addend[offset + k];
                 y[offset + k] = relu && v < 0 ? 0 : v;

@@ -31,6 +31,11 @@ struct FineTuneCommand: MXNetScript {
 
     func run() throws {
         try training.check(command: "fine-tune")
+        try prepared().run(training, data)
+    }
+
+    /// What is read on the way here is let go before the run begins.
+    private func prepared() throws -> TrainingRun {
         let imageShape = try parseImageShape(training.imageShape ?? "3,224,224")
         let epoch = training.loadEpoch ?? 0
         let trained = try Checkpoint.load(prefix: pretrainedModel, epoch: epoch)
@@ -54,14 +59,13 @@ struct FineTuneCommand: MXNetScript {
         }
         try checkShapes(symbol, start, imageShape, place)
         let name = pretrainedModel.split(separator: "/").last.map(String.init) ?? pretrainedModel
-        try TrainingRun(
+        return TrainingRun(
             command: "fine-tune", network: name, symbol: symbol,
             initializer: try flagErrors { try Initializers.fit(training.initializer, network: nil) }, start: start,
             startPlace: place, images: images, classes: classes, imageShape: imageShape,
             learningRate: training.lr ?? 0.01,
             stepEpochs: training.lrStepEpochs ?? "20", momentum: training.mom ?? 0, weightDecay: training.wd ?? 0,
-            endEpoch: training.numEpochs ?? 30, defaults: .init()
-        ).run(training, data)
+            endEpoch: training.numEpochs ?? 30, defaults: .init())
     }
 
     /// Layers that depend on the image's shape cannot take over values that were trained for another.

@@ -80,7 +80,7 @@ struct Summary: ParsableCommand {
     private func executor(_ symbol: Symbol, _ inputs: [String: Shape], _ mode: Executor.Mode) throws -> Executor {
         try Executor(
             symbol, inputs: inputs, mode: mode, gradients: nil, parameters: nil,
-            earlyUpdates: Optimizer.largeParameter, engine: nil)
+            earlyUpdates: mode == .training ? Optimizer.largeParameter : nil, engine: nil)
     }
 
     // MARK: The table

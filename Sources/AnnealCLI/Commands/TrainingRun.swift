@@ -26,7 +26,8 @@ struct TrainingRun {
     var endEpoch: Int
     var defaults: DataOptions.Defaults
 
-    func run(_ options: TrainingOptions, _ data: DataOptions) throws {
+    /// Consumes the run: the values that it starts with are large, and are let go once the trainer has them.
+    consuming func run(_ options: TrainingOptions, _ data: DataOptions) throws {
         let firstEpoch = resumeEpoch ?? 0
         guard endEpoch > firstEpoch else {
             throw UsageError(
@@ -73,6 +74,7 @@ struct TrainingRun {
                 throw error.within(startPlace)
             }
         }
+        start = [:]
         var notes: [FitEvent] = []
         if let prefix = resumePrefix(options) {
             let restored = try trainer.restore(prefix: prefix, epoch: firstEpoch)
