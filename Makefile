@@ -4,7 +4,7 @@ MODELS ?= ../shared/realmodels
 BUILD = swift build -c release
 ANNEAL = .build/release/anneal
 
-.PHONY: demo test setup build conformance check-examples check-mxnet lint format bench clean
+.PHONY: demo test setup build conformance check-examples check-mxnet check-onnx lint format bench clean
 
 ## Installs what is missing, builds, and trains, fine-tunes and scores on Fashion-MNIST (about six minutes).
 demo: setup
@@ -59,6 +59,13 @@ check-mxnet: setup
 bench: build
 	-@Benchmarks/setup-peers.sh
 	@python3 Benchmarks/bench.py $(BENCHFLAGS)
+
+## Lets ONNX Runtime compute every network and operator that is exported, and compares.
+check-onnx:
+	@Benchmarks/setup-peers.sh onnx
+	@$(BUILD) --product anneal-onnx-cases
+	@Benchmarks/.venv-onnx/bin/python scripts/check-onnx.py \
+		--golden "$$(if [ -d "$(GOLDEN)/ops" ]; then echo "$(GOLDEN)/ops"; else echo Tests/Fixtures/golden/ops; fi)"
 
 lint:
 	@swift format lint --strict --recursive --parallel Package.swift Sources Tests Examples

@@ -4,6 +4,7 @@ import PackageDescription
 // Arrows point to what is imported; no cycles:
 //   Core ← Graph ← Networks
 //   Core ← Data (records, images)          Graph ← Engine (oneDNN, kernels) ← Train ← Report
+//   Graph ← ONNX
 //   everything ← Anneal (re-exports; Classifier, where Data and Engine meet) ← AnnealCLI
 let package = Package(
     name: "anneal",
@@ -34,11 +35,12 @@ let package = Package(
         .target(name: "AnnealEngine", dependencies: ["AnnealGraph", "COneDNN", "CAnnealKernels"]),
         .target(name: "AnnealTrain", dependencies: ["AnnealEngine", "CAnnealKernels"]),
         .target(name: "AnnealReport", dependencies: ["AnnealTrain", "CCairo"]),
+        .target(name: "AnnealONNX", dependencies: ["AnnealGraph"]),
         .target(
             name: "Anneal",
             dependencies: [
                 "AnnealCore", "AnnealGraph", "AnnealNetworks", "AnnealData", "AnnealEngine", "AnnealTrain",
-                "AnnealReport",
+                "AnnealReport", "AnnealONNX",
             ]),
         .executableTarget(
             name: "AnnealCLI",
@@ -49,12 +51,15 @@ let package = Package(
         // Repeats MXNet-made cases: `make conformance`.
         .target(name: "AnnealConformance", dependencies: ["Anneal"]),
         .executableTarget(name: "anneal-conformance", dependencies: ["AnnealConformance"]),
+        // Writes models for ONNX Runtime to compute: `make check-onnx`.
+        .executableTarget(name: "anneal-onnx-cases", dependencies: ["AnnealConformance"]),
         .executableTarget(name: "train-classifier", dependencies: ["Anneal"], path: "Examples/TrainClassifier"),
 
         .testTarget(name: "AnnealDataTests", dependencies: ["AnnealData", "AnnealConformance"]),
         .testTarget(name: "AnnealEngineTests", dependencies: ["Anneal", "AnnealConformance"]),
         .testTarget(name: "AnnealGraphTests", dependencies: ["AnnealGraph"]),
         .testTarget(name: "AnnealNetworksTests", dependencies: ["AnnealNetworks"]),
+        .testTarget(name: "AnnealONNXTests", dependencies: ["AnnealONNX", "AnnealNetworks"]),
         .testTarget(name: "AnnealReportTests", dependencies: ["Anneal", "CCairo"]),
         .testTarget(name: "AnnealTrainTests", dependencies: ["AnnealTrain", "AnnealConformance"]),
         .testTarget(name: "AnnealEndToEndTests", dependencies: ["Anneal", "AnnealCLI"]),

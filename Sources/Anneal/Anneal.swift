@@ -3,5 +3,6 @@
 @_exported import AnnealEngine
 @_exported import AnnealGraph
 @_exported import AnnealNetworks
+@_exported import AnnealONNX
 @_exported import AnnealReport
 @_exported import AnnealTrain

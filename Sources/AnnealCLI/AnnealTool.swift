@@ -10,8 +10,8 @@ struct AnnealTool: ParsableCommand {
         abstract: "Train, fine-tune, score and use image classifiers, with MXNet's files and flags.",
         version: "anneal 0.1.0",
         subcommands: [
-            Train.self, FineTuneCommand.self, Score.self, Predict.self, ImportMNIST.self, Summary.self,
-            PlotNetwork.self, PlotCurves.self, Profile.self, BenchStep.self,
+            Train.self, FineTuneCommand.self, Score.self, Predict.self, Export.self, Convert.self, ImportMNIST.self,
+            Summary.self, PlotNetwork.self, PlotCurves.self, Profile.self, BenchStep.self,
         ])
 
     static func main() {

@@ -146,12 +146,12 @@ func checkProceduralCase(_ item: Case) throws -> CaseOutcome? {
 }
 
 /// The formula of procedural cases.
-struct Procedural {
+public struct Procedural {
     private let salt: String
     private let gammaRange: [Double]
     private let classes: Int
 
-    init(salt: String, gammaRange: [Double], classes: Int) {
+    public init(salt: String, gammaRange: [Double], classes: Int) {
         self.salt = salt
         self.gammaRange = gammaRange
         self.classes = classes
@@ -164,7 +164,7 @@ struct Procedural {
             classes: (item.json["output_shapes"] as? [[Int]])?.first?.last ?? 10)
     }
 
-    func tensor(_ name: String, _ shape: Shape) -> Tensor {
+    public func tensor(_ name: String, _ shape: Shape) -> Tensor {
         var h: UInt32 = 0x811c_9dc5
         for byte in "\(salt)/\(name)".utf8 { h = (h ^ UInt32(byte)) &* 0x0100_0193 }
         let bound = (6 / Double(max(1, shape.dims.dropFirst().reduce(1, *)))).squareRoot()

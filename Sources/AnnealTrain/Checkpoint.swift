@@ -40,25 +40,34 @@ public struct Checkpoint: Sendable {
                 : "there are \(others.suffix(5).joined(separator: ", "))")
     }
 
-    /// Names with and without `arg:` and `aux:` are taken, as MXNet's older files have them.
     public static func load(prefix: String, epoch: Int) throws -> Checkpoint {
-        let path = parametersPath(prefix, epoch)
         try checkExists(prefix: prefix, epoch: epoch)
         let symbol = try Symbol.load(symbolPath(prefix))
+        return try Checkpoint(symbol: symbol, arrays: try ParamsFile.read(parametersPath(prefix, epoch)))
+    }
+
+    /// From a file's arrays. Names with and without `arg:` and `aux:` are taken, as MXNet's older files have them.
+    public init(symbol: Symbol, arrays: [StoredArray]) throws {
+        self.init(symbol: symbol, arguments: [:], auxiliary: [:])
         let states = Set(try symbol.auxiliaryNames())
-        var checkpoint = Checkpoint(symbol: symbol, arguments: [:], auxiliary: [:])
-        for array in try ParamsFile.read(path) {
+        for array in arrays {
             if array.name.hasPrefix("arg:") {
-                checkpoint.arguments[String(array.name.dropFirst(4))] = array.tensor()
+                arguments[String(array.name.dropFirst(4))] = array.tensor()
             } else if array.name.hasPrefix("aux:") {
-                checkpoint.auxiliary[String(array.name.dropFirst(4))] = array.tensor()
+                auxiliary[String(array.name.dropFirst(4))] = array.tensor()
             } else if states.contains(array.name) {
-                checkpoint.auxiliary[array.name] = array.tensor()
+                auxiliary[array.name] = array.tensor()
             } else if !array.name.isEmpty {
-                checkpoint.arguments[array.name] = array.tensor()
+                arguments[array.name] = array.tensor()
             }
         }
-        return checkpoint
+    }
+
+    /// The arrays of a `.params` file, as float32 and in the symbol's order; what the network does not use is left out.
+    public func storedArrays() throws -> [StoredArray] {
+        try symbol.argumentNames().compactMap { name in arguments[name].map { StoredArray(name: "arg:" + name, $0) } }
+            + symbol.auxiliaryNames().compactMap { name in auxiliary[name].map { StoredArray(name: "aux:" + name, $0) }
+            }
     }
 
     /// Deletes an epoch's files; the symbol stays.

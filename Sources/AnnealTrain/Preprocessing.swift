@@ -36,9 +36,14 @@ public struct Preprocessing: Codable, Sendable, Equatable {
     public func save(prefix: String) throws {
         let folder = Files.folder(of: prefix)
         if !folder.isEmpty { try Files.makeFolder(folder) }
+        try Files.writeAtomically(try encoded(), to: Preprocessing.path(prefix))
+    }
+
+    /// The file's bytes.
+    public func encoded() throws -> Data {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
-        try Files.writeAtomically(try encoder.encode(self), to: Preprocessing.path(prefix))
+        return try encoder.encode(self)
     }
 
     /// nil if the checkpoint has none, as MXNet's own.

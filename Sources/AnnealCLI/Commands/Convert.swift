@@ -1,0 +1,128 @@
+import Anneal
+import ArgumentParser
+import Foundation
+
+/// A checkpoint to another, in the form that MXNet 1.9.1 writes.
+struct Convert: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Rewrite a checkpoint: for MXNet 1.9.1, in float32, without the optimizer's state.",
+        discussion: """
+            The symbol is upgraded to the JSON of MXNet 1.9.1, parameters of any type become float32, names get arg: and \
+            aux: if they lack them, and what the network does not use is left out. The record of preprocessing goes along. \
+            Nothing that is there is overwritten with something else.
+
+            anneal convert --model old-model --load-epoch 12 --to new-model
+            """)
+
+    @Option(help: ArgumentHelp("The checkpoint: PREFIX-symbol.json and PREFIX-NNNN.params.", valueName: "PREFIX"))
+    var model: String
+    @Option(help: ArgumentHelp("Which of its epochs.", valueName: "N"))
+    var loadEpoch: Int = 0
+    @Option(help: ArgumentHelp("Where the new checkpoint goes.", valueName: "PREFIX"))
+    var to: String
+    @Option(help: ArgumentHelp("Its epoch (default: as before).", valueName: "N"))
+    var toEpoch: Int?
+    @Option(help: ArgumentHelp("New names of the classes, one a line in the order of the labels.", valueName: "FILE"))
+    var classNames: String?
+    @Flag(help: "Take the optimizer's state along, to go on training.")
+    var keepOptimizer = false
+
+    func run() throws {
+        guard !Files.name(of: to).isEmpty else {
+            throw UsageError(
+                "--to \(to)", "names no file", mend: "give a folder and the beginning of a name, out/model")
+        }
+        guard canonical(model) != canonical(to) else {
+            throw UsageError("--to \(to)", "is the checkpoint that is read", mend: "choose another prefix")
+        }
+        if let toEpoch, toEpoch < 0 {
+            throw UsageError("--to-epoch", "is \(toEpoch)", mend: "it must not be negative")
+        }
+        try Checkpoint.checkExists(prefix: model, epoch: loadEpoch)
+        let symbolPath = Checkpoint.symbolPath(model), parametersPath = Checkpoint.parametersPath(model, loadEpoch)
+        let symbol = try Symbol.load(symbolPath)
+        let stored = try ParamsFile.read(parametersPath)
+        let arrays = try Checkpoint(symbol: symbol, arrays: stored).storedArrays()
+        try checkComplete(arrays, symbol, parametersPath)
+        let json = Data(try symbol.json().utf8)
+        let record = try renamedRecord(symbol)
+        let resumePath = Checkpoint.resumePath(model, loadEpoch)
+        let resume = keepOptimizer ? try Files.read(resumePath) : nil
+
+        let epoch = toEpoch ?? loadEpoch
+        // The parameters come last, so that where they are, all is there.
+        let files: [(path: String, data: Data?)] = [
+            (Checkpoint.symbolPath(to), json), (Preprocessing.path(to), try record?.encoded()),
+            (Checkpoint.resumePath(to, epoch), resume),
+            (Checkpoint.parametersPath(to, epoch), ParamsFile.encode(arrays)),
+        ]
+        for file in files where Files.exists(file.path) {
+            guard try file.data == Files.read(file.path) else {
+                throw AnnealError(
+                    file.path, "is there already, with other contents", mend: "delete it or choose another --to")
+            }
+        }
+        let folder = Files.folder(of: to)
+        if !folder.isEmpty { try Files.makeFolder(folder) }
+        for case (let path, let data?) in files { try Files.writeAtomically(data, to: path) }
+
+        print("\(Checkpoint.parametersPath(to, epoch)): \(arrays.count) arrays")
+        for change in typeChanges(stored) + nameChanges(stored, arrays) { print("  \(change)") }
+        print("  symbol: \(try json == Files.read(symbolPath) ? "as it was" : "rewritten in the form of MXNet 1.9.1")")
+        if let names = record?.classNames {
+            print("  classes: \(names.count), \(names.prefix(5).joined(separator: ", "))")
+        }
+        if Files.exists(resumePath) { print("  optimizer's state: \(keepOptimizer ? "kept" : "left out")") }
+    }
+
+    private func canonical(_ prefix: String) -> String {
+        URL(fileURLWithPath: Checkpoint.symbolPath(prefix)).resolvingSymlinksInPath().standardizedFileURL.path
+    }
+
+    /// The data and labels alone need not be among the parameters.
+    private func checkComplete(_ arrays: [StoredArray], _ symbol: Symbol, _ path: String) throws {
+        let there = Set(arrays.map { $0.name.dropFirst(4) })
+        let wanted = try symbol.argumentNames().filter { $0 != "data" && !$0.hasSuffix("label") }
+        if let missing = try (wanted + symbol.auxiliaryNames()).first(where: { !there.contains($0[...]) }) {
+            throw AnnealError(path, "has no parameter \(missing)", mend: "it is of another network than the symbol")
+        }
+    }
+
+    private func renamedRecord(_ symbol: Symbol) throws -> Preprocessing? {
+        var record = try Preprocessing.load(prefix: model)
+        guard let classNames else { return record }
+        guard let shape = record?.imageShape else {
+            throw AnnealError(
+                Preprocessing.path(model), "is not there",
+                mend: "class names are kept in it; leave --class-names out")
+        }
+        let names = try ClassNames.read(classNames)
+        let classes = try symbol.inferShapes(["data": Shape([1] + shape)]).outputs[0][-1]
+        guard names.count == classes else {
+            throw AnnealError(classNames, "has \(names.count) names, the network \(classes) classes")
+        }
+        record?.classNames = names
+        return record
+    }
+
+    /// `types: 12 arrays from float16`
+    private func typeChanges(_ stored: [StoredArray]) -> [String] {
+        let others = Dictionary(grouping: stored.filter { $0.dtype != .float32 }, by: { "\($0.dtype)" })
+        return others.sorted { $0.key < $1.key }.map { "types: \($0.value.count) arrays from \($0.key) to float32" }
+    }
+
+    private func nameChanges(_ stored: [StoredArray], _ arrays: [StoredArray]) -> [String] {
+        func hasPrefix(_ name: String) -> Bool { name.hasPrefix("arg:") || name.hasPrefix("aux:") }
+        let written = Set(arrays.map { $0.name.dropFirst(4) })
+        let bare = stored.filter { !hasPrefix($0.name) && written.contains($0.name[...]) }
+        let unused = stored.map { hasPrefix($0.name) ? $0.name.dropFirst(4) : $0.name[...] }
+            .filter { !written.contains($0) }
+        var changes: [String] = []
+        if !bare.isEmpty { changes.append("names: \(bare.count) got their arg: or aux:") }
+        if !unused.isEmpty {
+            let shown = unused.prefix(5).joined(separator: ", ") + (unused.count > 5 ? ", …" : "")
+            changes.append("left out, the network does not use them: \(unused.count) (\(shown))")
+        }
+        return changes
+    }
+}

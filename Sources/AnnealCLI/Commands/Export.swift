@@ -1,0 +1,101 @@
+import Anneal
+import ArgumentParser
+import Foundation
+
+/// A checkpoint to ONNX.
+struct Export: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Write a trained network as an ONNX model, for ONNX Runtime and others.",
+        discussion: """
+            The model takes what the network takes, normalised pixels, and gives the logits of each class. With --preprocessing \
+            it takes the pixels themselves, 0 to 255, and does (x - mean) / std of the checkpoint's own record \
+            (PREFIX-preprocessing.json); with --softmax it gives probabilities. Pixels are in the order (batch, channels, \
+            height, width), channels R, G, B.
+
+            anneal export --model resnet-20 --load-epoch 10 --softmax --preprocessing --to resnet-20.onnx
+            """)
+
+    @Option(help: ArgumentHelp("The model: PREFIX-symbol.json and PREFIX-NNNN.params.", valueName: "PREFIX"))
+    var model: String
+    @Option(help: ArgumentHelp("Which of its checkpoints.", valueName: "N"))
+    var loadEpoch: Int = 0
+    @Option(help: ArgumentHelp("Where the model goes (default: PREFIX-NNNN.onnx).", valueName: "FILE.onnx"))
+    var to: String?
+    @Flag(help: "End with the softmax: probabilities instead of logits.")
+    var softmax = false
+    @Flag(help: "Begin with the preprocessing: pixels from 0 to 255 instead of normalised ones.")
+    var preprocessing = false
+    @Option(
+        help: ArgumentHelp(
+            "With --preprocessing, the type of the pixels: uint8 (default) or float32.", valueName: "TYPE"))
+    var pixels: ONNXModel.Preprocessing.Pixels?
+    @Option(help: ArgumentHelp("Images at a time (default: any number).", valueName: "N"))
+    var batchSize: Int?
+    @Option(help: ArgumentHelp("Shape of the network's input (default: as trained).", valueName: "C,H,W"))
+    var imageShape: String?
+
+    func run() throws {
+        if let batchSize, batchSize < 1 {
+            throw UsageError("--batch-size", "is \(batchSize)", mend: "it must be at least 1")
+        }
+        if let pixels, !preprocessing {
+            throw UsageError(
+                "--pixels \(pixels.rawValue)", "is for --preprocessing",
+                mend: "without it the model takes normalised numbers, float32")
+        }
+        let given = try imageShape.map(parseImageShape)
+        let checkpoint = try Checkpoint.load(prefix: model, epoch: loadEpoch)
+        let record = try Preprocessing.load(prefix: model)
+        guard let shape = given ?? record?.imageShape else {
+            throw UsageError(
+                "--image-shape", "is missing, and \(Preprocessing.path(model)) is not there",
+                mend: "give the shape that the network was trained with, such as 3,224,224")
+        }
+        var options = ONNXModel.Options()
+        options.name = Files.name(of: model)
+        options.anyBatchSize = batchSize == nil
+        options.softmax = softmax
+        if preprocessing { options.preprocessing = try included(record, shape) }
+
+        let parametersPath = Checkpoint.parametersPath(model, loadEpoch)
+        let exported: ONNXModel
+        do {
+            exported = try ONNXModel(
+                checkpoint.symbol, parameters: checkpoint.arguments.merging(checkpoint.auxiliary) { first, _ in first },
+                inputs: ["data": Shape([batchSize ?? 1] + shape)], options: options)
+        } catch let error as AnnealError {
+            throw error.within(
+                error.place.hasPrefix("parameter ") ? parametersPath : Checkpoint.symbolPath(model))
+        }
+        let path = to ?? parametersPath.dropLast(".params".count) + ".onnx"
+        let folder = Files.folder(of: path)
+        if !folder.isEmpty { try Files.makeFolder(folder) }
+        let size = try exported.write(to: path)
+        let megabytes = String(format: "%.1f", Double(size) / 1e6)
+        print("\(path): \(megabytes) MB, ONNX operators of version \(ONNXModel.opset)")
+        for port in exported.inputs { print("input   \(line(port))") }
+        for port in exported.outputs { print("output  \(line(port))") }
+    }
+
+    private func included(_ record: Preprocessing?, _ shape: [Int]) throws -> ONNXModel.Preprocessing {
+        guard let record else {
+            throw AnnealError(
+                Preprocessing.path(model), "is not there",
+                mend: "mean and std are taken from it; export without --preprocessing")
+        }
+        guard record.mean.count == shape[0] else {
+            throw UsageError(
+                "--image-shape", "has \(shape[0]) channels, the model's mean \(record.mean.count)",
+                mend: "leave it out, or export without --preprocessing")
+        }
+        return .init(mean: record.mean, std: record.std, pixels: pixels ?? .uint8)
+    }
+
+    /// `data  float32 (N, 3, 28, 28)`
+    private func line(_ port: ONNXModel.Port) -> String {
+        let extents = port.extents.map { $0.map(String.init) ?? "N" }.joined(separator: ", ")
+        return "\(port.name)  \(port.elementType) (\(extents))"
+    }
+}
+
+extension ONNXModel.Preprocessing.Pixels: ExpressibleByArgument {}

@@ -1,0 +1,93 @@
+import AnnealCore
+import AnnealGraph
+import Foundation
+
+/// A network with its parameters in the Open Neural Network Exchange format.
+///
+/// Values keep MXNet's names: parameters those of the checkpoint, outputs `LAYER_output`. Every number is float32.
+///
+/// ```swift
+/// let model = try ONNXModel(symbol, parameters: parameters, inputs: ["data": [1, 3, 224, 224]])
+/// try model.write(to: "resnet-50.onnx")
+/// ```
+public struct ONNXModel: Sendable {
+    /// The version of ONNX's operators, of 2022; ONNX Runtime has it since 1.12.
+    public static let opset = 17
+
+    /// How raw pixels become the network's data: (x - mean) / std.
+    public struct Preprocessing: Sendable {
+        public enum Pixels: String, CaseIterable, Sendable { case uint8, float32 }
+        /// One number for each channel.
+        public var mean: [Float]
+        public var std: [Float]
+        /// The type in which the model takes its pixels, 0 to 255.
+        public var pixels: Pixels
+
+        public init(mean: [Float], std: [Float], pixels: Pixels = .uint8) {
+            self.mean = mean
+            self.std = std
+            self.pixels = pixels
+        }
+    }
+
+    public struct Options: Sendable {
+        /// The first axis of every input takes any extent, named `N`.
+        public var anyBatchSize = true
+        /// The model ends with the softmax of a `SoftmaxOutput`; otherwise with what goes into it, the logits.
+        public var softmax = false
+        /// Done in the model, on the input `data`.
+        public var preprocessing: Preprocessing?
+        /// The graph's name.
+        public var name = "network"
+
+        public init() {}
+    }
+
+    /// An input or output of the model.
+    public struct Port: Sendable, Equatable {
+        public let name: String
+        package let type: ONNXType
+        /// nil for the batch.
+        public let extents: [Int?]
+
+        /// `float32` or `uint8`.
+        public var elementType: String { "\(type)" }
+    }
+
+    let graph: ONNXGraph
+    public var inputs: [Port] { graph.inputs }
+    public var outputs: [Port] { graph.outputs }
+
+    /// - Parameters:
+    ///   - parameters: parameters and auxiliary states by name; more than the network's are passed over.
+    ///   - inputs: shapes of what is fed, by name, the batch first.
+    /// - Throws: an error that names the layer whose operator ONNX cannot express, or the parameter that is missing.
+    public init(
+        _ symbol: Symbol, parameters: [String: Tensor], inputs: [String: Shape], options: Options = Options()
+    ) throws {
+        var exporter = try ONNXExporter(symbol, parameters: parameters, inputs: inputs, options: options)
+        try exporter.addLayers()
+        graph = try exporter.finished()
+    }
+
+    /// The file's bytes.
+    public func encoded() -> Data { ProtobufWriter.encode(self) }
+
+    /// Writes the file whole or not at all.
+    /// - Returns: its size in bytes.
+    @discardableResult
+    public func write(to path: String) throws -> Int {
+        let data = encoded()
+        try Files.writeAtomically(data, to: path)
+        return data.count
+    }
+
+    /// Refuses what one file cannot hold: a protocol buffer ends at 2 GB. A margin is left for names and nodes.
+    package static func checkSize(_ bytes: Int) throws {
+        guard bytes <= Int(Int32.max) - (16 << 20) else {
+            throw AnnealError(
+                "ONNX", "the parameters take more than the 2 GB that an ONNX file can hold",
+                mend: "parameters in files of their own are not written; only a smaller network can be exported")
+        }
+    }
+}
