@@ -94,6 +94,10 @@ public enum ParamsFile {
         try Files.writeAtomically(to: path) { write in try encode(names, array: array, write) }
     }
 
+    public static func write(_ arrays: [StoredArray], to path: String) throws {
+        try write(names: arrays.map(\.name), to: path) { arrays[$0] }
+    }
+
     public static func decode(_ data: Data) throws -> [StoredArray] {
         var reader = ByteReader(data)
         guard try reader.integer(UInt64.self) == listMagic else {
