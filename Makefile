@@ -17,7 +17,8 @@ test: setup
 	@scripts/say "Building Anneal and its tests in release mode"
 	@$(BUILD) --build-tests
 	@scripts/say "Unit tests"
-	@swift test -c release --skip-build
+	@# One after the other: the kernels' tests choose the processor's instructions for the whole process.
+	@swift test -c release --skip-build --no-parallel
 	@$(MAKE) --no-print-directory check-examples
 	@$(MAKE) --no-print-directory conformance-all
 

@@ -116,7 +116,7 @@ func exported(
     change(&options)
     let shapes = try symbol.inferShapes(["data": data]).variables
     let parameters = Dictionary(
-        uniqueKeysWithValues: shapes.filter { $0.key != "data" }.map { name, shape in
+        uniqueKeysWithValues: shapes.filter { $0.key != "data" && !$0.key.hasSuffix("label") }.map { name, shape in
             (name, Tensor(shape, (0..<shape.count).map { Float($0 + 1) }))
         })
     return try ReadModel(ONNXModel(symbol, parameters: parameters, inputs: ["data": data], options: options))
