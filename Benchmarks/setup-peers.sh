@@ -66,10 +66,11 @@ find_python() {
   return 1
 }
 
-# Print the version of a module in an environment; fails when it, or what the benchmark needs beside it, does not import.
+# Print the version of a module in an environment; fails when it, or what the benchmark and checks need beside it, does not import.
 module_version() {
   local beside=""
   [ "$1" = torch ] && beside=", onnx, PIL"
+  [ "$1" = onnx ] && beside=", onnx"
   "$here/.venv-$1/bin/python" -c "import $2$beside; print($2.__version__)" 2>/dev/null
 }
 
