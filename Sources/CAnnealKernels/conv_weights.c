@@ -2,8 +2,7 @@
 
 #include "ank_conv.h"
 #include "groupconv_plan.h"
-
-static int64_t filled(int64_t channels, int64_t b) { return (channels + b - 1) / b * b; }
+#include "share.h"
 
 int64_t ank_conv_weights(const ank_conv *c) {
     if (c->plain) return filled(c->kh * c->kw * c->ic, c->b) * filled(c->oc, c->b);

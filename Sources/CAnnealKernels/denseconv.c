@@ -44,8 +44,6 @@ int ank_denseconv_supported(const ank_conv *c) {
     return c->n * c->ih * c->iw < INT32_MAX && c->n * c->oh * c->ow < INT32_MAX;
 }
 
-static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
-static int64_t filled(int64_t channels, int64_t b) { return (channels + b - 1) / b * b; }
 static int64_t taps_of(const ank_conv *c) { return c->kh * c->kw; }
 /// Columns of the gathered matrix, and of its product with the weights.
 static int64_t columns_of(const ank_conv *c) {

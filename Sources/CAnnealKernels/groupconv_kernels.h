@@ -17,15 +17,6 @@
 #define GC_ROWS 4
 #endif
 
-// The compiler likes to load values long before their use. There are no registers for that here: it would keep a sum in
-// memory, and the wait for that store and load at each step halves the speed. GC_ORDER makes what is loaded from `pointer`
-// come after the sum before it; the processor overlaps them all the same.
-#if defined(ANK_MANY_REGISTERS) || (defined(ANK_AVX2) && ANK_B == 8)
-#define GC_ORDER(pointer, sum) __asm__ volatile("" : "+r"(pointer), "+x"(sum))
-#else
-#define GC_ORDER(pointer, sum) __asm__ volatile("" : "+r"(pointer))
-#endif
-
 // MARK: whole blocks in a group
 
 /// P positions x `outs` output blocks. The P rows of x are addressed from four pointers, not twelve.
@@ -44,13 +35,13 @@ ANK_INLINE void ANK(gc_block)(const int P, const int outs, const gc_pass *pass, 
             const float *q[4] = {from, from + xs3, from + 2 * xs3, from + 3 * xs3}, *wi = weights;
 #pragma clang loop unroll(full)
             for (int i = 0; i < ANK_B; i++) {
-                GC_ORDER(wi, acc[0][P - 1]);
+                ORDER(wi, acc[0][P - 1]);
                 vb w0 = LOAD(wi + i * ANK_B), w1 = w0;
                 if (outs == 2) w1 = LOAD(wi + w_block + i * ANK_B);
 #pragma clang loop unroll(full)
                 for (int p = 0; p < P; p++) {
-                    if (outs == 2) GC_ORDER(q[p / 3], acc[1][p > 0 ? p - 1 : P - 1]);
-                    GC_ORDER(q[p / 3], acc[0][p > 0 ? p - 1 : P - 1]);
+                    if (outs == 2) ORDER(q[p / 3], acc[1][p > 0 ? p - 1 : P - 1]);
+                    ORDER(q[p / 3], acc[0][p > 0 ? p - 1 : P - 1]);
                     float v = q[p / 3][(p % 3) * xs + i];
                     acc[0][p] = w0 * v + acc[0][p];
                     if (outs == 2) acc[1][p] = w1 * v + acc[1][p];
@@ -399,4 +390,3 @@ static void ANK(gc_bias)(const float *dy, int64_t image, int64_t n, int64_t s, f
 #undef GC_TILE1
 #undef GC_TILE2
 #undef GC_ROWS
-#undef GC_ORDER

@@ -19,15 +19,6 @@
 #define PT_OUTPUTS 1
 #endif
 
-// The compiler likes to load values long before their use. There are no registers for that here: it would keep a sum in
-// memory, and the wait for that store and load at each step halves the speed. PT_ORDER makes what is loaded from `pointer`
-// come after the sum before it; the processor overlaps them all the same.
-#if defined(ANK_MANY_REGISTERS) || (defined(ANK_AVX2) && ANK_B == 8)
-#define PT_ORDER(pointer, sum) __asm__ volatile("" : "+r"(pointer), "+x"(sum))
-#else
-#define PT_ORDER(pointer, sum) __asm__ volatile("" : "+r"(pointer))
-#endif
-
 /// v between two limits; NaN stays.
 ANK_INLINE vb ANK(pt_clip)(vb v, float low, float high) {
     vb l = SPLAT(low), h = SPLAT(high);
@@ -45,13 +36,13 @@ ANK_INLINE void ANK(pt_tile)(const int P, const int outs, const float *a, int64_
         const float *from = a, *wi = w;
 #pragma clang loop unroll(full)
         for (int i = 0; i < ANK_B; i++) {
-            PT_ORDER(wi, acc[0][P - 1]);
+            ORDER(wi, acc[0][P - 1]);
             vb w0 = LOAD(wi + i * ANK_B), w1 = w0;
             if (outs == 2) w1 = LOAD(wi + w_block + i * ANK_B);
 #pragma clang loop unroll(full)
             for (int p = 0; p < P; p++) {
-                if (outs == 2) PT_ORDER(from, acc[1][p > 0 ? p - 1 : P - 1]);
-                PT_ORDER(from, acc[0][p > 0 ? p - 1 : P - 1]);
+                if (outs == 2) ORDER(from, acc[1][p > 0 ? p - 1 : P - 1]);
+                ORDER(from, acc[0][p > 0 ? p - 1 : P - 1]);
                 float v = from[p * ANK_B + i];
                 acc[0][p] = w0 * v + acc[0][p];
                 if (outs == 2) acc[1][p] = w1 * v + acc[1][p];
@@ -133,7 +124,7 @@ ANK_INLINE void ANK(pt_outer_tile)(const int inputs, const int outs, const float
         if (outs > 2) g2 = LOAD(d2);
 #pragma clang loop unroll(full)
         for (int i = 0; i < inputs; i++) {
-            PT_ORDER(x, acc[outs - 1][i > 0 ? i - 1 : inputs - 1]);
+            ORDER(x, acc[outs - 1][i > 0 ? i - 1 : inputs - 1]);
             float v = x[i];
             acc[0][i] = g0 * v + acc[0][i];
             if (outs > 1) acc[outs > 1 ? 1 : 0][i] = g1 * v + acc[outs > 1 ? 1 : 0][i];
@@ -192,5 +183,4 @@ static void ANK(pt_outer)(int64_t rows, const float *x, int64_t x_block, int64_t
 #undef PT_ROWS2
 #undef PT_INPUTS
 #undef PT_OUTPUTS
-#undef PT_ORDER
 #undef PT_CASE

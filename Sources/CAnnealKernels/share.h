@@ -8,6 +8,11 @@
 /// Below this many elements entering the pool costs more than it saves.
 enum { ANK_SMALL = 8192 };
 
+static inline int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
+
+/// Channels in whole blocks.
+static inline int64_t filled(int64_t channels, int64_t b) { return (channels + b - 1) / b * b; }
+
 static inline void ank_run(int64_t elements, void (*body)(void *, int, int), void *context) {
     if (elements < ANK_SMALL)
         body(context, 0, 1);

@@ -68,7 +68,6 @@ typedef struct {
 } wg_job;
 
 static int64_t padded_floats(int64_t count) { return (count + 15) / 16 * 16; }
-static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
 /// Tiles of a chunk: multiples of 12 suit every tile of the products.
 static int64_t chunk_tiles(int64_t room, int64_t channels, int64_t total) {
