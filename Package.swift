@@ -13,7 +13,8 @@ let package = Package(
         .executable(name: "anneal", targets: ["AnnealCLI"]),
     ],
     dependencies: [
-        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0")
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
     ],
     targets: [
         // System libraries.
@@ -47,6 +48,7 @@ let package = Package(
             dependencies: [
                 "Anneal",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "Yams",
             ]),
         // Repeats MXNet-made cases: `make conformance`.
         .target(name: "AnnealConformance", dependencies: ["Anneal"]),

@@ -13,6 +13,7 @@ import sys
 
 # Network, depths (None: it has one), image shape.
 NETWORKS = [
+    ("airbench", [None], "3,32,32"),
     ("alexnet", [None], "3,224,224"),
     ("densenet", [121, 161, 169, 201], "3,224,224"),
     ("googlenet", [None], "3,224,224"),

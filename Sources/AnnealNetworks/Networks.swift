@@ -1,11 +1,12 @@
 import AnnealCore
 import AnnealGraph
 
-/// The networks of MXNet's image-classification example by their `--network` names.
+/// The networks of MXNet's image-classification example by their `--network` names, and `airbench`.
 public enum Networks {
     private typealias Builder = @Sendable (NetworkOptions) throws -> Symbol
 
     private static let builders: [(name: String, build: Builder)] = [
+        ("airbench", { airbench(numClasses: $0.numClasses) }),
         ("alexnet", { alexnet(numClasses: $0.numClasses, dtype: $0.dtype) }),
         (
             "densenet",
@@ -73,6 +74,7 @@ public enum Networks {
     /// The images that a network is usually trained on, channels first; those of ImageNet for an unknown name.
     public static func usualImageShape(_ name: String) -> [Int] {
         switch name {
+        case "airbench": [3, 32, 32]
         case "lenet", "mlp": [1, 28, 28]
         case "inception-resnet-v2", "inception-v3", "inception-v4": [3, 299, 299]
         default: [3, 224, 224]

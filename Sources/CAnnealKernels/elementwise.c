@@ -26,12 +26,16 @@ typedef struct {
 
 typedef void forward_fn(ank_activation, const float *, float *, int64_t, int64_t);
 typedef void backward_fn(ank_activation, const float *, const float *, const float *, float *, int64_t, int64_t);
+typedef void gelu_fn(const float *, float *, int64_t, int64_t);
+typedef void gelu_backward_fn(const float *, const float *, float *, int64_t, int64_t);
 typedef void add_fn(const float *, const float *, float *, int, int64_t, int64_t);
 typedef void axpby_fn(float, const float *, float, float *, int64_t, int64_t);
 typedef void rows_fn(const float *, float *, int64_t, int64_t, int64_t);
 typedef void columns_fn(const float *, float *, int64_t, int64_t, int64_t, int64_t);
 static forward_fn *const forward_table[][2] = ANK_TABLE(activation_forward);
 static backward_fn *const backward_table[][2] = ANK_TABLE(activation_backward);
+static gelu_fn *const gelu_table[][2] = ANK_TABLE(gelu);
+static gelu_backward_fn *const gelu_backward_table[][2] = ANK_TABLE(gelu_backward);
 static add_fn *const add_table[][2] = ANK_TABLE(add);
 static axpby_fn *const axpby_table[][2] = ANK_TABLE(axpby);
 static rows_fn *const rows_table[][2] = ANK_TABLE(softmax_rows);
@@ -76,6 +80,30 @@ void ank_activation_backward(ank_activation kind, const float *y, const float *d
     // The filling needs no care: dy is zero there.
     flat_job job = {.kind = kind, .a = y, .b = dy, .c = accumulate, .y = dx, .count = ank_elements(dims)};
     ank_run(job.count, backward_body, &job);
+}
+
+static void gelu_body(void *context, int part, int parts) {
+    flat_job *job = context;
+    int64_t low, high;
+    ank_bounds(job->count, GRAIN, part, parts, &low, &high);
+    PICK(gelu_table)(job->a, job->y, low, high);
+}
+
+void ank_gelu(const float *x, float *y, int64_t count) {
+    flat_job job = {.a = x, .y = y, .count = count};
+    ank_run(count, gelu_body, &job);
+}
+
+static void gelu_backward_body(void *context, int part, int parts) {
+    flat_job *job = context;
+    int64_t low, high;
+    ank_bounds(job->count, GRAIN, part, parts, &low, &high);
+    PICK(gelu_backward_table)(job->a, job->b, job->y, low, high);
+}
+
+void ank_gelu_backward(const float *x, const float *dy, float *dx, int64_t count) {
+    flat_job job = {.a = x, .b = dy, .y = dx, .count = count};
+    ank_run(count, gelu_backward_body, &job);
 }
 
 static void add_body(void *context, int part, int parts) {

@@ -25,6 +25,23 @@ extension KernelTests {
             }
         }
 
+        /// Φ by erf, and the slope by Φ and its density; absolute, since x Φ(x) vanishes on the left.
+        @Test func geluIsAccurate() {
+            let x: [Float] = [0, 1e-30, -1e-8, 15, -15, 100, -100] + (-2000...2000).map { Float($0) * 0.004 }
+            let dy = x.indices.map { Float($0 % 7) - 3 }
+            func phi(_ v: Double) -> Double { 0.5 * erfc(-v * 0.5.squareRoot()) }
+            everyVariant { name in
+                var y = x, dx = dy
+                ank_gelu(x, &y, Int64(x.count))
+                ank_gelu_backward(x, dy, &dx, Int64(x.count))
+                for (k, v) in x.map(Double.init).enumerated() {
+                    #expect(abs(Double(y[k]) - v * phi(v)) < 1e-6 * max(1, v), "\(name) at \(v)")
+                    let slope = phi(v) + v * exp(-v * v / 2) / (2 * Double.pi).squareRoot()
+                    #expect(abs(Double(dx[k]) - Double(dy[k]) * slope) < 2e-6, "\(name) slope at \(v)")
+                }
+            }
+        }
+
         @Test func activationsAtExtremes() {
             let x: [Float] = [.infinity, -.infinity, 100, -100, 1e30, -1e30, .nan, 89, -104]
             let shape = Shape4(n: 1, c: 1, s: x.count, b: 1)

@@ -67,6 +67,19 @@ import Testing
         }
     }
 
+    /// A convolution with Dirac's weights hands its input on in its first channels.
+    @Test func dirac() throws {
+        var random = Random(seed: 1, purpose: .initialize, name: "conv_weight")
+        let wide = try Dirac().weight("conv_weight", [5, 3, 3, 3], &random)
+        for channel in 0..<3 {
+            for i in 0..<27 { #expect(wide.elements[channel * 27 + i] == (i == channel * 9 + 4 ? 1 : 0)) }
+        }
+        let rest = wide.elements[81...], bound = Float(1 / 27.0.squareRoot())
+        #expect(rest.allSatisfy { abs($0) <= bound } && Set(rest).count > 50)
+        let dense = try Dirac().weight("fc_weight", [10, 256], &random)
+        #expect(dense.elements.allSatisfy { abs($0) <= 1.0 / 16 } && dense.elements.contains { abs($0) > 0.05 })
+    }
+
     @Test func byName() throws {
         let one = One()
         for (name, value) in [

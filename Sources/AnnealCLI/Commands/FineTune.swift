@@ -63,8 +63,8 @@ struct FineTuneCommand: MXNetScript {
             command: "fine-tune", network: name, symbol: symbol,
             initializer: try flagErrors { try Initializers.fit(training.initializer, network: nil) }, start: start,
             startPlace: place, images: images, classes: classes, imageShape: imageShape,
-            learningRate: training.lr ?? 0.01,
-            stepEpochs: training.lrStepEpochs ?? "20", momentum: training.mom ?? 0, weightDecay: training.wd ?? 0,
+            learningRate: 0.01,
+            stepEpochs: "20", momentum: training.mom ?? 0, weightDecay: training.wd ?? 0,
             endEpoch: training.numEpochs ?? 30, defaults: .init())
     }
 

@@ -56,7 +56,7 @@ struct Train: MXNetScript {
             command: "train", network: isFile ? network : depth.map { "\(network)-\($0)" } ?? network, symbol: symbol,
             initializer: try flagErrors { try Initializers.fit(training.initializer, network: network) },
             resumeEpoch: training.loadEpoch, images: images, classes: classes, imageShape: imageShape,
-            learningRate: training.lr ?? 0.05, stepEpochs: training.lrStepEpochs ?? "200,250",
+            learningRate: 0.05, stepEpochs: "200,250",
             momentum: training.mom ?? 0.9, weightDecay: training.wd ?? 1e-4, endEpoch: training.numEpochs ?? 300,
             defaults: .init(padSize: 4)
         ).run(training, data)

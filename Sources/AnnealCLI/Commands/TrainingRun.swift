@@ -20,7 +20,7 @@ struct TrainingRun {
     var classes: Int
     var imageShape: [Int]
     var learningRate: Double
-    var stepEpochs: String?
+    var stepEpochs: String
     var momentum: Double
     var weightDecay: Double
     var endEpoch: Int
@@ -51,9 +51,9 @@ struct TrainingRun {
 
         let hasState = savedSeed != nil
         let schedule = try flagErrors {
-            try fitSchedule(
-                lr: learningRate, factor: options.lrFactor, stepEpochs: stepEpochs,
-                numExamples: data.numExamples ?? training.count, batchSize: options.batchSize,
+            try options.schedule.schedule(
+                lr: learningRate, stepEpochs: stepEpochs, numExamples: data.numExamples ?? training.count,
+                batchSize: options.batchSize,
                 // With the optimizer's state the count of updates goes on; without, passed steps are applied beforehand.
                 loadEpoch: hasState ? 0 : firstEpoch, numEpochs: endEpoch)
         }
@@ -63,8 +63,15 @@ struct TrainingRun {
         let frozen = try flagErrors {
             try options.parameters.frozen(symbol, among: start.isEmpty ? names : Set(start.keys))
         }
+        let whitened = options.whiten.map { $0 + "_weight" }
+        if let whitened, !names.contains(whitened) {
+            throw UsageError(
+                "--whiten \(options.whiten ?? "")", "is no layer with a weight",
+                mend: "name the network's first convolution")
+        }
         let trainer = try Trainer(
-            symbol, dataShape: Shape(imageShape), batchSize: options.batchSize, optimizer: optimizer, frozen: frozen,
+            symbol, dataShape: Shape(imageShape), batchSize: options.batchSize, optimizer: optimizer,
+            frozen: frozen.union(whitened.map { [$0] } ?? []),
             seed: seed, recomputation: options.recompute ? .full : .cheap)
         try trainer.initialize(initializer, except: Set(start.keys))
         for (name, value) in start {
@@ -75,6 +82,12 @@ struct TrainingRun {
             }
         }
         start = [:]
+        if let layer = options.whiten, resumeEpoch == nil {
+            // The images as they are, without augmentation.
+            let settings = try data.validation.loaderOptions(
+                preprocessing, batchSize: options.batchSize, classes: classes, data.images)
+            try trainer.whiten(layer, from: try BatchLoader(images.source, options: settings))
+        }
         var notes: [FitEvent] = []
         if let prefix = resumePrefix(options) {
             let restored = try trainer.restore(prefix: prefix, epoch: firstEpoch)
@@ -183,9 +196,7 @@ struct TrainingRun {
             "image-shape": .string(imageShape.map(String.init).joined(separator: ",")),
             "data-train": text(data.trainingPath), "data-val": text(data.validation.path),
             "batch-size": .number(Double(options.batchSize)), "num-epochs": .number(Double(endEpoch)),
-            "optimizer": .string(options.optimizer), "lr": .number(learningRate),
-            "lr-factor": .number(options.lrFactor),
-            "lr-step-epochs": text(stepEpochs), "mom": .number(momentum), "wd": .number(weightDecay),
+            "optimizer": .string(options.optimizer), "mom": .number(momentum), "wd": .number(weightDecay),
             "pad-size": .number(Double(data.padSize ?? defaults.padSize)),
             "fill-value": .number(Double(data.fillValue)),
             "random-crop": .number(Double(data.randomCrop)), "random-mirror": .number(Double(data.randomMirror)),

@@ -4,6 +4,16 @@ import Foundation
 
 /// The training flags of MXNet's scripts.
 struct TrainingOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "Set flags by name: \(Recipe.all.map(\.name).joined(separator: ", ")); see 'anneal recipes'.",
+            valueName: "NAME"))
+    var recipe: String?
+    @Option(
+        help: ArgumentHelp(
+            "Set flags by a file, a line each: 'lr: 0.1'. The command line wins over the file, the file over the recipe.",
+            valueName: "FILE.yaml"))
+    var config: String?
     @Option(help: ArgumentHelp("Classes of the network's head (default: as many as have names).", valueName: "N"))
     var numClasses: Int?
     @Option(help: ArgumentHelp("Shape of the network's input.", valueName: "C,H,W"))
@@ -13,6 +23,11 @@ struct TrainingOptions: ParsableArguments {
             "First values of the parameters: default, or one of \(Initializers.names.joined(separator: ", ")).",
             valueName: "NAME"))
     var initializer: String = "default"
+    @Option(
+        help: ArgumentHelp(
+            "Let this convolution, the network's first, whiten the training images' patches, and freeze its weight.",
+            valueName: "LAYER"))
+    var whiten: String?
     @Option(help: ArgumentHelp("Only float32.", valueName: "TYPE"))
     var dtype: String = "float32"
     @Option(help: ArgumentHelp("Losses to show beside accuracy and cross-entropy: ce, nll.", valueName: "NAMES"))
@@ -21,12 +36,7 @@ struct TrainingOptions: ParsableArguments {
     var topK: Int = 0
     @Option(help: ArgumentHelp("One of \(Optimizers.names.sorted().joined(separator: ", ")).", valueName: "NAME"))
     var optimizer: String = "sgd"
-    @Option(help: ArgumentHelp("Learning rate.", valueName: "RATE"))
-    var lr: Double?
-    @Option(help: ArgumentHelp("What the rate is multiplied by at each step.", valueName: "FACTOR"))
-    var lrFactor: Double = 0.1
-    @Option(help: ArgumentHelp("Epochs at which the rate falls, or 'pow2' for polynomial decay.", valueName: "EPOCHS"))
-    var lrStepEpochs: String?
+    @OptionGroup var schedule: ScheduleOptions
     @Option(help: ArgumentHelp("Momentum.", valueName: "M"))
     var mom: Double?
     @Option(help: ArgumentHelp("Weight decay.", valueName: "WD"))
@@ -96,7 +106,8 @@ struct TrainingOptions: ParsableArguments {
         if let loadEpoch, loadEpoch < 0 {
             throw UsageError("--load-epoch", "is \(loadEpoch)", mend: "it must not be negative")
         }
-        for (flag, value) in [("--lr", lr), ("--lr-factor", lrFactor), ("--mom", mom), ("--wd", wd)] {
+        try schedule.check()
+        for (flag, value) in [("--mom", mom), ("--wd", wd)] {
             if let value, !value.isFinite { throw UsageError(flag, "is \(value)", mend: "give a number") }
         }
         if let modelPrefix, modelPrefix.isEmpty || modelPrefix.hasSuffix("/") {

@@ -20,9 +20,13 @@ extension LeakyReLU: CPUOperator {
                 seluScale * (x > 0 ? x : seluAlpha * expm1(x))
             }
         case .gelu:
-            return try pointwiseKernel(site, .input(0), to: .output(0)) { x, _, _ in
-                0.5 * x * (1 + erf(x * Float(0.5).squareRoot()))
+            let count = Dims(try site.value(.output(0))).elements
+            var kernel = PreparedKernel { memory in
+                let x = memory[.input(0)], y = memory[.output(0)]
+                return { ank_gelu(x, y, count) }
             }
+            kernel.inPlace = [(.input(0), .output(0))]
+            return kernel
         case .prelu: return try ParametricReLU(site, data: .input(0)).forward
         case .rrelu:
             return site.mode == .training ? try randomSlopes(site) : try meanSlope(site)
@@ -95,10 +99,13 @@ extension LeakyReLU: CPUOperator {
                 dy * (y > 0 ? seluScale : seluScale * seluAlpha + factor * y)
             }
         case .gelu:
-            return try pointwiseKernel(site, .input(0), .head(0), to: .gradient(0)) { x, dy, _ in
-                let density = exp(-0.5 * x * x) * Float(0.5 / Double.pi).squareRoot()
-                return dy * (0.5 * (1 + erf(x * Float(0.5).squareRoot())) + x * density)
+            let count = Dims(try site.value(.gradient(0))).elements
+            var kernel = PreparedKernel { memory in
+                let x = memory[.input(0)], dy = memory[.head(0)], dx = memory[.gradient(0)]
+                return { ank_gelu_backward(x, dy, dx, count) }
             }
+            kernel.inPlace = [(.head(0), .gradient(0)), (.input(0), .gradient(0))]
+            return kernel
         case .rrelu:
             return try pointwiseKernel(site, .output(1), .head(0), to: .gradient(0)) { m, dy, _ in dy * m }
         case .prelu:

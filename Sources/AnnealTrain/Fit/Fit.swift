@@ -96,6 +96,7 @@ extension Trainer {
                     try tell(.validating(epoch: epoch, batch: $0, batches: validation.batchesPerEpoch))
                 }
             }
+            if let accuracy = validated.first?.value { optimizer.observe(accuracy) }
             let report = EpochReport(
                 epoch: epoch, training: metrics.results, validation: validated, learningRate: optimizer.learningRate,
                 seconds: seconds, validationSeconds: (clock.now - validationBegin).seconds,

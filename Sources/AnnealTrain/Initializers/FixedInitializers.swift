@@ -99,3 +99,25 @@ public struct LSTMBias: Initializer {
         return tensor
     }
 }
+
+/// Convolutions that begin by handing their input on: the first filters, as many as there are input channels, are 1 in
+/// their middle at their own channel and 0 elsewhere; the rest, and other weights, are uniform in ±1/√fan-in, PyTorch's
+/// default. Not in MXNet; as in airbench (Jordan 2024, arXiv:2404.00498), after Zagoruyko and Komodakis 2017,
+/// arXiv:1706.00388.
+public struct Dirac: Initializer {
+    public static let name = "dirac"
+
+    public init() {}
+    public init(options: inout NamedOptions) throws {}
+
+    public func weight(_ name: String, _ shape: Shape, _ random: inout Random) throws -> Tensor {
+        var tensor = try Xavier(.uniform, factor: .fanIn, magnitude: 1).weight(name, shape, &random)
+        guard shape.rank == 4, shape.dims[2...].allSatisfy({ $0 % 2 == 1 }) else { return tensor }
+        let window = shape[2] * shape[3], filter = shape[1] * window
+        for channel in 0..<min(shape[0], shape[1]) {
+            for i in 0..<filter { tensor.elements[channel * filter + i] = 0 }
+            tensor.elements[channel * filter + channel * window + window / 2] = 1
+        }
+        return tensor
+    }
+}

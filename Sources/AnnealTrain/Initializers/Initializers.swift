@@ -4,7 +4,8 @@ import Foundation
 /// The initializers by MXNet's names.
 public enum Initializers {
     static let types: [any Initializer.Type] = [
-        Xavier.self, MSRAPrelu.self, Uniform.self, Normal.self, Orthogonal.self, Zero.self, One.self, Constant.self,
+        Xavier.self, MSRAPrelu.self, Dirac.self, Uniform.self, Normal.self, Orthogonal.self, Zero.self, One.self,
+        Constant.self,
         Bilinear.self, LSTMBias.self,
     ]
     private static let aliases = ["zeros": "zero", "ones": "one", "msra": "msraprelu"]
@@ -41,11 +42,13 @@ public enum Initializers {
     }
 
     /// What `--initializer` gives in MXNet's scripts. `default` depends on the network: alexnet does not converge
-    /// with Xavier, vgg not with a gaussian one, all others get Xavier, gaussian, in, 2.
+    /// with Xavier, vgg not with a gaussian one, airbench starts as its author
+    /// has it, all others get Xavier, gaussian, in, 2.
     public static func fit(_ name: String = "default", network: String?) throws -> any Initializer {
         guard name == "default" else { return try make(name) }
         if network == "alexnet" { return Normal() }
         if network?.contains("vgg") == true { return Xavier() }
+        if network == "airbench" { return Dirac() }
         return Xavier(.gaussian, factor: .fanIn, magnitude: 2)
     }
 }

@@ -18,6 +18,12 @@ void ank_activation_forward(ank_activation kind, const float *x, float *y, ank_d
 void ank_activation_backward(ank_activation kind, const float *y, const float *dy, const float *accumulate, float *dx,
                              ank_dims dims);
 
+/// y = x Φ(x) with the normal distribution's Φ; y may be x. The filling stays zero.
+void ank_gelu(const float *x, float *y, int64_t count);
+
+/// dx = dy (Φ(x) + x φ(x)); dx may be dy or x.
+void ank_gelu_backward(const float *x, const float *dy, float *dx, int64_t count);
+
 /// y = a + b [then ReLU]; y may be a or b.
 void ank_add(const float *a, const float *b, float *y, int relu, int64_t count);
 

@@ -1,0 +1,20 @@
+import Anneal
+import ArgumentParser
+
+struct Recipes: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Show what each recipe of train and fine-tune sets.",
+        discussion: """
+            anneal train --recipe cifar10-modern --data-train cifar10_train.rec --data-val cifar10_val.rec
+
+            Any flag beside --recipe overrides what the recipe sets.
+            """)
+
+    func run() {
+        for recipe in Recipe.all {
+            print("\(recipe.name): \(recipe.summary)")
+            for (flag, value) in recipe.flags { print("    --\(flag) \(value)") }
+            print()
+        }
+    }
+}

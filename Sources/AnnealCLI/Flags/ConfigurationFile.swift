@@ -1,0 +1,56 @@
+import Anneal
+import Foundation
+import Yams
+
+/// Flags from a YAML file: `lr: 0.1`, by their long names without the dashes; a list stands for a flag given several
+/// times, true for one without a value.
+struct ConfigurationFile {
+    /// What a run writes of itself into its folder.
+    static let name = "config.yaml"
+
+    let path: String
+    /// The command that the file is for, where it says so.
+    let command: String?
+    /// In the order of the file.
+    let flags: [(name: String, values: [String])]
+
+    init(_ path: String) throws {
+        self.path = path
+        let text = String(decoding: try Files.read(path), as: UTF8.self)
+        let node: Yams.Node?
+        do {
+            node = try Yams.compose(yaml: text)
+        } catch {
+            throw AnnealError(path, "is not YAML: \(error)", mend: "write a line for each flag, as in 'lr: 0.1'")
+        }
+        // An empty file sets nothing.
+        guard let mapping = node?.mapping ?? (node == nil ? Yams.Node.Mapping([]) : nil) else {
+            throw AnnealError(path, "is not a list of flags", mend: "write a line for each flag, as in 'lr: 0.1'")
+        }
+        var command: String?
+        var flags: [(String, [String])] = []
+        for (key, value) in mapping {
+            guard let name = key.scalar?.string else {
+                throw AnnealError(
+                    path, "has a key that is no name", mend: "write a line for each flag, as in 'lr: 0.1'")
+            }
+            if name == "command" {
+                command = value.scalar?.string
+                continue
+            }
+            let values: [String]
+            if let scalar = value.scalar {
+                // `lr:` without a value says that the flag is not given.
+                values = value.null == nil ? [scalar.string] : []
+            } else if let list = value.sequence, list.allSatisfy({ $0.scalar != nil }) {
+                values = list.compactMap { $0.scalar?.string }
+            } else {
+                throw AnnealError(
+                    path, "\(name) is neither a value nor a list of values", mend: "write '\(name): VALUE'")
+            }
+            flags.append((name.replacingOccurrences(of: "_", with: "-"), values))
+        }
+        self.command = command
+        self.flags = flags
+    }
+}

@@ -1,0 +1,63 @@
+import Anneal
+
+/// A named set of flags for train and fine-tune; flags of the command line and of a configuration file override it.
+struct Recipe {
+    let name: String
+    let summary: String
+    /// Flags by their full names; `--network` and the like have no meaning in fine-tune and are left out there.
+    let flags: KeyValuePairs<String, String>
+
+    static let all = [mxnet2017, mxnet2017AdaDelta, cifar10Modern, cifar10Fast]
+
+    static func named(_ name: String) throws -> Recipe {
+        guard let recipe = all.first(where: { $0.name == name }) else {
+            throw AnnealError(
+                "--recipe \(name)", "is not known",
+                mend: "there are \(all.map(\.name).joined(separator: ", ")); 'anneal recipes' shows what they set")
+        }
+        return recipe
+    }
+
+    /// As typed on a command line.
+    var commandLine: String { flags.map { "--\($0.key) \($0.value)" }.joined(separator: " ") }
+
+    private static let mxnet2017 = Recipe(
+        name: "mxnet-2017",
+        summary: "SGD as MXNet's scripts have it, the rate falling by a tenth every 25 of 300 epochs.",
+        flags: [
+            "network": "resnext", "num-layers": "110", "image-shape": "3,28,28", "batch-size": "128",
+            "num-epochs": "300", "optimizer": "sgd", "lr": "0.05", "lr-factor": "0.9",
+            "lr-step-epochs": "25,50,75,100,125,150,175,200,225,250,275,300",
+        ])
+
+    private static let mxnet2017AdaDelta = Recipe(
+        name: "mxnet-2017-adadelta", summary: "AdaDelta as MXNet has it: no learning rate, 300 epochs.",
+        flags: [
+            "network": "resnext", "num-layers": "110", "image-shape": "3,28,28", "batch-size": "128",
+            "num-epochs": "300", "optimizer": "adadelta",
+        ])
+
+    private static let cifar10Modern = Recipe(
+        name: "cifar10-modern",
+        summary: "ResNet-20, Nesterov's momentum, a cosine over 30 epochs after a short warm-up, crops and mirrors.",
+        flags: [
+            "network": "resnet", "num-layers": "20", "image-shape": "3,28,28", "rgb-mean": "125.3,123.0,113.9",
+            "rgb-std": "63.0,62.1,66.7", "pad-size": "2", "random-crop": "1", "random-mirror": "1",
+            "batch-size": "128", "num-epochs": "30", "optimizer": "nag", "mom": "0.9", "wd": "0.0005", "lr": "0.2",
+            "lr-schedule": "cosine", "warmup-epochs": "2",
+        ])
+
+    /// Jordan 2024, arXiv:2404.00498; its rates are for sums over a batch of 1024, ours for means.
+    private static let cifar10Fast = Recipe(
+        name: "cifar10-fast",
+        summary:
+            "The airbench network and its tricks: whitening, lookahead, alternating mirrors, six views in validation.",
+        flags: [
+            "network": "airbench", "image-shape": "3,32,32", "rgb-mean": "125.3,123.0,113.9",
+            "rgb-std": "63.0,62.1,66.7", "whiten": "whiten", "pad-size": "2", "pad-mode": "reflect", "random-crop": "1",
+            "mirror-mode": "alternate", "random-mirror": "1", "label-smoothing": "0.2", "batch-size": "1024",
+            "num-epochs": "10", "optimizer": "nag", "mom": "0.85", "wd": "0.00133", "lr": "1.5",
+            "lr-mult": "group.*_beta=64", "wd-mult": "group.*_beta=0.015625", "lr-schedule": "linear",
+            "warmup-epochs": "2.3", "lr-begin": "0.3", "lr-end": "0.105", "lookahead": "5", "tta": "mirror-shift",
+        ])
+}

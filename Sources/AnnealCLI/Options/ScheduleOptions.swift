@@ -1,0 +1,114 @@
+import Anneal
+import ArgumentParser
+
+/// The learning rate and how it changes.
+struct ScheduleOptions: ParsableArguments {
+    enum Kind: String, ExpressibleByArgument, CaseIterable, Encodable {
+        case steps, cosine, linear, oneCycle = "one-cycle", plateau
+    }
+
+    @Option(help: ArgumentHelp("Learning rate; of a schedule that rises, its highest.", valueName: "RATE"))
+    var lr: Double?
+    @Option(
+        help: ArgumentHelp(
+            "steps (MXNet's), cosine, linear, one-cycle or plateau.",
+            discussion: """
+                steps: falls by --lr-factor at each of --lr-step-epochs. cosine, linear: from --lr down to --lr-end at the \
+                last epoch. one-cycle: from --lr-begin up to --lr over --warmup-epochs and down to --lr-end, along cosines \
+                (Smith and Topin 2018). plateau: falls by --lr-factor when the validation accuracy has not risen for \
+                --lr-patience epochs.
+                """, valueName: "KIND"))
+    var lrSchedule: Kind = .steps
+    @Option(help: ArgumentHelp("What the rate is multiplied by at each step.", valueName: "FACTOR"))
+    var lrFactor: Double = 0.1
+    @Option(
+        help: ArgumentHelp(
+            "Epochs at which the rate falls, or 'pow2' to fall to zero as the square of the updates that are left.",
+            valueName: "EPOCHS"))
+    var lrStepEpochs: String?
+    @Option(
+        help: ArgumentHelp(
+            "Epochs in which the rate rises to --lr, in parts too (default: 0; one-cycle: 0.3 of all).",
+            valueName: "EPOCHS"))
+    var warmupEpochs: Double?
+    @Option(
+        help: ArgumentHelp("The rate of the warm-up's beginning (default: 0; one-cycle: --lr/25).", valueName: "RATE"))
+    var lrBegin: Double?
+    @Option(
+        help: ArgumentHelp(
+            "The rate of the last update (default: 0; one-cycle: a millionth of --lr/4).", valueName: "RATE"))
+    var lrEnd: Double?
+    @Option(help: ArgumentHelp("Epochs that a plateau lasts before the rate falls.", valueName: "N"))
+    var lrPatience: Int = 10
+
+    func check() throws {
+        let numbers: [(String, Double?)] = [
+            ("--lr", lr), ("--lr-factor", lrFactor), ("--warmup-epochs", warmupEpochs), ("--lr-begin", lrBegin),
+            ("--lr-end", lrEnd),
+        ]
+        for (flag, value) in numbers {
+            if let value, !value.isFinite { throw UsageError(flag, "is \(value)", mend: "give a number") }
+            if flag != "--lr", let value, value < 0 {
+                throw UsageError(flag, "is \(value)", mend: "it must not be negative")
+            }
+        }
+        if lrSchedule != .steps, let lrStepEpochs {
+            throw UsageError(
+                "--lr-step-epochs \(lrStepEpochs)", "is for the schedule steps, this one is \(lrSchedule.rawValue)",
+                mend: "leave it out")
+        }
+        if lrSchedule == .steps || lrSchedule == .plateau {
+            for (flag, value) in [("--warmup-epochs", warmupEpochs), ("--lr-begin", lrBegin), ("--lr-end", lrEnd)]
+            where value != nil {
+                throw UsageError(
+                    flag, "has no effect on the schedule \(lrSchedule.rawValue)",
+                    mend: "choose --lr-schedule cosine, linear or one-cycle, or leave it out")
+            }
+        }
+    }
+
+    /// The schedule of a run of `numEpochs` epochs.
+    ///
+    /// - Parameters:
+    ///   - lr: where --lr is not given.
+    ///   - stepEpochs: where --lr-step-epochs is not given.
+    ///   - loadEpoch: epochs that are over and that the optimizer does not count, as with MXNet's checkpoints.
+    func schedule(
+        lr standard: Double, stepEpochs: String, numExamples: Int, batchSize: Int, loadEpoch: Int, numEpochs: Int
+    ) throws -> FitSchedule {
+        let lr = lr ?? standard
+        var result = try fitSchedule(
+            lr: lr, factor: lrFactor, stepEpochs: lrSchedule == .steps ? lrStepEpochs ?? stepEpochs : nil,
+            numExamples: numExamples, batchSize: batchSize, loadEpoch: loadEpoch, numEpochs: numEpochs)
+        let updates = (numEpochs - loadEpoch) * result.epochSize
+        func rise(_ epochs: Double) throws -> Int {
+            guard epochs < Double(numEpochs - loadEpoch) else {
+                throw AnnealError(
+                    "--warmup-epochs \(epochs)", "leaves none of the \(numEpochs - loadEpoch) epochs",
+                    mend: "give fewer")
+            }
+            return Int((epochs * Double(result.epochSize)).rounded())
+        }
+        switch lrSchedule {
+        case .steps: break
+        case .cosine, .linear:
+            let warmUp = WarmUp(steps: try rise(warmupEpochs ?? 0), beginRate: lrBegin ?? 0)
+            result.schedule =
+                lrSchedule == .cosine
+                ? try CosineScheduler(maxUpdate: updates, baseRate: lr, finalRate: lrEnd ?? 0, warmUp: warmUp)
+                : try PolyScheduler(maxUpdate: updates, baseRate: lr, power: 1, finalRate: lrEnd ?? 0, warmUp: warmUp)
+        case .oneCycle:
+            let begin = lrBegin ?? lr / 25, end = lrEnd ?? begin / 1e4
+            guard begin > 0, end > 0 else {
+                throw AnnealError(
+                    "--lr-begin and --lr-end", "are not both above 0", mend: "one-cycle wants positive rates")
+            }
+            let share = try warmupEpochs.map { Double(try rise($0)) / Double(updates) } ?? 0.3
+            result.schedule = try OneCycleScheduler(
+                maxUpdate: updates, baseRate: lr, riseShare: share, division: lr / begin, finalDivision: begin / end)
+        case .plateau:
+            result.schedule = try PlateauScheduler(baseRate: lr, factor: lrFactor, patience: lrPatience)
+        }
+        return result
+    }
+}
