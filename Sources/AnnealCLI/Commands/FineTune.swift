@@ -2,7 +2,7 @@ import Anneal
 import ArgumentParser
 
 /// MXNet's fine-tune.py.
-struct FineTuneCommand: MXNetScript {
+struct FineTuneCommand: MXNetScript, Encodable {
     static let configuration = CommandConfiguration(
         commandName: "fine-tune",
         abstract: "Fine-tune a trained network to new classes.",
@@ -31,12 +31,16 @@ struct FineTuneCommand: MXNetScript {
 
     func run() throws {
         try training.check(command: "fine-tune")
-        try prepared().run(training, data)
+        // Filled in: what the run is recorded with.
+        var flags = self
+        flags.training.fill(.fineTune)
+        flags.data.padSize = data.padSize ?? ScriptDefaults.fineTune.padSize
+        try flags.prepared().run(flags.training, flags.data, flags: try flagsInForce(flags))
     }
 
     /// What is read on the way here is let go before the run begins.
     private func prepared() throws -> TrainingRun {
-        let imageShape = try parseImageShape(training.imageShape ?? "3,224,224")
+        let imageShape = try parseImageShape(training.imageShape ?? ScriptDefaults.fineTune.imageShape)
         let epoch = training.loadEpoch ?? 0
         let trained = try Checkpoint.load(prefix: pretrainedModel, epoch: epoch)
         let place = Checkpoint.parametersPath(pretrainedModel, epoch)
@@ -63,9 +67,7 @@ struct FineTuneCommand: MXNetScript {
             command: "fine-tune", network: name, symbol: symbol,
             initializer: try flagErrors { try Initializers.fit(training.initializer, network: nil) }, start: start,
             startPlace: place, images: images, classes: classes, imageShape: imageShape,
-            learningRate: 0.01,
-            stepEpochs: "20", momentum: training.mom ?? 0, weightDecay: training.wd ?? 0,
-            endEpoch: training.numEpochs ?? 30, defaults: .init())
+            script: .fineTune)
     }
 
     /// Layers that depend on the image's shape cannot take over values that were trained for another.

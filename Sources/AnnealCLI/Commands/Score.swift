@@ -28,7 +28,7 @@ struct Score: MXNetScript {
     var output: String?
 
     func run() throws {
-        guard let dataPath = validation.path else {
+        guard let dataPath = validation.dataVal else {
             throw UsageError(
                 "--data-val", "is missing", mend: "give the data to score: a .rec file, or a folder of classes")
         }

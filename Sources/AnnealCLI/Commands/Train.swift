@@ -2,7 +2,7 @@ import Anneal
 import ArgumentParser
 
 /// MXNet's train_cifar10.py.
-struct Train: MXNetScript {
+struct Train: MXNetScript, Encodable {
     static let configuration = CommandConfiguration(
         abstract: "Train a network from scratch.",
         discussion: """
@@ -29,7 +29,18 @@ struct Train: MXNetScript {
 
     func run() throws {
         try training.check(command: "train")
-        let imageShape = try parseImageShape(training.imageShape ?? "3,28,28")
+        // Filled in: what the run is recorded with.
+        var flags = self
+        flags.training.fill(.trainCIFAR10)
+        flags.data.padSize = data.padSize ?? ScriptDefaults.trainCIFAR10.padSize
+        flags.numLayers = depth
+        try flags.start()
+    }
+
+    private var depth: Int? { numLayers ?? (["resnet", "resnext"].contains(network) ? 110 : nil) }
+
+    private func start() throws {
+        let imageShape = try parseImageShape(training.imageShape ?? ScriptDefaults.trainCIFAR10.imageShape)
         if training.loadEpoch != nil, training.modelPrefix == nil, training.runFolder == nil {
             throw UsageError(
                 "--load-epoch", "wants to know of which model",
@@ -44,7 +55,6 @@ struct Train: MXNetScript {
         let classes = try training.classes(named: images.classNames) ?? 10
         guard classes > 0 else { throw UsageError("--num-classes", "is \(classes)", mend: "it must be at least 1") }
         let isFile = network.hasSuffix(".json")
-        let depth = numLayers ?? (["resnet", "resnext"].contains(network) ? 110 : nil)
         let symbol =
             isFile
             ? try Symbol.load(network)
@@ -56,9 +66,7 @@ struct Train: MXNetScript {
             command: "train", network: isFile ? network : depth.map { "\(network)-\($0)" } ?? network, symbol: symbol,
             initializer: try flagErrors { try Initializers.fit(training.initializer, network: network) },
             resumeEpoch: training.loadEpoch, images: images, classes: classes, imageShape: imageShape,
-            learningRate: 0.05, stepEpochs: "200,250",
-            momentum: training.mom ?? 0.9, weightDecay: training.wd ?? 1e-4, endEpoch: training.numEpochs ?? 300,
-            defaults: .init(padSize: 4)
-        ).run(training, data)
+            script: .trainCIFAR10
+        ).run(training, data, flags: try flagsInForce(self))
     }
 }

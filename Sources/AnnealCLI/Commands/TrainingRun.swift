@@ -19,16 +19,13 @@ struct TrainingRun {
     var images: ImageData
     var classes: Int
     var imageShape: [Int]
-    var learningRate: Double
-    var stepEpochs: String
-    var momentum: Double
-    var weightDecay: Double
-    var endEpoch: Int
-    var defaults: DataOptions.Defaults
+    var script: ScriptDefaults
 
     /// Consumes the run: the values that it starts with are large, and are let go once the trainer has them.
-    consuming func run(_ options: TrainingOptions, _ data: DataOptions) throws {
-        let firstEpoch = resumeEpoch ?? 0
+    ///
+    /// - Parameter flags: all that are in force, for the run's record.
+    consuming func run(_ options: TrainingOptions, _ data: DataOptions, flags: [String: JSONValue]) throws {
+        let firstEpoch = resumeEpoch ?? 0, endEpoch = options.numEpochs ?? script.numEpochs
         guard endEpoch > firstEpoch else {
             throw UsageError(
                 "--num-epochs \(endEpoch)", "is not above the first epoch, \(firstEpoch)",
@@ -39,11 +36,10 @@ struct TrainingRun {
 
         try options.profile.map(prepareOutput)
         // Everything is opened and planned before the run folder is made: a wrong flag leaves nothing behind.
-        let preprocessing = try data.preprocessing(
-            imageShape: imageShape, classNames: images.classNames, defaults)
+        let preprocessing = try data.preprocessing(imageShape: imageShape, classNames: images.classNames)
         let training = try data.trainingLoader(
-            images, preprocessing, batchSize: options.batchSize, classes: classes, seed: seed, defaults)
-        let validation = try data.validation.path.map {
+            images, preprocessing, batchSize: options.batchSize, classes: classes, seed: seed)
+        let validation = try data.validation.dataVal.map {
             try data.validation.loader(
                 $0, preprocessing, batchSize: options.batchSize, classes: classes, data.images)
         }
@@ -52,7 +48,7 @@ struct TrainingRun {
         let hasState = savedSeed != nil
         let schedule = try flagErrors {
             try options.schedule.schedule(
-                lr: learningRate, stepEpochs: stepEpochs, numExamples: data.numExamples ?? training.count,
+                script, numExamples: data.numExamples ?? training.count,
                 batchSize: options.batchSize,
                 // With the optimizer's state the count of updates goes on; without, passed steps are applied beforehand.
                 loadEpoch: hasState ? 0 : firstEpoch, numEpochs: endEpoch)
@@ -104,6 +100,7 @@ struct TrainingRun {
                     "AdaDelta takes its own step sizes: --lr, --lr-factor, --lr-step-epochs and --lr-mult have no effect, as in MXNet"
                 ))
         }
+        if let name = options.recipe { notes.append(.note(try Recipe.named(name).remark(flags))) }
         if !frozen.isEmpty { notes.append(.note(trainer.frozenDescription)) }
         if training.count < options.batchSize {
             notes.append(.warning("\(training.count) training images do not fill one batch of \(options.batchSize)"))
@@ -113,10 +110,10 @@ struct TrainingRun {
             options.runFolder ?? RunFolder.defaultPath(command: command),
             occupied: options.runFolder == nil ? .number : resumeEpoch == nil ? .refuse : .resume)
         let prefix = options.modelPrefix ?? folder.file("model")
-        try folder.write(record(options, data, seed: seed))
+        try write(flags, seed: seed, into: folder)
         try preprocessing.save(prefix: prefix)
         var observers = try RunObservers.standard(
-            folder: folder, title: "\(network) on \((data.trainingPath ?? "") .split(separator: "/").last ?? "")",
+            folder: folder, title: "\(network) on \((data.dataTrain ?? "") .split(separator: "/").last ?? "")",
             subtitle: "anneal \(CommandLine.arguments.dropFirst().joined(separator: " "))",
             displayBatches: options.dispBatches)
         notes.append(
@@ -178,9 +175,11 @@ struct TrainingRun {
     {
         let withMomentum = ["sgd", "nag", "signum", "dcasgd", "lbsgd"]
         var values: [String: OptionValue] = [
-            "learning_rate": .number(schedule.learningRate), "wd": .number(weightDecay),
+            "learning_rate": .number(schedule.learningRate), "wd": .number(options.wd ?? script.wd),
         ]
-        if withMomentum.contains(options.optimizer.lowercased()) { values["momentum"] = .number(momentum) }
+        if withMomentum.contains(options.optimizer.lowercased()) {
+            values["momentum"] = .number(options.mom ?? script.mom)
+        }
         return try flagErrors {
             try Optimizers.make(
                 options.optimizer, NamedOptions(values), schedule: schedule.schedule,
@@ -188,29 +187,16 @@ struct TrainingRun {
         }
     }
 
-    private func record(_ options: TrainingOptions, _ data: DataOptions, seed: UInt64) -> RunRecord {
-        func text(_ value: String?) -> JSONValue { value.map { .string($0) } ?? .null }
-        func texts(_ values: [String]) -> JSONValue { .array(values.map { .string($0) }) }
-        let arguments: [String: JSONValue] = [
-            "network": .string(network), "num-classes": .number(Double(classes)),
-            "image-shape": .string(imageShape.map(String.init).joined(separator: ",")),
-            "data-train": text(data.trainingPath), "data-val": text(data.validation.path),
-            "batch-size": .number(Double(options.batchSize)), "num-epochs": .number(Double(endEpoch)),
-            "optimizer": .string(options.optimizer), "mom": .number(momentum), "wd": .number(weightDecay),
-            "pad-size": .number(Double(data.padSize ?? defaults.padSize)),
-            "fill-value": .number(Double(data.fillValue)),
-            "random-crop": .number(Double(data.randomCrop)), "random-mirror": .number(Double(data.randomMirror)),
-            "rgb-mean": text(data.images.rgbMean), "rgb-std": text(data.images.rgbStd),
-            "resize": data.images.resize.map { .number(Double($0)) } ?? .null,
-            "class-names": text(data.images.classNames), "seed": .number(Double(seed)),
-            "model-prefix": text(options.modelPrefix), "load-epoch": resumeEpoch.map { .number(Double($0)) } ?? .null,
-            "freeze": texts(options.parameters.freeze), "lr-mult": texts(options.parameters.lrMult),
-            "wd-mult": texts(options.parameters.wdMult),
-            "initializer": .string(options.initializer), "save-period": .number(Double(options.savePeriod)),
-        ]
-        return RunRecord(
-            command: command, commandLine: CommandLine.arguments, arguments: arguments,
-            version: AnnealTool.configuration.version, threads: Parallel.threads)
+    /// The flags in force, as a record and as a file to start the same run from.
+    private func write(_ flags: [String: JSONValue], seed: UInt64, into folder: RunFolder) throws {
+        var flags = flags
+        flags["seed"] = .integer(Int(clamping: seed))
+        try folder.write(
+            RunRecord(
+                command: command, commandLine: CommandLine.arguments, arguments: flags,
+                version: AnnealTool.configuration.version, threads: Parallel.threads))
+        let text = try ConfigurationFile.text(command: command, flags)
+        try Files.writeAtomically(Data(text.utf8), to: folder.file(ConfigurationFile.name))
     }
 }
 

@@ -53,4 +53,25 @@ struct ConfigurationFile {
         self.command = command
         self.flags = flags
     }
+
+    /// The file that starts a run with these flags anew: what names places of one run only is left out.
+    static func text(command: String, _ flags: [String: JSONValue]) throws -> String {
+        let ofOneRun: Set<String> = ["config", "run-folder", "load-epoch", "profile"]
+        let lines = flags.filter { !ofOneRun.contains($0.key) }.sorted { $0.key < $1.key }
+        let mapping = Yams.Node.Mapping(
+            [(Yams.Node("command"), Yams.Node(command))] + lines.map { (Yams.Node($0.key), node($0.value)) })
+        return "# anneal \(command) --config FILE starts this run anew; typed flags win over these.\n"
+            + (try Yams.serialize(node: .mapping(mapping)))
+    }
+
+    private static func node(_ value: JSONValue) -> Yams.Node {
+        switch value {
+        case .array(let values): return .sequence(.init(values.map(node), .implicit, .flow))
+        case .boolean(let flag): return Yams.Node("\(flag)")
+        case .integer(let number): return Yams.Node("\(number)")
+        case .number(let number): return Yams.Node("\(number)")
+        case .string(let text): return Yams.Node(text)
+        case .null, .object: return Yams.Node("")
+        }
+    }
 }

@@ -18,8 +18,22 @@ struct Recipe {
         return recipe
     }
 
-    /// As typed on a command line.
-    var commandLine: String { flags.map { "--\($0.key) \($0.value)" }.joined(separator: " ") }
+    /// What it sets, and what of it other flags have overridden, for the log.
+    func remark(_ inForce: [String: JSONValue]) -> String {
+        func differs(_ flag: String, _ value: String) -> Bool {
+            switch inForce[flag] {
+            case .string(let text)?: text != value
+            case .integer(let number)?: Double(number) != Double(value)
+            case .number(let number)?: number != Double(value)
+            case .array(let list)?: list != [.string(value)]
+            case .boolean(let flag)?: "\(flag)" != value
+            case .null?, .object?, nil: true
+            }
+        }
+        let overridden = flags.filter { differs($0.key, $0.value) }.map { "--\($0.key)" }
+        return "Recipe \(name): " + flags.map { "--\($0.key) \($0.value)" }.joined(separator: " ")
+            + (overridden.isEmpty ? "" : "; other here: \(overridden.joined(separator: " "))")
+    }
 
     private static let mxnet2017 = Recipe(
         name: "mxnet-2017",

@@ -3,16 +3,14 @@ import ArgumentParser
 import Foundation
 
 /// The data flags of MXNet's scripts.
-struct DataOptions: ParsableArguments {
+struct DataOptions: ParsableArguments, Encodable {
     @Option(
-        name: .customLong("data-train"),
         help: ArgumentHelp(
             "Training records, or a folder with a sub-folder for each class.", valueName: "FILE.rec|FOLDER"))
-    var trainingPath: String?
+    var dataTrain: String?
     @Option(
-        name: .customLong("data-train-idx"),
         help: ArgumentHelp("The records' index; without it the file is scanned.", valueName: "FILE.idx"))
-    var trainingIndex: String?
+    var dataTrainIdx: String?
     @OptionGroup var validation: ValidationOptions
     @Option(
         help: ArgumentHelp(
@@ -28,39 +26,32 @@ struct DataOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Mirror half of the images, chosen at random.", valueName: "0|1"))
     var randomMirror: Int = 0
 
-    /// The script's own values where the flags do not say otherwise.
-    struct Defaults {
-        var padSize = 0
-        var mean: [Float] = [123.68, 116.779, 103.939]
-    }
-
-    func preprocessing(imageShape: [Int], classNames: [String]?, _ defaults: Defaults) throws -> Preprocessing {
+    func preprocessing(imageShape: [Int], classNames: [String]?) throws -> Preprocessing {
         let channels = imageShape[0]
         // The scripts know three channels; a fourth is left as it is.
-        let mean = (defaults.mean + [0]).prefix(channels)
+        let mean: [Float] = [123.68, 116.779, 103.939, 0]
         return try images.preprocessing(
             over: Preprocessing(
-                imageShape: imageShape, mean: Array(mean), std: Array(repeating: 1, count: channels),
+                imageShape: imageShape, mean: Array(mean.prefix(channels)), std: Array(repeating: 1, count: channels),
                 classNames: classNames))
     }
 
     /// What --data-train names, and the names of its classes: those of --class-names, else those of `earlier` (of the
     /// run that goes on), else a folder's own.
     func training(earlier: [String]? = nil) throws -> ImageData {
-        guard let path = trainingPath else {
+        guard let path = dataTrain else {
             throw UsageError(
                 "--data-train", "is missing", mend: "give the training records, a .rec file, or a folder of classes")
         }
         let names = try images.readClassNames() ?? earlier
-        return try ImageData(path, index: trainingIndex, flag: "--data-train", classNames: names)
+        return try ImageData(path, index: dataTrainIdx, flag: "--data-train", classNames: names)
     }
 
     func trainingLoader(
-        _ data: ImageData, _ preprocessing: Preprocessing, batchSize: Int, classes: Int, seed: UInt64,
-        _ defaults: Defaults
+        _ data: ImageData, _ preprocessing: Preprocessing, batchSize: Int, classes: Int, seed: UInt64
     ) throws -> BatchLoader {
         var options = try validation.loaderOptions(preprocessing, batchSize: batchSize, classes: classes, images)
-        options.augmentation.pad = padSize ?? defaults.padSize
+        options.augmentation.pad = padSize ?? 0
         options.augmentation.fillValue = try fill()
         options.augmentation.randomCrop = try flag("--random-crop", randomCrop)
         options.augmentation.randomMirror = try flag("--random-mirror", randomMirror)

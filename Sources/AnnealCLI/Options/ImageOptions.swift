@@ -2,7 +2,7 @@ import Anneal
 import ArgumentParser
 
 /// How images become the network's input, and what its classes are called.
-struct ImageOptions: ParsableArguments {
+struct ImageOptions: ParsableArguments, Encodable {
     @Option(help: ArgumentHelp("Mean that is subtracted from each channel.", valueName: "R,G,B"))
     var rgbMean: String?
     @Option(help: ArgumentHelp("What each channel is divided by.", valueName: "R,G,B"))

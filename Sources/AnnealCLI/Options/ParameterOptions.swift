@@ -2,7 +2,7 @@ import Anneal
 import ArgumentParser
 
 /// Flags that choose parameters by name.
-struct ParameterOptions: ParsableArguments {
+struct ParameterOptions: ParsableArguments, Encodable {
     @Option(
         help: ArgumentHelp(
             "Leave parameters as they are: no gradient, no update, no weight decay; batch norms keep and use their stored statistics.",

@@ -2,7 +2,7 @@ import Anneal
 import ArgumentParser
 
 /// The learning rate and how it changes.
-struct ScheduleOptions: ParsableArguments {
+struct ScheduleOptions: ParsableArguments, Encodable {
     enum Kind: String, ExpressibleByArgument, CaseIterable, Encodable {
         case steps, cosine, linear, oneCycle = "one-cycle", plateau
     }
@@ -70,15 +70,14 @@ struct ScheduleOptions: ParsableArguments {
     /// The schedule of a run of `numEpochs` epochs.
     ///
     /// - Parameters:
-    ///   - lr: where --lr is not given.
-    ///   - stepEpochs: where --lr-step-epochs is not given.
+    ///   - script: what holds where --lr and --lr-step-epochs are not given.
     ///   - loadEpoch: epochs that are over and that the optimizer does not count, as with MXNet's checkpoints.
     func schedule(
-        lr standard: Double, stepEpochs: String, numExamples: Int, batchSize: Int, loadEpoch: Int, numEpochs: Int
+        _ script: ScriptDefaults, numExamples: Int, batchSize: Int, loadEpoch: Int, numEpochs: Int
     ) throws -> FitSchedule {
-        let lr = lr ?? standard
+        let lr = lr ?? script.lr
         var result = try fitSchedule(
-            lr: lr, factor: lrFactor, stepEpochs: lrSchedule == .steps ? lrStepEpochs ?? stepEpochs : nil,
+            lr: lr, factor: lrFactor, stepEpochs: lrSchedule == .steps ? lrStepEpochs ?? script.lrStepEpochs : nil,
             numExamples: numExamples, batchSize: batchSize, loadEpoch: loadEpoch, numEpochs: numEpochs)
         let updates = (numEpochs - loadEpoch) * result.epochSize
         func rise(_ epochs: Double) throws -> Int {

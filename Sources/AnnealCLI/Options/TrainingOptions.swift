@@ -3,7 +3,7 @@ import ArgumentParser
 import Foundation
 
 /// The training flags of MXNet's scripts.
-struct TrainingOptions: ParsableArguments {
+struct TrainingOptions: ParsableArguments, Encodable {
     @Option(
         help: ArgumentHelp(
             "Set flags by name: \(Recipe.all.map(\.name).joined(separator: ", ")); see 'anneal recipes'.",

@@ -2,23 +2,22 @@ import Anneal
 import ArgumentParser
 
 /// The records or images that a network is validated on.
-struct ValidationOptions: ParsableArguments {
+struct ValidationOptions: ParsableArguments, Encodable {
     @Option(
-        name: .customLong("data-val"),
         help: ArgumentHelp(
             "Validation records, or a folder with a sub-folder for each class.", valueName: "FILE.rec|FOLDER"))
-    var path: String?
-    @Option(name: .customLong("data-val-idx"), help: ArgumentHelp("The records' index.", valueName: "FILE.idx"))
-    var index: String?
+    var dataVal: String?
+    @Option(help: ArgumentHelp("The records' index.", valueName: "FILE.idx"))
+    var dataValIdx: String?
     @Option(help: ArgumentHelp("What to do with an image that cannot be decoded: abort or skip.", valueName: "POLICY"))
     var onBadRecord: String = "abort"
 
-    /// Of what `path` names, matched to `preprocessing`'s class names.
+    /// Of what a path names, matched to `preprocessing`'s class names.
     func loader(
         _ path: String, _ preprocessing: Preprocessing, batchSize: Int, classes: Int, _ images: ImageOptions
     ) throws -> BatchLoader {
         let data = try ImageData(
-            path, index: index, flag: "--data-val", classNames: preprocessing.classNames, classes: classes)
+            path, index: dataValIdx, flag: "--data-val", classNames: preprocessing.classNames, classes: classes)
         return try BatchLoader(
             data.source, options: try loaderOptions(preprocessing, batchSize: batchSize, classes: classes, images))
     }

@@ -1,0 +1,89 @@
+import Anneal
+import Foundation
+import Testing
+
+/// Recipes, configuration files and what a run writes of itself.
+@Suite struct ConfigurationTests {
+    /// A small run's flags, but for those of `file`.
+    static func yaml(_ more: String = "") -> String {
+        """
+        command: train
+        network: mlp
+        image_shape: 1,12,12
+        num-classes: 3
+        data-train: train.rec
+        data-val: val.rec
+        rgb-mean: 100
+        batch-size: 32
+        num-epochs: 2
+        lr: 0.05
+        \(more)
+        """
+    }
+
+    @Test func theFileOfARunStartsItAnew() throws {
+        let tool = try Tool()
+        defer { tool.remove() }
+        try tool.writeRecords("train", count: 90)
+        try tool.writeRecords("val", count: 30)
+        let flags = ["--lr-mult", "fc1=0.5", "--lr-mult", "fc2=2", "--recompute", "--seed", "5"]
+        let typed = try tool.run(tool.training(2, prefix: "a/m", flags + ["--run-folder", "a"]))
+        #expect(typed.status == 0, "\(typed.errors)")
+        let again = try tool.run(["train", "--config", "a/config.yaml", "--model-prefix", "b/m", "--run-folder", "b"])
+        #expect(again.status == 0, "\(again.errors)")
+        #expect(try tool.bytes("a/m-0002.params") == tool.bytes("b/m-0002.params"))
+        let (first, second) = try (
+            RunRecord.read(tool.path("a/arguments.json")), RunRecord.read(tool.path("b/arguments.json"))
+        )
+        #expect(first.arguments["lr-mult"] == ["fc1=0.5", "fc2=2"])
+        #expect(first.arguments["recompute"] == true && first.arguments["seed"] == 5)
+        // The script's own values are in force where nothing was typed.
+        #expect(first.arguments["wd"] == 0.0001 && first.arguments["mom"] == 0.9)
+        for key in first.arguments.keys where !["model-prefix", "run-folder"].contains(key) {
+            #expect(first.arguments[key] == second.arguments[key], "\(key)")
+        }
+    }
+
+    @Test func typedFlagsWinOverTheFileAndTheFileOverTheRecipe() throws {
+        let tool = try Tool()
+        defer { tool.remove() }
+        try tool.writeRecords("train", count: 90)
+        try tool.writeRecords("val", count: 30)
+        let text = Self.yaml("recipe: mxnet-2017\nnum-layers:\nlr-step-epochs: '1'\nfreeze: [fc1]")
+        try Files.writeAtomically(Data(text.utf8), to: tool.path("c.yaml"))
+        let run = try tool.run(["train", "--config", "c.yaml", "--lr", "0.25", "--num-epoch=1", "--run-folder", "r"])
+        #expect(run.status == 0, "\(run.errors)")
+        let arguments = try RunRecord.read(tool.path("r/arguments.json")).arguments
+        #expect(arguments["lr"] == 0.25 && arguments["num-epochs"] == 1)
+        #expect(arguments["lr-step-epochs"] == "1" && arguments["network"] == "mlp" && arguments["freeze"] == ["fc1"])
+        #expect(arguments["lr-factor"] == 0.9 && arguments["num-layers"] == nil)
+        #expect(run.errors.contains("mxnet-2017"))
+    }
+
+    @Test func recipesSetFlagsThatExist() throws {
+        let tool = try Tool()
+        defer { tool.remove() }
+        let help = try tool.run(["train", "--help"]).output
+        let recipes = try tool.run(["recipes"])
+        #expect(recipes.status == 0)
+        let flags = recipes.output.split(separator: "\n").filter { $0.hasPrefix("    --") }.map {
+            String($0.split(separator: " ")[0])
+        }
+        #expect(flags.count > 30)
+        for flag in flags { #expect(help.contains(flag + " "), "\(flag)") }
+    }
+
+    @Test(arguments: [
+        ("lr: [1,", "YAML"), ("- lr", "list of flags"), ("lrr: 1", "lrr is no flag"), ("lr: {a: 1}", "neither"),
+        ("recompute: 3", "true or false"), ("command: fine-tune", "fine-tune"), ("recipe: none", "not known"),
+        ("config: b.yaml", "no flag"),
+    ]) func badFilesAreRefused(_ text: String, _ problem: String) throws {
+        let tool = try Tool()
+        defer { tool.remove() }
+        try Files.writeAtomically(Data(text.utf8), to: tool.path("bad.yaml"))
+        let run = try tool.run(["train", "--config", "bad.yaml"])
+        #expect(run.status == 64)
+        #expect(run.errors.contains(problem), "\(run.errors)")
+        #expect(run.errors.split(separator: "\n").count < 6)
+    }
+}
