@@ -2,7 +2,7 @@ import Anneal
 import ArgumentParser
 
 /// MXNet's fine-tune.py.
-struct FineTuneCommand: MXNetScript {
+struct FineTuneCommand: TrainingCommand {
     static let configuration = CommandConfiguration(
         commandName: "fine-tune",
         abstract: "Fine-tune a trained network to new classes.",
@@ -29,15 +29,10 @@ struct FineTuneCommand: MXNetScript {
     @OptionGroup(title: "Training")
     var training: TrainingOptions
 
-    func run() throws {
-        try training.check(command: "fine-tune")
-        try prepared().run(training, data)
-    }
-
     /// What is read on the way here is let go before the run begins.
-    private func prepared() throws -> TrainingRun {
+    func trainingRun(goingOn prefix: String?) throws -> TrainingRun {
         let imageShape = try parseImageShape(training.imageShape ?? "3,224,224")
-        let epoch = training.loadEpoch ?? 0
+        let epoch = training.run.loadEpoch ?? 0
         let trained = try Checkpoint.load(prefix: pretrainedModel, epoch: epoch)
         let place = Checkpoint.parametersPath(pretrainedModel, epoch)
         let images = try data.training()

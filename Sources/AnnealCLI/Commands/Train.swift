@@ -2,7 +2,7 @@ import Anneal
 import ArgumentParser
 
 /// MXNet's train_cifar10.py.
-struct Train: MXNetScript {
+struct Train: TrainingCommand {
     static let configuration = CommandConfiguration(
         abstract: "Train a network from scratch.",
         discussion: """
@@ -27,19 +27,9 @@ struct Train: MXNetScript {
     @OptionGroup(title: "Training")
     var training: TrainingOptions
 
-    func run() throws {
-        try training.check(command: "train")
+    func trainingRun(goingOn prefix: String?) throws -> TrainingRun {
         let imageShape = try parseImageShape(training.imageShape ?? "3,28,28")
-        if training.loadEpoch != nil, training.modelPrefix == nil, training.runFolder == nil {
-            throw UsageError(
-                "--load-epoch", "wants to know of which model",
-                mend: "give --model-prefix, or --run-folder of the earlier run")
-        }
-        var earlier: [String]?
-        if let epoch = training.loadEpoch, let prefix = training.ownPrefix {
-            try Checkpoint.checkExists(prefix: prefix, epoch: epoch)
-            earlier = try Preprocessing.load(prefix: prefix)?.classNames
-        }
+        let earlier = try (prefix ?? checkpointPrefix()).flatMap { try Preprocessing.load(prefix: $0)?.classNames }
         let images = try data.training(earlier: earlier)
         let classes = try training.classes(named: images.classNames) ?? 10
         guard classes > 0 else { throw UsageError("--num-classes", "is \(classes)", mend: "it must be at least 1") }
@@ -52,13 +42,24 @@ struct Train: MXNetScript {
                 try Networks.symbol(
                     network, NetworkOptions(numClasses: classes, imageShape: imageShape, numLayers: depth))
             }
-        try TrainingRun(
+        return TrainingRun(
             command: "train", network: isFile ? network : depth.map { "\(network)-\($0)" } ?? network, symbol: symbol,
             initializer: try flagErrors { try Initializers.fit(training.initializer, network: network) },
-            resumeEpoch: training.loadEpoch, images: images, classes: classes, imageShape: imageShape,
+            resumeEpoch: prefix == nil ? training.run.loadEpoch : nil, images: images, classes: classes, imageShape: imageShape,
             learningRate: 0.05, stepEpochs: "200,250",
             momentum: training.mom ?? 0.9, weightDecay: training.wd ?? 1e-4, endEpoch: training.numEpochs ?? 300,
-            defaults: .init(padSize: 4)
-        ).run(training, data)
+            defaults: .init(padSize: 4))
+    }
+
+    /// Of the checkpoint that --load-epoch names.
+    private func checkpointPrefix() throws -> String? {
+        guard let epoch = training.run.loadEpoch else { return nil }
+        guard let prefix = training.run.ownPrefix else {
+            throw UsageError(
+                "--load-epoch", "wants to know of which model",
+                mend: "give --model-prefix, or --run-folder of the earlier run")
+        }
+        try Checkpoint.checkExists(prefix: prefix, epoch: epoch)
+        return prefix
     }
 }

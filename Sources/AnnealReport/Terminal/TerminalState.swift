@@ -19,7 +19,8 @@ package struct TerminalState: Sendable {
 
     package init(start: RunStart) {
         self.start = start
-        epoch = start.firstEpoch
+        epoch = start.position.epoch
+        batch = start.position.batch
         batches = start.stepsPerEpoch
     }
 

@@ -1,20 +1,20 @@
 /// What a training run does beside its steps.
 public struct FitOptions {
     /// Which of a run's checkpoints stay.
-    public enum Keep: String, Sendable, CaseIterable {
+    public enum Keep: String, Sendable, CaseIterable, Codable {
         /// The one of the best validation so far, by the first metric.
         case best
         case last
         case all
     }
     /// What follows when the loss or a gradient is not finite.
-    public enum NonFinitePolicy: String, Sendable, CaseIterable {
+    public enum NonFinitePolicy: String, Sendable, CaseIterable, Codable {
         case stop
         /// Drops the step: no update. The trainer must have been made with `keepsGradients`.
         case skip
     }
     /// What follows when something cannot be saved, e.g. because the disk is full.
-    public enum SaveErrorPolicy: String, Sendable, CaseIterable {
+    public enum SaveErrorPolicy: String, Sendable, CaseIterable, Codable {
         case stop
         /// Tells the observers and goes on training.
         case warn

@@ -1,7 +1,7 @@
 import AnnealCore
 
 /// A place in a run: the batch that comes next.
-public struct FitPosition: Codable, Sendable, Equatable, Comparable, CustomStringConvertible {
+public struct FitPosition: Codable, Sendable, Equatable, Comparable {
     /// From 0.
     public var epoch: Int
     /// Batches of the epoch that are done.
@@ -13,8 +13,6 @@ public struct FitPosition: Codable, Sendable, Equatable, Comparable, CustomStrin
     }
 
     public static func < (a: FitPosition, b: FitPosition) -> Bool { (a.epoch, a.batch) < (b.epoch, b.batch) }
-
-    public var description: String { batch == 0 ? "epoch \(epoch)" : "epoch \(epoch), batch \(batch)" }
 }
 
 /// How far a run has come, beside what its trainer holds: what `Trainer.fit` goes on from.
