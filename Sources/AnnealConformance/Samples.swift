@@ -128,7 +128,9 @@ private func writeRecords(_ folder: String) throws {
         let payload = header.packed(try image.encoded(as: isPNG ? .png(level: 6) : .jpeg(quality: 95)))
         try writer.write(payload, key: id)
         list.items.append(.init(id: id, labels: [Float(id % 5)], path: "class/\(id).png"))
-        var record: [String: Any] = ["id": id, "labels": labels.map { Double($0) }, "payload": SHA256.digits(of: payload)]
+        var record: [String: Any] = [
+            "id": id, "labels": labels.map { Double($0) }, "payload": SHA256.digits(of: payload),
+        ]
         // JPEG decoders may differ in a bit; PNG ones may not.
         if isPNG, channels == 3 { record["pixels"] = SHA256.digits(of: image.pixels) }
         records.append(record)

@@ -12,7 +12,8 @@ public final class FileLock {
         guard descriptor >= 0 else { throw AnnealError(path, "cannot be made: \(String(cString: strerror(errno)))") }
         guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
             let isHeld = errno == EWOULDBLOCK
-            let problem = isHeld ? "is held by another process" : "cannot be locked: \(String(cString: strerror(errno)))"
+            let problem =
+                isHeld ? "is held by another process" : "cannot be locked: \(String(cString: strerror(errno)))"
             close(descriptor)
             throw AnnealError(path, problem, mend: isHeld ? mend : nil)
         }

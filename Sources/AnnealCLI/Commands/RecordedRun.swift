@@ -14,9 +14,9 @@ struct RecordedRun {
     var prefix: String { command.training.run.modelPrefix ?? RunOptions.prefix(inFolder: folder) }
 
     /// The last saved state; nil if nothing was saved yet: then the command begins again.
-    var origin: RunOrigin? {
+    var state: String? {
         let path = Checkpoint.latestPath(prefix)
-        return Files.exists(path) ? .state(path) : nil
+        return Files.exists(path) ? path : nil
     }
 
     /// Reads the record and goes to the folder in which the run was started: its paths begin there.

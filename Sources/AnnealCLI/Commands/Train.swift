@@ -45,7 +45,7 @@ struct Train: TrainingCommand {
         return TrainingRun(
             command: "train", network: isFile ? network : depth.map { "\(network)-\($0)" } ?? network, symbol: symbol,
             initializer: try flagErrors { try Initializers.fit(training.initializer, network: network) },
-            resumeEpoch: prefix == nil ? training.run.loadEpoch : nil, images: images, classes: classes, imageShape: imageShape,
+            resumeEpoch: training.run.loadEpoch, images: images, classes: classes, imageShape: imageShape,
             learningRate: 0.05, stepEpochs: "200,250",
             momentum: training.mom ?? 0.9, weightDecay: training.wd ?? 1e-4, endEpoch: training.numEpochs ?? 300,
             defaults: .init(padSize: 4))

@@ -13,7 +13,7 @@ struct TrainingRun {
     var start: [String: Tensor] = [:]
     /// Where `start` comes from, for messages.
     var startPlace = ""
-    /// Go on from this checkpoint of the model prefix.
+    /// --load-epoch: go on from this checkpoint of the model prefix.
     var resumeEpoch: Int?
     /// What --data-train names.
     var images: ImageData
@@ -30,7 +30,7 @@ struct TrainingRun {
     /// - Parameter recorded: the run that goes on, where it is not a new one.
     consuming func run(_ options: TrainingOptions, _ data: DataOptions, goingOn recorded: RecordedRun? = nil) throws {
         var lock = try recorded.map { try Self.lock($0.prefix) }
-        let origin = recorded?.origin ?? checkpointOrigin(options)
+        let origin = origin(options, recorded)
         guard endEpoch > origin.epoch else {
             throw UsageError(
                 "--num-epochs \(endEpoch)", "is not above the first epoch, \(origin.epoch)",
@@ -89,7 +89,9 @@ struct TrainingRun {
         return try FileLock("\(prefix).lock", mend: "another run saves there: wait for its end, or stop it")
     }
 
-    private func checkpointOrigin(_ options: TrainingOptions) -> RunOrigin {
+    /// Where the run begins: at its last saved state, at the checkpoint of --load-epoch, or anew.
+    func origin(_ options: TrainingOptions, _ recorded: RecordedRun?) -> RunOrigin {
+        if let state = recorded?.state { return .state(state) }
         guard let resumeEpoch, let prefix = options.run.ownPrefix else { return .beginning }
         return .checkpoint(prefix: prefix, epoch: resumeEpoch)
     }
@@ -131,7 +133,8 @@ struct TrainingRun {
             "rgb-mean": text(data.images.rgbMean), "rgb-std": text(data.images.rgbStd),
             "resize": data.images.resize.map { .number(Double($0)) } ?? .null,
             "class-names": text(data.images.classNames), "seed": .number(Double(seed)),
-            "model-prefix": text(options.run.modelPrefix), "load-epoch": resumeEpoch.map { .number(Double($0)) } ?? .null,
+            "model-prefix": text(options.run.modelPrefix),
+            "load-epoch": resumeEpoch.map { .number(Double($0)) } ?? .null,
             "freeze": texts(options.parameters.freeze), "lr-mult": texts(options.parameters.lrMult),
             "wd-mult": texts(options.parameters.wdMult),
             "initializer": .string(options.initializer), "save-period": .number(Double(options.run.savePeriod)),

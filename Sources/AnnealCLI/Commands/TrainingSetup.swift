@@ -66,7 +66,8 @@ struct TrainingSetup {
 
 extension TrainingRun {
     /// Lets go of the values that the run starts with: they are large.
-    mutating func setUp(_ options: TrainingOptions, _ data: DataOptions, from origin: RunOrigin) throws -> TrainingSetup {
+    mutating func setUp(_ options: TrainingOptions, _ data: DataOptions, from origin: RunOrigin) throws -> TrainingSetup
+    {
         let savedSeed = try origin.savedSeed()
         let seed = options.seed ?? savedSeed ?? 0
         let preprocessing = try data.preprocessing(imageShape: imageShape, classNames: images.classNames, defaults)
@@ -170,7 +171,8 @@ extension TrainingRun {
         if !schedule.steps.isEmpty {
             let steps = schedule.steps.map { "\($0 / schedule.epochSize + passedEpochs) (update \($0))" }
             return .note(
-                "Learning rate \(first), times \(options.schedule.lrFactor) after epoch \(steps.joined(separator: ", "))")
+                "Learning rate \(first), times \(options.schedule.lrFactor) after epoch \(steps.joined(separator: ", "))"
+            )
         }
         if options.schedule.lrSchedule == .plateau {
             return .note(

@@ -63,7 +63,8 @@ struct RunOptions: ParsableArguments {
     /// Refuses what looks at the validation accuracy where there is none.
     func check(hasValidation: Bool) throws {
         guard !hasValidation else { return }
-        for (flag, isGiven) in [("--save best", save == .best), ("--early-stopping", earlyStopping != nil)] where isGiven {
+        for (flag, isGiven) in [("--save best", save == .best), ("--early-stopping", earlyStopping != nil)]
+        where isGiven {
             throw UsageError(flag, "looks at the validation accuracy", mend: "give --data-val")
         }
     }

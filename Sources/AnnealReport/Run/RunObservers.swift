@@ -17,7 +17,8 @@ public enum RunObservers {
     ) throws -> [any FitObserver] {
         let isInteractive = output.style.isInteractive
         return [
-            try TextLog(path: folder.log, displayBatches: displayBatches, from: position, echo: isInteractive ? nil : output),
+            try TextLog(
+                path: folder.log, displayBatches: displayBatches, from: position, echo: isInteractive ? nil : output),
             TerminalProgress(output: output),
             MetricsCSV(path: folder.metricsCSV),
             MetricsJSONL(path: folder.metricsJSONL, displayBatches: displayBatches),

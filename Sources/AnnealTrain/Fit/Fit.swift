@@ -47,6 +47,8 @@ private struct FitRun {
     /// Of the epoch that is being trained.
     var metrics: CompositeMetric
     var reports: [EpochReport] = []
+    /// The place of the last saved state.
+    private var saved: FitPosition?
     private let clock = ContinuousClock()
 
     init(
@@ -82,6 +84,7 @@ private struct FitRun {
             }
             try finishEpoch()
             interrupted = options.shouldStop() && !isOver
+            if interrupted, saved != progress.position { try saveState() }
         }
         if options.stopsEarly(progress), let best = progress.best {
             try options.tell(.note("Stopped early: no better validation in the epochs after \(best.epoch)"))
@@ -189,7 +192,7 @@ private struct FitRun {
         // Killed before the earlier ones are deleted, the run deletes them after its next save.
         if options.keep != .all { progress.superseded = earlier.filter { $0 != number } + [number] }
         let isSaved = try saving {
-            try trainer.save(prefix: prefix, epoch: number, progress)
+            try $0.trainer.save(prefix: prefix, epoch: number, $0.progress)
             try Files.linkAtomically(Checkpoint.resumePath(prefix, number), to: Checkpoint.latestPath(prefix))
         }
         guard isSaved else {
@@ -206,19 +209,20 @@ private struct FitRun {
     private mutating func saveState() throws {
         guard let prefix = options.modelPrefix else { return }
         progress.keep(metrics)
-        _ = try saving { try trainer.saveState(to: Checkpoint.latestPath(prefix), progress) }
+        _ = try saving { try $0.trainer.saveState(to: Checkpoint.latestPath(prefix), $0.progress) }
     }
 
     /// Earlier files are as they were when this throws.
     /// - Returns: whether all was saved.
-    private func saving(_ body: () throws -> Void) throws -> Bool {
+    private mutating func saving(_ body: (FitRun) throws -> Void) throws -> Bool {
         if let place = trainer.firstNonFiniteValue() {
             throw AnnealError(
                 "update \(trainer.updates)", "\(place) holds a NaN or an infinity",
                 mend: "what was saved is as it was; lower --lr")
         }
         do {
-            try body()
+            try body(self)
+            saved = progress.position
             return true
         } catch let error as AnnealError {
             guard options.onSaveError == .warn else {
