@@ -158,7 +158,7 @@ extension TrainingRun {
         }
         let filling = rest > 0 ? ", the last with \(rest) images, filled up with others" : ""
         return .note(
-            "Batch size \(size): an update averages over \(size) images in all, \(size) on each of 1 devices; \(training.count) images make \(training.batchesPerEpoch) updates an epoch\(filling)"
+            "Batch size \(size): an update averages over \(size) images in all, all of them on one device; \(training.count) images make \(training.batchesPerEpoch) updates an epoch\(filling)"
         )
     }
 

@@ -37,7 +37,7 @@ extension Trainer {
 }
 
 /// One call of `fit`: the loop and what it counts.
-private struct FitRun {
+struct FitRun {
     let trainer: Trainer
     let source: any BatchSource
     let validation: (any BatchSource)?
@@ -48,7 +48,7 @@ private struct FitRun {
     var metrics: CompositeMetric
     var reports: [EpochReport] = []
     /// The place of the last saved state.
-    private var saved: FitPosition?
+    var saved: FitPosition?
     private let clock = ContinuousClock()
 
     init(
@@ -64,11 +64,12 @@ private struct FitRun {
         self.metrics = metrics
     }
 
-    private var isOver: Bool { progress.position.epoch >= endEpoch || options.stopsEarly(progress) }
+    var isOver: Bool { progress.position.epoch >= endEpoch || options.stopsEarly(progress) }
 
     mutating func run() throws -> [EpochReport] {
         let begin = clock.now
         try progress.restore(&metrics)
+        removeSuperseded()
         try options.tell(
             .started(
                 RunStart(
@@ -171,69 +172,6 @@ private struct FitRun {
         // Told before it is saved: killed in between, the run does the epoch again, and what was told of it is replaced.
         try options.tell(.epoch(report))
         try saveEpoch(isBest: isBest)
-    }
-
-    /// Whether the run's state is to be saved after this update.
-    private var stepIsDue: Bool { options.saveSteps.map { trainer.updates % $0 == 0 } ?? false }
-
-    private mutating func saveEpoch(isBest: Bool) throws {
-        let number = progress.position.epoch
-        let isDue = number % max(options.savePeriod, 1) == 0 || isOver
-        if options.keep == .best ? isBest : isDue {
-            try saveCheckpoint(number)
-        } else if isDue || stepIsDue {
-            try saveState()
-        }
-    }
-
-    private mutating func saveCheckpoint(_ number: Int) throws {
-        guard let prefix = options.modelPrefix else { return }
-        let earlier = progress.superseded
-        // Killed before the earlier ones are deleted, the run deletes them after its next save.
-        if options.keep != .all { progress.superseded = earlier.filter { $0 != number } + [number] }
-        let isSaved = try saving {
-            try $0.trainer.save(prefix: prefix, epoch: number, $0.progress)
-            try Files.linkAtomically(Checkpoint.resumePath(prefix, number), to: Checkpoint.latestPath(prefix))
-        }
-        guard isSaved else {
-            progress.superseded = earlier
-            return
-        }
-        if options.keep != .all {
-            for old in earlier where old != number { Checkpoint.remove(prefix: prefix, epoch: old) }
-            progress.superseded = [number]
-        }
-        try options.tell(.saved(epoch: number, path: Checkpoint.parametersPath(prefix, number)))
-    }
-
-    private mutating func saveState() throws {
-        guard let prefix = options.modelPrefix else { return }
-        progress.keep(metrics)
-        _ = try saving { try $0.trainer.saveState(to: Checkpoint.latestPath(prefix), $0.progress) }
-    }
-
-    /// Earlier files are as they were when this throws.
-    /// - Returns: whether all was saved.
-    private mutating func saving(_ body: (FitRun) throws -> Void) throws -> Bool {
-        if let place = trainer.firstNonFiniteValue() {
-            throw AnnealError(
-                "update \(trainer.updates)", "\(place) holds a NaN or an infinity",
-                mend: "what was saved is as it was; lower --lr")
-        }
-        do {
-            try body(self)
-            saved = progress.position
-            return true
-        } catch let error as AnnealError {
-            guard options.onSaveError == .warn else {
-                throw AnnealError(
-                    error.place, error.problem,
-                    mend: error.mend
-                        ?? "what was saved before is as it was; make room, or train on with --on-save-error warn")
-            }
-            try options.tell(.warning("not saved, training goes on: \(error)"))
-            return false
-        }
     }
 }
 

@@ -32,7 +32,7 @@ public struct FitProgress: Codable, Sendable, Equatable {
     /// Steps of the epoch that were dropped because something in them was not finite.
     public var skipped = 0
     public var best: Best?
-    /// The run's checkpoints that may be there and that the next one supersedes.
+    /// The run's checkpoints that may be there and do not stay, the newest last: the next one supersedes them all.
     var superseded: [Int] = []
     /// The sums of the epoch's metrics by name, as bit patterns, which JSON keeps exactly.
     private var sums: [String: [UInt64]] = [:]
