@@ -34,7 +34,7 @@ let package = Package(
         .target(name: "AnnealNetworks", dependencies: ["AnnealGraph"]),
         .target(name: "AnnealData", dependencies: ["AnnealCore", "CAnnealImage"]),
         .target(name: "AnnealEngine", dependencies: ["AnnealGraph", "COneDNN", "CAnnealKernels"]),
-        .target(name: "AnnealTrain", dependencies: ["AnnealEngine", "CAnnealKernels"]),
+        .target(name: "AnnealTrain", dependencies: ["AnnealEngine", "CAnnealKernels", "CZlib"]),
         .target(name: "AnnealReport", dependencies: ["AnnealTrain", "CCairo"]),
         .target(name: "AnnealONNX", dependencies: ["AnnealGraph"]),
         .target(

@@ -68,7 +68,7 @@ private final class DataCheck {
                 let parts = try file.parts(of: number).map { [$0.flag, $0.length] }
                 demand(file.entries[number].offset == expected["offset"] as? Int, "record \(number): offset")
                 demand(payload.count == expected["size"] as? Int, "record \(number): \(payload.count) bytes")
-                demand(sha256(payload) == expected["sha256"] as? String, "record \(number): other bytes")
+                demand(SHA256.digits(of: payload) == expected["sha256"] as? String, "record \(number): other bytes")
                 if let expected = expected["parts"] as? [[Int]] {
                     demand(parts == expected, "record \(number): parts \(parts)")
                 }
@@ -105,7 +105,7 @@ private final class DataCheck {
             demand(header.id2 == (expected["id2"] as? NSNumber)?.uint64Value, "record \(number): id2 \(header.id2)")
             demand(header.packed(Array(payload[start...])) == payload, "record \(number): packed differently")
             if let sum = expected["payload_sha256"] as? String {
-                demand(sha256(payload[start...]) == sum, "record \(number): other bytes after the header")
+                demand(SHA256.digits(of: payload[start...]) == sum, "record \(number): other bytes after the header")
             }
             if let key = expected["key"] as? Int, let image = pixels["pixels:\(key)"] {
                 try compare(

@@ -128,16 +128,18 @@ private func writeRecords(_ folder: String) throws {
         let payload = header.packed(try image.encoded(as: isPNG ? .png(level: 6) : .jpeg(quality: 95)))
         try writer.write(payload, key: id)
         list.items.append(.init(id: id, labels: [Float(id % 5)], path: "class/\(id).png"))
-        var record: [String: Any] = ["id": id, "labels": labels.map { Double($0) }, "payload": sha256(payload)]
+        var record: [String: Any] = [
+            "id": id, "labels": labels.map { Double($0) }, "payload": SHA256.digits(of: payload),
+        ]
         // JPEG decoders may differ in a bit; PNG ones may not.
-        if isPNG, channels == 3 { record["pixels"] = sha256(image.pixels) }
+        if isPNG, channels == 3 { record["pixels"] = SHA256.digits(of: image.pixels) }
         records.append(record)
     }
     // The magic number at multiples of four splits a record into parts.
     let magic: [UInt8] = [0x0a, 0x23, 0xd7, 0xce]
     let payload = IRHeader(label: 3, id: 12).packed(magic + [1, 2, 3, 4] + magic + magic + [5])
     try writer.write(payload, key: 12)
-    records.append(["id": 12, "labels": [3.0], "payload": sha256(payload)])
+    records.append(["id": 12, "labels": [3.0], "payload": SHA256.digits(of: payload)])
     try writer.finish()
     try list.write(to: "\(folder)/images.lst")
     try writeJSON(

@@ -27,8 +27,7 @@ public enum Files {
 
     /// As above, for a file that is made piece by piece.
     public static func writeAtomically(to path: String, _ body: ((Data) throws -> Void) throws -> Void) throws {
-        let folder = Files.folder(of: path)
-        let temporary = "\(path).\(getpid()).tmp"
+        let temporary = temporary(path)
         let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
         guard descriptor >= 0 else { throw AnnealError(path, "cannot be written: \(systemError())") }
         do {
@@ -40,12 +39,7 @@ public enum Files {
             unlink(temporary)
             throw error
         }
-        // The rename itself reaches the disk with the folder.
-        let parent = open(folder.isEmpty ? "." : folder, O_RDONLY | O_CLOEXEC)
-        if parent >= 0 {
-            fsync(parent)
-            close(parent)
-        }
+        syncFolder(of: path)
     }
 
     public static func makeFolder(_ path: String) throws {

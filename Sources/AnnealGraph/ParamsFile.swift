@@ -183,7 +183,8 @@ public enum ParamsFile {
         return data
     }
 
-    private static func encode(
+    /// Encodes arrays that are made one after another, and gives the file's bytes piece by piece.
+    package static func encode(
         _ names: [String], array: (Int) throws -> StoredArray, _ write: (Data) throws -> Void
     ) rethrows {
         var data = Data()

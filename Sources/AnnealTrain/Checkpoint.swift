@@ -21,10 +21,12 @@ public struct Checkpoint: Sendable {
     public static func parametersPath(_ prefix: String, _ epoch: Int) -> String {
         "\(prefix)-\(String(format: "%04d", epoch)).params"
     }
-    /// What Anneal keeps beside MXNet's files to go on training bit for bit.
+    /// The run's state after an epoch, beside MXNet's files, to go on training bit for bit.
     public static func resumePath(_ prefix: String, _ epoch: Int) -> String {
         "\(prefix)-\(String(format: "%04d", epoch)).resume"
     }
+    /// The run's last saved state, after an epoch or inside one.
+    public static func latestPath(_ prefix: String) -> String { "\(prefix)-latest.resume" }
 
     /// Throws an error that names the checkpoints that are there if this one is not.
     public static func checkExists(prefix: String, epoch: Int) throws {
@@ -95,113 +97,33 @@ public struct Checkpoint: Sendable {
     }
 }
 
-/// What a run needs beyond its parameters to go on bit for bit.
-private struct ResumeRecord: Codable {
-    var version = 1
-    var seed: UInt64
-    var updates: Int
-    var batchSize: Int
-    var frozen: [String]
-    var multipliers: Multipliers
-    var optimizer: OptimizerSnapshot
-}
-
 extension Trainer {
     /// Writes the checkpoint of an epoch, each file whole or not at all; the parameters come last, so that where they
     /// are, all is there.
+    /// - Parameters:
+    ///   - epoch: epochs that are over.
+    ///   - progress: what the run has come to; nil: just those epochs.
     /// - Returns: the parameters' path.
     @discardableResult
-    public func save(prefix: String, epoch: Int) throws -> String {
-        let folder = Files.folder(of: prefix)
-        if !folder.isEmpty { try Files.makeFolder(folder) }
+    public func save(prefix: String, epoch: Int, _ progress: FitProgress? = nil) throws -> String {
+        try saveState(
+            to: Checkpoint.resumePath(prefix, epoch), progress ?? FitProgress(position: FitPosition(epoch: epoch)))
         try Files.writeAtomically(Data(try symbol.json().utf8), to: Checkpoint.symbolPath(prefix))
-        try saveResumeState(to: Checkpoint.resumePath(prefix, epoch))
         let path = Checkpoint.parametersPath(prefix, epoch)
-        let names = parameters.names
-        let stored = names.map { (parameters.isAuxiliary($0) ? "aux:" : "arg:") + $0 }
+        let names = parameters.names, stored = names.map(storedName)
         try ParamsFile.write(names: stored, to: path) {
             StoredArray(name: stored[$0], try parameters.tensor(names[$0]))
         }
         return path
     }
 
-    private func saveResumeState(to path: String) throws {
-        let record = ResumeRecord(
-            seed: seed, updates: updates, batchSize: batchSize, frozen: frozen.sorted(),
-            multipliers: optimizer.settings.multipliers, optimizer: optimizer.snapshot())
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = .sortedKeys
-        let json = try encoder.encode(record)
-        let states = optimizer.states
-        try ParamsFile.write(names: ["record"] + states.map(\.name), to: path) { index in
-            guard index > 0 else {
-                return StoredArray(name: "record", dtype: .uint8, shape: [json.count], bytes: json)
-            }
-            // In plain layout: another processor may block its channels otherwise.
-            let state = states[index - 1]
-            return StoredArray(name: state.name, try parameters.plain(state.memory, of: state.parameter))
-        }
-    }
-
-    /// The seed that a checkpoint was trained with; nil without a resume file.
-    public static func savedSeed(prefix: String, epoch: Int) throws -> UInt64? {
-        let path = Checkpoint.resumePath(prefix, epoch)
-        return Files.exists(path) ? try readRecord(path).record.seed : nil
-    }
-
-    /// Goes back to a checkpoint: parameters, states, and, where the resume file is there, the optimizer.
-    /// - Returns: whether the optimizer's state was restored; if not, it starts anew as MXNet's scripts do.
-    public func restore(prefix: String, epoch: Int) throws -> Bool {
-        try Checkpoint.load(prefix: prefix, epoch: epoch)
-            .restore(parameters, place: Checkpoint.parametersPath(prefix, epoch))
-        let path = Checkpoint.resumePath(prefix, epoch)
-        guard Files.exists(path) else { return false }
-        let (record, arrays) = try Trainer.readRecord(path)
-        do {
-            guard record.batchSize == batchSize else {
-                throw AnnealError(
-                    "batch size", "was \(record.batchSize), now it is \(batchSize)",
-                    mend: "resume with --batch-size \(record.batchSize)")
-            }
-            try checkSelection(record)
-            try optimizer.bind(trained)
-            let states = try arrays.compactMap { array -> OptimizerArray? in
-                guard let state = OptimizerArray(name: array.name, values: []) else { return nil }
-                let values = try parameters.packed(array.tensor(), of: state.parameter)
-                return OptimizerArray(parameter: state.parameter, index: state.index, values: values)
-            }
-            try optimizer.restore(record.optimizer, arrays: states)
-        } catch let error as AnnealError {
-            throw error.within(path)
-        }
-        updates = record.updates
-        return true
-    }
-
-    /// Resuming goes on with what was frozen and multiplied before.
-    private func checkSelection(_ record: ResumeRecord) throws {
-        let odd = frozen.symmetricDifference(record.frozen).sorted()
-        guard odd.isEmpty else {
-            let names = odd.prefix(3).joined(separator: ", ") + (odd.count > 3 ? ", …" : "")
-            throw AnnealError(
-                "frozen parameters",
-                "were \(record.frozen.count), now they are \(frozen.count): \(names) on one side only",
-                mend: "resume with the same --freeze")
-        }
-        guard record.multipliers == optimizer.settings.multipliers else {
-            throw AnnealError(
-                "multipliers", "of learning rate or weight decay were others",
-                mend: "resume with the same --lr-mult and --wd-mult")
-        }
-    }
-
-    private static func readRecord(_ path: String) throws -> (record: ResumeRecord, states: [StoredArray]) {
-        var arrays = try ParamsFile.read(path)
-        guard let index = arrays.firstIndex(where: { $0.name == "record" }),
-            let record = try? JSONDecoder().decode(ResumeRecord.self, from: Data(arrays.remove(at: index).bytes))
-        else {
-            throw AnnealError(path, "is not a state to resume from", mend: "delete it to start the optimizer anew")
-        }
-        return (record, arrays)
+    /// Goes back to a checkpoint: to the whole state where the resume file is there, else to the parameters alone.
+    /// - Returns: how far the run had come; nil if the optimizer starts anew, as in MXNet's scripts.
+    public func restore(prefix: String, epoch: Int) throws -> FitProgress? {
+        try Checkpoint.checkExists(prefix: prefix, epoch: epoch)
+        let path = Checkpoint.resumePath(prefix, epoch), parametersPath = Checkpoint.parametersPath(prefix, epoch)
+        if Files.exists(path) { return try restoreState(path, matching: parametersPath) }
+        try Checkpoint.load(prefix: prefix, epoch: epoch).restore(parameters, place: parametersPath)
+        return nil
     }
 }

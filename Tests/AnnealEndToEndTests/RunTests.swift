@@ -84,7 +84,7 @@ import Testing
             #expect(process.terminationReason == (signal == SIGKILL ? .uncaughtSignal : .exit))
             if signal == SIGINT {
                 #expect(process.terminationStatus == 130)
-                #expect(text.contains("--load-epoch"))
+                #expect(text.contains("anneal resume runs/"))
             }
             // Every checkpoint that is there is whole.
             let resumed = try tool.run(tool.training(6, prefix: prefix, ["--load-epoch", "3"]))

@@ -57,7 +57,8 @@ enum Sample {
     static func start(first: Int = 0, end: Int = 10, validation: Int? = 1000) -> FitEvent {
         .started(
             RunStart(
-                firstEpoch: first, endEpoch: end, batchSize: 100, trainingCount: 6000, validationCount: validation,
+                position: FitPosition(epoch: first), endEpoch: end, batchSize: 100, trainingCount: 6000,
+                validationCount: validation,
                 stepsPerEpoch: 60))
     }
 

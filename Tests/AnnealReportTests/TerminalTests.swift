@@ -7,7 +7,8 @@ struct TerminalTests {
     private func state() -> TerminalState {
         var state = TerminalState(
             start: RunStart(
-                firstEpoch: 0, endEpoch: 10, batchSize: 100, trainingCount: 6000, validationCount: 1000,
+                position: FitPosition(epoch: 0), endEpoch: 10, batchSize: 100, trainingCount: 6000,
+                validationCount: 1000,
                 stepsPerEpoch: 60))
         for batch in 0..<30 {
             var report = Sample.batch(0, batch, seconds: batch == 0 ? 9 : 0.1, accuracy: 0.9123)

@@ -2,7 +2,7 @@ import Anneal
 import ArgumentParser
 
 /// MXNet's fine-tune.py.
-struct FineTuneCommand: MXNetScript, Encodable {
+struct FineTuneCommand: TrainingCommand {
     static let configuration = CommandConfiguration(
         commandName: "fine-tune",
         abstract: "Fine-tune a trained network to new classes.",
@@ -29,19 +29,13 @@ struct FineTuneCommand: MXNetScript, Encodable {
     @OptionGroup(title: "Training")
     var training: TrainingOptions
 
-    func run() throws {
-        try training.check(command: "fine-tune")
-        // Filled in: what the run is recorded with.
-        var flags = self
-        flags.training.fill(.fineTune)
-        flags.data.padSize = data.padSize ?? ScriptDefaults.fineTune.padSize
-        try flags.prepared().run(flags.training, flags.data, flags: try flagsInForce(flags))
-    }
+    static let script = ScriptDefaults(
+        lr: 0.01, lrStepEpochs: "20", mom: 0, wd: 0, numEpochs: 30, padSize: 0, imageShape: "3,224,224")
 
     /// What is read on the way here is let go before the run begins.
-    private func prepared() throws -> TrainingRun {
-        let imageShape = try parseImageShape(training.imageShape ?? ScriptDefaults.fineTune.imageShape)
-        let epoch = training.loadEpoch ?? 0
+    func trainingRun(goingOn prefix: String?) throws -> TrainingRun {
+        let imageShape = try parseImageShape(training.imageShape ?? Self.script.imageShape)
+        let epoch = training.run.loadEpoch ?? 0
         let trained = try Checkpoint.load(prefix: pretrainedModel, epoch: epoch)
         let place = Checkpoint.parametersPath(pretrainedModel, epoch)
         let images = try data.training()
@@ -67,7 +61,7 @@ struct FineTuneCommand: MXNetScript, Encodable {
             command: "fine-tune", network: name, symbol: symbol,
             initializer: try flagErrors { try Initializers.fit(training.initializer, network: nil) }, start: start,
             startPlace: place, images: images, classes: classes, imageShape: imageShape,
-            script: .fineTune)
+            script: Self.script)
     }
 
     /// Layers that depend on the image's shape cannot take over values that were trained for another.

@@ -2,7 +2,7 @@ import Anneal
 import ArgumentParser
 
 /// MXNet's train_cifar10.py.
-struct Train: MXNetScript, Encodable {
+struct Train: TrainingCommand {
     static let configuration = CommandConfiguration(
         abstract: "Train a network from scratch.",
         discussion: """
@@ -27,34 +27,17 @@ struct Train: MXNetScript, Encodable {
     @OptionGroup(title: "Training")
     var training: TrainingOptions
 
-    func run() throws {
-        try training.check(command: "train")
-        // Filled in: what the run is recorded with.
-        var flags = self
-        flags.training.fill(.trainCIFAR10)
-        flags.data.padSize = data.padSize ?? ScriptDefaults.trainCIFAR10.padSize
-        flags.numLayers = depth
-        try flags.start()
-    }
+    static let script = ScriptDefaults(
+        lr: 0.05, lrStepEpochs: "200,250", mom: 0.9, wd: 1e-4, numEpochs: 300, padSize: 4, imageShape: "3,28,28")
 
-    private var depth: Int? { numLayers ?? (["resnet", "resnext"].contains(network) ? 110 : nil) }
-
-    private func start() throws {
-        let imageShape = try parseImageShape(training.imageShape ?? ScriptDefaults.trainCIFAR10.imageShape)
-        if training.loadEpoch != nil, training.modelPrefix == nil, training.runFolder == nil {
-            throw UsageError(
-                "--load-epoch", "wants to know of which model",
-                mend: "give --model-prefix, or --run-folder of the earlier run")
-        }
-        var earlier: [String]?
-        if let epoch = training.loadEpoch, let prefix = training.ownPrefix {
-            try Checkpoint.checkExists(prefix: prefix, epoch: epoch)
-            earlier = try Preprocessing.load(prefix: prefix)?.classNames
-        }
+    func trainingRun(goingOn prefix: String?) throws -> TrainingRun {
+        let imageShape = try parseImageShape(training.imageShape ?? Self.script.imageShape)
+        let earlier = try (prefix ?? checkpointPrefix()).flatMap { try Preprocessing.load(prefix: $0)?.classNames }
         let images = try data.training(earlier: earlier)
         let classes = try training.classes(named: images.classNames) ?? 10
         guard classes > 0 else { throw UsageError("--num-classes", "is \(classes)", mend: "it must be at least 1") }
         let isFile = network.hasSuffix(".json")
+        let depth = numLayers ?? (["resnet", "resnext"].contains(network) ? 110 : nil)
         let symbol =
             isFile
             ? try Symbol.load(network)
@@ -62,11 +45,22 @@ struct Train: MXNetScript, Encodable {
                 try Networks.symbol(
                     network, NetworkOptions(numClasses: classes, imageShape: imageShape, numLayers: depth))
             }
-        try TrainingRun(
+        return TrainingRun(
             command: "train", network: isFile ? network : depth.map { "\(network)-\($0)" } ?? network, symbol: symbol,
             initializer: try flagErrors { try Initializers.fit(training.initializer, network: network) },
-            resumeEpoch: training.loadEpoch, images: images, classes: classes, imageShape: imageShape,
-            script: .trainCIFAR10
-        ).run(training, data, flags: try flagsInForce(self))
+            resumeEpoch: training.run.loadEpoch, images: images, classes: classes, imageShape: imageShape,
+            script: Self.script)
+    }
+
+    /// Of the checkpoint that --load-epoch names.
+    private func checkpointPrefix() throws -> String? {
+        guard let epoch = training.run.loadEpoch else { return nil }
+        guard let prefix = training.run.ownPrefix else {
+            throw UsageError(
+                "--load-epoch", "wants to know of which model",
+                mend: "give --model-prefix, or --run-folder of the earlier run")
+        }
+        try Checkpoint.checkExists(prefix: prefix, epoch: epoch)
+        return prefix
     }
 }

@@ -13,7 +13,7 @@ struct TrainingRun {
     var start: [String: Tensor] = [:]
     /// Where `start` comes from, for messages.
     var startPlace = ""
-    /// Go on from this checkpoint of the model prefix.
+    /// --load-epoch: go on from this checkpoint of the model prefix.
     var resumeEpoch: Int?
     /// What --data-train names.
     var images: ImageData
@@ -22,105 +22,43 @@ struct TrainingRun {
     var script: ScriptDefaults
 
     /// Consumes the run: the values that it starts with are large, and are let go once the trainer has them.
-    ///
-    /// - Parameter flags: all that are in force, for the run's record.
-    consuming func run(_ options: TrainingOptions, _ data: DataOptions, flags: [String: JSONValue]) throws {
-        let firstEpoch = resumeEpoch ?? 0, endEpoch = options.numEpochs ?? script.numEpochs
-        guard endEpoch > firstEpoch else {
+    /// - Parameters:
+    ///   - flags: all that are in force, for the run's record.
+    ///   - recorded: the run that goes on, where it is not a new one.
+    consuming func run(
+        _ options: TrainingOptions, _ data: DataOptions, flags: [String: JSONValue], goingOn recorded: RecordedRun?
+    ) throws {
+        let endEpoch = endEpoch(options)
+        var lock = try recorded.map { try Self.lock($0.prefix) }
+        let origin = origin(options, recorded)
+        guard endEpoch > origin.epoch else {
             throw UsageError(
-                "--num-epochs \(endEpoch)", "is not above the first epoch, \(firstEpoch)",
+                "--num-epochs \(endEpoch)", "is not above the first epoch, \(origin.epoch)",
                 mend: "it is one past the last epoch")
         }
-        let savedSeed = try resumePrefix(options).flatMap { try Trainer.savedSeed(prefix: $0, epoch: firstEpoch) }
-        let seed = options.seed ?? savedSeed ?? 0
-
         try options.profile.map(prepareOutput)
         // Everything is opened and planned before the run folder is made: a wrong flag leaves nothing behind.
-        let preprocessing = try data.preprocessing(imageShape: imageShape, classNames: images.classNames)
-        let training = try data.trainingLoader(
-            images, preprocessing, batchSize: options.batchSize, classes: classes, seed: seed)
-        let validation = try data.validation.dataVal.map {
-            try data.validation.loader(
-                $0, preprocessing, batchSize: options.batchSize, classes: classes, data.images)
-        }
-        let metrics = try options.metrics(classes: classes)
+        let setup = try setUp(options, data, from: origin)
+        let trainer = setup.trainer, training = setup.training
+        if recorded != nil { try checkGoesOn(setup.progress, options) }
 
-        let hasState = savedSeed != nil
-        let schedule = try flagErrors {
-            try options.schedule.schedule(
-                script, numExamples: data.numExamples ?? training.count,
-                batchSize: options.batchSize,
-                // With the optimizer's state the count of updates goes on; without, passed steps are applied beforehand.
-                loadEpoch: hasState ? 0 : firstEpoch, numEpochs: endEpoch)
+        let folder = try openFolder(options, recorded)
+        let prefix = options.run.modelPrefix ?? RunOptions.prefix(inFolder: folder.path)
+        if lock == nil {
+            lock = try Self.lock(prefix)
+            // It is of another run, which this one replaces.
+            try? FileManager.default.removeItem(atPath: Checkpoint.latestPath(prefix))
         }
-        let names = Set(try symbol.argumentNames() + symbol.auxiliaryNames())
-            .filter { $0 != "data" && !$0.hasSuffix("label") }
-        let optimizer = try makeOptimizer(options, schedule, names: names, seed: seed)
-        let frozen = try flagErrors {
-            try options.parameters.frozen(symbol, among: start.isEmpty ? names : Set(start.keys))
-        }
-        let whitened = options.whiten.map { $0 + "_weight" }
-        if let whitened, !names.contains(whitened) {
-            throw UsageError(
-                "--whiten \(options.whiten ?? "")", "is no layer with a weight",
-                mend: "name the network's first convolution")
-        }
-        let trainer = try Trainer(
-            symbol, dataShape: Shape(imageShape), batchSize: options.batchSize, optimizer: optimizer,
-            frozen: frozen.union(whitened.map { [$0] } ?? []),
-            seed: seed, recomputation: options.recompute ? .full : .cheap)
-        try trainer.initialize(initializer, except: Set(start.keys))
-        for (name, value) in start {
-            do {
-                try trainer.parameters.set(name, value)
-            } catch let error as AnnealError {
-                throw error.within(startPlace)
-            }
-        }
-        start = [:]
-        if let layer = options.whiten, resumeEpoch == nil {
-            // The images as they are, without augmentation.
-            let settings = try data.validation.loaderOptions(
-                preprocessing, batchSize: options.batchSize, classes: classes, data.images)
-            try trainer.whiten(layer, from: try BatchLoader(images.source, options: settings))
-        }
-        var notes: [FitEvent] = []
-        if let prefix = resumePrefix(options) {
-            let restored = try trainer.restore(prefix: prefix, epoch: firstEpoch)
-            notes.append(
-                restored
-                    ? .note("Resumed from \(Checkpoint.parametersPath(prefix, firstEpoch)) with the optimizer's state")
-                    : .warning(
-                        "\(Checkpoint.resumePath(prefix, firstEpoch)) is not there: the optimizer starts anew, as in MXNet's scripts"
-                    ))
-        }
-        if options.optimizer.lowercased() == "adadelta" {
-            notes.append(
-                .note(
-                    "AdaDelta takes its own step sizes: --lr, --lr-factor, --lr-step-epochs and --lr-mult have no effect, as in MXNet"
-                ))
-        }
-        if let name = options.recipe { notes.append(.note(try Recipe.named(name).remark(flags))) }
-        if !frozen.isEmpty { notes.append(.note(trainer.frozenDescription)) }
-        if training.count < options.batchSize {
-            notes.append(.warning("\(training.count) training images do not fill one batch of \(options.batchSize)"))
-        }
-
-        let folder = try RunFolder.open(
-            options.runFolder ?? RunFolder.defaultPath(command: command),
-            occupied: options.runFolder == nil ? .number : resumeEpoch == nil ? .refuse : .resume)
-        let prefix = options.modelPrefix ?? folder.file("model")
-        try write(flags, seed: seed, into: folder)
-        try preprocessing.save(prefix: prefix)
+        for place in [prefix, folder.file("")] { Files.removeLeftovers(prefix: place) }
+        let commandLine = recorded?.commandLine ?? CommandLine.arguments
+        try write(flags, seed: setup.seed, commandLine, into: folder)
+        try setup.preprocessing.save(prefix: prefix)
         var observers = try RunObservers.standard(
             folder: folder, title: "\(network) on \((data.dataTrain ?? "") .split(separator: "/").last ?? "")",
-            subtitle: "anneal \(CommandLine.arguments.dropFirst().joined(separator: " "))",
-            displayBatches: options.dispBatches)
-        notes.append(
-            .note(
-                "\(network): \(trainer.parameters.parameterCount) parameters, \(trainer.plannedBytes >> 20) MB planned, batch \(options.batchSize), \(Parallel.threads) threads, seed \(seed)"
-            ))
-        for note in notes { for observer in observers { try observer.receive(note) } }
+            subtitle: "anneal \(commandLine.dropFirst().joined(separator: " "))",
+            displayBatches: options.run.dispBatches, from: folder.isContinued ? setup.progress.position : nil)
+        let remark = try options.recipe.map { [FitEvent.note(try Recipe.named($0).remark(flags))] } ?? []
+        for note in remark + setup.notes { for observer in observers { try observer.receive(note) } }
 
         if let path = options.profile {
             let first = min(10, max(0, training.batchesPerEpoch - 5))
@@ -129,75 +67,87 @@ struct TrainingRun {
             observers.append(TraceWriter(timeline, path: path))
         }
 
-        let interrupt = Interrupt()
+        let interrupt = Interrupt(), ending = RunEnding()
         try trainer.fit(
-            training: training, validation: validation, epochs: firstEpoch..<endEpoch,
-            options: FitOptions(
-                metrics: metrics, modelPrefix: prefix, savePeriod: options.savePeriod,
-                keepsLatestOnly: options.modelPrefix == nil, observers: observers,
-                shouldStop: interrupt.check))
-        for bad in training.badRecords + (validation?.badRecords ?? []) {
+            training: training, validation: setup.validation, epochs: setup.progress.position.epoch..<endEpoch,
+            options: options.run.fitOptions(
+                metrics: setup.metrics, prefix: prefix, observers: observers + [ending], shouldStop: interrupt.check),
+            from: setup.progress)
+        for bad in training.badRecords + (setup.validation?.badRecords ?? []) {
             for observer in observers { try observer.receive(.warning("skipped \(bad.reason)")) }
         }
-        if interrupt.check() {
-            throw Interrupted(mend: resumeLine(prefix, folder))
+        withExtendedLifetime(lock) {}
+        if ending.isInterrupted {
+            throw Interrupted(mend: "to go on, run: anneal resume \(shellQuoted(folder.path))")
         }
         let trace = options.profile.map { "Trace:  \($0)\n" } ?? ""
         FileHandle.standardError.write(Data("Curves: \(folder.curvesPNG)\nModel:  \(prefix)\n\(trace)".utf8))
     }
 
-    private func resumePrefix(_ options: TrainingOptions) -> String? {
-        resumeEpoch == nil ? nil : options.ownPrefix
+    private static func lock(_ prefix: String) throws -> FileLock {
+        let folder = Files.folder(of: prefix)
+        if !folder.isEmpty { try Files.makeFolder(folder) }
+        return try FileLock("\(prefix).lock", mend: "another run saves there: wait for its end, or stop it")
     }
 
-    private func resumeLine(_ prefix: String, _ folder: RunFolder) -> String {
-        let stem = Files.name(of: prefix), place = Files.folder(of: prefix)
-        let epochs = ((try? FileManager.default.contentsOfDirectory(atPath: place.isEmpty ? "." : place)) ?? [])
-            .compactMap {
-                $0.hasPrefix(stem + "-") && $0.hasSuffix(".params")
-                    ? Int($0.dropFirst(stem.count + 1).dropLast(7)) : nil
-            }
-        guard let last = epochs.max() else {
-            return "no epoch was finished, so there is no checkpoint: run the command again"
-        }
-        // The --load-epoch of fine-tune is the pre-trained model's.
-        if command == "fine-tune" {
-            return
-                "to go on, run 'anneal train --network \(Checkpoint.symbolPath(prefix)) --model-prefix \(prefix) --load-epoch \(last) --run-folder \(folder.path)' with this command's flags for data and training"
-        }
-        return
-            "to go on, repeat the command with --model-prefix \(prefix) --load-epoch \(last) --run-folder \(folder.path)"
+    /// Where the run begins: at its last saved state, at the checkpoint of --load-epoch, or anew.
+    func origin(_ options: TrainingOptions, _ recorded: RecordedRun?) -> RunOrigin {
+        if let state = recorded?.state { return .state(state) }
+        guard let resumeEpoch, let prefix = options.run.ownPrefix else { return .beginning }
+        return .checkpoint(prefix: prefix, epoch: resumeEpoch)
     }
 
-    private func makeOptimizer(_ options: TrainingOptions, _ schedule: FitSchedule, names: Set<String>, seed: UInt64)
-        throws
-        -> Optimizer
-    {
-        let withMomentum = ["sgd", "nag", "signum", "dcasgd", "lbsgd"]
-        var values: [String: OptionValue] = [
-            "learning_rate": .number(schedule.learningRate), "wd": .number(options.wd ?? script.wd),
-        ]
-        if withMomentum.contains(options.optimizer.lowercased()) {
-            values["momentum"] = .number(options.mom ?? script.mom)
+    private func openFolder(_ options: TrainingOptions, _ recorded: RecordedRun?) throws -> RunFolder {
+        if let recorded { return try RunFolder.open(recorded.folder, occupied: .resume) }
+        return try RunFolder.open(
+            options.run.runFolder ?? RunFolder.defaultPath(command: command),
+            occupied: options.run.runFolder == nil ? .number : resumeEpoch == nil ? .refuse : .resume)
+    }
+
+    /// Refuses to go on with a run that is over.
+    private func checkGoesOn(_ progress: FitProgress, _ options: TrainingOptions) throws {
+        let endEpoch = endEpoch(options)
+        guard progress.position.epoch < endEpoch else {
+            throw UsageError(
+                "run", "is over: it has trained its \(endEpoch) epochs",
+                mend: "to go on, give --num-epochs above \(endEpoch)")
         }
-        return try flagErrors {
-            try Optimizers.make(
-                options.optimizer, NamedOptions(values), schedule: schedule.schedule,
-                multipliers: options.parameters.multipliers(symbol, among: names), seed: seed)
+        if let patience = options.run.earlyStopping, FitOptions(earlyStopping: patience).stopsEarly(progress) {
+            throw UsageError(
+                "run", "is over: it stopped early", mend: "to go on, give --early-stopping above \(patience)")
         }
     }
 
     /// The flags in force, as a record and as a file to start the same run from.
-    private func write(_ flags: [String: JSONValue], seed: UInt64, into folder: RunFolder) throws {
+    private func write(_ flags: [String: JSONValue], seed: UInt64, _ commandLine: [String], into folder: RunFolder)
+        throws
+    {
         var flags = flags
         flags["seed"] = .integer(Int(clamping: seed))
         try folder.write(
             RunRecord(
-                command: command, commandLine: CommandLine.arguments, arguments: flags,
+                command: command, commandLine: commandLine, arguments: flags,
                 version: AnnealTool.configuration.version, threads: Parallel.threads))
         let text = try ConfigurationFile.text(command: command, flags)
         try Files.writeAtomically(Data(text.utf8), to: folder.file(ConfigurationFile.name))
     }
+
+    func endEpoch(_ options: TrainingOptions) -> Int { options.numEpochs ?? script.numEpochs }
+}
+
+/// Notes whether a run came to its end.
+private final class RunEnding: FitObserver {
+    private(set) var isInterrupted = false
+
+    func receive(_ event: FitEvent) {
+        if case .finished(let end) = event { isInterrupted = end.interrupted }
+    }
+}
+
+/// As a shell takes it for one word.
+func shellQuoted(_ text: String) -> String {
+    text.allSatisfy { $0.isLetter || $0.isNumber || "/._-+=:,@%".contains($0) }
+        ? text : "'" + text.replacingOccurrences(of: "'", with: "'\\''") + "'"
 }
 
 /// Errors of flags' values count as bad usage.

@@ -7,11 +7,6 @@ struct ScriptDefaults {
     var numEpochs: Int
     var padSize: Int
     var imageShape: String
-
-    static let trainCIFAR10 = ScriptDefaults(
-        lr: 0.05, lrStepEpochs: "200,250", mom: 0.9, wd: 1e-4, numEpochs: 300, padSize: 4, imageShape: "3,28,28")
-    static let fineTune = ScriptDefaults(
-        lr: 0.01, lrStepEpochs: "20", mom: 0, wd: 0, numEpochs: 30, padSize: 0, imageShape: "3,224,224")
 }
 
 extension TrainingOptions {

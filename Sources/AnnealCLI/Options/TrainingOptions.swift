@@ -51,19 +51,6 @@ struct TrainingOptions: ParsableArguments, Encodable {
     var kvStore: String = "device"
     @Option(
         help: ArgumentHelp(
-            "Save PREFIX-symbol.json and PREFIX-NNNN.params (default: the latest, in the run folder).",
-            valueName: "PREFIX"))
-    var modelPrefix: String?
-    @Option(help: ArgumentHelp("Epochs between checkpoints.", valueName: "N"))
-    var savePeriod: Int = 1
-    @Option(
-        help: ArgumentHelp(
-            "Go on from this checkpoint of --model-prefix; in fine-tune, of --pretrained-model.", valueName: "N"))
-    var loadEpoch: Int?
-    @Option(help: ArgumentHelp("Batches between speed lines.", valueName: "N"))
-    var dispBatches: Int = 20
-    @Option(
-        help: ArgumentHelp(
             "Of initial values, data order and augmentation (default: 0, or the checkpoint's).", valueName: "N"))
     var seed: UInt64?
     @Option(help: ArgumentHelp("Threads of the engine (default: all cores).", valueName: "N"))
@@ -75,10 +62,9 @@ struct TrainingOptions: ParsableArguments, Encodable {
             "Write a trace of steps 10 to 14 (of a shorter epoch its last five), for Perfetto or chrome://tracing.",
             valueName: "FILE.json"))
     var profile: String?
-    @Option(
-        help: ArgumentHelp("Where the log, metrics and curves go (default: runs/DATE-COMMAND).", valueName: "FOLDER"))
-    var runFolder: String?
 
+    @OptionGroup(title: "Run")
+    var run: RunOptions
     @OptionGroup(title: "Parameters")
     var parameters: ParameterOptions
 
@@ -97,21 +83,10 @@ struct TrainingOptions: ParsableArguments, Encodable {
                 "--kv-store \(kvStore)", "is not supported",
                 mend: "training over several hosts is yet to come: leave it out")
         }
-        guard dispBatches > 0 else {
-            throw UsageError("--disp-batches", "is \(dispBatches)", mend: "it must be at least 1")
-        }
-        guard savePeriod > 0 else {
-            throw UsageError("--save-period", "is \(savePeriod)", mend: "it must be at least 1")
-        }
-        if let loadEpoch, loadEpoch < 0 {
-            throw UsageError("--load-epoch", "is \(loadEpoch)", mend: "it must not be negative")
-        }
+        try run.check()
         try schedule.check()
         for (flag, value) in [("--mom", mom), ("--wd", wd)] {
             if let value, !value.isFinite { throw UsageError(flag, "is \(value)", mend: "give a number") }
-        }
-        if let modelPrefix, modelPrefix.isEmpty || modelPrefix.hasSuffix("/") {
-            throw UsageError("--model-prefix '\(modelPrefix)'", "names no file", mend: "write it as models/resnet-20")
         }
         if let threads {
             guard (1...1024).contains(threads) else {
@@ -130,9 +105,6 @@ struct TrainingOptions: ParsableArguments, Encodable {
         }
         return names.count
     }
-
-    /// Where the model is saved and gone on from; nil: in a new run folder.
-    var ownPrefix: String? { modelPrefix ?? runFolder.map { Files.path($0, "model") } }
 
     func metrics(classes: Int) throws -> CompositeMetric {
         var metrics: [any Metric] = [Accuracy()]

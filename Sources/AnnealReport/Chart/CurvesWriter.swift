@@ -21,7 +21,7 @@ public final class CurvesWriter: FitObserver {
     public func receive(_ event: FitEvent) throws {
         switch event {
         case .started(let start):
-            epochs = try RunHistory.epochs(of: folder.metricsJSONL).filter { $0.epoch < start.firstEpoch }
+            epochs = try RunHistory.epochs(of: folder.metricsJSONL).filter { $0.epoch < start.position.epoch }
         case .epoch(let report):
             epochs.append(report)
             let chart = Self.chart(title: title, subtitle: subtitle, epochs: epochs)

@@ -24,13 +24,21 @@ package struct BatchWindow {
     private var epoch: Int?
     private var samples = 0
     private var seconds = 0.0
-    /// Samples of the epoch so far; nil when the run was resumed inside it.
+    /// Samples of the epoch so far; nil when its first batches were not told of.
     private var seen: Int?
     private var shown: (samples: Int, metrics: [MetricValue])?
 
     package init(interval: Int, autoReset: Bool = true) {
         self.interval = max(1, interval)
         self.autoReset = autoReset
+    }
+
+    /// Goes on inside an epoch: the next line covers what is since.
+    package mutating func resume(_ start: RunStart) {
+        guard start.position.batch > 0 else { return }
+        epoch = start.position.epoch
+        seen = start.samples
+        shown = (start.samples, start.metrics)
     }
 
     package mutating func add(_ report: BatchReport) -> DisplayedBatch? {

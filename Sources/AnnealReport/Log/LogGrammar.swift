@@ -27,11 +27,25 @@ package enum LogGrammar {
         report.validation.map { "Epoch[\(report.epoch)] Validation-\($0.name)=\(fixed($0.value, 6))" }
     }
 
+    /// The place in the run that a line tells of everything before; nil for a line that is not about a part of the run.
+    package static func end(ofLine line: Substring) -> FitPosition? {
+        let pattern = /^[A-Z]+:root:Epoch\[(\d+)\] (?:Batch \[\d+-(\d+)\]|Train-|Time cost=|Validation-)/
+        guard let match = try? pattern.firstMatch(in: line), let epoch = Int(match.1) else { return nil }
+        return FitPosition(afterBatch: match.2.flatMap { Int($0) }, of: epoch)
+    }
+
     package static func saved(_ path: String) -> String { "Saved checkpoint to \"\(path)\"" }
 
     /// Python's `%.Nf`.
     package static func fixed(_ value: Double, _ digits: Int) -> String {
         // Linux prints -nan for some; Python never does.
         value.isNaN ? "nan" : String(format: "%.\(digits)f", value)
+    }
+}
+
+extension FitPosition {
+    /// Behind a batch, or, if it is nil, behind the epoch.
+    init(afterBatch batch: Int?, of epoch: Int) {
+        if let batch { self.init(epoch: epoch, batch: batch + 1) } else { self.init(epoch: epoch + 1) }
     }
 }

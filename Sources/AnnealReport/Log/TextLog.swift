@@ -16,10 +16,14 @@ public final class TextLog: FitObserver {
     ///   - displayBatches: a speed line after every so many updates, as MXNet's `--disp-batches`.
     ///   - autoReset: whether a speed line's metrics cover the updates since the last one, as in MXNet's scripts, or
     ///     the epoch so far.
+    ///   - position: where the run goes on: lines of a part that it does again are dropped, with all behind them. nil: the
+    ///     file's lines all stay.
     ///   - echo: where the lines go besides, e.g. standard error when that is no terminal.
     public init(
-        path: String?, displayBatches: Int = 20, autoReset: Bool = true, echo: (any TextOutput)? = nil
+        path: String?, displayBatches: Int = 20, autoReset: Bool = true, from position: FitPosition? = nil,
+        echo: (any TextOutput)? = nil
     ) throws {
+        if let path, let position { try Self.cut(path, from: position) }
         file = try path.map(LineFile.init(appendingTo:))
         self.echo = echo
         window = BatchWindow(interval: displayBatches, autoReset: autoReset)
@@ -28,7 +32,11 @@ public final class TextLog: FitObserver {
     public func receive(_ event: FitEvent) throws {
         switch event {
         case .started(let start):
-            if start.firstEpoch > 0 { try info("Resumed at epoch \(start.firstEpoch) of \(start.endEpoch)") }
+            window.resume(start)
+            if start.position > FitPosition(epoch: 0) {
+                let batch = start.position.batch > 0 ? ", batch \(start.position.batch)" : ""
+                try info("Resumed at epoch \(start.position.epoch) of \(start.endEpoch)\(batch)")
+            }
         case .batch(let report):
             // MXNet's first speed line comes late; this one shows at once that and how fast training goes.
             if !hasTrained { try info(LogGrammar.firstBatch(report)) }
@@ -61,7 +69,15 @@ public final class TextLog: FitObserver {
         // A message of several lines stays one record of the log.
         let flat = message.split(separator: "\n", omittingEmptySubsequences: false).joined(separator: " ")
         let text = "\(level):root:\(flat)"
-        try file?.append(text)
+        // Shown also when the file cannot be written.
         echo?.write(text + "\n")
+        try file?.append(text)
+    }
+
+    private static func cut(_ path: String, from position: FitPosition) throws {
+        let lines = try LineFile.completeLines(of: path)
+        guard let first = lines.firstIndex(where: { LogGrammar.end(ofLine: $0[...]).map { $0 > position } ?? false })
+        else { return }
+        try Files.writeAtomically(Data(lines[..<first].map { $0 + "\n" }.joined().utf8), to: path)
     }
 }

@@ -17,7 +17,7 @@ public final class MetricsCSV: FitObserver {
 
     public func receive(_ event: FitEvent) throws {
         switch event {
-        case .started(let start): try load(before: start.firstEpoch)
+        case .started(let start): try load(before: start.position.epoch)
         case .epoch(let report): try add(Self.row(report))
         default: break
         }

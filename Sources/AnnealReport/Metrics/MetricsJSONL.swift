@@ -8,8 +8,8 @@ import Foundation
 /// {"event":"batch","epoch":0,"batch":20,"batches":391,"samples_per_second":1234.5,"learning_rate":0.05,"metrics":{…}}
 /// {"event":"epoch","epoch":0,"train":{…},"validation":{…},"learning_rate":0.05,"seconds":12.3,…}
 /// ```
-/// Numbers read back as the same double; NaN and infinities, which JSON lacks, are null. A run that starts at epoch N
-/// keeps the lines of the epochs before N and drops the others.
+/// Numbers read back as the same double; NaN and infinities, which JSON lacks, are null. A run that goes on from a place
+/// keeps the lines of what is before it and drops the others.
 public final class MetricsJSONL: FitObserver {
     private let path: String
     private var window: BatchWindow
@@ -23,7 +23,8 @@ public final class MetricsJSONL: FitObserver {
     public func receive(_ event: FitEvent) throws {
         switch event {
         case .started(let start):
-            try keep(before: start.firstEpoch)
+            try keep(before: start.position)
+            window.resume(start)
         case .batch(let report):
             if let displayed = window.add(report) { try append(Self.line(displayed)) }
         case .epoch(let report):
@@ -42,10 +43,10 @@ public final class MetricsJSONL: FitObserver {
         try file.append(line)
     }
 
-    private func keep(before epoch: Int) throws {
+    private func keep(before position: FitPosition) throws {
         file = nil
         guard Files.exists(path) else { return }
-        let kept = try RunHistory.records(of: path).filter { $0.record.epoch < epoch }.map(\.line)
+        let kept = try RunHistory.records(of: path).filter { $0.record.end <= position }.map(\.line)
         let text = kept.isEmpty ? "" : kept.joined(separator: "\n") + "\n"
         try Files.writeAtomically(Data(text.utf8), to: path)
     }

@@ -29,6 +29,7 @@ public enum RunHistory {
 package struct MetricsRecord: Decodable, Sendable {
     package var event: String
     package var epoch: Int
+    var batch: Int?
     var train: [String: Double?]?
     var validation: [String: Double?]?
     var learningRate: Double?
@@ -37,11 +38,14 @@ package struct MetricsRecord: Decodable, Sendable {
     var samplesPerSecond: Double?
 
     enum CodingKeys: String, CodingKey {
-        case event, epoch, train, validation, seconds
+        case event, epoch, batch, train, validation, seconds
         case learningRate = "learning_rate"
         case validationSeconds = "validation_seconds"
         case samplesPerSecond = "samples_per_second"
     }
+
+    /// The place in the run that the line tells of everything before.
+    var end: FitPosition { FitPosition(afterBatch: event == "epoch" ? nil : batch, of: epoch) }
 
     /// null is what a value that is not finite was written as.
     package var report: EpochReport? {

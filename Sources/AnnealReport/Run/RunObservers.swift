@@ -8,15 +8,17 @@ public enum RunObservers {
     ///   - title: heads the curves: the network and the data set.
     ///   - subtitle: stands below it: the command in short.
     ///   - displayBatches: a speed line after every so many updates, as MXNet's `--disp-batches`.
+    ///   - position: where a run goes on in its folder; nil for a new one.
     ///   - output: where people look.
     /// - Throws: `AnnealError` when the log cannot be written.
     public static func standard(
         folder: RunFolder, title: String, subtitle: String? = nil, displayBatches: Int = 20,
-        output: any TextOutput = StandardStream.error
+        from position: FitPosition? = nil, output: any TextOutput = StandardStream.error
     ) throws -> [any FitObserver] {
         let isInteractive = output.style.isInteractive
         return [
-            try TextLog(path: folder.log, displayBatches: displayBatches, echo: isInteractive ? nil : output),
+            try TextLog(
+                path: folder.log, displayBatches: displayBatches, from: position, echo: isInteractive ? nil : output),
             TerminalProgress(output: output),
             MetricsCSV(path: folder.metricsCSV),
             MetricsJSONL(path: folder.metricsJSONL, displayBatches: displayBatches),

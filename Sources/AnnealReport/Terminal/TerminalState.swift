@@ -19,7 +19,8 @@ package struct TerminalState: Sendable {
 
     package init(start: RunStart) {
         self.start = start
-        epoch = start.firstEpoch
+        epoch = start.position.epoch
+        batch = start.position.batch
         batches = start.stepsPerEpoch
     }
 
@@ -137,16 +138,5 @@ package struct TerminalState: Sendable {
         case "perplexity": "ppl"
         default: name.hasPrefix("top_k_accuracy_") ? "top-" + name.dropFirst("top_k_accuracy_".count) : name
         }
-    }
-}
-
-/// Whether more or less of a metric is better, by its name.
-package enum MetricSense {
-    private static let losses = ["loss", "entropy", "perplexity", "mae", "mse", "rmse", "error"]
-
-    package static func isLoss(_ name: String) -> Bool { losses.contains { name.lowercased().contains($0) } }
-
-    package static func isBetter(_ value: Double, than other: Double, name: String) -> Bool {
-        isLoss(name) ? value < other : value > other
     }
 }

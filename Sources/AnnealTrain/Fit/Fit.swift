@@ -2,43 +2,18 @@ import AnnealCore
 import AnnealEngine
 import AnnealGraph
 
-/// What a training run does beside its steps.
-public struct FitOptions {
-    public var metrics: CompositeMetric
-    /// Where checkpoints go, as MXNet's `--model-prefix`; nil saves none.
-    public var modelPrefix: String?
-    /// Epochs between checkpoints; the last epoch is always saved.
-    public var savePeriod: Int
-    /// Deletes a checkpoint of this run when the next one is saved.
-    public var keepsLatestOnly: Bool
-    public var observers: [any FitObserver]
-    /// Asked after every step: true ends the run as if a signal had come.
-    public var shouldStop: @Sendable () -> Bool
-
-    public init(
-        metrics: CompositeMetric = CompositeMetric([Accuracy(), CrossEntropy()]), modelPrefix: String? = nil,
-        savePeriod: Int = 1, keepsLatestOnly: Bool = false, observers: [any FitObserver] = [],
-        shouldStop: @escaping @Sendable () -> Bool = { false }
-    ) {
-        self.metrics = metrics
-        self.modelPrefix = modelPrefix
-        self.savePeriod = savePeriod
-        self.keepsLatestOnly = keepsLatestOnly
-        self.observers = observers
-        self.shouldStop = shouldStop
-    }
-}
-
 extension Trainer {
     /// Trains over the epochs of a range, validating and saving after each.
     ///
-    /// Every random choice depends on the seed, the epoch and the sample alone, so a run that starts at epoch k with the
-    /// checkpoint of epoch k goes on bit for bit like one that was never interrupted.
+    /// Every random choice depends on the seed, the epoch and the sample alone, so a run that goes on from a saved state
+    /// (`restoreState`) does so bit for bit like one that was never interrupted, also from the middle of an epoch.
+    /// - Parameter progress: what the saved state gave; nil begins at the range's first epoch.
     /// - Returns: what was reached in each epoch.
+    /// - Throws: also when the loss or a gradient is not finite, with everything that was saved before as it was.
     @discardableResult
     public func fit(
         training source: any BatchSource, validation: (any BatchSource)? = nil, epochs: Range<Int>,
-        options: FitOptions = FitOptions()
+        options: FitOptions = FitOptions(), from progress: FitProgress? = nil
     ) throws -> [EpochReport] {
         for other in [source] + (validation.map { [$0] } ?? []) {
             guard other.batchSize == batchSize, other.dataShape == dataShape else {
@@ -48,79 +23,155 @@ extension Trainer {
                 )
             }
         }
-        func tell(_ event: FitEvent) throws { for observer in options.observers { try observer.receive(event) } }
+        guard options.onNonFinite == .stop || updatedEarly.isEmpty else {
+            throw AnnealError(
+                "trainer", "updates parameters before all gradients are known, so it cannot drop a step",
+                mend: "make it with keepsGradients: true")
+        }
+        let start = progress ?? FitProgress(position: FitPosition(epoch: epochs.lowerBound))
+        var run = FitRun(
+            trainer: self, source: source, validation: validation, endEpoch: epochs.upperBound, options: options,
+            progress: start, metrics: options.metrics)
+        return try run.run()
+    }
+}
 
-        let clock = ContinuousClock(), begin = clock.now
-        let slot = try slot(), batches = source.batchesPerEpoch
-        var metrics = options.metrics
-        var reports: [EpochReport] = []
-        var interrupted = false
-        var superseded: Int?
-        try tell(
+/// One call of `fit`: the loop and what it counts.
+struct FitRun {
+    let trainer: Trainer
+    let source: any BatchSource
+    let validation: (any BatchSource)?
+    let endEpoch: Int
+    let options: FitOptions
+    var progress: FitProgress
+    /// Of the epoch that is being trained.
+    var metrics: CompositeMetric
+    var reports: [EpochReport] = []
+    /// The place of the last saved state.
+    var saved: FitPosition?
+    private let clock = ContinuousClock()
+
+    init(
+        trainer: Trainer, source: any BatchSource, validation: (any BatchSource)?, endEpoch: Int, options: FitOptions,
+        progress: FitProgress, metrics: CompositeMetric
+    ) {
+        self.trainer = trainer
+        self.source = source
+        self.validation = validation
+        self.endEpoch = endEpoch
+        self.options = options
+        self.progress = progress
+        self.metrics = metrics
+    }
+
+    var isOver: Bool { progress.position.epoch >= endEpoch || options.stopsEarly(progress) }
+
+    mutating func run() throws -> [EpochReport] {
+        let begin = clock.now
+        try progress.restore(&metrics)
+        removeSuperseded()
+        try options.tell(
             .started(
                 RunStart(
-                    firstEpoch: epochs.lowerBound, endEpoch: epochs.upperBound, batchSize: batchSize,
-                    trainingCount: source.count, validationCount: validation?.count, stepsPerEpoch: batches)))
-
-        run: for epoch in epochs {
-            let epochBegin = clock.now
-            metrics.reset()
-            try source.start(epoch: epoch, atBatch: 0)
-            var batch = 0, samples = 0, last = clock.now
-            while case let rows = try timed(.data, { try source.next(into: slot) }), rows > 0 {
-                try forward()
-                try backward()
-                try trainingBatch(rows: rows) { try metrics.update($0) }
-                update()
-
-                let now = clock.now
-                samples += rows
-                try tell(
-                    .batch(
-                        BatchReport(
-                            epoch: epoch, batch: batch, batches: batches, samples: rows, seconds: (now - last).seconds,
-                            learningRate: optimizer.learningRate, metrics: metrics.results)))
-                last = now
-                batch += 1
-                // An epoch whose last batch is done is finished and saved first.
-                if batch < batches, options.shouldStop() {
-                    interrupted = true
-                    break run
-                }
+                    position: progress.position, endEpoch: endEpoch, batchSize: trainer.batchSize,
+                    trainingCount: source.count, validationCount: validation?.count,
+                    stepsPerEpoch: source.batchesPerEpoch, samples: progress.samples,
+                    metrics: progress.position.batch > 0 ? metrics.results : [])))
+        var interrupted = false
+        while !isOver, !interrupted {
+            guard try trainEpoch() else {
+                interrupted = true
+                break
             }
-            let seconds = (clock.now - epochBegin).seconds
-            let validationBegin = clock.now
-            var validated: [MetricValue] = []
-            if let validation {
-                validated = try score(validation, metrics: options.metrics) {
-                    try tell(.validating(epoch: epoch, batch: $0, batches: validation.batchesPerEpoch))
-                }
-            }
-            if let accuracy = validated.first?.value { optimizer.observe(accuracy) }
-            let report = EpochReport(
-                epoch: epoch, training: metrics.results, validation: validated, learningRate: optimizer.learningRate,
-                seconds: seconds, validationSeconds: (clock.now - validationBegin).seconds,
-                samplesPerSecond: Double(samples) / max(seconds, 1e-9))
-            reports.append(report)
-            // The checkpoint comes first: what observers then tell of the epoch can be gone back to.
-            let saves = (epoch + 1) % max(options.savePeriod, 1) == 0 || epoch + 1 == epochs.upperBound
-            if let prefix = options.modelPrefix, saves {
-                let path = try save(prefix: prefix, epoch: epoch + 1)
-                if options.keepsLatestOnly, let superseded { Checkpoint.remove(prefix: prefix, epoch: superseded) }
-                superseded = epoch + 1
-                try tell(.epoch(report))
-                try tell(.saved(epoch: epoch + 1, path: path))
-            } else {
-                try tell(.epoch(report))
-            }
-            if options.shouldStop() {
-                interrupted = epoch + 1 < epochs.upperBound
-                if interrupted { break run }
-            }
+            try finishEpoch()
+            interrupted = options.shouldStop() && !isOver
+            if interrupted, saved != progress.position { try saveState() }
         }
-        try tell(
+        if options.stopsEarly(progress), let best = progress.best {
+            try options.tell(.note("Stopped early: no better validation in the epochs after \(best.epoch)"))
+        }
+        if let best = progress.best, !interrupted {
+            try options.tell(
+                .note("Best: epoch \(best.epoch), \(best.metric) \(best.value), checkpoint number \(best.epoch + 1)"))
+        }
+        try options.tell(
             .finished(RunEnd(epochs: reports.count, seconds: (clock.now - begin).seconds, interrupted: interrupted)))
         return reports
+    }
+
+    /// Trains the rest of the epoch.
+    /// - Returns: false if it was interrupted; the state is saved then.
+    private mutating func trainEpoch() throws -> Bool {
+        let begin = clock.now, secondsBefore = progress.seconds
+        let slot = try trainer.slot(), batches = source.batchesPerEpoch
+        try source.start(epoch: progress.position.epoch, atBatch: progress.position.batch)
+        var last = begin
+        while case let rows = try trainer.timed(.data, { try source.next(into: slot) }), rows > 0 {
+            try step(rows)
+            let now = clock.now
+            progress.samples += rows
+            progress.seconds = secondsBefore + (now - begin).seconds
+            try options.tell(
+                .batch(
+                    BatchReport(
+                        epoch: progress.position.epoch, batch: progress.position.batch, batches: batches,
+                        samples: rows, seconds: (now - last).seconds, learningRate: trainer.optimizer.learningRate,
+                        metrics: metrics.results)))
+            last = now
+            progress.position.batch += 1
+            // An epoch whose last batch is done is finished first.
+            guard progress.position.batch < batches else { continue }
+            let stops = options.shouldStop()
+            if stops || stepIsDue { try saveState() }
+            if stops { return false }
+        }
+        return true
+    }
+
+    private mutating func step(_ rows: Int) throws {
+        guard let problem = try trainer.checkedStep(undoable: options.onNonFinite == .skip) else {
+            return try trainer.trainingBatch(rows: rows) { try metrics.update($0) }
+        }
+        let place = "epoch \(progress.position.epoch), batch \(progress.position.batch), update \(trainer.updates + 1)"
+        guard options.onNonFinite == .skip else {
+            throw AnnealError(
+                place, problem.description,
+                mend: "what was saved is as it was; lower --lr, or drop such steps with --on-nan skip")
+        }
+        progress.skipped += 1
+        if progress.skipped == 1 { try options.tell(.warning("\(place): step dropped: \(problem.description)")) }
+    }
+
+    /// Validates, tells and saves.
+    private mutating func finishEpoch() throws {
+        let epoch = progress.position.epoch
+        if progress.skipped > 0 {
+            guard progress.skipped < progress.position.batch else {
+                throw AnnealError("epoch \(epoch)", "every step was dropped: none was finite", mend: "lower --lr")
+            }
+            try options.tell(
+                .warning("Epoch[\(epoch)] \(progress.skipped) of \(progress.position.batch) steps were dropped"))
+        }
+        let begin = clock.now
+        var validated: [MetricValue] = []
+        if let validation {
+            validated = try trainer.score(validation, metrics: options.metrics) {
+                try options.tell(.validating(epoch: epoch, batch: $0, batches: validation.batchesPerEpoch))
+            }
+        }
+        if let first = validated.first { trainer.optimizer.observe(first.value) }
+        let report = EpochReport(
+            epoch: epoch, training: metrics.results, validation: validated,
+            learningRate: trainer.optimizer.learningRate, seconds: progress.seconds,
+            validationSeconds: (clock.now - begin).seconds,
+            samplesPerSecond: Double(progress.samples) / max(progress.seconds, 1e-9))
+        reports.append(report)
+        let isBest = progress.judge(epoch: epoch, validated)
+        progress.endEpoch()
+        metrics.reset()
+        // Told before it is saved: killed in between, the run does the epoch again, and what was told of it is replaced.
+        try options.tell(.epoch(report))
+        try saveEpoch(isBest: isBest)
     }
 }
 

@@ -28,23 +28,30 @@ public enum FitEvent: Sendable {
 }
 
 public struct RunStart: Sendable {
-    public var firstEpoch: Int
+    /// Where the run begins or goes on.
+    public var position: FitPosition
     /// One past the last epoch, as MXNet's `--num-epochs`.
     public var endEpoch: Int
     public var batchSize: Int
     public var trainingCount: Int
     public var validationCount: Int?
     public var stepsPerEpoch: Int
+    /// Of a run that goes on inside an epoch: the epoch's valid samples and running averages so far.
+    public var samples: Int
+    public var metrics: [MetricValue]
 
     public init(
-        firstEpoch: Int, endEpoch: Int, batchSize: Int, trainingCount: Int, validationCount: Int?, stepsPerEpoch: Int
+        position: FitPosition, endEpoch: Int, batchSize: Int, trainingCount: Int, validationCount: Int?,
+        stepsPerEpoch: Int, samples: Int = 0, metrics: [MetricValue] = []
     ) {
-        self.firstEpoch = firstEpoch
+        self.position = position
         self.endEpoch = endEpoch
         self.batchSize = batchSize
         self.trainingCount = trainingCount
         self.validationCount = validationCount
         self.stepsPerEpoch = stepsPerEpoch
+        self.samples = samples
+        self.metrics = metrics
     }
 }
 

@@ -32,7 +32,11 @@ public final class Trainer {
     }
 
     package let training: Executor
+    /// What has arrays of its own in the state of a run.
+    public var stateHolders: [any StateHolder] = []
+
     let trained: [OptimizedParameter]
+    let gradientCheck = GradientCheck()
     /// Those that the backward pass updates.
     let updatedEarly: Set<Int>
     private let labelName: String
@@ -87,7 +91,11 @@ public final class Trainer {
         self.trained = trained
         let early = training.updatedParameters.compactMap { name in trained.firstIndex { $0.name == name } }
         updatedEarly = Set(early)
-        training.update = { optimizer.update(trained, only: early[$0]) }
+        training.update = { [gradientCheck] in
+            // The last moment at which this gradient is there.
+            gradientCheck.look(at: trained, early[$0])
+            optimizer.update(trained, only: early[$0])
+        }
     }
 
     /// Bytes of the training plan's arena, known before the first step.
@@ -104,19 +112,20 @@ public final class Trainer {
     public func step() throws {
         try forward()
         try backward()
-        update()
+        try update()
     }
 
     func forward() throws { try training.forward() }
 
     /// Large parameters are updated on the way, as soon as their gradients are there.
     func backward() throws {
-        try optimizer.begin(trained)
+        if !updatedEarly.isEmpty { try optimizer.begin(trained) }
         try training.backward()
     }
 
     /// Updates what the backward pass has not.
-    func update() {
+    func update() throws {
+        if updatedEarly.isEmpty { try optimizer.begin(trained) }
         timed(updateOperation) { optimizer.finish(trained, updated: updatedEarly) }
         parameters.noteChange()
         updates += 1

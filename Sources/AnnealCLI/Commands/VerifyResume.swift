@@ -1,0 +1,106 @@
+import Anneal
+import ArgumentParser
+import Foundation
+import Synchronization
+
+struct VerifyResume: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Show by hashes that an interrupted run ends in the same bits as an unbroken one.",
+        discussion: """
+            Trains some steps twice: at a stretch, and with a stop in the middle, where the state is saved and a new trainer \
+            goes on from it. Begins where the run stands, and changes nothing of it. The exit code is 1 if the bits differ.
+
+            anneal verify-resume runs/2026-11-23_10-00-00-train --steps 20
+            anneal verify-resume train --network lenet --data-train mnist.rec --image-shape 1,28,28 --steps 10
+            """)
+
+    @Option(help: ArgumentHelp("Steps to train.", valueName: "N"))
+    var steps: Int = 20
+    @Argument(help: ArgumentHelp("A run's folder, or train or fine-tune with their flags.", valueName: "RUN-FOLDER"))
+    var target: String
+    @Argument(
+        parsing: .allUnrecognized, help: ArgumentHelp("Flags of train or fine-tune.", valueName: "FLAGS"))
+    var flags: [String] = []
+
+    func run() throws {
+        guard steps >= 2 else { throw UsageError("--steps", "is \(steps)", mend: "it must be at least 2") }
+        let isCommand = [Train._commandName, FineTuneCommand._commandName].contains(target)
+        let recorded = try isCommand ? nil : RecordedRun(folder: target, overrides: flags)
+        let command = try (recorded?.command ?? RecordedRun.command([target] + flags)).filled()
+        try command.training.check(command: "train")
+        let start = try command.trainingRun(goingOn: recorded?.prefix)
+        let origin = start.origin(command.training, recorded)
+        let folder = Files.path(NSTemporaryDirectory(), "anneal-verify-\(UUID().uuidString)")
+        try Files.makeFolder(folder)
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+
+        func train(_ steps: Int, from origin: RunOrigin) throws -> TrainedPart {
+            var run = start
+            let setup = try run.setUp(command.training, command.data, from: origin)
+            return try TrainedPart(setup, steps: steps, prefix: Files.path(folder, "model"))
+        }
+        let first = steps / 2
+        let unbroken = try train(steps, from: origin)
+        print("\(unbroken.begin), \(steps) steps at a stretch: \(unbroken.end)")
+        print("The same with a stop after \(first): \(try train(first, from: origin).end)")
+        let broken = try train(steps - first, from: .state(Checkpoint.latestPath(Files.path(folder, "model"))))
+        var table = TextTable(["", "run", "SHA-256"])
+        for (one, other) in zip(unbroken.hashes, broken.hashes) {
+            table.add([one.name, "unbroken", one.hash])
+            table.add(["", "interrupted", other.hash])
+        }
+        print(table.text)
+        if let odd = zip(unbroken.hashes, broken.hashes).first(where: { $0.hash != $1.hash }) {
+            throw AnnealError(
+                odd.0.name, "of the interrupted run are others than those of the unbroken one",
+                mend: "this is a defect of Anneal, or the data has changed meanwhile")
+        }
+        print("Equal: an interrupted run goes on bit for bit.")
+    }
+}
+
+/// Some steps of a run, with its state saved at the end.
+private struct TrainedPart {
+    let begin: String
+    let end: String
+    let hashes: [(name: String, hash: String)]
+
+    init(_ setup: TrainingSetup, steps: Int, prefix: String) throws {
+        let watcher = StepWatcher(steps: steps)
+        let epoch = setup.progress.position.epoch
+        // Every epoch has a step: these are enough. Only the end is saved.
+        try setup.trainer.fit(
+            training: setup.training, epochs: epoch..<(epoch + steps + 1),
+            options: FitOptions(
+                metrics: setup.metrics, modelPrefix: prefix, savePeriod: .max, observers: [watcher],
+                shouldStop: watcher.isOver),
+            from: setup.progress)
+        begin = "Epoch \(epoch), batch \(setup.progress.position.batch)"
+        end = "update \(setup.trainer.updates)"
+        hashes = try setup.trainer.stateHashes() + [("metrics", SHA256.digits(of: "\(watcher.metrics)".utf8))]
+    }
+}
+
+/// Ends a run after some steps.
+private final class StepWatcher: FitObserver {
+    private let left: Countdown
+    private(set) var metrics: [MetricValue] = []
+
+    /// What the loop asks on its own thread.
+    private final class Countdown: Sendable {
+        let value: Atomic<Int>
+        init(_ value: Int) { self.value = Atomic(value) }
+    }
+
+    init(steps: Int) { left = Countdown(steps) }
+
+    var isOver: @Sendable () -> Bool {
+        { [left] in left.value.load(ordering: .relaxed) <= 0 }
+    }
+
+    func receive(_ event: FitEvent) {
+        guard case .batch(let report) = event else { return }
+        metrics = report.metrics
+        left.value.subtract(1, ordering: .relaxed)
+    }
+}

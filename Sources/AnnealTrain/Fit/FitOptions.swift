@@ -1,0 +1,74 @@
+/// What a training run does beside its steps.
+public struct FitOptions {
+    /// Which of a run's checkpoints stay.
+    public enum Keep: String, Sendable, CaseIterable, Codable {
+        /// The one of the best validation so far, by the first metric.
+        case best
+        case last
+        case all
+    }
+    /// What follows when the loss or a gradient is not finite.
+    public enum NonFinitePolicy: String, Sendable, CaseIterable, Codable {
+        case stop
+        /// Drops the step: no update. The trainer must have been made with `keepsGradients`.
+        case skip
+    }
+    /// What follows when something cannot be saved, e.g. because the disk is full.
+    public enum SaveErrorPolicy: String, Sendable, CaseIterable, Codable {
+        case stop
+        /// Tells the observers and goes on training.
+        case warn
+    }
+
+    public var metrics: CompositeMetric
+    /// Where checkpoints and the run's state go, as MXNet's `--model-prefix`; nil saves none.
+    public var modelPrefix: String?
+    /// Epochs between checkpoints; the last epoch is always saved, and with `keep` `.best` each best one.
+    public var savePeriod: Int
+    public var keep: Keep
+    /// Updates between saves of the run's state inside an epoch; nil: at epochs' ends only.
+    public var saveSteps: Int?
+    /// Ends the run when the validation has not got better for so many epochs.
+    public var earlyStopping: Int?
+    public var onNonFinite: NonFinitePolicy
+    public var onSaveError: SaveErrorPolicy
+    public var observers: [any FitObserver]
+    /// Asked after every step: true ends the run as if a signal had come.
+    public var shouldStop: @Sendable () -> Bool
+
+    public init(
+        metrics: CompositeMetric = CompositeMetric([Accuracy(), CrossEntropy()]), modelPrefix: String? = nil,
+        savePeriod: Int = 1, keep: Keep = .all, saveSteps: Int? = nil, earlyStopping: Int? = nil,
+        onNonFinite: NonFinitePolicy = .stop, onSaveError: SaveErrorPolicy = .stop, observers: [any FitObserver] = [],
+        shouldStop: @escaping @Sendable () -> Bool = { false }
+    ) {
+        self.metrics = metrics
+        self.modelPrefix = modelPrefix
+        self.savePeriod = savePeriod
+        self.keep = keep
+        self.saveSteps = saveSteps
+        self.earlyStopping = earlyStopping
+        self.onNonFinite = onNonFinite
+        self.onSaveError = onSaveError
+        self.observers = observers
+        self.shouldStop = shouldStop
+    }
+
+    /// Whether the validation has not got better for `earlyStopping` epochs.
+    public func stopsEarly(_ progress: FitProgress) -> Bool {
+        guard let earlyStopping, let best = progress.best else { return false }
+        return progress.position.epoch > best.epoch + earlyStopping
+    }
+
+    func tell(_ event: FitEvent) throws {
+        for observer in observers {
+            do {
+                try observer.receive(event)
+            } catch {
+                guard onSaveError == .warn else { throw error }
+                // The one that cannot write may be the only one that shows anything: it is told too.
+                for other in observers { try? other.receive(.warning("\(error)")) }
+            }
+        }
+    }
+}

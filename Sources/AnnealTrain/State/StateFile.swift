@@ -1,0 +1,58 @@
+import AnnealCore
+import AnnealGraph
+import CZlib
+import Foundation
+
+/// The file of a run's state: a line of text that names the format, arrays as in `.params`, and the CRC-32 of all that
+/// comes before it (little endian). It is written whole or not at all, and nothing of it is believed before the sum fits.
+enum StateFile {
+    private static let header = Data("Anneal run state 2\n".utf8)
+    private static let sumSize = MemoryLayout<UInt32>.size
+
+    static func write(names: [String], to path: String, array: (Int) throws -> StoredArray) throws {
+        try Files.writeAtomically(to: path) { write in
+            var sum = crc32(0, nil, 0)
+            func put(_ piece: Data) throws {
+                sum = add(piece, to: sum)
+                try write(piece)
+            }
+            try put(header)
+            try ParamsFile.encode(names, array: array, put)
+            try write(withUnsafeBytes(of: UInt32(sum).littleEndian) { Data($0) })
+        }
+    }
+
+    static func read(_ path: String) throws -> [StoredArray] {
+        let data = try Files.read(path)
+        guard data.starts(with: header) else {
+            throw AnnealError(
+                path, "is not the state of a run, or of another version of Anneal",
+                mend: "delete it to start the optimizer anew")
+        }
+        let end = data.endIndex - sumSize
+        guard end >= data.startIndex + header.count else { throw damaged(path, "is cut off") }
+        let stored = data[end...].withUnsafeBytes { UInt32(littleEndian: $0.loadUnaligned(as: UInt32.self)) }
+        let sum = UInt32(add(data[..<end], to: crc32(0, nil, 0)))
+        guard stored == sum else {
+            throw damaged(path, "is damaged: its checksum is \(hex(stored)), its contents have \(hex(sum))")
+        }
+        do {
+            return try ParamsFile.decode(data[(data.startIndex + header.count)..<end])
+        } catch let error as AnnealError {
+            throw error.within(path)
+        }
+    }
+
+    private static func damaged(_ path: String, _ problem: String) -> AnnealError {
+        AnnealError(
+            path, problem,
+            mend: "copy it again from where it is whole, or go on from another checkpoint with --load-epoch")
+    }
+
+    private static func hex(_ sum: UInt32) -> String { "0x" + String(sum, radix: 16) }
+
+    private static func add(_ data: Data, to sum: UInt) -> UInt {
+        // Without bytes zlib would start anew.
+        data.isEmpty ? sum : data.withUnsafeBytes { crc32_z(sum, $0.bindMemory(to: UInt8.self).baseAddress, $0.count) }
+    }
+}

@@ -1,0 +1,94 @@
+import Anneal
+import Foundation
+import Testing
+
+/// Runs in which something is a NaN or an infinity.
+@Suite struct NonFiniteTests {
+    /// The second batch has a sample that is not a number.
+    private func broken(_ samples: [Int] = Array(0..<20)) throws -> InMemorySource {
+        try SmallRun.source(samples, data: { $0 == 5 ? .nan : nil })
+    }
+
+    @Test func aLossThatIsNotFiniteStopsTheRun() throws {
+        let folder = try StateFolder()
+        let trainer = try SmallRun.trainer()
+        let options = FitOptions(modelPrefix: folder.prefix)
+        try trainer.fit(training: SmallRun.source(), epochs: 0..<1, options: options)
+        let saved = try Data(contentsOf: URL(fileURLWithPath: Checkpoint.latestPath(folder.prefix)))
+        let error = #expect(throws: AnnealError.self) {
+            try trainer.fit(training: broken(), epochs: 1..<2, options: options)
+        }
+        #expect(error?.place == "epoch 1, batch 1, update 7")
+        #expect(error?.problem.contains("the loss is not finite") == true)
+        #expect(try Data(contentsOf: URL(fileURLWithPath: Checkpoint.latestPath(folder.prefix))) == saved)
+    }
+
+    /// Whether the gradient is used in the backward pass or after it.
+    @Test(arguments: [8, 4000]) func aGradientThatIsNotFiniteIsNamed(_ hidden: Int) throws {
+        let trainer = try SmallRun.regression(keepsGradients: false, hidden: hidden)
+        let source = try SmallRun.source(label: { $0 == 5 ? .infinity : nil })
+        let error = #expect(throws: AnnealError.self) {
+            try trainer.fit(training: source, epochs: 0..<1, options: FitOptions(metrics: CompositeMetric()))
+        }
+        #expect(error?.place == "epoch 0, batch 1, update 2")
+        #expect(error?.problem == "the gradient of out_bias holds a NaN or an infinity")
+    }
+
+    /// A dropped step leaves the run as if its batch were not there.
+    @Test func aDroppedStepChangesNothing() throws {
+        let others = (0..<20).filter { !(4..<8).contains($0) }
+        let without = try SmallRun.trainer(keepsGradients: true), with = try SmallRun.trainer(keepsGradients: true)
+        try without.fit(training: SmallRun.source(others), epochs: 0..<1)
+        let events = Events()
+        let reports = try with.fit(
+            training: broken(), epochs: 0..<1, options: FitOptions(onNonFinite: .skip, observers: [events]))
+        #expect(try with.stateHashes().map(\.hash) == without.stateHashes().map(\.hash))
+        #expect(reports[0].training.allSatisfy { $0.value.isFinite })
+        #expect(events.warnings.count == 2)
+        #expect(events.warnings.last == "Epoch[0] 1 of 5 steps were dropped")
+    }
+
+    /// The backward pass has moved the statistics when the gradients are known.
+    @Test func aStepThatIsDroppedLateChangesNothing() throws {
+        let metrics = FitOptions(metrics: CompositeMetric(), onNonFinite: .skip)
+        let others = (0..<20).filter { !(4..<8).contains($0) }
+        let without = try SmallRun.regression(keepsGradients: true)
+        let with = try SmallRun.regression(keepsGradients: true)
+        try without.fit(training: SmallRun.source(others), epochs: 0..<1, options: metrics)
+        try with.fit(training: SmallRun.source(label: { $0 == 5 ? .nan : nil }), epochs: 0..<1, options: metrics)
+        #expect(try with.stateHashes().map(\.hash) == without.stateHashes().map(\.hash))
+    }
+
+    @Test func aRunOfDroppedStepsEnds() throws {
+        let trainer = try SmallRun.trainer(keepsGradients: true)
+        let source = try SmallRun.source(data: { _ in .nan })
+        let error = #expect(throws: AnnealError.self) {
+            try trainer.fit(training: source, epochs: 0..<2, options: FitOptions(onNonFinite: .skip))
+        }
+        #expect(error?.problem.contains("every step was dropped") == true)
+    }
+
+    @Test func droppingWantsAllGradients() throws {
+        #expect(throws: AnnealError.self) {
+            try SmallRun.trainer(hidden: 4000).fit(
+                training: SmallRun.source(), epochs: 0..<1, options: FitOptions(onNonFinite: .skip))
+        }
+    }
+
+    /// Gradients may all be finite and the sum with the weight not: nothing of that is saved.
+    @Test func weightsThatAreNotFiniteAreNotSaved() throws {
+        let folder = try StateFolder()
+        let trainer = try SmallRun.trainer()
+        try trainer.save(prefix: folder.prefix, epoch: 1)
+        try trainer.parameters.set("out_bias", Tensor([3], [0, .infinity, 0]))
+        let source = try SmallRun.source()
+        // No step is left: only the save is.
+        let progress = FitProgress(position: FitPosition(epoch: 0, batch: 5))
+        #expect(throws: AnnealError.self) {
+            try trainer.fit(
+                training: source, epochs: 0..<1,
+                options: FitOptions(metrics: CompositeMetric(), modelPrefix: folder.prefix), from: progress)
+        }
+        #expect(try SmallRun.trainer().restore(prefix: folder.prefix, epoch: 1) != nil)
+    }
+}

@@ -1,0 +1,109 @@
+import Anneal
+import Foundation
+import Testing
+
+/// What a run's state keeps, and what becomes of one that is damaged.
+@Suite struct StateTests {
+    @Test func aRunGoesOnInsideAnEpoch() throws {
+        let folder = try StateFolder()
+        let whole = try SmallRun.trainer()
+        try whole.fit(training: SmallRun.source(), validation: SmallRun.source(), epochs: 0..<3)
+        for steps in [1, 4, 5, 7, 14] {
+            let first = try SmallRun.trainer(), watcher = Steps(steps)
+            try first.fit(
+                training: SmallRun.source(), validation: SmallRun.source(), epochs: 0..<3,
+                options: FitOptions(modelPrefix: folder.prefix, observers: [watcher], shouldStop: watcher.isOver))
+            let seed = try Trainer.savedSeed(Checkpoint.latestPath(folder.prefix))
+            let second = try SmallRun.trainer(seed: seed), events = Events()
+            let progress = try second.restoreState(Checkpoint.latestPath(folder.prefix))
+            #expect(progress.position == FitPosition(epoch: steps / 5, batch: steps % 5))
+            try second.fit(
+                training: SmallRun.source(), validation: SmallRun.source(), epochs: progress.position.epoch..<3,
+                options: FitOptions(observers: [events]), from: progress)
+            #expect(try whole.stateHashes().map(\.hash) == second.stateHashes().map(\.hash), "\(steps)")
+            #expect(events.reports.count == 3 - steps / 5)
+        }
+    }
+
+    @Test func theEpochsAveragesGoOn() throws {
+        let folder = try StateFolder()
+        let whole = Events(), rest = Events(), watcher = Steps(3)
+        try SmallRun.trainer().fit(
+            training: SmallRun.source(), epochs: 0..<1, options: FitOptions(observers: [whole]))
+        try SmallRun.trainer().fit(
+            training: SmallRun.source(), epochs: 0..<1,
+            options: FitOptions(modelPrefix: folder.prefix, observers: [watcher], shouldStop: watcher.isOver))
+        let second = try SmallRun.trainer()
+        let progress = try second.restoreState(Checkpoint.latestPath(folder.prefix))
+        try second.fit(
+            training: SmallRun.source(), epochs: 0..<1, options: FitOptions(observers: [rest]), from: progress)
+        #expect(rest.reports.map(\.training) == whole.reports.map(\.training))
+    }
+
+    @Test func arraysOfHoldersComeBack() throws {
+        let folder = try StateFolder(), path = folder.prefix + "-latest.resume"
+        let trainer = try SmallRun.trainer(), holder = Holder([1, 2, 3])
+        trainer.stateHolders = [holder]
+        try trainer.saveState(to: path, FitProgress(position: FitPosition(epoch: 1)))
+        let other = try SmallRun.trainer(), empty = Holder([])
+        other.stateHolders = [empty]
+        _ = try other.restoreState(path)
+        #expect(empty.values == [1, 2, 3])
+        let without = #expect(throws: AnnealError.self) { try SmallRun.trainer().restoreState(path) }
+        #expect(without?.description.contains("arrays of test") == true)
+    }
+
+    @Test func aDamagedStateIsRefused() throws {
+        let folder = try StateFolder(), path = folder.prefix + "-latest.resume"
+        try SmallRun.trainer().saveState(to: path, FitProgress(position: FitPosition(epoch: 1)))
+        let whole = try Data(contentsOf: URL(fileURLWithPath: path))
+        func refuses(_ data: Data) throws {
+            try data.write(to: URL(fileURLWithPath: path))
+            let error = #expect(throws: AnnealError.self) { try SmallRun.trainer().restoreState(path) }
+            #expect(error?.place == path && error?.mend != nil)
+        }
+        for length in [0, 1, 18, 19, 20, 40, whole.count / 2, whole.count - 1] { try refuses(whole.prefix(length)) }
+        for place in stride(from: 0, to: whole.count, by: 97) {
+            var flipped = whole
+            flipped[place] ^= 0x10
+            try refuses(flipped)
+        }
+        try refuses(whole + [0])
+    }
+
+    @Test func aStateOfAnotherRunIsRefused() throws {
+        let folder = try StateFolder(), path = folder.prefix + "-latest.resume"
+        try SmallRun.trainer().saveState(to: path, FitProgress(position: FitPosition(epoch: 1)))
+        let error = #expect(throws: AnnealError.self) { try SmallRun.trainer(batchSize: 5).restoreState(path) }
+        #expect(error?.mend == "resume with --batch-size 4")
+    }
+
+    /// Parameters that another program has put beside a state are not passed over in silence.
+    @Test func otherParametersAreNoticed() throws {
+        let folder = try StateFolder()
+        let trainer = try SmallRun.trainer()
+        try trainer.save(prefix: folder.prefix, epoch: 1)
+        #expect(try SmallRun.trainer().restore(prefix: folder.prefix, epoch: 1) != nil)
+        try trainer.step()
+        try trainer.save(prefix: folder.prefix, epoch: 2)
+        try FileManager.default.removeItem(atPath: Checkpoint.parametersPath(folder.prefix, 1))
+        try FileManager.default.copyItem(
+            atPath: Checkpoint.parametersPath(folder.prefix, 2), toPath: Checkpoint.parametersPath(folder.prefix, 1))
+        let error = #expect(throws: AnnealError.self) {
+            try SmallRun.trainer().restore(prefix: folder.prefix, epoch: 1)
+        }
+        #expect(error?.description.contains("other parameters") == true)
+    }
+}
+
+/// Arrays of their own in a state.
+private final class Holder: StateHolder {
+    var values: [Float]
+    let stateName = "test"
+
+    init(_ values: [Float]) { self.values = values }
+
+    func stateArrays() -> [StoredArray] { [StoredArray(name: "a", Tensor([values.count], values))] }
+
+    func restore(_ arrays: [StoredArray]) throws { values = arrays.first?.tensor().elements ?? [] }
+}
