@@ -72,7 +72,8 @@ struct TrainingRun {
         let trainer = try Trainer(
             symbol, dataShape: Shape(imageShape), batchSize: options.batchSize, optimizer: optimizer,
             frozen: frozen.union(whitened.map { [$0] } ?? []),
-            seed: seed, recomputation: options.recompute ? .full : .cheap)
+            seed: seed, recomputation: options.recompute ? .full : .cheap, averaging: options.updates.averaging)
+        trainer.views = data.validation.tta
         try trainer.initialize(initializer, except: Set(start.keys))
         for (name, value) in start {
             do {

@@ -12,6 +12,8 @@ struct ValidationOptions: ParsableArguments {
     var index: String?
     @Option(help: ArgumentHelp("What to do with an image that cannot be decoded: abort or skip.", valueName: "POLICY"))
     var onBadRecord: String = "abort"
+    @Option(help: TestTimeViews.help)
+    var tta: TestTimeViews = .none
 
     /// Of what `path` names, matched to `preprocessing`'s class names.
     func loader(
@@ -36,6 +38,11 @@ struct ValidationOptions: ParsableArguments {
         options.numClasses = classes
         return options
     }
+}
+
+extension TestTimeViews: ExpressibleByArgument, Encodable {
+    static let help = ArgumentHelp(
+        "Judge each image by several views: none, mirror (two) or mirror-shift (six).", valueName: "VIEWS")
 }
 
 /// What a data flag names: records, or a folder of classes.

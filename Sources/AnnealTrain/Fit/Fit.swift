@@ -52,6 +52,7 @@ extension Trainer {
 
         let clock = ContinuousClock(), begin = clock.now
         let slot = try slot(), batches = source.batchesPerEpoch
+        lastUpdate = updates + epochs.count * batches
         var metrics = options.metrics
         var reports: [EpochReport] = []
         var interrupted = false
