@@ -38,16 +38,17 @@ public final class Classifier {
 
     /// - Parameters:
     ///   - threads: that decode images.
+    ///   - views: what the network judges together of each image.
     ///   - place: how errors name the checkpoint.
     public init(
         _ checkpoint: Checkpoint, preprocessing: Preprocessing, batchSize: Int = 1,
-        threads: Int = LoaderOptions.defaultThreads, place: String
+        threads: Int = LoaderOptions.defaultThreads, views: TestTimeViews = .none, place: String
     ) throws {
         var options = LoaderOptions(validating: preprocessing, batchSize: batchSize)
         options.threads = threads
         options.onBadRecord = .skip
         self.options = options
-        scorer = try Scorer(checkpoint.symbol, dataShape: options.dataShape, batchSize: batchSize)
+        scorer = try Scorer(checkpoint.symbol, dataShape: options.dataShape, batchSize: batchSize, views: views)
         try checkpoint.restore(scorer.parameters, place: place)
         let classes = try checkpoint.classes(imageShape: preprocessing.imageShape)
         let names = preprocessing.classNames ?? (0..<classes).map(String.init)

@@ -32,6 +32,8 @@ struct Predict: ParsableCommand {
         help: ArgumentHelp(
             "Images that are computed together (default: 1 for fewer than 32 images, else 32).", valueName: "N"))
     var batchSize: Int?
+    @Option(help: TestTimeViews.help)
+    var tta: TestTimeViews = .none
     @Option(help: ArgumentHelp("table or json (a line an image).", valueName: "FORMAT"))
     var format: Format = .table
 
@@ -50,7 +52,7 @@ struct Predict: ParsableCommand {
         }
         let classifier = try Classifier(
             loaded.checkpoint, preprocessing: loaded.preprocessing, batchSize: min(batch, images.source.count),
-            threads: try model.images.checkedThreads(), place: model.parametersPath)
+            threads: try model.images.checkedThreads(), views: tta, place: model.parametersPath)
 
         let table = PredictionTable(images: images.names)
         if format == .table { StandardStream.output.write(table.head) }

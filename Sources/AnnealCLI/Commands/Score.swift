@@ -37,7 +37,8 @@ struct Score: MXNetScript {
         let source = try validation.loader(
             dataPath, loaded.preprocessing, batchSize: batchSize, classes: loaded.classes, model.images)
         let shape = Shape(loaded.preprocessing.imageShape)
-        let scorer = try Scorer(loaded.checkpoint.symbol, dataShape: shape, batchSize: batchSize)
+        let scorer = try Scorer(
+            loaded.checkpoint.symbol, dataShape: shape, batchSize: batchSize, views: validation.tta)
         try loaded.checkpoint.restore(scorer.parameters, place: model.parametersPath)
         let folder = try RunFolder.open(
             output ?? RunFolder.defaultPath(command: "score"), occupied: output == nil ? .number : .resume)

@@ -101,7 +101,9 @@ extension TrainingRun {
         let trainer = try Trainer(
             symbol, dataShape: Shape(imageShape), batchSize: options.batchSize, optimizer: optimizer,
             frozen: frozen.union(whitened.map { [$0] } ?? []), seed: seed,
-            recomputation: options.recompute ? .full : .cheap, keepsGradients: options.run.onNan == .skip)
+            recomputation: options.recompute ? .full : .cheap, averaging: options.updates.averaging,
+            keepsGradients: options.run.onNan == .skip)
+        trainer.views = data.validation.tta
         try giveFirstValues(to: trainer)
         if let layer = options.whiten, case .beginning = origin {
             // The images as they are, without augmentation.

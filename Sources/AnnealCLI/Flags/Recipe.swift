@@ -72,6 +72,7 @@ struct Recipe {
             "mirror-mode": "alternate", "random-mirror": "1", "label-smoothing": "0.2", "batch-size": "1024",
             "num-epochs": "10", "optimizer": "nag", "mom": "0.85", "wd": "0.00133", "lr": "1.5",
             "lr-mult": "group.*_beta=64", "wd-mult": "group.*_beta=0.015625", "lr-schedule": "linear",
-            "warmup-epochs": "2.3", "lr-begin": "0.3", "lr-end": "0.105", "lookahead": "5", "tta": "mirror-shift",
+            "warmup-epochs": "2.3", "lr-begin": "0.3", "lr-end": "0.105", "lookahead": "5", "lookahead-alpha": "cubic",
+            "tta": "mirror-shift",
         ])
 }

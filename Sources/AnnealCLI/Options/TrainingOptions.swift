@@ -37,6 +37,7 @@ struct TrainingOptions: ParsableArguments, Encodable {
     @Option(help: ArgumentHelp("One of \(Optimizers.names.sorted().joined(separator: ", ")).", valueName: "NAME"))
     var optimizer: String = "sgd"
     @OptionGroup var schedule: ScheduleOptions
+    @OptionGroup var updates: UpdateOptions
     @Option(help: ArgumentHelp("Momentum.", valueName: "M"))
     var mom: Double?
     @Option(help: ArgumentHelp("Weight decay.", valueName: "WD"))
@@ -85,6 +86,7 @@ struct TrainingOptions: ParsableArguments, Encodable {
         }
         try run.check()
         try schedule.check()
+        try updates.check()
         for (flag, value) in [("--mom", mom), ("--wd", wd)] {
             if let value, !value.isFinite { throw UsageError(flag, "is \(value)", mend: "give a number") }
         }

@@ -11,6 +11,8 @@ struct ValidationOptions: ParsableArguments, Encodable {
     var dataValIdx: String?
     @Option(help: ArgumentHelp("What to do with an image that cannot be decoded: abort or skip.", valueName: "POLICY"))
     var onBadRecord: String = "abort"
+    @Option(help: TestTimeViews.help)
+    var tta: TestTimeViews = .none
 
     /// Of what a path names, matched to `preprocessing`'s class names.
     func loader(
@@ -35,6 +37,11 @@ struct ValidationOptions: ParsableArguments, Encodable {
         options.numClasses = classes
         return options
     }
+}
+
+extension TestTimeViews: ExpressibleByArgument, Encodable {
+    static let help = ArgumentHelp(
+        "Judge each image by several views: none, mirror (two) or mirror-shift (six).", valueName: "VIEWS")
 }
 
 /// What a data flag names: records, or a folder of classes.

@@ -69,6 +69,8 @@ struct FitRun {
     mutating func run() throws -> [EpochReport] {
         let begin = clock.now
         try progress.restore(&metrics)
+        let position = progress.position, left = (endEpoch - position.epoch) * source.batchesPerEpoch - position.batch
+        trainer.lastUpdate = trainer.updates + left
         removeSuperseded()
         try options.tell(
             .started(

@@ -6,20 +6,33 @@ import AnnealGraph
 public final class Scorer {
     public let parameters: ParameterStore
     public let batchSize: Int
+    private let dataShape: Shape
+    private let views: TestTimeViews
     private let executor: Executor
     private let labelName: String
+    /// The batch before its views are made of it.
+    private var images: [Float] = []
+    private var mean = ViewMean()
 
     /// - Parameters:
     ///   - dataShape: a row of data, e.g. (channels, height, width).
     ///   - parameters: the store of a trainer of the same network; a new one if nil, to be set before the first pass and
     ///     not to be read after it (`keepsParameters` of `Executor`).
-    public init(_ symbol: Symbol, dataShape: Shape, batchSize: Int, parameters: ParameterStore? = nil) throws {
+    ///   - views: more than one want a network whose output is a softmax.
+    public init(
+        _ symbol: Symbol, dataShape: Shape, batchSize: Int, parameters: ParameterStore? = nil,
+        views: TestTimeViews = .none
+    ) throws {
         labelName = try ClassifierSymbol.labelName(symbol)
+        if views != .none { try ClassifierSymbol.check(symbol, dataShape, takes: views) }
         self.batchSize = batchSize
+        self.dataShape = dataShape
+        self.views = views
         executor = try Executor(
             symbol, inputs: [ClassifierSymbol.dataName: Shape([batchSize] + dataShape.dims)], mode: .inference,
             parameters: parameters, keepsParameters: parameters != nil)
         self.parameters = executor.parameters
+        if views != .none { images = Array(repeating: 0, count: batchSize * dataShape.count) }
     }
 
     /// Scores every sample of the source exactly once.
@@ -44,9 +57,36 @@ public final class Scorer {
         let slot = try ClassifierSymbol.slot(of: executor, labelName)
         try source.start(epoch: 0, atBatch: 0)
         while case let rows = try source.next(into: slot), rows > 0 {
-            try executor.forward()
-            try ClassifierSymbol.withBatch(executor, labelName, batchSize: batchSize, rows: rows, body)
+            if views == .none {
+                try executor.forward()
+                try withBatch(rows: rows, body)
+            } else {
+                try judge(slot, rows: rows, body)
+            }
         }
+    }
+
+    /// Runs the network over every view of a batch.
+    private func judge(_ slot: BatchSlot, rows: Int, _ body: (MetricBatch) throws -> Void) throws {
+        // Running may overwrite the slot.
+        images.replaceSubrange(images.indices, with: slot.data)
+        mean.reset()
+        var classes = 1
+        for view in views.views {
+            images.withUnsafeBufferPointer {
+                view.write($0, to: slot.data, height: dataShape[1], width: dataShape[2])
+            }
+            try executor.forward()
+            try withBatch(rows: rows) {
+                mean.add($0, weight: view.weight)
+                classes = $0.classes
+            }
+        }
+        try mean.withBatch(labels: slot.labels, rows: rows, classes: classes, body)
+    }
+
+    private func withBatch(rows: Int, _ body: (MetricBatch) throws -> Void) throws {
+        try ClassifierSymbol.withBatch(executor, labelName, batchSize: batchSize, rows: rows, body)
     }
 }
 
@@ -64,6 +104,18 @@ enum ClassifierSymbol {
                 mend: "a classifier has one input 'data' and one variable that ends in 'label'")
         }
         return labels[0]
+    }
+
+    static func check(_ symbol: Symbol, _ dataShape: Shape, takes views: TestTimeViews) throws {
+        let place = "test-time views \(views.rawValue)"
+        guard dataShape.rank == 3 else {
+            throw AnnealError(place, "are of images, the data is \(dataShape)", mend: "leave them out")
+        }
+        let operation = symbol.outputs.first?.node.operation ?? "a variable"
+        guard operation.lowercased().contains("softmax") else {
+            throw AnnealError(
+                place, "average probabilities, the network's output is \(operation)", mend: "leave them out")
+        }
     }
 
     static func slot(of executor: Executor, _ labelName: String) throws -> BatchSlot {

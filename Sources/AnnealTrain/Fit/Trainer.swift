@@ -22,9 +22,16 @@ public final class Trainer {
     /// Of initial values, data order, augmentation and dropout; saved with checkpoints.
     public let seed: UInt64
     /// Updates done, over all epochs; dropout's random numbers follow them.
-    public internal(set) var updates = 0 {
+    public package(set) var updates = 0 {
         didSet { training.step = updates }
     }
+
+    /// What validation shows the network of each image.
+    public var views: TestTimeViews = .none {
+        didSet { scorer = nil }
+    }
+    /// The number of the run's last update, which lookahead ends with; nil while there is no run.
+    package var lastUpdate: Int?
 
     /// Records the operations of the steps while it is set.
     package var timeline: Timeline? {
@@ -39,6 +46,7 @@ public final class Trainer {
     let gradientCheck = GradientCheck()
     /// Those that the backward pass updates.
     let updatedEarly: Set<Int>
+    package let average: AveragedWeights?
     private let labelName: String
     private var scorer: Scorer?
 
@@ -50,11 +58,13 @@ public final class Trainer {
     ///     is computed for gradients that lead to frozen parameters only. A gamma under `fix_gamma` is set to 1 all the
     ///     same, as in MXNet.
     ///   - recomputation: what the backward pass may compute a second time to save memory. All choices give the same bits.
+    ///   - averaging: weights that follow the trained ones, from their values before the first step on.
     ///   - keepsGradients: whether `gradient` has every parameter's. Without it the backward pass updates large
     ///     parameters itself, so that their gradients need no memory of their own.
     public init(
         _ symbol: Symbol, dataShape: Shape, batchSize: Int, optimizer: Optimizer, frozen: Set<String> = [],
-        seed: UInt64 = 0, recomputation: Recomputation = .cheap, keepsGradients: Bool = false
+        seed: UInt64 = 0, recomputation: Recomputation = .cheap, averaging: WeightAveraging? = nil,
+        keepsGradients: Bool = false
     ) throws {
         guard batchSize > 0 else { throw AnnealError("--batch-size", "is \(batchSize)", mend: "it must be at least 1") }
         let arguments = try symbol.argumentNames()
@@ -84,6 +94,9 @@ public final class Trainer {
         training.seed = seed
         self.training = training
         parameters = training.parameters
+        average = averaging.map { [frozen = self.frozen] in
+            AveragedWeights($0, training.parameters, except: frozen)
+        }
         let trained: [OptimizedParameter] = training.parameters.entries.compactMap { entry in
             guard !entry.isAuxiliary, let gradient = training.gradientMemory(entry.name) else { return nil }
             return OptimizedParameter(name: entry.name, count: entry.elements, weight: entry.memory, gradient: gradient)
@@ -96,6 +109,7 @@ public final class Trainer {
             gradientCheck.look(at: trained, early[$0])
             optimizer.update(trained, only: early[$0])
         }
+        stateHolders = average.map { [$0] } ?? []
     }
 
     /// Bytes of the training plan's arena, known before the first step.
@@ -119,6 +133,7 @@ public final class Trainer {
 
     /// Large parameters are updated on the way, as soon as their gradients are there.
     func backward() throws {
+        average?.begin()
         if !updatedEarly.isEmpty { try optimizer.begin(trained) }
         try training.backward()
     }
@@ -127,8 +142,9 @@ public final class Trainer {
     func update() throws {
         if updatedEarly.isEmpty { try optimizer.begin(trained) }
         timed(updateOperation) { optimizer.finish(trained, updated: updatedEarly) }
-        parameters.noteChange()
         updates += 1
+        average?.follow(update: updates, last: lastUpdate)
+        parameters.noteChange()
         timeline?.endStep()
     }
 
@@ -153,7 +169,8 @@ public final class Trainer {
         _ source: any BatchSource, metrics: CompositeMetric, progress: (Int) throws -> Void = { _ in }
     ) throws -> [MetricValue] {
         let scorer =
-            try scorer ?? Scorer(symbol, dataShape: dataShape, batchSize: batchSize, parameters: parameters)
+            try scorer
+            ?? Scorer(symbol, dataShape: dataShape, batchSize: batchSize, parameters: parameters, views: views)
         self.scorer = scorer
         return try scorer.score(source, metrics: metrics, progress: progress)
     }

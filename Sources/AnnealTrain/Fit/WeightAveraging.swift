@@ -1,0 +1,124 @@
+import AnnealCore
+import AnnealEngine
+import AnnealGraph
+import Foundation
+
+/// A second set of weights that follows those the optimizer moves.
+public enum WeightAveraging: Sendable, Equatable {
+    /// Lookahead (Zhang et al. 2019, arXiv:1907.08610): after every `every` updates the slow weights go a part of the way
+    /// to the fast ones, which then go on from there: slow += alpha * (fast - slow), fast = slow. After the run's last
+    /// update fast = slow, whatever its number.
+    case lookahead(every: Int, alpha: LookaheadAlpha)
+}
+
+/// The part of the way from the slow weights to the fast ones.
+public enum LookaheadAlpha: Sendable, Equatable {
+    case constant(Double)
+    /// 1 - 0.95^5 * (t/T)³ after update t of T: nearly all of the way at first, a fifth at the end, as in airbench (Jordan
+    /// 2024, arXiv:2404.00498).
+    case cubic
+
+    /// - Parameter progress: the part of the run's updates that is done.
+    func value(progress: Double) -> Double {
+        switch self {
+        case .constant(let alpha): alpha
+        case .cubic: 1 - pow(0.95, 5) * pow(progress, 3)
+        }
+    }
+}
+
+/// The weights and moving statistics of a network beside those of its store, in the same layouts.
+///
+/// Owns its memory. Each operation is one parallel pass, element by element, so that the bits do not depend on the number
+/// of threads; nothing is allocated.
+package final class AveragedWeights {
+    private let method: WeightAveraging
+    private let parameters: ParameterStore
+    private let names: [String]
+    private let pairs: [Pair]
+    private var hasBegun = false
+
+    /// - Parameter except: values that never change.
+    init(_ method: WeightAveraging, _ parameters: ParameterStore, except: Set<String>) {
+        self.method = method
+        self.parameters = parameters
+        let entries = parameters.entries.filter { !except.contains($0.name) }
+        names = entries.map(\.name)
+        pairs = entries.map { entry in
+            let average = UnsafeMutablePointer<Float>.allocate(capacity: entry.elements)
+            average.initialize(repeating: 0, count: entry.elements)
+            return Pair(weight: entry.memory, average: average, count: entry.elements)
+        }
+    }
+
+    deinit { for pair in pairs { pair.average.deallocate() } }
+
+    /// The average begins with the weights as they are when this is first called.
+    package func begin() {
+        guard !hasBegun else { return }
+        hasBegun = true
+        run { weight, average, range in for i in range { average[i] = weight[i] } }
+    }
+
+    /// Follows update number `update`, counted from 1, of a run of `last`.
+    package func follow(update: Int, last: Int?) {
+        switch method {
+        case .lookahead(let interval, let alpha):
+            if update % interval == 0 {
+                lookAhead(Float(alpha.value(progress: last.map { Double(update) / Double($0) } ?? 0)))
+            }
+            if update == last { lookAhead(0) }
+        }
+    }
+
+    /// slow += alpha * (fast - slow), fast = slow.
+    private func lookAhead(_ alpha: Float) {
+        run { fast, slow, range in
+            for i in range {
+                slow[i] += alpha * (fast[i] - slow[i])
+                fast[i] = slow[i]
+            }
+        }
+    }
+
+    /// Calls `body` with (weights, averages, elements) for each thread's share of every pair.
+    private func run(_ body: @Sendable (UnsafeMutablePointer<Float>, UnsafeMutablePointer<Float>, Range<Int>) -> Void) {
+        let pairs = pairs
+        Parallel.run { part, parts in
+            for pair in pairs {
+                body(pair.weight, pair.average, Parallel.slice(pair.count, part: part, parts: parts))
+            }
+        }
+    }
+}
+
+extension AveragedWeights: StateHolder {
+    package var stateName: String { "average" }
+
+    /// Copies in plain layout: another processor may block its channels otherwise.
+    package func stateArrays() throws -> [StoredArray] {
+        begin()
+        return try zip(names, pairs).map { name, pair in
+            let values = UnsafeBufferPointer(start: pair.average, count: pair.count)
+            return StoredArray(name: name, try parameters.plain(values, of: name))
+        }
+    }
+
+    /// Goes back to what `stateArrays` gave. Throws, with nothing changed, if one is missing or of another shape.
+    package func restore(_ arrays: [StoredArray]) throws {
+        let stored = Dictionary(arrays.map { ($0.name, $0) }) { $1 }
+        let values = try names.map { name in
+            guard let array = stored[name] else { throw AnnealError("average of \(name)", "is not in the state") }
+            return try parameters.packed(array.tensor(), of: name)
+        }
+        for (pair, values) in zip(pairs, values) { pair.average.update(from: values, count: pair.count) }
+        hasBegun = true
+    }
+}
+
+/// A parameter or statistic and its average. Threads share it: each writes its own elements.
+private struct Pair: @unchecked Sendable {
+    let weight: UnsafeMutablePointer<Float>
+    let average: UnsafeMutablePointer<Float>
+    let count: Int
+}

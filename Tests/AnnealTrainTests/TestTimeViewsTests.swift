@@ -1,0 +1,120 @@
+import Anneal
+import Foundation
+import Testing
+
+/// Several views of an image judged together.
+@Suite struct TestTimeViewsTests {
+    /// Hands out the same images in every epoch.
+    private final class Images: BatchSource {
+        let batchSize = 2
+        let dataShape: Shape = [2, 3, 4]
+        let labelWidth = 1
+        let count = 3
+        let rows: [[Float]]
+        private var next = 0
+
+        init(_ rows: [[Float]]) { self.rows = rows }
+
+        func start(epoch: Int, atBatch: Int) { next = atBatch * batchSize }
+
+        func next(into slot: BatchSlot) -> Int {
+            let valid = min(batchSize, count - next)
+            guard valid > 0 else { return 0 }
+            for row in 0..<batchSize {
+                for (i, value) in rows[(next + row) % count].enumerated() { slot.data[row * 24 + i] = value }
+                slot.labels[row] = Float((next + row) % count)
+            }
+            next += valid
+            return valid
+        }
+    }
+
+    private static func network() -> Symbol {
+        let builder = SymbolBuilder()
+        let flat = builder.flatten(.variable("data"), name: "flat")
+        return builder.softmaxOutput(
+            builder.fullyConnected(flat, numHidden: 3, name: "fc"), name: "softmax")
+    }
+
+    private static let weights = noise(72, 1), bias = noise(3, 2)
+
+    /// The network's logits for an image.
+    private static func logits(_ image: [Float]) -> [Double] {
+        (0..<3).map { k in
+            (0..<24).reduce(Double(bias[k])) { $0 + Double(image[$1]) * Double(weights[k * 24 + $1]) }
+        }
+    }
+
+    private static func mirrored(_ image: [Float]) -> [Float] {
+        stride(from: 0, to: 24, by: 4).flatMap { image[$0..<$0 + 4].reversed() }
+    }
+
+    /// Cut out of the image with a reflected border of one pixel, at (top, left) of the bordered one.
+    private static func cut(_ image: [Float], _ top: Int, _ left: Int) -> [Float] {
+        // Rows 1 0 1 2 1, columns 1 0 1 2 3 2: the border repeats the pixels beside the outermost ones.
+        let rows = [1, 0, 1, 2, 1], columns = [1, 0, 1, 2, 3, 2]
+        return (0..<2).flatMap { c in
+            (0..<3).flatMap { y in (0..<4).map { image[c * 12 + rows[top + y] * 4 + columns[left + $0]] } }
+        }
+    }
+
+    private static func mean(_ logits: [[Double]]) -> [Double] {
+        (0..<3).map { k in logits.reduce(0) { $0 + $1[k] } / Double(logits.count) }
+    }
+
+    private static func softmax(_ logits: [Double]) -> [Double] {
+        let sum = logits.reduce(0) { $0 + exp($1) }
+        return logits.map { exp($0) / sum }
+    }
+
+    private static func run(_ views: TestTimeViews, _ images: [[Float]]) throws -> [[Float]] {
+        let scorer = try Scorer(network(), dataShape: [2, 3, 4], batchSize: 2, views: views)
+        try scorer.parameters.set("fc_weight", Tensor([3, 24], weights))
+        try scorer.parameters.set("fc_bias", Tensor([3], bias))
+        var rows: [[Float]] = [], labels: [Float] = []
+        try scorer.run(Images(images)) { batch in
+            for row in 0..<batch.rows {
+                rows.append((0..<batch.classes).map { batch.outputs[row * batch.classes + $0] })
+                labels.append(batch.labels[row])
+            }
+        }
+        #expect(labels == [0, 1, 2])
+        return rows
+    }
+
+    @Test(arguments: TestTimeViews.allCases) func averagesLogits(_ views: TestTimeViews) throws {
+        let images = (0..<3).map { noise(24, 10 + UInt64($0)).map { $0 * 0.3 } }
+        let rows = try Self.run(views, images)
+        #expect(rows.count == 3)
+        for (image, row) in zip(images, rows) {
+            let pair = Self.mean([Self.logits(image), Self.logits(Self.mirrored(image))])
+            let shifted = [Self.cut(image, 0, 0), Self.cut(image, 2, 2)].flatMap {
+                [Self.logits($0), Self.logits(Self.mirrored($0))]
+            }
+            let expected =
+                switch views {
+                case .none: Self.logits(image)
+                case .mirror: pair
+                case .mirrorShift: Self.mean([pair, Self.mean(shifted)])
+                }
+            for (a, b) in zip(row, Self.softmax(expected)) { #expect(abs(Double(a) - b) < 1e-5) }
+        }
+    }
+
+    @Test func aBrokenOutputStaysBroken() throws {
+        let rows = try Self.run(.mirror, [[Float](repeating: .nan, count: 24), noise(24, 1), noise(24, 2)])
+        #expect(rows[0].allSatisfy(\.isNaN))
+        #expect(rows[1].allSatisfy(\.isFinite))
+    }
+
+    @Test func wantsImagesAndASoftmax() throws {
+        #expect(throws: AnnealError.self) {
+            try Scorer(Self.network(), dataShape: [24], batchSize: 2, views: .mirror)
+        }
+        let builder = SymbolBuilder()
+        let regression = builder.fullyConnected(.variable("data"), numHidden: 3, name: "fc")
+        #expect(throws: AnnealError.self) {
+            try Scorer(regression, dataShape: [2, 3, 4], batchSize: 2, views: .mirror)
+        }
+    }
+}

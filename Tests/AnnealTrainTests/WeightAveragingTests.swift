@@ -1,0 +1,106 @@
+import Anneal
+import Testing
+
+/// Averaged weights against plain training without them.
+@Suite struct WeightAveragingTests {
+    private typealias Values = [String: Tensor]
+
+    private static func trainer(_ averaging: WeightAveraging? = nil, frozen: Set<String> = []) throws -> Trainer {
+        let network = try Networks.symbol(
+            "resnet", NetworkOptions(numClasses: 4, imageShape: [3, 28, 28], numLayers: 8))
+        // Without momentum the weights and the batch are all that a step depends on.
+        let trainer = try Trainer(
+            network, dataShape: [3, 28, 28], batchSize: 4,
+            optimizer: try Optimizers.make("sgd", ["learning_rate": 0.1]), frozen: frozen, averaging: averaging)
+        try trainer.initialize(Xavier())
+        return trainer
+    }
+
+    private static func train(_ trainer: Trainer, _ steps: Range<Int>) throws {
+        let slot = try trainer.slot()
+        for step in steps {
+            var random = Random(seed: 1, purpose: .test, index: step)
+            for i in slot.data.indices { slot.data[i] = random.uniform(-2, 2) }
+            for i in slot.labels.indices { slot.labels[i] = Float(random.below(4)) }
+            try trainer.step()
+        }
+    }
+
+    private static func values(_ trainer: Trainer) throws -> Values {
+        try Dictionary(uniqueKeysWithValues: trainer.parameters.names.map { ($0, try trainer.parameters.tensor($0)) })
+    }
+
+    /// What plain training makes of these values.
+    private static func trained(_ start: Values, _ steps: Range<Int>) throws -> Values {
+        let trainer = try trainer()
+        for (name, value) in start { try trainer.parameters.set(name, value) }
+        try train(trainer, steps)
+        return try values(trainer)
+    }
+
+    /// slow + part * (fast - slow)
+    private static func between(_ slow: Values, _ fast: Values, _ part: Float) -> Values {
+        slow.merging(fast) { slow, fast in
+            Tensor(slow.shape, zip(slow.elements, fast.elements).map { $0 + part * ($1 - $0) })
+        }
+    }
+
+    @Test func lookaheadGoesAPartOfTheWay() throws {
+        let trainer = try Self.trainer(.lookahead(every: 3, alpha: .constant(0.25)))
+        let begin = try Self.values(trainer)
+        try Self.train(trainer, 0..<2)
+        #expect(try Self.values(trainer) == Self.trained(begin, 0..<2))
+        try Self.train(trainer, 2..<3)
+        let first = Self.between(begin, try Self.trained(begin, 0..<3), 0.25)
+        #expect(try Self.values(trainer) == first)
+        try Self.train(trainer, 3..<6)
+        #expect(try Self.values(trainer) == Self.between(first, Self.trained(first, 3..<6), 0.25))
+        // The moving statistics have moved, too.
+        #expect(first["bn0_moving_mean"] != begin["bn0_moving_mean"])
+    }
+
+    @Test func lookaheadEndsWithTheSlowWeights() throws {
+        let trainer = try Self.trainer(.lookahead(every: 2, alpha: .cubic))
+        trainer.lastUpdate = 3
+        let begin = try Self.values(trainer)
+        try Self.train(trainer, 0..<2)
+        // 0.95^5 = 0.7737809375, times (2/3)^3
+        let slow = Self.between(begin, try Self.trained(begin, 0..<2), Float(1 - 0.7737809375 * 8 / 27))
+        #expect(try Self.values(trainer) == slow)
+        try Self.train(trainer, 2..<3)
+        #expect(try Self.values(trainer) == slow)
+    }
+
+    @Test func threadsDoNotMatter() throws {
+        let threads = Parallel.threads
+        defer { Parallel.setThreads(threads) }
+        let results = try [1, 3].map { count in
+            Parallel.setThreads(count)
+            let trainer = try Self.trainer(.lookahead(every: 1, alpha: .constant(0.5)), frozen: ["conv0_weight"])
+            for name in trainer.parameters.names {
+                let shape = trainer.parameters.shape(name) ?? []
+                try trainer.parameters.set(name, Tensor(shape, noise(shape.count, 7)))
+            }
+            trainer.average?.begin()
+            try trainer.initialize(Xavier())
+            trainer.average?.follow(update: 1, last: nil)
+            return try Self.values(trainer)
+        }
+        #expect(results[0] == results[1])
+    }
+
+    @Test func goesOnFromItsState() throws {
+        let averaging = WeightAveraging.lookahead(every: 4, alpha: .constant(0.5))
+        let whole = try Self.trainer(averaging), first = try Self.trainer(averaging)
+        try Self.train(whole, 0..<8)
+        try Self.train(first, 0..<6)
+        let second = try Self.trainer(averaging)
+        for (name, value) in try Self.values(first) { try second.parameters.set(name, value) }
+        let state = try #require(try first.average?.stateArrays())
+        try second.average?.restore(state)
+        second.updates = 6
+        try Self.train(second, 6..<8)
+        #expect(try Self.values(second) == Self.values(whole))
+        #expect(throws: AnnealError.self) { try second.average?.restore(Array(state.dropFirst())) }
+    }
+}
