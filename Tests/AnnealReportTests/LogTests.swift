@@ -99,4 +99,46 @@ struct LogTests {
         let error = #expect(throws: AnnealErrorType.self) { try TextLog(path: "/nowhere/at/all/log.txt") }
         #expect(error?.description == "/nowhere/at/all/log.txt: cannot be written: No such file or directory")
     }
+
+    /// Killed behind its last saved state, a run does a part again: the log has it once.
+    @Test func aResumedLogHasEachPartOnce() throws {
+        let folder = try TemporaryFolder()
+        func train(_ observers: [any FitObserver], from start: FitPosition, to end: FitPosition) throws {
+            var position = start
+            while position < end {
+                for observer in observers { try observer.receive(.batch(Sample.batch(position.epoch, position.batch))) }
+                position.batch += 1
+                guard position.batch == 60 else { continue }
+                for observer in observers { try observer.receive(.epoch(Sample.epoch(position.epoch))) }
+                position = FitPosition(epoch: position.epoch + 1)
+            }
+        }
+        func observers(_ name: String, from position: FitPosition?) throws -> [any FitObserver] {
+            [
+                try TextLog(path: folder.file("\(name).txt"), from: position),
+                MetricsJSONL(path: folder.file("\(name).jsonl")),
+            ]
+        }
+        func events(_ name: String) throws -> [Substring] {
+            try folder.text("\(name).txt").split(separator: "\n").filter { $0.contains("Epoch[") }
+                + folder.text("\(name).jsonl").split(separator: "\n")
+        }
+        let end = FitPosition(epoch: 3)
+        try train(observers("whole", from: nil), from: FitPosition(epoch: 0), to: end)
+        for saved in [FitPosition(epoch: 1, batch: 30), FitPosition(epoch: 1, batch: 20), FitPosition(epoch: 2)] {
+            try train(observers("cut", from: nil), from: FitPosition(epoch: 0), to: FitPosition(epoch: 2, batch: 45))
+            let rest = try observers("cut", from: saved)
+            let start = RunStart(
+                position: saved, endEpoch: 3, batchSize: 100, trainingCount: 6000, validationCount: nil,
+                stepsPerEpoch: 60, samples: saved.batch * 100,
+                metrics: saved.batch > 0 ? [MetricValue(name: "accuracy", value: 0.5)] : [])
+            for observer in rest { try observer.receive(.started(start)) }
+            try train(rest, from: saved, to: end)
+            // The first speed after a pause is of what is since.
+            let (whole, cut) = (try events("whole"), try events("cut"))
+            #expect(whole.count == cut.count)
+            #expect(whole.map { $0.prefix(50) } == cut.map { $0.prefix(50) }, "\(saved)")
+            for name in ["cut.txt", "cut.jsonl"] { try FileManager.default.removeItem(atPath: folder.file(name)) }
+        }
+    }
 }

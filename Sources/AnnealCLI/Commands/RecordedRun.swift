@@ -24,7 +24,11 @@ struct RecordedRun {
     init(folder: String, overrides: [String]) throws {
         self.folder = URL(fileURLWithPath: folder).standardizedFileURL.path
         guard Files.isFolder(folder) else { throw AnnealError(folder, "is no folder", mend: "name a run's folder") }
-        let record = try RunRecord.read(RunFolder.open(self.folder, occupied: .resume).arguments)
+        let path = try RunFolder.open(self.folder, occupied: .resume).arguments
+        guard Files.exists(path) else {
+            throw AnnealError(folder, "holds no run: arguments.json is not there", mend: "name a run's folder")
+        }
+        let record = try RunRecord.read(path)
         guard record.commandLine.count > 1, chdir(record.workingFolder) == 0 else {
             throw AnnealError(
                 record.workingFolder, "the run was started there, and it cannot be entered",

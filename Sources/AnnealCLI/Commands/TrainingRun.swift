@@ -40,7 +40,7 @@ struct TrainingRun {
         // Everything is opened and planned before the run folder is made: a wrong flag leaves nothing behind.
         let setup = try setUp(options, data, from: origin)
         let trainer = setup.trainer, training = setup.training
-        if recorded != nil { try checkGoesOn(setup.progress, options) }
+        if let recorded { try checkGoesOn(recorded, setup.progress, options) }
 
         let folder = try openFolder(options, recorded)
         let prefix = options.run.modelPrefix ?? RunOptions.prefix(inFolder: folder.path)
@@ -105,16 +105,17 @@ struct TrainingRun {
     }
 
     /// Refuses to go on with a run that is over.
-    private func checkGoesOn(_ progress: FitProgress, _ options: TrainingOptions) throws {
+    private func checkGoesOn(_ run: RecordedRun, _ progress: FitProgress, _ options: TrainingOptions) throws {
         let endEpoch = endEpoch(options)
         guard progress.position.epoch < endEpoch else {
             throw UsageError(
-                "run", "is over: it has trained its \(endEpoch) epochs",
+                run.folder, "the run is over: it has trained its \(endEpoch) epochs",
                 mend: "to go on, give --num-epochs above \(endEpoch)")
         }
         if let patience = options.run.earlyStopping, FitOptions(earlyStopping: patience).stopsEarly(progress) {
             throw UsageError(
-                "run", "is over: it stopped early", mend: "to go on, give --early-stopping above \(patience)")
+                run.folder, "the run is over: it stopped early",
+                mend: "to go on, give --early-stopping above \(patience)")
         }
     }
 

@@ -75,13 +75,15 @@ struct RunOptions: ParsableArguments, Encodable {
     /// The prefix of the model in a run folder.
     static func prefix(inFolder folder: String) -> String { Files.path(folder, "model") }
 
+    var keep: FitOptions.Keep { save ?? (modelPrefix == nil ? .last : .all) }
+
     func fitOptions(
         metrics: CompositeMetric, prefix: String, observers: [any FitObserver],
         shouldStop: @escaping @Sendable () -> Bool
     ) -> FitOptions {
         FitOptions(
             metrics: metrics, modelPrefix: prefix, savePeriod: savePeriod,
-            keep: save ?? (modelPrefix == nil ? .last : .all), saveSteps: saveSteps, earlyStopping: earlyStopping,
+            keep: keep, saveSteps: saveSteps, earlyStopping: earlyStopping,
             onNonFinite: onNan, onSaveError: onSaveError, observers: observers, shouldStop: shouldStop)
     }
 }

@@ -4,7 +4,7 @@ import Foundation
 /// The views of an image that a network judges together in validation, as airbench does (Jordan 2024, arXiv:2404.00498).
 ///
 /// Their log-probabilities, which are the logits up to a constant, are averaged, and the result is normalised again.
-public enum TestTimeViews: String, Sendable, CaseIterable, Encodable {
+public enum TestTimeViews: String, Sendable, CaseIterable {
     /// The image alone.
     case none
     /// The image and its mirror image.

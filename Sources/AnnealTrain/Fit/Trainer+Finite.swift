@@ -10,7 +10,7 @@ enum NonFinite {
 
     var description: String {
         switch self {
-        case .loss: "the loss is not finite (the network's output holds a NaN or an infinity)"
+        case .loss: "the loss is not finite: the network's output holds a NaN or an infinity"
         case .gradient(let name): "the gradient of \(name) holds a NaN or an infinity"
         }
     }
