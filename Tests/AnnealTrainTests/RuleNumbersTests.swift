@@ -106,4 +106,20 @@ import Testing
                 abs(Double(model[0][0]) - expected) < 3e-6 * max(1, abs(expected)), "\(model[0][0]), not \(expected)")
         }
     }
+
+    /// PyTorch's SGD(momentum=0.9, nesterov=True, weight_decay=0.1) when the rate falls from 0.1 to 0.01:
+    /// m = 0.6, w = 1 - 0.1 * (0.6 + 0.54) = 0.886; G = -0.25 + 0.0886 = -0.1614, m = 0.54 - 0.1614 = 0.3786,
+    /// w = 0.886 - 0.01 * (-0.1614 + 0.34074) = 0.8842066.
+    @Test func nesterovTakesANewRateAtOnce() throws {
+        let parameters = TestParameters([("x_weight", [1])])
+        let optimizer = Optimizer(
+            SGD(momentum: 0.9, nesterov: true),
+            settings: OptimizerSettings(
+                schedule: try FactorScheduler(step: 1, factor: 0.1, baseRate: 0.1), weightDecay: 0.1))
+        for (gradient, expected) in [(0.5, 0.886), (-0.25, 0.8842066)] as [(Float, Float)] {
+            parameters.setGradient(0, [gradient])
+            try optimizer.step(parameters.parameters)
+            #expect(abs(parameters[0][0] - expected) < 1e-6)
+        }
+    }
 }

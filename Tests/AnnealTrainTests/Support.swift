@@ -87,3 +87,34 @@ func noise(_ count: Int, _ seed: UInt64) -> [Float] {
     var random = Random(seed: seed, purpose: .test)
     return (0..<count).map { _ in random.normal() }
 }
+
+/// Noise with labels 0 to 3, the same in every epoch.
+final class RandomImages: BatchSource {
+    let batchSize: Int
+    let dataShape: Shape
+    let labelWidth = 1
+    let count: Int
+    private var next = 0
+
+    init(shape: Shape, count: Int, batchSize: Int) {
+        dataShape = shape
+        self.count = count
+        self.batchSize = batchSize
+    }
+
+    func start(epoch: Int, atBatch: Int) { next = atBatch * batchSize }
+
+    func next(into slot: BatchSlot) -> Int {
+        let valid = min(batchSize, count - next)
+        guard valid > 0 else { return 0 }
+        for row in 0..<batchSize {
+            let sample = (next + row) % count
+            for (i, value) in noise(dataShape.count, UInt64(sample)).enumerated() {
+                slot.data[row * dataShape.count + i] = value
+            }
+            slot.labels[row] = Float(sample * 7 % 4)
+        }
+        next += valid
+        return valid
+    }
+}

@@ -103,8 +103,8 @@ import Testing
 
     @Test func aBrokenOutputStaysBroken() throws {
         let rows = try Self.run(.mirror, [[Float](repeating: .nan, count: 24), noise(24, 1), noise(24, 2)])
-        #expect(rows[0].allSatisfy(\.isNaN))
-        #expect(rows[1].allSatisfy(\.isFinite))
+        #expect(rows[0].allSatisfy { $0.isNaN })
+        #expect(rows[1].allSatisfy { $0.isFinite })
     }
 
     @Test func wantsImagesAndASoftmax() throws {

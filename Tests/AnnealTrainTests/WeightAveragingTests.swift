@@ -1,4 +1,5 @@
 import Anneal
+import Foundation
 import Testing
 
 /// Averaged weights against plain training without them.
@@ -56,7 +57,7 @@ import Testing
         try Self.train(trainer, 3..<6)
         #expect(try Self.values(trainer) == Self.between(first, Self.trained(first, 3..<6), 0.25))
         // The moving statistics have moved, too.
-        #expect(first["bn0_moving_mean"] != begin["bn0_moving_mean"])
+        #expect(first["bn_data_moving_mean"] != begin["bn_data_moving_mean"])
     }
 
     @Test func lookaheadEndsWithTheSlowWeights() throws {
@@ -69,6 +70,61 @@ import Testing
         #expect(try Self.values(trainer) == slow)
         try Self.train(trainer, 2..<3)
         #expect(try Self.values(trainer) == slow)
+    }
+
+    /// After updates 1 and 2 the part that is kept is 2/11 and 3/12, less than 0.9.
+    @Test func movingAverageIsWhatIsValidatedAndSaved() throws {
+        let folder = NSTemporaryDirectory() + "anneal-average-" + UUID().uuidString
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let trainer = try Self.trainer(.movingAverage(decay: 0.9))
+        let begin = try Self.values(trainer)
+        let source = RandomImages(shape: [3, 28, 28], count: 8, batchSize: 4)
+        let report = try trainer.fit(
+            training: source, validation: source, epochs: 0..<1, options: FitOptions(modelPrefix: folder + "/m"))
+
+        let plain = try Self.trainer()
+        let slot = try plain.slot()
+        var average = begin
+        try source.start(epoch: 0, atBatch: 0)
+        for part in [9.0 / 11, 9.0 / 12] {
+            _ = source.next(into: slot)
+            try plain.step()
+            average = Self.between(average, try Self.values(plain), Float(part))
+        }
+        // The trained weights are as they would be without an average.
+        #expect(try Self.values(trainer) == Self.values(plain))
+        let saved = try Checkpoint.load(prefix: folder + "/m", epoch: 1)
+        #expect(saved.arguments.merging(saved.auxiliary) { $1 } == average)
+        let scorer = try Scorer(trainer.symbol, dataShape: [3, 28, 28], batchSize: 4)
+        try saved.restore(scorer.parameters, place: "saved")
+        let metrics = CompositeMetric([Accuracy(), CrossEntropy()])
+        #expect(try scorer.score(source, metrics: metrics) == report[0].validation)
+    }
+
+    @Test func movingAverageNeverKeepsMoreThanItsDecay() throws {
+        let trainer = try Self.trainer(.movingAverage(decay: 0.15))
+        let begin = try Self.values(trainer)
+        try Self.train(trainer, 0..<1)
+        let expected = Self.between(begin, try Self.values(trainer), 0.85)
+        #expect(try trainer.withValidatedWeights { try Self.values(trainer) } == expected)
+    }
+
+    @Test func movingAverageGoesOnFromItsState() throws {
+        let averaging = WeightAveraging.movingAverage(decay: 0.5)
+        let first = try Self.trainer(averaging), second = try Self.trainer(averaging)
+        try Self.train(first, 0..<3)
+        // Saved where the averages are in the store.
+        let (saved, state) = try first.withValidatedWeights {
+            (try Self.values(first), try #require(try first.average?.stateArrays()))
+        }
+        for (name, value) in saved { try second.parameters.set(name, value) }
+        try second.average?.restore(state)
+        second.updates = 3
+        for trainer in [first, second] { try Self.train(trainer, 3..<5) }
+        #expect(try Self.values(first) == Self.values(second))
+        #expect(
+            try first.withValidatedWeights { try Self.values(first) }
+                == second.withValidatedWeights { try Self.values(second) })
     }
 
     @Test func threadsDoNotMatter() throws {

@@ -84,7 +84,8 @@ extension TrainingRun {
         let schedule = try flagErrors {
             try options.schedule.schedule(
                 script, numExamples: data.numExamples ?? training.count,
-                batchSize: options.batchSize, loadEpoch: passedEpochs, numEpochs: endEpoch(options))
+                batchSize: options.batchSize * options.updates.accumulate, loadEpoch: passedEpochs,
+                numEpochs: endEpoch(options))
         }
         let names = Set(try symbol.argumentNames() + symbol.auxiliaryNames())
             .filter { $0 != "data" && !$0.hasSuffix("label") }
@@ -102,7 +103,7 @@ extension TrainingRun {
             symbol, dataShape: Shape(imageShape), batchSize: options.batchSize, optimizer: optimizer,
             frozen: frozen.union(whitened.map { [$0] } ?? []), seed: seed,
             recomputation: options.recompute ? .full : .cheap, averaging: options.updates.averaging,
-            keepsGradients: options.run.onNan == .skip)
+            accumulation: options.updates.accumulate, keepsGradients: options.run.onNan == .skip)
         trainer.views = data.validation.tta
         try giveFirstValues(to: trainer)
         if let layer = options.whiten, case .beginning = origin {
@@ -118,7 +119,8 @@ extension TrainingRun {
             .note(
                 "\(network): \(trainer.parameters.parameterCount) parameters, \(trainer.plannedBytes >> 20) MB planned, batch \(options.batchSize), \(Parallel.threads) threads, seed \(seed)"
             ))
-        notes.append(batchNote(training))
+        if let note = options.updates.note { notes.append(.note(note)) }
+        notes.append(batchNote(training, accumulation: trainer.accumulation))
         notes.append(rateNote(options, schedule, optimizer, passedEpochs: passedEpochs))
         return TrainingSetup(
             trainer: trainer, training: training, validation: validation, metrics: metrics,
@@ -147,6 +149,7 @@ extension TrainingRun {
         if withMomentum.contains(options.optimizer.lowercased()) {
             values["momentum"] = .number(options.mom ?? script.mom)
         }
+        values.merge(options.updates.optimizerOptions) { $1 }
         return try flagErrors {
             try Optimizers.make(
                 options.optimizer, NamedOptions(values), schedule: schedule.schedule,
@@ -155,14 +158,16 @@ extension TrainingRun {
     }
 
     /// What a batch is, in words.
-    private func batchNote(_ training: BatchLoader) -> FitEvent {
+    private func batchNote(_ training: BatchLoader, accumulation: Int) -> FitEvent {
         let size = training.batchSize, rest = training.count % size
         guard training.count >= size else {
             return .warning("\(training.count) training images do not fill one batch of \(size)")
         }
         let filling = rest > 0 ? ", the last with \(rest) images, filled up with others" : ""
+        let images = "\(size * accumulation) images in all" + (accumulation > 1 ? ", of \(accumulation) batches" : "")
+        let updates = (training.batchesPerEpoch + accumulation - 1) / accumulation
         return .note(
-            "Batch size \(size): an update averages over \(size) images in all, all of them on one device; \(training.count) images make \(training.batchesPerEpoch) updates an epoch\(filling)"
+            "Batch size \(size): an update averages over \(images), all of them on one device; \(training.count) images make \(updates) updates an epoch\(filling)"
         )
     }
 

@@ -139,7 +139,7 @@ enum LaterFlags {
         var reasons: [String: String] = [
             "gc-type": "gradients are not compressed in one process; leave it out",
             "gc-threshold": "gradients are not compressed in one process; leave it out",
-            "macrobatch-size": "large batches by accumulation are yet to come; leave it out",
+            "macrobatch-size": "give --accumulate N, the batches of an update",
             "warmup-strategy": "MXNet's script uses it with the optimizer lbsgd only; leave it out",
             "monitor": "statistics of tensors are yet to come; leave it out",
             "profile-worker-suffix": "write --profile FILE.json",

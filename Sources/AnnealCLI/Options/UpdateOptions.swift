@@ -12,6 +12,23 @@ struct UpdateOptions: ParsableArguments, Encodable {
         help: ArgumentHelp(
             "The part of the way, or 'cubic' for one that falls from 1 to 0.23.", valueName: "PART"))
     var lookaheadAlpha: LookaheadAlpha = .constant(0.5)
+    @Option(
+        help: ArgumentHelp(
+            "Validate and save a moving average of the weights that keeps this part at each update, e.g. 0.999.",
+            valueName: "D"))
+    var emaDecay: Double?
+    @Option(
+        help: ArgumentHelp("Scale all gradients down together to this norm at most.", valueName: "NORM"))
+    var clipNorm: Double?
+    @Option(help: ArgumentHelp("Clip each number of the gradients to ±V.", valueName: "V"))
+    var clipGradient: Double?
+    @Flag(help: "Nesterov's momentum as PyTorch's SGD has it (nag is MXNet's); for the optimizer sgd.")
+    var nesterov = false
+    @Option(
+        help: ArgumentHelp(
+            "Batches whose gradients are averaged into one update; the learning rate's schedule counts updates.",
+            valueName: "N"))
+    var accumulate: Int = 1
 
     func check() throws {
         if let lookahead, lookahead < 1 {
@@ -20,9 +37,42 @@ struct UpdateOptions: ParsableArguments, Encodable {
         if case .constant(let alpha) = lookaheadAlpha, !(alpha > 0 && alpha <= 1) {
             throw UsageError("--lookahead-alpha", "is \(alpha)", mend: "it is above 0 and at most 1, or cubic")
         }
+        if let emaDecay {
+            guard emaDecay > 0, emaDecay < 1 else {
+                throw UsageError("--ema-decay", "is \(emaDecay)", mend: "it is between 0 and 1, usually 0.999")
+            }
+            guard lookahead == nil else {
+                throw UsageError("--ema-decay", "stands beside --lookahead", mend: "give one of them")
+            }
+        }
+        for (flag, value) in [("--clip-norm", clipNorm), ("--clip-gradient", clipGradient)] {
+            if let value, !(value > 0 && value.isFinite) {
+                throw UsageError(flag, "is \(value)", mend: "it must be above 0")
+            }
+        }
+        guard (1...1 << 20).contains(accumulate) else {
+            throw UsageError("--accumulate", "is \(accumulate)", mend: "it must be at least 1")
+        }
     }
 
-    var averaging: WeightAveraging? { lookahead.map { .lookahead(every: $0, alpha: lookaheadAlpha) } }
+    var averaging: WeightAveraging? {
+        emaDecay.map { .movingAverage(decay: $0) } ?? lookahead.map { .lookahead(every: $0, alpha: lookaheadAlpha) }
+    }
+
+    /// For `Optimizers.make`.
+    var optimizerOptions: [String: OptionValue] {
+        let numbers = ["clip_norm": clipNorm, "clip_gradient": clipGradient]
+        return numbers.compactMapValues { $0.map(OptionValue.number) }
+            .merging(nesterov ? ["nesterov": .flag(true)] : [:]) { $1 }
+    }
+
+    /// A line for the log about what is validated and saved; nil: just the trained weights.
+    var note: String? {
+        emaDecay.map { "Validated and saved are moving averages of the weights, --ema-decay \($0)" }
+            ?? lookahead.map {
+                "Lookahead: slow weights follow every \($0) updates; after the last one they are what is saved"
+            }
+    }
 }
 
 extension LookaheadAlpha: ExpressibleByArgument, Encodable {

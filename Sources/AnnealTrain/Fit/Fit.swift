@@ -69,8 +69,10 @@ struct FitRun {
     mutating func run() throws -> [EpochReport] {
         let begin = clock.now
         try progress.restore(&metrics)
-        let position = progress.position, left = (endEpoch - position.epoch) * source.batchesPerEpoch - position.batch
-        trainer.lastUpdate = trainer.updates + left
+        let left = endEpoch - progress.position.epoch
+        trainer.lastUpdate =
+            trainer.updates + left * trainer.updates(batches: source.batchesPerEpoch)
+            - progress.position.batch / trainer.accumulation
         removeSuperseded()
         try options.tell(
             .started(
@@ -131,7 +133,8 @@ struct FitRun {
     }
 
     private mutating func step(_ rows: Int) throws {
-        guard let problem = try trainer.checkedStep(undoable: options.onNonFinite == .skip) else {
+        let isLast = progress.position.batch + 1 == source.batchesPerEpoch
+        guard let problem = try trainer.checkedStep(undoable: options.onNonFinite == .skip, endsEpoch: isLast) else {
             return try trainer.trainingBatch(rows: rows) { try metrics.update($0) }
         }
         let place = "epoch \(progress.position.epoch), batch \(progress.position.batch), update \(trainer.updates + 1)"

@@ -2,7 +2,9 @@ import AnnealCore
 
 extension FitRun {
     /// Whether the run's state is to be saved after this update.
-    var stepIsDue: Bool { options.saveSteps.map { trainer.updates % $0 == 0 } ?? false }
+    var stepIsDue: Bool {
+        options.saveSteps.map { trainer.isBetweenUpdates && trainer.updates % $0 == 0 } ?? false
+    }
 
     mutating func saveEpoch(isBest: Bool) throws {
         let number = progress.position.epoch
@@ -53,7 +55,7 @@ extension FitRun {
                 mend: "what was saved is as it was; lower --lr")
         }
         do {
-            try body(self)
+            try trainer.withValidatedWeights { try body(self) }
             saved = progress.position
             return true
         } catch let error as AnnealError {

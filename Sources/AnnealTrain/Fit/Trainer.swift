@@ -10,7 +10,7 @@ import AnnealGraph
 /// try trainer.fit(training: records, validation: others, epochs: 0..<10)
 /// ```
 /// Gradients are averaged over the batch, as MXNet's Module does: the optimizer's `rescaleGradient` is divided by the
-/// batch size. Not safe to use from two threads at once.
+/// batch size (and the number of batches of an update). Not safe to use from two threads at once.
 public final class Trainer {
     public let symbol: Symbol
     public let dataShape: Shape
@@ -23,7 +23,7 @@ public final class Trainer {
     public let seed: UInt64
     /// Updates done, over all epochs; dropout's random numbers follow them.
     public package(set) var updates = 0 {
-        didSet { training.step = updates }
+        didSet { countBatch() }
     }
 
     /// What validation shows the network of each image.
@@ -47,6 +47,11 @@ public final class Trainer {
     /// Those that the backward pass updates.
     let updatedEarly: Set<Int>
     package let average: AveragedWeights?
+    /// Batches whose gradients are averaged into one update.
+    public let accumulation: Int
+    package let gathered: GradientAccumulator?
+    /// The optimizer's `rescaleGradient` for one batch.
+    private let rescale: Double
     private let labelName: String
     private var scorer: Scorer?
 
@@ -59,14 +64,20 @@ public final class Trainer {
     ///     same, as in MXNet.
     ///   - recomputation: what the backward pass may compute a second time to save memory. All choices give the same bits.
     ///   - averaging: weights that follow the trained ones, from their values before the first step on.
+    ///   - accumulation: batches whose gradients are averaged into one update.
     ///   - keepsGradients: whether `gradient` has every parameter's. Without it the backward pass updates large
     ///     parameters itself, so that their gradients need no memory of their own.
     public init(
         _ symbol: Symbol, dataShape: Shape, batchSize: Int, optimizer: Optimizer, frozen: Set<String> = [],
         seed: UInt64 = 0, recomputation: Recomputation = .cheap, averaging: WeightAveraging? = nil,
-        keepsGradients: Bool = false
+        accumulation: Int = 1, keepsGradients: Bool = false
     ) throws {
         guard batchSize > 0 else { throw AnnealError("--batch-size", "is \(batchSize)", mend: "it must be at least 1") }
+        guard accumulation > 0 else {
+            throw AnnealError("--accumulate", "is \(accumulation)", mend: "it must be at least 1")
+        }
+        // Both want every gradient before the first update.
+        let keepsGradients = keepsGradients || accumulation > 1 || optimizer.settings.clipNorm != nil
         let arguments = try symbol.argumentNames()
         labelName = try ClassifierSymbol.labelName(symbol)
         self.symbol = symbol
@@ -75,6 +86,8 @@ public final class Trainer {
         self.optimizer = optimizer
         self.seed = seed
         optimizer.settings.rescaleGradient /= Double(batchSize)
+        rescale = optimizer.settings.rescaleGradient
+        self.accumulation = accumulation
         let variables = Set(try arguments + symbol.auxiliaryNames()).subtracting([ClassifierSymbol.dataName, labelName])
         if let stranger = frozen.subtracting(variables).min() {
             let near = Spelling.nearest(to: stranger, among: variables).joined(separator: ", ")
@@ -102,6 +115,7 @@ public final class Trainer {
             return OptimizedParameter(name: entry.name, count: entry.elements, weight: entry.memory, gradient: gradient)
         }
         self.trained = trained
+        gathered = accumulation > 1 ? GradientAccumulator(trained, training.parameters) : nil
         let early = training.updatedParameters.compactMap { name in trained.firstIndex { $0.name == name } }
         updatedEarly = Set(early)
         training.update = { [gradientCheck] in
@@ -109,7 +123,8 @@ public final class Trainer {
             gradientCheck.look(at: trained, early[$0])
             optimizer.update(trained, only: early[$0])
         }
-        stateHolders = average.map { [$0] } ?? []
+        if let average { stateHolders.append(average) }
+        if let gathered { stateHolders.append(gathered) }
     }
 
     /// Bytes of the training plan's arena, known before the first step.
@@ -122,7 +137,8 @@ public final class Trainer {
         try parameters.initialize(initializer, symbol: symbol, seed: seed, except: except)
     }
 
-    /// One training step on what the slot holds: forward, backward, update. Nothing is allocated.
+    /// One training step on what the slot holds: forward, backward, and, when the gradients of `accumulation` batches are
+    /// there, the update. Nothing is allocated.
     public func step() throws {
         try forward()
         try backward()
@@ -138,14 +154,38 @@ public final class Trainer {
         try training.backward()
     }
 
-    /// Updates what the backward pass has not.
-    func update() throws {
-        if updatedEarly.isEmpty { try optimizer.begin(trained) }
-        timed(updateOperation) { optimizer.finish(trained, updated: updatedEarly) }
+    /// Updates what the backward pass has not, if all batches of the update are there.
+    /// - Parameter endsEpoch: no more batches come: the update is of those that are there.
+    package func update(endsEpoch: Bool = false) throws {
+        defer { timeline?.endStep() }
+        var ready = trained
+        if let gathered {
+            gathered.add()
+            guard gathered.batches == accumulation || endsEpoch else { return countBatch() }
+            optimizer.settings.rescaleGradient = rescale / Double(gathered.batches)
+            ready = gathered.sums
+            gathered.reset()
+        }
+        if updatedEarly.isEmpty { try optimizer.begin(ready) }
+        timed(updateOperation) { optimizer.finish(ready, updated: updatedEarly) }
         updates += 1
         average?.follow(update: updates, last: lastUpdate)
         parameters.noteChange()
-        timeline?.endStep()
+    }
+
+    /// Every batch has random numbers of its own.
+    private func countBatch() { training.step = updates * accumulation + (gathered?.batches ?? 0) }
+
+    /// Whether no gradients wait for those of further batches.
+    var isBetweenUpdates: Bool { (gathered?.batches ?? 0) == 0 }
+
+    /// The updates of an epoch of so many batches.
+    func updates(batches: Int) -> Int { (batches + accumulation - 1) / accumulation }
+
+    /// Runs `body` with the weights that are validated and saved in the store: the moving averages, if there are any.
+    package func withValidatedWeights<Result>(_ body: () throws -> Result) rethrows -> Result {
+        guard let average else { return try body() }
+        return try average.replacingWeights(body)
     }
 
     /// The input memory of training, to be filled before `step`.
@@ -162,7 +202,7 @@ public final class Trainer {
     /// `keepsGradients` only.
     public func gradient(_ name: String) throws -> Tensor? { try training.gradient(name) }
 
-    /// Scores every sample of the source exactly once, with the parameters as they are now.
+    /// Scores every sample of the source exactly once, with the parameters as they are now or their moving averages.
     ///
     /// - Parameter progress: called with the batches done so far.
     public func score(
@@ -172,6 +212,6 @@ public final class Trainer {
             try scorer
             ?? Scorer(symbol, dataShape: dataShape, batchSize: batchSize, parameters: parameters, views: views)
         self.scorer = scorer
-        return try scorer.score(source, metrics: metrics, progress: progress)
+        return try withValidatedWeights { try scorer.score(source, metrics: metrics, progress: progress) }
     }
 }

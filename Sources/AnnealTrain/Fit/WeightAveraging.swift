@@ -9,6 +9,18 @@ public enum WeightAveraging: Sendable, Equatable {
     /// to the fast ones, which then go on from there: slow += alpha * (fast - slow), fast = slow. After the run's last
     /// update fast = slow, whatever its number.
     case lookahead(every: Int, alpha: LookaheadAlpha)
+    /// An exponential moving average (Polyak and Juditsky 1992; as in Tan and Le 2019, arXiv:1905.11946): after update t
+    /// average = d * average + (1 - d) * weight, where d is the smaller of `decay` and (1 + t) / (10 + t), so that the first
+    /// values are soon forgotten. It is the average that is validated and saved.
+    case movingAverage(decay: Double)
+
+    /// Whether the average is what is validated and saved.
+    var replacesWeights: Bool {
+        switch self {
+        case .lookahead: false
+        case .movingAverage: true
+        }
+    }
 }
 
 /// The part of the way from the slow weights to the fast ones.
@@ -68,6 +80,11 @@ package final class AveragedWeights {
                 lookAhead(Float(alpha.value(progress: last.map { Double(update) / Double($0) } ?? 0)))
             }
             if update == last { lookAhead(0) }
+        case .movingAverage(let decay):
+            let rest = Float(1 - min(decay, Double(1 + update) / Double(10 + update)))
+            run { weight, average, range in
+                for i in range { average[i] += rest * (weight[i] - average[i]) }
+            }
         }
     }
 
@@ -81,6 +98,23 @@ package final class AveragedWeights {
         }
     }
 
+    /// Runs `body` with the averages in the store, where they are what is validated and saved.
+    func replacingWeights<Result>(_ body: () throws -> Result) rethrows -> Result {
+        guard method.replacesWeights else { return try body() }
+        begin()
+        exchange()
+        defer { exchange() }
+        return try body()
+    }
+
+    /// Puts the averages in the store and what is there in their place.
+    private func exchange() {
+        run { weight, average, range in
+            for i in range { (weight[i], average[i]) = (average[i], weight[i]) }
+        }
+        parameters.noteChange()
+    }
+
     /// Calls `body` with (weights, averages, elements) for each thread's share of every pair.
     private func run(_ body: @Sendable (UnsafeMutablePointer<Float>, UnsafeMutablePointer<Float>, Range<Int>) -> Void) {
         let pairs = pairs
@@ -92,6 +126,8 @@ package final class AveragedWeights {
     }
 }
 
+/// What a run's state holds of it. A state is saved within `replacingWeights`: its parameters are those of the checkpoint,
+/// and the trained ones stand here.
 extension AveragedWeights: StateHolder {
     package var stateName: String { "average" }
 
@@ -104,7 +140,8 @@ extension AveragedWeights: StateHolder {
         }
     }
 
-    /// Goes back to what `stateArrays` gave. Throws, with nothing changed, if one is missing or of another shape.
+    /// Goes back to what `stateArrays` gave; the store must have its values back before.
+    /// - Throws: with nothing changed, if an array is missing or of another shape.
     package func restore(_ arrays: [StoredArray]) throws {
         let stored = Dictionary(arrays.map { ($0.name, $0) }) { $1 }
         let values = try names.map { name in
@@ -113,6 +150,7 @@ extension AveragedWeights: StateHolder {
         }
         for (pair, values) in zip(pairs, values) { pair.average.update(from: values, count: pair.count) }
         hasBegun = true
+        if method.replacesWeights { exchange() }
     }
 }
 

@@ -17,7 +17,7 @@ public final class Optimizer {
 
     public let rule: any OptimizerRule
     public var settings: OptimizerSettings
-    public private(set) var schedule: (any LearningRateSchedule)?
+    public internal(set) var schedule: (any LearningRateSchedule)?
 
     /// MXNet's `num_update`: the largest number of updates that a parameter has had.
     public internal(set) var updates: Int
@@ -73,10 +73,16 @@ public final class Optimizer {
     }
 
     /// Begins a step in which large parameters are updated one by one, each as soon as its gradient is there: counts the
-    /// updates and asks the schedule. The bits are those of `step`. Throws as `step` does.
+    /// updates and asks the schedule. The bits are those of `step`. With `clipNorm`
+    /// all gradients must be there. Throws as `step` does.
     func begin(_ parameters: [OptimizedParameter]) throws {
         if !isBound(parameters) { try bind(parameters) }
         prepare(parameters)
+        if let limit = settings.clipNorm {
+            let part = limit / (norm(parameters) * settings.rescaleGradient + 1e-6)
+            // A norm that is no number leaves the gradients as they are, to be seen.
+            if part < 1 { for index in steps.indices { steps[index].rescale *= part } }
+        }
     }
 
     /// Updates one large parameter in a step that has begun.
@@ -114,7 +120,7 @@ public final class Optimizer {
         }
         bound = list
         cut(parameters)
-        partials = Array(repeating: (0, 0), count: rule.reduces ? chunks.count : 0)
+        partials = Array(repeating: (0, 0), count: chunks.count)
         offsets = [0]
         for chunk in chunks { offsets.append((offsets.last ?? 0) + chunk.count) }
         steps = []
@@ -196,6 +202,12 @@ public final class Optimizer {
         }
     }
 
+    /// The norm of all gradients together, without scale: the sums of fixed chunks are added in order.
+    private func norm(_ parameters: [OptimizedParameter]) -> Double {
+        run(parameters, chunks.indices) { pass, chunk in pass.addSquares(chunk) }
+        return partials.reduce(0) { $0 + $1.0 }.squareRoot()
+    }
+
     /// Deals the chunks to the threads, each a run of about equally many elements.
     private func run(
         _ parameters: [OptimizedParameter], _ range: Range<Int>, _ body: @Sendable (Pass, Int) -> Void
@@ -247,6 +259,10 @@ private struct Pass: @unchecked Sendable {
     func reduce(_ index: Int) {
         let (slice, step) = slice(index)
         partials[index] = rule.reduce(slice, step)
+    }
+
+    func addSquares(_ index: Int) {
+        partials[index] = slice(index).0.sums { _, gradient in (gradient * gradient, 0) }
     }
 
     /// Those of a range of chunks that begin in the part's share of the range's elements.

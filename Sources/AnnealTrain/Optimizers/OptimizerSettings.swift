@@ -11,6 +11,9 @@ public struct OptimizerSettings: Sendable {
     public var weightDecay: Double
     /// `clip_gradient`: gradients are clipped to ±this, after `rescaleGradient`.
     public var clipGradient: Double?
+    /// Gradients are scaled down so that their norm, over all parameters and after `rescaleGradient`, is at most this;
+    /// nil: off. As PyTorch's `clip_grad_norm_`: times min(1, clipNorm / (norm + 1e-6)). Before `clipGradient`.
+    public var clipNorm: Double?
     /// `rescale_grad`: MXNet's Module sets 1 / batch size.
     public var rescaleGradient: Double
     /// `begin_num_update`: updates that count as done.
@@ -21,13 +24,14 @@ public struct OptimizerSettings: Sendable {
 
     public init(
         learningRate: Double? = nil, schedule: (any LearningRateSchedule)? = nil, weightDecay: Double = 0,
-        clipGradient: Double? = nil, rescaleGradient: Double = 1, beginUpdate: Int = 0,
+        clipGradient: Double? = nil, clipNorm: Double? = nil, rescaleGradient: Double = 1, beginUpdate: Int = 0,
         multipliers: Multipliers = Multipliers(), seed: UInt64 = 0
     ) {
         self.learningRate = learningRate
         self.schedule = schedule
         self.weightDecay = weightDecay
         self.clipGradient = clipGradient
+        self.clipNorm = clipNorm
         self.rescaleGradient = rescaleGradient
         self.beginUpdate = beginUpdate
         self.multipliers = multipliers

@@ -51,7 +51,7 @@ public enum Optimizers {
         let settings = OptimizerSettings(
             learningRate: try options.optionalNumber("learning_rate") ?? type.standardLearningRate, schedule: schedule,
             weightDecay: try options.number("wd", 0), clipGradient: try options.optionalNumber("clip_gradient"),
-            rescaleGradient: try options.number("rescale_grad", 1),
+            clipNorm: try options.optionalNumber("clip_norm"), rescaleGradient: try options.number("rescale_grad", 1),
             beginUpdate: try options.integer("begin_num_update", 0), multipliers: multipliers, seed: seed)
         // Weights are float32 here, whatever the master copies of MXNet's float16 training are for.
         options.ignore("multi_precision")

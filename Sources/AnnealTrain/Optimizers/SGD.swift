@@ -8,8 +8,13 @@ import AnnealCore
 ///
 /// Without momentum: w = w - l*G. MXNet's defaults: momentum 0, learning rate 0.01.
 ///
-/// `nesterov` is the look-ahead of Sutskever et al. 2013 as PyTorch writes it: w = w + momentum*m - l*G. (MXNet's own
-/// `nag` differs where there is weight decay.)
+/// `nesterov` is the look-ahead of Sutskever et al. 2013 as PyTorch's SGD(nesterov=True) has it, with the rate outside m, so
+/// that a new rate scales all of the next step:
+///
+///     m = momentum*m + G
+///     w = w - l*(G + momentum*m)
+///
+/// (MXNet's own `nag` has the rate inside m, and differs where there is weight decay.)
 public struct SGD: OptimizerRule {
     public static let name = "sgd"
 
@@ -42,10 +47,11 @@ public struct SGD: OptimizerRule {
         if slice.states.0 == nil {
             slice.update { w, g in w -= decay * w + rate * clip(r * g, bound) }
         } else if nesterov {
+            let d = step.d
             slice.update { w, g, m in
-                let change = decay * w + rate * clip(r * g, bound)
-                m = momentum * m - change
-                w += momentum * m - change
+                let gradient = clip(r * g, bound) + d * w
+                m = momentum * m + gradient
+                w -= rate * (gradient + momentum * m)
             }
         } else {
             slice.update { w, g, m in

@@ -1,0 +1,50 @@
+import Anneal
+import ArgumentParser
+import Foundation
+
+/// Looks for a learning rate.
+struct FindLR: MXNetScript {
+    static let configuration = CommandConfiguration(
+        commandName: "find-lr",
+        abstract: "Find a learning rate: a curve and a suggestion.",
+        discussion: """
+            Trains as 'anneal train' with the same flags would, while the rate rises by the same factor at every update, until \
+            the loss is four times its lowest value (Smith 2017). The curve (SVG, PNG) and its numbers (CSV) go to the run \
+            folder; no weights are kept.
+
+            anneal find-lr --network resnet --num-layers 20 --data-train cifar10_train.rec --random-crop 1 --random-mirror 1
+            """)
+
+    @Option(help: ArgumentHelp("The first rate.", valueName: "RATE"))
+    var from: Double = 1e-6
+    @Option(help: ArgumentHelp("The last rate.", valueName: "RATE"))
+    var to: Double = 10
+    @Option(help: ArgumentHelp("Updates from the first rate to the last.", valueName: "N"))
+    var steps: Int = 200
+    @OptionGroup var train: Train
+
+    func run() throws {
+        var search = try flagErrors { try LearningRateSearch(from: from, to: to, steps: steps) }
+        try train.training.check(command: "find-lr")
+        let train = train.filled(), options = train.training
+        guard options.optimizer.lowercased() != "adadelta" else {
+            throw UsageError("--optimizer adadelta", "takes no learning rate", mend: "there is nothing to find")
+        }
+        var run = try train.trainingRun(goingOn: nil)
+        let setup = try run.setUp(options, train.data, from: .beginning)
+        let folder = try RunFolder.open(
+            options.run.runFolder ?? RunFolder.defaultPath(command: "find-lr"),
+            occupied: options.run.runFolder == nil ? .number : .refuse)
+        let interrupt = Interrupt()
+        let progress = ProgressLine("Searching", total: steps, unit: "updates")
+        try setup.trainer.search(&search, on: setup.training) { _ in
+            progress.advance(by: 1)
+            if interrupt.check() { throw Interrupted(mend: "nothing was written") }
+        }
+        progress.finish()
+        let report = LearningRateReport(search, title: "Learning rates for \(run.network)")
+        try report.write(to: folder)
+        print(report.suggestion)
+        print("Curve: \(folder.file("find-lr.png")), .svg, .csv")
+    }
+}

@@ -1,0 +1,70 @@
+import Anneal
+import Testing
+
+/// Gradients of several batches in one update.
+@Suite struct AccumulationTests {
+    private static let shape: Shape = [1, 8, 8]
+
+    private static func trainer(
+        batchSize: Int, accumulation: Int = 1, momentum: Double = 0.9, start: Trainer? = nil
+    ) throws -> Trainer {
+        let network = try Networks.symbol("mlp", NetworkOptions(numClasses: 4, imageShape: [1, 8, 8]))
+        let trainer = try Trainer(
+            network, dataShape: shape, batchSize: batchSize,
+            optimizer: try Optimizers.make("sgd", ["learning_rate": 0.1, "momentum": .number(momentum), "wd": 0.01]),
+            accumulation: accumulation)
+        try trainer.initialize(Xavier())
+        for name in start?.parameters.names ?? [] {
+            if let value = try start?.parameters.tensor(name) { try trainer.parameters.set(name, value) }
+        }
+        return trainer
+    }
+
+    private static func train(_ trainer: Trainer, samples: Range<Int>) throws {
+        let source = RandomImages(shape: shape, count: samples.upperBound, batchSize: trainer.batchSize)
+        try source.start(epoch: 0, atBatch: samples.lowerBound / trainer.batchSize)
+        let slot = try trainer.slot()
+        while source.next(into: slot) > 0 { try trainer.step() }
+    }
+
+    private static func distance(_ a: Trainer, _ b: Trainer) throws -> Float {
+        try a.parameters.names.map { name in
+            let pairs = zip(try a.parameters.tensor(name).elements, try b.parameters.tensor(name).elements)
+            return pairs.map { abs($0 - $1) }.max() ?? 0
+        }.max() ?? 0
+    }
+
+    @Test func twoHalvesAreOneBatch() throws {
+        let whole = try Self.trainer(batchSize: 16), halves = try Self.trainer(batchSize: 8, accumulation: 2)
+        for trainer in [whole, halves] { try Self.train(trainer, samples: 0..<64) }
+        #expect(halves.updates == 4)
+        #expect(try Self.distance(whole, halves) < 1e-5)
+        // They have moved at all.
+        #expect(try Self.distance(whole, Self.trainer(batchSize: 16)) > 1e-3)
+    }
+
+    /// Three batches in groups of two: the last update is of one batch alone, and not half of one.
+    @Test func theLastGroupOfAnEpochIsAveragedOverItsBatches() throws {
+        let trainer = try Self.trainer(batchSize: 8, accumulation: 2, momentum: 0)
+        let source = RandomImages(shape: Self.shape, count: 24, batchSize: 8)
+        try trainer.fit(training: source, epochs: 0..<1)
+        #expect(trainer.updates == 2)
+        let first = try Self.trainer(batchSize: 16, momentum: 0)
+        try Self.train(first, samples: 0..<16)
+        let second = try Self.trainer(batchSize: 8, momentum: 0, start: first)
+        try Self.train(second, samples: 16..<24)
+        #expect(try Self.distance(trainer, second) < 1e-5)
+    }
+
+    @Test func goesOnInTheMiddleOfAGroup() throws {
+        let whole = try Self.trainer(batchSize: 8, accumulation: 3, momentum: 0)
+        try Self.train(whole, samples: 0..<16)
+        let state = try #require(try whole.gathered?.stateArrays())
+        let other = try Self.trainer(batchSize: 8, accumulation: 3, momentum: 0)
+        try other.gathered?.restore(state)
+        for trainer in [whole, other] { try Self.train(trainer, samples: 16..<24) }
+        #expect(whole.updates == 1 && other.updates == 1)
+        #expect(try Self.distance(whole, other) == 0)
+        #expect(throws: AnnealError.self) { try other.gathered?.restore(Array(state.dropLast())) }
+    }
+}
