@@ -22,7 +22,7 @@ import Testing
 
     private static func train(_ trainer: Trainer, samples: Range<Int>) throws {
         let source = RandomImages(shape: shape, count: samples.upperBound, batchSize: trainer.batchSize)
-        try source.start(epoch: 0, atBatch: samples.lowerBound / trainer.batchSize)
+        source.start(epoch: 0, atBatch: samples.lowerBound / trainer.batchSize)
         let slot = try trainer.slot()
         while source.next(into: slot) > 0 { try trainer.step() }
     }

@@ -4,10 +4,8 @@ import Testing
 
 @Suite struct ClipNormTests {
     /// Gradients (3, 4) and 12 have the norm 13, of means over two samples 6.5.
-    @Test(arguments: [
-        (1.0, [-3.0 / 13, -4.0 / 13, -12.0 / 13]), (6.5, [-1.5, -2, -6]), (100, [-1.5, -2, -6]),
-    ])
-    func scalesAllGradientsTogether(limit: Double, expected: [Double]) throws {
+    @Test(arguments: [1.0, 6.5, 100]) func scalesAllGradientsTogether(limit: Double) throws {
+        let expected = limit == 1 ? [-3.0 / 13, -4.0 / 13, -12.0 / 13] : [-1.5, -2, -6]
         let parameters = TestParameters([("a_weight", [0, 0]), ("b_bias", [0])])
         parameters.setGradient(0, [3, 4])
         parameters.setGradient(1, [12])
