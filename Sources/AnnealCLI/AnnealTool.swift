@@ -11,7 +11,8 @@ struct AnnealTool: ParsableCommand {
         version: "anneal 0.1.0",
         subcommands: [
             Train.self, FineTuneCommand.self, Score.self, Predict.self, Export.self, Convert.self, ImportMNIST.self,
-            Summary.self, PlotNetwork.self, PlotCurves.self, Recipes.self, Profile.self, BenchStep.self,
+            AugmentPreview.self, Summary.self, PlotNetwork.self, PlotCurves.self, Recipes.self, Profile.self,
+            BenchStep.self,
         ])
 
     static func main() {

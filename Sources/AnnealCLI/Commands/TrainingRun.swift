@@ -43,6 +43,7 @@ struct TrainingRun {
             imageShape: imageShape, classNames: images.classNames, defaults)
         let training = try data.trainingLoader(
             images, preprocessing, batchSize: options.batchSize, classes: classes, seed: seed, defaults)
+        let source = try data.labels.source(training, of: images.source, classes: classes, seed: seed)
         let validation = try data.validation.path.map {
             try data.validation.loader(
                 $0, preprocessing, batchSize: options.batchSize, classes: classes, data.images)
@@ -72,7 +73,7 @@ struct TrainingRun {
         let trainer = try Trainer(
             symbol, dataShape: Shape(imageShape), batchSize: options.batchSize, optimizer: optimizer,
             frozen: frozen.union(whitened.map { [$0] } ?? []),
-            seed: seed, recomputation: options.recompute ? .full : .cheap)
+            seed: seed, softLabels: source is SoftLabelSource, recomputation: options.recompute ? .full : .cheap)
         try trainer.initialize(initializer, except: Set(start.keys))
         for (name, value) in start {
             do {
@@ -105,6 +106,9 @@ struct TrainingRun {
                 ))
         }
         if !frozen.isEmpty { notes.append(.note(trainer.frozenDescription)) }
+        if let weights = (source as? SoftLabelSource)?.labels.classWeights {
+            notes.append(.note("Class weights: \(weights.map { "\($0)" }.joined(separator: ", "))"))
+        }
         if training.count < options.batchSize {
             notes.append(.warning("\(training.count) training images do not fill one batch of \(options.batchSize)"))
         }
@@ -134,7 +138,7 @@ struct TrainingRun {
 
         let interrupt = Interrupt()
         try trainer.fit(
-            training: training, validation: validation, epochs: firstEpoch..<endEpoch,
+            training: source, validation: validation, epochs: firstEpoch..<endEpoch,
             options: FitOptions(
                 metrics: metrics, modelPrefix: prefix, savePeriod: options.savePeriod,
                 keepsLatestOnly: options.modelPrefix == nil, observers: observers,
@@ -197,9 +201,10 @@ struct TrainingRun {
             "data-train": text(data.trainingPath), "data-val": text(data.validation.path),
             "batch-size": .number(Double(options.batchSize)), "num-epochs": .number(Double(endEpoch)),
             "optimizer": .string(options.optimizer), "mom": .number(momentum), "wd": .number(weightDecay),
-            "pad-size": .number(Double(data.padSize ?? defaults.padSize)),
-            "fill-value": .number(Double(data.fillValue)),
-            "random-crop": .number(Double(data.randomCrop)), "random-mirror": .number(Double(data.randomMirror)),
+            "pad-size": .number(Double(data.augmentation.padSize ?? defaults.padSize)),
+            "fill-value": .number(Double(data.augmentation.fillValue)),
+            "random-crop": .number(Double(data.augmentation.randomCrop ?? 0)),
+            "random-mirror": .number(Double(data.augmentation.randomMirror ?? 0)),
             "rgb-mean": text(data.images.rgbMean), "rgb-std": text(data.images.rgbStd),
             "resize": data.images.resize.map { .number(Double($0)) } ?? .null,
             "class-names": text(data.images.classNames), "seed": .number(Double(seed)),

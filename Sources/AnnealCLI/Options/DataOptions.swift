@@ -19,14 +19,10 @@ struct DataOptions: ParsableArguments {
             "Training images, for the steps of the learning rate (default: what the data holds).", valueName: "N"))
     var numExamples: Int?
     @OptionGroup var images: ImageOptions
-    @Option(help: ArgumentHelp("Border added to each side before cropping.", valueName: "PIXELS"))
-    var padSize: Int?
-    @Option(help: ArgumentHelp("Colour of the border, 0 to 255.", valueName: "VALUE"))
-    var fillValue: Int = 127
-    @Option(help: ArgumentHelp("Crop at random (1) or in the middle (0).", valueName: "0|1"))
-    var randomCrop: Int = 0
-    @Option(help: ArgumentHelp("Mirror half of the images, chosen at random.", valueName: "0|1"))
-    var randomMirror: Int = 0
+    @OptionGroup(title: "Augmentation")
+    var augmentation: AugmentationOptions
+    @OptionGroup(title: "Labels")
+    var labels: LabelOptions
 
     /// The script's own values where the flags do not say otherwise.
     struct Defaults {
@@ -40,7 +36,8 @@ struct DataOptions: ParsableArguments {
         let mean = (defaults.mean + [0]).prefix(channels)
         return try images.preprocessing(
             over: Preprocessing(
-                imageShape: imageShape, mean: Array(mean), std: Array(repeating: 1, count: channels),
+                imageShape: imageShape, mean: Array(mean),
+                std: Array(((try augmentation.standardDeviation() ?? [1, 1, 1]) + [1]).prefix(channels)),
                 classNames: classNames))
     }
 
@@ -60,28 +57,18 @@ struct DataOptions: ParsableArguments {
         _ defaults: Defaults
     ) throws -> BatchLoader {
         var options = try validation.loaderOptions(preprocessing, batchSize: batchSize, classes: classes, images)
-        options.augmentation.pad = padSize ?? defaults.padSize
-        options.augmentation.fillValue = try fill()
-        options.augmentation.randomCrop = try flag("--random-crop", randomCrop)
-        options.augmentation.randomMirror = try flag("--random-mirror", randomMirror)
-        guard options.augmentation.pad >= 0 else {
-            throw UsageError("--pad-size", "is \(options.augmentation.pad)", mend: "it must not be negative")
-        }
+        options.augmentation = try trainingAugmentation(preprocessing, defaults)
         options.shuffle = true
         options.seed = seed
         return try BatchLoader(data.source, options: options)
     }
 
-    private func fill() throws -> UInt8 {
-        guard let value = UInt8(exactly: fillValue) else {
-            throw UsageError("--fill-value", "is \(fillValue)", mend: "it must be 0 to 255")
-        }
-        return value
-    }
-
-    private func flag(_ name: String, _ value: Int) throws -> Bool {
-        guard value == 0 || value == 1 else { throw UsageError(name, "is \(value)", mend: "it must be 0 or 1") }
-        return value == 1
+    /// What training does to images.
+    func trainingAugmentation(_ preprocessing: Preprocessing, _ defaults: Defaults) throws -> Augmentation {
+        var result = try augmentation.settings(
+            standardPad: defaults.padSize, channels: preprocessing.imageShape[0])
+        result.resize = preprocessing.resize ?? 0
+        return result
     }
 }
 

@@ -48,6 +48,12 @@ extension Trainer {
                 )
             }
         }
+        let labels = try slot().labels.count / batchSize
+        guard source.labelWidth == labels else {
+            throw AnnealError(
+                "data", "gives \(source.labelWidth) labels a row, the network is planned for \(labels)",
+                mend: "a trainer with softLabels wants a SoftLabelSource, another the class's number")
+        }
         func tell(_ event: FitEvent) throws { for observer in options.observers { try observer.receive(event) } }
 
         let clock = ContinuousClock(), begin = clock.now
