@@ -9,7 +9,8 @@ struct AugmentPreview: ParsableCommand {
         abstract: "Draw images as training will see them.",
         discussion: """
             A row for each of the first images: on the left as validation sees it, then as training does in epoch 0, 1, … \
-            with the same flags and seed. Mixed images (--mixup, --cutmix) have their partners from the same sheet.
+            with the same flags and seed. Defaults are those of train. Mixed images (--mixup, --cutmix) have their partners \
+            from the same sheet. Flags of the data that do not change images may stay; they have no effect here.
 
             anneal augment-preview --data-train cifar10_train.rec --pad-size 4 --random-crop 1 --random-mirror 1 \
             --trivial-augment --to sheet.png
@@ -43,7 +44,7 @@ struct AugmentPreview: ParsableCommand {
         var plain = LoaderOptions(validating: preprocessing, batchSize: rows)
         plain.threads = try data.images.checkedThreads()
         var augmented = plain
-        augmented.augmentation = try data.trainingAugmentation(preprocessing, .init())
+        augmented.augmentation = try data.trainingAugmentation(preprocessing, .init(padSize: 4))
         augmented.seed = seed
 
         var columns = [try batch(BatchLoader(source, options: plain), epoch: 0, plain.normalization)]

@@ -6,21 +6,24 @@ extension Augmentation.MirrorMode: ExpressibleByArgument {}
 
 /// How training's images are changed: MXNet's flags first, in its order, then what is newer.
 struct AugmentationOptions: ParsableArguments, Encodable {
-    @Option(help: ArgumentHelp("Border added to each side before cropping.", valueName: "PIXELS"))
+    @Option(
+        help: ArgumentHelp(
+            "Border added to each side before cropping (default: 4 in train, 0 in fine-tune).", valueName: "PIXELS"))
     var padSize: Int?
     @Option(help: "What the border is: one colour, or the image mirrored at its edge.")
     var padMode: PadMode = .constant
     @Option(help: ArgumentHelp("Colour of the border and of other empty parts, 0 to 255.", valueName: "VALUE"))
     var fillValue: Int = 127
-    @Option(help: ArgumentHelp("Crop at random (1) or in the middle (0).", valueName: "0|1"))
+    @Option(help: ArgumentHelp("Crop at random (1) or in the middle (0, the default).", valueName: "0|1"))
     var randomCrop: Int?
-    @Option(help: ArgumentHelp("Mirror half of the images, chosen at random.", valueName: "0|1"))
+    @Option(help: ArgumentHelp("Mirror half of the images, chosen at random (default: 0).", valueName: "0|1"))
     var randomMirror: Int?
     @Option(help: "Choose that half anew in each epoch, or at random in the first and then every other one.")
     var mirrorMode: Augmentation.MirrorMode = .random
     @Option(
         help: ArgumentHelp(
-            "Resize a part of random area and aspect ratio to the image shape, in place of a crop.", valueName: "0|1"))
+            "Resize a part of random area and aspect ratio to the image shape, in place of a crop (default: 0).",
+            valueName: "0|1"))
     var randomResizedCrop: Int?
     @Option(help: ArgumentHelp("Its smallest share of the image's area (default: 1).", valueName: "SHARE"))
     var minRandomArea: Float?

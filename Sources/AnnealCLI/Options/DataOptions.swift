@@ -19,10 +19,8 @@ struct DataOptions: ParsableArguments {
             "Training images, for the steps of the learning rate (default: what the data holds).", valueName: "N"))
     var numExamples: Int?
     @OptionGroup var images: ImageOptions
-    @OptionGroup(title: "Augmentation")
-    var augmentation: AugmentationOptions
-    @OptionGroup(title: "Labels")
-    var labels: LabelOptions
+    @OptionGroup var augmentation: AugmentationOptions
+    @OptionGroup var labels: LabelOptions
 
     /// The script's own values where the flags do not say otherwise.
     struct Defaults {

@@ -208,7 +208,8 @@ import Testing
             }
             shifts.insert(sheared.pixels)
         }
-        #expect(shifts.count > 10)
+        // Rows 1 to 4 from the middle jump by a pixel at 1/8, 1/6, 1/4 and 3/8, on either side.
+        #expect(shifts.count >= 9)
     }
 
     private func erased(_ image: Image, from old: Image) -> (count: Int, isRectangle: Bool) {
