@@ -10,10 +10,10 @@ struct AnnealTool: ParsableCommand {
         abstract: "Train, fine-tune, score and use image classifiers, with MXNet's files and flags.",
         version: "anneal 0.1.0",
         subcommands: [
-            Train.self, FineTuneCommand.self, FindLR.self, Resume.self, VerifyResume.self, Score.self, Predict.self,
-            Export.self,
-            Convert.self, ImportMNIST.self,
-            Summary.self, PlotNetwork.self, PlotCurves.self, Recipes.self, Profile.self, BenchStep.self,
+            Train.self, FineTuneCommand.self, FindLR.self, AugmentPreview.self, Resume.self, VerifyResume.self,
+            Score.self,
+            Predict.self, Export.self, Convert.self, ImportMNIST.self, Summary.self, PlotNetwork.self, PlotCurves.self,
+            Recipes.self, Profile.self, BenchStep.self,
         ])
 
     static func main() {

@@ -14,6 +14,8 @@ public struct Random: RandomNumberGenerator, Sendable {
         case mix = 5
         /// Noise that an optimizer adds to the weights.
         case noise = 6
+        /// Whether an image is mirrored in its first epoch, where mirroring then alternates.
+        case mirror = 7
         case test = 99
     }
 

@@ -51,22 +51,11 @@ extension Symbol {
     /// them (`use_global_stats`).
     package func usingStoredStatistics(_ statistics: Set<String>) throws -> Symbol {
         guard !statistics.isEmpty else { return self }
-        var copies: [ObjectIdentifier: Node] = [:]
-        for node in nodes {
-            var attributes = node.attributes
-            if !node.isVariable, try node.makeOperator() is BatchNorm,
-                node.inputs.count == 5, statistics.contains(node.inputs[3].node.name)
-            {
-                attributes["use_global_stats"] = AttributeText.bool(true)
-            }
-            copies[ObjectIdentifier(node)] = Node(
-                operation: node.operation, name: node.name, attributes: attributes,
-                inputs: node.inputs.map { copied($0, copies) })
+        return try rewritten { node in
+            guard try node.makeOperator() is BatchNorm, node.inputs.count == 5,
+                statistics.contains(node.inputs[3].node.name)
+            else { return [:] }
+            return ["use_global_stats": AttributeText.bool(true)]
         }
-        return Symbol(outputs.map { copied($0, copies) })
-    }
-
-    private func copied(_ entry: Entry, _ copies: [ObjectIdentifier: Node]) -> Entry {
-        Entry(copies[ObjectIdentifier(entry.node)] ?? entry.node, entry.index, version: entry.version)
     }
 }

@@ -53,6 +53,30 @@ import Testing
         #expect(try value(TopKAccuracy(k: 9), labels: [2, 3], outputs: [1, 2, 3, 1, 2, 3], classes: 3) == 0.5)
     }
 
+    /// Rows of probabilities: the largest is the class, the cross-entropy takes all.
+    @Test func softLabels() throws {
+        func value(_ metric: any Metric, _ labels: [Float]) throws -> Double {
+            var metric = metric
+            try labels.withUnsafeBufferPointer { labels in
+                try outputs.withUnsafeBufferPointer { outputs in
+                    try metric.update(
+                        MetricBatch(labels: labels, outputs: outputs, rows: 3, classes: 3, labelsAreProbabilities: true)
+                    )
+                }
+            }
+            return metric.value
+        }
+        let labels: [Float] = [0.1, 0.8, 0.1, 0.6, 0.2, 0.2, 0.5, 0.5, 0]
+        #expect(try value(Accuracy(), labels) == 2.0 / 3)
+        #expect(try value(TopKAccuracy(k: 2), labels) == 2.0 / 3)
+        let expected =
+            -(0.1 * log(0.1) + 0.8 * log(0.7) + 0.1 * log(0.2) + 0.8 * log(0.4) + 0.2 * log(0.2) + 0.5 * log(1e-12)
+            + 0.5 * log(0.25)) / 3
+        #expect(close(try value(CrossEntropy(), labels), expected))
+        // Weighted rows count as much as they sum to.
+        #expect(close(try value(CrossEntropy(), [0, 2, 0, 0, 0, 0, 0, 0, 0]), -2 * log(0.7) / 3))
+    }
+
     @Test func crossEntropy() throws {
         let metric = CrossEntropy()
         #expect(

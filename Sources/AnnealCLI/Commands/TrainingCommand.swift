@@ -25,7 +25,7 @@ extension TrainingCommand {
     func filled() -> Self {
         var command = self
         command.training.fill(Self.script)
-        command.data.padSize = data.padSize ?? Self.script.padSize
+        command.data.augmentation.fill(Self.script)
         return command
     }
 }

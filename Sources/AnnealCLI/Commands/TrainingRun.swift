@@ -39,7 +39,7 @@ struct TrainingRun {
         try options.profile.map(prepareOutput)
         // Everything is opened and planned before the run folder is made: a wrong flag leaves nothing behind.
         let setup = try setUp(options, data, from: origin)
-        let trainer = setup.trainer, training = setup.training
+        let trainer = setup.trainer, training = setup.loader
         if let recorded { try checkGoesOn(recorded, setup.progress, options) }
 
         let folder = try openFolder(options, recorded)
@@ -69,7 +69,7 @@ struct TrainingRun {
 
         let interrupt = Interrupt(), ending = RunEnding()
         try trainer.fit(
-            training: training, validation: setup.validation, epochs: setup.progress.position.epoch..<endEpoch,
+            training: setup.training, validation: setup.validation, epochs: setup.progress.position.epoch..<endEpoch,
             options: options.run.fitOptions(
                 metrics: setup.metrics, prefix: prefix, observers: observers + [ending], shouldStop: interrupt.check),
             from: setup.progress)

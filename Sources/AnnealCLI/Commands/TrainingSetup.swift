@@ -54,7 +54,9 @@ enum RunOrigin {
 /// Everything opened, planned and restored, ready for the first step.
 struct TrainingSetup {
     var trainer: Trainer
-    var training: BatchLoader
+    /// What is trained on: the loader, or a source that mixes its batches.
+    var training: any BatchSource
+    var loader: BatchLoader
     var validation: BatchLoader?
     var metrics: CompositeMetric
     var preprocessing: Preprocessing
@@ -73,6 +75,7 @@ extension TrainingRun {
         let preprocessing = try data.preprocessing(imageShape: imageShape, classNames: images.classNames)
         let training = try data.trainingLoader(
             images, preprocessing, batchSize: options.batchSize, classes: classes, seed: seed)
+        let source = try data.labels.source(training, of: images.source, classes: classes, seed: seed)
         let validation = try data.validation.dataVal.map {
             try data.validation.loader($0, preprocessing, batchSize: options.batchSize, classes: classes, data.images)
         }
@@ -102,6 +105,7 @@ extension TrainingRun {
         let trainer = try Trainer(
             symbol, dataShape: Shape(imageShape), batchSize: options.batchSize, optimizer: optimizer,
             frozen: frozen.union(whitened.map { [$0] } ?? []), seed: seed,
+            softLabels: source is SoftLabelSource,
             recomputation: options.recompute ? .full : .cheap, averaging: options.updates.averaging,
             accumulation: options.updates.accumulate, keepsGradients: options.run.onNan == .skip)
         trainer.views = data.validation.tta
@@ -115,6 +119,9 @@ extension TrainingRun {
         let (progress, restored) = try origin.restore(trainer)
         var notes = restored.map { [$0] } ?? []
         if !frozen.isEmpty { notes.append(.note(trainer.frozenDescription)) }
+        if let weights = (source as? SoftLabelSource)?.labels.classWeights {
+            notes.append(.note("Class weights: \(weights.map { "\($0)" }.joined(separator: ", "))"))
+        }
         notes.append(
             .note(
                 "\(network): \(trainer.parameters.parameterCount) parameters, \(trainer.plannedBytes >> 20) MB planned, batch \(options.batchSize), \(Parallel.threads) threads, seed \(seed)"
@@ -123,7 +130,7 @@ extension TrainingRun {
         notes.append(batchNote(training, accumulation: trainer.accumulation))
         notes.append(rateNote(options, schedule, optimizer, passedEpochs: passedEpochs))
         return TrainingSetup(
-            trainer: trainer, training: training, validation: validation, metrics: metrics,
+            trainer: trainer, training: source, loader: training, validation: validation, metrics: metrics,
             preprocessing: preprocessing, progress: progress, seed: seed, notes: notes)
     }
 

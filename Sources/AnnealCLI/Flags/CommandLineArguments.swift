@@ -135,28 +135,15 @@ protocol MXNetScript: ParsableCommand {}
 
 /// Flags of MXNet's scripts that Anneal does not have yet, with what to do instead.
 enum LaterFlags {
-    static let reasons: [String: String] = {
-        var reasons: [String: String] = [
-            "gc-type": "gradients are not compressed in one process; leave it out",
-            "gc-threshold": "gradients are not compressed in one process; leave it out",
-            "macrobatch-size": "give --accumulate N, the batches of an update",
-            "warmup-strategy": "MXNet's script uses it with the optimizer lbsgd only; leave it out",
-            "monitor": "statistics of tensors are yet to come; leave it out",
-            "profile-worker-suffix": "write --profile FILE.json",
-            "profile-server-suffix": "there are no servers; --profile FILE.json is of this process",
-            "benchmark": "synthetic data is in 'anneal bench-step'",
-            "test-io": "timing the reader alone is yet to come; leave it out",
-            "use-imagenet-data-augmentation": "it has no effect in MXNet either; leave it out",
-        ]
-        let augmentations = [
-            "random-resized-crop", "min-random-area", "max-random-area", "min-random-aspect-ratio",
-            "max-random-aspect-ratio", "min-random-scale", "max-random-scale", "min-crop-size", "max-crop-size",
-            "max-random-h", "max-random-s", "max-random-l", "max-random-rotate-angle", "max-random-shear-ratio",
-            "brightness", "contrast", "saturation", "pca-noise",
-        ]
-        for name in augmentations {
-            reasons[name] = "this augmentation is yet to come; --random-crop, --random-mirror and --pad-size are there"
-        }
-        return reasons
-    }()
+    static let reasons = [
+        "gc-type": "gradients are not compressed in one process; leave it out",
+        "gc-threshold": "gradients are not compressed in one process; leave it out",
+        "macrobatch-size": "give --accumulate N, the batches of an update",
+        "warmup-strategy": "MXNet's script uses it with the optimizer lbsgd only; leave it out",
+        "monitor": "statistics of tensors are yet to come; leave it out",
+        "profile-worker-suffix": "write --profile FILE.json",
+        "profile-server-suffix": "there are no servers; --profile FILE.json is of this process",
+        "benchmark": "synthetic data is in 'anneal bench-step'",
+        "test-io": "timing the reader alone is yet to come; leave it out",
+    ]
 }

@@ -17,14 +17,8 @@ struct DataOptions: ParsableArguments, Encodable {
             "Training images, for the steps of the learning rate (default: what the data holds).", valueName: "N"))
     var numExamples: Int?
     @OptionGroup var images: ImageOptions
-    @Option(help: ArgumentHelp("Border added to each side before cropping.", valueName: "PIXELS"))
-    var padSize: Int?
-    @Option(help: ArgumentHelp("Colour of the border, 0 to 255.", valueName: "VALUE"))
-    var fillValue: Int = 127
-    @Option(help: ArgumentHelp("Crop at random (1) or in the middle (0).", valueName: "0|1"))
-    var randomCrop: Int = 0
-    @Option(help: ArgumentHelp("Mirror half of the images, chosen at random.", valueName: "0|1"))
-    var randomMirror: Int = 0
+    @OptionGroup var augmentation: AugmentationOptions
+    @OptionGroup var labels: LabelOptions
 
     func preprocessing(imageShape: [Int], classNames: [String]?) throws -> Preprocessing {
         let channels = imageShape[0]
@@ -32,7 +26,8 @@ struct DataOptions: ParsableArguments, Encodable {
         let mean: [Float] = [123.68, 116.779, 103.939, 0]
         return try images.preprocessing(
             over: Preprocessing(
-                imageShape: imageShape, mean: Array(mean.prefix(channels)), std: Array(repeating: 1, count: channels),
+                imageShape: imageShape, mean: Array(mean.prefix(channels)),
+                std: Array(((try augmentation.standardDeviation() ?? [1, 1, 1]) + [1]).prefix(channels)),
                 classNames: classNames))
     }
 
@@ -51,28 +46,17 @@ struct DataOptions: ParsableArguments, Encodable {
         _ data: ImageData, _ preprocessing: Preprocessing, batchSize: Int, classes: Int, seed: UInt64
     ) throws -> BatchLoader {
         var options = try validation.loaderOptions(preprocessing, batchSize: batchSize, classes: classes, images)
-        options.augmentation.pad = padSize ?? 0
-        options.augmentation.fillValue = try fill()
-        options.augmentation.randomCrop = try flag("--random-crop", randomCrop)
-        options.augmentation.randomMirror = try flag("--random-mirror", randomMirror)
-        guard options.augmentation.pad >= 0 else {
-            throw UsageError("--pad-size", "is \(options.augmentation.pad)", mend: "it must not be negative")
-        }
+        options.augmentation = try trainingAugmentation(preprocessing)
         options.shuffle = true
         options.seed = seed
         return try BatchLoader(data.source, options: options)
     }
 
-    private func fill() throws -> UInt8 {
-        guard let value = UInt8(exactly: fillValue) else {
-            throw UsageError("--fill-value", "is \(fillValue)", mend: "it must be 0 to 255")
-        }
-        return value
-    }
-
-    private func flag(_ name: String, _ value: Int) throws -> Bool {
-        guard value == 0 || value == 1 else { throw UsageError(name, "is \(value)", mend: "it must be 0 or 1") }
-        return value == 1
+    /// What training does to images.
+    func trainingAugmentation(_ preprocessing: Preprocessing) throws -> Augmentation {
+        var result = try augmentation.settings(channels: preprocessing.imageShape[0])
+        result.resize = preprocessing.resize ?? 0
+        return result
     }
 }
 

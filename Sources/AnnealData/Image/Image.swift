@@ -53,21 +53,4 @@ extension Image {
         }
         return Image(width: newWidth, height: newHeight, channels: channels, pixels: out)
     }
-
-    /// A border of `border` pixels on all sides, filled with `value`.
-    public func padded(_ border: Int, with value: UInt8) -> Image {
-        guard border > 0 else { return self }
-        let newWidth = width + 2 * border
-        let band = border * newWidth * channels
-        var out: [UInt8] = []
-        out.reserveCapacity(newWidth * (height + 2 * border) * channels)
-        out.append(contentsOf: repeatElement(value, count: band))
-        for row in 0..<height {
-            out.append(contentsOf: repeatElement(value, count: border * channels))
-            out.append(contentsOf: pixels[(row * width * channels)..<((row + 1) * width * channels)])
-            out.append(contentsOf: repeatElement(value, count: border * channels))
-        }
-        out.append(contentsOf: repeatElement(value, count: band))
-        return Image(width: newWidth, height: height + 2 * border, channels: channels, pixels: out)
-    }
 }

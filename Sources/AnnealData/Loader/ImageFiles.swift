@@ -67,6 +67,8 @@ public struct ImageFiles: SampleSource {
         return SampleHeader(id: UInt64(number), labels: [Float(files[number].label)])
     }
 
+    public func classLabel(of number: Int) -> Float { Float(files[number].label) }
+
     public func place(of number: Int, id: UInt64?) -> String { files[number].path }
     public func offset(of number: Int) -> Int { 0 }
 }

@@ -31,25 +31,7 @@ package enum ImageRecordIterParameters {
         options.partIndex = Int(number("part_index") ?? 0)
         if let threads = number("preprocess_threads") { options.threads = Int(threads) }
 
-        // MXNet's -1 stands for "off".
-        options.augmentation.resize = max(0, Int(number("resize") ?? 0))
-        options.augmentation.pad = Int(number("pad") ?? 0)
-        options.augmentation.fillValue = UInt8(clamping: Int(number("fill_value") ?? 255))
-        options.augmentation.randomCrop = flag("rand_crop") ?? false
-        options.augmentation.mirror = flag("mirror") ?? false
-        options.augmentation.randomMirror = flag("rand_mirror") ?? false
-        let smallest = Int(number("min_crop_size") ?? -1)
-        let largest = Int(number("max_crop_size") ?? -1)
-        if smallest > 0 || largest > 0 {
-            guard smallest <= largest else { throw AnnealError("min_crop_size", "\(smallest) is more than \(largest)") }
-            options.augmentation.cropSize = max(1, smallest)...largest
-        }
-        if let method = number("inter_method") {
-            guard let interpolation = Interpolation(rawValue: Int(method)) else {
-                throw AnnealError("inter_method", "\(Int(method)) is not supported")
-            }
-            options.augmentation.interpolation = interpolation
-        }
+        options.augmentation = try augmentation { number($0) }
 
         let channels = ["r", "g", "b", "a"].prefix(options.dataShape[0])
         let mean = channels.map { Float(number("mean_\($0)") ?? 0) }
@@ -61,5 +43,54 @@ package enum ImageRecordIterParameters {
         }
         if let rest = values.keys.sorted().first { throw AnnealError(rest, "is not supported") }
         return try BatchLoader(try RecordFile(records, index: index), options: options)
+    }
+
+    /// The augmenter's parameters; MXNet's -1 stands for "off".
+    private static func augmentation(_ number: (String) -> Double?) throws -> Augmentation {
+        var result = Augmentation()
+        func real(_ name: String, _ standard: Float) -> Float { number(name).map { Float($0) } ?? standard }
+        func integer(_ name: String, _ standard: Int = 0) -> Int { number(name).map { Int($0) } ?? standard }
+        func range<Value: Comparable>(_ name: String, _ low: Value, _ high: Value) throws -> ClosedRange<Value> {
+            guard low <= high else { throw AnnealError("min_\(name)", "\(low) is more than \(high)") }
+            return low...high
+        }
+        result.resize = max(0, integer("resize"))
+        result.pad = integer("pad")
+        result.fillValue = UInt8(clamping: integer("fill_value", 255))
+        result.randomCrop = integer("rand_crop") != 0
+        result.mirror = integer("mirror") != 0
+        result.randomMirror = integer("rand_mirror") != 0
+        let smallest = integer("min_crop_size", -1), largest = integer("max_crop_size", -1)
+        if smallest > 0 || largest > 0 { result.cropSize = try range("crop_size", max(1, smallest), largest) }
+
+        let angle = abs(integer("max_rotate_angle")), fixed = integer("rotate", -1)
+        result.affine.rotation = fixed > 0 ? fixed...fixed : -angle...angle
+        result.affine.shear = real("max_shear_ratio", 0)
+        result.affine.scale = try range("random_scale", real("min_random_scale", 1), real("max_random_scale", 1))
+        let widest = real("max_aspect_ratio", 0)
+        let aspect =
+            try number("min_aspect_ratio").map { try range("aspect_ratio", Float($0), widest) }
+            ?? range("aspect_ratio", 1 - widest, 1 + widest)
+        let area = try range("random_area", real("min_random_area", 1), real("max_random_area", 1))
+        if integer("random_resized_crop") != 0 {
+            result.resizedCrop = RandomResizedCrop(area: area, ratio: aspect)
+        } else {
+            result.affine.aspect = aspect
+        }
+
+        result.colour.brightness = real("brightness", 0)
+        result.colour.contrast = real("contrast", 0)
+        result.colour.saturation = real("saturation", 0)
+        result.colour.randomH = integer("random_h")
+        result.colour.randomS = integer("random_s")
+        result.colour.randomL = integer("random_l")
+        result.colour.pcaNoise = real("pca_noise", 0)
+        if let method = number("inter_method") {
+            guard let interpolation = Interpolation(rawValue: Int(method)) else {
+                throw AnnealError("inter_method", "\(Int(method)) is not supported")
+            }
+            result.interpolation = interpolation
+        }
+        return result
     }
 }

@@ -77,12 +77,7 @@ public struct LoaderOptions: Sendable {
         try demand(
             !normalization.std.contains { $0 == 0 || !$0.isFinite }, "std",
             "\(normalization.std) has a zero to divide by")
-        try demand(
-            (0...1 << 16).contains(augmentation.resize), "resize", "\(augmentation.resize) is not a length in pixels")
-        try demand((0...1 << 12).contains(augmentation.pad), "pad", "\(augmentation.pad) is not a border in pixels")
-        if let sides = augmentation.cropSize {
-            try demand(sides.lowerBound > 0, "crop size", "\(sides) is not in pixels")
-        }
+        try augmentation.check(channels: dataShape[0])
         try demand(
             lastBatch == .filled || onBadRecord == .abort, "last batch",
             "bad records cannot be skipped when batches roll over into the next epoch")

@@ -47,9 +47,9 @@ final class SampleReader {
             let channels = Image.Channels(rawValue: options.dataShape[0]) ?? .rgb
             var decoded = try decoder.decode(payload, from: header.imageStart, as: channels)
             if source.turnsUpright { decoded = decoded.turned(by: ExifOrientation.of(payload)) }
-            var random = Random(seed: options.seed, purpose: .augment, epoch: epoch, index: number)
             let result = try options.augmentation.applied(
-                to: decoded, height: options.dataShape[1], width: options.dataShape[2], random: &random)
+                to: decoded, height: options.dataShape[1], width: options.dataShape[2],
+                normalization: options.normalization, key: .init(seed: options.seed, epoch: epoch, sample: number))
             ring.store(result.image, mirrored: result.mirrored, labels: labels, in: row)
             return .ready
         } catch let error as AnnealError {

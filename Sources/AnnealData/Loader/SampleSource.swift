@@ -13,6 +13,11 @@ public protocol SampleSource: Sendable {
     /// - Precondition: `number` is in 0 ..< count.
     func readSample(_ number: Int, into payload: inout [UInt8]) throws -> SampleHeader
 
+    /// The one label of sample `number`, without its image.
+    /// - Precondition: `number` is in 0 ..< count.
+    /// - Throws: when the sample cannot be read or has several labels.
+    func classLabel(of number: Int) throws -> Float
+
     /// How errors name a sample; `id` is nil when not even its header could be read.
     func place(of number: Int, id: UInt64?) -> String
 
@@ -44,6 +49,12 @@ extension RecordFile: SampleSource {
         return SampleHeader(id: header.id, labels: header.labels, imageStart: imageStart)
     }
 
+    public func classLabel(of number: Int) throws -> Float {
+        // The header and one label of a list: a longer list does not fit.
+        var imageStart = 0
+        return try IRHeader(read(number, atMost: IRHeader.size + 4), imageStart: &imageStart).labels[0]
+    }
+
     public func place(of number: Int, id: UInt64?) -> String {
         let name = id.map { "record \(number) (id \($0))" } ?? "record \(number)"
         return "\(path), \(name), byte \(offset(of: number))"
@@ -69,6 +80,8 @@ public struct ImageBytes: SampleSource {
         payload = bytes
         return SampleHeader(id: 0, labels: [0])
     }
+
+    public func classLabel(of number: Int) -> Float { 0 }
 
     public func place(of number: Int, id: UInt64?) -> String { path }
     public func offset(of number: Int) -> Int { 0 }

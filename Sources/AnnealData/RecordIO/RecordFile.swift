@@ -68,6 +68,16 @@ public final class RecordFile: Sendable {
         }
     }
 
+    /// The first bytes of a record's payload, or all if it has no more.
+    func read(_ number: Int, atMost count: Int) throws -> [UInt8] {
+        var payload: [UInt8] = []
+        _ = try walk(number) { part, offset in
+            if part.flag > 1 { payload.append(littleEndian: RecordFraming.magic) }
+            try bytes.append(min(part.length, max(0, count - payload.count)), at: offset, to: &payload)
+        }
+        return Array(payload.prefix(count))
+    }
+
     /// The parts of record `number`, by their headers alone.
     public func parts(of number: Int) throws -> [RecordPart] { try walk(number) { _, _ in } }
 

@@ -19,6 +19,7 @@ extension SoftmaxOutput: CPUOperator {
         let axes = axes(shape), batch = shape[0]
         return PreparedKernel { memory in
             let p = memory[.output(0)], label = memory[.input(1)], dx = memory[.gradient(0)]
+            if probabilities, op.labelSum { return { op.weightedGradient(p, label, dx, axes) } }
             if probabilities {
                 return {
                     for i in 0..<shape.count { dx[i] = (p[i] - label[i]) * op.gradScale }
@@ -26,6 +27,26 @@ extension SoftmaxOutput: CPUOperator {
                 }
             }
             return { op.gradient(p, label, dx, axes, batch: batch) }
+        }
+    }
+
+    /// (s p - label) · scale for labels that sum to s over the classes.
+    private func weightedGradient(
+        _ p: UnsafePointer<Float>, _ label: UnsafePointer<Float>, _ dx: UnsafeMutablePointer<Float>,
+        _ axes: (outer: Int, classes: Int, inner: Int)
+    ) {
+        let (outer, classes, inner) = axes
+        let scale = normalization == .null ? gradScale : gradScale / Float(outer * inner)
+        for o in 0..<outer {
+            for i in 0..<inner {
+                let first = o * classes * inner + i, end = first + classes * inner
+                var sum: Float = 0
+                for at in stride(from: first, to: end, by: inner) { sum += label[at] }
+                for at in stride(from: first, to: end, by: inner) {
+                    dx[at] = (sum * p[at] - label[at]) * scale
+                    if outGrad { dx[at] *= p[at] }
+                }
+            }
         }
     }
 

@@ -23,6 +23,10 @@ public struct SoftmaxOutput: Operator {
     public let normalization: Normalization
     public let outGrad: Bool
     public let smoothAlpha: Float
+    /// Labels of the data's shape may sum to any s: the gradient is s p - label, that of -sum(label log p), under
+    /// `normalization`. MXNet's own rule is p - label, which is not normalised. Set by training for itself, in no file.
+    package let labelSum: Bool
+    static let labelSumAttribute = "label_sum"
 
     public init(_ attributes: inout AttributeReader) throws {
         gradScale = try attributes.float("grad_scale", default: 1)
@@ -33,6 +37,7 @@ public struct SoftmaxOutput: Operator {
         normalization = try attributes.choice("normalization", default: .null)
         outGrad = try attributes.bool("out_grad", default: false)
         smoothAlpha = try attributes.float("smooth_alpha", default: 0)
+        labelSum = try attributes.bool(Self.labelSumAttribute, default: false)
     }
 
     public var inputNames: [String] { ["data", "label"] }

@@ -23,6 +23,12 @@ extension Trainer {
                 )
             }
         }
+        let labels = try slot().labels.count / batchSize
+        guard source.labelWidth == labels else {
+            throw AnnealError(
+                "data", "gives \(source.labelWidth) labels a row, the network is planned for \(labels)",
+                mend: "a trainer with softLabels wants a SoftLabelSource, another the class's number")
+        }
         guard options.onNonFinite == .stop || updatedEarly.isEmpty else {
             throw AnnealError(
                 "trainer", "updates parameters before all gradients are known, so it cannot drop a step",

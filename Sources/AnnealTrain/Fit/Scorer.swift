@@ -126,13 +126,15 @@ enum ClassifierSymbol {
     }
 
     static func withBatch(
-        _ executor: Executor, _ labelName: String, batchSize: Int, rows: Int, _ body: (MetricBatch) throws -> Void
+        _ executor: Executor, _ labelName: String, batchSize: Int, rows: Int, softLabels: Bool = false,
+        _ body: (MetricBatch) throws -> Void
     ) throws {
         guard let outputs = executor.outputMemory(), let labels = executor.input(labelName) else {
             throw AnnealError("symbol", "has an output that is not (batch, classes)")
         }
         try body(
             MetricBatch(
-                labels: UnsafeBufferPointer(labels), outputs: outputs, rows: rows, classes: outputs.count / batchSize))
+                labels: UnsafeBufferPointer(labels), outputs: outputs, rows: rows, classes: outputs.count / batchSize,
+                labelsAreProbabilities: softLabels))
     }
 }

@@ -19,6 +19,8 @@ public final class Trainer {
     public let parameters: ParameterStore
     /// Parameters that get no update, and moving statistics that stay as they are.
     public let frozen: Set<String>
+    /// Whether training takes rows of label probabilities, (batch, classes), in place of class numbers.
+    public let softLabels: Bool
     /// Of initial values, data order, augmentation and dropout; saved with checkpoints.
     public let seed: UInt64
     /// Updates done, over all epochs; dropout's random numbers follow them.
@@ -62,6 +64,8 @@ public final class Trainer {
     ///     both frozen, or one of whose moving statistics is, normalise by these statistics and leave them alone. Nothing
     ///     is computed for gradients that lead to frozen parameters only. A gamma under `fix_gamma` is set to 1 all the
     ///     same, as in MXNet.
+    ///   - softLabels: training's labels are rows of probabilities, as a `SoftLabelSource` makes them, and the loss is
+    ///     -sum(label * log p), whatever they sum to. Scoring takes class numbers as ever; `symbol` stays as it is.
     ///   - recomputation: what the backward pass may compute a second time to save memory. All choices give the same bits.
     ///   - averaging: weights that follow the trained ones, from their values before the first step on.
     ///   - accumulation: batches whose gradients are averaged into one update.
@@ -69,8 +73,8 @@ public final class Trainer {
     ///     parameters itself, so that their gradients need no memory of their own.
     public init(
         _ symbol: Symbol, dataShape: Shape, batchSize: Int, optimizer: Optimizer, frozen: Set<String> = [],
-        seed: UInt64 = 0, recomputation: Recomputation = .cheap, averaging: WeightAveraging? = nil,
-        accumulation: Int = 1, keepsGradients: Bool = false
+        seed: UInt64 = 0, softLabels: Bool = false, recomputation: Recomputation = .cheap,
+        averaging: WeightAveraging? = nil, accumulation: Int = 1, keepsGradients: Bool = false
     ) throws {
         guard batchSize > 0 else { throw AnnealError("--batch-size", "is \(batchSize)", mend: "it must be at least 1") }
         guard accumulation > 0 else {
@@ -85,6 +89,7 @@ public final class Trainer {
         self.batchSize = batchSize
         self.optimizer = optimizer
         self.seed = seed
+        self.softLabels = softLabels
         optimizer.settings.rescaleGradient /= Double(batchSize)
         rescale = optimizer.settings.rescaleGradient
         self.accumulation = accumulation
@@ -99,9 +104,14 @@ public final class Trainer {
         guard !wanted.isEmpty else {
             throw AnnealError("symbol", "has no parameter left to train", mend: "freeze fewer of them")
         }
+        var trainedSymbol = try symbol.usingStoredStatistics(statistics)
+        var inputs = [ClassifierSymbol.dataName: Shape([batchSize] + dataShape.dims)]
+        if softLabels {
+            trainedSymbol = try trainedSymbol.takingSoftLabels(labelName)
+            inputs[labelName] = try symbol.inferShapes(inputs).outputs.first
+        }
         let training = try Executor(
-            symbol.usingStoredStatistics(statistics),
-            inputs: [ClassifierSymbol.dataName: Shape([batchSize] + dataShape.dims)], mode: .training,
+            trainedSymbol, inputs: inputs, mode: .training,
             gradients: wanted, parameters: nil, recomputation: recomputation,
             earlyUpdates: keepsGradients ? nil : Optimizer.largeParameter, engine: nil)
         training.seed = seed
@@ -194,7 +204,8 @@ public final class Trainer {
     /// The outputs of the last training batch, as they were before the update.
     func trainingBatch(rows: Int, _ body: (MetricBatch) throws -> Void) throws {
         try timed(.metrics) {
-            try ClassifierSymbol.withBatch(training, labelName, batchSize: batchSize, rows: rows, body)
+            try ClassifierSymbol.withBatch(
+                training, labelName, batchSize: batchSize, rows: rows, softLabels: softLabels, body)
         }
     }
 

@@ -2,7 +2,7 @@ import AnnealCore
 import Foundation
 
 /// The mean over samples of -log(p + eps), p the probability of the label; MXNet's `ce` and `nll_loss`, which are the
-/// same under two names.
+/// same under two names. Of labels that are probabilities, -sum(label * log(p + eps)).
 public struct CrossEntropy: Metric {
     public let name: String
     public let epsilon: Double
@@ -25,8 +25,16 @@ public struct CrossEntropy: Metric {
         try batch.checkLabels(name, inRange: true)
         // MXNet adds in float32, where 1 + 1e-12 is 1.
         let epsilon = Float(epsilon)
+        func logarithm(_ sample: Int, _ label: Int) -> Double { log(Double(batch.score(sample, label) + epsilon)) }
         for sample in 0..<batch.samples {
-            sums[0] -= log(Double(batch.score(sample, batch.label(sample)) + epsilon))
+            guard batch.labelsAreProbabilities else {
+                sums[0] -= logarithm(sample, batch.label(sample))
+                continue
+            }
+            for label in 0..<batch.classes {
+                let probability = batch.probability(sample, label)
+                if probability > 0 { sums[0] -= Double(probability) * logarithm(sample, label) }
+            }
         }
         sums[1] += Double(batch.samples)
     }

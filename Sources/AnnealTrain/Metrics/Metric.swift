@@ -35,7 +35,8 @@ extension Metric {
 
 /// What a model said of a batch, and what was right. The valid rows come first; others are not looked at.
 public struct MetricBatch {
-    /// (batch, labelWidth), row-major; may be empty for metrics that do not look at labels (`LossMetric`).
+    /// (batch, labelWidth), row-major; may be empty for metrics that do not look at labels (`LossMetric`). If they are
+    /// probabilities, (batch, classes, positions).
     public let labels: UnsafeBufferPointer<Float>
     /// (batch, classes, positions), row-major.
     public let outputs: UnsafeBufferPointer<Float>
@@ -48,13 +49,17 @@ public struct MetricBatch {
     public let labelWidth: Int
     /// The outputs are class numbers, not scores: (batch, positions).
     public let outputsAreClasses: Bool
+    /// Each label is a row of probabilities, which may sum to any number. Metrics of classes take its largest; the
+    /// cross-entropy takes all.
+    public let labelsAreProbabilities: Bool
 
     /// - Precondition: labels and outputs hold at least `rows` rows.
     public init(
         labels: UnsafeBufferPointer<Float>, outputs: UnsafeBufferPointer<Float>, rows: Int, classes: Int,
-        positions: Int = 1, labelWidth: Int? = nil, outputsAreClasses: Bool = false
+        positions: Int = 1, labelWidth: Int? = nil, outputsAreClasses: Bool = false,
+        labelsAreProbabilities: Bool = false
     ) {
-        let width = labelWidth ?? positions
+        let width = labelWidth ?? (labelsAreProbabilities ? classes * positions : positions)
         precondition(rows >= 0 && classes > 0 && positions > 0 && width > 0)
         precondition(
             labels.isEmpty || labels.count >= rows * width, "\(labels.count) labels for \(rows) rows of \(width)")
@@ -67,14 +72,17 @@ public struct MetricBatch {
         self.positions = positions
         self.labelWidth = width
         self.outputsAreClasses = outputsAreClasses
+        self.labelsAreProbabilities = labelsAreProbabilities
     }
 
     /// Predictions of the valid rows.
     public var samples: Int { rows * positions }
 
-    /// The label of a prediction, truncated as MXNet does; -1 for what is no whole number.
+    /// The label of a prediction, truncated as MXNet does; -1 for what is no whole number. Of probabilities the first of
+    /// the largest.
     @inline(__always)
     func label(_ sample: Int) -> Int {
+        if labelsAreProbabilities { return largest(labels, sample) }
         let label = labels[sample]
         return abs(label) < 1e9 ? Int(label) : -1
     }
@@ -91,10 +99,20 @@ public struct MetricBatch {
             let output = outputs[sample]
             return abs(output) < 1e9 ? Int(output) : -1
         }
+        return largest(outputs, sample)
+    }
+
+    /// The probability of a class in a prediction's label.
+    @inline(__always)
+    func probability(_ sample: Int, _ label: Int) -> Float {
+        labels[(sample / positions * classes + label) * positions + sample % positions]
+    }
+
+    private func largest(_ scores: UnsafeBufferPointer<Float>, _ sample: Int) -> Int {
         let base = sample / positions * classes * positions + sample % positions
         var best = -Float.infinity, index = -1
         for c in 0..<classes {
-            let score = outputs[base + c * positions]
+            let score = scores[base + c * positions]
             if score > best || (index < 0 && score == best) {
                 best = score
                 index = c
@@ -105,7 +123,7 @@ public struct MetricBatch {
 
     /// Throws unless there is a label for each prediction, and, if asked, each names a class.
     func checkLabels(_ metric: String, inRange: Bool = false) throws {
-        guard labelWidth == positions, rows == 0 || !labels.isEmpty else {
+        guard labelsAreProbabilities || labelWidth == positions, rows == 0 || !labels.isEmpty else {
             throw AnnealError(
                 "metric \(metric)", "wants \(positions) labels a row, found \(labelWidth)", mend: "use another metric")
         }

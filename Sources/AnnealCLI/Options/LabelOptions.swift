@@ -1,0 +1,56 @@
+import Anneal
+import ArgumentParser
+import Foundation
+
+/// What becomes of the labels, and of images that share one. Validation is not touched.
+struct LabelOptions: ParsableArguments, Encodable {
+    @Option(help: ArgumentHelp("Spread this much of each label over all classes; 0.1 is usual.", valueName: "E"))
+    var labelSmoothing: Float = 0
+    @Option(
+        help: ArgumentHelp(
+            "Mix pairs of images and their labels, in shares from Beta(ALPHA, ALPHA); 0.2 is usual.", valueName: "ALPHA"
+        ))
+    var mixup: Float = 0
+    @Option(
+        help: ArgumentHelp(
+            "Replace a rectangle by another image's, and as much of the label; 1 is usual. With --mixup one of the two is chosen for each batch.",
+            valueName: "ALPHA"))
+    var cutmix: Float = 0
+    @Option(
+        help: ArgumentHelp(
+            "Weigh each class's images in the loss: 'balanced', as if all classes had as many, or a number a class.",
+            valueName: "balanced|W,W,..."))
+    var classWeights: String?
+
+    /// Without the classes' weights.
+    var settings: SoftLabels {
+        var result = SoftLabels()
+        result.smoothing = labelSmoothing
+        result.mixup = mixup
+        result.cutmix = cutmix
+        return result
+    }
+
+    /// The loader itself if no flag is given.
+    func source(_ loader: BatchLoader, of samples: any SampleSource, classes: Int, seed: UInt64) throws
+        -> any BatchSource
+    {
+        var labels = settings
+        labels.classWeights = try weights(samples, classes)
+        if labels.areOff { return loader }
+        return try flagErrors { try SoftLabelSource(loader, labels: labels, classes: classes, seed: seed) }
+    }
+
+    private func weights(_ samples: any SampleSource, _ classes: Int) throws -> [Float]? {
+        guard let classWeights else { return nil }
+        if classWeights == "balanced" { return SoftLabels.balancedWeights(counts: samples.classCounts(classes)) }
+        let parts = classWeights.split(separator: ",", omittingEmptySubsequences: false)
+        let numbers = parts.compactMap { Float($0.trimmingCharacters(in: .whitespaces)) }
+        guard numbers.count == parts.count else {
+            throw UsageError(
+                "--class-weights \(classWeights)", "is not a list of numbers",
+                mend: "give one a class, separated by commas, or 'balanced'")
+        }
+        return numbers
+    }
+}

@@ -1,0 +1,51 @@
+/// What a border is made of.
+public enum PadMode: String, Sendable, Codable, CaseIterable {
+    /// One colour.
+    case constant
+    /// The image mirrored at its outermost pixels, which are not repeated: `3 2 | 1 2 3 | 2 1`.
+    case reflect
+}
+
+extension Image {
+    /// A border of `border` pixels on all sides, filled with `value`.
+    public func padded(_ border: Int, with value: UInt8) -> Image {
+        guard border > 0 else { return self }
+        let newWidth = width + 2 * border
+        let band = border * newWidth * channels
+        var out: [UInt8] = []
+        out.reserveCapacity(newWidth * (height + 2 * border) * channels)
+        out.append(contentsOf: repeatElement(value, count: band))
+        for row in 0..<height {
+            out.append(contentsOf: repeatElement(value, count: border * channels))
+            out.append(contentsOf: pixels[(row * width * channels)..<((row + 1) * width * channels)])
+            out.append(contentsOf: repeatElement(value, count: border * channels))
+        }
+        out.append(contentsOf: repeatElement(value, count: band))
+        return Image(width: newWidth, height: height + 2 * border, channels: channels, pixels: out)
+    }
+
+    /// A border of `border` pixels on all sides that continues the image as a mirror does.
+    public func paddedByReflection(_ border: Int) -> Image {
+        guard border > 0 else { return self }
+        let newWidth = width + 2 * border
+        let columns = (0..<newWidth).map { Self.reflected($0 - border, width) }
+        var out: [UInt8] = []
+        out.reserveCapacity(newWidth * (height + 2 * border) * channels)
+        for y in -border..<(height + border) {
+            let row = Self.reflected(y, height) * width
+            for column in columns {
+                let start = (row + column) * channels
+                for c in 0..<channels { out.append(pixels[start + c]) }
+            }
+        }
+        return Image(width: newWidth, height: height + 2 * border, channels: channels, pixels: out)
+    }
+
+    /// The position in 0 ..< count that a position beyond it shows; borders wider than the image go to and fro.
+    private static func reflected(_ position: Int, _ count: Int) -> Int {
+        guard count > 1 else { return 0 }
+        let period = 2 * (count - 1)
+        let place = ((position % period) + period) % period
+        return min(place, period - place)
+    }
+}

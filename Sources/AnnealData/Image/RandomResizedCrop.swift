@@ -1,0 +1,54 @@
+import AnnealCore
+
+/// MXNet's `random_resized_crop`: a part of random area and aspect ratio, in ten attempts (Szegedy et al. 2015).
+public struct RandomResizedCrop: Sendable, Equatable, Codable {
+    /// The part's share of the image (`min_random_area`, `max_random_area`).
+    public var area: ClosedRange<Float>
+    /// One side over the other; which is the longer one is a coin's choice (`min_aspect_ratio`, `max_aspect_ratio`).
+    public var ratio: ClosedRange<Float>
+
+    public init(area: ClosedRange<Float> = 1...1, ratio: ClosedRange<Float> = 1...1) {
+        self.area = area
+        self.ratio = ratio
+    }
+
+    /// nil when no attempt fits into the image, or nothing is random: then MXNet crops the middle.
+    func part(of image: Image, _ random: inout Random) -> Rectangle? {
+        guard area != 1...1 || ratio != 1...1 else { return nil }
+        let whole = Float(image.width * image.height)
+        for _ in 0..<10 {
+            let target = whole * random.uniform(area.lowerBound, area.upperBound)
+            let ratio = random.uniform(ratio.lowerBound, ratio.upperBound)
+            var height = Int((target / ratio).squareRoot().rounded())
+            var width = Int((target * ratio).squareRoot().rounded())
+            if random.bool() { swap(&width, &height) }
+            guard (1...image.width).contains(width), (1...image.height).contains(height) else { continue }
+            let y = random.below(image.height - height + 1)
+            return Rectangle(x: random.below(image.width - width + 1), y: y, width: width, height: height)
+        }
+        return nil
+    }
+}
+
+/// Pixels of an image, from the top left corner (x, y).
+struct Rectangle: Equatable {
+    var x: Int
+    var y: Int
+    var width: Int
+    var height: Int
+
+    /// The part of the square around (centreX, centreY), from half a side before it, that lies inside an image.
+    init(centreX: Int, centreY: Int, width: Int, height: Int, inside size: (width: Int, height: Int)) {
+        x = min(max(centreX - width / 2, 0), size.width)
+        y = min(max(centreY - height / 2, 0), size.height)
+        self.width = min(max(centreX - width / 2 + width, 0), size.width) - x
+        self.height = min(max(centreY - height / 2 + height, 0), size.height) - y
+    }
+
+    init(x: Int, y: Int, width: Int, height: Int) {
+        self.x = x
+        self.y = y
+        self.width = width
+        self.height = height
+    }
+}

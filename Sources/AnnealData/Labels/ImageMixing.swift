@@ -1,0 +1,40 @@
+import AnnealCore
+
+/// Mixes each row of a batch with the row that stands as far from its end, in place: no copy of the batch is needed.
+enum ImageMixing {
+    /// share * own + (1 - share) * other.
+    static func blend(_ data: UnsafeMutableBufferPointer<Float>, batch: Int, rowSize: Int, share: Float) {
+        for row in 0..<(batch / 2) {
+            let own = row * rowSize, other = (batch - 1 - row) * rowSize
+            for i in 0..<rowSize {
+                let a = data[own + i], b = data[other + i]
+                data[own + i] = share * a + (1 - share) * b
+                data[other + i] = share * b + (1 - share) * a
+            }
+        }
+    }
+
+    /// Exchanges one rectangle of about the area 1 - share, whose middle is any pixel; what hangs over is cut off.
+    ///
+    /// - Parameter shape: (channels, height, width).
+    /// - Returns: the share of the image that is outside the rectangle, exactly.
+    static func exchangeRectangles(
+        _ data: UnsafeMutableBufferPointer<Float>, batch: Int, shape: Shape, share: Double, _ random: inout Random
+    ) -> Float {
+        let height = shape[1], width = shape[2], side = (1 - share).squareRoot()
+        let y = random.below(height)
+        let part = Rectangle(
+            centreX: random.below(width), centreY: y, width: Int(Double(width) * side),
+            height: Int(Double(height) * side), inside: (width, height))
+        for row in 0..<(batch / 2) {
+            let own = row * shape.count, other = (batch - 1 - row) * shape.count
+            for c in 0..<shape[0] {
+                for y in part.y..<(part.y + part.height) {
+                    let start = (c * height + y) * width + part.x
+                    for i in start..<(start + part.width) { data.swapAt(own + i, other + i) }
+                }
+            }
+        }
+        return 1 - Float(part.width * part.height) / Float(width * height)
+    }
+}
