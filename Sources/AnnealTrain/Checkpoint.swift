@@ -198,7 +198,8 @@ extension Trainer {
     private static func readRecord(_ path: String) throws -> (record: ResumeRecord, states: [StoredArray]) {
         var arrays = try ParamsFile.read(path)
         guard let index = arrays.firstIndex(where: { $0.name == "record" }),
-            let record = try? JSONDecoder().decode(ResumeRecord.self, from: Data(arrays.remove(at: index).bytes))
+            let record = try? JSONDecoder().decode(ResumeRecord.self, from: Data(arrays.remove(at: index).bytes)),
+            (0..<1 << 53).contains(record.updates)
         else {
             throw AnnealError(path, "is not a state to resume from", mend: "delete it to start the optimizer anew")
         }

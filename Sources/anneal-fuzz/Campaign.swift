@@ -1,16 +1,17 @@
 import AnnealCore
 import CAnnealFuzz
 import Foundation
+import Synchronization
 
 /// Runs workers over all inputs of all targets, some at a time, and collects what ended them.
-final class Campaign: @unchecked Sendable {
-    struct Failure {
+final class Campaign: Sendable {
+    struct Failure: Sendable {
         let target: String
         let number: Int
         let problem: String
     }
 
-    struct Settings {
+    struct Settings: Sendable {
         var targets: [FuzzTarget]
         var count: Int
         var seed: UInt64
@@ -25,10 +26,17 @@ final class Campaign: @unchecked Sendable {
 
     private let settings: Settings
     private let folder: String
-    private let lock = NSLock()
-    // Guarded by the lock.
-    private var scores: [String: Scoreboard.Scores] = [:]
-    private(set) var failures: [Failure] = []
+    private let state: Mutex<State>
+
+    private struct State {
+        var pieces: [(target: FuzzTarget, inputs: Range<Int>)]
+        var scores: [String: Scoreboard.Scores] = [:]
+        var failures: [Failure] = []
+        /// What keeps the campaign itself from working.
+        var problem: AnnealError?
+    }
+
+    var failures: [Failure] { state.withLock(\.failures) }
 
     init(_ settings: Settings) throws {
         self.settings = settings
@@ -36,39 +44,36 @@ final class Campaign: @unchecked Sendable {
         let parent = Files.isFolder("/dev/shm") ? "/dev/shm" : NSTemporaryDirectory()
         folder = Files.path(parent, "anneal-fuzz-\(getpid())")
         try Files.makeFolder(folder)
+        // Several pieces a target, so that no processor waits for the slowest one.
+        let size = max(1, (settings.count + 3) / 4)
+        state = Mutex(
+            State(
+                pieces: settings.targets.flatMap { target in
+                    stride(from: 0, to: settings.count, by: size).map { (target, $0..<min(settings.count, $0 + size)) }
+                }))
     }
 
     deinit { try? FileManager.default.removeItem(atPath: folder) }
 
     /// - Returns: the table of results, a line a target.
     func run() throws -> [String] {
-        // Several pieces a target, so that no processor waits for the slowest one.
-        let size = max(1, (settings.count + 3) / 4)
-        let pieces = settings.targets.flatMap { target in
-            stride(from: 0, to: settings.count, by: size).map { (target, $0..<min(settings.count, $0 + size)) }
-        }
-        var next = 0
-        let outcome = NSMutableArray()
         DispatchQueue.concurrentPerform(iterations: settings.jobs) { _ in
-            while true {
-                let piece = lock.withLock { () -> Int? in
-                    defer { next += 1 }
-                    return next < pieces.count ? next : nil
-                }
-                guard let piece else { return }
+            while let (target, inputs) = state.withLock({ $0.pieces.popLast() }) {
                 do {
-                    try run(pieces[piece].0, pieces[piece].1, name: "\(piece)")
+                    try run(target, inputs)
                 } catch {
-                    lock.withLock { outcome.add("\(error)") }
+                    state.withLock { $0.problem = error as? AnnealError ?? AnnealError(target.name, "\(error)") }
                 }
             }
         }
-        if let problem = outcome.firstObject as? String { throw AnnealError("", problem) }
-        return settings.targets.map(row)
+        return try state.withLock { state in
+            if let problem = state.problem { throw problem }
+            return settings.targets.map { row($0, state) }
+        }
     }
 
-    private func run(_ target: FuzzTarget, _ inputs: Range<Int>, name: String) throws {
-        let path = Files.path(folder, name)
+    private func run(_ target: FuzzTarget, _ inputs: Range<Int>) throws {
+        let path = Files.path(folder, "\(target.name)-\(inputs.lowerBound)")
         try Files.makeFolder(path)
         defer { try? FileManager.default.removeItem(atPath: path) }
         let board = try Scoreboard(Files.path(path, "scores"))
@@ -83,7 +88,7 @@ final class Campaign: @unchecked Sendable {
             guard count < Campaign.enough else { break }
             from = number + 1
         }
-        lock.withLock { scores[target.name, default: .init()].add(board.scores) }
+        state.withLock { $0.scores[target.name, default: .init()].add(board.scores) }
     }
 
     /// Runs one worker; returns what ended it before its time, or nil.
@@ -117,26 +122,28 @@ final class Campaign: @unchecked Sendable {
 
     /// Keeps the input; returns how many of the target have failed.
     private func note(_ failure: Failure) throws -> Int {
-        try lock.withLock {
-            failures.append(failure)
-            // Made anew, for the worker that made it has ended.
-            let scratch = Workspace(folder: Files.path(folder, "again"), fixtures: settings.fixtures)
-            try Files.makeFolder(scratch.folder)
-            let worker = try Worker(FuzzTarget.named(failure.target), seed: settings.seed, workspace: scratch)
-            try Files.makeFolder(settings.failures)
-            let file = Files.path(settings.failures, "\(failure.target)-\(settings.seed)-\(failure.number).bin")
-            try Files.writeAtomically(Data(worker.mutator.input(failure.number)), to: file)
+        let path = Files.path(folder, "\(failure.target)-\(failure.number)-again")
+        try Files.makeFolder(path)
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        // Made anew, for the worker that made it has ended.
+        let workspace = Workspace(folder: path, fixtures: settings.fixtures)
+        let worker = try Worker(FuzzTarget.named(failure.target), seed: settings.seed, workspace: workspace)
+        try Files.makeFolder(settings.failures)
+        let file = Files.path(settings.failures, "\(failure.target)-\(settings.seed)-\(failure.number).bin")
+        try Files.writeAtomically(Data(worker.mutator.input(failure.number)), to: file)
+        return state.withLock { state in
+            state.failures.append(failure)
             print("\(failure.target), input \(failure.number): \(failure.problem)")
             print("  repeat it: \(CommandLine.arguments[0]) --target \(failure.target) --input \(file)")
-            return failures.count { $0.target == failure.target }
+            return state.failures.count { $0.target == failure.target }
         }
     }
 
     static let heading = row("reader", "inputs", "accepted", "refused", "slowest", "memory", "of a file of", "verdict")
 
-    private func row(_ target: FuzzTarget) -> String {
-        let scores = scores[target.name] ?? .init()
-        let failed = failures.count { $0.target == target.name }
+    private func row(_ target: FuzzTarget, _ state: State) -> String {
+        let scores = state.scores[target.name] ?? .init()
+        let failed = state.failures.count { $0.target == target.name }
         return Campaign.row(
             target.name, "\(scores.accepted + scores.refused + failed)", "\(scores.accepted)", "\(scores.refused)",
             "\(scores.slowestMicroseconds / 1000) ms", "\(scores.memory >> 10) KB", "\(scores.memorySize) bytes",

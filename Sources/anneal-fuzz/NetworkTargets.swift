@@ -52,6 +52,6 @@ private func use(_ symbol: Symbol, _ inputs: [String: Shape]) throws {
     _ = try NetworkSummary(symbol, inputs: inputs)
     _ = try symbol.inferTypes()
     let all = shapes.nodes.flatMap { $0 } + shapes.variables.values
-    guard all.reduce(0, { $0 + Double($1.count) }) < 1 << 18 else { return }
+    guard all.reduce(0.0, { $0 + Double($1.count) }) < 0x1p18 else { return }
     _ = try Executor(symbol, inputs: inputs, mode: .inference)
 }

@@ -96,7 +96,7 @@ private let start = RunStart(
 /// One image as scoring prepares it, where the record asks for a small one: buffers are made for what it asks.
 private func prepare(_ image: [UInt8], _ preprocessing: Preprocessing) throws {
     let count = preprocessing.imageShape.reduce(1.0) { $0 * Double($1) }
-    guard count <= 1 << 16, preprocessing.resize ?? 0 <= 256 else { return }
+    guard count <= 0x1p16, preprocessing.resize ?? 0 <= 256 else { return }
     var options = LoaderOptions(validating: preprocessing, batchSize: 1)
     options.threads = 1
     let loader = try BatchLoader(ImageBytes(image), options: options)
