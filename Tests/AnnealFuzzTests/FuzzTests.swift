@@ -15,7 +15,9 @@ import Testing
         var root = URL(fileURLWithPath: #filePath)
         for _ in 0..<3 { root.deleteLastPathComponent() }
         let tests = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()
-        let candidates = [tests.appendingPathComponent("anneal-fuzz"), root.appendingPathComponent(".build/release/anneal-fuzz")]
+        let candidates = [
+            tests.appendingPathComponent("anneal-fuzz"), root.appendingPathComponent(".build/release/anneal-fuzz"),
+        ]
         let tool = try #require(candidates.first { FileManager.default.isExecutableFile(atPath: $0.path) })
         let folder = NSTemporaryDirectory() + "anneal-fuzz-tests-" + UUID().uuidString
         defer { try? FileManager.default.removeItem(atPath: folder) }
