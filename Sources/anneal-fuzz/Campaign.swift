@@ -36,7 +36,7 @@ final class Campaign: Sendable {
         var problem: AnnealError?
     }
 
-    var failures: [Failure] { state.withLock(\.failures) }
+    var failures: [Failure] { state.withLock { $0.failures } }
 
     init(_ settings: Settings) throws {
         self.settings = settings
