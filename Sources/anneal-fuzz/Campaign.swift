@@ -105,7 +105,7 @@ final class Campaign: Sendable {
         environment["OMP_NUM_THREADS"] = "1"
         process.environment = environment
         let log = Files.path(folder, "errors")
-        FileManager.default.createFile(atPath: log, contents: nil)
+        try Data().write(to: URL(fileURLWithPath: log))
         process.standardError = FileHandle(forWritingAtPath: log)
         process.standardInput = FileHandle.nullDevice
         try process.run()

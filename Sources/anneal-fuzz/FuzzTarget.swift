@@ -4,11 +4,14 @@ import Foundation
 /// A reader of outside data, and files that it reads.
 struct FuzzTarget: Sendable {
     let name: String
-    /// See `Mutator`.
+    /// The files are text: their words and numbers are changed too, not only their bytes.
     var isText = false
+    /// Words that stand for others in texts, beside those that are there.
     var words: [String] = []
     /// Bytes of memory that a byte of the file may cost, beside `fixedMemory`.
     var memoryFactor = 64
+    /// Makes the file's checksums right again, where a reader would see nothing else: for half of the inputs.
+    var mend: (@Sendable (inout [UInt8]) -> Void)?
     let prepare: @Sendable (Workspace) throws -> FuzzReader
 
     /// Buffers of a fixed size: decoders, charts, compiled networks.

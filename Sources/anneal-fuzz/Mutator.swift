@@ -2,12 +2,8 @@ import AnnealCore
 
 /// Damages a seed, as a pure function of (seed of the run, target, number of the input).
 struct Mutator {
-    let target: String
+    let target: FuzzTarget
     let seeds: [[UInt8]]
-    /// The seeds are text: their words and numbers are changed too, not only their bytes.
-    let isText: Bool
-    /// Words that stand for others in texts, beside those of the seeds.
-    let words: [String]
     let runSeed: UInt64
 
     static let maximumSize = 1 << 20
@@ -15,18 +11,19 @@ struct Mutator {
     /// Inputs 0 ..< seeds.count are the seeds as they are: a target must accept them.
     func input(_ number: Int) -> [UInt8] {
         guard number >= seeds.count else { return seeds[number] }
-        var random = Random(seed: runSeed, purpose: .test, name: "\(target) \(number)")
+        var random = Random(seed: runSeed, purpose: .test, name: "\(target.name) \(number)")
         var bytes = seeds[random.below(seeds.count)]
         // Mostly one wound: with many, readers see no more than the first.
         let wounds = 1 + (random.bool() ? 0 : random.below(6))
         for _ in 0..<wounds {
-            if isText && random.uniform() < 0.7 {
-                bytes = TextMutator(words: words).mutated(bytes, &random)
+            if target.isText && random.uniform() < 0.7 {
+                bytes = TextMutator(words: target.words).mutated(bytes, &random)
             } else {
                 mutate(&bytes, &random)
             }
             if bytes.count > Mutator.maximumSize { bytes.removeLast(bytes.count - Mutator.maximumSize) }
         }
+        if let mend = target.mend, random.bool() { mend(&bytes) }
         return bytes
     }
 

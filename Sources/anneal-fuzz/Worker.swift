@@ -17,8 +17,7 @@ struct Worker {
     init(_ target: FuzzTarget, seed: UInt64, workspace: Workspace) throws {
         self.target = target
         reader = try target.prepare(workspace)
-        mutator = Mutator(
-            target: target.name, seeds: reader.seeds, isText: target.isText, words: target.words, runSeed: seed)
+        mutator = Mutator(target: target, seeds: reader.seeds, runSeed: seed)
     }
 
     func run(_ inputs: Range<Int>, _ board: Scoreboard) {
