@@ -112,7 +112,7 @@ final class Campaign: Sendable {
         process.waitUntilExit()
         let status = process.terminationStatus
         if process.terminationReason == .uncaughtSignal {
-            if status == SIGALRM { return "takes more than \(Worker.timeLimit) s" }
+            if status == SIGALRM { return "takes more than \(target.secondsLimit) s" }
             return "ends the process by signal \(status) (\(String(cString: strsignal(status))))"
         }
         guard status != 0 else { return nil }

@@ -10,6 +10,8 @@ struct FuzzTarget: Sendable {
     var words: [String] = []
     /// Bytes of memory that a byte of the file may cost, beside `fixedMemory`.
     var memoryFactor = 64
+    /// Seconds that an input may take. Slow machines and emulators are slower than any reader.
+    var secondsLimit: UInt32 = 10
     /// Makes the file's checksums right again, where a reader would see nothing else: for half of the inputs.
     var mend: (@Sendable (inout [UInt8]) -> Void)?
     let prepare: @Sendable (Workspace) throws -> FuzzReader
@@ -20,7 +22,7 @@ struct FuzzTarget: Sendable {
     static let all: [FuzzTarget] = recordTargets + imageTargets + networkTargets + runTargets
 
     static func named(_ name: String) throws -> FuzzTarget {
-        guard let target = all.first(where: { $0.name == name }) else {
+        guard let target = (all + plantedTargets).first(where: { $0.name == name }) else {
             throw AnnealError(
                 "--target \(name)", "is not known", mend: "there are \(all.map(\.name).joined(separator: ", "))")
         }

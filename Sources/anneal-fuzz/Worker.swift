@@ -9,8 +9,6 @@ struct Worker {
     let reader: FuzzReader
     let mutator: Mutator
 
-    /// Seconds that an input may take. Slow machines and emulators are slower than any reader.
-    static let timeLimit: UInt32 = 10
     /// The exit code after an input that was refused without saying why in our way, or a seed that was not accepted.
     static let wrongVerdict: Int32 = 96
 
@@ -37,7 +35,7 @@ struct Worker {
     func read(_ input: [UInt8], _ result: inout Scoreboard.Scores) -> AnnealError? {
         var refusal: AnnealError?
         let began = ContinuousClock.now
-        alarm(Worker.timeLimit)
+        alarm(target.secondsLimit)
         afz_watch(Int64(FuzzTarget.fixedMemory + target.memoryFactor * input.count))
         do {
             try reader.read(input)

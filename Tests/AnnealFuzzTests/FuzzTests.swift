@@ -11,6 +11,15 @@ import Testing
         #expect(rows.count >= 14 && rows.allSatisfy { $0.hasSuffix(" ok") }, "\(result.output)")
     }
 
+    @Test(arguments: [
+        ("crash", "ends the process by signal 6"), ("hang", "takes more than 1 s"), ("memory", "takes too much memory"),
+        ("error", "says nothing to a user"),
+    ]) func plantedDefectsAreFound(defect: String, words: String) throws {
+        let result = try run(["--target", "planted-\(defect)", "--count", "8", "--jobs", "1"])
+        #expect(result.status == 1)
+        #expect(result.output.contains(words) && result.output.contains("repeat it:"), "\(result.output)")
+    }
+
     private func run(_ arguments: [String]) throws -> (status: Int32, output: String) {
         var root = URL(fileURLWithPath: #filePath)
         for _ in 0..<3 { root.deleteLastPathComponent() }
