@@ -151,7 +151,7 @@ final class Campaign: Sendable {
     }
 
     private static func row(_ first: String, _ others: String...) -> String {
-        func pad(_ text: String) -> String { String(repeating: " ", count: max(0, 13 - text.count)) + text }
+        func pad(_ text: String) -> String { String(repeating: " ", count: max(1, 15 - text.count)) + text }
         return first + String(repeating: " ", count: max(0, 15 - first.count)) + others.map(pad).joined()
     }
 }
