@@ -46,19 +46,29 @@ let package = Package(
         .executableTarget(
             name: "AnnealCLI",
             dependencies: [
-                "Anneal",
+                "Anneal", "AnnealConfiguration",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
-                "Yams",
             ]),
+        // Flags from YAML files.
+        .target(name: "AnnealConfiguration", dependencies: ["AnnealCore", "Yams"]),
         // Repeats MXNet-made cases: `make conformance`.
         .target(name: "AnnealConformance", dependencies: ["Anneal"]),
         .executableTarget(name: "anneal-conformance", dependencies: ["AnnealConformance"]),
         // Writes models for ONNX Runtime to compute: `make check-onnx`.
         .executableTarget(name: "anneal-onnx-cases", dependencies: ["AnnealConformance"]),
+        // Damages every file that is read and watches the readers: `make fuzz`. Its malloc counts.
+        .target(name: "CAnnealFuzz"),
+        .executableTarget(
+            name: "anneal-fuzz",
+            dependencies: [
+                "Anneal", "AnnealConfiguration", "CAnnealFuzz", "CZlib",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ]),
         .executableTarget(name: "train-classifier", dependencies: ["Anneal"], path: "Examples/TrainClassifier"),
 
         .testTarget(name: "AnnealDataTests", dependencies: ["AnnealData", "AnnealConformance"]),
         .testTarget(name: "AnnealEngineTests", dependencies: ["Anneal", "AnnealConformance"]),
+        .testTarget(name: "AnnealFuzzTests", dependencies: ["AnnealCore", "anneal-fuzz"]),
         .testTarget(name: "AnnealGraphTests", dependencies: ["AnnealGraph"]),
         .testTarget(name: "AnnealNetworksTests", dependencies: ["AnnealNetworks"]),
         .testTarget(name: "AnnealONNXTests", dependencies: ["AnnealONNX", "AnnealNetworks"]),

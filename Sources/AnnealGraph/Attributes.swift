@@ -95,6 +95,25 @@ public struct AttributeReader {
         }
     }
 
+    /// What multiplies extents: kernels, strides, repetitions. The network that needs more does not exist, and products
+    /// with extents, of which inference lets no more than 2^40 elements pass, stay far from overflowing.
+    static let largestFactor = 1 << 20
+
+    mutating func factors(_ key: String) throws -> [Int]? {
+        guard let values = try tuple(key) else { return nil }
+        guard values.allSatisfy({ $0 <= AttributeReader.largestFactor }) else {
+            throw wrong(key, "\(values)", "at most \(AttributeReader.largestFactor)")
+        }
+        return values
+    }
+
+    /// A factor of at least 1.
+    mutating func requiredFactor(_ key: String, atMost limit: Int = largestFactor) throws -> Int {
+        let value = try required(key)
+        guard (1...limit).contains(value) else { throw wrong(key, "\(value)", "1 to \(limit)") }
+        return value
+    }
+
     /// One of an enumeration whose raw values are MXNet's words.
     public mutating func choice<T: RawRepresentable & CaseIterable>(_ key: String, default value: T?) throws -> T
     where T.RawValue == String {

@@ -51,6 +51,11 @@ extension Symbol {
                     throw error.within("layer \(node.name)")
                 }
                 for (entry, (old, new)) in zip(node.inputs, zip(before, inputs)) where old == nil && new != nil {
+                    if let new, new.isTooLarge {
+                        throw AnnealError(
+                            "layer \(node.name)", "its parameter \(entry.node.name) would have the shape \(new)",
+                            mend: "check the layer's attributes and the image shape")
+                    }
                     guard let at = position[ObjectIdentifier(entry.node)], entry.index < shapes[at].count else {
                         continue
                     }
@@ -90,7 +95,7 @@ extension Symbol {
         guard let text = node.attributes["__shape__"] else { return nil }
         var reader = AttributeReader(operation: "variable", ["shape": text])
         guard let dims = try? reader.tuple("shape"), dims.allSatisfy({ $0 > 0 }) else { return nil }
-        return Shape(dims)
+        return Shape(dims).isTooLarge ? nil : Shape(dims)
     }
 }
 

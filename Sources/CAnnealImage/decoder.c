@@ -34,6 +34,14 @@ int ani_check_size(int64_t width, int64_t height, int64_t max_pixels, char *mess
     return -1;
 }
 
+int ani_check_length(int64_t width, int64_t height, int64_t least, size_t length, char *message) {
+    if (least <= (int64_t)length) return 0;
+    snprintf(
+        message, ANI_MESSAGE, "the image says it has %lld x %lld pixels, which %zu bytes cannot hold: it is cut off",
+        (long long)width, (long long)height, length);
+    return -1;
+}
+
 int ani_decoder_begin(
     ani_decoder *d, const uint8_t *bytes, size_t length, int channels, int64_t max_pixels, ani_size *size) {
     static const uint8_t png_signature[8] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};

@@ -86,7 +86,10 @@ int ani_jpeg_begin(
     jpeg_abort_decompress(info);
     jpeg_mem_src(info, bytes, length);
     jpeg_read_header(info, TRUE);
-    if (ani_check_size(info->image_width, info->image_height, max_pixels, jpeg->message)) {
+    int64_t width = info->image_width, height = info->image_height;
+    // Huffman codes have a bit at least, and each 8 x 8 pixels have one; halved, for components may share the detail.
+    if (ani_check_size(width, height, max_pixels, jpeg->message) ||
+        ani_check_length(width, height, width * height / (2 * 64 * 8), length, jpeg->message)) {
         jpeg_abort_decompress(info);
         return -1;
     }
@@ -97,8 +100,8 @@ int ani_jpeg_begin(
         info->out_color_space = channels == 1 ? JCS_GRAYSCALE : channels == 3 ? JCS_RGB : JCS_EXT_RGBA;
     }
     jpeg->channels = channels;
-    size->width = (int32_t)info->image_width;
-    size->height = (int32_t)info->image_height;
+    size->width = (int32_t)width;
+    size->height = (int32_t)height;
     size->channels = channels;
     return 0;
 }

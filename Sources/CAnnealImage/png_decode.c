@@ -96,7 +96,10 @@ int ani_png_begin(
     png_read_info(self->png, self->info);
     png_uint_32 width = png_get_image_width(self->png, self->info);
     png_uint_32 height = png_get_image_height(self->png, self->info);
-    if (ani_check_size(width, height, max_pixels, self->message)) {
+    // zlib packs at most 1032 bytes into one.
+    int64_t packed = (int64_t)png_get_rowbytes(self->png, self->info) * height / 1032;
+    if (ani_check_size(width, height, max_pixels, self->message) ||
+        ani_check_length(width, height, packed, length, self->message)) {
         close_image(self);
         return -1;
     }

@@ -127,6 +127,29 @@ import Testing
         }
     }
 
+    /// Attributes whose products with each other or with the data overflow.
+    @Test(arguments: [
+        ("Convolution", ["kernel": "(1099511627775,)", "dilate": "(1099511627775,)", "num_filter": "1"]),
+        ("Convolution", ["kernel": "(1048576,)", "pad": "(1048576,)", "num_filter": "1099511627775"]),
+        ("Deconvolution", ["kernel": "(3,)", "stride": "(1099511627775,)", "num_filter": "1"]),
+        ("Pooling", ["kernel": "(1099511627775,)", "pad": "(1099511627774,)"]),
+        ("tile", ["reps": "(1099511627775, 1099511627775, 1099511627775)"]),
+        ("repeat", ["repeats": "1099511627775"]),
+        ("depth_to_space", ["block_size": "1099511627775"]),
+        ("Reshape", ["shape": "(1099511627775, 1099511627775, -1)"]),
+        ("Reshape", ["shape": "(-4, 1099511627775, 1099511627775, -2)"]),
+        ("Embedding", ["input_dim": "1099511627775", "output_dim": "1099511627775"]),
+    ]) func numbersTooLargeAreRefused(operation: String, attributes: [String: String]) throws {
+        let data = Node(operation: nil, name: "data")
+        #expect(throws: AnnealError.self) {
+            let op = try OperatorRegistry.make(operation, attributes)
+            let others = op.inputNames.dropFirst().map { Entry(Node(operation: nil, name: $0)) }
+            let layer = Node(
+                operation: operation, name: "layer", attributes: attributes, inputs: [Entry(data)] + others)
+            _ = try NetworkSummary(Symbol(layer), inputs: ["data": [2, 4, 6]])
+        }
+    }
+
     @Test func noNameIsTakenTwice() throws {
         // Each name and alias leads to one operator, which knows its own name.
         for name in OperatorRegistry.names { #expect(OperatorRegistry.canonicalName(name) == name) }

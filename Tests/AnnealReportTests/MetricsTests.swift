@@ -123,4 +123,12 @@ struct MetricsTests {
         let error = #expect(throws: AnnealError.self) { try RunHistory.epochs(of: folder.file("m.jsonl")) }
         #expect(error?.place == "\(folder.file("m.jsonl")), line 2")
     }
+
+    @Test(arguments: [-1, Int.max]) func aLineOfAnImpossibleEpochIsNamed(epoch: Int) throws {
+        let folder = try TemporaryFolder()
+        try Data("{\"event\":\"epoch\",\"epoch\":\(epoch)}\n".utf8).write(
+            to: URL(fileURLWithPath: folder.file("m.jsonl")))
+        let error = #expect(throws: AnnealError.self) { try RunHistory.epochs(of: folder.file("m.jsonl")) }
+        #expect(error?.place == "\(folder.file("m.jsonl")), line 1")
+    }
 }

@@ -73,6 +73,9 @@ import Testing
             for wrong in [
                 "{}", "{\"imageShape\":[3,8,8],\"mean\":[1],\"std\":[2]}",
                 "{\"imageShape\":[1,8,8],\"mean\":[1],\"std\":[2],\"colorOrder\":\"BGR\"}",
+                // Sizes that no buffer has.
+                "{\"imageShape\":[1,1099511627776,1099511627776],\"mean\":[1],\"std\":[2]}",
+                "{\"imageShape\":[1,8,8],\"mean\":[1],\"std\":[2],\"resize\":9223372036854775807}",
             ] {
                 try write(wrong)
                 let error = #expect(throws: AnnealError.self) { try Preprocessing.load(prefix: prefix) }

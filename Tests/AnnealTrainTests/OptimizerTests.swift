@@ -157,6 +157,14 @@ import Testing
         wrong = snapshot
         wrong.scalars = [1]
         refuses(wrong, arrays)
+        for updates in [-1, Int.max] {
+            wrong = snapshot
+            wrong.counts["a_weight"] = updates
+            refuses(wrong, arrays)
+            wrong = snapshot
+            wrong.updates = updates
+            refuses(wrong, arrays)
+        }
         refuses(snapshot, [])
         refuses(snapshot, [OptimizerArray(parameter: "a_weight", index: 0, values: [1])])
         refuses(snapshot, arrays + [OptimizerArray(parameter: "a_weight", index: 1, values: [1, 2])])

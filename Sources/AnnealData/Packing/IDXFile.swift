@@ -49,7 +49,7 @@ public struct IDXFile: Sendable {
         // By pieces: a header that promises gigabytes gets no memory before the file has delivered.
         var values: [UInt8] = []
         while values.count < count {
-            let piece = try read(min(1 << 24, count - values.count))
+            let piece = try read(min(1 << 20, count - values.count))
             if piece.isEmpty { break }
             values.append(contentsOf: piece)
         }

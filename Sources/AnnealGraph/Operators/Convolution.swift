@@ -66,7 +66,7 @@ public struct Window: Sendable, Equatable {
     }
 
     init(_ attributes: inout AttributeReader) throws {
-        guard let kernel = try attributes.tuple("kernel") else {
+        guard let kernel = try attributes.factors("kernel") else {
             throw AnnealError("", "the attribute kernel is missing")
         }
         guard (1...3).contains(kernel.count), kernel.allSatisfy({ $0 > 0 }) else {
@@ -80,9 +80,9 @@ public struct Window: Sendable, Equatable {
             return values
         }
         self.kernel = kernel
-        stride = try axes("stride", 1, try attributes.tuple("stride"))
-        pad = try axes("pad", 0, try attributes.tuple("pad"))
-        dilate = try axes("dilate", 1, try attributes.tuple("dilate"))
+        stride = try axes("stride", 1, try attributes.factors("stride"))
+        pad = try axes("pad", 0, try attributes.factors("pad"))
+        dilate = try axes("dilate", 1, try attributes.factors("dilate"))
     }
 
     func check(_ data: Shape) throws {

@@ -23,9 +23,9 @@ public struct Pooling: Operator {
         globalPool = try attributes.bool("global_pool", default: false)
         countIncludePad = try attributes.bool("count_include_pad", default: true)
         power = try attributes.int("p_value", default: 2)
-        kernel = try attributes.tuple("kernel")
-        stride = try attributes.tuple("stride")
-        pad = try attributes.tuple("pad")
+        kernel = try attributes.factors("kernel")
+        stride = try attributes.factors("stride")
+        pad = try attributes.factors("pad")
         let convention: Convention = try attributes.choice("pooling_convention", default: .valid)
         full = convention == .full
         attributes.ignore("cudnn_off")

@@ -6,7 +6,7 @@ public struct Tile: StridedOperator {
     public let reps: [Int]
 
     public init(_ attributes: inout AttributeReader) throws {
-        reps = try attributes.tuple("reps") ?? []
+        reps = try attributes.factors("reps") ?? []
         guard reps.allSatisfy({ $0 > 0 }) else { throw attributes.wrong("reps", "\(reps)", "positive numbers") }
     }
 
@@ -41,9 +41,8 @@ public struct Repeat: StridedOperator {
     public let axis: Int?
 
     public init(_ attributes: inout AttributeReader) throws {
-        repeats = try attributes.required("repeats")
+        repeats = try attributes.requiredFactor("repeats")
         axis = try attributes.int("axis")
-        guard repeats > 0 else { throw attributes.wrong("repeats", "\(repeats)", "positive") }
     }
 
     public func inferShapes(_ inputs: inout [Shape?]) throws -> [Shape]? {

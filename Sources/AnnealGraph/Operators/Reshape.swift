@@ -64,7 +64,7 @@ public struct Reshape: Operator {
                 var first = codes[code + 1], second = codes[code + 2]
                 if first == -1, second > 0 { first = extent / second }
                 if second == -1, first > 0 { second = extent / first }
-                guard first > 0, second > 0, first * second == extent else { throw unfit() }
+                guard first > 0, second > 0, extent % first == 0, extent / first == second else { throw unfit() }
                 result += [first, second]
                 code += 2
             case let extent where extent > 0:
@@ -74,6 +74,7 @@ public struct Reshape: Operator {
             }
             code += 1
         }
+        guard !Shape(result).isTooLarge else { throw unfit() }
         if let inferred {
             let rest = result.reduce(1, *), total = dims.reduce(1, *)
             guard rest > 0, total % rest == 0 else { throw unfit() }

@@ -95,8 +95,8 @@ public struct DepthSpace: OperatorFamily, StridedOperator {
 
     public init(_ member: Member, _ attributes: inout AttributeReader) throws {
         self.member = member
-        blockSize = try attributes.required("block_size")
-        guard blockSize > 0 else { throw attributes.wrong("block_size", "\(blockSize)", "positive") }
+        // Its square multiplies extents.
+        blockSize = try attributes.requiredFactor("block_size", atMost: 1 << 10)
     }
 
     public func inferShapes(_ inputs: inout [Shape?]) throws -> [Shape]? {

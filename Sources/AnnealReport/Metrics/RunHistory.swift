@@ -16,7 +16,10 @@ public enum RunHistory {
         return try LineFile.completeLines(of: path).enumerated().compactMap { index, line in
             if line.isEmpty { return nil }
             do {
-                return (line, try decoder.decode(MetricsRecord.self, from: Data(line.utf8)))
+                let record = try decoder.decode(MetricsRecord.self, from: Data(line.utf8))
+                // Charts count in doubles, from 1.
+                guard (0..<1 << 53).contains(record.epoch) else { throw AnnealError("", "no epoch") }
+                return (line, record)
             } catch {
                 throw AnnealError(
                     "\(path), line \(index + 1)", "is not a line of metrics", mend: "remove the line, or the file")

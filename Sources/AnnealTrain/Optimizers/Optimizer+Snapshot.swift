@@ -86,6 +86,10 @@ extension Optimizer {
             throw AnnealError(
                 "optimizer state", "is not of this model: \(odd.joined(separator: ", ")) on one side only")
         }
+        // Rules and schedules compute with them as doubles.
+        guard ([snapshot.updates] + snapshot.counts.values).allSatisfy((0..<1 << 53).contains) else {
+            throw AnnealError("optimizer state", "counts updates that nobody has done", mend: "the file is damaged")
+        }
         var sources: [String: OptimizerArray] = [:]
         for array in arrays { sources[array.name] = array }
         for entry in entries.values {

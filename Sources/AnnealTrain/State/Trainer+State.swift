@@ -16,7 +16,12 @@ private struct StateRecord: Codable {
     /// Names of the holders, some of which may have no arrays at the moment.
     var holders: [String]
 
-    var isPossible: Bool { updates >= 0 && progress.position.epoch >= 0 && progress.position.batch >= 0 }
+    /// Counts beyond these bounds would overflow what is computed of them.
+    var isPossible: Bool {
+        let bound = 0..<1 << 53
+        return [updates, progress.position.epoch, progress.position.batch, progress.samples, progress.skipped]
+            .allSatisfy(bound.contains)
+    }
 
     /// The arrays' names begin with what they are of: `arg:`, `aux:` as in MXNet's files, `optimizer:`, or a holder's name.
     static let name = "record", optimizerName = "optimizer"

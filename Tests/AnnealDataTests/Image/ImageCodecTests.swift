@@ -67,6 +67,27 @@ import Testing
         #expect(message { _ = try decoder.decode(jpeg) }.contains("61440 x 61440"))
     }
 
+    /// Sizes that are allowed, but not in so few bytes.
+    @Test func sizesThatTheBytesCannotHoldAreRefused() throws {
+        var png = try pattern(4, 4).encoded(as: .png(level: 1))
+        let header: [UInt8] = [0x49, 0x48, 0x44, 0x52, 0, 0, 0x20, 0, 0, 0, 0x20, 0, 8, 2, 0, 0, 0]
+        png.replaceSubrange(12..<29, with: header)
+        let sum = crc(header)
+        for i in 0..<4 { png[29 + i] = UInt8(truncatingIfNeeded: sum >> UInt32(24 - 8 * i)) }
+        #expect(message { _ = try decoder.decode(png) }.contains("\(png.count) bytes cannot hold"))
+
+        var jpeg = try pattern(4, 4).encoded(as: .jpeg(quality: 90))
+        let frame = try #require(jpeg.indices.dropLast().first { jpeg[$0] == 0xFF && jpeg[$0 + 1] == 0xC0 })
+        jpeg.replaceSubrange((frame + 5)..<(frame + 9), with: [0x20, 0, 0x20, 0])
+        #expect(message { _ = try decoder.decode(jpeg) }.contains("\(jpeg.count) bytes cannot hold"))
+
+        // The emptiest image that there is.
+        let flat = Image(width: 2048, height: 2048, channels: 3, filledWith: 0)
+        for encoding in [ImageEncoding.png(level: 9), .jpeg(quality: 1)] {
+            #expect(try decoder.decode(flat.encoded(as: encoding)).width == 2048)
+        }
+    }
+
     @Test func damagedImagesNeverCrash() throws {
         var random = Random(seed: 2, purpose: .test)
         let images = [

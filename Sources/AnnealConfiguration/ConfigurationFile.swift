@@ -1,20 +1,20 @@
-import Anneal
+import AnnealCore
 import Foundation
 import Yams
 
 /// Flags from a YAML file: `lr: 0.1`, by their long names without the dashes; a list stands for a flag given several
 /// times, true for one without a value.
-struct ConfigurationFile {
+package struct ConfigurationFile {
     /// What a run writes of itself into its folder.
-    static let name = "config.yaml"
+    package static let name = "config.yaml"
 
-    let path: String
+    package let path: String
     /// The command that the file is for, where it says so.
-    let command: String?
+    package let command: String?
     /// In the order of the file.
-    let flags: [(name: String, values: [String])]
+    package let flags: [(name: String, values: [String])]
 
-    init(_ path: String) throws {
+    package init(_ path: String) throws {
         self.path = path
         let text = String(decoding: try Files.read(path), as: UTF8.self)
         let node: Yams.Node?
