@@ -50,7 +50,7 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         // Flags from YAML files.
-        .target(name: "AnnealConfiguration", dependencies: ["AnnealCore", "Yams"]),
+        .target(name: "AnnealConfiguration", dependencies: ["AnnealReport", "Yams"]),
         // Repeats MXNet-made cases: `make conformance`.
         .target(name: "AnnealConformance", dependencies: ["Anneal"]),
         .executableTarget(name: "anneal-conformance", dependencies: ["AnnealConformance"]),

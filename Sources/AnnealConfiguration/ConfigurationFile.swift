@@ -1,4 +1,5 @@
 import AnnealCore
+import AnnealReport
 import Foundation
 import Yams
 
@@ -55,7 +56,7 @@ package struct ConfigurationFile {
     }
 
     /// The file that starts a run with these flags anew: what names places of one run only is left out.
-    static func text(command: String, _ flags: [String: JSONValue]) throws -> String {
+    package static func text(command: String, _ flags: [String: JSONValue]) throws -> String {
         let ofOneRun: Set<String> = ["config", "run-folder", "load-epoch", "profile"]
         let lines = flags.filter { !ofOneRun.contains($0.key) }.sorted { $0.key < $1.key }
         let mapping = Yams.Node.Mapping(

@@ -29,6 +29,6 @@ extension Symbol {
                 mend: "leave out --label-smoothing, --mixup, --cutmix and --class-weights")
         }
         let loss = outputs[0].node.name
-        return try rewritten { $0.name == loss ? [SoftmaxOutput.labelSumAttribute: AttributeText.bool(true)] : [:] }
+        return rewritten { $0.name == loss ? [SoftmaxOutput.labelSumAttribute: AttributeText.bool(true)] : [:] }
     }
 }

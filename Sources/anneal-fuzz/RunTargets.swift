@@ -14,8 +14,9 @@ let runTargets = [
         let path = Checkpoint.resumePath(prefix, 1)
         return FuzzReader(seeds: [Array(try Files.read(path))]) { bytes in
             try Data(bytes).write(to: URL(fileURLWithPath: path))
-            _ = try Trainer.savedSeed(prefix: prefix, epoch: 1)
-            if try trainer.restore(prefix: prefix, epoch: 1) { try trainer.step() }
+            _ = try Trainer.savedSeed(path)
+            _ = try trainer.restoreState(path)
+            try trainer.step()
         }
     },
     FuzzTarget(name: "preprocessing", isText: true) { work in
@@ -91,7 +92,7 @@ let runTargets = [
 ]
 
 private let start = RunStart(
-    firstEpoch: 5, endEpoch: 10, batchSize: 2, trainingCount: 10, validationCount: nil, stepsPerEpoch: 5)
+    position: FitPosition(epoch: 5), endEpoch: 10, batchSize: 2, trainingCount: 10, validationCount: nil, stepsPerEpoch: 5)
 
 /// One image as scoring prepares it, where the record asks for a small one: buffers are made for what it asks.
 private func prepare(_ image: [UInt8], _ preprocessing: Preprocessing) throws {

@@ -1,4 +1,5 @@
 import Anneal
+import AnnealConfiguration
 import ArgumentParser
 import Foundation
 
