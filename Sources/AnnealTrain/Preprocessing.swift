@@ -52,7 +52,7 @@ public struct Preprocessing: Codable, Sendable, Equatable {
         guard Files.exists(path) else { return nil }
         guard let found = try? JSONDecoder().decode(Preprocessing.self, from: Files.read(path)),
             found.imageShape.count == 3,
-            found.imageShape.allSatisfy((1...1 << 16).contains), (1...1 << 16).contains(found.resize ?? 1),
+            found.imageShape.allSatisfy((1...1 << 16).contains), (0...1 << 16).contains(found.resize ?? 0),
             found.mean.count == found.imageShape[0],
             found.std.count == found.imageShape[0],
             found.colorOrder ?? "RGB" == "RGB"

@@ -16,6 +16,12 @@ struct Worker {
         self.target = target
         reader = try target.prepare(workspace)
         mutator = Mutator(target: target, seeds: reader.seeds, runSeed: seed)
+        // Who started us may have blocked or ignored it, which processes inherit.
+        var alarms = sigset_t()
+        sigemptyset(&alarms)
+        sigaddset(&alarms, SIGALRM)
+        sigprocmask(SIG_UNBLOCK, &alarms, nil)
+        signal(SIGALRM, SIG_DFL)
     }
 
     func run(_ inputs: Range<Int>, _ board: Scoreboard) {
