@@ -1,10 +1,11 @@
 import Anneal
 import AnnealConfiguration
+import CZlib
 import Foundation
 
 /// What a run leaves behind, and what it starts from.
 let runTargets = [
-    FuzzTarget(name: "run-state") { work in
+    FuzzTarget(name: "run-state", mend: mendChecksum) { work in
         let trainer = try Trainer(
             Networks.smallest, dataShape: [1, 2, 2], batchSize: 2, optimizer: try Optimizers.make("adam"), seed: 1)
         try trainer.initialize(Xavier())
@@ -91,8 +92,17 @@ let runTargets = [
     },
 ]
 
+/// The CRC-32 of all that comes before it, little-endian, as `StateFile` has it.
+@Sendable private func mendChecksum(_ bytes: inout [UInt8]) {
+    guard bytes.count >= 4 else { return }
+    let end = bytes.count - 4
+    let sum = bytes[..<end].withUnsafeBufferPointer { crc32(0, $0.baseAddress, UInt32($0.count)) }
+    for index in 0..<4 { bytes[end + index] = UInt8(truncatingIfNeeded: sum >> UInt(8 * index)) }
+}
+
 private let start = RunStart(
-    position: FitPosition(epoch: 5), endEpoch: 10, batchSize: 2, trainingCount: 10, validationCount: nil, stepsPerEpoch: 5)
+    position: FitPosition(epoch: 5), endEpoch: 10, batchSize: 2, trainingCount: 10, validationCount: nil,
+    stepsPerEpoch: 5)
 
 /// One image as scoring prepares it, where the record asks for a small one: buffers are made for what it asks.
 private func prepare(_ image: [UInt8], _ preprocessing: Preprocessing) throws {

@@ -160,14 +160,14 @@ import Testing
         let tool = try tool()
         defer { tool.remove() }
         #expect(try tool.run(run(1, folder: "r", ["--save", "all"])).status == 0)
-        let saved = try tool.bytes("r/model-latest.resume")
+        let saved = try tool.bytes("r/model-0001.params"), state = try tool.bytes("r/model-0001.resume")
         let broken = ["resume", "r", "--num-epochs", "3", "--lr", "1e30", "--save-steps", "1"]
         let stopped = try tool.run(broken)
         #expect(stopped.status == 1)
         #expect(stopped.errors.contains("a NaN or an infinity"), "\(stopped.errors)")
         #expect(stopped.errors.contains("what was saved is as it was"))
-        #expect(Files.exists(tool.path("r/model-0001.params")) && !Files.exists(tool.path("r/model-0002.params")))
-        #expect(try saved.count == tool.bytes("r/model-latest.resume").count)
+        #expect(try tool.bytes("r/model-0001.params") == saved && tool.bytes("r/model-0001.resume") == state)
+        #expect(!Files.exists(tool.path("r/model-0002.params")))
     }
 
     @Test func bestIsKeptAndRunsEndEarly() throws {

@@ -17,7 +17,11 @@ extension ArgumentParser.OptionGroup: @retroactive Encodable where Value: Encoda
 
 /// The value of every flag of a command, by its long name without the dashes; flags that have none are left out.
 func flagsInForce(_ command: some ParsableCommand & Encodable) throws -> [String: JSONValue] {
-    guard case .object(let object) = try JSONDecoder().decode(JSONValue.self, from: JSONEncoder().encode(command))
+    let encoder = JSONEncoder()
+    // Flags that are no numbers are refused where they are used.
+    encoder.nonConformingFloatEncodingStrategy = .convertToString(
+        positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
+    guard case .object(let object) = try JSONDecoder().decode(JSONValue.self, from: encoder.encode(command))
     else { return [:] }
     return flattened(object)
 }
