@@ -21,7 +21,7 @@ extension TrainingRun {
         if let remark = optimizer.rule.remark { return .note("Learning rate: \(remark)") }
         let first = optimizer.rate(at: 1)
         if !schedule.steps.isEmpty {
-            let steps = schedule.steps.map { "\($0 / schedule.epochSize + passedEpochs) (update \($0))" }
+            let steps = schedule.steps.map { "\($0 / max(1, schedule.epochSize) + passedEpochs) (update \($0))" }
             return .note(
                 "Learning rate \(first), times \(options.schedule.lrFactor) after epoch \(steps.joined(separator: ", "))"
             )
