@@ -1,56 +1,5 @@
 import Anneal
 
-/// What a training run begins with.
-enum RunOrigin {
-    case beginning
-    /// An epoch's checkpoint, of Anneal or of MXNet.
-    case checkpoint(prefix: String, epoch: Int)
-    /// A saved state, at this path.
-    case state(String)
-
-    /// The seed that was saved; nil without a state.
-    func savedSeed() throws -> UInt64? {
-        switch self {
-        case .beginning: return nil
-        case .checkpoint(let prefix, let epoch):
-            let path = Checkpoint.resumePath(prefix, epoch)
-            return Files.exists(path) ? try Trainer.savedSeed(path) : nil
-        case .state(let path): return try Trainer.savedSeed(path)
-        }
-    }
-
-    /// The first epoch, as far as it is known without the state.
-    var epoch: Int {
-        if case .checkpoint(_, let epoch) = self { return epoch }
-        return 0
-    }
-
-    /// Takes what is saved into a trainer.
-    func restore(_ trainer: Trainer) throws -> (progress: FitProgress, note: FitEvent?) {
-        switch self {
-        case .beginning:
-            return (FitProgress(position: FitPosition(epoch: 0)), nil)
-        case .state(let path):
-            return (try trainer.restoreState(path), .note("Resumed from \(path)"))
-        case .checkpoint(let prefix, let epoch):
-            guard var progress = try trainer.restore(prefix: prefix, epoch: epoch) else {
-                return (
-                    FitProgress(position: FitPosition(epoch: epoch)),
-                    .warning(
-                        "\(Checkpoint.resumePath(prefix, epoch)) is not there: the optimizer starts anew, as in MXNet's scripts"
-                    )
-                )
-            }
-            // The flag's number counts: a converted checkpoint may have another.
-            progress.position = FitPosition(epoch: epoch)
-            return (
-                progress,
-                .note("Resumed from \(Checkpoint.parametersPath(prefix, epoch)) with the optimizer's state")
-            )
-        }
-    }
-}
-
 /// Everything opened, planned and restored, ready for the first step.
 struct TrainingSetup {
     var trainer: Trainer
@@ -162,46 +111,5 @@ extension TrainingRun {
                 options.optimizer, NamedOptions(values), schedule: schedule.schedule,
                 multipliers: options.parameters.multipliers(symbol, among: names), seed: seed)
         }
-    }
-
-    /// What a batch is, in words.
-    private func batchNote(_ training: BatchLoader, accumulation: Int) -> FitEvent {
-        let size = training.batchSize, rest = training.count % size
-        guard training.count >= size else {
-            return .warning("\(training.count) training images do not fill one batch of \(size)")
-        }
-        let filling = rest > 0 ? ", the last with \(rest) images, filled up with others" : ""
-        let images = "\(size * accumulation) images in all" + (accumulation > 1 ? ", of \(accumulation) batches" : "")
-        let updates = (training.batchesPerEpoch + accumulation - 1) / accumulation
-        return .note(
-            "Batch size \(size): an update averages over \(images), all of them on one device; \(training.count) images make \(updates) updates an epoch\(filling)"
-        )
-    }
-
-    /// The learning rate's steps in epochs and updates, or that there is none.
-    private func rateNote(
-        _ options: TrainingOptions, _ schedule: FitSchedule, _ optimizer: Optimizer, passedEpochs: Int
-    ) -> FitEvent {
-        if let remark = optimizer.rule.remark { return .note("Learning rate: \(remark)") }
-        let first = optimizer.rate(at: 1)
-        if !schedule.steps.isEmpty {
-            let steps = schedule.steps.map { "\($0 / schedule.epochSize + passedEpochs) (update \($0))" }
-            return .note(
-                "Learning rate \(first), times \(options.schedule.lrFactor) after epoch \(steps.joined(separator: ", "))"
-            )
-        }
-        if options.schedule.lrSchedule == .plateau {
-            return .note(
-                "Learning rate \(first), times \(options.schedule.lrFactor) when the validation accuracy has not risen for \(options.schedule.lrPatience) epochs"
-            )
-        }
-        guard schedule.schedule != nil else { return .note("Learning rate \(first) in every update") }
-        let endEpoch = endEpoch(options), last = max(1, (endEpoch - passedEpochs) * schedule.epochSize)
-        let rates = (1...last).map { optimizer.rate(at: $0) }
-        let peak = rates.indices.max { rates[$0] < rates[$1] } ?? 0
-        let epoch = Double(peak + 1) / Double(max(1, schedule.epochSize)) + Double(passedEpochs)
-        return .note(
-            "Learning rate \(first) in the first update, at most \(rates[peak]) in update \(peak + 1) (epoch \((epoch * 10).rounded() / 10)), \(rates[last - 1]) in the last, update \(last) (epoch \(endEpoch))"
-        )
     }
 }

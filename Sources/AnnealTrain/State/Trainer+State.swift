@@ -33,6 +33,8 @@ extension Trainer {
     public func saveState(to path: String, _ progress: FitProgress) throws {
         let folder = Files.folder(of: path)
         if !folder.isEmpty { try Files.makeFolder(folder) }
+        // Before the first step there are no arrays of the optimizer yet.
+        if optimizer.entries.isEmpty { try optimizer.bind(trained) }
         let record = StateRecord(
             seed: seed, updates: updates, batchSize: batchSize, frozen: frozen.sorted(),
             multipliers: optimizer.settings.multipliers, optimizer: optimizer.snapshot(), progress: progress,
