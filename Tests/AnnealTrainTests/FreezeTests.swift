@@ -57,6 +57,27 @@ import Testing
         }
     }
 
+    /// A convolution whose weights are frozen still trains its bias, as if they were not.
+    @Test func biasOfFrozenWeights() throws {
+        let net = SymbolBuilder()
+        var body = net.convolution(.variable("data"), numFilter: 5, kernel: [3, 3], name: "first")
+        body = net.convolution(net.activation(body, .relu), numFilter: 9, kernel: [3, 3], name: "second")
+        let symbol = net.softmaxOutput(net.fullyConnected(net.flatten(body), numHidden: 4), name: "softmax")
+        func bias(_ frozen: Set<String>) throws -> [Tensor?] {
+            let trainer = try Trainer(
+                symbol, dataShape: [3, 9, 9], batchSize: 4, optimizer: try Optimizers.make("sgd"), frozen: frozen,
+                keepsGradients: true)
+            try trainer.initialize(Xavier())
+            try train(trainer, steps: 1, seed: 3)
+            return try ["first_bias", "second_bias"].map { try trainer.gradient($0) }
+        }
+        for (one, other) in zip(try bias([]), try bias(["first_weight", "second_weight"])) {
+            let (whole, alone) = (try #require(one).elements, try #require(other).elements)
+            #expect(zip(whole, alone).allSatisfy { abs($0 - $1) <= 1e-5 * max(1, abs($0)) })
+            #expect(whole.contains { abs($0) > 1e-3 })
+        }
+    }
+
     @Test func frozenBatchNormsNormaliseByTheirStatistics() throws {
         let before = try pretrained(), trainer = try trainer(chosen("(?!fc)"))
         let scoring = try Executor(network(), inputs: ["data": [4, 3, 28, 28]], mode: .inference)

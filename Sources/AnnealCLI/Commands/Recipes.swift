@@ -13,7 +13,7 @@ struct Recipes: ParsableCommand {
     func run() {
         for recipe in Recipe.all {
             print("\(recipe.name): \(recipe.summary)")
-            for (flag, value) in recipe.flags { print("    --\(flag) \(value)") }
+            for flag in recipe.typed { print("    \(flag)") }
             print()
         }
     }

@@ -18,6 +18,9 @@ struct Recipe {
         return recipe
     }
 
+    /// The flags as typed.
+    var typed: [String] { flags.map { $0.value == "true" ? "--\($0.key)" : "--\($0.key) \($0.value)" } }
+
     /// What it sets, and what of it other flags have overridden, for the log.
     func remark(_ inForce: [String: JSONValue]) -> String {
         func differs(_ flag: String, _ value: String) -> Bool {
@@ -31,7 +34,7 @@ struct Recipe {
             }
         }
         let overridden = flags.filter { differs($0.key, $0.value) }.map { "--\($0.key)" }
-        return "Recipe \(name): " + flags.map { "--\($0.key) \($0.value)" }.joined(separator: " ")
+        return "Recipe \(name): " + typed.joined(separator: " ")
             + (overridden.isEmpty ? "" : "; other here: \(overridden.joined(separator: " "))")
     }
 
@@ -53,11 +56,11 @@ struct Recipe {
 
     private static let cifar10Modern = Recipe(
         name: "cifar10-modern",
-        summary: "ResNet-20, Nesterov's momentum, a cosine over 30 epochs after a short warm-up, crops and mirrors.",
+        summary: "ResNet-20, Nesterov's momentum, a cosine over 40 epochs after a short warm-up, crops and mirrors.",
         flags: [
             "network": "resnet", "num-layers": "20", "image-shape": "3,28,28", "rgb-mean": "125.3,123.0,113.9",
-            "rgb-std": "63.0,62.1,66.7", "pad-size": "2", "random-crop": "1", "random-mirror": "1",
-            "batch-size": "128", "num-epochs": "30", "optimizer": "nag", "mom": "0.9", "wd": "0.0005", "lr": "0.2",
+            "rgb-std": "63.0,62.1,66.7", "pad-size": "0", "random-crop": "1", "random-mirror": "1",
+            "batch-size": "128", "num-epochs": "40", "optimizer": "nag", "mom": "0.9", "wd": "0.0002", "lr": "0.15",
             "lr-schedule": "cosine", "warmup-epochs": "2",
         ])
 
@@ -70,7 +73,7 @@ struct Recipe {
             "network": "airbench", "image-shape": "3,32,32", "rgb-mean": "125.3,123.0,113.9",
             "rgb-std": "63.0,62.1,66.7", "whiten": "whiten", "pad-size": "2", "pad-mode": "reflect", "random-crop": "1",
             "mirror-mode": "alternate", "random-mirror": "1", "label-smoothing": "0.2", "batch-size": "1024",
-            "num-epochs": "10", "optimizer": "nag", "mom": "0.85", "wd": "0.00133", "lr": "1.5",
+            "num-epochs": "10", "optimizer": "sgd", "nesterov": "true", "mom": "0.85", "wd": "0.00133", "lr": "1.5",
             "lr-mult": "group.*_beta=64", "wd-mult": "group.*_beta=0.015625", "lr-schedule": "linear",
             "warmup-epochs": "2.3", "lr-begin": "0.3", "lr-end": "0.105", "lookahead": "5", "lookahead-alpha": "cubic",
             "tta": "mirror-shift",

@@ -47,13 +47,22 @@ extension Convolution: CPUOperator {
     }
 
     package func backward(_ site: KernelSite, part: Int, _ engine: CPUEngine) throws -> PreparedKernel {
-        part == 0
-            ? try kernel(
-                site, engine, ADNN_BACKWARD_WEIGHTS, data: .input(0), weight: .gradient(1), bias: .gradient(2),
-                output: .head(0))
-            : try kernel(
+        if part == 1 {
+            return try kernel(
                 site, engine, ADNN_BACKWARD_DATA, data: .gradient(0), weight: .input(1), bias: .input(2),
                 output: .head(0))
+        }
+        guard site.has(.gradient(1)) else {
+            // The weights are frozen.
+            let dims = Dims(try site.value(.head(0))).c
+            return PreparedKernel { memory in
+                let dy = memory[.head(0)], dBias = memory[.gradient(2)]
+                return { sumChannels(dy, to: dBias, dims) }
+            }
+        }
+        return try kernel(
+            site, engine, ADNN_BACKWARD_WEIGHTS, data: .input(0), weight: .gradient(1), bias: .gradient(2),
+            output: .head(0))
     }
 
     func kernel(

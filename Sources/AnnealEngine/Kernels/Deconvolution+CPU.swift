@@ -105,7 +105,8 @@ private func addBias(_ bias: UnsafePointer<Float>, to y: UnsafeMutablePointer<Fl
     }
 }
 
-private func sumChannels(_ y: UnsafePointer<Float>, to sums: UnsafeMutablePointer<Float>, _ dims: ank_dims) {
+/// The gradient of a bias.
+func sumChannels(_ y: UnsafePointer<Float>, to sums: UnsafeMutablePointer<Float>, _ dims: ank_dims) {
     sums.update(repeating: 0, count: Int(dims.c))
     forEachLane(dims) { first, step, channel in
         var sum: Float = 0
