@@ -48,6 +48,12 @@ import Testing
         Wrong(
             what: "image shape", change: replacing("--image-shape", "28x28"), status: 64, names: ["--image-shape 28x28"]
         ),
+        Wrong(
+            what: "endless run", change: replacing("--num-epochs", "9223372036854775807"), status: 64,
+            names: ["--num-epochs"]),
+        Wrong(
+            what: "impossible examples", change: replacing("--num-examples", "9223372036854775807"), status: 64,
+            names: ["--num-examples"]),
         Wrong(what: "batch size", change: replacing("--batch-size", "0"), status: 64, names: ["--batch-size"]),
         Wrong(what: "network", change: replacing("--network", "resnet9"), status: 64, names: ["resnet9"]),
         Wrong(

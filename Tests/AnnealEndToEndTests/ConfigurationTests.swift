@@ -44,6 +44,25 @@ import Testing
         }
     }
 
+    /// The --load-epoch of fine-tune names what it begins with.
+    @Test func theFileOfAFineTuneRunNamesItsModel() throws {
+        let tool = try Tool()
+        defer { tool.remove() }
+        try tool.writeRecords("train", count: 90)
+        try tool.writeRecords("val", count: 30)
+        #expect(try tool.run(tool.training(2, prefix: "a/m")).status == 0)
+        let tuned = [
+            "fine-tune", "--pretrained-model", "a/m", "--load-epoch", "2", "--num-classes", "3", "--image-shape",
+            "1,12,12", "--data-train", "train.rec", "--num-epochs", "1", "--rgb-mean", "100", "--layer-before-fullc",
+            "relu2",
+        ]
+        let typed = try tool.run(tuned + ["--run-folder", "t"])
+        #expect(typed.status == 0, "\(typed.errors)")
+        let again = try tool.run(["fine-tune", "--config", "t/config.yaml", "--run-folder", "u"])
+        #expect(again.status == 0, "\(again.errors)")
+        #expect(try tool.bytes("t/model-0001.params") == tool.bytes("u/model-0001.params"))
+    }
+
     @Test func typedFlagsWinOverTheFileAndTheFileOverTheRecipe() throws {
         let tool = try Tool()
         defer { tool.remove() }

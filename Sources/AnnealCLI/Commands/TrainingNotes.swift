@@ -35,11 +35,12 @@ extension TrainingRun {
         }
         guard schedule.schedule != nil else { return .note("Learning rate \(first) in every update") }
         let last = max(1, (endEpoch(options) - passedEpochs) * schedule.epochSize)
-        let rates = (1...last).map { optimizer.rate(at: $0) }
-        let peak = rates.indices.max { rates[$0] < rates[$1] } ?? 0
-        let epoch = Double(peak + 1) / Double(max(1, schedule.epochSize)) + Double(passedEpochs)
+        // A long run is looked at here and there.
+        let updates = stride(from: 1, to: last, by: max(1, last / 10_000))
+        let peak = updates.max { optimizer.rate(at: $0) < optimizer.rate(at: $1) } ?? 1
+        let epoch = Double(peak) / Double(max(1, schedule.epochSize)) + Double(passedEpochs)
         return .note(
-            "Learning rate \(first) in the first update, at most \(rates[peak]) in update \(peak + 1) (epoch \((epoch * 10).rounded() / 10)), \(rates[last - 1]) in the last, update \(last) (epoch \(endEpoch(options)))"
+            "Learning rate \(first) in the first update, at most \(optimizer.rate(at: peak)) in update \(peak) (epoch \((epoch * 10).rounded() / 10)), \(optimizer.rate(at: last)) in the last, update \(last) (epoch \(endEpoch(options)))"
         )
     }
 }

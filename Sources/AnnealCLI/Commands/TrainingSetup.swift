@@ -29,13 +29,14 @@ extension TrainingRun {
             try data.validation.loader($0, preprocessing, batchSize: options.batchSize, classes: classes, data.images)
         }
         try options.run.check(hasValidation: validation != nil)
+        try options.schedule.check(hasValidation: validation != nil)
         let metrics = try options.metrics(classes: classes)
 
         // With the optimizer's state the count of updates goes on; without, passed steps are applied beforehand.
         let passedEpochs = savedSeed == nil ? origin.epoch : 0
         let schedule = try flagErrors {
             try options.schedule.schedule(
-                script, numExamples: data.numExamples ?? training.count,
+                script, numExamples: try data.checkedExamples(training.count),
                 batchSize: options.batchSize * options.updates.accumulate, loadEpoch: passedEpochs,
                 numEpochs: endEpoch(options))
         }

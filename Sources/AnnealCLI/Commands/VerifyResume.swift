@@ -23,7 +23,9 @@ struct VerifyResume: ParsableCommand {
     var flags: [String] = []
 
     func run() throws {
-        guard steps >= 2 else { throw UsageError("--steps", "is \(steps)", mend: "it must be at least 2") }
+        guard (2...1_000_000).contains(steps) else {
+            throw UsageError("--steps", "is \(steps)", mend: "it must be at least 2, usually 20")
+        }
         let isCommand = [Train._commandName, FineTuneCommand._commandName].contains(target)
         let recorded = try isCommand ? nil : RecordedRun(folder: target, overrides: flags)
         let command = try (recorded?.command ?? RecordedRun.command([target] + flags)).filled()

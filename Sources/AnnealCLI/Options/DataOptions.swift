@@ -42,6 +42,14 @@ struct DataOptions: ParsableArguments, Encodable {
         return try ImageData(path, index: dataTrainIdx, flag: "--data-train", classNames: names)
     }
 
+    func checkedExamples(_ count: Int) throws -> Int {
+        guard let numExamples else { return count }
+        guard (1...1 << 40).contains(numExamples) else {
+            throw UsageError("--num-examples", "is \(numExamples)", mend: "it is the number of training images")
+        }
+        return numExamples
+    }
+
     func trainingLoader(
         _ data: ImageData, _ preprocessing: Preprocessing, batchSize: Int, classes: Int, seed: UInt64
     ) throws -> BatchLoader {

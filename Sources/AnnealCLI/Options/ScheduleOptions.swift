@@ -67,6 +67,12 @@ struct ScheduleOptions: ParsableArguments, Encodable {
         }
     }
 
+    func check(hasValidation: Bool) throws {
+        guard hasValidation || lrSchedule != .plateau else {
+            throw UsageError("--lr-schedule plateau", "looks at the validation accuracy", mend: "give --data-val")
+        }
+    }
+
     /// The schedule of a run of `numEpochs` epochs.
     ///
     /// - Parameters:

@@ -85,6 +85,10 @@ struct TrainingOptions: ParsableArguments, Encodable {
                 mend: "training over several hosts is yet to come: leave it out")
         }
         try run.check()
+        // More would overflow what is counted in updates.
+        if let numEpochs, numEpochs > 1_000_000 {
+            throw UsageError("--num-epochs", "is \(numEpochs)", mend: "it is at most 1000000")
+        }
         try schedule.check()
         try updates.check()
         for (flag, value) in [("--mom", mom), ("--wd", wd)] {

@@ -74,6 +74,12 @@ struct FitRun {
 
     mutating func run() throws -> [EpochReport] {
         let begin = clock.now
+        guard progress.position.batch <= source.batchesPerEpoch else {
+            throw AnnealError(
+                "data",
+                "has \(source.batchesPerEpoch) batches an epoch, the saved run stands at batch \(progress.position.batch)",
+                mend: "resume with the data that the run was started with")
+        }
         try progress.restore(&metrics)
         let left = endEpoch - progress.position.epoch
         trainer.lastUpdate =
