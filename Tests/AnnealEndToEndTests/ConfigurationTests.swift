@@ -44,6 +44,22 @@ import Testing
         }
     }
 
+    /// A run goes on with the flags that it began with, whatever has become of the file that they were in.
+    @Test func resumingDoesNotReadTheFileAgain() throws {
+        let tool = try Tool()
+        defer { tool.remove() }
+        try tool.writeRecords("train", count: 90)
+        try tool.writeRecords("val", count: 30)
+        func write(_ text: String) throws { try Files.writeAtomically(Data(text.utf8), to: tool.path("c.yaml")) }
+        try write(Self.yaml())
+        #expect(try tool.run(["train", "--config", "c.yaml", "--run-folder", "whole"]).status == 0)
+        #expect(try tool.run(["train", "--config", "c.yaml", "--num-epochs", "1", "--run-folder", "r"]).status == 0)
+        try write(Self.yaml("wd: 0.5").replacingOccurrences(of: "lr: 0.05", with: "lr: 0.5"))
+        let resumed = try tool.run(["resume", "r", "--num-epochs", "2"])
+        #expect(resumed.status == 0, "\(resumed.errors)")
+        #expect(try tool.bytes("r/model-0002.params") == tool.bytes("whole/model-0002.params"))
+    }
+
     /// The --load-epoch of fine-tune names what it begins with.
     @Test func theFileOfAFineTuneRunNamesItsModel() throws {
         let tool = try Tool()

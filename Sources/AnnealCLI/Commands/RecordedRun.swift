@@ -1,4 +1,5 @@
 import Anneal
+import AnnealConfiguration
 import ArgumentParser
 import Foundation
 
@@ -36,7 +37,10 @@ struct RecordedRun {
         }
         try Self.check(overrides, record.commandLine[1])
         commandLine = record.commandLine + overrides
-        command = try Self.command(Array(commandLine.dropFirst()))
+        // The flags that were in force then: a file or a recipe that the run was started with may be another by now.
+        let inForce = Files.path(self.folder, ConfigurationFile.name)
+        let configuration = Files.exists(inForce) ? ["--config", inForce] : []
+        command = try Self.command(Array(record.commandLine.dropFirst()) + configuration + overrides)
     }
 
     /// The training command of these arguments, its name first.

@@ -51,35 +51,37 @@ import Testing
         }
     }
 
-    /// Headers that promise more pixels than a machine has memory for.
-    @Test func bombsAreRefused() throws {
+    /// A PNG of 4x4 whose header promises a square of that side, with the right checksum.
+    private func png(promising side: Int) throws -> [UInt8] {
         var png = try pattern(4, 4).encoded(as: .png(level: 1))
-        // The header's CRC is checked first: a real one for 60000 x 60000 RGB.
-        let header: [UInt8] = [0x49, 0x48, 0x44, 0x52, 0, 0, 0xEA, 0x60, 0, 0, 0xEA, 0x60, 8, 2, 0, 0, 0]
+        let size = (0..<4).map { UInt8(truncatingIfNeeded: side >> (24 - 8 * $0)) }
+        let header: [UInt8] = [0x49, 0x48, 0x44, 0x52] + size + size + [8, 2, 0, 0, 0]
         png.replaceSubrange(12..<29, with: header)
         let sum = crc(header)
         for i in 0..<4 { png[29 + i] = UInt8(truncatingIfNeeded: sum >> UInt32(24 - 8 * i)) }
-        #expect(message { _ = try decoder.decode(png) }.contains("60000 x 60000"))
+        return png
+    }
 
+    private func jpeg(promising side: Int) throws -> [UInt8] {
         var jpeg = try pattern(4, 4).encoded(as: .jpeg(quality: 90))
         let frame = try #require(jpeg.indices.dropLast().first { jpeg[$0] == 0xFF && jpeg[$0 + 1] == 0xC0 })
-        jpeg.replaceSubrange((frame + 5)..<(frame + 9), with: [0xF0, 0x00, 0xF0, 0x00])
+        let size = [UInt8(side >> 8), UInt8(side & 255)]
+        jpeg.replaceSubrange((frame + 5)..<(frame + 9), with: size + size)
+        return jpeg
+    }
+
+    /// Headers that promise more pixels than a machine has memory for.
+    @Test func bombsAreRefused() throws {
+        let (png, jpeg) = (try png(promising: 60_000), try jpeg(promising: 61_440))
+        #expect(message { _ = try decoder.decode(png) }.contains("60000 x 60000"))
         #expect(message { _ = try decoder.decode(jpeg) }.contains("61440 x 61440"))
     }
 
     /// Sizes that are allowed, but not in so few bytes.
     @Test func sizesThatTheBytesCannotHoldAreRefused() throws {
-        var png = try pattern(4, 4).encoded(as: .png(level: 1))
-        let header: [UInt8] = [0x49, 0x48, 0x44, 0x52, 0, 0, 0x20, 0, 0, 0, 0x20, 0, 8, 2, 0, 0, 0]
-        png.replaceSubrange(12..<29, with: header)
-        let sum = crc(header)
-        for i in 0..<4 { png[29 + i] = UInt8(truncatingIfNeeded: sum >> UInt32(24 - 8 * i)) }
-        #expect(message { _ = try decoder.decode(png) }.contains("\(png.count) bytes cannot hold"))
-
-        var jpeg = try pattern(4, 4).encoded(as: .jpeg(quality: 90))
-        let frame = try #require(jpeg.indices.dropLast().first { jpeg[$0] == 0xFF && jpeg[$0 + 1] == 0xC0 })
-        jpeg.replaceSubrange((frame + 5)..<(frame + 9), with: [0x20, 0, 0x20, 0])
-        #expect(message { _ = try decoder.decode(jpeg) }.contains("\(jpeg.count) bytes cannot hold"))
+        for image in [try png(promising: 8192), try jpeg(promising: 8192)] {
+            #expect(message { _ = try decoder.decode(image) }.contains("\(image.count) bytes cannot hold"))
+        }
 
         // The emptiest image that there is.
         let flat = Image(width: 2048, height: 2048, channels: 3, filledWith: 0)
