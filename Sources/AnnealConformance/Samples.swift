@@ -28,6 +28,7 @@ private struct SampleNetwork {
 
 /// Every network, at the smallest depth of each of its kinds.
 private let sampleNetworks = [
+    SampleNetwork(name: "airbench", network: "airbench", layers: nil, side: 32),
     SampleNetwork(name: "alexnet", network: "alexnet", layers: nil, side: 224),
     SampleNetwork(name: "densenet-121", network: "densenet", layers: 121, side: 64),
     SampleNetwork(name: "googlenet", network: "googlenet", layers: nil, side: 224),

@@ -26,7 +26,7 @@ struct NetworkCase {
 
     static let all = [
         NetworkCase("mlp", 28), NetworkCase("lenet", 28), NetworkCase("lenet", 28) { $0.addSTN = true },
-        NetworkCase("alexnet", 224), NetworkCase("alexnet", 224) { $0.dtype = .float16 },
+        NetworkCase("airbench", 32), NetworkCase("alexnet", 224), NetworkCase("alexnet", 224) { $0.dtype = .float16 },
         NetworkCase("googlenet", 224), NetworkCase("inception-bn", 28), NetworkCase("inception-bn", 224),
         NetworkCase("inception-v3", 299), NetworkCase("inception-v4", 299), NetworkCase("inception-resnet-v2", 299),
         NetworkCase("mobilenet", 224), NetworkCase("mobilenet", 64) { $0.multiplier = 0.5 },
