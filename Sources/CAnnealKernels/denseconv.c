@@ -6,6 +6,7 @@
 #include "ank_dispatch.h"
 #include "ank_parallel.h"
 #include "denseconv_side.h"
+#include "plainconv.h"
 #include "share.h"
 #include "transpose.h"
 
@@ -17,9 +18,7 @@ typedef void scatter_fn(const dc_side *, float *, int64_t, int64_t, int64_t, int
 typedef void product_fn(int64_t, const float *, int64_t, int64_t, const float *, float *, int64_t, int64_t, const float *,
                         const ank_post *);
 typedef void outer_fn(int64_t, const float *, int64_t, int64_t, const float *, int64_t, int64_t, float *, float *);
-typedef void gather_plain_fn(const dc_side *, const float *, int64_t, int64_t, int64_t, float *, int64_t);
 typedef void scatter_plain_fn(const dc_side *, float *, int64_t, int64_t, const float *, int64_t);
-static gather_plain_fn *const gather_plain_table[][2] = ANK_TABLE(dc_gather_plain);
 static scatter_plain_fn *const scatter_plain_table[][2] = ANK_TABLE(dc_scatter_plain);
 static gather_fn *const gather_table[][2] = ANK_TABLE(dc_gather);
 static scatter_fn *const scatter_table[][2] = ANK_TABLE(dc_scatter);
@@ -29,8 +28,7 @@ static outer_fn *const outer_table[][2] = ANK_TABLE(dc_outer);
 enum {
     PANEL = 81920,       ///< floats of a thread's panels: most of a second cache of 512 KB
     PRODUCT_ROWS = 96,   ///< at most in a panel; multiples of 12 suit every tile
-    OUTER_ROWS = DC_MAX_ROWS,
-    LONG_IMAGE = 36,     ///< positions from which an image's rows need not be gathered
+    OUTER_ROWS = 112,    ///< the same for the weights' gradient
     MANY_WEIGHTS = 65536,
     MAX_PIECES = 16
 };
@@ -39,7 +37,7 @@ int ank_denseconv_supported(const ank_conv *c) {
     if (c->b != 8 && c->b != 16) return 0;
     if (c->groups != 1 || c->n < 1 || c->ic < 1 || c->oc < 1 || c->threads < 1) return 0;
     if (c->kh < 1 || c->kw < 1 || c->sh < 1 || c->sw < 1 || c->dh < 1 || c->dw < 1 || c->ph < 0 || c->pw < 0) return 0;
-    if (c->plain && c->ic * c->kh * c->kw > DC_MAX_PLAIN) return 0;
+    if (c->plain && c->ic * c->kh * c->kw > PC_MAX_COLUMNS) return 0;
     if (c->ih < 1 || c->iw < 1 || c->oh < 1 || c->ow < 1) return 0;
     return c->n * c->ih * c->iw < INT32_MAX && c->n * c->oh * c->ow < INT32_MAX;
 }
@@ -55,7 +53,7 @@ static int64_t weights_of(const ank_conv *c) { return columns_of(c) * outputs_of
 static int is_pointwise(const ank_conv *c) { return taps_of(c) == 1 && c->ph == 0 && c->pw == 0; }
 /// The images' own memory serves as the matrix.
 static int is_direct(const ank_conv *c) {
-    return is_pointwise(c) && !c->plain && c->sh == 1 && c->sw == 1 && c->oh * c->ow >= LONG_IMAGE;
+    return is_pointwise(c) && !c->plain && c->sh == 1 && c->sw == 1 && c->oh * c->ow >= DC_LONG_IMAGE;
 }
 
 static int64_t panel_rows(int64_t room, const ank_conv *c, int64_t least, int64_t most) {
@@ -63,8 +61,8 @@ static int64_t panel_rows(int64_t room, const ank_conv *c, int64_t least, int64_
     return rows < least ? least : rows > most ? most : rows;
 }
 static int64_t product_rows(const ank_conv *c) { return panel_rows(PANEL, c, 12, PRODUCT_ROWS); }
-/// Many rows, so that sums are rarely loaded and stored; the panels may then lie in the last cache.
-static int64_t outer_rows(const ank_conv *c) { return panel_rows(4 * PANEL, c, 48, OUTER_ROWS); }
+/// Fewer than 48 would load and store sums too often.
+static int64_t outer_rows(const ank_conv *c) { return panel_rows(PANEL, c, 48, OUTER_ROWS); }
 
 // The weights' gradient: threads share the output blocks, or where those are few the rows, whose sums are then added.
 static int splits_outputs(const ank_conv *c) { return weights_of(c) >= MANY_WEIGHTS && outputs_of(c) / c->b >= 6; }
@@ -74,7 +72,7 @@ static int64_t piece_floats(const ank_conv *c) { return weights_of(c) + outputs_
 int64_t ank_denseconv_scratch(const ank_conv *c) {
     int64_t row = is_direct(c) ? 0 : c->threads * (columns_of(c) + outputs_of(c));
     int64_t product = weights_of(c) + outputs_of(c) + product_rows(c) * row;
-    int64_t outer = pieces_of(c) * piece_floats(c) + outer_rows(c) * row;
+    int64_t outer = c->plain ? pc_scratch(c) : pieces_of(c) * piece_floats(c) + outer_rows(c) * row;
     return product > outer ? product : outer;
 }
 
@@ -105,10 +103,7 @@ static int overlaps(const dc_side *side) { return side->plain || side->kh * side
 
 static void gather(const dc_job *job, const dc_side *side, const float *x, int64_t row, int64_t rows, int64_t low,
                    int64_t high, float *panel) {
-    if (side->plain)
-        gather_plain_table[job->variant][job->wide](side, x, job->conv->n * dc_image(side), row, rows, panel, job->chunk);
-    else
-        gather_table[job->variant][job->wide](side, x, row, rows, low, high, panel, job->chunk);
+    gather_table[job->variant][job->wide](side, x, row, rows, low, high, panel, job->chunk);
 }
 
 // MARK: forward and the data's gradient
@@ -169,6 +164,10 @@ static void product_body(void *context, int part, int parts) {
 
 void ank_denseconv_forward(const ank_conv *c, const float *x, const float *w, const float *bias, const ank_post *post,
                            float *y, float *scratch) {
+    if (c->plain) {
+        pc_forward(c, x, w, bias, post, y, scratch);
+        return;
+    }
     dc_job job = job_of(c);
     job.x = x, job.w = w, job.y = y, job.post = post;
     if (bias) { // filled up
@@ -270,6 +269,10 @@ static void merge_body(void *context, int part, int parts) {
 
 void ank_denseconv_backward_weights(const ank_conv *c, const float *x, const float *dy, float *dw, float *dbias,
                                     float *scratch) {
+    if (c->plain) {
+        pc_backward_weights(c, x, dy, dw, dbias, scratch);
+        return;
+    }
     dc_job job = job_of(c);
     job.x = x, job.dy = dy, job.dw = dw, job.pieces = 1;
     job.partial = scratch;

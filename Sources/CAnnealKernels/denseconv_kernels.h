@@ -1,16 +1,29 @@
 // The loops of denseconv.c for one variant (see variants.h).
 #include "product_kernels.h"
 
+/// Rows from `row` on that are taken before the next channel block: all, or of small images those of one image, as its
+/// blocks lie behind each other and memory is best read in its order.
+static inline int64_t ANK(dc_run)(const dc_side *side, int64_t first, int64_t row, int64_t count) {
+    if (side->h * side->w >= DC_LONG_IMAGE) return count;
+    int64_t image = side->rows * side->columns, left = image - (first + row) % image;
+    return left < count - row ? left : count - row;
+}
+
 /// What rows [first, first + count) see of the blocks [low, high), one tap after the other: panel[(tap, block)][row].
 static void ANK(dc_gather)(const dc_side *side, const float *x, int64_t first, int64_t count, int64_t low, int64_t high,
                            float *panel, int64_t room) {
     static const float zeros[ANK_B];
     int64_t offset[DC_MAX_ROWS];
-    for (int64_t tap = 0; tap < side->kh * side->kw; tap++) {
+    for (int64_t tap = 0; tap < side->kh * side->kw; tap++, panel += (high - low) * room * ANK_B) {
         dc_offsets(side, first, count, tap, offset);
-        for (int64_t k = low; k < high; k++, panel += room * ANK_B) {
-            const float *from = x + k * side->h * side->w * ANK_B;
-            for (int64_t r = 0; r < count; r++) STORE(panel + r * ANK_B, LOAD(offset[r] < 0 ? zeros : from + offset[r]));
+        for (int64_t row = 0, run; row < count; row += run) {
+            run = ANK(dc_run)(side, first, row, count);
+            for (int64_t k = low; k < high; k++) {
+                const float *from = x + k * side->h * side->w * ANK_B;
+                float *to = panel + (k - low) * room * ANK_B;
+                for (int64_t r = row; r < row + run; r++)
+                    STORE(to + r * ANK_B, LOAD(offset[r] < 0 ? zeros : from + offset[r]));
+            }
         }
     }
 }
@@ -19,14 +32,18 @@ static void ANK(dc_gather)(const dc_side *side, const float *x, int64_t first, i
 static void ANK(dc_scatter)(const dc_side *side, float *y, int64_t first, int64_t count, int64_t low, int64_t high,
                             const float *panel, int64_t room, int add) {
     int64_t offset[DC_MAX_ROWS];
-    for (int64_t tap = 0; tap < side->kh * side->kw; tap++) {
+    for (int64_t tap = 0; tap < side->kh * side->kw; tap++, panel += (high - low) * room * ANK_B) {
         dc_offsets(side, first, count, tap, offset);
-        for (int64_t k = low; k < high; k++, panel += room * ANK_B) {
-            float *to = y + k * side->h * side->w * ANK_B;
-            for (int64_t r = 0; r < count; r++) {
-                if (offset[r] < 0) continue;
-                vb v = LOAD(panel + r * ANK_B);
-                STORE(to + offset[r], add ? LOAD(to + offset[r]) + v : v);
+        for (int64_t row = 0, run; row < count; row += run) {
+            run = ANK(dc_run)(side, first, row, count);
+            for (int64_t k = low; k < high; k++) {
+                const float *from = panel + (k - low) * room * ANK_B;
+                float *to = y + k * side->h * side->w * ANK_B;
+                for (int64_t r = row; r < row + run; r++) {
+                    if (offset[r] < 0) continue;
+                    vb v = LOAD(from + r * ANK_B);
+                    STORE(to + offset[r], add ? LOAD(to + offset[r]) + v : v);
+                }
             }
         }
     }
@@ -48,38 +65,10 @@ static void ANK(dc_scatter)(const dc_side *side, float *y, int64_t first, int64_
             }                                                                                                         \
     }
 
-/// dc_gather of a plain activation of `floats` floats.
-static void ANK(dc_gather_plain)(const dc_side *side, const float *x, int64_t floats, int64_t first, int64_t count,
-                                 float *panel, int64_t room) {
-    // Some rows before the first is read again: a load must not wait for the stores that it spans.
-    enum { TOGETHER = 8 };
-    float rows[TOGETHER][DC_MAX_PLAIN + 16] __attribute__((aligned(64)));
-    const int64_t blocks = dc_columns(side), step = side->dw, whole = step == 1 && side->kw <= ANK_B;
-    dc_place place = dc_at(side, first);
-    for (int64_t r = 0; r < count; r += TOGETHER) {
-        int64_t some = count - r < TOGETHER ? count - r : TOGETHER;
-        for (int64_t i = 0; i < some; i++, dc_next(side, &place)) {
-            float *seen = rows[i];
-            DC_LINES(side, place, {
-                if (inside && whole && low == 0 && high == side->kw && from + ANK_B <= floats) {
-                    // The next line writes over what is too much.
-                    STORE(seen + to, LOAD(x + from));
-                    continue;
-                }
-                for (int64_t t = 0; t < side->kw; t++)
-                    seen[to + t] = inside && t >= low && t < high ? x[from + t * step] : 0;
-            })
-            STORE(seen + side->plain * side->kh * side->kw, SPLAT(0));
-        }
-        for (int64_t k = 0; k < blocks; k++)
-            for (int64_t i = 0; i < some; i++) STORE(panel + (k * room + r + i) * ANK_B, LOAD(rows[i] + k * ANK_B));
-    }
-}
-
 /// dc_scatter to a plain activation, always added.
 static void ANK(dc_scatter_plain)(const dc_side *side, float *y, int64_t first, int64_t count, const float *panel,
                                   int64_t room) {
-    float seen[DC_MAX_PLAIN + 16] __attribute__((aligned(64)));
+    float seen[PC_MAX_COLUMNS + 16] __attribute__((aligned(64)));
     const int64_t blocks = dc_columns(side), step = side->dw;
     dc_place place = dc_at(side, first);
     for (int64_t r = 0; r < count; r++, dc_next(side, &place)) {
@@ -107,7 +96,7 @@ static void ANK(dc_product)(int64_t rows, const float *a, int64_t a_block, int64
     if (!post || !post->clip) return;
     for (int64_t o = 0; o < outputs; o++) {
         float *to = c + o * c_block;
-        for (int64_t r = 0; r < rows; r++) STORE(to + r * ANK_B, ANK(pt_clip)(LOAD(to + r * ANK_B), post->low, post->high));
+        for (int64_t r = 0; r < rows; r++) STORE(to + r * ANK_B, CLIP(LOAD(to + r * ANK_B), post->low, post->high));
     }
 }
 

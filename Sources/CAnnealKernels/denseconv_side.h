@@ -4,8 +4,8 @@
 #include <stdint.h>
 
 enum {
-    DC_MAX_ROWS = 252,
-    DC_MAX_PLAIN = 512 ///< columns of a row that a plain activation gives
+    DC_MAX_ROWS = 112, ///< that are gathered together
+    DC_LONG_IMAGE = 36 ///< positions from which an image's rows need not be gathered
 };
 
 typedef struct {

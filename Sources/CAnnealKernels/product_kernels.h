@@ -19,13 +19,6 @@
 #define PT_OUTPUTS 1
 #endif
 
-/// v between two limits; NaN stays.
-ANK_INLINE vb ANK(pt_clip)(vb v, float low, float high) {
-    vb l = SPLAT(low), h = SPLAT(high);
-    v = SELECT(v < l, l, v);
-    return SELECT(v > h, h, v);
-}
-
 /// c (+)= a w for P rows and `outs` output blocks, over `blocks` input blocks.
 ANK_INLINE void ANK(pt_tile)(const int P, const int outs, const float *a, int64_t a_block, const float *w, int64_t w_block,
                              float *c, int64_t c_block, int64_t blocks, int add) {

@@ -29,5 +29,9 @@ typedef int32_t i16u __attribute__((vector_size(64), aligned(4), may_alias));
 #define SELECTI(mask, a, b) (((a) & (mask)) | ((b) & ~(mask)))
 // ReLU that lets NaN through, so that a diverged run shows.
 #define RELU(v) ((vb)((ib)(v) & ~((v) < SPLAT(0))))
+// v between two limits; NaN stays.
+#define CLIP(v, low, high) AT_MOST(AT_LEAST(v, SPLAT(low)), SPLAT(high))
+#define AT_LEAST(v, least) SELECT((v) < (least), least, v)
+#define AT_MOST(v, most) SELECT((v) > (most), most, v)
 
 #endif

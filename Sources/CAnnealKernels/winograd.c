@@ -15,13 +15,15 @@
 typedef void input_fn(const wg_grid *, const float *, float *);
 typedef void output_fn(const wg_grid *, const float *, const float *, const ank_post *, float *);
 typedef void head_fn(const wg_grid *, const float *, float *, float *);
-typedef void weights_fn(const float *, int64_t, int, int64_t, float *, int64_t);
-typedef void taps_fn(const float *, int64_t, int64_t, int64_t, int64_t, float *, int64_t, int);
+typedef void spread_fn(const wg_grid *, const float *, float *);
+typedef void weights_fn(int64_t, const float *, int64_t, int, int64_t, float *, int64_t);
+typedef void taps_fn(int64_t, const float *, int64_t, int64_t, int64_t, int64_t, float *, int64_t, int);
 typedef void product_fn(const wg_grid *, const float *, const float *, int64_t, const wg_grid *, float *);
 typedef void outer_fn(const wg_grid *, const float *, const wg_grid *, const float *, float *, int64_t);
 static input_fn *const input_table[][2] = ANK_TABLE(wg_input);
 static output_fn *const output_table[][2] = ANK_TABLE(wg_output);
 static head_fn *const head_table[][2] = ANK_TABLE(wg_head);
+static spread_fn *const spread_table[][2] = ANK_TABLE(wg_spread);
 static weights_fn *const weights_table[][2] = ANK_TABLE(wg_weights);
 static taps_fn *const taps_table[][2] = ANK_TABLE(wg_taps);
 static product_fn *const product_table[][2] = ANK_TABLE(wg_product);
@@ -41,22 +43,38 @@ static int is_wide(const ank_conv *c) { return c->ic * c->oc >= MANY_WEIGHTS; }
 
 int ank_winograd_supported(const ank_conv *c) {
     if (c->b != 8 && c->b != 16) return 0;
-    if (c->groups != 1 || c->kh != 3 || c->kw != 3 || c->sh != 1 || c->sw != 1 || c->dh != 1 || c->dw != 1) return 0;
-    if (c->n < 1 || c->ic < c->b || c->oc < c->b || c->ic % c->b || c->oc % c->b) return 0;
-    if (c->ic > MAX_CHANNELS || c->oc > MAX_CHANNELS) return 0;
-    if (c->ph < 0 || c->pw < 0 || c->ph > 2 || c->pw > 2) return 0;
-    if (c->oh != c->ih + 2 * c->ph - 2 || c->ow != c->iw + 2 * c->pw - 2) return 0;
+    if (c->groups != 1 || c->plain || (c->kh != 3 && c->kh != 5) || c->kw != c->kh) return 0;
+    if (c->sh != 1 || c->sw != 1 || c->dh != 1 || c->dw != 1) return 0;
+    if (c->n < 1 || c->ic < 1 || c->oc < 1 || c->ic > MAX_CHANNELS || c->oc > MAX_CHANNELS) return 0;
+    int64_t more = c->kh - 1;
+    if (c->ph < 0 || c->pw < 0 || c->ph > more || c->pw > more) return 0;
+    if (c->oh != c->ih + 2 * c->ph - more || c->ow != c->iw + 2 * c->pw - more) return 0;
     return c->oh >= 1 && c->ow >= 1 && c->threads >= 1 && c->n * c->oh * c->ow < INT32_MAX;
+}
+
+/// The same with its channels filled up to whole blocks.
+static ank_conv whole(const ank_conv *given) {
+    ank_conv c = *given;
+    c.ic = filled(c.ic, c.b);
+    c.oc = filled(c.oc, c.b);
+    return c;
 }
 
 // MARK: one pass as its loops see it
 
+typedef enum {
+    FORWARD, ///< also what the weights' gradient sees
+    FLIPPED, ///< the data's gradient as the convolution of dy with flipped weights
+    SPREAD   ///< the same by the transposed transforms: fewer tiles where dy is much smaller, but they overlap
+} wg_way;
+
 typedef struct {
-    const ank_conv *conv;
+    const ank_conv *conv; ///< whole
+    int64_t biases;       ///< output channels without the filling
     wg_grid in, out;      ///< the grids of the transform's input and output
     int64_t total;        ///< tiles of the batch
     int64_t threads;
-    int flipped;          ///< the data's gradient: weights flipped, inputs and outputs exchanged
+    wg_way way;           ///< inputs and outputs are exchanged but in FORWARD
     const float *x, *w, *bias, *dy;
     const ank_post *post;
     float *y, *dw, *dbias;
@@ -77,17 +95,29 @@ static int64_t chunk_tiles(int64_t room, int64_t channels, int64_t total) {
     return smaller(tiles, (total + 11) / 12 * 12);
 }
 
-static wg_job job_of(const ank_conv *c, int flipped) {
+static int64_t tiles_of(const wg_grid *grid, int64_t step) {
+    return (grid->h + step - 1) / step * ((grid->w + step - 1) / step);
+}
+
+static wg_way data_way(const ank_conv *c) {
+    int64_t step = WG_SIDE + 1 - c->kh;
+    wg_grid x = {.h = c->ih, .w = c->iw}, y = {.h = c->oh, .w = c->ow};
+    return !is_wide(c) && tiles_of(&x, step) * 2 > tiles_of(&y, step) * 3 ? SPREAD : FLIPPED;
+}
+
+static wg_job job_of(const ank_conv *c, wg_way way) {
     wg_grid in = {.h = c->ih, .w = c->iw, .ph = c->ph, .pw = c->pw, .blocks = c->ic / c->b};
     wg_grid out = {.h = c->oh, .w = c->ow, .blocks = c->oc / c->b};
-    if (flipped) {
+    if (way != FORWARD) {
         wg_grid swap = in;
         in = out, out = swap;
-        in.ph = 2 - c->ph, in.pw = 2 - c->pw;
+        in.ph = c->kh - 1 - c->ph, in.pw = c->kw - 1 - c->pw;
     }
-    in.rows = out.rows = (out.h + 3) / 4;
-    in.columns = out.columns = (out.w + 3) / 4;
-    wg_job job = {.conv = c, .flipped = flipped, .threads = c->threads};
+    const wg_grid *tiled = way == SPREAD ? &in : &out;
+    in.step = out.step = WG_SIDE + 1 - c->kh;
+    int64_t rows = (tiled->h + in.step - 1) / in.step, columns = (tiled->w + in.step - 1) / in.step;
+    in.rows = out.rows = rows, in.columns = out.columns = columns;
+    wg_job job = {.conv = c, .way = way, .threads = c->threads};
     job.total = c->n * out.rows * out.columns;
     job.chunk = chunk_tiles(is_wide(c) ? SHARED : CHUNK, c->ic + c->oc, job.total);
     wg_room(&in, job.chunk, 0, in.blocks, c->b);
@@ -105,10 +135,11 @@ static int64_t pair_floats(const ank_conv *c) {
 }
 enum { PAIR_ROWS = 48 }; ///< tiles of a pair's product at a time
 
-int64_t ank_winograd_scratch(const ank_conv *c) {
+int64_t ank_winograd_scratch(const ank_conv *given) {
+    ank_conv filled_up = whole(given), *c = &filled_up;
     int64_t most = 0;
-    for (int flipped = 0; flipped < 2; flipped++) {
-        wg_job job = job_of(c, flipped);
+    for (int data = 0; data < 2; data++) {
+        wg_job job = job_of(c, data ? data_way(c) : FORWARD);
         int64_t v = WG_POINTS * job.in.stride, m = WG_POINTS * job.out.stride, need;
         if (is_wide(c)) // also what each thread has of a pair: weights, products
             need = v + m + c->threads * (pair_floats(c) + WG_POINTS * (PAIR_ROWS * 2 * c->b + 16));
@@ -116,35 +147,36 @@ int64_t ank_winograd_scratch(const ank_conv *c) {
             need = c->threads * (v + m) + pieces_of(c) * (points_floats(c) + c->oc);
         if (need > most) most = need;
     }
-    return most;
+    return c->oc + most;
 }
 
 /// The transformed weights of output blocks [low, high) of the pass, at [point][block][input][lane].
 static void transform_weights(const wg_job *job, int64_t low, int64_t high, float *u, int64_t u_point) {
     const ank_conv *c = job->conv;
-    int64_t b = c->b, tap = c->ic * b; // of the weights' order
+    int64_t b = c->b, tap = c->ic * b, taps = c->kh * c->kw; // of the weights' order
     weights_fn *weights = weights_table[job->variant][job->wide_block];
     for (int64_t o = low; o < high; o++) {
-        if (!job->flipped) {
-            weights(job->w + o * 9 * tap, tap, 0, c->ic, u + (o - low) * c->ic * b, u_point);
+        if (job->way == FORWARD) {
+            weights(c->kh, job->w + o * taps * tap, tap, 0, c->ic, u + (o - low) * c->ic * b, u_point);
             continue;
         }
         // Inputs and outputs exchanged, for a block of each at a time.
-        float together[9 * 16 * 16] __attribute__((aligned(64)));
+        float together[25 * 16 * 16] __attribute__((aligned(64)));
         for (int64_t k = 0; k < c->oc / b; k++) {
-            for (int64_t t = 0; t < 9; t++)
+            for (int64_t t = 0; t < taps; t++)
                 for (int64_t i = 0; i < b; i += 8)
                     for (int64_t l = 0; l < b; l += 8)
-                        transpose8(job->w + (k * 9 + t) * tap + (o * b + i) * b + l, b,
+                        transpose8(job->w + (k * taps + t) * tap + (o * b + i) * b + l, b,
                                    together + (t * b + l) * b + i, b);
-            weights(together, b * b, 1, b, u + ((o - low) * c->oc + k * b) * b, u_point);
+            weights(c->kh, together, b * b, job->way == FLIPPED, b, u + ((o - low) * c->oc + k * b) * b, u_point);
         }
     }
 }
 
-/// The part's share of the tiles, in whole chunks but for the last.
+/// The part's share of the tiles.
 static void tile_share(const wg_job *job, int part, int parts, int64_t *low, int64_t *high) {
-    int64_t grain = job->chunk < job->total / parts ? 12 : 1;
+    // Multiples of 12 suit the products; tiles of an image that overlap belong to one thread.
+    int64_t grain = job->way == SPREAD ? job->in.rows * job->in.columns : job->chunk < job->total / parts ? 12 : 1;
     ank_bounds(job->total, grain, part, parts, low, high);
 }
 
@@ -166,13 +198,23 @@ static void narrow_forward_body(void *context, int part, int parts) {
     tile_share(job, part, parts, &low, &high);
     wg_grid in = job->in, out = job->out;
     float *v = job->v + part * job->per_thread, *m = v + WG_POINTS * in.stride;
+    if (job->way == SPREAD) {
+        int64_t tiles = in.rows * in.columns, image = out.blocks * out.h * out.w * job->conv->b;
+        memset(job->y + low / tiles * image, 0, sizeof(float) * (size_t)((high - low) / tiles * image));
+    }
     for (int64_t t = low; t < high; t += job->chunk) {
         in.first = out.first = t;
         in.count = out.count = smaller(job->chunk, high - t);
-        input_table[job->variant][job->wide_block](&in, job->x, v);
+        if (job->way == SPREAD)
+            head_table[job->variant][job->wide_block](&in, job->x, v, NULL);
+        else
+            input_table[job->variant][job->wide_block](&in, job->x, v);
         product_table[job->variant][job->wide_block](&in, v, job->points,
                                                      padded_floats(job->conv->ic * job->conv->oc), &out, m);
-        output_table[job->variant][job->wide_block](&out, m, job->bias, job->post, job->y);
+        if (job->way == SPREAD)
+            spread_table[job->variant][job->wide_block](&out, m, job->y);
+        else
+            output_table[job->variant][job->wide_block](&out, m, job->bias, job->post, job->y);
     }
 }
 
@@ -205,9 +247,10 @@ static void narrow_taps_body(void *context, int part, int parts) {
     int64_t low, high, piece = points_floats(c) + c->oc;
     ank_bounds(job->out.blocks, 1, part, parts, &low, &high);
     for (int64_t o = low; o < high; o++) {
-        taps_table[job->variant][job->wide_block](job->points + o * c->ic * c->b, padded_floats(c->ic * c->oc), piece,
-                                                  job->pieces, c->ic, job->dw + o * 9 * c->ic * c->b, c->ic * c->b, 0);
-        for (int64_t k = o * c->b; job->dbias && k < (o + 1) * c->b; k++) {
+        taps_table[job->variant][job->wide_block](c->kh, job->points + o * c->ic * c->b, padded_floats(c->ic * c->oc), piece,
+                                                  job->pieces, c->ic, job->dw + o * c->kh * c->kw * c->ic * c->b,
+                                                  c->ic * c->b, 0);
+        for (int64_t k = o * c->b; job->dbias && k < smaller((o + 1) * c->b, job->biases); k++) {
             job->dbias[k] = 0;
             for (int64_t p = 0; p < job->pieces; p++) job->dbias[k] += job->points[p * piece + points_floats(c) + k];
         }
@@ -264,17 +307,25 @@ static void wide_outer_body(void *context, int part, int parts) {
         memset(du, 0, sizeof(float) * (size_t)(WG_POINTS * u_point));
         outer_table[job->variant][job->wide_block](&in, job->v, &out, job->m + o * out.tiles * b, du, u_point);
         for (int64_t k = out.low; k < out.high; k++)
-            taps_table[job->variant][job->wide_block](du + (k - o) * c->ic * b, u_point, 0, 1, c->ic,
-                                                      job->dw + k * 9 * c->ic * b, c->ic * b, job->in.first > 0);
+            taps_table[job->variant][job->wide_block](c->kh, du + (k - o) * c->ic * b, u_point, 0, 1, c->ic,
+                                                      job->dw + k * c->kh * c->kw * c->ic * b, c->ic * b,
+                                                      job->in.first > 0);
     }
 }
 
 // MARK: the passes
 
-static void forward(const ank_conv *c, int flipped, const float *x, const float *w, const float *bias,
+static void forward(const ank_conv *given, int data, const float *x, const float *w, const float *bias,
                     const ank_post *post, float *y, float *scratch) {
-    wg_job job = job_of(c, flipped);
-    job.x = x, job.w = w, job.bias = bias, job.post = post, job.y = y;
+    ank_conv filled_up = whole(given), *c = &filled_up;
+    wg_job job = job_of(c, data ? data_way(c) : FORWARD);
+    job.x = x, job.w = w, job.post = post, job.y = y;
+    if (bias) {
+        memset(scratch, 0, sizeof(float) * (size_t)c->oc);
+        memcpy(scratch, bias, sizeof(float) * (size_t)given->oc);
+        job.bias = scratch;
+    }
+    scratch += c->oc;
     int64_t v = WG_POINTS * job.in.stride, m = WG_POINTS * job.out.stride;
     if (is_wide(c)) {
         job.v = scratch;
@@ -314,14 +365,15 @@ static void bias_body(void *context, int part, int parts) {
             for (int64_t p = 0; p < s; p++)
                 for (int64_t l = 0; l < b; l++) sums[l] += from[p * b + l];
         }
-        memcpy(job->dbias + k * b, sums, sizeof(float) * (size_t)b);
+        memcpy(job->dbias + k * b, sums, sizeof(float) * (size_t)smaller(b, job->biases - k * b));
     }
 }
 
-void ank_winograd_backward_weights(const ank_conv *c, const float *x, const float *dy, float *dw, float *dbias,
+void ank_winograd_backward_weights(const ank_conv *given, const float *x, const float *dy, float *dw, float *dbias,
                                    float *scratch) {
-    wg_job job = job_of(c, 0);
-    job.x = x, job.dy = dy, job.dw = dw, job.dbias = dbias;
+    ank_conv filled_up = whole(given), *c = &filled_up;
+    wg_job job = job_of(c, FORWARD);
+    job.x = x, job.dy = dy, job.dw = dw, job.dbias = dbias, job.biases = given->oc;
     int64_t v = WG_POINTS * job.in.stride, m = WG_POINTS * job.out.stride;
     if (is_wide(c)) {
         job.v = scratch;

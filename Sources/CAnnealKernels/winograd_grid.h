@@ -1,15 +1,17 @@
-// Tiles of 4 x 4 outputs over a batch of images.
+// Tiles of outputs over a batch of images: 4 x 4 for kernels of 3 x 3, 2 x 2 for those of 5 x 5. Either sees 6 x 6 inputs.
 #ifndef ANK_WINOGRAD_GRID_H
 #define ANK_WINOGRAD_GRID_H
 #include <stdint.h>
 
 enum {
+    WG_SIDE = 6, ///< inputs and points of a tile's side
     WG_POINTS = 36,
     WG_STRIP = 64 ///< columns of a row of tiles that are transformed together
 };
 
 typedef struct {
     int64_t h, w, ph, pw;      ///< of an image, and the padding of a transform's input
+    int64_t step;              ///< outputs of a tile's side
     int64_t rows, columns;     ///< tiles of an image
     int64_t blocks;            ///< channel blocks of an image
     int64_t low, high;         ///< the channel blocks that are worked on; the transform holds only these

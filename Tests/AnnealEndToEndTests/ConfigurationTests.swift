@@ -44,6 +44,36 @@ import Testing
         }
     }
 
+    @Test func aRateIsSoughtWithTheFlagsOfARun() throws {
+        let tool = try Tool()
+        defer { tool.remove() }
+        try tool.writeRecords("train", count: 90)
+        try tool.writeRecords("val", count: 30)
+        try Files.writeAtomically(Data(Self.yaml().utf8), to: tool.path("c.yaml"))
+        let found = try tool.run(["find-lr", "--config", "c.yaml", "--steps", "20", "--run-folder", "f"])
+        #expect(found.status == 0, "\(found.errors)")
+        #expect(FileManager.default.fileExists(atPath: tool.path("f/find-lr.csv")))
+    }
+
+    /// Three updates an epoch.
+    @Test(arguments: [("50%", 6, "2.0"), ("1", 3, "1.0"), ("25%", 3, "1.0")])
+    func aWarmUpIsInEpochsOrAShareOfTheRun(span: String, update: Int, epoch: String) throws {
+        let tool = try Tool()
+        defer { tool.remove() }
+        try tool.writeRecords("train", count: 90)
+        try tool.writeRecords("val", count: 30)
+        try Files.writeAtomically(Data(Self.yaml("lr-schedule: cosine").utf8), to: tool.path("c.yaml"))
+        let run = try tool.run([
+            "train", "--config", "c.yaml", "--num-epochs", "4", "--warmup-epochs", span, "--run-folder", "r",
+        ])
+        #expect(run.status == 0, "\(run.errors)")
+        let log = String(decoding: try tool.bytes("r/log.txt"), as: UTF8.self)
+        #expect(log.contains("at most 0.05 in update \(update) (epoch \(epoch))"), "\(log)")
+        #expect(String(decoding: try tool.bytes("r/config.yaml"), as: UTF8.self).contains("warmup-epochs: \(span)"))
+        let none = try tool.run(["train", "--config", "c.yaml", "--warmup-epochs", "100%", "--run-folder", "n"])
+        #expect(none.status != 0 && none.errors.contains("leaves none"), "\(none.errors)")
+    }
+
     /// A run goes on with the flags that it began with, whatever has become of the file that they were in.
     @Test func resumingDoesNotReadTheFileAgain() throws {
         let tool = try Tool()

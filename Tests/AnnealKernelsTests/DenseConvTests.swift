@@ -106,6 +106,22 @@ extension KernelTests {
             check(winograd, conv(n: 1, groups: 1, ic: b, oc: b, b: b, image: (3, 3), pad: (0, 0)), &random)
         }
 
+        /// The data's gradient of images much larger than their results takes another way.
+        @Test(arguments: [8, 16]) func winogradOfLargerKernels(b: Int) {
+            var random = Generator(35)
+            for (side, pad) in [
+                ((12, 12), (0, 0)), ((9, 14), (2, 2)), ((5, 5), (4, 4)), ((6, 71), (1, 3)), ((5, 6), (0, 0)),
+            ] {
+                check(
+                    winograd, conv(n: 3, groups: 1, ic: 20, oc: 50, b: b, image: side, kernel: (5, 5), pad: pad),
+                    &random)
+            }
+            check(
+                winograd, conv(n: 2, groups: 1, ic: 64, oc: 40, b: b, image: (14, 14), kernel: (5, 5), pad: (2, 2)),
+                &random)
+            check(winograd, conv(n: 5, groups: 1, ic: 3, oc: 10, b: b, image: (5, 5), pad: (0, 0)), &random)
+        }
+
         @Test func winogradOfManyChannels() {
             var random = Generator(31)
             check(winograd, conv(n: 2, groups: 1, ic: 64, oc: 72, b: 8, image: (7, 6)), &random)
@@ -145,13 +161,15 @@ extension KernelTests {
             for (ic, kernel, stride, pad, dilation) in [
                 (1, (5, 5), (1, 1), (0, 0), (1, 1)), (3, (7, 7), (2, 2), (3, 3), (1, 1)),
                 (3, (3, 3), (1, 1), (1, 1), (1, 1)), (2, (1, 1), (2, 1), (0, 0), (1, 1)),
-                (4, (3, 2), (1, 3), (2, 4), (2, 3)),
+                (4, (3, 2), (1, 3), (2, 4), (2, 3)), (3, (4, 4), (4, 4), (6, 7), (1, 1)),
             ] {
-                var shape = conv(
-                    n: 5, groups: 1, ic: ic, oc: 20, b: b, image: (13, 11), kernel: kernel, stride: stride, pad: pad,
-                    dilation: dilation)
-                shape.plain = 1
-                check(dense, shape, &random)
+                for (oc, image) in [(20, (13, 11)), (5, (40, 45)), (34, (12, 30))] {
+                    var shape = conv(
+                        n: 5, groups: 1, ic: ic, oc: oc, b: b, image: image, kernel: kernel, stride: stride, pad: pad,
+                        dilation: dilation)
+                    shape.plain = 1
+                    check(dense, shape, &random)
+                }
             }
         }
 

@@ -50,7 +50,9 @@ enum CommandLineArguments {
         var file: [(name: String, values: [String])] = []
         if let path = value("config") {
             let configuration = try ConfigurationFile(path)
-            guard configuration.command ?? command == command else {
+            // A rate is sought with the flags of a training.
+            let accepted = command == "find-lr" ? ["find-lr", "train"] : [command]
+            guard accepted.contains(configuration.command ?? command) else {
                 throw AnnealError(
                     path, "is of the command \(configuration.command ?? "")",
                     mend: "run anneal \(configuration.command ?? "") --config \(path)")

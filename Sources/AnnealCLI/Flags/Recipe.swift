@@ -56,12 +56,13 @@ struct Recipe {
 
     private static let cifar10Modern = Recipe(
         name: "cifar10-modern",
-        summary: "ResNet-20, Nesterov's momentum, a cosine over 40 epochs after a short warm-up, crops and mirrors.",
+        summary:
+            "ResNet-20, Nesterov's momentum, a cosine after a short warm-up, crops and mirrors, averaged weights, six views.",
         flags: [
             "network": "resnet", "num-layers": "20", "image-shape": "3,28,28", "rgb-mean": "125.3,123.0,113.9",
             "rgb-std": "63.0,62.1,66.7", "pad-size": "0", "random-crop": "1", "random-mirror": "1",
-            "batch-size": "128", "num-epochs": "40", "optimizer": "nag", "mom": "0.9", "wd": "0.0002", "lr": "0.15",
-            "lr-schedule": "cosine", "warmup-epochs": "2",
+            "batch-size": "128", "num-epochs": "50", "optimizer": "nag", "mom": "0.9", "wd": "0.0002", "lr": "0.15",
+            "lr-schedule": "cosine", "warmup-epochs": "5%", "ema-decay": "0.995", "tta": "mirror-shift",
         ])
 
     /// Jordan 2024, arXiv:2404.00498; its rates are for sums over a batch of 1024, ours for means.
@@ -75,7 +76,7 @@ struct Recipe {
             "mirror-mode": "alternate", "random-mirror": "1", "label-smoothing": "0.2", "batch-size": "1024",
             "num-epochs": "10", "optimizer": "sgd", "nesterov": "true", "mom": "0.85", "wd": "0.00133", "lr": "1.5",
             "lr-mult": "group.*_beta=64", "wd-mult": "group.*_beta=0.015625", "lr-schedule": "linear",
-            "warmup-epochs": "2.3", "lr-begin": "0.3", "lr-end": "0.105", "lookahead": "5", "lookahead-alpha": "cubic",
+            "warmup-epochs": "23%", "lr-begin": "0.3", "lr-end": "0.105", "lookahead": "5", "lookahead-alpha": "cubic",
             "tta": "mirror-shift",
         ])
 }

@@ -7,6 +7,28 @@ struct ScheduleOptions: ParsableArguments, Encodable {
         case steps, cosine, linear, oneCycle = "one-cycle", plateau
     }
 
+    /// Some epochs, or with a percent sign a share of the run's.
+    struct Span: ExpressibleByArgument, Encodable, CustomStringConvertible {
+        let value: Double
+        let description: String
+        private var isShare: Bool { description.hasSuffix("%") }
+
+        init?(argument: String) {
+            guard let value = Double(argument.hasSuffix("%") ? String(argument.dropLast()) : argument) else {
+                return nil
+            }
+            self.value = value
+            description = argument
+        }
+
+        func epochs(of all: Int) -> Double { isShare ? value / 100 * Double(all) : value }
+
+        func encode(to encoder: any Encoder) throws {
+            var container = encoder.singleValueContainer()
+            if isShare { try container.encode(description) } else { try container.encode(value) }
+        }
+    }
+
     @Option(help: ArgumentHelp("Learning rate; of a schedule that rises, its highest.", valueName: "RATE"))
     var lr: Double?
     @Option(
@@ -28,9 +50,9 @@ struct ScheduleOptions: ParsableArguments, Encodable {
     var lrStepEpochs: String?
     @Option(
         help: ArgumentHelp(
-            "Epochs in which the rate rises to --lr, in parts too (default: 0; one-cycle: 0.3 of all).",
+            "Epochs in which the rate rises to --lr, as 2.5, or a share of the run's, as 5% (default: 0; one-cycle: 30%).",
             valueName: "EPOCHS"))
-    var warmupEpochs: Double?
+    var warmupEpochs: Span?
     @Option(
         help: ArgumentHelp("The rate of the warm-up's beginning (default: 0; one-cycle: --lr/25).", valueName: "RATE"))
     var lrBegin: Double?
@@ -43,7 +65,7 @@ struct ScheduleOptions: ParsableArguments, Encodable {
 
     func check() throws {
         let numbers: [(String, Double?)] = [
-            ("--lr", lr), ("--lr-factor", lrFactor), ("--warmup-epochs", warmupEpochs), ("--lr-begin", lrBegin),
+            ("--lr", lr), ("--lr-factor", lrFactor), ("--warmup-epochs", warmupEpochs?.value), ("--lr-begin", lrBegin),
             ("--lr-end", lrEnd),
         ]
         for (flag, value) in numbers {
@@ -58,7 +80,9 @@ struct ScheduleOptions: ParsableArguments, Encodable {
                 mend: "leave it out")
         }
         if lrSchedule == .steps || lrSchedule == .plateau {
-            for (flag, value) in [("--warmup-epochs", warmupEpochs), ("--lr-begin", lrBegin), ("--lr-end", lrEnd)]
+            for (flag, value) in [
+                ("--warmup-epochs", warmupEpochs?.value), ("--lr-begin", lrBegin), ("--lr-end", lrEnd),
+            ]
             where value != nil {
                 throw UsageError(
                     flag, "has no effect on the schedule \(lrSchedule.rawValue)",
@@ -86,10 +110,11 @@ struct ScheduleOptions: ParsableArguments, Encodable {
             lr: lr, factor: lrFactor, stepEpochs: lrSchedule == .steps ? lrStepEpochs ?? script.lrStepEpochs : nil,
             numExamples: numExamples, batchSize: batchSize, loadEpoch: loadEpoch, numEpochs: numEpochs)
         let updates = (numEpochs - loadEpoch) * result.epochSize
-        func rise(_ epochs: Double) throws -> Int {
+        func rise(_ span: Span) throws -> Int {
+            let epochs = span.epochs(of: numEpochs - loadEpoch)
             guard epochs < Double(numEpochs - loadEpoch) else {
                 throw AnnealError(
-                    "--warmup-epochs \(epochs)", "leaves none of the \(numEpochs - loadEpoch) epochs",
+                    "--warmup-epochs \(span)", "leaves none of the \(numEpochs - loadEpoch) epochs",
                     mend: "give fewer")
             }
             return Int((epochs * Double(result.epochSize)).rounded())
@@ -97,7 +122,7 @@ struct ScheduleOptions: ParsableArguments, Encodable {
         switch lrSchedule {
         case .steps: break
         case .cosine, .linear:
-            let warmUp = WarmUp(steps: try rise(warmupEpochs ?? 0), beginRate: lrBegin ?? 0)
+            let warmUp = WarmUp(steps: try warmupEpochs.map(rise) ?? 0, beginRate: lrBegin ?? 0)
             result.schedule =
                 lrSchedule == .cosine
                 ? try CosineScheduler(maxUpdate: updates, baseRate: lr, finalRate: lrEnd ?? 0, warmUp: warmUp)

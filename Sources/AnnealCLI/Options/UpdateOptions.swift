@@ -5,7 +5,7 @@ import ArgumentParser
 struct UpdateOptions: ParsableArguments, Encodable {
     @Option(
         help: ArgumentHelp(
-            "After every K updates, let slow weights go a part of the way to the trained ones, which go on from there.",
+            "After every K updates, let slow weights go a part of the way to the trained ones, which go on from there; 0: off.",
             valueName: "K"))
     var lookahead: Int?
     @Option(
@@ -14,7 +14,7 @@ struct UpdateOptions: ParsableArguments, Encodable {
     var lookaheadAlpha: LookaheadAlpha = .constant(0.5)
     @Option(
         help: ArgumentHelp(
-            "Validate and save a moving average of the weights that keeps this part at each update, e.g. 0.999.",
+            "Validate and save a moving average of the weights that keeps this part at each update, e.g. 0.999; 0: off.",
             valueName: "D"))
     var emaDecay: Double?
     @Option(
@@ -31,17 +31,17 @@ struct UpdateOptions: ParsableArguments, Encodable {
     var accumulate: Int = 1
 
     func check() throws {
-        if let lookahead, lookahead < 1 {
-            throw UsageError("--lookahead", "is \(lookahead)", mend: "it must be at least 1, usually 5")
+        if let lookahead, lookahead < 0 {
+            throw UsageError("--lookahead", "is \(lookahead)", mend: "it must not be negative, usually 5")
         }
         if case .constant(let alpha) = lookaheadAlpha, !(alpha > 0 && alpha <= 1) {
             throw UsageError("--lookahead-alpha", "is \(alpha)", mend: "it is above 0 and at most 1, or cubic")
         }
         if let emaDecay {
-            guard emaDecay > 0, emaDecay < 1 else {
-                throw UsageError("--ema-decay", "is \(emaDecay)", mend: "it is between 0 and 1, usually 0.999")
+            guard emaDecay >= 0, emaDecay < 1 else {
+                throw UsageError("--ema-decay", "is \(emaDecay)", mend: "it is from 0 to below 1, usually 0.999")
             }
-            guard lookahead == nil else {
+            guard emaDecay == 0 || lookahead ?? 0 == 0 else {
                 throw UsageError("--ema-decay", "stands beside --lookahead", mend: "give one of them")
             }
         }
@@ -56,7 +56,9 @@ struct UpdateOptions: ParsableArguments, Encodable {
     }
 
     var averaging: WeightAveraging? {
-        emaDecay.map { .movingAverage(decay: $0) } ?? lookahead.map { .lookahead(every: $0, alpha: lookaheadAlpha) }
+        if let emaDecay, emaDecay > 0 { return .movingAverage(decay: emaDecay) }
+        if let lookahead, lookahead > 0 { return .lookahead(every: lookahead, alpha: lookaheadAlpha) }
+        return nil
     }
 
     /// For `Optimizers.make`.
@@ -68,10 +70,13 @@ struct UpdateOptions: ParsableArguments, Encodable {
 
     /// A line for the log about what is validated and saved; nil: just the trained weights.
     var note: String? {
-        emaDecay.map { "Validated and saved are moving averages of the weights, --ema-decay \($0)" }
-            ?? lookahead.map {
-                "Lookahead: slow weights follow every \($0) updates; after the last one they are what is saved"
-            }
+        switch averaging {
+        case .movingAverage(let decay):
+            "Validated and saved are moving averages of the weights, --ema-decay \(decay)"
+        case .lookahead(let every, _):
+            "Lookahead: slow weights follow every \(every) updates; after the last one they are what is saved"
+        case nil: nil
+        }
     }
 }
 

@@ -86,8 +86,8 @@ struct Buffers {
         return nil
     }
 
-    /// Floats that are alive at once at most: no plan can be smaller.
-    var peak: Int {
+    /// Floats that are alive at once at most, and in which instruction: no plan can be smaller.
+    var peak: (floats: Int, instruction: Int) {
         // Index 0 is before the run.
         var change = Array(repeating: 0, count: instructions + 3)
         for buffer in all {
@@ -95,10 +95,10 @@ struct Buffers {
             change[buffer.first + 1] += size
             change[buffer.last + 2] -= size
         }
-        var living = 0, peak = 0
-        for step in change {
+        var living = 0, peak = (floats: 0, instruction: 0)
+        for (index, step) in change.enumerated() {
             living += step
-            peak = max(peak, living)
+            if living > peak.floats { peak = (living, index - 1) }
         }
         return peak
     }

@@ -4,8 +4,8 @@ import AnnealCore
 ///
 /// Buffers are placed one after another, each at the lowest offset where nothing alive at the same time lies. No order is
 /// the best for all networks: largest first (the greedy strategy by size of Pisarchyk and Lee 2020, "Efficient memory
-/// management for deep neural net inference"), by size times life and by first use are tried, and the smallest plan is
-/// taken.
+/// management for deep neural net inference"), the same after what is alive at the peak, by size times life and by first use
+/// are tried, and the smallest plan is taken.
 package struct MemoryPlan: Sendable {
     /// In floats from the arena's start; nil for parameters and auxiliary states, which live in their store.
     package let offsets: [Int?]
@@ -22,10 +22,12 @@ package struct MemoryPlan: Sendable {
     /// - Parameter needs: of each instruction.
     package init(_ program: Program, needs: [KernelNeeds]) {
         let buffers = Buffers(program, needs: needs)
-        let all = buffers.all
-        lowerBound = buffers.peak
+        let all = buffers.all, peak = buffers.peak
+        lowerBound = peak.floats
         let orders: [(Buffers.Buffer) -> Int] = [
-            { $0.size }, { $0.size * ($0.last - $0.first + 1) }, { -$0.first },
+            { $0.size },
+            { $0.size + ($0.first <= peak.instruction && peak.instruction <= $0.last ? peak.floats : 0) },
+            { $0.size * ($0.last - $0.first + 1) }, { -$0.first },
         ]
         var best: (offsets: [Int], size: Int) = ([], .max)
         for rank in orders {

@@ -89,7 +89,7 @@ struct RecomputationSearch {
 
     private func candidate(_ kept: [Bool]) -> Candidate {
         let result = Recomputed(program, graph: graph, kept: kept)
-        let peak = Buffers(result.program, needs: result.origins.map { needs[$0] }).peak
+        let peak = Buffers(result.program, needs: result.origins.map { needs[$0] }).peak.floats
         var added = 0.0
         for (instruction, origin) in zip(result.program.instructions, result.origins) {
             if case .recompute = instruction.action { added += work[origin] }

@@ -8,7 +8,7 @@ struct OwnConvolution {
     private enum Method {
         /// Few channels a group.
         case grouped
-        /// 3x3 of stride 1, by Winograd's minimal filtering.
+        /// 3x3 and 5x5 of stride 1, by Winograd's minimal filtering.
         case winograd
         /// Matrix products over the whole batch.
         case dense
@@ -35,9 +35,7 @@ struct OwnConvolution {
             method = .grouped
             return
         }
-        // Winograd takes 36 products a tile of 4x4 outputs against 9 for each output, and must transform the weights.
-        let tiles = (output[2] + 3) / 4 * ((output[3] + 3) / 4)
-        if !plain, tiles * 36 * 5 <= output[2] * output[3] * 9 * 3, data[0] * tiles >= 32,
+        if Self.servesWinograd(op, data: data, output: output), !plain,
             withUnsafePointer(to: conv, { ank_winograd_supported($0) }) != 0
         {
             method = .winograd
@@ -45,6 +43,15 @@ struct OwnConvolution {
             guard withUnsafePointer(to: conv, { ank_denseconv_supported($0) }) != 0 else { return nil }
             method = .dense
         }
+    }
+
+    /// Winograd takes 36 products for each tile of outputs, 4x4 with a 3x3 kernel, 2x2 with 5x5, against the kernel's size for
+    /// each output; tiles at the edges are not full, and the weights must be transformed.
+    private static func servesWinograd(_ op: Convolution, data: Shape, output: Shape) -> Bool {
+        let kernel = op.window.kernel, side = 7 - kernel[0]
+        guard kernel == [3, 3] || kernel == [5, 5] else { return false }
+        let tiles = (output[2] + side - 1) / side * ((output[3] + side - 1) / side)
+        return tiles * 36 * 5 <= output[2] * output[3] * kernel[0] * kernel[1] * 3 && data[0] * tiles >= 32
     }
 
     var weights: BlockedWeights { BlockedWeights(conv) }

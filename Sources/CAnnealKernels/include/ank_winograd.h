@@ -1,7 +1,8 @@
-// 3 x 3 convolution of stride 1 by Winograd's minimal filtering F(4 x 4, 3 x 3) (Lavin and Gray 2016, "Fast algorithms for
-// convolutional neural networks"): a quarter of the direct method's products, its gradients by the transposed transforms.
+// Convolution of stride 1 by Winograd's minimal filtering (Lavin and Gray 2016, "Fast algorithms for convolutional neural
+// networks"), F(4 x 4, 3 x 3) and F(2 x 2, 5 x 5): 4 and 2.8 times fewer products than the direct method, its gradients by
+// the transposed transforms.
 //
-// Activations have block 8 or 16 (ank_layout.h); ic and oc are multiples of it. Weights are as in ank_conv.h.
+// Activations have block 8 or 16 (ank_layout.h). Weights are as in ank_conv.h.
 #ifndef ANK_WINOGRAD_H
 #define ANK_WINOGRAD_H
 #include "ank_conv.h"

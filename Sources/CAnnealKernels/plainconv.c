@@ -1,0 +1,171 @@
+#include "plainconv.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#include "ank_dispatch.h"
+#include "ank_parallel.h"
+#include "share.h"
+
+/// A strip of an image, some rows of it with their padding: at stride s a row holds its columns 0, s, 2 s, .., then
+/// 1, s + 1, .., so that positions beside each other see values beside each other.
+typedef struct {
+    int64_t columns, room;  ///< of a position's row: channels times taps; filled up to whole blocks
+    const int32_t *offset;  ///< of each, from the position's first value
+    int64_t step;           ///< floats to the next row of positions
+    int64_t width;          ///< positions of a row
+} pc_view;
+
+#define ANK_IMPLEMENTATION "plainconv_kernels.h"
+#include "variants.h"
+
+typedef void forward_fn(const pc_view *, int64_t, const float *, const float *, int64_t, const float *, const ank_post *,
+                        float *, int64_t);
+typedef void outer_fn(const pc_view *, int64_t, const float *, const float *, int64_t, int64_t, float *, float *);
+static forward_fn *const forward_table[][2] = ANK_TABLE(pc_forward);
+static outer_fn *const outer_table[][2] = ANK_TABLE(pc_outer);
+
+enum {
+    POSITIONS = 1024, ///< of a strip
+    MAX_PIECES = 16
+};
+
+typedef struct {
+    const ank_conv *conv;
+    int64_t blocks, rows, strips; ///< output blocks; of positions in a strip; of an image
+    int64_t lines, line;          ///< of a strip and channel; floats of one phase of a line
+    pc_view view;
+    int32_t offset[PC_MAX_COLUMNS];
+    const float *x, *w, *bias, *dy;
+    float *y, *dw, *dbias, *partial, *strip;
+    const ank_post *post;
+    int pieces, variant, wide;
+} pc_job;
+
+static int64_t strip_floats(const pc_job *job) {
+    return (job->conv->ic * job->lines * job->conv->sw * job->line + 15) / 16 * 16;
+}
+static int64_t weights_of(const ank_conv *c) {
+    return filled(c->ic * c->kh * c->kw, c->b) * filled(c->oc, c->b);
+}
+static int64_t piece_floats(const ank_conv *c) { return weights_of(c) + filled(c->oc, c->b); }
+static int64_t pieces_of(const ank_conv *c) { return smaller(c->threads, MAX_PIECES); }
+
+static void prepare(pc_job *job, const ank_conv *c) {
+    *job = (pc_job){.conv = c, .blocks = filled(c->oc, c->b) / c->b, .pieces = 1, .variant = ank_variant(), .wide = c->b == 16};
+    job->rows = POSITIONS / c->ow;
+    if (job->rows < 1) job->rows = 1;
+    if (job->rows > c->oh) job->rows = c->oh;
+    job->strips = (c->oh + job->rows - 1) / job->rows;
+    job->lines = (job->rows - 1) * c->sh + (c->kh - 1) * c->dh + 1;
+    job->line = c->ow + (c->kw - 1) * c->dw / c->sw;
+    job->view = (pc_view){.columns = c->ic * c->kh * c->kw, .room = filled(c->ic * c->kh * c->kw, c->b),
+                          .step = c->sh * c->sw * job->line, .width = c->ow};
+    int64_t k = 0;
+    for (int64_t i = 0; i < c->ic; i++)
+        for (int64_t y = 0; y < c->kh; y++)
+            for (int64_t x = 0; x < c->kw; x++) {
+                int64_t at = x * c->dw, line = i * job->lines + y * c->dh;
+                job->offset[k++] = (int32_t)((line * c->sw + at % c->sw) * job->line + at / c->sw);
+            }
+    job->view.offset = job->offset;
+}
+
+/// Copies the part of an image that the positions from row `first` on see.
+static void copy_strip(const pc_job *job, int64_t image, int64_t first, float *to) {
+    const ank_conv *c = job->conv;
+    for (int64_t i = 0; i < c->ic; i++)
+        for (int64_t l = 0; l < job->lines; l++) {
+            int64_t y = first * c->sh - c->ph + l, inside = y >= 0 && y < c->ih;
+            const float *from = job->x + ((image * c->ic + i) * c->ih + y) * c->iw;
+            for (int64_t phase = 0; phase < c->sw; phase++, to += job->line) {
+                // Of the line's columns phase + k sw - pw those with k in [low, high) lie in the image.
+                int64_t start = phase - c->pw, low = start < 0 ? (-start + c->sw - 1) / c->sw : 0;
+                int64_t high = start < c->iw ? (c->iw - 1 - start) / c->sw + 1 : 0;
+                high = inside ? smaller(high, job->line) : 0;
+                low = smaller(low, high);
+                memset(to, 0, sizeof(float) * (size_t)low);
+                if (c->sw == 1 && high > low)
+                    memcpy(to + low, from + start + low, sizeof(float) * (size_t)(high - low));
+                else
+                    for (int64_t k = low; k < high; k++) to[k] = from[start + k * c->sw];
+                memset(to + high, 0, sizeof(float) * (size_t)(job->line - high));
+            }
+        }
+}
+
+/// A strip's place in y or dy, and how many rows of positions it has.
+static int64_t place(const pc_job *job, int64_t unit, int64_t *rows) {
+    const ank_conv *c = job->conv;
+    int64_t first = unit % job->strips * job->rows;
+    *rows = smaller(job->rows, c->oh - first);
+    return (unit / job->strips * job->blocks * c->oh + first) * c->ow * c->b;
+}
+
+int64_t pc_scratch(const ank_conv *c) {
+    pc_job job;
+    prepare(&job, c);
+    return pieces_of(c) * piece_floats(c) + c->threads * strip_floats(&job);
+}
+
+static void forward_body(void *context, int part, int parts) {
+    const pc_job *job = context;
+    const ank_conv *c = job->conv;
+    if (parts > c->threads) parts = (int)c->threads;
+    if (part >= parts) return;
+    int64_t low, high, rows;
+    ank_bounds(c->n * job->strips, 1, part, parts, &low, &high);
+    float *strip = job->strip + part * strip_floats(job);
+    for (int64_t unit = low; unit < high; unit++) {
+        int64_t at = place(job, unit, &rows);
+        copy_strip(job, unit / job->strips, unit % job->strips * job->rows, strip);
+        forward_table[job->variant][job->wide](&job->view, rows, strip, job->w, job->blocks, job->bias, job->post,
+                                               job->y + at, c->oh * c->ow * c->b);
+    }
+}
+
+void pc_forward(const ank_conv *c, const float *x, const float *w, const float *bias, const ank_post *post, float *y,
+                float *scratch) {
+    pc_job job;
+    prepare(&job, c);
+    job.x = x, job.w = w, job.y = y, job.post = post;
+    if (bias) { // filled up
+        memset(scratch, 0, sizeof(float) * (size_t)filled(c->oc, c->b));
+        memcpy(scratch, bias, sizeof(float) * (size_t)c->oc);
+        job.bias = scratch;
+    }
+    job.strip = scratch + pieces_of(c) * piece_floats(c);
+    ank_parallel(forward_body, &job);
+}
+
+static void outer_body(void *context, int part, int parts) {
+    pc_job *job = context;
+    const ank_conv *c = job->conv;
+    int64_t pieces = smaller(pieces_of(c), parts);
+    if (part == 0) job->pieces = (int)pieces;
+    if (part >= pieces) return;
+    float *sums = job->partial + part * piece_floats(c), *strip = job->strip + part * strip_floats(job);
+    memset(sums, 0, sizeof(float) * (size_t)piece_floats(c));
+    int64_t low, high, rows;
+    ank_bounds(c->n * job->strips, 1, part, pieces, &low, &high);
+    for (int64_t unit = low; unit < high; unit++) {
+        int64_t at = place(job, unit, &rows);
+        copy_strip(job, unit / job->strips, unit % job->strips * job->rows, strip);
+        outer_table[job->variant][job->wide](&job->view, rows, strip, job->dy + at, c->oh * c->ow * c->b, job->blocks, sums,
+                                             job->dbias ? sums + weights_of(c) : NULL);
+    }
+}
+
+void pc_backward_weights(const ank_conv *c, const float *x, const float *dy, float *dw, float *dbias, float *scratch) {
+    pc_job job;
+    prepare(&job, c);
+    job.x = x, job.dy = dy, job.dw = dw, job.dbias = dbias, job.partial = scratch;
+    job.strip = scratch + pieces_of(c) * piece_floats(c);
+    ank_parallel(outer_body, &job);
+    // The pieces in their order; they are small.
+    for (int64_t p = 0; p < job.pieces; p++) {
+        const float *from = scratch + p * piece_floats(c), *sums = from + weights_of(c);
+        for (int64_t k = 0; k < weights_of(c); k++) dw[k] = p > 0 ? dw[k] + from[k] : from[k];
+        for (int64_t k = 0; dbias && k < c->oc; k++) dbias[k] = p > 0 ? dbias[k] + sums[k] : sums[k];
+    }
+}

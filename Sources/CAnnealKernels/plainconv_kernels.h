@@ -1,0 +1,158 @@
+// The loops of plainconv.c for one variant (see variants.h).
+
+// Sums that a tile keeps: output blocks times positions, with their weights and a value in the registers.
+#if defined(ANK_MANY_REGISTERS)
+#define PC_SUMS 24
+#define PC_COLUMNS 8
+#elif ANK_B == 8
+#define PC_SUMS 12
+#define PC_COLUMNS 4
+#else
+#define PC_SUMS 6
+#define PC_COLUMNS 2
+#endif
+
+/// P positions beside each other of `outs` output blocks, from x on.
+ANK_INLINE void ANK(pc_tile)(const int P, const int outs, const pc_view *view, const float *x, const float *w,
+                             const float *bias, const ank_post *post, float *y, int64_t y_block) {
+    const int64_t w_block = view->room * ANK_B;
+    vb acc[3][12];
+    for (int o = 0; o < outs; o++)
+        for (int p = 0; p < P; p++) acc[o][p] = bias ? LOAD(bias + o * ANK_B) : SPLAT(0);
+    for (int64_t k = 0; k < view->columns; k++, w += ANK_B) {
+        const float *from = x + view->offset[k];
+        vb w0 = LOAD(w), w1 = w0, w2 = w0;
+        if (outs > 1) w1 = LOAD(w + w_block);
+        if (outs > 2) w2 = LOAD(w + 2 * w_block);
+#pragma clang loop unroll(full)
+        for (int p = 0; p < P; p++) {
+            for (int o = 0; o < outs; o++) ORDER(from, acc[o][p > 0 ? p - 1 : P - 1]);
+            float v = from[p];
+            acc[0][p] = w0 * v + acc[0][p];
+            if (outs > 1) acc[outs > 1 ? 1 : 0][p] = w1 * v + acc[outs > 1 ? 1 : 0][p];
+            if (outs > 2) acc[outs > 2 ? 2 : 0][p] = w2 * v + acc[outs > 2 ? 2 : 0][p];
+        }
+    }
+    for (int o = 0; o < outs; o++, y += y_block)
+        for (int p = 0; p < P; p++) {
+            vb all = acc[o][p];
+            if (post && post->sum) all += LOAD(y + p * ANK_B);
+            if (post && post->clip) all = CLIP(all, post->low, post->high);
+            STORE(y + p * ANK_B, all);
+        }
+}
+
+#define PC_CASE(P, outs)                                                                                               \
+    case P:                                                                                                           \
+        for (; tiles > 0; tiles--, x += P, y += P * ANK_B)                                                             \
+            ANK(pc_tile)(P, outs, view, x, w, bias, post, y, y_block);                                                 \
+        break;
+#define PC_TILES(outs, ...)                                                                                            \
+    static __attribute__((noinline)) void ANK(pc_tiles##outs)(int P, int64_t tiles, const pc_view *view, const float *x, \
+                                                              const float *w, const float *bias, const ank_post *post, \
+                                                              float *y, int64_t y_block) {                             \
+        switch (P) { __VA_ARGS__ }                                                                                     \
+    }
+PC_TILES(1, PC_CASE(1, 1) PC_CASE(2, 1) PC_CASE(3, 1) PC_CASE(4, 1) PC_CASE(5, 1) PC_CASE(6, 1) PC_CASE(7, 1)
+         PC_CASE(8, 1) PC_CASE(9, 1) PC_CASE(10, 1) PC_CASE(11, 1) PC_CASE(12, 1))
+PC_TILES(2, PC_CASE(1, 2) PC_CASE(2, 2) PC_CASE(3, 2) PC_CASE(4, 2) PC_CASE(5, 2) PC_CASE(6, 2) PC_CASE(7, 2)
+         PC_CASE(8, 2) PC_CASE(9, 2) PC_CASE(10, 2) PC_CASE(11, 2) PC_CASE(12, 2))
+PC_TILES(3, PC_CASE(1, 3) PC_CASE(2, 3) PC_CASE(3, 3) PC_CASE(4, 3) PC_CASE(5, 3) PC_CASE(6, 3) PC_CASE(7, 3)
+         PC_CASE(8, 3))
+
+/// Output blocks that are taken together: pairs at the end rather than a single one.
+ANK_INLINE int ANK(pc_together)(int64_t left) { return left == 1 ? 1 : left == 2 || left == 4 ? 2 : 3; }
+
+/// `rows` rows of y, all output blocks.
+static void ANK(pc_forward)(const pc_view *view, int64_t rows, const float *x, const float *w, int64_t blocks,
+                            const float *bias, const ank_post *post, float *y, int64_t y_block) {
+    for (int64_t o = 0, outs; o < blocks; o += outs) {
+        outs = ANK(pc_together)(blocks - o);
+        int most = smaller(PC_SUMS / outs, 12);
+        // `longer` tiles of P + 1 positions, then those of P.
+        int tiles = ((int)view->width + most - 1) / most, P = (int)view->width / tiles, longer = (int)view->width % tiles;
+        const float *weights = w + o * view->room * ANK_B, *start = bias ? bias + o * ANK_B : NULL;
+        for (int64_t r = 0; r < rows; r++) {
+            const float *from = x + r * view->step;
+            float *to = y + o * y_block + r * view->width * ANK_B;
+            for (int part = 0; part < 2; part++) {
+                int p = part ? P : P + 1, count = part ? tiles - longer : longer;
+                if (count == 0) continue;
+                if (outs == 1)
+                    ANK(pc_tiles1)(p, count, view, from, weights, start, post, to, y_block);
+                else if (outs == 2)
+                    ANK(pc_tiles2)(p, count, view, from, weights, start, post, to, y_block);
+                else
+                    ANK(pc_tiles3)(p, count, view, from, weights, start, post, to, y_block);
+                from += p * count, to += p * count * ANK_B;
+            }
+        }
+    }
+}
+
+/// dw += for `columns` columns from `k` on and `outs` output blocks.
+ANK_INLINE void ANK(pc_outer_tile)(const int columns, const int outs, const pc_view *view, int64_t rows, int64_t k,
+                                   const float *x, const float *dy, int64_t dy_block, float *dw) {
+    const int64_t w_block = view->room * ANK_B;
+    vb acc[3][PC_COLUMNS];
+    for (int o = 0; o < outs; o++)
+        for (int i = 0; i < columns; i++) acc[o][i] = LOAD(dw + o * w_block + i * ANK_B);
+    for (int64_t r = 0; r < rows; r++, x += view->step) {
+        const float *from[PC_COLUMNS];
+        for (int i = 0; i < columns; i++) from[i] = x + view->offset[k + i];
+        for (int64_t p = 0; p < view->width; p++, dy += ANK_B) {
+            vb g0 = LOAD(dy), g1 = g0, g2 = g0;
+            if (outs > 1) g1 = LOAD(dy + dy_block);
+            if (outs > 2) g2 = LOAD(dy + 2 * dy_block);
+#pragma clang loop unroll(full)
+            for (int i = 0; i < columns; i++) {
+                for (int o = 0; o < outs; o++) ORDER(from[i], acc[o][i > 0 ? i - 1 : columns - 1]);
+                float v = from[i][p];
+                acc[0][i] = g0 * v + acc[0][i];
+                if (outs > 1) acc[outs > 1 ? 1 : 0][i] = g1 * v + acc[outs > 1 ? 1 : 0][i];
+                if (outs > 2) acc[outs > 2 ? 2 : 0][i] = g2 * v + acc[outs > 2 ? 2 : 0][i];
+            }
+        }
+    }
+    for (int o = 0; o < outs; o++)
+        for (int i = 0; i < columns; i++) STORE(dw + o * w_block + i * ANK_B, acc[o][i]);
+}
+
+#define PC_OUTER(outs)                                                                                                 \
+    static __attribute__((noinline)) void ANK(pc_outer##outs)(const pc_view *view, int64_t rows, const float *x,         \
+                                                              const float *dy, int64_t dy_block, float *dw) {          \
+        int64_t k = 0;                                                                                                \
+        for (; k + PC_COLUMNS <= view->columns; k += PC_COLUMNS)                                                       \
+            ANK(pc_outer_tile)(PC_COLUMNS, outs, view, rows, k, x, dy, dy_block, dw + k * ANK_B);                       \
+        for (; k < view->columns; k++) ANK(pc_outer_tile)(1, outs, view, rows, k, x, dy, dy_block, dw + k * ANK_B);     \
+    }
+PC_OUTER(1)
+PC_OUTER(2)
+PC_OUTER(3)
+
+/// Adds the gradients of `rows` rows of dy to dw and, if not NULL, dbias.
+static void ANK(pc_outer)(const pc_view *view, int64_t rows, const float *x, const float *dy, int64_t dy_block,
+                          int64_t blocks, float *dw, float *dbias) {
+    for (int64_t o = 0, outs; o < blocks; o += outs) {
+        outs = ANK(pc_together)(blocks - o);
+        const float *head = dy + o * dy_block;
+        float *to = dw + o * view->room * ANK_B;
+        if (outs == 1)
+            ANK(pc_outer1)(view, rows, x, head, dy_block, to);
+        else if (outs == 2)
+            ANK(pc_outer2)(view, rows, x, head, dy_block, to);
+        else
+            ANK(pc_outer3)(view, rows, x, head, dy_block, to);
+        for (int64_t k = 0; dbias && k < outs; k++) {
+            vb sum = LOAD(dbias + (o + k) * ANK_B);
+            for (int64_t p = 0; p < rows * view->width; p++) sum += LOAD(head + k * dy_block + p * ANK_B);
+            STORE(dbias + (o + k) * ANK_B, sum);
+        }
+    }
+}
+
+#undef PC_SUMS
+#undef PC_COLUMNS
+#undef PC_CASE
+#undef PC_TILES
+#undef PC_OUTER
