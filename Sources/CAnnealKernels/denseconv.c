@@ -37,8 +37,8 @@ int ank_denseconv_supported(const ank_conv *c) {
     if (c->b != 8 && c->b != 16) return 0;
     if (c->groups != 1 || c->n < 1 || c->ic < 1 || c->oc < 1 || c->threads < 1) return 0;
     if (c->kh < 1 || c->kw < 1 || c->sh < 1 || c->sw < 1 || c->dh < 1 || c->dw < 1 || c->ph < 0 || c->pw < 0) return 0;
-    if (c->plain && c->ic * c->kh * c->kw > PC_MAX_COLUMNS) return 0;
     if (c->ih < 1 || c->iw < 1 || c->oh < 1 || c->ow < 1) return 0;
+    if (c->plain && !pc_supported(c)) return 0;
     return c->n * c->ih * c->iw < INT32_MAX && c->n * c->oh * c->ow < INT32_MAX;
 }
 
@@ -101,11 +101,6 @@ static dc_job job_of(const ank_conv *c) {
 /// Whether several rows may see one position of the activation.
 static int overlaps(const dc_side *side) { return side->plain || side->kh * side->kw > 1; }
 
-static void gather(const dc_job *job, const dc_side *side, const float *x, int64_t row, int64_t rows, int64_t low,
-                   int64_t high, float *panel) {
-    gather_table[job->variant][job->wide](side, x, row, rows, low, high, panel, job->chunk);
-}
-
 // MARK: forward and the data's gradient
 
 /// Where rows lie in an image's own memory.
@@ -145,14 +140,15 @@ static void product_body(void *context, int part, int parts) {
         return;
     }
     float *a = job->panels + part * job->chunk * (columns_of(c) + outputs_of(c)), *to = a + job->chunk * inputs * b;
+    gather_fn *gather = gather_table[job->variant][job->wide];
     if (adds) {
         int64_t floats = dc_image(&job->out);
         memset(job->y + low / image * floats, 0, sizeof(float) * (size_t)((high - low) / image * floats));
     }
     for (int64_t row = low; row < high; row += job->chunk) {
         int64_t rows = smaller(job->chunk, high - row);
-        gather(job, &job->in, job->x, row, rows, 0, job->in.blocks, a);
-        if (job->post && job->post->sum) gather(job, &job->out, job->y, row, rows, o, o + count, to);
+        gather(&job->in, job->x, row, rows, 0, job->in.blocks, a, job->chunk);
+        if (job->post && job->post->sum) gather(&job->out, job->y, row, rows, o, o + count, to, job->chunk);
         product(rows, a, job->chunk * b, inputs, w, to, job->chunk * b, count, bias, job->post);
         if (job->out.plain)
             scatter_plain_table[job->variant][job->wide](&job->out, job->y, row, rows, to, job->chunk);
@@ -170,11 +166,7 @@ void ank_denseconv_forward(const ank_conv *c, const float *x, const float *w, co
     }
     dc_job job = job_of(c);
     job.x = x, job.w = w, job.y = y, job.post = post;
-    if (bias) { // filled up
-        memset(scratch, 0, sizeof(float) * (size_t)outputs_of(c));
-        memcpy(scratch, bias, sizeof(float) * (size_t)c->oc);
-        job.bias = scratch;
-    }
+    job.bias = filled_bias(bias, c->oc, c->b, scratch);
     job.chunk = product_rows(c);
     job.panels = is_direct(c) ? NULL : scratch + outputs_of(c);
     ank_parallel(product_body, &job);
@@ -247,10 +239,11 @@ static void outer_body(void *context, int part, int parts) {
         return;
     }
     float *a = job->panels + part * job->chunk * (columns + outputs_of(c)), *heads = a + job->chunk * columns;
+    gather_fn *gather = gather_table[job->variant][job->wide];
     for (int64_t row = low; row < high; row += job->chunk) {
         int64_t rows = smaller(job->chunk, high - row);
-        gather(job, &job->in, job->x, row, rows, 0, job->in.blocks, a);
-        gather(job, &job->out, job->dy, row, rows, o, end, heads);
+        gather(&job->in, job->x, row, rows, 0, job->in.blocks, a, job->chunk);
+        gather(&job->out, job->dy, row, rows, o, end, heads, job->chunk);
         outer(rows, a, job->chunk * b, columns / b, heads, job->chunk * b, end - o, dw, dbias);
     }
 }

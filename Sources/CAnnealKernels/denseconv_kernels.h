@@ -1,14 +1,6 @@
 // The loops of denseconv.c for one variant (see variants.h).
 #include "product_kernels.h"
 
-/// Rows from `row` on that are taken before the next channel block: all, or of small images those of one image, as its
-/// blocks lie behind each other and memory is best read in its order.
-static inline int64_t ANK(dc_run)(const dc_side *side, int64_t first, int64_t row, int64_t count) {
-    if (side->h * side->w >= DC_LONG_IMAGE) return count;
-    int64_t image = side->rows * side->columns, left = image - (first + row) % image;
-    return left < count - row ? left : count - row;
-}
-
 /// What rows [first, first + count) see of the blocks [low, high), one tap after the other: panel[(tap, block)][row].
 static void ANK(dc_gather)(const dc_side *side, const float *x, int64_t first, int64_t count, int64_t low, int64_t high,
                            float *panel, int64_t room) {
@@ -17,7 +9,7 @@ static void ANK(dc_gather)(const dc_side *side, const float *x, int64_t first, i
     for (int64_t tap = 0; tap < side->kh * side->kw; tap++, panel += (high - low) * room * ANK_B) {
         dc_offsets(side, first, count, tap, offset);
         for (int64_t row = 0, run; row < count; row += run) {
-            run = ANK(dc_run)(side, first, row, count);
+            run = dc_run(side, first, row, count);
             for (int64_t k = low; k < high; k++) {
                 const float *from = x + k * side->h * side->w * ANK_B;
                 float *to = panel + (k - low) * room * ANK_B;
@@ -35,7 +27,7 @@ static void ANK(dc_scatter)(const dc_side *side, float *y, int64_t first, int64_
     for (int64_t tap = 0; tap < side->kh * side->kw; tap++, panel += (high - low) * room * ANK_B) {
         dc_offsets(side, first, count, tap, offset);
         for (int64_t row = 0, run; row < count; row += run) {
-            run = ANK(dc_run)(side, first, row, count);
+            run = dc_run(side, first, row, count);
             for (int64_t k = low; k < high; k++) {
                 const float *from = panel + (k - low) * room * ANK_B;
                 float *to = y + k * side->h * side->w * ANK_B;

@@ -59,4 +59,12 @@ static inline void dc_offsets(const dc_side *side, int64_t first, int64_t count,
     }
 }
 
+/// Rows from `row` on that are taken before the next channel block: all, or of small images those of one image, as its
+/// blocks lie behind each other and memory is best read in its order.
+static inline int64_t dc_run(const dc_side *side, int64_t first, int64_t row, int64_t count) {
+    if (side->h * side->w >= DC_LONG_IMAGE) return count;
+    int64_t image = side->rows * side->columns, left = image - (first + row) % image;
+    return left < count - row ? left : count - row;
+}
+
 #endif

@@ -26,7 +26,8 @@ static forward_fn *const forward_table[][2] = ANK_TABLE(pc_forward);
 static outer_fn *const outer_table[][2] = ANK_TABLE(pc_outer);
 
 enum {
-    POSITIONS = 1024, ///< of a strip
+    POSITIONS = 1024,     ///< of a strip
+    MAX_STRIP = 1 << 20,  ///< floats of a strip
     MAX_PIECES = 16
 };
 
@@ -45,6 +46,17 @@ typedef struct {
 static int64_t strip_floats(const pc_job *job) {
     return (job->conv->ic * job->lines * job->conv->sw * job->line + 15) / 16 * 16;
 }
+static int64_t rows_of(const ank_conv *c) {
+    int64_t rows = smaller(POSITIONS / c->ow, c->oh);
+    return rows < 1 ? 1 : rows;
+}
+
+int pc_supported(const ank_conv *c) {
+    // In floating point: the extents are anyone's, and their product may not fit an integer.
+    double lines = (double)(rows_of(c) - 1) * (double)c->sh + (double)(c->kh - 1) * (double)c->dh + 1;
+    double line = (double)c->ow * (double)c->sw + (double)(c->kw - 1) * (double)c->dw + (double)c->sw;
+    return (double)c->ic * (double)c->kh * (double)c->kw <= PC_MAX_COLUMNS && (double)c->ic * lines * line <= MAX_STRIP;
+}
 static int64_t weights_of(const ank_conv *c) {
     return filled(c->ic * c->kh * c->kw, c->b) * filled(c->oc, c->b);
 }
@@ -53,9 +65,7 @@ static int64_t pieces_of(const ank_conv *c) { return smaller(c->threads, MAX_PIE
 
 static void prepare(pc_job *job, const ank_conv *c) {
     *job = (pc_job){.conv = c, .blocks = filled(c->oc, c->b) / c->b, .pieces = 1, .variant = ank_variant(), .wide = c->b == 16};
-    job->rows = POSITIONS / c->ow;
-    if (job->rows < 1) job->rows = 1;
-    if (job->rows > c->oh) job->rows = c->oh;
+    job->rows = rows_of(c);
     job->strips = (c->oh + job->rows - 1) / job->rows;
     job->lines = (job->rows - 1) * c->sh + (c->kh - 1) * c->dh + 1;
     job->line = c->ow + (c->kw - 1) * c->dw / c->sw;
@@ -129,11 +139,7 @@ void pc_forward(const ank_conv *c, const float *x, const float *w, const float *
     pc_job job;
     prepare(&job, c);
     job.x = x, job.w = w, job.y = y, job.post = post;
-    if (bias) { // filled up
-        memset(scratch, 0, sizeof(float) * (size_t)filled(c->oc, c->b));
-        memcpy(scratch, bias, sizeof(float) * (size_t)c->oc);
-        job.bias = scratch;
-    }
+    job.bias = filled_bias(bias, c->oc, c->b, scratch);
     job.strip = scratch + pieces_of(c) * piece_floats(c);
     ank_parallel(forward_body, &job);
 }

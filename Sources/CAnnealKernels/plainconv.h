@@ -6,6 +6,8 @@
 
 enum { PC_MAX_COLUMNS = 512 }; ///< taps times channels
 
+/// Whether an image's strips are small: wide dilation or padding makes them many times the image.
+int pc_supported(const ank_conv *conv);
 /// Floats of scratch for either pass.
 int64_t pc_scratch(const ank_conv *conv);
 void pc_forward(const ank_conv *conv, const float *x, const float *w, const float *bias, const ank_post *post, float *y,

@@ -1,7 +1,9 @@
 // How work is shared among the threads of the pool.
 #ifndef ANK_SHARE_H
 #define ANK_SHARE_H
+#include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "ank_parallel.h"
 
@@ -12,6 +14,14 @@ static inline int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
 /// Channels in whole blocks.
 static inline int64_t filled(int64_t channels, int64_t b) { return (channels + b - 1) / b * b; }
+
+/// The biases of `count` channels in whole blocks, in `room`; NULL for NULL.
+static inline const float *filled_bias(const float *bias, int64_t count, int64_t b, float *room) {
+    if (!bias) return NULL;
+    memset(room, 0, sizeof(float) * (size_t)filled(count, b));
+    memcpy(room, bias, sizeof(float) * (size_t)count);
+    return room;
+}
 
 static inline void ank_run(int64_t elements, void (*body)(void *, int, int), void *context) {
     if (elements < ANK_SMALL)

@@ -320,11 +320,7 @@ static void forward(const ank_conv *given, int data, const float *x, const float
     ank_conv filled_up = whole(given), *c = &filled_up;
     wg_job job = job_of(c, data ? data_way(c) : FORWARD);
     job.x = x, job.w = w, job.post = post, job.y = y;
-    if (bias) {
-        memset(scratch, 0, sizeof(float) * (size_t)c->oc);
-        memcpy(scratch, bias, sizeof(float) * (size_t)given->oc);
-        job.bias = scratch;
-    }
+    job.bias = filled_bias(bias, given->oc, given->b, scratch);
     scratch += c->oc;
     int64_t v = WG_POINTS * job.in.stride, m = WG_POINTS * job.out.stride;
     if (is_wide(c)) {

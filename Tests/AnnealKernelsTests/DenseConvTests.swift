@@ -119,6 +119,10 @@ extension KernelTests {
             check(
                 winograd, conv(n: 2, groups: 1, ic: 64, oc: 40, b: b, image: (14, 14), kernel: (5, 5), pad: (2, 2)),
                 &random)
+            // More tiles than are transformed together, so that an image is cut.
+            check(
+                winograd, conv(n: 50, groups: 1, ic: 6, oc: 12, b: b, image: (9, 9), kernel: (5, 5), pad: (0, 0)),
+                &random)
             check(winograd, conv(n: 5, groups: 1, ic: 3, oc: 10, b: b, image: (5, 5), pad: (0, 0)), &random)
         }
 
@@ -178,6 +182,13 @@ extension KernelTests {
             #expect(ank_winograd_supported(&strided) == 0)
             var groups = conv(n: 1, groups: 2, ic: 8, b: 8, image: (8, 8))
             #expect(ank_winograd_supported(&groups) == 0 && ank_denseconv_supported(&groups) == 0)
+            // Its lines would be copied with 100,000 columns of padding on either side.
+            var wide = conv(
+                n: 1, groups: 1, ic: 1, b: 8, image: (28, 28), pad: (100_000, 100_000), dilation: (100_000, 100_000))
+            wide.plain = 1
+            #expect(ank_denseconv_supported(&wide) == 0)
+            wide.plain = 0
+            #expect(ank_denseconv_supported(&wide) == 1)
         }
     }
 }
