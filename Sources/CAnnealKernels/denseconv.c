@@ -28,7 +28,8 @@ static outer_fn *const outer_table[][2] = ANK_TABLE(dc_outer);
 enum {
     PANEL = 81920,       ///< floats of a thread's panels: most of a second cache of 512 KB
     PRODUCT_ROWS = 96,   ///< at most in a panel; multiples of 12 suit every tile
-    OUTER_ROWS = 112,    ///< the same for the weights' gradient
+    OUTER_ROWS = DC_MAX_ROWS,
+    LONG_IMAGE = 36,     ///< positions from which an image's rows need not be gathered
     MANY_WEIGHTS = 65536,
     MAX_PIECES = 16
 };
@@ -53,7 +54,7 @@ static int64_t weights_of(const ank_conv *c) { return columns_of(c) * outputs_of
 static int is_pointwise(const ank_conv *c) { return taps_of(c) == 1 && c->ph == 0 && c->pw == 0; }
 /// The images' own memory serves as the matrix.
 static int is_direct(const ank_conv *c) {
-    return is_pointwise(c) && !c->plain && c->sh == 1 && c->sw == 1 && c->oh * c->ow >= DC_LONG_IMAGE;
+    return is_pointwise(c) && !c->plain && c->sh == 1 && c->sw == 1 && c->oh * c->ow >= LONG_IMAGE;
 }
 
 static int64_t panel_rows(int64_t room, const ank_conv *c, int64_t least, int64_t most) {
@@ -61,8 +62,8 @@ static int64_t panel_rows(int64_t room, const ank_conv *c, int64_t least, int64_
     return rows < least ? least : rows > most ? most : rows;
 }
 static int64_t product_rows(const ank_conv *c) { return panel_rows(PANEL, c, 12, PRODUCT_ROWS); }
-/// Fewer than 48 would load and store sums too often.
-static int64_t outer_rows(const ank_conv *c) { return panel_rows(PANEL, c, 48, OUTER_ROWS); }
+/// Many rows, so that sums are rarely loaded and stored; the panels may then lie in the last cache.
+static int64_t outer_rows(const ank_conv *c) { return panel_rows(4 * PANEL, c, 48, OUTER_ROWS); }
 
 // The weights' gradient: threads share the output blocks, or where those are few the rows, whose sums are then added.
 static int splits_outputs(const ank_conv *c) { return weights_of(c) >= MANY_WEIGHTS && outputs_of(c) / c->b >= 6; }

@@ -6,16 +6,11 @@ static void ANK(dc_gather)(const dc_side *side, const float *x, int64_t first, i
                            float *panel, int64_t room) {
     static const float zeros[ANK_B];
     int64_t offset[DC_MAX_ROWS];
-    for (int64_t tap = 0; tap < side->kh * side->kw; tap++, panel += (high - low) * room * ANK_B) {
+    for (int64_t tap = 0; tap < side->kh * side->kw; tap++) {
         dc_offsets(side, first, count, tap, offset);
-        for (int64_t row = 0, run; row < count; row += run) {
-            run = dc_run(side, first, row, count);
-            for (int64_t k = low; k < high; k++) {
-                const float *from = x + k * side->h * side->w * ANK_B;
-                float *to = panel + (k - low) * room * ANK_B;
-                for (int64_t r = row; r < row + run; r++)
-                    STORE(to + r * ANK_B, LOAD(offset[r] < 0 ? zeros : from + offset[r]));
-            }
+        for (int64_t k = low; k < high; k++, panel += room * ANK_B) {
+            const float *from = x + k * side->h * side->w * ANK_B;
+            for (int64_t r = 0; r < count; r++) STORE(panel + r * ANK_B, LOAD(offset[r] < 0 ? zeros : from + offset[r]));
         }
     }
 }
@@ -24,18 +19,14 @@ static void ANK(dc_gather)(const dc_side *side, const float *x, int64_t first, i
 static void ANK(dc_scatter)(const dc_side *side, float *y, int64_t first, int64_t count, int64_t low, int64_t high,
                             const float *panel, int64_t room, int add) {
     int64_t offset[DC_MAX_ROWS];
-    for (int64_t tap = 0; tap < side->kh * side->kw; tap++, panel += (high - low) * room * ANK_B) {
+    for (int64_t tap = 0; tap < side->kh * side->kw; tap++) {
         dc_offsets(side, first, count, tap, offset);
-        for (int64_t row = 0, run; row < count; row += run) {
-            run = dc_run(side, first, row, count);
-            for (int64_t k = low; k < high; k++) {
-                const float *from = panel + (k - low) * room * ANK_B;
-                float *to = y + k * side->h * side->w * ANK_B;
-                for (int64_t r = row; r < row + run; r++) {
-                    if (offset[r] < 0) continue;
-                    vb v = LOAD(from + r * ANK_B);
-                    STORE(to + offset[r], add ? LOAD(to + offset[r]) + v : v);
-                }
+        for (int64_t k = low; k < high; k++, panel += room * ANK_B) {
+            float *to = y + k * side->h * side->w * ANK_B;
+            for (int64_t r = 0; r < count; r++) {
+                if (offset[r] < 0) continue;
+                vb v = LOAD(panel + r * ANK_B);
+                STORE(to + offset[r], add ? LOAD(to + offset[r]) + v : v);
             }
         }
     }

@@ -3,10 +3,7 @@
 #define ANK_DENSECONV_SIDE_H
 #include <stdint.h>
 
-enum {
-    DC_MAX_ROWS = 112, ///< that are gathered together
-    DC_LONG_IMAGE = 36 ///< positions from which an image's rows need not be gathered
-};
+enum { DC_MAX_ROWS = 252 };
 
 typedef struct {
     int64_t blocks;         ///< channel blocks
@@ -57,14 +54,6 @@ static inline void dc_offsets(const dc_side *side, int64_t first, int64_t count,
         int seen = y >= 0 && x >= 0 && y < side->h && x < side->w;
         offset[r] = seen ? ((place.n * side->blocks * side->h + y) * side->w + x) * side->b : -1;
     }
-}
-
-/// Rows from `row` on that are taken before the next channel block: all, or of small images those of one image, as its
-/// blocks lie behind each other and memory is best read in its order.
-static inline int64_t dc_run(const dc_side *side, int64_t first, int64_t row, int64_t count) {
-    if (side->h * side->w >= DC_LONG_IMAGE) return count;
-    int64_t image = side->rows * side->columns, left = image - (first + row) % image;
-    return left < count - row ? left : count - row;
 }
 
 #endif
