@@ -4,7 +4,7 @@ MODELS ?= ../shared/realmodels
 BUILD = swift build -c release
 ANNEAL = .build/release/anneal
 
-.PHONY: demo test setup build conformance check-examples check-mxnet check-onnx fuzz lint format bench clean
+.PHONY: demo test setup build conformance check-examples check-mxnet check-onnx fuzz docs lint format bench clean
 
 ## Installs what is missing, builds, and trains, fine-tunes and scores on Fashion-MNIST (about six minutes).
 demo: setup
@@ -73,6 +73,10 @@ check-onnx:
 fuzz: setup
 	@$(BUILD) --product anneal-fuzz
 	@.build/release/anneal-fuzz $(FUZZFLAGS)
+
+## Makes the library's documentation as web pages, in .build/docs; every link in it must lead somewhere.
+docs: build
+	@scripts/docs.sh
 
 lint:
 	@swift format lint --strict --recursive --parallel Package.swift Sources Tests Examples

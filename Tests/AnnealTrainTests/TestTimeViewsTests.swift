@@ -4,29 +4,9 @@ import Testing
 
 /// Several views of an image judged together.
 @Suite struct TestTimeViewsTests {
-    /// Hands out the same images in every epoch.
-    private final class Images: BatchSource {
-        let batchSize = 2
-        let dataShape: Shape = [2, 3, 4]
-        let labelWidth = 1
-        let count = 3
-        let rows: [[Float]]
-        private var next = 0
-
-        init(_ rows: [[Float]]) { self.rows = rows }
-
-        func start(epoch: Int, atBatch: Int) { next = atBatch * batchSize }
-
-        func next(into slot: BatchSlot) -> Int {
-            let valid = min(batchSize, count - next)
-            guard valid > 0 else { return 0 }
-            for row in 0..<batchSize {
-                for (i, value) in rows[(next + row) % count].enumerated() { slot.data[row * 24 + i] = value }
-                slot.labels[row] = Float((next + row) % count)
-            }
-            next += valid
-            return valid
-        }
+    private static func source(_ images: [[Float]]) throws -> InMemorySource {
+        try InMemorySource(
+            data: Tensor([3, 2, 3, 4], images.flatMap { $0 }), labels: Tensor([3], [0, 1, 2]), batchSize: 2)
     }
 
     private static func network() -> Symbol {
@@ -72,7 +52,7 @@ import Testing
         try scorer.parameters.set("fc_weight", Tensor([3, 24], weights))
         try scorer.parameters.set("fc_bias", Tensor([3], bias))
         var rows: [[Float]] = [], labels: [Float] = []
-        try scorer.run(Images(images)) { batch in
+        try scorer.run(source(images)) { batch in
             for row in 0..<batch.rows {
                 rows.append((0..<batch.classes).map { batch.outputs[row * batch.classes + $0] })
                 labels.append(batch.labels[row])
@@ -105,6 +85,50 @@ import Testing
         let rows = try Self.run(.mirror, [[Float](repeating: .nan, count: 24), noise(24, 1), noise(24, 2)])
         #expect(rows[0].allSatisfy { $0.isNaN })
         #expect(rows[1].allSatisfy { $0.isFinite })
+    }
+
+    private final class Notes: FitObserver {
+        private(set) var texts: [String] = []
+
+        func receive(_ event: FitEvent) {
+            if case .note(let text) = event { texts.append(text) }
+        }
+    }
+
+    @Test func trainingJudgesByViewsAtItsEnd() throws {
+        let images = (0..<3).map { noise(24, 20 + UInt64($0)).map { $0 * 0.3 } }
+        let source = try Self.source(images), notes = Notes()
+        let trainer = try Trainer(
+            Self.network(), dataShape: [2, 3, 4], batchSize: 2, optimizer: try Optimizers.make("sgd"))
+        try trainer.initialize(Xavier())
+        let reports = try trainer.fit(
+            training: source, validation: source, epochs: 0..<2,
+            options: FitOptions(views: .mirrorShift, observers: [notes]))
+        let metrics = CompositeMetric([Accuracy(), CrossEntropy()])
+        let alone = try trainer.score(source, metrics: metrics)
+        let together = try trainer.score(source, metrics: metrics, views: .mirrorShift)
+        #expect(reports.last?.validation == alone)
+        #expect(together != alone)
+        #expect(
+            notes.texts.last
+                == "Epoch 1 by 6 views of each image (mirror-shift): accuracy \(together[0].value), cross-entropy \(together[1].value)"
+        )
+    }
+
+    @Test func isRefusedBeforeTheFirstStep() throws {
+        let builder = SymbolBuilder()
+        let regression = builder.apply(
+            "LinearRegressionOutput", name: "line",
+            inputs: [builder.fullyConnected(.variable("data"), numHidden: 1, name: "fc")])
+        let trainer = try Trainer(
+            regression, dataShape: [2, 3, 4], batchSize: 2, optimizer: try Optimizers.make("sgd"))
+        try trainer.initialize(Xavier())
+        let source = try Self.source((0..<3).map { noise(24, UInt64($0)) })
+        let error = #expect(throws: AnnealError.self) {
+            try trainer.fit(training: source, epochs: 0..<1, options: FitOptions(views: .mirror))
+        }
+        #expect(error?.place == "test-time views mirror")
+        #expect(trainer.updates == 0)
     }
 
     @Test func wantsImagesAndASoftmax() throws {

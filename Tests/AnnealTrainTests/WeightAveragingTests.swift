@@ -69,6 +69,8 @@ import Testing
         let slow = Self.between(begin, try Self.trained(begin, 0..<2), Float(1 - 0.7737809375 * 8 / 27))
         #expect(try Self.values(trainer) == slow)
         try Self.train(trainer, 2..<3)
+        #expect(try Self.values(trainer) != slow)
+        trainer.endRun()
         #expect(try Self.values(trainer) == slow)
     }
 

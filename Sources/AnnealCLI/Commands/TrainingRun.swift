@@ -72,7 +72,8 @@ struct TrainingRun {
         try trainer.fit(
             training: setup.training, validation: setup.validation, epochs: setup.progress.position.epoch..<endEpoch,
             options: options.run.fitOptions(
-                metrics: setup.metrics, prefix: prefix, observers: observers + [ending], shouldStop: interrupt.check),
+                metrics: setup.metrics, prefix: prefix, views: data.validation.tta, observers: observers + [ending],
+                shouldStop: interrupt.check),
             from: setup.progress)
         for bad in training.badRecords + (setup.validation?.badRecords ?? []) {
             for observer in observers { try observer.receive(.warning("skipped \(bad.reason)")) }

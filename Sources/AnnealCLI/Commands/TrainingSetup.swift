@@ -58,7 +58,6 @@ extension TrainingRun {
             softLabels: source is SoftLabelSource,
             recomputation: options.recompute ? .full : .cheap, averaging: options.updates.averaging,
             accumulation: options.updates.accumulate, keepsGradients: options.run.onNan == .skip)
-        trainer.views = data.validation.tta
         try giveFirstValues(to: trainer)
         if let layer = options.whiten, case .beginning = origin {
             // The images as they are, without augmentation.

@@ -69,7 +69,7 @@ struct Recipe {
     private static let cifar10Fast = Recipe(
         name: "cifar10-fast",
         summary:
-            "The airbench network and its tricks: whitening, lookahead, alternating mirrors, six views in validation.",
+            "The airbench network and its tricks: whitening, lookahead, alternating mirrors, six views at the end.",
         flags: [
             "network": "airbench", "image-shape": "3,32,32", "rgb-mean": "125.3,123.0,113.9",
             "rgb-std": "63.0,62.1,66.7", "whiten": "whiten", "pad-size": "2", "pad-mode": "reflect", "random-crop": "1",

@@ -78,12 +78,12 @@ struct RunOptions: ParsableArguments, Encodable {
     var keep: FitOptions.Keep { save ?? (modelPrefix == nil ? .last : .all) }
 
     func fitOptions(
-        metrics: CompositeMetric, prefix: String, observers: [any FitObserver],
+        metrics: CompositeMetric, prefix: String, views: TestTimeViews, observers: [any FitObserver],
         shouldStop: @escaping @Sendable () -> Bool
     ) -> FitOptions {
         FitOptions(
             metrics: metrics, modelPrefix: prefix, savePeriod: savePeriod,
             keep: keep, saveSteps: saveSteps, earlyStopping: earlyStopping,
-            onNonFinite: onNan, onSaveError: onSaveError, observers: observers, shouldStop: shouldStop)
+            onNonFinite: onNan, onSaveError: onSaveError, views: views, observers: observers, shouldStop: shouldStop)
     }
 }

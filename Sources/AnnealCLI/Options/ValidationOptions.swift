@@ -41,7 +41,8 @@ struct ValidationOptions: ParsableArguments, Encodable {
 
 extension TestTimeViews: ExpressibleByArgument, Encodable {
     static let help = ArgumentHelp(
-        "Judge each image by several views: none, mirror (two) or mirror-shift (six).", valueName: "VIEWS")
+        "Judge each image by several views: none, mirror (two) or mirror-shift (six). Training does so at its end.",
+        valueName: "VIEWS")
 }
 
 /// What a data flag names: records, or a folder of classes.

@@ -23,9 +23,9 @@ public struct ImageFiles: SampleSource {
     /// A folder of classes: the images of each sub-folder are a class of its name, those of a sub-folder's sub-folder
     /// one of the name `a/b`, as `im2rec` lists them. Hidden files and folders are passed over.
     ///
-    /// - Parameter classNames: the classes by label, where a model fixes them: folders are matched by name, so that a
-    ///   missing one shifts no label. nil: the folders themselves, in the byte order of their names.
-    /// - Throws: `AnnealError` naming an image outside a class, a class that is not among `classNames`, or a folder
+    /// - Parameter known: the classes by label, where a model fixes them: folders are matched by name, so that a missing
+    ///   one shifts no label. nil: the folders themselves, in the byte order of their names.
+    /// - Throws: `AnnealError` naming an image outside a class, a class that is not among those known, or a folder
     ///   without images.
     public init(classFolders folder: String, classNames known: [String]? = nil) throws {
         let (list, found) = try ImageList.scan(folder)

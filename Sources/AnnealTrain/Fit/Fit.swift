@@ -34,6 +34,7 @@ extension Trainer {
                 "trainer", "updates parameters before all gradients are known, so it cannot drop a step",
                 mend: "make it with keepsGradients: true")
         }
+        try ClassifierSymbol.check(symbol, dataShape, takes: options.views)
         let start = progress ?? FitProgress(position: FitPosition(epoch: epochs.lowerBound))
         var run = FitRun(
             trainer: self, source: source, validation: validation, endEpoch: epochs.upperBound, options: options,
@@ -106,9 +107,13 @@ struct FitRun {
         if options.stopsEarly(progress), let best = progress.best {
             try options.tell(.note("Stopped early: no better validation in the epochs after \(best.epoch)"))
         }
-        if let best = progress.best, !interrupted {
-            try options.tell(
-                .note("Best: epoch \(best.epoch), \(best.metric) \(best.value), checkpoint number \(best.epoch + 1)"))
+        if !interrupted {
+            if let best = progress.best {
+                try options.tell(
+                    .note(
+                        "Best: epoch \(best.epoch), \(best.metric) \(best.value), checkpoint number \(best.epoch + 1)"))
+            }
+            try judgeViews()
         }
         try options.tell(
             .finished(RunEnd(epochs: reports.count, seconds: (clock.now - begin).seconds, interrupted: interrupted)))
@@ -156,6 +161,7 @@ struct FitRun {
                 mend: "what was saved is as it was; lower --lr, or drop such steps with --on-nan skip")
         }
         progress.skipped += 1
+        if isLast { try trainer.updateRest() }
         if progress.skipped == 1 { try options.tell(.warning("\(place): step dropped: \(problem.description)")) }
     }
 
@@ -169,13 +175,10 @@ struct FitRun {
             try options.tell(
                 .warning("Epoch[\(epoch)] \(progress.skipped) of \(progress.position.batch) steps were dropped"))
         }
+        if epoch + 1 == endEpoch { trainer.endRun() }
         let begin = clock.now
         var validated: [MetricValue] = []
-        if let validation {
-            validated = try trainer.score(validation, metrics: options.metrics) {
-                try options.tell(.validating(epoch: epoch, batch: $0, batches: validation.batchesPerEpoch))
-            }
-        }
+        if let validation { validated = try score(validation, epoch: epoch) }
         if let first = validated.first { trainer.optimizer.observe(first.value) }
         let report = EpochReport(
             epoch: epoch, training: metrics.results, validation: validated,
@@ -189,6 +192,25 @@ struct FitRun {
         // Told before it is saved: killed in between, the run does the epoch again, and what was told of it is replaced.
         try options.tell(.epoch(report))
         try saveEpoch(isBest: isBest)
+    }
+
+    private func score(
+        _ validation: any BatchSource, epoch: Int, views: TestTimeViews = .none
+    ) throws -> [MetricValue] {
+        try trainer.score(validation, metrics: options.metrics, views: views) {
+            try options.tell(.validating(epoch: epoch, batch: $0, batches: validation.batchesPerEpoch))
+        }
+    }
+
+    /// Validates the weights that the run ends with by several views of each image.
+    private func judgeViews() throws {
+        guard let validation, options.views != .none, let last = reports.last?.epoch else { return }
+        let values = try score(validation, epoch: last, views: options.views)
+        let list = values.map { "\($0.name) \($0.value)" }.joined(separator: ", ")
+        try options.tell(
+            .note(
+                "Epoch \(last) by \(options.views.views.count) views of each image (\(options.views.rawValue)): \(list)"
+            ))
     }
 }
 

@@ -32,6 +32,9 @@ public struct FitOptions {
     public var earlyStopping: Int?
     public var onNonFinite: NonFinitePolicy
     public var onSaveError: SaveErrorPolicy
+    /// What the network judges together of each validation image once the run is over. After each epoch it sees the image
+    /// alone: every view costs as much again.
+    public var views: TestTimeViews
     public var observers: [any FitObserver]
     /// Asked after every step: true ends the run as if a signal had come.
     public var shouldStop: @Sendable () -> Bool
@@ -39,8 +42,8 @@ public struct FitOptions {
     public init(
         metrics: CompositeMetric = CompositeMetric([Accuracy(), CrossEntropy()]), modelPrefix: String? = nil,
         savePeriod: Int = 1, keep: Keep = .all, saveSteps: Int? = nil, earlyStopping: Int? = nil,
-        onNonFinite: NonFinitePolicy = .stop, onSaveError: SaveErrorPolicy = .stop, observers: [any FitObserver] = [],
-        shouldStop: @escaping @Sendable () -> Bool = { false }
+        onNonFinite: NonFinitePolicy = .stop, onSaveError: SaveErrorPolicy = .stop, views: TestTimeViews = .none,
+        observers: [any FitObserver] = [], shouldStop: @escaping @Sendable () -> Bool = { false }
     ) {
         self.metrics = metrics
         self.modelPrefix = modelPrefix
@@ -50,6 +53,7 @@ public struct FitOptions {
         self.earlyStopping = earlyStopping
         self.onNonFinite = onNonFinite
         self.onSaveError = onSaveError
+        self.views = views
         self.observers = observers
         self.shouldStop = shouldStop
     }

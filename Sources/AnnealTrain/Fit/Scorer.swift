@@ -7,7 +7,7 @@ public final class Scorer {
     public let parameters: ParameterStore
     public let batchSize: Int
     private let dataShape: Shape
-    private let views: TestTimeViews
+    let views: TestTimeViews
     private let executor: Executor
     private let labelName: String
     /// The batch before its views are made of it.
@@ -24,7 +24,7 @@ public final class Scorer {
         views: TestTimeViews = .none
     ) throws {
         labelName = try ClassifierSymbol.labelName(symbol)
-        if views != .none { try ClassifierSymbol.check(symbol, dataShape, takes: views) }
+        try ClassifierSymbol.check(symbol, dataShape, takes: views)
         self.batchSize = batchSize
         self.dataShape = dataShape
         self.views = views
@@ -106,7 +106,9 @@ enum ClassifierSymbol {
         return labels[0]
     }
 
+    /// Refuses views of what is no image, or for outputs that are no probabilities.
     static func check(_ symbol: Symbol, _ dataShape: Shape, takes views: TestTimeViews) throws {
+        guard views != .none else { return }
         let place = "test-time views \(views.rawValue)"
         guard dataShape.rank == 3 else {
             throw AnnealError(place, "are of images, the data is \(dataShape)", mend: "leave them out")

@@ -28,11 +28,7 @@ public final class Trainer {
         didSet { countBatch() }
     }
 
-    /// What validation shows the network of each image.
-    public var views: TestTimeViews = .none {
-        didSet { scorer = nil }
-    }
-    /// The number of the run's last update, which lookahead ends with; nil while there is no run.
+    /// The number that the run's last update has if no step is dropped; nil while there is no run.
     package var lastUpdate: Int?
 
     /// Records the operations of the steps while it is set.
@@ -168,10 +164,22 @@ public final class Trainer {
     /// - Parameter endsEpoch: no more batches come: the update is of those that are there.
     package func update(endsEpoch: Bool = false) throws {
         defer { timeline?.endStep() }
-        var ready = trained
         if let gathered {
             gathered.add()
             guard gathered.batches == accumulation || endsEpoch else { return countBatch() }
+        }
+        try apply()
+    }
+
+    /// Ends an epoch whose last batch was dropped: the gradients that wait for it become an update.
+    func updateRest() throws {
+        if !isBetweenUpdates { try apply() }
+    }
+
+    /// One update with the gradients of the last batch, or with those that are gathered.
+    private func apply() throws {
+        var ready = trained
+        if let gathered {
             optimizer.settings.rescaleGradient = rescale / Double(gathered.batches)
             ready = gathered.sums
             gathered.reset()
@@ -180,6 +188,12 @@ public final class Trainer {
         timed(updateOperation) { optimizer.finish(ready, updated: updatedEarly) }
         updates += 1
         average?.follow(update: updates, last: lastUpdate)
+        parameters.noteChange()
+    }
+
+    /// Lookahead ends with its slow weights, whatever the number of the run's last update.
+    package func endRun() {
+        average?.end()
         parameters.noteChange()
     }
 
@@ -215,14 +229,24 @@ public final class Trainer {
 
     /// Scores every sample of the source exactly once, with the parameters as they are now or their moving averages.
     ///
-    /// - Parameter progress: called with the batches done so far.
+    /// - Parameters:
+    ///   - views: what the network judges together of each image.
+    ///   - progress: called with the batches done so far.
     public func score(
-        _ source: any BatchSource, metrics: CompositeMetric, progress: (Int) throws -> Void = { _ in }
+        _ source: any BatchSource, metrics: CompositeMetric, views: TestTimeViews = .none,
+        progress: (Int) throws -> Void = { _ in }
     ) throws -> [MetricValue] {
-        let scorer =
-            try scorer
-            ?? Scorer(symbol, dataShape: dataShape, batchSize: batchSize, parameters: parameters, views: views)
-        self.scorer = scorer
+        let scorer = try scorer(views)
         return try withValidatedWeights { try scorer.score(source, metrics: metrics, progress: progress) }
+    }
+
+    private func scorer(_ views: TestTimeViews) throws -> Scorer {
+        if let scorer, scorer.views == views { return scorer }
+        // One plan's memory at a time.
+        scorer = nil
+        let made = try Scorer(
+            symbol, dataShape: dataShape, batchSize: batchSize, parameters: parameters, views: views)
+        scorer = made
+        return made
     }
 }

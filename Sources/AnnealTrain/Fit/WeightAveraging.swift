@@ -79,13 +79,17 @@ package final class AveragedWeights {
             if update % interval == 0 {
                 lookAhead(Float(alpha.value(progress: last.map { Double(update) / Double($0) } ?? 0)))
             }
-            if update == last { lookAhead(0) }
         case .movingAverage(let decay):
             let rest = Float(1 - min(decay, Double(1 + update) / Double(10 + update)))
             run { weight, average, range in
                 for i in range { average[i] += rest * (weight[i] - average[i]) }
             }
         }
+    }
+
+    /// Follows no more: lookahead's fast weights become the slow ones.
+    package func end() {
+        if case .lookahead = method, hasBegun { lookAhead(0) }
     }
 
     /// slow += alpha * (fast - slow), fast = slow.

@@ -9,6 +9,7 @@ private struct StateRecord: Codable {
     var seed: UInt64
     var updates: Int
     var batchSize: Int
+    var accumulation: Int
     var frozen: [String]
     var multipliers: Multipliers
     var optimizer: OptimizerSnapshot
@@ -36,8 +37,9 @@ extension Trainer {
         // Before the first step there are no arrays of the optimizer yet.
         if optimizer.entries.isEmpty { try optimizer.bind(trained) }
         let record = StateRecord(
-            seed: seed, updates: updates, batchSize: batchSize, frozen: frozen.sorted(),
-            multipliers: optimizer.settings.multipliers, optimizer: optimizer.snapshot(), progress: progress,
+            seed: seed, updates: updates, batchSize: batchSize, accumulation: accumulation,
+            frozen: frozen.sorted(), multipliers: optimizer.settings.multipliers, optimizer: optimizer.snapshot(),
+            progress: progress,
             holders: stateHolders.map(\.stateName))
         let encoder = JSONEncoder()
         encoder.outputFormatting = .sortedKeys
@@ -75,6 +77,11 @@ extension Trainer {
                 throw AnnealError(
                     "batch size", "was \(record.batchSize), now it is \(batchSize)",
                     mend: "resume with --batch-size \(record.batchSize)")
+            }
+            guard record.accumulation == accumulation else {
+                throw AnnealError(
+                    "batches of an update", "were \(record.accumulation), now they are \(accumulation)",
+                    mend: "resume with --accumulate \(record.accumulation)")
             }
             try checkSelection(record)
             try checkHolders(record)

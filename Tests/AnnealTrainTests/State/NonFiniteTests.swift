@@ -59,6 +59,28 @@ import Testing
         #expect(try with.stateHashes().map(\.hash) == without.stateHashes().map(\.hash))
     }
 
+    /// Fewer updates than were planned lead to the run's end, where the slow weights are what is saved.
+    @Test func lookaheadEndsAfterADroppedStep() throws {
+        let trainer = try SmallRun.trainer(
+            keepsGradients: true, averaging: .lookahead(every: 100, alpha: .constant(0.5)))
+        let begin = try trainer.parameters.names.map { try trainer.parameters.tensor($0) }
+        try trainer.fit(training: broken(), epochs: 0..<1, options: FitOptions(onNonFinite: .skip))
+        #expect(trainer.updates == 4)
+        #expect(try trainer.parameters.names.map { try trainer.parameters.tensor($0) } == begin)
+    }
+
+    /// Batches 0 to 2 are an update, batch 3 alone is one when batch 4, the epoch's last, is dropped.
+    @Test func aGroupWhoseLastBatchIsDroppedIsAnUpdate() throws {
+        let with = try SmallRun.trainer(keepsGradients: true, accumulation: 3)
+        let without = try SmallRun.trainer(keepsGradients: true, accumulation: 3)
+        try with.fit(
+            training: SmallRun.source(data: { $0 == 17 ? .nan : nil }), epochs: 0..<1,
+            options: FitOptions(onNonFinite: .skip))
+        try without.fit(training: SmallRun.source(Array(0..<16)), epochs: 0..<1)
+        #expect(with.updates == 2)
+        #expect(try with.stateHashes().map(\.hash) == without.stateHashes().map(\.hash))
+    }
+
     @Test func aRunOfDroppedStepsEnds() throws {
         let trainer = try SmallRun.trainer(keepsGradients: true)
         let source = try SmallRun.source(data: { _ in .nan })

@@ -18,7 +18,8 @@ final class StateFolder {
 /// A network with batch norm and dropout on twenty samples: five updates an epoch.
 enum SmallRun {
     static func trainer(
-        seed: UInt64 = 1, batchSize: Int = 4, keepsGradients: Bool = false, hidden: Int = 8
+        seed: UInt64 = 1, batchSize: Int = 4, keepsGradients: Bool = false, hidden: Int = 8,
+        averaging: WeightAveraging? = nil, accumulation: Int = 1
     ) throws -> Trainer {
         let builder = SymbolBuilder()
         let normal = builder.apply("BatchNorm", name: "bn", inputs: [.variable("data")], attributes: [:])
@@ -26,7 +27,9 @@ enum SmallRun {
         let dropped = builder.apply("Dropout", name: "drop", inputs: [hidden], attributes: ["p": "0.3"])
         let symbol = builder.softmaxOutput(
             builder.fullyConnected(dropped, numHidden: 3, name: "out"), name: "softmax")
-        return try ready(symbol, batchSize, seed: seed, keepsGradients: keepsGradients)
+        return try ready(
+            symbol, batchSize, seed: seed, keepsGradients: keepsGradients, averaging: averaging,
+            accumulation: accumulation)
     }
 
     /// Its output is finite whatever the labels are; its gradients are not where a label is not.
@@ -40,12 +43,14 @@ enum SmallRun {
         return try ready(symbol, 4, seed: 1, keepsGradients: keepsGradients)
     }
 
-    private static func ready(_ symbol: Symbol, _ batchSize: Int, seed: UInt64, keepsGradients: Bool) throws -> Trainer
-    {
+    private static func ready(
+        _ symbol: Symbol, _ batchSize: Int, seed: UInt64, keepsGradients: Bool, averaging: WeightAveraging? = nil,
+        accumulation: Int = 1
+    ) throws -> Trainer {
         let optimizer = try Optimizers.make("sgd", ["learning_rate": 0.05, "momentum": 0.9, "wd": 0.01])
         let trainer = try Trainer(
             symbol, dataShape: [6], batchSize: batchSize, optimizer: optimizer, seed: seed,
-            keepsGradients: keepsGradients)
+            averaging: averaging, accumulation: accumulation, keepsGradients: keepsGradients)
         try trainer.initialize(Xavier())
         return trainer
     }

@@ -76,6 +76,8 @@ import Testing
         try SmallRun.trainer().saveState(to: path, FitProgress(position: FitPosition(epoch: 1)))
         let error = #expect(throws: AnnealError.self) { try SmallRun.trainer(batchSize: 5).restoreState(path) }
         #expect(error?.mend == "resume with --batch-size 4")
+        let other = #expect(throws: AnnealError.self) { try SmallRun.trainer(accumulation: 2).restoreState(path) }
+        #expect(other?.mend == "resume with --accumulate 1")
     }
 
     /// Parameters that another program has put beside a state are not passed over in silence.
