@@ -57,7 +57,7 @@ package struct ConfigurationFile {
 
     /// The file that starts a run with these flags anew: what names places of one run only is left out.
     package static func text(command: String, _ flags: [String: JSONValue]) throws -> String {
-        var ofOneRun: Set<String> = ["config", "run-folder", "profile"]
+        var ofOneRun: Set<String> = ["config", "run-folder", "model-prefix", "profile"]
         // In fine-tune it is of the pre-trained model.
         if command == "train" { ofOneRun.insert("load-epoch") }
         let lines = flags.filter { !ofOneRun.contains($0.key) }.sorted { $0.key < $1.key }

@@ -111,8 +111,10 @@ extension Trainer {
         try Files.writeAtomically(Data(try symbol.json().utf8), to: Checkpoint.symbolPath(prefix))
         let path = Checkpoint.parametersPath(prefix, epoch)
         let names = parameters.names, stored = names.map(storedName)
-        try ParamsFile.write(names: stored, to: path) {
-            StoredArray(name: stored[$0], try parameters.tensor(names[$0]))
+        try withValidatedWeights {
+            try ParamsFile.write(names: stored, to: path) {
+                StoredArray(name: stored[$0], try parameters.tensor(names[$0]))
+            }
         }
         return path
     }

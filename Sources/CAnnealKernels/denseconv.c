@@ -30,8 +30,7 @@ enum {
     PRODUCT_ROWS = 96,   ///< at most in a panel; multiples of 12 suit every tile
     OUTER_ROWS = DC_MAX_ROWS,
     LONG_IMAGE = 36,     ///< positions from which an image's rows need not be gathered
-    MANY_WEIGHTS = 65536,
-    MAX_PIECES = 16
+    MANY_WEIGHTS = 65536
 };
 
 int ank_denseconv_supported(const ank_conv *c) {
@@ -67,14 +66,17 @@ static int64_t outer_rows(const ank_conv *c) { return panel_rows(4 * PANEL, c, 4
 
 // The weights' gradient: threads share the output blocks, or where those are few the rows, whose sums are then added.
 static int splits_outputs(const ank_conv *c) { return weights_of(c) >= MANY_WEIGHTS && outputs_of(c) / c->b >= 6; }
-static int64_t pieces_of(const ank_conv *c) { return splits_outputs(c) ? 1 : smaller(c->threads, MAX_PIECES); }
+static int64_t pieces_of(const ank_conv *c) { return splits_outputs(c) ? 1 : smaller(c->threads, ANK_MAX_PIECES); }
 static int64_t piece_floats(const ank_conv *c) { return weights_of(c) + outputs_of(c); }
 
-int64_t ank_denseconv_scratch(const ank_conv *c) {
+int64_t ank_denseconv_scratch(const ank_conv *c, ank_pass pass) {
+    if (c->plain && pass != ANK_BACKWARD_DATA) return pc_scratch(c, pass);
     int64_t row = is_direct(c) ? 0 : c->threads * (columns_of(c) + outputs_of(c));
-    int64_t product = weights_of(c) + outputs_of(c) + product_rows(c) * row;
-    int64_t outer = c->plain ? pc_scratch(c) : pieces_of(c) * piece_floats(c) + outer_rows(c) * row;
-    return product > outer ? product : outer;
+    switch (pass) {
+    case ANK_FORWARD: return outputs_of(c) + product_rows(c) * row;
+    case ANK_BACKWARD_DATA: return weights_of(c) + product_rows(c) * row;
+    case ANK_BACKWARD_WEIGHTS: return pieces_of(c) * piece_floats(c) + outer_rows(c) * row;
+    }
 }
 
 typedef struct {
@@ -91,7 +93,8 @@ typedef struct {
 
 static dc_job job_of(const ank_conv *c) {
     dc_job job = {.conv = c, .rows = c->n * c->oh * c->ow, .variant = ank_variant(), .wide = c->b == 16};
-    job.in = (dc_side){.blocks = filled(c->ic, c->b) / c->b, .plain = c->plain ? c->ic : 0, .h = c->ih, .w = c->iw, .kh = c->kh, .kw = c->kw,
+    job.in = (dc_side){.blocks = filled(c->ic, c->b) / c->b, .plain = c->plain ? c->ic : 0, .h = c->ih, .w = c->iw,
+                       .kh = c->kh, .kw = c->kw,
                        .sh = c->sh, .sw = c->sw, .ph = c->ph, .pw = c->pw, .dh = c->dh, .dw = c->dw,
                        .rows = c->oh, .columns = c->ow, .b = c->b};
     job.out = (dc_side){.blocks = outputs_of(c) / c->b, .h = c->oh, .w = c->ow, .kh = 1, .kw = 1, .sh = 1, .sw = 1,
@@ -112,8 +115,7 @@ static int64_t place(const dc_side *side, int64_t image, int64_t block, int64_t 
 static void product_body(void *context, int part, int parts) {
     const dc_job *job = context;
     const ank_conv *c = job->conv;
-    if (parts > c->threads) parts = (int)c->threads;
-    if (part >= parts) return;
+    if (!ank_joins(c->threads, part, &parts)) return;
     int64_t b = c->b, image = c->oh * c->ow, adds = overlaps(&job->out);
     int64_t inputs = dc_columns(&job->in), outputs = dc_columns(&job->out);
     product_fn *product = product_table[job->variant][job->wide];
@@ -207,18 +209,15 @@ void ank_denseconv_backward_data(const ank_conv *c, const float *dy, const float
 static void outer_body(void *context, int part, int parts) {
     dc_job *job = context;
     const ank_conv *c = job->conv;
-    if (parts > c->threads) parts = (int)c->threads;
+    if (!ank_joins(splits_outputs(c) ? c->threads : pieces_of(c), part, &parts)) return;
     int64_t b = c->b, image = c->oh * c->ow, columns = columns_of(c), low = 0, high = job->rows;
     int64_t o = 0, end = job->out.blocks;
     float *dw = job->dw, *dbias = job->dbias;
     if (splits_outputs(c)) {
-        if (part >= parts) return;
         ank_bounds(end, 3, part, parts, &o, &end);
     } else {
-        int64_t pieces = smaller(pieces_of(c), parts);
-        if (part == 0) job->pieces = (int)pieces;
-        if (part >= pieces) return;
-        ank_bounds(job->rows, 1, part, pieces, &low, &high);
+        if (part == 0) job->pieces = parts;
+        ank_bounds(job->rows, 1, part, parts, &low, &high);
         if (part > 0) {
             dw = job->partial + part * piece_floats(c);
             dbias = dbias ? dw + weights_of(c) : NULL;
@@ -254,11 +253,9 @@ static void merge_body(void *context, int part, int parts) {
     const dc_job *job = context;
     int64_t weights = weights_of(job->conv), low, high;
     ank_bounds(weights, 16, part, parts, &low, &high);
-    for (int64_t p = 1; p < job->pieces; p++) {
-        const float *from = job->partial + p * piece_floats(job->conv);
-        for (int64_t k = low; k < high; k++) job->dw[k] += from[k];
-        for (int64_t k = 0; part == 0 && job->dbias && k < outputs_of(job->conv); k++) job->dbias[k] += from[weights + k];
-    }
+    ank_add_pieces(job->dw, job->partial, piece_floats(job->conv), job->pieces, low, high);
+    if (part == 0 && job->dbias)
+        ank_add_pieces(job->dbias, job->partial + weights, piece_floats(job->conv), job->pieces, 0, outputs_of(job->conv));
 }
 
 void ank_denseconv_backward_weights(const ank_conv *c, const float *x, const float *dy, float *dw, float *dbias,

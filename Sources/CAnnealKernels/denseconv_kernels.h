@@ -1,4 +1,5 @@
 // The loops of denseconv.c for one variant (see variants.h).
+#include "bias_kernels.h"
 #include "product_kernels.h"
 
 /// What rows [first, first + count) see of the blocks [low, high), one tap after the other: panel[(tap, block)][row].
@@ -32,22 +33,6 @@ static void ANK(dc_scatter)(const dc_side *side, float *y, int64_t first, int64_
     }
 }
 
-/// What a row sees of a plain activation, line after line of the kernel: the taps [low, high) of the line lie in the image,
-/// the first of all at x[from] and in column `to` of the row.
-#define DC_LINES(side, place, ...)                                                                                    \
-    {                                                                                                                 \
-        const int64_t y0_ = (place).y * (side)->sh - (side)->ph, x0_ = (place).x * (side)->sw - (side)->pw;             \
-        int64_t low = x0_ < 0 ? (-x0_ + (side)->dw - 1) / (side)->dw : 0, to = 0;                                      \
-        int64_t high = x0_ >= (side)->w ? 0 : ((side)->w - 1 - x0_) / (side)->dw + 1;                                  \
-        if (high > (side)->kw) high = (side)->kw;                                                                      \
-        for (int64_t c_ = 0; c_ < (side)->plain; c_++)                                                                 \
-            for (int64_t k_ = 0; k_ < (side)->kh; k_++, to += (side)->kw) {                                            \
-                int64_t line_ = y0_ + k_ * (side)->dh, inside = line_ >= 0 && line_ < (side)->h;                        \
-                int64_t from = (((place).n * (side)->plain + c_) * (side)->h + line_) * (side)->w + x0_;               \
-                __VA_ARGS__                                                                                           \
-            }                                                                                                         \
-    }
-
 /// dc_scatter to a plain activation, always added.
 static void ANK(dc_scatter_plain)(const dc_side *side, float *y, int64_t first, int64_t count, const float *panel,
                                   int64_t room) {
@@ -56,12 +41,20 @@ static void ANK(dc_scatter_plain)(const dc_side *side, float *y, int64_t first, 
     dc_place place = dc_at(side, first);
     for (int64_t r = 0; r < count; r++, dc_next(side, &place)) {
         for (int64_t k = 0; k < blocks; k++) STORE(seen + k * ANK_B, LOAD(panel + (k * room + r) * ANK_B));
-        DC_LINES(side, place, {
-            for (int64_t t = low; inside && t < high; t++) y[from + t * step] += seen[to + t];
-        })
+        const int64_t y0 = place.y * side->sh - side->ph, x0 = place.x * side->sw - side->pw;
+        // The taps [low, high) of each line of the kernel lie in the image.
+        int64_t low = x0 < 0 ? (-x0 + step - 1) / step : 0;
+        int64_t high = x0 >= side->w ? 0 : smaller((side->w - 1 - x0) / step + 1, side->kw);
+        const float *taps = seen;
+        for (int64_t c = 0; c < side->plain; c++)
+            for (int64_t k = 0; k < side->kh; k++, taps += side->kw) {
+                int64_t line = y0 + k * side->dh;
+                if (line < 0 || line >= side->h) continue;
+                float *to = y + ((place.n * side->plain + c) * side->h + line) * side->w + x0;
+                for (int64_t t = low; t < high; t++) to[t * step] += taps[t];
+            }
     }
 }
-#undef DC_LINES
 
 /// c = a w [+ bias] [and post], some inputs at a time, so that the weights of a pair of output blocks stay in the first cache.
 static void ANK(dc_product)(int64_t rows, const float *a, int64_t a_block, int64_t inputs, const float *w, float *c,
@@ -86,9 +79,6 @@ static void ANK(dc_product)(int64_t rows, const float *a, int64_t a_block, int64
 static void ANK(dc_outer)(int64_t rows, const float *x, int64_t x_block, int64_t inputs, const float *dy, int64_t dy_block,
                           int64_t outputs, float *dw, float *dbias) {
     ANK(pt_outer)(rows, x, x_block, inputs, dy, dy_block, outputs, dw, inputs * ANK_B * ANK_B);
-    for (int64_t o = 0; dbias && o < outputs; o++) {
-        vb sum = SPLAT(0);
-        for (int64_t r = 0; r < rows; r++) sum += LOAD(dy + o * dy_block + r * ANK_B);
-        STORE(dbias + o * ANK_B, LOAD(dbias + o * ANK_B) + sum);
-    }
+    for (int64_t o = 0; dbias && o < outputs; o++)
+        STORE(dbias + o * ANK_B, LOAD(dbias + o * ANK_B) + ANK(sum_rows)(dy + o * dy_block, rows));
 }

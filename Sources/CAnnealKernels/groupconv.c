@@ -21,7 +21,7 @@ typedef void clip_fn(float *, int64_t, float, float);
 static samples_fn *const samples_table[][2] = ANK_TABLE(gc_samples);
 static outer_fn *const outer_table[][2] = ANK_TABLE(gc_outer);
 static outer3_fn *const outer3_table[][2] = ANK_TABLE(gc_outer3);
-static bias_fn *const bias_table[][2] = ANK_TABLE(gc_bias);
+static bias_fn *const bias_table[][2] = ANK_TABLE(sum_samples);
 static tile_fn *const tile_table[][2] = ANK_TABLE(gc_tile);
 static clip_fn *const clip_table[][2] = ANK_TABLE(gc_clip);
 
@@ -42,6 +42,8 @@ int ank_groupconv_supported(const ank_conv *c) {
     if (c->kh > GC_MAX_KERNEL || c->kw > GC_MAX_KERNEL) return 0;
     int64_t widest = c->ic > c->oc ? c->ic : c->oc;
     if (c->kh * c->kw * widest * c->b * 2 > GC_MAX_WEIGHTS && widest > c->b) return 0;
+    // Offsets within an image are of 32 bits.
+    if (c->ih * c->iw * c->b > INT32_MAX || c->oh * c->ow * c->b > INT32_MAX) return 0;
     return gc_run_bound(c->ow, c->kw, 1) <= GC_MAX_RUNS && gc_run_bound(c->iw, c->kw, c->sw) <= GC_MAX_RUNS &&
            gc_run_bound(c->oh, c->kh, 1) <= GC_MAX_RUNS && gc_run_bound(c->ih, c->kh, c->sh) <= GC_MAX_RUNS;
 }
@@ -53,7 +55,8 @@ static int64_t piece_limit(const ank_conv *c) {
     return limit < 1 ? 1 : limit > 16 ? 16 : limit;
 }
 
-int64_t ank_groupconv_scratch(const ank_conv *c) {
+int64_t ank_groupconv_scratch(const ank_conv *c, ank_pass pass) {
+    if (pass != ANK_BACKWARD_WEIGHTS) return 0;
     return piece_limit(c) * (ank_conv_weights(c) + c->groups * c->oc);
 }
 
@@ -72,17 +75,20 @@ static inline int64_t work(const ank_conv *c) {
     return c->n * (c->ih * c->iw + c->oh * c->ow) * c->groups * (c->ic > c->oc ? c->ic : c->oc);
 }
 
+/// Samples that are worked on together.
+static inline int64_t grain_of(const gc_pass *pass) { return pass->batched ? pass->tile : 1; }
+
 static void forward_body(void *context, int part, int parts) {
     const conv_job *job = context;
     const ank_conv *c = job->conv;
     const gc_pass *pass = job->pass;
-    int64_t tile = pass->tile, tiles = (c->n + tile - 1) / tile;
-    ank_share share = ank_divide(gc_units(c), tiles, tiles, part, parts);
+    int64_t grain = grain_of(pass), grains = (c->n + grain - 1) / grain;
+    ank_share share = ank_divide(gc_units(c), grains, grains, part, parts);
     samples_fn *samples = samples_table[ank_variant()][c->b == 16];
     int clips = job->post && job->post->clip;
     for (int64_t u = share.c0; u < share.c1; u++)
         for (int64_t t = share.n0; t < share.n1; t++) {
-            int64_t i = t * tile, count = c->n - i < tile ? c->n - i : tile;
+            int64_t i = t * grain, count = smaller(c->n - i, grain);
             float *y = job->y + i * pass->y_image + u * pass->out_blocks * pass->y_block;
             samples(pass, job->x + i * pass->x_image + u * pass->in_blocks * pass->x_block, y,
                     job->w + u * gc_unit_weights(c), job->bias ? job->bias + u * pass->out_blocks * c->b : NULL, count);
@@ -135,8 +141,8 @@ static void backward_data_body(void *context, int part, int parts) {
     const conv_job *job = context;
     const ank_conv *c = job->conv;
     gc_pass pass = *job->pass;
-    int64_t tile = pass.tile, tiles = (c->n + tile - 1) / tile, blocks = pass.out_blocks;
-    ank_share share = ank_divide(gc_units(c), tiles, tiles, part, parts);
+    int64_t grain = grain_of(&pass), grains = (c->n + grain - 1) / grain, blocks = pass.out_blocks;
+    ank_share share = ank_divide(gc_units(c), grains, grains, part, parts);
     samples_fn *samples = samples_table[ank_variant()][c->b == 16];
     uint8_t used[GC_MAX_TAPS];
     mark_taps(c, &pass, used);
@@ -149,7 +155,7 @@ static void backward_data_body(void *context, int part, int parts) {
             pass.out_blocks = blocks - first < room ? blocks - first : room;
             transpose_unit(c, used, job->w + u * gc_unit_weights(c), transposed, first, pass.out_blocks);
             for (int64_t t = share.n0; t < share.n1; t++) {
-                int64_t i = t * tile, count = c->n - i < tile ? c->n - i : tile;
+                int64_t i = t * grain, count = smaller(c->n - i, grain);
                 samples(&pass, job->x + i * pass.x_image + u * pass.in_blocks * pass.x_block,
                         job->y + i * pass.y_image + (u * blocks + first) * pass.y_block, transposed, NULL, count);
             }
@@ -284,12 +290,9 @@ static void merge_body(void *context, int part, int parts) {
     const conv_job *job = context;
     int64_t weights = ank_conv_weights(job->conv), channels = job->conv->groups * job->conv->oc, low, high;
     ank_bounds(weights, 16, part, parts, &low, &high);
-    for (int64_t p = 1; p < job->pieces; p++) {
-        const float *from = job->scratch + p * (weights + channels);
-        for (int64_t k = low; k < high; k++) job->dw[k] += from[k];
-        if (part == 0 && job->dbias)
-            for (int64_t k = 0; k < channels; k++) job->dbias[k] += from[weights + k];
-    }
+    ank_add_pieces(job->dw, job->scratch, weights + channels, job->pieces, low, high);
+    if (part == 0 && job->dbias)
+        ank_add_pieces(job->dbias, job->scratch + weights, weights + channels, job->pieces, 0, channels);
 }
 
 void ank_groupconv_backward_weights(const ank_conv *c, const float *x, const float *dy, float *dw, float *dbias,

@@ -2,6 +2,7 @@
 //
 // A tile is some output positions whose sources lie at equal distances: neighbours in a row, or one position of several
 // samples. It stays in registers over all taps and input channels, and taps that see padding are not in its list.
+#include "bias_kernels.h"
 
 #if defined(ANK_MANY_REGISTERS)
 #define GC_TILE1 12
@@ -117,7 +118,7 @@ ANK_INLINE void ANK(gc_lanes)(const int P, const int G, const gc_pass *pass, con
                               int64_t ys, const float *w, const float *bias, int taps, const int32_t *x_offset,
                               const int32_t *w_offset) {
     (void)pass;
-    vb acc[13], start = bias ? LOAD(bias) : SPLAT(0);
+    vb acc[GC_MAX_TILE], start = bias ? LOAD(bias) : SPLAT(0);
     for (int p = 0; p < P; p++) acc[p] = start;
     const int64_t xs3 = xs * 3;
     for (int t = 0; t < taps; t++) {
@@ -156,7 +157,7 @@ GC_LANES(8, GC_SHORT)
 #undef GC_SHORT
 
 static int64_t ANK(gc_tile)(const gc_pass *pass) {
-    if (pass->lanes) return pass->lanes == 1 && GC_TILE1 == 12 ? 13 : 8;
+    if (pass->lanes) return pass->lanes == 1 && GC_TILE1 == 12 ? GC_MAX_TILE : 8;
     return pass->out_blocks > 1 ? GC_TILE2 : GC_TILE1;
 }
 
@@ -371,17 +372,6 @@ static void ANK(gc_outer)(const gc_pass *pass, const float *x, const float *dy, 
             for (int r = 0; r < ANK_B; r += GC_ROWS)
                 ANK(gc_outer_block)(x + c * pass->x_block + r, dy + o * pass->y_block,
                                     dw + o * pass->w_block + (c * ANK_B + r) * ANK_B, nest);
-}
-
-/// The sums of one block of dy, over samples and positions.
-static void ANK(gc_bias)(const float *dy, int64_t image, int64_t n, int64_t s, float *dbias) {
-    vb total = SPLAT(0);
-    for (int64_t i = 0; i < n; i++) {
-        vb sum = SPLAT(0);
-        for (int64_t k = 0; k < s; k++) sum += LOAD(dy + i * image + k * ANK_B);
-        total += sum;
-    }
-    STORE(dbias, total);
 }
 
 #undef CASE

@@ -8,9 +8,10 @@ enum {
     GC_MAX_KERNEL = 16,     ///< along an axis
     GC_MAX_RUNS = 128,
     GC_MAX_ENTRIES = 4096,  ///< of the pixels' table
-    GC_MAX_PIXELS = 1024,
+    GC_MAX_PIXELS = 144,    ///< of an image whose tiles take several samples
     GC_MAX_WEIGHTS = 65536, ///< floats of the transposed weights of two blocks, on the stack
     GC_MAX_TAPS = 256,
+    GC_MAX_TILE = 13,       ///< positions that any variant works on together
     GC_GATHER = 8192        ///< floats of a tile's gathered sources
 };
 
@@ -22,7 +23,7 @@ typedef struct {
 } gc_run;
 
 typedef struct {
-    int64_t in_h, in_w, out_h, out_w;
+    int64_t in_w, out_h, out_w;
     int64_t in_blocks, out_blocks;        ///< of a unit: a group, or one block that holds several groups
     int64_t lanes;                        ///< channels per group where a block holds several groups, else 0
     int64_t x_image, x_block, y_image, y_block; ///< strides, in floats

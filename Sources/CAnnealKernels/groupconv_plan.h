@@ -83,7 +83,7 @@ static inline void gc_plan(gc_pass *pass, const ank_conv *c, int backward) {
     gc_axis h = gc_axis_h(c, backward), w = gc_axis_w(c, backward);
     int64_t lanes = gc_shared_lanes(c), b = c->b;
     int64_t in = backward ? c->oc : c->ic, out = backward ? c->ic : c->oc;
-    pass->in_h = h.in, pass->out_h = h.out, pass->in_w = w.in, pass->out_w = w.out;
+    pass->in_w = w.in, pass->out_h = h.out, pass->out_w = w.out;
     pass->lanes = lanes;
     pass->in_blocks = lanes ? 1 : in / b, pass->out_blocks = lanes ? 1 : out / b;
     pass->x_block = h.in * w.in * b, pass->y_block = h.out * w.out * b;
@@ -97,7 +97,7 @@ static inline void gc_plan(gc_pass *pass, const ank_conv *c, int backward) {
 
     // Small images: one position of several samples makes whole tiles everywhere.
     pass->batched = pass->gather = 0;
-    if (h.out * w.out > 144 || c->n < 4 || h.out * w.out * c->kh * c->kw > GC_MAX_ENTRIES) return;
+    if (h.out * w.out > GC_MAX_PIXELS || c->n < 4 || h.out * w.out * c->kh * c->kw > GC_MAX_ENTRIES) return;
     pass->batched = 1;
     int32_t entries = 0;
     for (int64_t o = 0; o < h.out; o++) {
@@ -116,7 +116,8 @@ static inline void gc_plan(gc_pass *pass, const ank_conv *c, int backward) {
     // Samples that lie a multiple of 2 KB apart share few sets of the first cache (8 ways of 4 KB): a tile's sources would
     // throw each other out between the taps.
     int64_t sample = pass->in_blocks * pass->x_block;
-    pass->gather = pass->x_image * (int64_t)sizeof(float) % 2048 == 0 && h.in * w.in > 1 && (sample + 16) * 12 <= GC_GATHER;
+    pass->gather = pass->x_image * (int64_t)sizeof(float) % 2048 == 0 && h.in * w.in > 1 &&
+                   (sample + 16) * GC_MAX_TILE <= GC_GATHER;
 }
 
 #endif

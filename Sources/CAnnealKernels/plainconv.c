@@ -27,8 +27,7 @@ static outer_fn *const outer_table[][2] = ANK_TABLE(pc_outer);
 
 enum {
     POSITIONS = 1024,     ///< of a strip
-    MAX_STRIP = 1 << 20,  ///< floats of a strip
-    MAX_PIECES = 16
+    MAX_STRIP = 1 << 20   ///< floats of a strip
 };
 
 typedef struct {
@@ -61,7 +60,7 @@ static int64_t weights_of(const ank_conv *c) {
     return filled(c->ic * c->kh * c->kw, c->b) * filled(c->oc, c->b);
 }
 static int64_t piece_floats(const ank_conv *c) { return weights_of(c) + filled(c->oc, c->b); }
-static int64_t pieces_of(const ank_conv *c) { return smaller(c->threads, MAX_PIECES); }
+static int64_t pieces_of(const ank_conv *c) { return smaller(c->threads, ANK_MAX_PIECES); }
 
 static void prepare(pc_job *job, const ank_conv *c) {
     *job = (pc_job){.conv = c, .blocks = filled(c->oc, c->b) / c->b, .pieces = 1, .variant = ank_variant(), .wide = c->b == 16};
@@ -112,17 +111,17 @@ static int64_t place(const pc_job *job, int64_t unit, int64_t *rows) {
     return (unit / job->strips * job->blocks * c->oh + first) * c->ow * c->b;
 }
 
-int64_t pc_scratch(const ank_conv *c) {
+int64_t pc_scratch(const ank_conv *c, ank_pass pass) {
     pc_job job;
     prepare(&job, c);
-    return pieces_of(c) * piece_floats(c) + c->threads * strip_floats(&job);
+    if (pass == ANK_FORWARD) return filled(c->oc, c->b) + c->threads * strip_floats(&job);
+    return pieces_of(c) * (piece_floats(c) + strip_floats(&job));
 }
 
 static void forward_body(void *context, int part, int parts) {
     const pc_job *job = context;
     const ank_conv *c = job->conv;
-    if (parts > c->threads) parts = (int)c->threads;
-    if (part >= parts) return;
+    if (!ank_joins(c->threads, part, &parts)) return;
     int64_t low, high, rows;
     ank_bounds(c->n * job->strips, 1, part, parts, &low, &high);
     float *strip = job->strip + part * strip_floats(job);
@@ -140,20 +139,19 @@ void pc_forward(const ank_conv *c, const float *x, const float *w, const float *
     prepare(&job, c);
     job.x = x, job.w = w, job.y = y, job.post = post;
     job.bias = filled_bias(bias, c->oc, c->b, scratch);
-    job.strip = scratch + pieces_of(c) * piece_floats(c);
+    job.strip = scratch + filled(c->oc, c->b);
     ank_parallel(forward_body, &job);
 }
 
 static void outer_body(void *context, int part, int parts) {
     pc_job *job = context;
     const ank_conv *c = job->conv;
-    int64_t pieces = smaller(pieces_of(c), parts);
-    if (part == 0) job->pieces = (int)pieces;
-    if (part >= pieces) return;
+    if (!ank_joins(pieces_of(c), part, &parts)) return;
+    if (part == 0) job->pieces = parts;
     float *sums = job->partial + part * piece_floats(c), *strip = job->strip + part * strip_floats(job);
     memset(sums, 0, sizeof(float) * (size_t)piece_floats(c));
     int64_t low, high, rows;
-    ank_bounds(c->n * job->strips, 1, part, pieces, &low, &high);
+    ank_bounds(c->n * job->strips, 1, part, parts, &low, &high);
     for (int64_t unit = low; unit < high; unit++) {
         int64_t at = place(job, unit, &rows);
         copy_strip(job, unit / job->strips, unit % job->strips * job->rows, strip);
@@ -169,9 +167,7 @@ void pc_backward_weights(const ank_conv *c, const float *x, const float *dy, flo
     job.strip = scratch + pieces_of(c) * piece_floats(c);
     ank_parallel(outer_body, &job);
     // The pieces in their order; they are small.
-    for (int64_t p = 0; p < job.pieces; p++) {
-        const float *from = scratch + p * piece_floats(c), *sums = from + weights_of(c);
-        for (int64_t k = 0; k < weights_of(c); k++) dw[k] = p > 0 ? dw[k] + from[k] : from[k];
-        for (int64_t k = 0; dbias && k < c->oc; k++) dbias[k] = p > 0 ? dbias[k] + sums[k] : sums[k];
-    }
+    ank_add_pieces(scratch, scratch, piece_floats(c), job.pieces, 0, piece_floats(c));
+    memcpy(dw, scratch, sizeof(float) * (size_t)weights_of(c));
+    if (dbias) memcpy(dbias, scratch + weights_of(c), sizeof(float) * (size_t)c->oc);
 }

@@ -1,4 +1,5 @@
 // The loops of plainconv.c for one variant (see variants.h).
+#include "bias_kernels.h"
 
 // Sums that a tile keeps: output blocks times positions, with their weights and a value in the registers.
 #if defined(ANK_MANY_REGISTERS)
@@ -144,9 +145,8 @@ static void ANK(pc_outer)(const pc_view *view, int64_t rows, const float *x, con
         else
             ANK(pc_outer3)(view, rows, x, head, dy_block, to);
         for (int64_t k = 0; dbias && k < outs; k++) {
-            vb sum = LOAD(dbias + (o + k) * ANK_B);
-            for (int64_t p = 0; p < rows * view->width; p++) sum += LOAD(head + k * dy_block + p * ANK_B);
-            STORE(dbias + (o + k) * ANK_B, sum);
+            float *sum = dbias + (o + k) * ANK_B;
+            STORE(sum, LOAD(sum) + ANK(sum_rows)(head + k * dy_block, rows * view->width));
         }
     }
 }

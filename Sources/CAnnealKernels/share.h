@@ -10,6 +10,9 @@
 /// Below this many elements entering the pool costs more than it saves.
 enum { ANK_SMALL = 8192 };
 
+/// Slices of a batch whose sums are taken apart and then added, at most.
+enum { ANK_MAX_PIECES = 16 };
+
 static inline int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
 /// Channels in whole blocks.
@@ -21,6 +24,18 @@ static inline const float *filled_bias(const float *bias, int64_t count, int64_t
     memset(room, 0, sizeof(float) * (size_t)filled(count, b));
     memcpy(room, bias, sizeof(float) * (size_t)count);
     return room;
+}
+
+/// Whether a part has work, where at most `most` parts share it: the rest of `parts` have none.
+static inline int ank_joins(int64_t most, int part, int *parts) {
+    if (*parts > most) *parts = (int)most;
+    return part < *parts;
+}
+
+/// Adds the numbers [low, high) of the pieces after the first to `sums`, in their order; piece p is p * stride from the first.
+static inline void ank_add_pieces(float *sums, const float *first, int64_t stride, int64_t pieces, int64_t low, int64_t high) {
+    for (int64_t p = 1; p < pieces; p++)
+        for (int64_t k = low; k < high; k++) sums[k] += first[p * stride + k];
 }
 
 static inline void ank_run(int64_t elements, void (*body)(void *, int, int), void *context) {

@@ -19,6 +19,7 @@ typedef void spread_fn(const wg_grid *, const float *, float *);
 typedef void weights_fn(int64_t, const float *, int64_t, int, int64_t, float *, int64_t);
 typedef void taps_fn(int64_t, const float *, int64_t, int64_t, int64_t, int64_t, float *, int64_t, int);
 typedef void product_fn(const wg_grid *, const float *, const float *, int64_t, const wg_grid *, float *);
+typedef void bias_fn(const float *, int64_t, int64_t, int64_t, float *);
 typedef void outer_fn(const wg_grid *, const float *, const wg_grid *, const float *, float *, int64_t);
 static input_fn *const input_table[][2] = ANK_TABLE(wg_input);
 static output_fn *const output_table[][2] = ANK_TABLE(wg_output);
@@ -28,12 +29,12 @@ static weights_fn *const weights_table[][2] = ANK_TABLE(wg_weights);
 static taps_fn *const taps_table[][2] = ANK_TABLE(wg_taps);
 static product_fn *const product_table[][2] = ANK_TABLE(wg_product);
 static outer_fn *const outer_table[][2] = ANK_TABLE(wg_outer);
+static bias_fn *const bias_table[][2] = ANK_TABLE(sum_samples);
 
 enum {
     CHUNK = 98304,         ///< floats of a thread's transformed tiles: most of a second cache of 512 KB
     SHARED = 3 << 20,      ///< floats of all threads' transformed tiles, where the weights are many
     MANY_WEIGHTS = 32 * 64,
-    MAX_PIECES = 16,
     MAX_CHANNELS = 2048
 };
 
@@ -73,7 +74,6 @@ typedef struct {
     int64_t biases;       ///< output channels without the filling
     wg_grid in, out;      ///< the grids of the transform's input and output
     int64_t total;        ///< tiles of the batch
-    int64_t threads;
     wg_way way;           ///< inputs and outputs are exchanged but in FORWARD
     const float *x, *w, *bias, *dy;
     const ank_post *post;
@@ -85,7 +85,7 @@ typedef struct {
     int pieces, variant, wide_block;
 } wg_job;
 
-static int64_t padded_floats(int64_t count) { return (count + 15) / 16 * 16; }
+static int64_t padded_floats(int64_t count) { return filled(count, 16); }
 
 /// Tiles of a chunk: multiples of 12 suit every tile of the products.
 static int64_t chunk_tiles(int64_t room, int64_t channels, int64_t total) {
@@ -117,7 +117,7 @@ static wg_job job_of(const ank_conv *c, wg_way way) {
     in.step = out.step = WG_SIDE + 1 - c->kh;
     int64_t rows = (tiled->h + in.step - 1) / in.step, columns = (tiled->w + in.step - 1) / in.step;
     in.rows = out.rows = rows, in.columns = out.columns = columns;
-    wg_job job = {.conv = c, .way = way, .threads = c->threads};
+    wg_job job = {.conv = c, .way = way};
     job.total = c->n * out.rows * out.columns;
     job.chunk = chunk_tiles(is_wide(c) ? SHARED : CHUNK, c->ic + c->oc, job.total);
     wg_room(&in, job.chunk, 0, in.blocks, c->b);
@@ -128,26 +128,23 @@ static wg_job job_of(const ank_conv *c, wg_way way) {
 }
 
 static int64_t points_floats(const ank_conv *c) { return WG_POINTS * padded_floats(c->ic * c->oc); }
-static int64_t pieces_of(const ank_conv *c) { return smaller(c->threads, MAX_PIECES); }
+static int64_t pieces_of(const ank_conv *c) { return smaller(c->threads, ANK_MAX_PIECES); }
 /// Of a pair of output blocks, whichever side they are on.
 static int64_t pair_floats(const ank_conv *c) {
     return WG_POINTS * padded_floats((c->ic > c->oc ? c->ic : c->oc) * 2 * c->b);
 }
 enum { PAIR_ROWS = 48 }; ///< tiles of a pair's product at a time
+/// What each thread has of a pair in the forward pass: weights, products.
+static int64_t pair_room(const ank_conv *c) { return pair_floats(c) + WG_POINTS * (PAIR_ROWS * 2 * c->b + 16); }
 
-int64_t ank_winograd_scratch(const ank_conv *given) {
+int64_t ank_winograd_scratch(const ank_conv *given, ank_pass pass) {
     ank_conv filled_up = whole(given), *c = &filled_up;
-    int64_t most = 0;
-    for (int data = 0; data < 2; data++) {
-        wg_job job = job_of(c, data ? data_way(c) : FORWARD);
-        int64_t v = WG_POINTS * job.in.stride, m = WG_POINTS * job.out.stride, need;
-        if (is_wide(c)) // also what each thread has of a pair: weights, products
-            need = v + m + c->threads * (pair_floats(c) + WG_POINTS * (PAIR_ROWS * 2 * c->b + 16));
-        else
-            need = c->threads * (v + m) + pieces_of(c) * (points_floats(c) + c->oc);
-        if (need > most) most = need;
-    }
-    return c->oc + most;
+    wg_job job = job_of(c, pass == ANK_BACKWARD_DATA ? data_way(c) : FORWARD);
+    int64_t v = WG_POINTS * job.in.stride, m = WG_POINTS * job.out.stride;
+    if (pass == ANK_BACKWARD_WEIGHTS)
+        return is_wide(c) ? v + m + c->threads * pair_floats(c)
+                          : pieces_of(c) * (points_floats(c) + c->oc + v + m);
+    return c->oc + (is_wide(c) ? v + c->threads * pair_room(c) : points_floats(c) + c->threads * (v + m));
 }
 
 /// The transformed weights of output blocks [low, high) of the pass, at [point][block][input][lane].
@@ -192,8 +189,7 @@ static void narrow_weights_body(void *context, int part, int parts) {
 
 static void narrow_forward_body(void *context, int part, int parts) {
     wg_job *job = context;
-    if (parts > job->threads) parts = (int)job->threads;
-    if (part >= parts) return;
+    if (!ank_joins(job->conv->threads, part, &parts)) return;
     int64_t low, high;
     tile_share(job, part, parts, &low, &high);
     wg_grid in = job->in, out = job->out;
@@ -220,10 +216,8 @@ static void narrow_forward_body(void *context, int part, int parts) {
 
 static void narrow_outer_body(void *context, int part, int parts) {
     wg_job *job = context;
-    int64_t pieces = pieces_of(job->conv);
-    if (parts > pieces) parts = (int)pieces;
+    if (!ank_joins(pieces_of(job->conv), part, &parts)) return;
     if (part == 0) job->pieces = parts;
-    if (part >= parts) return;
     int64_t low, high, floats = points_floats(job->conv);
     tile_share(job, part, parts, &low, &high);
     wg_grid in = job->in, out = job->out;
@@ -250,11 +244,11 @@ static void narrow_taps_body(void *context, int part, int parts) {
         taps_table[job->variant][job->wide_block](c->kh, job->points + o * c->ic * c->b, padded_floats(c->ic * c->oc), piece,
                                                   job->pieces, c->ic, job->dw + o * c->kh * c->kw * c->ic * c->b,
                                                   c->ic * c->b, 0);
-        for (int64_t k = o * c->b; job->dbias && k < smaller((o + 1) * c->b, job->biases); k++) {
-            job->dbias[k] = 0;
-            for (int64_t p = 0; p < job->pieces; p++) job->dbias[k] += job->points[p * piece + points_floats(c) + k];
-        }
     }
+    if (part != 0 || !job->dbias) return;
+    float *sums = job->points + points_floats(c);
+    ank_add_pieces(sums, sums, piece, job->pieces, 0, job->biases);
+    memcpy(job->dbias, sums, sizeof(float) * (size_t)job->biases);
 }
 
 // MARK: many weights
@@ -274,8 +268,7 @@ static void wide_input_body(void *context, int part, int parts) {
 
 static void wide_forward_body(void *context, int part, int parts) {
     const wg_job *job = context;
-    if (parts > job->threads) parts = (int)job->threads;
-    if (part >= parts) return;
+    if (!ank_joins(job->conv->threads, part, &parts)) return;
     int64_t b = job->conv->b, low, high, inputs = job->in.blocks * b;
     ank_bounds(job->out.blocks, 2, part, parts, &low, &high);
     float *u = job->points + part * job->per_thread, *m = u + pair_floats(job->conv);
@@ -296,8 +289,7 @@ static void wide_forward_body(void *context, int part, int parts) {
 static void wide_outer_body(void *context, int part, int parts) {
     const wg_job *job = context;
     const ank_conv *c = job->conv;
-    if (parts > job->threads) parts = (int)job->threads;
-    if (part >= parts) return;
+    if (!ank_joins(c->threads, part, &parts)) return;
     int64_t b = c->b, low, high, u_point = padded_floats(c->ic * 2 * b);
     ank_bounds(job->out.blocks, 2, part, parts, &low, &high);
     float *du = job->points + part * job->per_thread;
@@ -326,7 +318,7 @@ static void forward(const ank_conv *given, int data, const float *x, const float
     if (is_wide(c)) {
         job.v = scratch;
         job.points = scratch + v;
-        job.per_thread = pair_floats(c) + WG_POINTS * (PAIR_ROWS * 2 * c->b + 16);
+        job.per_thread = pair_room(c);
         for (int64_t t = 0; t < job.total; t += job.chunk) {
             job.in.first = t, job.in.count = smaller(job.chunk, job.total - t);
             ank_parallel(wide_input_body, &job);
@@ -355,12 +347,8 @@ static void bias_body(void *context, int part, int parts) {
     int64_t b = job->conv->b, s = job->out.h * job->out.w, low, high;
     ank_bounds(job->out.blocks, 1, part, parts, &low, &high);
     for (int64_t k = low; k < high; k++) {
-        float sums[16] = {0};
-        for (int64_t i = 0; i < job->conv->n; i++) {
-            const float *from = job->dy + (i * job->out.blocks + k) * s * b;
-            for (int64_t p = 0; p < s; p++)
-                for (int64_t l = 0; l < b; l++) sums[l] += from[p * b + l];
-        }
+        float sums[16];
+        bias_table[job->variant][job->wide_block](job->dy + k * s * b, job->out.blocks * s * b, job->conv->n, s, sums);
         memcpy(job->dbias + k * b, sums, sizeof(float) * (size_t)smaller(b, job->biases - k * b));
     }
 }

@@ -4,6 +4,7 @@
 // p * stride + (k * tiles + t) * ANK_B: for each point a matrix (tiles, channels) as product_kernels.h takes it.
 //
 // The points are 0, 1, -1, 2, -2 and infinity. `outputs` of a tile's side and `taps` of a kernel's are 4 and 3, or 2 and 5.
+#include "bias_kernels.h"
 #include "product_kernels.h"
 
 /// Six inputs to six points.

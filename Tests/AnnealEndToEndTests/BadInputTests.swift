@@ -77,6 +77,20 @@ import Testing
         Wrong(
             what: "symbol file", change: replacing("--network", "bad-symbol.json"), status: 1,
             names: ["bad-symbol.json"]),
+        Wrong(
+            what: "symbol file of other classes",
+            change: {
+                replacing("--num-classes", "4")(replacing("--network", "three-symbol.json")($0))
+            }, status: 1, names: ["three-symbol.json", "3 outputs", "4 classes"]),
+        Wrong(
+            what: "endless patience", change: replacing("--early-stopping", "9223372036854775807"), status: 64,
+            names: ["--early-stopping"]),
+        Wrong(
+            what: "endless steps", change: replacing("--lr-step-epochs", "9223372036854775807"), status: 64,
+            names: ["--lr-step-epochs"]),
+        Wrong(
+            what: "nesterov without momentum", change: { replacing("--mom", "0")($0) + ["--nesterov"] }, status: 64,
+            names: ["--nesterov", "--mom 0.9"]),
         Wrong(what: "no such checkpoint", change: replacing("--load-epoch", "7"), status: 1, names: ["-0007.params"]),
     ]
 
@@ -89,6 +103,8 @@ import Testing
         try whole.dropLast(37).write(to: URL(fileURLWithPath: tool.path("cut.rec")))
         try Data("not records at all".utf8).write(to: URL(fileURLWithPath: tool.path("text.rec")))
         try Data("{\"nodes\": 3}".utf8).write(to: URL(fileURLWithPath: tool.path("bad-symbol.json")))
+        let three = try Networks.symbol("mlp", NetworkOptions(numClasses: 3, imageShape: [1, 12, 12]))
+        try Files.writeAtomically(Data(try three.json().utf8), to: tool.path("three-symbol.json"))
         var broken = whole
         for i in 60..<120 { broken[broken.startIndex + i] ^= 0x55 }
         try broken.write(to: URL(fileURLWithPath: tool.path("broken.rec")))

@@ -29,9 +29,10 @@ import Testing
         let flags = ["--lr-mult", "fc1=0.5", "--lr-mult", "fc2=2", "--recompute", "--seed", "5"]
         let typed = try tool.run(tool.training(2, prefix: "a/m", flags + ["--run-folder", "a"]))
         #expect(typed.status == 0, "\(typed.errors)")
-        let again = try tool.run(["train", "--config", "a/config.yaml", "--model-prefix", "b/m", "--run-folder", "b"])
+        let again = try tool.run(["train", "--config", "a/config.yaml", "--run-folder", "b"])
         #expect(again.status == 0, "\(again.errors)")
-        #expect(try tool.bytes("a/m-0002.params") == tool.bytes("b/m-0002.params"))
+        // It names no place of the first run, which is found all the same, below.
+        #expect(try tool.bytes("a/m-0002.params") == tool.bytes("b/model-0002.params"))
         let (first, second) = try (
             RunRecord.read(tool.path("a/arguments.json")), RunRecord.read(tool.path("b/arguments.json"))
         )
@@ -42,6 +43,8 @@ import Testing
         for key in first.arguments.keys where !["model-prefix", "run-folder"].contains(key) {
             #expect(first.arguments[key] == second.arguments[key], "\(key)")
         }
+        let resumed = try tool.run(["resume", "a", "--num-epochs", "3"])
+        #expect(resumed.status == 0 && Files.exists(tool.path("a/m-0003.params")), "\(resumed.errors)")
     }
 
     @Test func aRateIsSoughtWithTheFlagsOfARun() throws {
@@ -107,6 +110,10 @@ import Testing
         let again = try tool.run(["fine-tune", "--config", "t/config.yaml", "--run-folder", "u"])
         #expect(again.status == 0, "\(again.errors)")
         #expect(try tool.bytes("t/model-0001.params") == tool.bytes("u/model-0001.params"))
+        // How the model had its images prepared, where no flag says otherwise.
+        #expect(typed.errors.contains("Images: mean 100.0, std 60.0, as the trained model had them"), "\(typed.errors)")
+        let other = try tool.run(tuned + ["--rgb-std", "50", "--run-folder", "v"])
+        #expect(other.errors.contains("std 50.0, not as the trained model had them"), "\(other.errors)")
     }
 
     @Test func typedFlagsWinOverTheFileAndTheFileOverTheRecipe() throws {
@@ -125,6 +132,25 @@ import Testing
         #expect(run.errors.contains("mxnet-2017"))
     }
 
+    /// Flags that a recipe sets and that a user takes back.
+    @Test func whatARecipeSetsCanBeLeftOut() throws {
+        let tool = try Tool()
+        defer { tool.remove() }
+        try tool.writeRecords("train", count: 90)
+        let text = Self.yaml("nesterov: true\nwhiten: conv0\nwarmup-epochs: 1\nlr-end: 0.001\nlr-schedule: cosine")
+            .replacing("data-val: val.rec\n", with: "")
+        try Files.writeAtomically(Data(text.utf8), to: tool.path("c.yaml"))
+        let back = [
+            "--no-nesterov", "--whiten", "", "--warmup-epochs", "0", "--lr-end", "0", "--lr-schedule", "steps",
+            "--lr-step-epochs", "1",
+        ]
+        let run = try tool.run(["train", "--config", "c.yaml", "--num-epochs", "1", "--run-folder", "r"] + back)
+        #expect(run.status == 0, "\(run.errors)")
+        #expect(try RunRecord.read(tool.path("r/arguments.json")).arguments["nesterov"] == false)
+        let kept = try tool.run(["train", "--config", "c.yaml", "--run-folder", "s"])
+        #expect(kept.status == 64 && kept.errors.contains("--whiten ''"), "\(kept.errors)")
+    }
+
     @Test func recipesSetFlagsThatExist() throws {
         let tool = try Tool()
         defer { tool.remove() }
@@ -135,7 +161,7 @@ import Testing
             String($0.split(separator: " ")[0])
         }
         #expect(flags.count > 30)
-        for flag in flags { #expect(help.contains(flag + " "), "\(flag)") }
+        for flag in flags { #expect(help.contains(flag + " ") || help.contains(flag + "/--no-"), "\(flag)") }
     }
 
     @Test(arguments: [

@@ -44,7 +44,7 @@ import Testing
             "half",
             "--num-classes", "3", "--image-shape", "1,12,12", "--data-train", "train.rec", "--num-epochs", "2",
             "--batch-size", "32", "--wd", "0.01", "--lr", "0.01", "--lr-step-epochs", "20", "--mom", "0", "--pad-size",
-            "0", "--lr-mult", "fc=10",
+            "0", "--lr-mult", "fc=10", "--rgb-mean", "100", "--rgb-std", "60",
         ]
         let refused = try tool.run(rest)
         #expect(refused.status == 1 && refused.errors.contains("the same --freeze"), "\(refused.errors)")

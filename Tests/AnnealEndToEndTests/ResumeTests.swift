@@ -207,7 +207,10 @@ import Testing
         #expect(try tool.run(run(1, folder: "r")).status == 0)
         let before = try tool.bytes("r/model-latest.resume")
         // Across the end of an epoch, of a run and of a command.
-        for arguments in [["r", "--steps", "30"], run(2, folder: "x") + ["--steps", "6"]] {
+        let lookahead = run(2, folder: "x", ["--lookahead", "2", "--lookahead-alpha", "cubic"])
+        for arguments in [
+            ["r", "--steps", "30"], run(2, folder: "x") + ["--steps", "6"], lookahead + ["--steps", "7"],
+        ] {
             let verified = try tool.run(["verify-resume"] + arguments)
             #expect(verified.status == 0, "\(verified.errors)")
             #expect(verified.output.contains("Equal: "))

@@ -48,6 +48,16 @@ import Testing
         #expect(Self.operations(executor).contains("fused addition"))
     }
 
+    /// What fills a block's channels up must stay zero.
+    @Test(arguments: [(-1, 2, 1), (1, 2, 2), (-2, -1, 2)])
+    func convolutionsTakeLimitsAroundZero(_ low: Int, _ high: Int, _ operations: Int) throws {
+        let builder = SymbolBuilder()
+        let convolution = builder.convolution(.variable("data"), numFilter: 5, kernel: [3, 3], name: "c")
+        let executor = try Executor(
+            builder.clip(convolution, from: low, to: high), inputs: ["data": [2, 3, 6, 6]], mode: .inference)
+        #expect(Self.operations(executor).count == operations)
+    }
+
     // MARK: the numbers
 
     /// The same network with batch norm's moving statistics in training, where nothing is folded, and without dropout.

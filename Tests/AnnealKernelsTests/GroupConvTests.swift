@@ -93,7 +93,8 @@ extension KernelTests {
                 ank_groupconv_backward_data(&c, bdy, packed, &dx)
                 expectClose(xs.plain(dx), right.dx, 2e-6, scale: 1 + lanes, "dx \(name)")
                 func weights() -> ([Float], [Float]) {
-                    var scratch = [Float](repeating: .nan, count: Int(ank_groupconv_scratch(&c)))
+                    var scratch = [Float](
+                        repeating: .nan, count: Int(ank_groupconv_scratch(&c, ANK_BACKWARD_WEIGHTS)))
                     var dw = [Float](repeating: .nan, count: w.count), db = [Float](repeating: .nan, count: ys.c)
                     ank_groupconv_backward_weights(&c, bx, bdy, &dw, &db, &scratch)
                     return (dw, db)
@@ -142,6 +143,16 @@ extension KernelTests {
             }
         }
 
+        /// Samples that lie a multiple of 2 KB apart are copied together first.
+        @Test func samplesThatShareSets() {
+            var random = Generator(24)
+            for image in [(8, 10), (8, 9), (4, 4)] {
+                check(conv(n: 13, groups: 64, ic: 1, b: 8, image: image), &random)
+                check(conv(n: 27, groups: 64, ic: 1, b: 16, image: image), &random)
+                check(conv(n: 13, groups: 8, ic: 8, b: 8, image: image), &random)
+            }
+        }
+
         @Test func unequalSides() {
             var random = Generator(22)
             check(conv(n: 3, groups: 2, ic: 8, oc: 24, b: 8, image: (4, 4)), &random)
@@ -170,6 +181,9 @@ extension KernelTests {
             #expect(ank_groupconv_supported(&plain) == 0)
             var half = conv(n: 1, groups: 3, ic: 4, b: 8, image: (4, 4))
             #expect(ank_groupconv_supported(&half) == 0)
+            // Offsets would not fit 32 bits.
+            var huge = conv(n: 1, groups: 8, ic: 1, b: 8, image: (20000, 20000))
+            #expect(ank_groupconv_supported(&huge) == 0)
         }
     }
 }

@@ -97,6 +97,11 @@ import Testing
         #expect(try Self.values(trainer) == Self.values(plain))
         let saved = try Checkpoint.load(prefix: folder + "/m", epoch: 1)
         #expect(saved.arguments.merging(saved.auxiliary) { $1 } == average)
+        // What a user saves in the loop of their own is what `fit` saves.
+        let weights = try Self.values(trainer)
+        try trainer.save(prefix: folder + "/own", epoch: 1)
+        #expect(try Checkpoint.load(prefix: folder + "/own", epoch: 1).arguments == saved.arguments)
+        #expect(try Self.values(trainer) == weights)
         let scorer = try Scorer(trainer.symbol, dataShape: [3, 28, 28], batchSize: 4)
         try saved.restore(scorer.parameters, place: "saved")
         let metrics = CompositeMetric([Accuracy(), CrossEntropy()])

@@ -27,6 +27,9 @@ struct FindLR: MXNetScript {
         var search = try flagErrors { try LearningRateSearch(from: from, to: to, steps: steps) }
         try train.training.check(command: "find-lr")
         let train = train.filled(), options = train.training
+        guard options.run.loadEpoch == nil else {
+            throw UsageError("--load-epoch", "has no effect: the search begins with first values", mend: "leave it out")
+        }
         guard options.optimizer.lowercased() != "adadelta" else {
             throw UsageError("--optimizer adadelta", "takes no learning rate", mend: "there is nothing to find")
         }

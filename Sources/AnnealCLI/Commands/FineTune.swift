@@ -60,7 +60,8 @@ struct FineTuneCommand: TrainingCommand {
         return TrainingRun(
             command: "fine-tune", network: name, symbol: symbol,
             initializer: try flagErrors { try Initializers.fit(training.initializer, network: nil) }, start: start,
-            startPlace: place, images: images, classes: classes, imageShape: imageShape,
+            startPlace: place, trained: try Preprocessing.load(prefix: pretrainedModel), images: images,
+            classes: classes, imageShape: imageShape,
             script: Self.script)
     }
 

@@ -39,8 +39,10 @@ struct RecordedRun {
         commandLine = record.commandLine + overrides
         // The flags that were in force then: a file or a recipe that the run was started with may be another by now.
         let inForce = Files.path(self.folder, ConfigurationFile.name)
-        let configuration = Files.exists(inForce) ? ["--config", inForce] : []
-        command = try Self.command(Array(record.commandLine.dropFirst()) + configuration + overrides)
+        var flags = Array(record.commandLine.dropFirst()) + (Files.exists(inForce) ? ["--config", inForce] : [])
+        // That file leaves it out: it starts new runs.
+        if case .string(let prefix)? = record.arguments["model-prefix"] { flags.append("--model-prefix=\(prefix)") }
+        command = try Self.command(flags + overrides)
     }
 
     /// The training command of these arguments, its name first.

@@ -34,19 +34,25 @@ struct Train: TrainingCommand {
         let imageShape = try parseImageShape(training.imageShape ?? Self.script.imageShape)
         let earlier = try (prefix ?? checkpointPrefix()).flatMap { try Preprocessing.load(prefix: $0)?.classNames }
         let images = try data.training(earlier: earlier)
-        let classes = try training.classes(named: images.classNames) ?? 10
+        let file = network.hasSuffix(".json") ? try Symbol.load(network) : nil
+        let outputs = try file?.inferShapes(["data": Shape([1] + imageShape)]).outputs.first?.dims.last
+        let classes = try training.classes(named: images.classNames) ?? outputs ?? 10
         guard classes > 0 else { throw UsageError("--num-classes", "is \(classes)", mend: "it must be at least 1") }
-        let isFile = network.hasSuffix(".json")
+        if let outputs, outputs != classes {
+            throw AnnealError(
+                network, "has \(outputs) outputs, the data \(classes) classes",
+                mend: "build a network of \(classes) classes, or give data of \(outputs)")
+        }
         let depth = numLayers ?? (["resnet", "resnext"].contains(network) ? 110 : nil)
         let symbol =
-            isFile
-            ? try Symbol.load(network)
-            : try flagErrors {
+            try file
+            ?? flagErrors {
                 try Networks.symbol(
                     network, NetworkOptions(numClasses: classes, imageShape: imageShape, numLayers: depth))
             }
         return TrainingRun(
-            command: "train", network: isFile ? network : depth.map { "\(network)-\($0)" } ?? network, symbol: symbol,
+            command: "train", network: file != nil ? network : depth.map { "\(network)-\($0)" } ?? network,
+            symbol: symbol,
             initializer: try flagErrors { try Initializers.fit(training.initializer, network: network) },
             resumeEpoch: training.run.loadEpoch, images: images, classes: classes, imageShape: imageShape,
             script: Self.script)

@@ -2,6 +2,16 @@ import Anneal
 
 /// What the log says before the first step.
 extension TrainingRun {
+    /// Of a fine-tuned model: how images become its input; nil for others.
+    func imagesNote(_ preprocessing: Preprocessing) -> FitEvent? {
+        guard let trained else { return nil }
+        func list(_ numbers: [Float]) -> String { numbers.map { "\($0)" }.joined(separator: ",") }
+        let isSame = (trained.mean, trained.std) == (preprocessing.mean, preprocessing.std)
+        return .note(
+            "Images: mean \(list(preprocessing.mean)), std \(list(preprocessing.std)), \(isSame ? "as" : "not as") the trained model had them"
+        )
+    }
+
     /// What a batch is, in words.
     func batchNote(_ training: BatchLoader, accumulation: Int) -> FitEvent {
         let size = training.batchSize, rest = training.count % size
@@ -30,7 +40,7 @@ extension TrainingRun {
         }
         if options.schedule.lrSchedule == .plateau {
             return .note(
-                "Learning rate \(first), times \(options.schedule.lrFactor) when the validation accuracy has not risen for \(options.schedule.lrPatience) epochs"
+                "Learning rate \(first), times \(options.schedule.lrFactor) when the validation accuracy has not risen for more than \(options.schedule.lrPatience) epochs"
             )
         }
         guard schedule.schedule != nil else { return .note("Learning rate \(first) in every update") }

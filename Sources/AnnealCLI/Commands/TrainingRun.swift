@@ -14,6 +14,8 @@ struct TrainingRun {
     var start: [String: Tensor] = [:]
     /// Where `start` comes from, for messages.
     var startPlace = ""
+    /// How the model that `start` is of had its images prepared, if that is known.
+    var trained: Preprocessing?
     /// --load-epoch: go on from this checkpoint of the model prefix.
     var resumeEpoch: Int?
     /// What --data-train names.

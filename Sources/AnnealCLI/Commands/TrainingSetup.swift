@@ -21,7 +21,8 @@ extension TrainingRun {
     {
         let savedSeed = try origin.savedSeed()
         let seed = options.seed ?? savedSeed ?? 0
-        let preprocessing = try data.preprocessing(imageShape: imageShape, classNames: images.classNames)
+        let preprocessing = try data.preprocessing(
+            imageShape: imageShape, classNames: images.classNames, over: trained)
         let training = try data.trainingLoader(
             images, preprocessing, batchSize: options.batchSize, classes: classes, seed: seed)
         let source = try data.labels.source(training, of: images.source, classes: classes, seed: seed)
@@ -46,11 +47,11 @@ extension TrainingRun {
         let frozen = try flagErrors {
             try options.parameters.frozen(symbol, among: start.isEmpty ? names : Set(start.keys))
         }
-        let whitened = options.whiten.map { $0 + "_weight" }
-        if let whitened, !names.contains(whitened) {
+        let firstLayer = options.whiten.flatMap { $0.isEmpty ? nil : $0 }, whitened = firstLayer.map { $0 + "_weight" }
+        if let firstLayer, let whitened, !names.contains(whitened) {
             throw UsageError(
-                "--whiten \(options.whiten ?? "")", "is no layer with a weight",
-                mend: "name the network's first convolution")
+                "--whiten \(firstLayer)", "is no layer with a weight",
+                mend: "name the network's first convolution, or, where a recipe gives it, --whiten ''")
         }
         let trainer = try Trainer(
             symbol, dataShape: Shape(imageShape), batchSize: options.batchSize, optimizer: optimizer,
@@ -59,7 +60,7 @@ extension TrainingRun {
             recomputation: options.recompute ? .full : .cheap, averaging: options.updates.averaging,
             accumulation: options.updates.accumulate, keepsGradients: options.run.onNan == .skip)
         try giveFirstValues(to: trainer)
-        if let layer = options.whiten, case .beginning = origin {
+        if let layer = firstLayer, case .beginning = origin {
             // The images as they are, without augmentation.
             let settings = try data.validation.loaderOptions(
                 preprocessing, batchSize: options.batchSize, classes: classes, data.images)
@@ -76,6 +77,7 @@ extension TrainingRun {
                 "\(network): \(trainer.parameters.parameterCount) parameters, \(trainer.plannedBytes >> 20) MB planned, batch \(options.batchSize), \(Parallel.threads) threads, seed \(seed)"
             ))
         if let note = options.updates.note { notes.append(.note(note)) }
+        if let note = imagesNote(preprocessing) { notes.append(note) }
         notes.append(batchNote(training, accumulation: trainer.accumulation))
         notes.append(rateNote(options, schedule, optimizer, passedEpochs: passedEpochs))
         return TrainingSetup(
@@ -104,6 +106,9 @@ extension TrainingRun {
         ]
         if withMomentum.contains(options.optimizer.lowercased()) {
             values["momentum"] = .number(options.mom ?? script.mom)
+        }
+        if options.updates.nesterov, options.mom ?? script.mom == 0 {
+            throw UsageError("--nesterov", "wants a momentum", mend: "give --mom 0.9")
         }
         values.merge(options.updates.optimizerOptions) { $1 }
         return try flagErrors {

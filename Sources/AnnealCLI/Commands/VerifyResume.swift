@@ -36,16 +36,18 @@ struct VerifyResume: ParsableCommand {
         try Files.makeFolder(folder)
         defer { try? FileManager.default.removeItem(atPath: folder) }
 
-        func train(_ steps: Int, from origin: RunOrigin) throws -> TrainedPart {
+        /// - Parameter endEpoch: of the run that this is a part of; nil: one that has steps enough.
+        func train(_ steps: Int, from origin: RunOrigin, endEpoch: Int?) throws -> TrainedPart {
             var run = start
             let setup = try run.setUp(command.training, command.data, from: origin)
-            return try TrainedPart(setup, steps: steps, prefix: Files.path(folder, "model"))
+            return try TrainedPart(setup, steps: steps, endEpoch: endEpoch, prefix: Files.path(folder, "model"))
         }
         let first = steps / 2
-        let unbroken = try train(steps, from: origin)
+        let unbroken = try train(steps, from: origin, endEpoch: nil), endEpoch = unbroken.endEpoch
         print("\(unbroken.begin), \(steps) steps at a stretch: \(unbroken.end)")
-        print("The same with a stop after \(first): \(try train(first, from: origin).end)")
-        let broken = try train(steps - first, from: .state(Checkpoint.latestPath(Files.path(folder, "model"))))
+        print("The same with a stop after \(first): \(try train(first, from: origin, endEpoch: endEpoch).end)")
+        let broken = try train(
+            steps - first, from: .state(Checkpoint.latestPath(Files.path(folder, "model"))), endEpoch: endEpoch)
         var table = TextTable(["", "run", "SHA-256"])
         for (one, other) in zip(unbroken.hashes, broken.hashes) {
             table.add([one.name, "unbroken", one.hash])
@@ -65,14 +67,17 @@ struct VerifyResume: ParsableCommand {
 private struct TrainedPart {
     let begin: String
     let end: String
+    /// One past the last epoch of the run: lookahead looks at how much of it is over.
+    let endEpoch: Int
     let hashes: [(name: String, hash: String)]
 
-    init(_ setup: TrainingSetup, steps: Int, prefix: String) throws {
+    init(_ setup: TrainingSetup, steps: Int, endEpoch: Int?, prefix: String) throws {
         let watcher = StepWatcher(steps: steps)
         let epoch = setup.progress.position.epoch
         // Every epoch has a step: these are enough. Only the end is saved.
+        self.endEpoch = endEpoch ?? epoch + steps + 1
         try setup.trainer.fit(
-            training: setup.training, epochs: epoch..<(epoch + steps + 1),
+            training: setup.training, epochs: epoch..<self.endEpoch,
             options: FitOptions(
                 metrics: setup.metrics, modelPrefix: prefix, savePeriod: .max, observers: [watcher],
                 shouldStop: watcher.isOver),

@@ -20,15 +20,23 @@ struct DataOptions: ParsableArguments, Encodable {
     @OptionGroup var augmentation: AugmentationOptions
     @OptionGroup var labels: LabelOptions
 
-    func preprocessing(imageShape: [Int], classNames: [String]?) throws -> Preprocessing {
+    /// - Parameter trained: of the model that is fine-tuned: its mean and deviation hold where no flag says
+    ///   otherwise, and for images of the same shape its --resize.
+    func preprocessing(imageShape: [Int], classNames: [String]?, over trained: Preprocessing? = nil) throws
+        -> Preprocessing
+    {
         let channels = imageShape[0]
         // The scripts know three channels; a fourth is left as it is.
         let mean: [Float] = [123.68, 116.779, 103.939, 0]
-        return try images.preprocessing(
-            over: Preprocessing(
-                imageShape: imageShape, mean: Array(mean.prefix(channels)),
-                std: Array(((try augmentation.standardDeviation() ?? [1, 1, 1]) + [1]).prefix(channels)),
-                classNames: classNames))
+        let chosen = try augmentation.standardDeviation()
+        var base = Preprocessing(
+            imageShape: imageShape, mean: Array(mean.prefix(channels)),
+            std: Array(((chosen ?? [1, 1, 1]) + [1]).prefix(channels)), classNames: classNames)
+        if let trained, trained.imageShape[0] == channels, chosen == nil {
+            (base.mean, base.std) = (trained.mean, trained.std)
+            if trained.imageShape == imageShape { base.resize = trained.resize }
+        }
+        return try images.preprocessing(over: base)
     }
 
     /// What --data-train names, and the names of its classes: those of --class-names, else those of `earlier` (of the

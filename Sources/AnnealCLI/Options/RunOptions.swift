@@ -52,6 +52,9 @@ struct RunOptions: ParsableArguments, Encodable {
         for case (let flag, let value?) in counts where value < 1 {
             throw UsageError(flag, "is \(value)", mend: "it must be at least 1")
         }
+        if let earlyStopping, earlyStopping > 1_000_000 {
+            throw UsageError("--early-stopping", "is \(earlyStopping)", mend: "it is at most 1000000; leave it out")
+        }
         if let loadEpoch, loadEpoch < 0 {
             throw UsageError("--load-epoch", "is \(loadEpoch)", mend: "it must not be negative")
         }

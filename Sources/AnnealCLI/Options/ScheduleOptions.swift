@@ -38,7 +38,7 @@ struct ScheduleOptions: ParsableArguments, Encodable {
                 steps: falls by --lr-factor at each of --lr-step-epochs. cosine, linear: from --lr down to --lr-end at the \
                 last epoch. one-cycle: from --lr-begin up to --lr over --warmup-epochs and down to --lr-end, along cosines \
                 (Smith and Topin 2018). plateau: falls by --lr-factor when the validation accuracy has not risen for \
-                --lr-patience epochs.
+                more than --lr-patience epochs.
                 """, valueName: "KIND"))
     var lrSchedule: Kind = .steps
     @Option(help: ArgumentHelp("What the rate is multiplied by at each step.", valueName: "FACTOR"))
@@ -58,9 +58,11 @@ struct ScheduleOptions: ParsableArguments, Encodable {
     var lrBegin: Double?
     @Option(
         help: ArgumentHelp(
-            "The rate of the last update (default: 0; one-cycle: a millionth of --lr/4).", valueName: "RATE"))
+            "The rate of the last update (default: 0; one-cycle: a ten-thousandth of --lr-begin).", valueName: "RATE"))
     var lrEnd: Double?
-    @Option(help: ArgumentHelp("Epochs that a plateau lasts before the rate falls.", valueName: "N"))
+    @Option(
+        help: ArgumentHelp("Epochs without a rise that pass before the one after which the rate falls.", valueName: "N")
+    )
     var lrPatience: Int = 10
 
     func check() throws {
@@ -83,10 +85,10 @@ struct ScheduleOptions: ParsableArguments, Encodable {
             for (flag, value) in [
                 ("--warmup-epochs", warmupEpochs?.value), ("--lr-begin", lrBegin), ("--lr-end", lrEnd),
             ]
-            where value != nil {
+            where value ?? 0 != 0 {
                 throw UsageError(
                     flag, "has no effect on the schedule \(lrSchedule.rawValue)",
-                    mend: "choose --lr-schedule cosine, linear or one-cycle, or leave it out")
+                    mend: "choose --lr-schedule cosine, linear or one-cycle, or, where a recipe gives it, \(flag) 0")
             }
         }
     }

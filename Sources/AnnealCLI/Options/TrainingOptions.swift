@@ -25,7 +25,7 @@ struct TrainingOptions: ParsableArguments, Encodable {
     var initializer: String = "default"
     @Option(
         help: ArgumentHelp(
-            "Let this convolution, the network's first, whiten the training images' patches, and freeze its weight.",
+            "Let this convolution, the network's first, whiten the training images' patches, and freeze its weight; '': none.",
             valueName: "LAYER"))
     var whiten: String?
     @Option(help: ArgumentHelp("Only float32.", valueName: "TYPE"))
@@ -42,7 +42,7 @@ struct TrainingOptions: ParsableArguments, Encodable {
     var mom: Double?
     @Option(help: ArgumentHelp("Weight decay.", valueName: "WD"))
     var wd: Double?
-    @Option(help: ArgumentHelp("Images of one update.", valueName: "N"))
+    @Option(help: ArgumentHelp("Images of a batch; an update is of --accumulate batches.", valueName: "N"))
     var batchSize: Int = 128
     @Option(help: ArgumentHelp("One past the last epoch.", valueName: "N"))
     var numEpochs: Int?

@@ -22,7 +22,9 @@ struct UpdateOptions: ParsableArguments, Encodable {
     var clipNorm: Double?
     @Option(help: ArgumentHelp("Clip each number of the gradients to ±V.", valueName: "V"))
     var clipGradient: Double?
-    @Flag(help: "Nesterov's momentum as PyTorch's SGD has it (nag is MXNet's); for the optimizer sgd.")
+    @Flag(
+        inversion: .prefixedNo, exclusivity: .chooseLast,
+        help: "Nesterov's momentum as PyTorch's SGD has it (nag is MXNet's); for the optimizer sgd.")
     var nesterov = false
     @Option(
         help: ArgumentHelp(
@@ -74,7 +76,7 @@ struct UpdateOptions: ParsableArguments, Encodable {
         case .movingAverage(let decay):
             "Validated and saved are moving averages of the weights, --ema-decay \(decay)"
         case .lookahead(let every, _):
-            "Lookahead: slow weights follow every \(every) updates; after the last one they are what is saved"
+            "Lookahead: slow weights follow every \(every) updates; after the last epoch they are what is saved"
         case nil: nil
         }
     }

@@ -190,7 +190,8 @@ struct InferenceFusion {
         switch op {
         case let op as Activation where op.kind == .relu: 0...Float.infinity
         case let op as Unary where op.member == .relu: 0...Float.infinity
-        case let op as Clip where op.minimum <= op.maximum: op.minimum...op.maximum
+        // What fills a block's channels up must stay zero.
+        case let op as Clip where op.minimum <= 0 && op.maximum >= 0: op.minimum...op.maximum
         default: nil
         }
     }

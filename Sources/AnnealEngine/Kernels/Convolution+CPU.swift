@@ -13,21 +13,23 @@ extension Convolution: CPUOperator {
     func layouts(_ request: LayoutRequest, post: adnn_post_ops) throws -> OperandLayouts {
         let data = request.inputs[0], output = request.outputs[0]
         var result = request.plain
+        let block = request.engine.block
+        var given: OneDNNWeights?
         // Images of few channels would be mostly filling.
-        let block = request.engine.block, plain = data[1] < block && numGroup == 1 && request.given[0] == .plain
-        if let own = OwnConvolution(self, data: data, output: output, block: block, plain: plain) {
-            let layout = request.given[1] ?? .opaque(own.weights)
-            if case .opaque(let opaque) = layout, opaque is BlockedWeights {
-                result.inputs[0] = plain ? .plain : .blocked(block)
-                result.outputs[0] = .blocked(block)
-                result.inputs[1] = layout
-                return result
-            }
+        var plain = data[1] < block && numGroup == 1 && request.given[0] == .plain
+        if case .opaque(let opaque)? = request.given[1] {
+            given = opaque as? OneDNNWeights
+            // Another convolution with the same weights has chosen.
+            if let weights = opaque as? BlockedWeights { plain = weights.isForPlainData }
+        }
+        if given == nil, let own = OwnConvolution(self, data: data, output: output, block: block, plain: plain) {
+            result.inputs[0] = plain ? .plain : .blocked(block)
+            result.outputs[0] = .blocked(block)
+            result.inputs[1] = .opaque(own.weights)
+            return result
         }
         let pass = request.mode == .training ? ADNN_FORWARD_TRAINING : ADNN_FORWARD_INFERENCE
         let shape = oneDNNShape(data: data, output: output, post: post)
-        var given: OneDNNWeights?
-        if case .opaque(let opaque)? = request.given[1] { given = opaque as? OneDNNWeights }
         var primitive = try OneDNNConvolution(request.engine, shape, pass, source: 0, target: 0, weights: given)
         if primitive.sourceBlock == 0 || primitive.targetBlock == 0 {
             // A layout that no other kernel knows: plain costs less than to change it twice.

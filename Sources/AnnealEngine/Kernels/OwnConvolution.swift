@@ -86,11 +86,17 @@ struct OwnConvolution {
             case (.dense, _): return forward { ank_denseconv_forward($0, x, w, b, $1, y, scratch) }
             }
         }
+        let ownPass =
+            switch pass {
+            case ADNN_BACKWARD_DATA: ANK_BACKWARD_DATA
+            case ADNN_BACKWARD_WEIGHTS: ANK_BACKWARD_WEIGHTS
+            default: ANK_FORWARD
+            }
         kernel.scratch = withUnsafePointer(to: conv) {
             switch method {
-            case .grouped: pass == ADNN_BACKWARD_WEIGHTS ? Int(ank_groupconv_scratch($0)) : 0
-            case .winograd: Int(ank_winograd_scratch($0))
-            case .dense: Int(ank_denseconv_scratch($0))
+            case .grouped: Int(ank_groupconv_scratch($0, ownPass))
+            case .winograd: Int(ank_winograd_scratch($0, ownPass))
+            case .dense: Int(ank_denseconv_scratch($0, ownPass))
             }
         }
         kernel.implementation = "anneal:\(method)"

@@ -109,9 +109,9 @@ struct FitRun {
         }
         if !interrupted {
             if let best = progress.best {
-                try options.tell(
-                    .note(
-                        "Best: epoch \(best.epoch), \(best.metric) \(best.value), checkpoint number \(best.epoch + 1)"))
+                let stays = options.keep == .best || options.keep == .all && options.savePeriod == 1
+                let number = stays ? ", checkpoint number \(best.epoch + 1)" : ""
+                try options.tell(.note("Best: epoch \(best.epoch), \(best.metric) \(best.value)\(number)"))
             }
             try judgeViews()
         }
@@ -150,8 +150,7 @@ struct FitRun {
     }
 
     private mutating func step(_ rows: Int) throws {
-        let isLast = progress.position.batch + 1 == source.batchesPerEpoch
-        guard let problem = try trainer.checkedStep(undoable: options.onNonFinite == .skip, endsEpoch: isLast) else {
+        guard let problem = try trainer.checkedStep(undoable: options.onNonFinite == .skip) else {
             return try trainer.trainingBatch(rows: rows) { try metrics.update($0) }
         }
         let place = "epoch \(progress.position.epoch), batch \(progress.position.batch), update \(trainer.updates + 1)"
@@ -161,7 +160,6 @@ struct FitRun {
                 mend: "what was saved is as it was; lower --lr, or drop such steps with --on-nan skip")
         }
         progress.skipped += 1
-        if isLast { try trainer.updateRest() }
         if progress.skipped == 1 { try options.tell(.warning("\(place): step dropped: \(problem.description)")) }
     }
 
@@ -175,6 +173,7 @@ struct FitRun {
             try options.tell(
                 .warning("Epoch[\(epoch)] \(progress.skipped) of \(progress.position.batch) steps were dropped"))
         }
+        try trainer.updateRest()
         if epoch + 1 == endEpoch { trainer.endRun() }
         let begin = clock.now
         var validated: [MetricValue] = []

@@ -55,7 +55,7 @@ extension FitRun {
                 mend: "what was saved is as it was; lower --lr")
         }
         do {
-            try trainer.withValidatedWeights { try body(self) }
+            try body(self)
             saved = progress.position
             return true
         } catch let error as AnnealError {

@@ -36,7 +36,7 @@ extension Trainer {
     /// `undoable`.
     /// - Parameter undoable: leaves all parameters, states and moving statistics as they were before such a step. Wants
     ///   `keepsGradients`: otherwise the backward pass has updated some parameters.
-    func checkedStep(undoable: Bool, endsEpoch: Bool) throws -> NonFinite? {
+    func checkedStep(undoable: Bool) throws -> NonFinite? {
         try forward()
         guard let outputs = training.outputMemory(), allFinite(outputs) else { return .loss }
         // The backward pass moves them before it is known whether the gradients are finite.
@@ -52,7 +52,7 @@ extension Trainer {
             for (name, value) in statistics { try parameters.set(name, value) }
             return .gradient(trained[broken].name)
         }
-        try update(endsEpoch: endsEpoch)
+        try update()
         return nil
     }
 

@@ -161,17 +161,16 @@ public final class Trainer {
     }
 
     /// Updates what the backward pass has not, if all batches of the update are there.
-    /// - Parameter endsEpoch: no more batches come: the update is of those that are there.
-    package func update(endsEpoch: Bool = false) throws {
+    package func update() throws {
         defer { timeline?.endStep() }
         if let gathered {
             gathered.add()
-            guard gathered.batches == accumulation || endsEpoch else { return countBatch() }
+            guard gathered.batches == accumulation else { return countBatch() }
         }
         try apply()
     }
 
-    /// Ends an epoch whose last batch was dropped: the gradients that wait for it become an update.
+    /// Ends an epoch: gradients that wait for further batches become an update.
     func updateRest() throws {
         if !isBetweenUpdates { try apply() }
     }

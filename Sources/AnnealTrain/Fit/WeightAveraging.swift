@@ -7,7 +7,7 @@ import Foundation
 public enum WeightAveraging: Sendable, Equatable {
     /// Lookahead (Zhang et al. 2019, arXiv:1907.08610): after every `every` updates the slow weights go a part of the way
     /// to the fast ones, which then go on from there: slow += alpha * (fast - slow), fast = slow. After the run's last
-    /// update fast = slow, whatever its number.
+    /// epoch fast = slow, whatever its last update's number; a run that stops early keeps what was validated.
     case lookahead(every: Int, alpha: LookaheadAlpha)
     /// An exponential moving average (Polyak and Juditsky 1992; as in Tan and Le 2019, arXiv:1905.11946): after update t
     /// average = d * average + (1 - d) * weight, where d is the smaller of `decay` and (1 + t) / (10 + t), so that the first
@@ -133,7 +133,12 @@ package final class AveragedWeights {
 /// What a run's state holds of it. A state is saved within `replacingWeights`: its parameters are those of the checkpoint,
 /// and the trained ones stand here.
 extension AveragedWeights: StateHolder {
-    package var stateName: String { "average" }
+    package var stateName: String {
+        switch method {
+        case .lookahead: "lookahead"
+        case .movingAverage: "ema"
+        }
+    }
 
     /// Copies in plain layout: another processor may block its channels otherwise.
     package func stateArrays() throws -> [StoredArray] {

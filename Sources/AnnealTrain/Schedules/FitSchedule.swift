@@ -41,7 +41,10 @@ public func fitSchedule(
         return result
     }
     let epochs = try stepEpochs.split(separator: ",", omittingEmptySubsequences: false).map { text in
-        guard let epoch = Int(text.trimmingCharacters(in: .whitespaces)) else { throw badStepEpochs(stepEpochs) }
+        // More would overflow what is counted in updates.
+        guard let epoch = Int(text.trimmingCharacters(in: .whitespaces)), abs(epoch) <= 1_000_000 else {
+            throw badStepEpochs(stepEpochs)
+        }
         return epoch
     }
     for epoch in epochs where loadEpoch >= epoch { result.learningRate *= factor }

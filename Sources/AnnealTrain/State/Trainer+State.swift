@@ -32,6 +32,10 @@ extension Trainer {
     /// Writes all that a run needs to go on bit for bit, whole or not at all: parameters, optimizer, progress, and the
     /// arrays of `stateHolders`.
     public func saveState(to path: String, _ progress: FitProgress) throws {
+        try withValidatedWeights { try writeState(to: path, progress) }
+    }
+
+    private func writeState(to path: String, _ progress: FitProgress) throws {
         let folder = Files.folder(of: path)
         if !folder.isEmpty { try Files.makeFolder(folder) }
         // Before the first step there are no arrays of the optimizer yet.

@@ -7,11 +7,13 @@
 extern "C" {
 #endif
 
+typedef enum { ANK_FORWARD, ANK_BACKWARD_DATA, ANK_BACKWARD_WEIGHTS } ank_pass;
+
 typedef struct {
     int64_t n, groups, ic, oc;  ///< ic, oc: channels per group
     int64_t b;                  ///< block of both activations
     int64_t ih, iw, oh, ow, kh, kw, sh, sw, ph, pw, dh, dw; ///< d: dilation, 1 = none
-    int64_t plain;              ///< denseconv: x has no blocks, for images of few channels
+    int64_t plain;              ///< denseconv: x has no blocks, for images of fewer channels than one has
     int64_t threads;            ///< that scratch is for: ank_max_threads() when the plan was made
 } ank_conv;
 
@@ -22,8 +24,9 @@ typedef struct {
     float low, high;
 } ank_post;
 
-// Weights are kept as [group][output block][tap][input][output lane]. With one group, inputs and outputs are filled up to
-// whole blocks by zeros, but for a plain x, where it is [output block][input, tap][output lane]; where a block holds several groups, it is [block][tap][input of each group][output lane].
+// Weights are kept as [group][output block][tap][input][output lane]; with one group, inputs and outputs are filled up to
+// whole blocks by zeros. For a plain x: [output block][input, tap][output lane], filled up likewise. Where a block holds
+// several groups: [block][tap][input of each group][output lane].
 
 /// Floats of the packed weights.
 int64_t ank_conv_weights(const ank_conv *conv);

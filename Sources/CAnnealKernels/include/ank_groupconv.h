@@ -1,7 +1,8 @@
 // Grouped 2-D convolution with few channels per group, where libraries fall back to reference loops.
 //
 // Activations have block 8 or 16 (ank_layout.h) and c == groups * channels_per_group for both sides, a multiple of the
-// block; channels per group: 1, 2, 4 (8 with block 16), in and out alike, or on each side a multiple of the block. Weights are as in ank_conv.h.
+// block; channels per group: 1, 2, 4 (8 with block 16), in and out alike, or on each side a multiple of the block.
+// Weights are as in ank_conv.h.
 #ifndef ANK_GROUPCONV_H
 #define ANK_GROUPCONV_H
 #include "ank_conv.h"
@@ -12,8 +13,8 @@ extern "C" {
 
 /// Whether the kernels take this shape.
 int ank_groupconv_supported(const ank_conv *conv);
-/// Floats of scratch that backward_weights needs (partial sums of the threads).
-int64_t ank_groupconv_scratch(const ank_conv *conv);
+/// Floats of scratch: backward_weights has partial sums of the threads, the others none.
+int64_t ank_groupconv_scratch(const ank_conv *conv, ank_pass pass);
 
 /// y = conv(x, w) [+ bias], then what `post` says, but for its sum; bias, post NULL: none.
 void ank_groupconv_forward(const ank_conv *conv, const float *x, const float *w, const float *bias, const ank_post *post,

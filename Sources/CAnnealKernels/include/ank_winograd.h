@@ -13,8 +13,8 @@ extern "C" {
 
 /// Whether the kernels take this shape.
 int ank_winograd_supported(const ank_conv *conv);
-/// Floats of scratch for any of the passes.
-int64_t ank_winograd_scratch(const ank_conv *conv);
+/// Floats of scratch for a pass.
+int64_t ank_winograd_scratch(const ank_conv *conv, ank_pass pass);
 
 /// y = conv(x, w) [+ bias], then what `post` says; bias, post NULL: none.
 void ank_winograd_forward(const ank_conv *conv, const float *x, const float *w, const float *bias,
