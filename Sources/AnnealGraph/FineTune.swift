@@ -8,10 +8,7 @@ extension Symbol {
     public func withNewHead(
         numClasses: Int, layerBeforeFullc: String = "flatten0", castToFloat32: Bool = false
     ) throws -> Symbol {
-        guard numClasses > 0 else {
-            throw AnnealError(
-                "--num-classes \(numClasses)", "is not a number of classes", mend: "it must be at least 1")
-        }
+        try checkClassCount(numClasses)
         let name = "\(layerBeforeFullc)_output"
         guard let body = try internals().outputs.first(where: { try Symbol.outputName($0) == name }) else {
             let found = try? self.layerBeforeFullc()

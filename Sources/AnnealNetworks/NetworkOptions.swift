@@ -46,10 +46,7 @@ public struct NetworkOptions: Sendable, Equatable {
     }
 
     func check() throws {
-        guard numClasses > 0 else {
-            throw AnnealError(
-                "--num-classes \(numClasses)", "is not a number of classes", mend: "it must be at least 1")
-        }
+        try checkClassCount(numClasses)
         try checkImageShape(imageShape)
     }
 }

@@ -50,8 +50,8 @@ static void ANK(dc_scatter_plain)(const dc_side *side, float *y, int64_t first, 
             for (int64_t k = 0; k < side->kh; k++, taps += side->kw) {
                 int64_t line = y0 + k * side->dh;
                 if (line < 0 || line >= side->h) continue;
-                float *to = y + ((place.n * side->plain + c) * side->h + line) * side->w + x0;
-                for (int64_t t = low; t < high; t++) to[t * step] += taps[t];
+                int64_t first_tap = ((place.n * side->plain + c) * side->h + line) * side->w + x0;
+                for (int64_t t = low; t < high; t++) y[first_tap + t * step] += taps[t];
             }
     }
 }

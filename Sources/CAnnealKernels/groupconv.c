@@ -52,7 +52,7 @@ int ank_groupconv_supported(const ank_conv *c) {
 /// decide: they may change after the scratch was planned.
 static int64_t piece_limit(const ank_conv *c) {
     int64_t limit = 64 / gc_units(c);
-    return limit < 1 ? 1 : limit > 16 ? 16 : limit;
+    return limit < 1 ? 1 : smaller(limit, ANK_MAX_PIECES);
 }
 
 int64_t ank_groupconv_scratch(const ank_conv *c, ank_pass pass) {

@@ -89,6 +89,15 @@ import Testing
             what: "endless steps", change: replacing("--lr-step-epochs", "9223372036854775807"), status: 64,
             names: ["--lr-step-epochs"]),
         Wrong(
+            what: "steps before all time", change: replacing("--lr-step-epochs", "-9223372036854775808"), status: 64,
+            names: ["--lr-step-epochs"]),
+        Wrong(
+            what: "epochs before all time", change: replacing("--num-epochs", "-9223372036854775808"), status: 64,
+            names: ["--num-epochs"]),
+        Wrong(
+            what: "endless classes", change: replacing("--num-classes", "9223372036854775807"), status: 64,
+            names: ["--num-classes", "16777216"]),
+        Wrong(
             what: "nesterov without momentum", change: { replacing("--mom", "0")($0) + ["--nesterov"] }, status: 64,
             names: ["--nesterov", "--mom 0.9"]),
         Wrong(what: "no such checkpoint", change: replacing("--load-epoch", "7"), status: 1, names: ["-0007.params"]),

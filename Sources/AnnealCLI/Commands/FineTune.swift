@@ -61,8 +61,7 @@ struct FineTuneCommand: TrainingCommand {
             command: "fine-tune", network: name, symbol: symbol,
             initializer: try flagErrors { try Initializers.fit(training.initializer, network: nil) }, start: start,
             startPlace: place, trained: try Preprocessing.load(prefix: pretrainedModel), images: images,
-            classes: classes, imageShape: imageShape,
-            script: Self.script)
+            classes: classes, imageShape: imageShape, script: Self.script)
     }
 
     /// Layers that depend on the image's shape cannot take over values that were trained for another.

@@ -37,7 +37,7 @@ struct Train: TrainingCommand {
         let file = network.hasSuffix(".json") ? try Symbol.load(network) : nil
         let outputs = try file?.inferShapes(["data": Shape([1] + imageShape)]).outputs.first?.dims.last
         let classes = try training.classes(named: images.classNames) ?? outputs ?? 10
-        guard classes > 0 else { throw UsageError("--num-classes", "is \(classes)", mend: "it must be at least 1") }
+        try flagErrors { try checkClassCount(classes) }
         if let outputs, outputs != classes {
             throw AnnealError(
                 network, "has \(outputs) outputs, the data \(classes) classes",

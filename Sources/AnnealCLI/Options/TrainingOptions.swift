@@ -86,8 +86,8 @@ struct TrainingOptions: ParsableArguments, Encodable {
         }
         try run.check()
         // More would overflow what is counted in updates.
-        if let numEpochs, numEpochs > 1_000_000 {
-            throw UsageError("--num-epochs", "is \(numEpochs)", mend: "it is at most 1000000")
+        if let numEpochs, !(0...1_000_000).contains(numEpochs) {
+            throw UsageError("--num-epochs", "is \(numEpochs)", mend: "it is at least 0, at most 1000000")
         }
         try schedule.check()
         try updates.check()

@@ -30,8 +30,11 @@ struct WorkloadOptions: ParsableArguments {
     var steps: Int = 5
 
     func makeWorkload() throws -> Workload {
-        guard steps > 0, batchSize > 0, loadEpoch >= 0 else {
-            throw UsageError("--steps and --batch-size", "must be at least 1, and --load-epoch must not be negative")
+        guard (1...1_000_000).contains(steps) else {
+            throw UsageError("--steps", "is \(steps)", mend: "it must be at least 1, at most 1000000")
+        }
+        guard batchSize > 0, loadEpoch >= 0 else {
+            throw UsageError("--batch-size", "must be at least 1, and --load-epoch must not be negative")
         }
         let source: Workload.Source, shape: [Int]
         switch (network, model) {

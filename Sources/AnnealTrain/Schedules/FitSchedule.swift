@@ -42,9 +42,8 @@ public func fitSchedule(
     }
     let epochs = try stepEpochs.split(separator: ",", omittingEmptySubsequences: false).map { text in
         // More would overflow what is counted in updates.
-        guard let epoch = Int(text.trimmingCharacters(in: .whitespaces)), abs(epoch) <= 1_000_000 else {
-            throw badStepEpochs(stepEpochs)
-        }
+        guard let epoch = Int(text.trimmingCharacters(in: .whitespaces)), (-1_000_000...1_000_000).contains(epoch)
+        else { throw badStepEpochs(stepEpochs) }
         return epoch
     }
     for epoch in epochs where loadEpoch >= epoch { result.learningRate *= factor }

@@ -1,0 +1,9 @@
+import AnnealCore
+
+/// Refuses what cannot be a classifier's number of classes. Labels are float32, as in MXNet: it is exact up to 2^24.
+package func checkClassCount(_ count: Int) throws {
+    guard (1...1 << 24).contains(count) else {
+        throw AnnealError(
+            "--num-classes \(count)", "is not a number of classes", mend: "it must be at least 1, at most 16777216")
+    }
+}
