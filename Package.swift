@@ -66,6 +66,7 @@ let package = Package(
             ]),
         .executableTarget(name: "train-classifier", dependencies: ["Anneal"], path: "Examples/TrainClassifier"),
 
+        .testTarget(name: "AnnealCoreTests", dependencies: ["AnnealCore"]),
         .testTarget(name: "AnnealDataTests", dependencies: ["AnnealData", "AnnealConformance"]),
         .testTarget(name: "AnnealEngineTests", dependencies: ["Anneal", "AnnealConformance"]),
         .testTarget(name: "AnnealFuzzTests", dependencies: ["AnnealCore", "anneal-fuzz"]),

@@ -17,6 +17,8 @@ struct AnnealTool: ParsableCommand {
         ])
 
     static func main() {
+        ThreadWaiting.limitSpinning()
+        Parallel.limitToQuota()
         do {
             let arguments = try CommandLineArguments.prepare(Array(CommandLine.arguments.dropFirst()))
             var command = try AnnealTool.parseAsRoot(arguments)

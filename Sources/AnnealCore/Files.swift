@@ -10,6 +10,12 @@ public enum Files {
         }
     }
 
+    /// A text of outside, without the mark that some editors begin UTF-8 with.
+    public static func readText(_ path: String) throws -> String {
+        let text = String(decoding: try read(path), as: UTF8.self)
+        return text.unicodeScalars.first == "\u{FEFF}" ? String(text.unicodeScalars.dropFirst()) : text
+    }
+
     /// Standard input to its end.
     public static func readStandardInput() throws -> Data {
         do {
@@ -30,12 +36,17 @@ public enum Files {
         let temporary = temporary(path)
         let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
         guard descriptor >= 0 else { throw AnnealError(path, "cannot be written: \(systemError())") }
+        var isOpen = true
         do {
             try body { piece in try piece.withUnsafeBytes { try writeAll(descriptor, $0, path) } }
             guard fsync(descriptor) == 0 else { throw AnnealError(path, "cannot be synced: \(systemError())") }
+            // What close fails on is closed all the same.
+            isOpen = false
             guard close(descriptor) == 0 else { throw AnnealError(path, "cannot be closed: \(systemError())") }
             guard rename(temporary, path) == 0 else { throw AnnealError(path, "cannot be replaced: \(systemError())") }
         } catch {
+            // An open file keeps its place on the disk.
+            if isOpen { close(descriptor) }
             unlink(temporary)
             throw error
         }

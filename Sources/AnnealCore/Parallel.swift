@@ -1,4 +1,5 @@
 import CAnnealKernels
+import Foundation
 
 /// The process's one thread pool (GCC's OpenMP runtime, which oneDNN runs on too).
 public enum Parallel {
@@ -7,6 +8,15 @@ public enum Parallel {
 
     /// Sets the threads of the regions that start after it, oneDNN's included.
     public static func setThreads(_ count: Int) { ank_set_threads(Int32(count)) }
+
+    /// Takes no more threads than the container may use at a time, where it is limited (`ProcessorQuota`); OMP_NUM_THREADS
+    /// goes before. `anneal` calls it first of all.
+    public static func limitToQuota() {
+        guard ProcessInfo.processInfo.environment["OMP_NUM_THREADS"] == nil, let quota = ProcessorQuota.current(),
+            quota < Double(threads)
+        else { return }
+        setThreads(max(1, Int(quota.rounded(.up))))
+    }
 
     /// Runs `body(part, parts)` on every thread of the pool and waits for all. Parts are fixed for a number of threads,
     /// so sums over them are repeatable.

@@ -2,7 +2,8 @@ import AnnealCore
 
 /// The cut of MXNet's fine-tune.py: a trained network up to some layer, with a new head.
 extension Symbol {
-    /// The graph up to `layerBeforeFullc`, then `FullyConnected` named `fc` and `SoftmaxOutput` named `softmax`.
+    /// The graph up to `layerBeforeFullc`, then `FullyConnected` named `fc` and `SoftmaxOutput` named `softmax`. Where the
+    /// kept layers have an `fc` of their own, which MXNet cannot bind, the new one is `fc_2`, or the next that is free.
     ///
     /// - Parameter castToFloat32: whether the head's scores are cast, as for a network that computes in float16.
     public func withNewHead(
@@ -17,8 +18,10 @@ extension Symbol {
                 mend: found.map { "its last fully connected layer stands behind \($0)" }
                     ?? "'anneal summary' lists the layers")
         }
-        let head = SymbolBuilder()
-        var scores = head.fullyConnected(Symbol([body]), numHidden: numClasses, name: FineTune.headLayer)
+        let head = SymbolBuilder(), taken = Set(Symbol([body]).nodes.map(\.name))
+        let names = [FineTune.headLayer] + (2...taken.count + 2).map { "\(FineTune.headLayer)_\($0)" }
+        let free = names.first { taken.isDisjoint(with: [$0, $0 + "_weight", $0 + "_bias"]) } ?? FineTune.headLayer
+        var scores = head.fullyConnected(Symbol([body]), numHidden: numClasses, name: free)
         if castToFloat32 { scores = head.cast(scores, to: .float32) }
         return head.softmaxOutput(scores, name: "softmax")
     }
@@ -58,7 +61,7 @@ public enum FineTune {
         _ stored: [String], by network: Symbol, rule: Rule = .keptLayers
     ) throws -> [String] {
         // The old network's last layer may be called as the new head: that one is new whatever its shape.
-        let head = network.nodes.last { $0.operation == FullyConnected.name && $0.name == headLayer }
+        let head = network.nodes.last { $0.operation == FullyConnected.name }
         let fresh = Set(head?.inputs.filter { $0.node.isVariable }.map(\.node.name) ?? [])
         let wanted = Set(try network.argumentNames() + network.auxiliaryNames()).subtracting(fresh)
         return stored.filter { wanted.contains($0) && (rule == .keptLayers || !$0.contains("fc")) }

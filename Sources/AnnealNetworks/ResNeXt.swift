@@ -17,7 +17,8 @@ public func resnext(
     convWorkspace: Int = 256
 ) throws -> Symbol {
     try checkImageShape(imageShape)
-    let plan = try ResidualPlan("resnext", numLayers: numLayers, smallImage: imageShape[1] <= resnextSmallHeight)
+    let plan = try ResidualPlan(
+        "resnext", numLayers: numLayers, height: imageShape[1], smallHeight: resnextSmallHeight)
     // The narrowest middle convolution is half of the first stage: the others are multiples of it.
     guard !plan.bottleneck || numGroup > 0 && plan.filters[1] / 2 % numGroup == 0 else {
         throw AnnealError(
@@ -36,7 +37,7 @@ public func resnext(
 private let resnextSmallHeight = 32
 
 func resnextDepths(_ imageShape: [Int]) -> String {
-    ResidualPlan.depths(smallImage: imageShape[1] <= resnextSmallHeight)
+    ResidualPlan.depths(height: imageShape[1], smallHeight: resnextSmallHeight)
 }
 
 extension ResidualLayers {

@@ -5,13 +5,15 @@ import AnnealGraph
 ///
 /// - Parameters:
 ///   - numLayers: up to a height of 28: 6n+2 below 164, or 9n+2 from 164 on; above: 18, 34, 50, 101, 152, 200, 269.
+///     Heights of 29 to 32 take both, and the second's meaning where a depth is in both, as in MXNet.
 ///   - imageShape: channels, height, width.
 public func resnet(
     numClasses: Int, numLayers: Int, imageShape: [Int], dtype: NetworkDType = .float32,
     convWorkspace: Int = 256
 ) throws -> Symbol {
     try checkImageShape(imageShape)
-    let plan = try ResidualPlan("resnet", numLayers: numLayers, smallImage: imageShape[1] <= resnetSmallHeight)
+    let plan = try ResidualPlan(
+        "resnet", numLayers: numLayers, height: imageShape[1], smallHeight: resnetSmallHeight)
     let layers = ResidualLayers(workspace: convWorkspace, dtype: dtype)
     var body = layers.norm(layers.net.typedInput(dtype), fixGamma: true, name: "bn_data")
     // From 29 to 32 pixels MXNet gives the large images' stages the small images' stem.
@@ -25,7 +27,9 @@ public func resnet(
 
 let resnetSmallHeight = 28
 
-func resnetDepths(_ imageShape: [Int]) -> String { ResidualPlan.depths(smallImage: imageShape[1] <= resnetSmallHeight) }
+func resnetDepths(_ imageShape: [Int]) -> String {
+    ResidualPlan.depths(height: imageShape[1], smallHeight: resnetSmallHeight)
+}
 
 extension ResidualLayers {
     fileprivate func preActivationUnit(

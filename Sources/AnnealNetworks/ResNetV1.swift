@@ -5,13 +5,15 @@ import AnnealGraph
 ///
 /// - Parameters:
 ///   - numLayers: up to a height of 28: 6n+2 below 164, or 9n+2 from 164 on; above: 18, 34, 50, 101, 152, 200, 269.
+///     Heights of 29 to 32 take both, and the second's meaning where a depth is in both, as in MXNet.
 ///   - imageShape: channels, height, width.
 public func resnetV1(
     numClasses: Int, numLayers: Int, imageShape: [Int], dtype: NetworkDType = .float32,
     convWorkspace: Int = 256
 ) throws -> Symbol {
     try checkImageShape(imageShape)
-    let plan = try ResidualPlan("resnet-v1", numLayers: numLayers, smallImage: imageShape[1] <= resnetSmallHeight)
+    let plan = try ResidualPlan(
+        "resnet-v1", numLayers: numLayers, height: imageShape[1], smallHeight: resnetSmallHeight)
     let layers = ResidualLayers(workspace: convWorkspace, dtype: dtype)
     var body = layers.stem(layers.net.typedInput(dtype), filters: plan.filters[0], height: imageShape[1])
     // The large images' stem has this batch norm already.

@@ -15,8 +15,13 @@ struct ResidualPlan {
         200: [3, 24, 36, 3], 269: [3, 30, 48, 8],
     ]
 
-    /// - Parameter smallImage: whether the image gets the three stages of the CIFAR networks.
-    init(_ network: String, numLayers: Int, smallImage: Bool) throws {
+    /// - Parameters:
+    ///   - height: of the image.
+    ///   - smallHeight: up to here MXNet builds the CIFAR networks' three stages. Up to 32, CIFAR's own height, Anneal
+    ///     builds them too for every depth that MXNet has no network for.
+    init(_ network: String, numLayers: Int, height: Int, smallHeight: Int) throws {
+        let smallImage =
+            height <= smallHeight || (height <= 32 && ResidualPlan.largeImageUnits[numLayers] == nil)
         if smallImage, numLayers >= 164, (numLayers - 2) % 9 == 0 {
             units = Array(repeating: (numLayers - 2) / 9, count: 3)
             filters = [16, 64, 128, 256]
@@ -32,13 +37,16 @@ struct ResidualPlan {
         } else {
             throw AnnealError(
                 "--num-layers \(numLayers)", "is no depth of \(network)",
-                mend: "for this image shape it must be \(ResidualPlan.depths(smallImage: smallImage))")
+                mend: "for this image shape it must be \(ResidualPlan.depths(height: height, smallHeight: smallHeight))"
+            )
         }
     }
 
-    static func depths(smallImage: Bool) -> String {
-        if smallImage { return "6n+2 below 164 (8, 14, 20, … 158) or 9n+2 from 164 on (164, 173, …)" }
-        return "one of " + largeImageUnits.keys.sorted().map(String.init).joined(separator: ", ")
+    static func depths(height: Int, smallHeight: Int) -> String {
+        let small = "6n+2 below 164 (8, 14, 20, … 158) or 9n+2 from 164 on (164, 173, …)"
+        let large = "one of " + largeImageUnits.keys.sorted().map(String.init).joined(separator: ", ")
+        if height <= smallHeight { return small }
+        return height <= 32 ? "\(large), or else \(small)" : large
     }
 }
 

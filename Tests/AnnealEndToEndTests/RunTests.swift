@@ -3,6 +3,43 @@ import Foundation
 import Testing
 
 @Suite struct RunTests {
+    /// The runtime of the threads tells its settings while it is loaded: once as the user started the tool, once anew.
+    @Test func threadsThatWaitSoonSleep() throws {
+        let tool = try Tool()
+        defer { tool.remove() }
+        func spins(_ environment: [String: String]) throws -> [Substring] {
+            let environment = environment.merging(["OMP_DISPLAY_ENV": "VERBOSE"]) { $1 }
+            let result = try tool.run(["recipes"], environment: environment)
+            #expect(result.status == 0, "\(result.errors)")
+            return result.errors.split(separator: "\n").filter { $0.contains("GOMP_SPINCOUNT") }
+        }
+        let own = try spins([:])
+        #expect(own.count == 2 && own.last?.contains("'1000'") == true, "\(own)")
+        let users = try spins(["GOMP_SPINCOUNT": "77"])
+        #expect(users.count == 1 && users.last?.contains("'77'") == true, "\(users)")
+        #expect(try spins(["OMP_WAIT_POLICY": "ACTIVE"]).count == 1)
+    }
+
+    @Test func flagsWithoutEffectAreNamed() throws {
+        let tool = try Tool()
+        defer { tool.remove() }
+        try tool.writeRecords("train", count: 40)
+        let flags = [
+            "train", "--network", "mlp", "--image-shape", "1,12,12", "--num-classes", "3", "--data-train", "train.rec",
+            "--batch-size", "20", "--num-epochs", "1",
+        ]
+        let idle = ["--lr-factor", "--lr-patience", "--lookahead-alpha", "--tta"]
+        let result = try tool.run(
+            flags + [
+                "--lr-schedule", "cosine", "--lr-factor", "0.5", "--lr-patience", "3", "--lookahead-alpha", "cubic",
+                "--tta", "mirror",
+            ])
+        #expect(result.status == 0, "\(result.errors)")
+        for flag in idle { #expect(result.errors.contains("\(flag) has no effect here: it goes with --"), "\(flag)") }
+        let taken = try tool.run(flags + ["--lr-factor", "0.5", "--lookahead", "2", "--lookahead-alpha", "cubic"])
+        #expect(taken.status == 0 && !taken.errors.contains("has no effect"), "\(taken.errors)")
+    }
+
     @Test func trainsSavesResumesAndScores() throws {
         let tool = try Tool()
         defer { tool.remove() }

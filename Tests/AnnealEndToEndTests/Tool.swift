@@ -33,10 +33,14 @@ struct Tool {
         return found.path
     }
 
-    func start(_ arguments: [String], input: Data? = nil) throws -> (process: Process, output: Pipe, errors: Pipe) {
+    /// - Parameter environment: beside this process's own.
+    func start(_ arguments: [String], input: Data? = nil, environment: [String: String] = [:]) throws -> (
+        process: Process, output: Pipe, errors: Pipe
+    ) {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: try Tool.executable())
         process.arguments = arguments
+        process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
         process.currentDirectoryURL = URL(fileURLWithPath: folder)
         let output = Pipe(), errors = Pipe()
         process.standardOutput = output
@@ -48,8 +52,8 @@ struct Tool {
         return (process, output, errors)
     }
 
-    func run(_ arguments: [String], input: Data? = nil) throws -> Result {
-        let (process, output, errors) = try start(arguments, input: input)
+    func run(_ arguments: [String], input: Data? = nil, environment: [String: String] = [:]) throws -> Result {
+        let (process, output, errors) = try start(arguments, input: input, environment: environment)
         // Small outputs: neither pipe fills up before the other is read.
         let out = output.fileHandleForReading.readDataToEndOfFile(),
             err = errors.fileHandleForReading.readDataToEndOfFile()

@@ -41,6 +41,20 @@ import Testing
         #expect(try FineTune.parametersTakenOver(stored, by: cut, rule: .mxnet) == [])
     }
 
+    /// A graph holds one variable of a name: the new head goes out of the kept layer's way.
+    @Test func aKeptLayerMayHaveTheNewName() throws {
+        let net = SymbolBuilder()
+        let body = net.flatten(
+            net.activation(net.fullyConnected(.variable("data"), numHidden: 8, name: "fc"), .relu), name: "flatten0")
+        let whole = net.softmaxOutput(net.fullyConnected(body, numHidden: 3, name: "out"), name: "softmax")
+        let cut = try whole.withNewHead(numClasses: 2)
+        #expect(
+            try cut.argumentNames() == ["data", "fc_weight", "fc_bias", "fc_2_weight", "fc_2_bias", "softmax_label"])
+        #expect(try cut.inferShapes(["data": [2, 3]]).outputs == [[2, 2]])
+        let stored = ["fc_weight", "fc_bias", "out_weight", "out_bias"]
+        #expect(try FineTune.parametersTakenOver(stored, by: cut) == ["fc_weight", "fc_bias"])
+    }
+
     /// An old head of the new head's name is not taken over, even if it had as many classes.
     @Test func theOldHeadMayHaveTheNewName() throws {
         let cut = try network(last: "fc").withNewHead(numClasses: 10)

@@ -150,6 +150,17 @@ import Testing
         }
     }
 
+    /// 2^80 elements of two shapes that are not too large by themselves.
+    @Test func reshapeLikeOfTooMany() throws {
+        let net = SymbolBuilder()
+        let like = net.apply(
+            "reshape_like", name: "like", inputs: [.variable("a"), .variable("b")],
+            attributes: ["lhs_begin": "0", "lhs_end": "0"])
+        #expect(throws: AnnealError.self) {
+            _ = try like.inferShapes(["a": [1 << 20, 1 << 20], "b": [1 << 20, 1 << 20]])
+        }
+    }
+
     @Test func noNameIsTakenTwice() throws {
         // Each name and alias leads to one operator, which knows its own name.
         for name in OperatorRegistry.names { #expect(OperatorRegistry.canonicalName(name) == name) }

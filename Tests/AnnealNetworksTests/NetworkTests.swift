@@ -86,8 +86,22 @@ import Testing
         #expect(
             count(try resnext(numClasses: 10, numLayers: 20, imageShape: [3, 32, 32]), "Convolution") == 1 + 18 + 3)
         #expect(
-            message { _ = try AnnealNetworks.resnet(numClasses: 10, numLayers: 20, imageShape: [3, 29, 29]) }
+            message { _ = try AnnealNetworks.resnet(numClasses: 10, numLayers: 20, imageShape: [3, 33, 33]) }
                 .contains("one of 18, 34, 50, 101, 152, 200, 269"))
+    }
+
+    /// MXNet has the depths of large images above 28 pixels; CIFAR's own size takes CIFAR's depths too.
+    @Test func smallDepthsUpTo32Pixels() throws {
+        for build in [AnnealNetworks.resnet, resnetV1] {
+            func names(_ numLayers: Int, _ size: Int) throws -> [String] {
+                try build(10, numLayers, [3, size, size], .float32, 256).nodes.map(\.name)
+            }
+            #expect(try names(20, 32) == names(20, 28))
+            // 50 is 6n+2 and one of MXNet's: four stages, as in MXNet.
+            #expect(try names(50, 32).contains("stage4_unit1_conv1"))
+            #expect(try !names(50, 28).contains("stage4_unit1_conv1"))
+            #expect(message { _ = try names(21, 32) }.contains("or else 6n+2"))
+        }
     }
 
     /// The article's network: built for large images, fed 28x28.

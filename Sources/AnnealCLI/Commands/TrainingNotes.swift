@@ -54,3 +54,23 @@ extension TrainingRun {
         )
     }
 }
+
+extension TrainingOptions {
+    /// Flags that were given and that nothing takes, each with what it is for.
+    func idleFlags(hasValidation: Bool, _ views: TestTimeViews) -> [FitEvent] {
+        let falls = schedule.lrSchedule == .steps || schedule.lrSchedule == .plateau
+        let idle: [(flag: String, isIdle: Bool, purpose: String)] = [
+            ("--lr-factor", schedule.lrFactor != 0.1 && !falls, "--lr-schedule steps or plateau"),
+            (
+                "--lr-patience", schedule.lrPatience != 10 && schedule.lrSchedule != .plateau,
+                "--lr-schedule plateau"
+            ),
+            (
+                "--lookahead-alpha", updates.lookaheadAlpha != .constant(0.5) && updates.lookahead ?? 0 == 0,
+                "--lookahead"
+            ),
+            ("--tta", views != .none && !hasValidation, "--data-val"),
+        ]
+        return idle.filter(\.isIdle).map { .warning("\($0.flag) has no effect here: it goes with \($0.purpose)") }
+    }
+}

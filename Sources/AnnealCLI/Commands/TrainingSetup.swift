@@ -78,6 +78,7 @@ extension TrainingRun {
             ))
         if let note = options.updates.note { notes.append(.note(note)) }
         if let note = imagesNote(preprocessing) { notes.append(note) }
+        notes += options.idleFlags(hasValidation: validation != nil, data.validation.tta)
         notes.append(batchNote(training, accumulation: trainer.accumulation))
         notes.append(rateNote(options, schedule, optimizer, passedEpochs: passedEpochs))
         return TrainingSetup(

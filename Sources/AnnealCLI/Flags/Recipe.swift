@@ -59,9 +59,9 @@ struct Recipe {
         summary:
             "ResNet-20, Nesterov's momentum, a cosine after a short warm-up, crops and mirrors, averaged weights, six views.",
         flags: [
-            "network": "resnet", "num-layers": "20", "image-shape": "3,28,28", "rgb-mean": "125.3,123.0,113.9",
-            "rgb-std": "63.0,62.1,66.7", "pad-size": "0", "random-crop": "1", "random-mirror": "1",
-            "batch-size": "128", "num-epochs": "50", "optimizer": "nag", "mom": "0.9", "wd": "0.0002", "lr": "0.15",
+            "network": "resnet", "num-layers": "20", "image-shape": "3,32,32", "rgb-mean": "125.3,123.0,113.9",
+            "rgb-std": "63.0,62.1,66.7", "pad-size": "4", "random-crop": "1", "random-mirror": "1",
+            "batch-size": "128", "num-epochs": "50", "optimizer": "nag", "mom": "0.9", "wd": "0.0005", "lr": "0.1",
             "lr-schedule": "cosine", "warmup-epochs": "5%", "ema-decay": "0.995", "tta": "mirror-shift",
         ])
 

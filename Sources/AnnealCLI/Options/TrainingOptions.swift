@@ -96,7 +96,7 @@ struct TrainingOptions: ParsableArguments, Encodable {
         }
         if let threads {
             guard (1...1024).contains(threads) else {
-                throw UsageError("--threads", "is \(threads)", mend: "it must be at least 1")
+                throw UsageError("--threads", "is \(threads)", mend: "it is 1 to 1024")
             }
             Parallel.setThreads(threads)
         }

@@ -93,7 +93,9 @@ public struct Augmentation: Sendable, Equatable, Codable {
         if !colour.isIdentity { colour.apply(to: &image, &random) }
         if trivialAugment { image = TrivialAugment.applied(to: image, fill: fillValue, &random) }
         if !erasing.isIdentity { erasing.apply(to: &image, normalization, &random) }
-        return Result(image: image, mirrored: mirror != isFlipped(key, &random))
+        // Drawn in any case: what is random does not hang on `mirror`.
+        let isFlipped = isFlipped(key, &random)
+        return Result(image: image, mirrored: mirror || isFlipped)
     }
 
     private func isFlipped(_ key: Key, _ random: inout Random) -> Bool {

@@ -5,7 +5,7 @@ import Foundation
 public enum ClassNames {
     /// Reads a file with a name a line, in the order of the labels, e.g. MXNet's `synset.txt`: whole lines are names.
     public static func read(_ path: String) throws -> [String] {
-        let text = String(decoding: try Files.read(path), as: UTF8.self)
+        let text = try Files.readText(path)
         var names = text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
             .map { $0.trimmingCharacters(in: .whitespaces) }
         while names.last?.isEmpty == true { names.removeLast() }

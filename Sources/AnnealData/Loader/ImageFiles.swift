@@ -40,7 +40,7 @@ public struct ImageFiles: SampleSource {
                 folder, "has no sub-folder with images",
                 mend: "a class is a sub-folder with \(ImageList.imageSuffixes.joined(separator: ", ")) files")
         }
-        let folders = found.filter { !ImageList.isHidden($0) }
+        let used = Set(items.map { Files.folder(of: $0.path) }), folders = found.filter(used.contains)
         let names = known ?? folders
         let table = ClassNames.labels(names)
         var labels: [String: Int] = [:]

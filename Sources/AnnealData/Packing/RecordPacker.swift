@@ -89,6 +89,7 @@ public struct RecordPacker: Sendable {
                 else {
                     throw AnnealError("", "\(image.width) x \(image.height) cannot be resized to \(resize)")
                 }
+                try Image.checkSize(resize, long.partialValue / min(image.width, image.height))
                 image = image.resizedShortSide(to: resize)
             }
             if case .jpeg = encoding, image.channels == 4 { image = image.withoutAlpha() }

@@ -22,10 +22,10 @@ public struct ImageList: Sendable, Equatable {
 
     /// - Throws: `AnnealError` naming the line with a bad id, label or too few fields.
     public init(file path: String) throws {
-        let data = try Files.read(path)
         items = []
-        for (number, line) in data.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).enumerated() {
-            var text = String(decoding: line, as: UTF8.self)
+        let lines = try Files.readText(path).utf8.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+        for (number, line) in lines.enumerated() {
+            var text = Substring(line)
             if text.last == "\r" { text.removeLast() }
             if text.allSatisfy(\.isWhitespace) { continue }
             let fields = text.split(separator: "\t", omittingEmptySubsequences: false).map {

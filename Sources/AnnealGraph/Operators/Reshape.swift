@@ -113,8 +113,8 @@ public struct ReshapeLike: Operator {
         }
         let left = try range(self.lhs, lhs, "lhs"), right = try range(self.rhs, rhs, "rhs")
         let output = Shape(Array(lhs.dims[..<left.lowerBound]) + rhs.dims[right] + lhs.dims[left.upperBound...])
-        guard output.count == lhs.count else {
-            throw AnnealError("", "lhs \(lhs) has \(lhs.count) elements, rhs \(rhs) asks for \(output)")
+        guard !output.isTooLarge, output.count == lhs.count else {
+            throw AnnealError("", "lhs \(lhs) has other elements than \(output), which rhs \(rhs) asks for")
         }
         return [output]
     }

@@ -170,8 +170,9 @@ public final class Trainer {
         try apply()
     }
 
-    /// Ends an epoch: gradients that wait for further batches become an update.
-    func updateRest() throws {
+    /// Ends an epoch: gradients that wait for further batches become an update. `fit` calls it; a loop over `step` of one's
+    /// own does, where updates are of several batches (`accumulation`).
+    public func updateRest() throws {
         if !isBetweenUpdates { try apply() }
     }
 
@@ -190,8 +191,8 @@ public final class Trainer {
         parameters.noteChange()
     }
 
-    /// Lookahead ends with its slow weights, whatever the number of the run's last update.
-    package func endRun() {
+    /// Ends a run: with lookahead the slow weights take the trained ones' place. `fit` calls it, as does a loop of one's own.
+    public func endRun() {
         average?.end()
         parameters.noteChange()
     }

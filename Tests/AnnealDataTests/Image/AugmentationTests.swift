@@ -40,6 +40,12 @@ import Testing
             }
             #expect(result.image == image.padded(2, with: 9).cropped(x: x, y: y, width: 10, height: 8))
             #expect(result.mirrored == random.bool())
+            // MXNet's mirror mirrors every image, whatever rand_mirror draws.
+            let always = try apply(image, sample: sample) {
+                $0.mirror = true
+                $0.randomMirror = true
+            }
+            #expect(always.mirrored)
         }
     }
 

@@ -44,6 +44,15 @@ import Testing
         #expect(try ImageList.images(below: root).count == 4)
     }
 
+    /// What some systems leave in an archive is no class.
+    @Test func foldersOfHiddenFilesAreNoClasses() throws {
+        let root = try makeFolder(["roses/1.png", "tulips/1.png", "__MACOSX/roses/._1.png"])
+        let files = try ImageFiles(classFolders: root)
+        #expect(files.classNames == ["roses", "tulips"])
+        #expect(try labels(files) == [0, 1])
+        #expect(try labels(ImageFiles(classFolders: root, classNames: ["tulips", "roses"])) == [1, 0])
+    }
+
     /// The order of the classes belongs to the model: a folder without one of them has the same labels.
     @Test func aMissingClassShiftsNoLabel() throws {
         let names = ["bird", "cat", "dog"]
@@ -141,6 +150,12 @@ import Testing
     @Test func namesComeFromAFile() throws {
         let path = try folder.file("synset.txt", Array("n01440764 tench, Tinca tinca\r\n two words \n\n".utf8))
         #expect(try ClassNames.read(path) == ["n01440764 tench, Tinca tinca", "two words"])
+        // With UTF-8's mark in front.
+        let marked = try folder.file("marked.txt", [0xEF, 0xBB, 0xBF] + Array("roses\ntulips\n".utf8))
+        #expect(try ClassNames.read(marked) == ["roses", "tulips"])
+        let list = try folder.file("marked.lst", [0xEF, 0xBB, 0xBF] + Array("7\t1\ta.png\r\n8\t0\tb.png\n".utf8))
+        #expect(try ImageList(file: list).items.map(\.id) == [7, 8])
+        #expect(try ImageList(file: list).items.map(\.path) == ["a.png", "b.png"])
         let gap = try folder.file("gap.txt", Array("a\n\nb\n".utf8))
         #expect(message { _ = try ClassNames.read(gap) }.contains("gap.txt, line 2: is empty"))
         let empty = try folder.file("empty.txt", [])
