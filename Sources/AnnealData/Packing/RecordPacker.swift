@@ -31,10 +31,12 @@ public struct RecordPacker: Sendable {
     /// - Parameters:
     ///   - root: the folder that the list's paths start from.
     ///   - progress: called with the number of items done.
-    /// - Throws: `AnnealError` naming the file that cannot be read, decoded or written; no record file remains then.
+    /// - Throws: `AnnealError` naming the file that cannot be read, decoded or written, or two that have one id; no record
+    ///   file remains then.
     public func pack(
         _ list: ImageList, root: String, to prefix: String, progress: (Int) -> Void = { _ in }
     ) throws -> Summary {
+        try checkIDs(list, indexPath: "\(prefix).idx")
         let writer = try RecordWriter("\(prefix).rec", index: "\(prefix).idx")
         var summary = Summary()
         let chunk = 16 * max(1, threads)
@@ -56,6 +58,17 @@ public struct RecordPacker: Sendable {
         }
         try writer.finish()
         return summary
+    }
+
+    /// Ids are the index's keys; MXNet's reader would lose all records of one but the last.
+    private func checkIDs(_ list: ImageList, indexPath: String) throws {
+        var paths: [Int: String] = [:]
+        for item in list.items {
+            guard let other = paths.updateValue(item.path, forKey: item.id) else { continue }
+            throw AnnealError(
+                indexPath, "two images would have the key \(item.id): \(other) and \(item.path)",
+                mend: "give every line of the list an id of its own")
+        }
     }
 
     private func outcome(of item: ImageList.Item, _ root: String) throws -> Result<[UInt8], AnnealError> {

@@ -54,16 +54,19 @@ public final class RecordWriter {
         if buffer.count >= RecordWriter.bufferSize { try flush() }
     }
 
-    /// Puts both files in their places, synced.
+    /// Puts both files in their places, synced; the records come last, so that where they are new, so is their index.
     public func finish() throws {
         guard !finished else { return }
         try flush()
-        guard fsync(descriptor) == 0, rename(temporary, path) == 0 else {
-            throw AnnealError(path, "cannot be written: \(String(cString: strerror(errno)))")
-        }
+        guard fsync(descriptor) == 0 else { throw failure() }
+        if let indexPath { try Files.writeAtomically(Data(index.utf8), to: indexPath) }
+        guard rename(temporary, path) == 0 else { throw failure() }
         finished = true
         close(descriptor)
-        if let indexPath { try Files.writeAtomically(Data(index.utf8), to: indexPath) }
+    }
+
+    private func failure() -> AnnealError {
+        AnnealError(path, "cannot be written: \(String(cString: strerror(errno)))")
     }
 
     private func appendPart(_ bytes: ArraySlice<UInt8>, _ flag: RecordFraming.Flag) {
@@ -94,7 +97,7 @@ public final class RecordWriter {
                 let count = Foundation.write(descriptor, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
                 if count < 0 {
                     if errno == EINTR { continue }
-                    throw AnnealError(path, "cannot be written: \(String(cString: strerror(errno)))")
+                    throw failure()
                 }
                 rest = rest.dropFirst(count)
             }

@@ -38,6 +38,15 @@ import Testing
         #expect(list.split(chunks: 2).map { $0.list.items.count } == [7, 6])
     }
 
+    @Test func idsThatComeTwiceAreRefused() throws {
+        let root = try makeImages()
+        var list = try ImageList.scan(root).list
+        list.items[3].id = list.items[1].id
+        let error = message { _ = try RecordPacker().pack(list, root: root, to: "\(folder.path)/twice") }
+        #expect(error.contains("twice.idx") && error.contains("a/z/y.png") && error.contains("b/1.png"))
+        #expect(!Files.exists("\(folder.path)/twice.rec"))
+    }
+
     @Test func packsFilesAsTheyAreOrAnew() throws {
         let root = try makeImages()
         let list = try ImageList.scan(root).list

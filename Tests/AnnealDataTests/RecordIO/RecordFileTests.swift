@@ -43,6 +43,17 @@ import Testing
         #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path).isEmpty)
     }
 
+    @Test func withoutAnIndexThereAreNoRecords() throws {
+        let path = "\(folder.path)/f.rec", index = "\(folder.path)/f.idx"
+        try Files.makeFolder("\(index)/in the way")
+        do {
+            let writer = try RecordWriter(path, index: index)
+            try writer.write([1])
+            #expect(message { try writer.finish() }.contains(index))
+        }
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == ["f.idx"])
+    }
+
     @Test func payloadsOfManySizesWithTheMagicComeBack() throws {
         let payloads: [[UInt8]] =
             (0..<40).map { size in (0..<size).map { UInt8($0) } }
