@@ -29,7 +29,7 @@ public final class Classifier {
         guard let preprocessing = try preprocessing ?? Preprocessing.load(prefix: prefix) else {
             throw AnnealError(
                 Preprocessing.path(prefix), "is not there, so how images were prepared is not known",
-                mend: "say it with Preprocessing(imageShape:mean:std:)")
+                suggestion: "say it with Preprocessing(imageShape:mean:std:)")
         }
         try self.init(
             checkpoint, preprocessing: preprocessing, batchSize: batchSize,
@@ -138,7 +138,7 @@ extension Checkpoint {
         guard let shape = outputs.first, shape.rank == 2 else {
             throw AnnealError(
                 "output", "has the shape \(outputs.first ?? []) for one image",
-                mend: "a classifier's is (batch, classes)")
+                suggestion: "a classifier's is (batch, classes)")
         }
         return shape[1]
     }

@@ -29,7 +29,7 @@ struct AnnealTool: ParsableCommand {
             } catch let error as UsageError {
                 fail(error.error, status: ExitCode.validationFailure.rawValue)
             } catch let stop as Interrupted {
-                FileHandle.standardError.write(Data("anneal: stopped; \(stop.mend)\n".utf8))
+                FileHandle.standardError.write(Data("anneal: stopped; \(stop.suggestion)\n".utf8))
                 Foundation.exit(130)
             }
         } catch let error as AnnealError {
@@ -50,5 +50,7 @@ struct AnnealTool: ParsableCommand {
 struct UsageError: Error {
     let error: AnnealError
 
-    init(_ flag: String, _ problem: String, mend: String? = nil) { error = AnnealError(flag, problem, mend: mend) }
+    init(_ flag: String, _ problem: String, suggestion: String? = nil) {
+        error = AnnealError(flag, problem, suggestion: suggestion)
+    }
 }

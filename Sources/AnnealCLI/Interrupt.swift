@@ -35,5 +35,5 @@ final class Interrupt {
 
 /// A run that a signal ended; the process exits with 130, as shells expect.
 struct Interrupted: Error {
-    let mend: String
+    let suggestion: String
 }

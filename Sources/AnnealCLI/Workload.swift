@@ -81,7 +81,7 @@ struct Workload {
     /// Writes the network and its values as the checkpoint of epoch 0, for images of 0 to 1; only of training.
     func save(prefix: String) throws {
         guard case .training(let trainer) = plan else {
-            throw UsageError("--write-model", "does not go with --inference", mend: "leave out --inference")
+            throw UsageError("--write-model", "does not go with --inference", suggestion: "leave out --inference")
         }
         try trainer.save(prefix: prefix, epoch: 0)
         let shape = trainer.dataShape.dims, channels = shape[0]

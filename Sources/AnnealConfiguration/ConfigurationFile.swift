@@ -22,18 +22,18 @@ package struct ConfigurationFile {
         do {
             node = try Yams.compose(yaml: text)
         } catch {
-            throw AnnealError(path, "is not YAML: \(error)", mend: "write a line for each flag, as in 'lr: 0.1'")
+            throw AnnealError(path, "is not YAML: \(error)", suggestion: "write a line for each flag, as in 'lr: 0.1'")
         }
         // An empty file sets nothing.
         guard let mapping = node?.mapping ?? (node == nil ? Yams.Node.Mapping([]) : nil) else {
-            throw AnnealError(path, "is not a list of flags", mend: "write a line for each flag, as in 'lr: 0.1'")
+            throw AnnealError(path, "is not a list of flags", suggestion: "write a line for each flag, as in 'lr: 0.1'")
         }
         var command: String?
         var flags: [(String, [String])] = []
         for (key, value) in mapping {
             guard let name = key.scalar?.string else {
                 throw AnnealError(
-                    path, "has a key that is no name", mend: "write a line for each flag, as in 'lr: 0.1'")
+                    path, "has a key that is no name", suggestion: "write a line for each flag, as in 'lr: 0.1'")
             }
             if name == "command" {
                 command = value.scalar?.string
@@ -47,7 +47,7 @@ package struct ConfigurationFile {
                 values = list.compactMap { $0.scalar?.string }
             } else {
                 throw AnnealError(
-                    path, "\(name) is neither a value nor a list of values", mend: "write '\(name): VALUE'")
+                    path, "\(name) is neither a value nor a list of values", suggestion: "write '\(name): VALUE'")
             }
             flags.append((name.replacingOccurrences(of: "_", with: "-"), values))
         }

@@ -5,9 +5,9 @@ import Foundation
 public final class FileLock {
     private let descriptor: Int32
 
-    /// - Parameter mend: what to do when another process holds it.
+    /// - Parameter suggestion: what to do when another process holds it.
     /// - Throws: at once when another process holds the lock, or the file cannot be made.
-    public init(_ path: String, mend: String) throws {
+    public init(_ path: String, suggestion: String) throws {
         let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
         guard descriptor >= 0 else { throw AnnealError(path, "cannot be made: \(String(cString: strerror(errno)))") }
         guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
@@ -15,7 +15,7 @@ public final class FileLock {
             let problem =
                 isHeld ? "is held by another process" : "cannot be locked: \(String(cString: strerror(errno)))"
             close(descriptor)
-            throw AnnealError(path, problem, mend: isHeld ? mend : nil)
+            throw AnnealError(path, problem, suggestion: isHeld ? suggestion : nil)
         }
         self.descriptor = descriptor
     }

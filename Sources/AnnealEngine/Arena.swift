@@ -13,7 +13,7 @@ package final class Arena {
         guard let memory = mmap(nil, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
             memory != MAP_FAILED
         else {
-            throw AnnealError("memory", "\(bytes >> 20) MB cannot be had", mend: "use a smaller --batch-size")
+            throw AnnealError("memory", "\(bytes >> 20) MB cannot be had", suggestion: "use a smaller --batch-size")
         }
         // Large pages spare address translations in arenas of hundreds of megabytes.
         if bytes > 1 << 22 { madvise(memory, bytes, 14) }

@@ -44,7 +44,7 @@ package final class CPUEngine: Engine {
         switch site.instruction.action {
         case .sum: return try sum(site)
         case .update:
-            throw AnnealError("layer \(site.layer)", "an update is no kernel", mend: "this is a defect of Anneal")
+            throw AnnealError("layer \(site.layer)", "an update is no kernel", suggestion: "this is a defect of Anneal")
         case .forward(let op), .recompute(let op): return try cpu(op, site.layer).forward(site, self)
         case .backward(let op, let part): return try cpu(op, site.layer).backward(site, part: part, self)
         }

@@ -43,7 +43,8 @@ package struct KernelSite {
 
     func value(_ role: Program.Operand) throws -> Program.Value {
         if let id = instruction.reading(role) ?? instruction.writing(role) { return values[id] }
-        throw AnnealError("layer \(layer)", "its kernel wants the operand \(role)", mend: "this is a defect of Anneal")
+        throw AnnealError(
+            "layer \(layer)", "its kernel wants the operand \(role)", suggestion: "this is a defect of Anneal")
     }
 
     package func has(_ role: Program.Operand) -> Bool {

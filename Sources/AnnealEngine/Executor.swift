@@ -93,7 +93,7 @@ public final class Executor {
         for name in given.keys where !arguments.contains(name) {
             throw AnnealError(
                 "input \(name)", "is not in the network",
-                mend: "its inputs and parameters: \(arguments.prefix(8).joined(separator: ", "))")
+                suggestion: "its inputs and parameters: \(arguments.prefix(8).joined(separator: ", "))")
         }
 
         let compilation = try Compilation.compile(
@@ -174,7 +174,8 @@ public final class Executor {
     public func setInput(_ name: String, _ tensor: Tensor) throws {
         guard let memory = input(name), let id = inputIDs[name] else {
             throw AnnealError(
-                "input \(name)", "is not in the network", mend: "its inputs: \(inputNames.joined(separator: ", "))")
+                "input \(name)", "is not in the network",
+                suggestion: "its inputs: \(inputNames.joined(separator: ", "))")
         }
         guard tensor.count == memory.count else {
             throw AnnealError(
@@ -229,7 +230,7 @@ public final class Executor {
         guard !program.updated.contains(name) else {
             throw AnnealError(
                 "gradient of \(name)", "is gone: the backward pass has updated the parameter with it",
-                mend: "make the trainer with keepsGradients")
+                suggestion: "make the trainer with keepsGradients")
         }
         return try program.gradients[name].map(copy)
     }

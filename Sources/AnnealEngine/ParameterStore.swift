@@ -78,7 +78,7 @@ public final class ParameterStore {
     /// The memory of values that are there.
     package func memory(_ name: String) throws -> UnsafeMutablePointer<Float> {
         guard let entry = entry(name) else {
-            throw AnnealError("parameter \(name)", "has no memory", mend: "this is a defect of Anneal's compiler")
+            throw AnnealError("parameter \(name)", "has no memory", suggestion: "this is a defect of Anneal's compiler")
         }
         try checkPresent(entry)
         return entry.memory
@@ -95,7 +95,7 @@ public final class ParameterStore {
         guard !entry.isReleased else {
             throw AnnealError(
                 "parameter \(entry.name)", "was given back when batch norm was folded into it",
-                mend: "make the executor with keepsParameters: true, or set all parameters again")
+                suggestion: "make the executor with keepsParameters: true, or set all parameters again")
         }
     }
 
@@ -112,7 +112,7 @@ public final class ParameterStore {
         guard tensor.shape == entry.shape else {
             throw AnnealError(
                 "parameter \(name)", "has the shape \(tensor.shape), the network wants \(entry.shape)",
-                mend: "the checkpoint is of another network or image shape")
+                suggestion: "the checkpoint is of another network or image shape")
         }
         try engine.write(tensor, to: entry.memory, layout: entry.layout)
         entries[index].isReleased = false

@@ -133,7 +133,7 @@ public struct AttributeReader {
     }
 
     public func wrong(_ key: String, _ found: String, _ expected: String) -> AnnealError {
-        AnnealError("", "attribute \(key) of \(operation) is '\(found)'", mend: "it must be \(expected)")
+        AnnealError("", "attribute \(key) of \(operation) is '\(found)'", suggestion: "it must be \(expected)")
     }
 
     package func finish() throws {

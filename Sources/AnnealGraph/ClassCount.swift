@@ -4,6 +4,7 @@ import AnnealCore
 package func checkClassCount(_ count: Int) throws {
     guard (1...1 << 24).contains(count) else {
         throw AnnealError(
-            "--num-classes \(count)", "is not a number of classes", mend: "it must be at least 1, at most 16777216")
+            "--num-classes \(count)", "is not a number of classes",
+            suggestion: "it must be at least 1, at most 16777216")
     }
 }

@@ -15,7 +15,7 @@ extension Symbol {
             let found = try? self.layerBeforeFullc()
             throw AnnealError(
                 "--layer-before-fullc \(layerBeforeFullc)", "the network has no such layer",
-                mend: found.map { "its last fully connected layer stands behind \($0)" }
+                suggestion: found.map { "its last fully connected layer stands behind \($0)" }
                     ?? "'anneal summary' lists the layers")
         }
         let head = SymbolBuilder(), taken = Set(Symbol([body]).nodes.map(\.name))
@@ -33,12 +33,12 @@ extension Symbol {
         else {
             throw AnnealError(
                 "symbol", "has no fully connected layer behind another layer",
-                mend: "name the layer for the new head with --layer-before-fullc")
+                suggestion: "name the layer for the new head with --layer-before-fullc")
         }
         guard try input.node.makeOperator().outputNames[input.index] == "output" else {
             throw AnnealError(
                 "layer \(layer.name)", "reads an output of \(input.node.name) that is not its first",
-                mend: "name the layer for the new head with --layer-before-fullc")
+                suggestion: "name the layer for the new head with --layer-before-fullc")
         }
         return input.node.name
     }

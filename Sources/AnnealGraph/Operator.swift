@@ -212,7 +212,7 @@ public enum OperatorRegistry {
 
     package static func make(_ name: String, _ attributes: [String: String]) throws -> any Operator {
         guard let entry = all[name] else {
-            throw AnnealError("", "operator \(name) is not known", mend: "Anneal has no such operator yet")
+            throw AnnealError("", "operator \(name) is not known", suggestion: "Anneal has no such operator yet")
         }
         var reader = AttributeReader(operation: name, attributes)
         let op = try entry.make(&reader)

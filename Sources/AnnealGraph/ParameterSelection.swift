@@ -16,7 +16,7 @@ extension Symbol {
         } catch {
             throw AnnealError(
                 "\(flag) '\(pattern)'", "is not a regular expression",
-                mend: "write it as 'conv0' or '(conv|bn).*_gamma'")
+                suggestion: "write it as 'conv0' or '(conv|bn).*_gamma'")
         }
         func matches(_ name: String) throws -> Bool { try expression.prefixMatch(in: name) != nil }
         var chosen = try names.filter(matches)
@@ -28,7 +28,7 @@ extension Symbol {
             let near = Spelling.nearest(to: pattern, among: names).joined(separator: ", ")
             throw AnnealError(
                 "\(flag) '\(pattern)'", "matches no parameter and no layer",
-                mend: "near are \(near); 'anneal summary' lists the layers")
+                suggestion: "near are \(near); 'anneal summary' lists the layers")
         }
         return chosen
     }

@@ -101,14 +101,15 @@ public enum ParamsFile {
     public static func decode(_ data: Data) throws -> [StoredArray] {
         var reader = ByteReader(data)
         guard try reader.integer(UInt64.self) == listMagic else {
-            throw AnnealError("byte 0", "is not an MXNet .params file", mend: "it must begin with the number 0x112")
+            throw AnnealError(
+                "byte 0", "is not an MXNet .params file", suggestion: "it must begin with the number 0x112")
         }
         _ = try reader.integer(UInt64.self)
         let count = try reader.integer(UInt64.self)
         // The smallest array takes 4 bytes: no length is believed that the file cannot hold.
         guard count <= UInt64(reader.remaining / 4) else {
             throw AnnealError(
-                "byte 16", "claims \(count) arrays, more than the file can hold", mend: "the file is damaged")
+                "byte 16", "claims \(count) arrays, more than the file can hold", suggestion: "the file is damaged")
         }
         var arrays: [StoredArray] = []
         arrays.reserveCapacity(Int(count))
@@ -122,7 +123,10 @@ public enum ParamsFile {
             let length = try reader.integer(UInt64.self)
             guard length <= UInt64(reader.remaining),
                 let name = String(data: try reader.bytes(Int(length)), encoding: .utf8)
-            else { throw AnnealError("byte \(start)", "a name is cut off or is not text", mend: "the file is damaged") }
+            else {
+                throw AnnealError(
+                    "byte \(start)", "a name is cut off or is not text", suggestion: "the file is damaged")
+            }
             arrays[index].name = name
         }
         return arrays
@@ -130,7 +134,9 @@ public enum ParamsFile {
 
     private static func array(_ reader: inout ByteReader) throws -> StoredArray {
         let start = reader.offset
-        func damaged(_ what: String) -> AnnealError { AnnealError("byte \(start)", what, mend: "the file is damaged") }
+        func damaged(_ what: String) -> AnnealError {
+            AnnealError("byte \(start)", what, suggestion: "the file is damaged")
+        }
         let magic = try reader.integer(UInt32.self)
         var dims: [Int] = []
         func rank(_ value: Int) throws -> Int {
@@ -144,7 +150,7 @@ public enum ParamsFile {
                 let kinds = [1: "row_sparse", 2: "csr"]
                 throw AnnealError(
                     "byte \(start)", "an array is stored as \(kinds[Int(storage)] ?? "type \(storage)")",
-                    mend: "sparse arrays are not read; save it dense with MXNet's tostype('default')")
+                    suggestion: "sparse arrays are not read; save it dense with MXNet's tostype('default')")
             }
             let axes = try rank(Int(try reader.integer(Int32.self)))
             for _ in 0..<axes { dims.append(Int(try reader.integer(Int64.self))) }
@@ -240,7 +246,7 @@ struct ByteReader {
     mutating func bytes(_ count: Int) throws -> Data {
         guard count <= remaining else {
             throw AnnealError(
-                "byte \(data.count)", "the file ends in the middle", mend: "it is cut off; copy or save it again")
+                "byte \(data.count)", "the file ends in the middle", suggestion: "it is cut off; copy or save it again")
         }
         defer { offset += count }
         return data[data.startIndex + offset..<data.startIndex + offset + count]

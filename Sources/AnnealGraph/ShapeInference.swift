@@ -54,7 +54,7 @@ extension Symbol {
                     if let new, new.isTooLarge {
                         throw AnnealError(
                             "layer \(node.name)", "its parameter \(entry.node.name) would have the shape \(new)",
-                            mend: "check the layer's attributes and the image shape")
+                            suggestion: "check the layer's attributes and the image shape")
                     }
                     guard let at = position[ObjectIdentifier(entry.node)], entry.index < shapes[at].count else {
                         continue
@@ -66,7 +66,7 @@ extension Symbol {
                     for shape in outputs where shape.dims.contains(where: { $0 <= 0 }) || shape.isTooLarge {
                         throw AnnealError(
                             "layer \(node.name)", "its output would have the shape \(shape)",
-                            mend: "the input is too small or too large for this layer; check the image shape")
+                            suggestion: "the input is too small or too large for this layer; check the image shape")
                     }
                     shapes[index] = outputs
                     changed = true
@@ -78,7 +78,7 @@ extension Symbol {
         guard unknown.isEmpty else {
             throw AnnealError(
                 "symbol", "the shapes of \(unknown.prefix(5).joined(separator: ", ")) cannot be inferred",
-                mend: "give the shapes of the inputs \(try inputNames(unknown: unknown))")
+                suggestion: "give the shapes of the inputs \(try inputNames(unknown: unknown))")
         }
         let complete = shapes.map { $0.compactMap { $0 } }
         var variables: [String: Shape] = [:]

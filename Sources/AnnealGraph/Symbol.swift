@@ -144,6 +144,6 @@ public struct Symbol: Sendable {
     /// The internal output of that name, e.g. `flatten0_output`.
     public func output(named name: String) throws -> Symbol {
         for entry in try internals().outputs where try Symbol.outputName(entry) == name { return Symbol([entry]) }
-        throw AnnealError("symbol", "has no output \(name)", mend: "'anneal summary' lists the layers")
+        throw AnnealError("symbol", "has no output \(name)", suggestion: "'anneal summary' lists the layers")
     }
 }

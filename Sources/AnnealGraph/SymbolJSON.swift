@@ -81,11 +81,11 @@ extension Symbol {
             object = try JSONSerialization.jsonObject(with: json)
         } catch {
             throw AnnealError(
-                "", "is not JSON", mend: "a symbol file is written by Anneal or MXNet as PREFIX-symbol.json")
+                "", "is not JSON", suggestion: "a symbol file is written by Anneal or MXNet as PREFIX-symbol.json")
         }
         guard let root = object as? [String: Any], let list = root["nodes"] as? [Any],
             let heads = root["heads"] as? [Any]
-        else { throw AnnealError("", "is JSON, but not an MXNet symbol", mend: "it has no nodes and heads") }
+        else { throw AnnealError("", "is JSON, but not an MXNet symbol", suggestion: "it has no nodes and heads") }
 
         let stored = try list.enumerated().map { try Symbol.storedNode($1, at: $0) }
         let nodes = try SymbolUpgrade.nodes(stored, from: SymbolUpgrade.version(root))
@@ -93,7 +93,9 @@ extension Symbol {
             let head = try Symbol.storedEntry($0, of: "heads", before: stored.count)
             return Entry(nodes[head.node], head.index, version: head.version)
         }
-        guard !outputs.isEmpty else { throw AnnealError("heads", "is empty", mend: "a symbol has at least one output") }
+        guard !outputs.isEmpty else {
+            throw AnnealError("heads", "is empty", suggestion: "a symbol has at least one output")
+        }
         // Unknown operators and attributes are told now, not in the middle of a run.
         for node in self.nodes where !node.isVariable {
             let op = try node.makeOperator()
@@ -109,7 +111,7 @@ extension Symbol {
         for node in self.nodes where node.isVariable {
             guard names.insert(node.name).inserted else {
                 throw AnnealError(
-                    "node \(node.name)", "stands twice in the graph", mend: "each variable needs its own name")
+                    "node \(node.name)", "stands twice in the graph", suggestion: "each variable needs its own name")
             }
         }
     }

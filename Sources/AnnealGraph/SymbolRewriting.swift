@@ -26,7 +26,7 @@ extension Symbol {
         else {
             throw AnnealError(
                 "symbol", "ends in \(outputs.last?.node.operation ?? "a variable"), soft labels want SoftmaxOutput",
-                mend: "leave out --label-smoothing, --mixup, --cutmix and --class-weights")
+                suggestion: "leave out --label-smoothing, --mixup, --cutmix and --class-weights")
         }
         let loss = outputs[0].node.name
         return rewritten { $0.name == loss ? [SoftmaxOutput.labelSumAttribute: AttributeText.bool(true)] : [:] }

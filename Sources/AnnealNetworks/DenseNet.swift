@@ -45,7 +45,7 @@ private let densenetPlans: [Int: (stem: Int, growth: Int, layers: [Int])] = [
 let densenetDepths = "one of 121, 161, 169, 201"
 
 private func densenetDepthError(_ numLayers: Int) -> AnnealError {
-    AnnealError("--num-layers \(numLayers)", "is no depth of densenet", mend: "it must be \(densenetDepths)")
+    AnnealError("--num-layers \(numLayers)", "is no depth of densenet", suggestion: "it must be \(densenetDepths)")
 }
 
 /// Counts layers of each kind under a prefix, as Gluon does.

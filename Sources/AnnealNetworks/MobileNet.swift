@@ -10,11 +10,11 @@ import AnnealGraph
 public func mobilenet(numClasses: Int, multiplier: Double = 1, resolution: Int = 224) throws -> Symbol {
     guard [0.25, 0.5, 0.75, 1].contains(multiplier) else {
         throw AnnealError(
-            "--multiplier \(multiplier)", "is no width of mobilenet", mend: "it must be 0.25, 0.5, 0.75 or 1")
+            "--multiplier \(multiplier)", "is no width of mobilenet", suggestion: "it must be 0.25, 0.5, 0.75 or 1")
     }
     guard resolution > 0, resolution % 32 == 0 else {
         throw AnnealError(
-            "--image-shape", "mobilenet wants a multiple of 32, not \(resolution)", mend: "such as 3,224,224")
+            "--image-shape", "mobilenet wants a multiple of 32, not \(resolution)", suggestion: "such as 3,224,224")
     }
     let net = SymbolBuilder()
     var depth = Int(32 * multiplier)

@@ -10,7 +10,8 @@ public func mobilenetV2(numClasses: Int, multiplier: Double = 1) throws -> Symbo
     func width(_ filters: Int) -> Int { Int((Double(filters) * multiplier).rounded(.toNearestOrEven)) }
     guard multiplier <= 16, width(16) >= 1 else {
         throw AnnealError(
-            "--multiplier \(multiplier)", "is no width of mobilenetv2", mend: "it must be from 0.05 to 16, such as 0.5")
+            "--multiplier \(multiplier)", "is no width of mobilenetv2",
+            suggestion: "it must be from 0.05 to 16, such as 0.5")
     }
     let net = SymbolBuilder()
     var channels = width(32)

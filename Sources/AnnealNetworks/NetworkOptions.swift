@@ -40,7 +40,7 @@ public struct NetworkOptions: Sendable, Equatable {
     /// `numLayers`, for networks that have no default.
     func layers(of network: String, _ allowed: String) throws -> Int {
         guard let numLayers else {
-            throw AnnealError("--num-layers", "is missing", mend: "\(network) has \(allowed) layers")
+            throw AnnealError("--num-layers", "is missing", suggestion: "\(network) has \(allowed) layers")
         }
         return numLayers
     }
@@ -56,6 +56,6 @@ func checkImageShape(_ shape: [Int]) throws {
     guard shape.count == 3, shape.allSatisfy({ $0 > 0 }) else {
         throw AnnealError(
             "--image-shape \(shape.map(String.init).joined(separator: ","))", "is not an image's shape",
-            mend: "it must be channels,height,width, such as 3,224,224")
+            suggestion: "it must be channels,height,width, such as 3,224,224")
     }
 }

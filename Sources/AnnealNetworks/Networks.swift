@@ -85,7 +85,7 @@ public enum Networks {
     public static func symbol(_ name: String, _ options: NetworkOptions) throws -> Symbol {
         guard let builder = builders.first(where: { $0.name == name }) else {
             throw AnnealError(
-                "--network \(name)", "is not known", mend: "it must be one of \(names.joined(separator: ", "))")
+                "--network \(name)", "is not known", suggestion: "it must be one of \(names.joined(separator: ", "))")
         }
         try options.check()
         return try builder.build(options)

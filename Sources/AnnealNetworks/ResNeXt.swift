@@ -23,7 +23,7 @@ public func resnext(
     guard !plan.bottleneck || numGroup > 0 && plan.filters[1] / 2 % numGroup == 0 else {
         throw AnnealError(
             "--num-group \(numGroup)", "does not divide the \(plan.filters[1] / 2) channels of the first stage",
-            mend: "MXNet's default is 32")
+            suggestion: "MXNet's default is 32")
     }
     let layers = ResidualLayers(workspace: convWorkspace, dtype: dtype)
     var body = layers.norm(layers.net.typedInput(dtype), fixGamma: true, name: "bn_data")

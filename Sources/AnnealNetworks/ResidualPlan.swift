@@ -37,7 +37,8 @@ struct ResidualPlan {
         } else {
             throw AnnealError(
                 "--num-layers \(numLayers)", "is no depth of \(network)",
-                mend: "for this image shape it must be \(ResidualPlan.depths(height: height, smallHeight: smallHeight))"
+                suggestion:
+                    "for this image shape it must be \(ResidualPlan.depths(height: height, smallHeight: smallHeight))"
             )
         }
     }

@@ -13,7 +13,7 @@ public func vgg(
     guard let counts = vggConvolutions[numLayers] else {
         throw AnnealError(
             "--num-layers \(numLayers)", "is no depth of vgg",
-            mend: "it must be one of " + vggConvolutions.keys.sorted().map(String.init).joined(separator: ", "))
+            suggestion: "it must be one of " + vggConvolutions.keys.sorted().map(String.init).joined(separator: ", "))
     }
     let net = SymbolBuilder()
     var body = Symbol.variable("data")

@@ -13,7 +13,7 @@ package struct BatchShape: Equatable {
     /// From the shapes for two batch sizes.
     init(_ one: Shape, _ other: Shape) throws {
         guard one.rank == other.rank else {
-            throw AnnealError("", "the number of axes depends on the batch size", mend: ONNXSite.fixBatch)
+            throw AnnealError("", "the number of axes depends on the batch size", suggestion: ONNXSite.fixBatch)
         }
         self.init(one, batchAxes: Set(one.dims.indices.filter { one[$0] != other[$0] }))
     }
@@ -27,7 +27,7 @@ package struct BatchShape: Equatable {
     /// What `Reshape` takes: -1 for the axis that grows.
     func reshapeTarget() throws -> [Int] {
         guard batchAxes.count < 2 else {
-            throw AnnealError("", "several axes of \(shape) depend on the batch size", mend: ONNXSite.fixBatch)
+            throw AnnealError("", "several axes of \(shape) depend on the batch size", suggestion: ONNXSite.fixBatch)
         }
         return extents.map { $0 ?? -1 }
     }

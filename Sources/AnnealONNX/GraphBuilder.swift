@@ -68,7 +68,7 @@ final class GraphBuilder {
         guard let constant = constants.removeValue(forKey: name) else {
             throw AnnealError(
                 "layer \(layer)", "reads \(name), which is neither an input nor a parameter of the checkpoint",
-                mend: "only a network whose outputs follow from its data can be exported")
+                suggestion: "only a network whose outputs follow from its data can be exported")
         }
         constantBytes += constant.byteCount
         try ONNXModel.checkSize(constantBytes)

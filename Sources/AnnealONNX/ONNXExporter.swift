@@ -66,7 +66,7 @@ struct ONNXExporter {
                 guard tensor.shape == shapes[0].shape, shapes[0].batchAxes.isEmpty else {
                     throw AnnealError(
                         "parameter \(name)", "has the shape \(tensor.shape), the network wants \(shapes[0].shape)",
-                        mend: "the parameters are of another network or image shape")
+                        suggestion: "the parameters are of another network or image shape")
                 }
                 graph.define(ONNXTensor(name: name, shape: tensor.shape, elements: .floats(tensor.elements)))
             }
@@ -84,10 +84,10 @@ struct ONNXExporter {
         guard preprocessing.mean.count == channels, preprocessing.std.count == channels else {
             throw AnnealError(
                 "preprocessing", "has \(preprocessing.mean.count) means and \(preprocessing.std.count) deviations",
-                mend: "the data \(shape.shape) has \(channels) channels")
+                suggestion: "the data \(shape.shape) has \(channels) channels")
         }
         guard preprocessing.std.allSatisfy({ $0 != 0 }) else {
-            throw AnnealError("preprocessing", "divides by 0", mend: "every standard deviation must be positive")
+            throw AnnealError("preprocessing", "divides by 0", suggestion: "every standard deviation must be positive")
         }
         let integral = preprocessing.pixels == .uint8
         graph.addInput(ONNXModel.Port(name: name, type: integral ? .uint8 : .float32, extents: shape.extents))

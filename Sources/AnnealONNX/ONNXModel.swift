@@ -87,7 +87,7 @@ public struct ONNXModel: Sendable {
         guard bytes <= Int(Int32.max) - (16 << 20) else {
             throw AnnealError(
                 "ONNX", "the parameters take more than the 2 GB that an ONNX file can hold",
-                mend: "parameters in files of their own are not written; only a smaller network can be exported")
+                suggestion: "parameters in files of their own are not written; only a smaller network can be exported")
         }
     }
 }

@@ -83,5 +83,7 @@ package struct ONNXSite {
         return try reshape(input.name, to: shape)
     }
 
-    func refusal(_ problem: String, mend: String? = nil) -> AnnealError { AnnealError("", problem, mend: mend) }
+    func refusal(_ problem: String, suggestion: String? = nil) -> AnnealError {
+        AnnealError("", problem, suggestion: suggestion)
+    }
 }

@@ -37,7 +37,7 @@ public struct Checkpoint: Sendable {
             .filter { $0.hasPrefix(stem + "-") && $0.hasSuffix(".params") }.sorted()
         throw AnnealError(
             path, "does not exist",
-            mend: others.isEmpty
+            suggestion: others.isEmpty
                 ? "no checkpoint of the prefix \(prefix) is there"
                 : "there are \(others.suffix(5).joined(separator: ", "))")
     }
@@ -86,7 +86,7 @@ public struct Checkpoint: Sendable {
             guard let value = parameters.isAuxiliary(name) ? auxiliary[name] : arguments[name] else {
                 throw AnnealError(
                     place, "has no \(parameters.isAuxiliary(name) ? "state" : "parameter") \(name)",
-                    mend: "it is of another network")
+                    suggestion: "it is of another network")
             }
             do {
                 try parameters.set(name, value)

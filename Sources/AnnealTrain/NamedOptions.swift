@@ -98,7 +98,7 @@ public struct NamedOptions: Sendable, ExpressibleByDictionaryLiteral {
 
     public mutating func number(_ name: String) throws -> Double {
         guard let number = try optionalNumber(name) else {
-            throw AnnealError("\(place), \(name)", "is missing", mend: "give a number")
+            throw AnnealError("\(place), \(name)", "is missing", suggestion: "give a number")
         }
         return number
     }
@@ -158,7 +158,7 @@ public struct NamedOptions: Sendable, ExpressibleByDictionaryLiteral {
         guard unused.isEmpty else {
             throw AnnealError(
                 place, "has no option \(unused.joined(separator: ", "))",
-                mend: "it takes \(used.sorted().joined(separator: ", "))")
+                suggestion: "it takes \(used.sorted().joined(separator: ", "))")
         }
     }
 
@@ -171,6 +171,6 @@ public struct NamedOptions: Sendable, ExpressibleByDictionaryLiteral {
             case .list: "a list"
             case .none: "None"
             }
-        return AnnealError("\(place), \(name)", "is \(text)", mend: "give \(wanted)")
+        return AnnealError("\(place), \(name)", "is \(text)", suggestion: "give \(wanted)")
     }
 }

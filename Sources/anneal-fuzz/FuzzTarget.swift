@@ -13,7 +13,7 @@ struct FuzzTarget: Sendable {
     /// Seconds that an input may take. Slow machines and emulators are slower than any reader.
     var secondsLimit: UInt32 = 10
     /// Makes the file's checksums right again, where a reader would see nothing else: for half of the inputs.
-    var mend: (@Sendable (inout [UInt8]) -> Void)?
+    var suggestion: (@Sendable (inout [UInt8]) -> Void)?
     let prepare: @Sendable (Workspace) throws -> FuzzReader
 
     /// Buffers of a fixed size: decoders, charts, compiled networks.
@@ -24,7 +24,7 @@ struct FuzzTarget: Sendable {
     static func named(_ name: String) throws -> FuzzTarget {
         guard let target = (all + plantedTargets).first(where: { $0.name == name }) else {
             throw AnnealError(
-                "--target \(name)", "is not known", mend: "there are \(all.map(\.name).joined(separator: ", "))")
+                "--target \(name)", "is not known", suggestion: "there are \(all.map(\.name).joined(separator: ", "))")
         }
         return target
     }
@@ -57,7 +57,8 @@ struct Workspace {
     /// Committed files of at most 24 KB whose names end so, in the order of their paths.
     func fixtures(ending: String) throws -> [[UInt8]] {
         guard let all = FileManager.default.enumerator(atPath: fixtures) else {
-            throw AnnealError(fixtures, "is not there", mend: "run in the repository's folder, or give --fixtures")
+            throw AnnealError(
+                fixtures, "is not there", suggestion: "run in the repository's folder, or give --fixtures")
         }
         let paths = all.compactMap { $0 as? String }.filter { $0.hasSuffix(ending) }.sorted()
         return try paths.map { Array(try Files.read(Files.path(fixtures, $0))) }.filter { $0.count <= 24 << 10 }

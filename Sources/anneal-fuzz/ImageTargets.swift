@@ -7,7 +7,7 @@ let imageTargets = [
         let photograph = try photograph.encoded(as: .jpeg(quality: 80))
         return try images(work, [photograph] + work.fixtures(ending: ".jpg"))
     },
-    FuzzTarget(name: "png", memoryFactor: 8 * 1032, mend: mendChecksums) { work in
+    FuzzTarget(name: "png", memoryFactor: 8 * 1032, suggestion: mendChecksums) { work in
         let photograph = try photograph.encoded(as: .png(level: 6))
         return try images(work, [photograph] + work.fixtures(ending: ".png"))
     },

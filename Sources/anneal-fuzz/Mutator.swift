@@ -23,7 +23,7 @@ struct Mutator {
             }
             if bytes.count > Mutator.maximumSize { bytes.removeLast(bytes.count - Mutator.maximumSize) }
         }
-        if let mend = target.mend, random.bool() { mend(&bytes) }
+        if let suggestion = target.suggestion, random.bool() { suggestion(&bytes) }
         return bytes
     }
 

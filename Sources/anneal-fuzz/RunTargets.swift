@@ -5,7 +5,7 @@ import Foundation
 
 /// What a run leaves behind, and what it starts from.
 let runTargets = [
-    FuzzTarget(name: "run-state", mend: mendChecksum) { work in
+    FuzzTarget(name: "run-state", suggestion: mendChecksum) { work in
         let trainer = try Trainer(
             Networks.smallest, dataShape: [1, 2, 2], batchSize: 2, optimizer: try Optimizers.make("adam"), seed: 1)
         try trainer.initialize(Xavier())

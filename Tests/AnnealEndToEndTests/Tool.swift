@@ -28,7 +28,7 @@ struct Tool {
         for _ in 0..<3 { root.deleteLastPathComponent() }
         let candidates = [tests.appendingPathComponent("anneal"), root.appendingPathComponent(".build/release/anneal")]
         guard let found = candidates.first(where: { FileManager.default.isExecutableFile(atPath: $0.path) }) else {
-            throw AnnealError("anneal", "is not built beside the tests", mend: "swift build")
+            throw AnnealError("anneal", "is not built beside the tests", suggestion: "swift build")
         }
         return found.path
     }

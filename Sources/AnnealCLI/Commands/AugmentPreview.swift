@@ -31,10 +31,10 @@ struct AugmentPreview: ParsableCommand {
 
     func run() throws {
         for (flag, value) in [("--images", images), ("--epochs", epochs)] where !(1...100).contains(value) {
-            throw UsageError(flag, "is \(value)", mend: "it must be 1 to 100")
+            throw UsageError(flag, "is \(value)", suggestion: "it must be 1 to 100")
         }
         guard to.hasSuffix(".png") else {
-            throw UsageError("--to \(to)", "is not the name of a PNG file", mend: "end it in .png")
+            throw UsageError("--to \(to)", "is not the name of a PNG file", suggestion: "end it in .png")
         }
         let shape = try parseImageShape(imageShape)
         let source = try data.training().source

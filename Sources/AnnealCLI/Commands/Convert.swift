@@ -30,13 +30,13 @@ struct Convert: ParsableCommand {
     func run() throws {
         guard !Files.name(of: to).isEmpty else {
             throw UsageError(
-                "--to \(to)", "names no file", mend: "give a folder and the beginning of a name, out/model")
+                "--to \(to)", "names no file", suggestion: "give a folder and the beginning of a name, out/model")
         }
         guard canonical(model) != canonical(to) else {
-            throw UsageError("--to \(to)", "is the checkpoint that is read", mend: "choose another prefix")
+            throw UsageError("--to \(to)", "is the checkpoint that is read", suggestion: "choose another prefix")
         }
         if let toEpoch, toEpoch < 0 {
-            throw UsageError("--to-epoch", "is \(toEpoch)", mend: "it must not be negative")
+            throw UsageError("--to-epoch", "is \(toEpoch)", suggestion: "it must not be negative")
         }
         try Checkpoint.checkExists(prefix: model, epoch: loadEpoch)
         let symbolPath = Checkpoint.symbolPath(model), parametersPath = Checkpoint.parametersPath(model, loadEpoch)
@@ -59,7 +59,7 @@ struct Convert: ParsableCommand {
         for file in files where Files.exists(file.path) {
             guard try file.data == Files.read(file.path) else {
                 throw AnnealError(
-                    file.path, "is there already, with other contents", mend: "delete it or choose another --to")
+                    file.path, "is there already, with other contents", suggestion: "delete it or choose another --to")
             }
         }
         let folder = Files.folder(of: to)
@@ -84,7 +84,8 @@ struct Convert: ParsableCommand {
         let there = Set(arrays.map { $0.name.dropFirst(4) })
         let wanted = try symbol.argumentNames().filter { $0 != "data" && !$0.hasSuffix("label") }
         if let missing = try (wanted + symbol.auxiliaryNames()).first(where: { !there.contains($0[...]) }) {
-            throw AnnealError(path, "has no parameter \(missing)", mend: "it is of another network than the symbol")
+            throw AnnealError(
+                path, "has no parameter \(missing)", suggestion: "it is of another network than the symbol")
         }
     }
 
@@ -94,7 +95,7 @@ struct Convert: ParsableCommand {
         guard let shape = record?.imageShape else {
             throw AnnealError(
                 Preprocessing.path(model), "is not there",
-                mend: "class names are kept in it; leave --class-names out")
+                suggestion: "class names are kept in it; leave --class-names out")
         }
         let names = try ClassNames.read(classNames)
         let classes = try symbol.inferShapes(["data": Shape([1] + shape)]).outputs[0][-1]

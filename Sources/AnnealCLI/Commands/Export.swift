@@ -36,12 +36,12 @@ struct Export: ParsableCommand {
 
     func run() throws {
         if let batchSize, batchSize < 1 {
-            throw UsageError("--batch-size", "is \(batchSize)", mend: "it must be at least 1")
+            throw UsageError("--batch-size", "is \(batchSize)", suggestion: "it must be at least 1")
         }
         if let pixels, !preprocessing {
             throw UsageError(
                 "--pixels \(pixels.rawValue)", "is for --preprocessing",
-                mend: "without it the model takes normalised numbers, float32")
+                suggestion: "without it the model takes normalised numbers, float32")
         }
         let given = try imageShape.map(parseImageShape)
         let checkpoint = try Checkpoint.load(prefix: model, epoch: loadEpoch)
@@ -49,7 +49,7 @@ struct Export: ParsableCommand {
         guard let shape = given ?? record?.imageShape else {
             throw UsageError(
                 "--image-shape", "is missing, and \(Preprocessing.path(model)) is not there",
-                mend: "give the shape that the network was trained with, such as 3,224,224")
+                suggestion: "give the shape that the network was trained with, such as 3,224,224")
         }
         var options = ONNXModel.Options()
         options.name = Files.name(of: model)
@@ -81,12 +81,12 @@ struct Export: ParsableCommand {
         guard let record else {
             throw AnnealError(
                 Preprocessing.path(model), "is not there",
-                mend: "mean and std are taken from it; export without --preprocessing")
+                suggestion: "mean and std are taken from it; export without --preprocessing")
         }
         guard record.mean.count == shape[0] else {
             throw UsageError(
                 "--image-shape", "has \(shape[0]) channels, the model's mean \(record.mean.count)",
-                mend: "leave it out, or export without --preprocessing")
+                suggestion: "leave it out, or export without --preprocessing")
         }
         return .init(mean: record.mean, std: record.std, pixels: pixels ?? .uint8)
     }

@@ -28,10 +28,11 @@ struct FindLR: MXNetScript {
         try train.training.check(command: "find-lr")
         let train = train.filled(), options = train.training
         guard options.run.loadEpoch == nil else {
-            throw UsageError("--load-epoch", "has no effect: the search begins with first values", mend: "leave it out")
+            throw UsageError(
+                "--load-epoch", "has no effect: the search begins with first values", suggestion: "leave it out")
         }
         guard options.optimizer.lowercased() != "adadelta" else {
-            throw UsageError("--optimizer adadelta", "takes no learning rate", mend: "there is nothing to find")
+            throw UsageError("--optimizer adadelta", "takes no learning rate", suggestion: "there is nothing to find")
         }
         var run = try train.trainingRun(goingOn: nil)
         let setup = try run.setUp(options, train.data, from: .beginning)
@@ -42,7 +43,7 @@ struct FindLR: MXNetScript {
         let progress = ProgressLine("Searching", total: steps, unit: "updates")
         try setup.trainer.search(&search, on: setup.training) { _ in
             progress.advance(by: 1)
-            if interrupt.check() { throw Interrupted(mend: "nothing was written") }
+            if interrupt.check() { throw Interrupted(suggestion: "nothing was written") }
         }
         progress.finish()
         let report = LearningRateReport(search, title: "Learning rates for \(run.network)")

@@ -40,7 +40,7 @@ struct FineTuneCommand: TrainingCommand {
         let place = Checkpoint.parametersPath(pretrainedModel, epoch)
         let images = try data.training()
         guard let classes = try training.classes(named: images.classNames) else {
-            throw UsageError("--num-classes", "is missing", mend: "give the number of classes of the new data")
+            throw UsageError("--num-classes", "is missing", suggestion: "give the number of classes of the new data")
         }
         let layer = try layerBeforeFullc ?? standardLayer(trained.symbol)
         let symbol = try flagErrors { try trained.symbol.withNewHead(numClasses: classes, layerBeforeFullc: layer) }
@@ -53,7 +53,7 @@ struct FineTuneCommand: TrainingCommand {
         guard missing.isEmpty else {
             throw AnnealError(
                 place, "has no values for \(missing.prefix(3).joined(separator: ", "))",
-                mend: "it does not belong to \(Checkpoint.symbolPath(pretrainedModel))")
+                suggestion: "it does not belong to \(Checkpoint.symbolPath(pretrainedModel))")
         }
         try checkShapes(symbol, start, imageShape, place)
         let name = pretrainedModel.split(separator: "/").last.map(String.init) ?? pretrainedModel
@@ -76,7 +76,7 @@ struct FineTuneCommand: TrainingCommand {
                 throw AnnealError(
                     place,
                     "\(name) has the shape \(value.shape), images of \(Shape(imageShape)) want \(shape) in layer \(layer.name)",
-                    mend: "give --image-shape as the model was trained with"
+                    suggestion: "give --image-shape as the model was trained with"
                         + (trained.map { " (" + $0.map(String.init).joined(separator: ",") + ")" } ?? "")
                         + ", or put the new head before this layer: --layer-before-fullc \(before)")
             }

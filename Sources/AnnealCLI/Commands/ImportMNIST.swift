@@ -25,7 +25,8 @@ struct ImportMNIST: ParsableCommand {
         if let labelMap {
             let map = labelMap.split(separator: ",").compactMap { UInt8($0) }
             guard map.count == labelMap.split(separator: ",").count else {
-                throw UsageError("--label-map \(labelMap)", "is not a list of labels", mend: "write it as 0,1,0,2")
+                throw UsageError(
+                    "--label-map \(labelMap)", "is not a list of labels", suggestion: "write it as 0,1,0,2")
             }
             guard let largest = data.labels.max(), Int(largest) < map.count else {
                 throw UsageError(

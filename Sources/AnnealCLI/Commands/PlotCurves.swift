@@ -28,12 +28,13 @@ struct PlotCurves: ParsableCommand {
     func run() throws {
         let isPNG = to.lowercased().hasSuffix(".png")
         guard isPNG || to.lowercased().hasSuffix(".svg") else {
-            throw UsageError("--to \(to)", "does not say what to write", mend: "end it in .svg or .png")
+            throw UsageError("--to \(to)", "does not say what to write", suggestion: "end it in .svg or .png")
         }
         let names =
             labels?.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) } ?? runs.map(Files.name)
         guard names.count == runs.count else {
-            throw UsageError("--labels", "has \(names.count) names for \(runs.count) runs", mend: "give one for each")
+            throw UsageError(
+                "--labels", "has \(names.count) names for \(runs.count) runs", suggestion: "give one for each")
         }
         let read = try zip(runs, names).map { path, label in
             RunComparison.Run(label: label, epochs: try epochs(of: path))
@@ -49,10 +50,11 @@ struct PlotCurves: ParsableCommand {
     private func epochs(of path: String) throws -> [EpochReport] {
         let file = path.hasSuffix(".jsonl") ? path : Files.path(path, "metrics.jsonl")
         guard Files.exists(file) else {
-            throw AnnealError(file, "does not exist", mend: "name the folder of a run of 'anneal train' or 'fine-tune'")
+            throw AnnealError(
+                file, "does not exist", suggestion: "name the folder of a run of 'anneal train' or 'fine-tune'")
         }
         let epochs = try RunHistory.epochs(of: file)
-        guard !epochs.isEmpty else { throw AnnealError(file, "holds no finished epoch", mend: "wait for one") }
+        guard !epochs.isEmpty else { throw AnnealError(file, "holds no finished epoch", suggestion: "wait for one") }
         return epochs
     }
 }

@@ -29,7 +29,8 @@ struct PlotNetwork: ParsableCommand {
         let ending = to.flatMap { name in name.lastIndex(of: ".").map { String(name[name.index(after: $0)...]) } }
         guard let format = format ?? (to == nil ? .svg : ending.flatMap { Format(rawValue: $0.lowercased()) }) else {
             throw UsageError(
-                "--to \(to ?? "")", "does not say what to write", mend: "end it in .svg, .png or .dot, or give --format"
+                "--to \(to ?? "")", "does not say what to write",
+                suggestion: "end it in .svg, .png or .dot, or give --format"
             )
         }
         let network = try source.load()

@@ -44,11 +44,12 @@ struct Predict: ParsableCommand {
         let loaded = try model.load()
         let top = topK ?? min(5, loaded.classes)
         guard (1...loaded.classes).contains(top) else {
-            throw UsageError("--top-k", "is \(top)", mend: "it must be 1 to the number of classes, \(loaded.classes)")
+            throw UsageError(
+                "--top-k", "is \(top)", suggestion: "it must be 1 to the number of classes, \(loaded.classes)")
         }
         let batch = batchSize ?? (images.source.count < 32 ? 1 : 32)
         guard (1...1 << 16).contains(batch) else {
-            throw UsageError("--batch-size", "is \(batch)", mend: "it must be 1 to 65536")
+            throw UsageError("--batch-size", "is \(batch)", suggestion: "it must be 1 to 65536")
         }
         let classifier = try Classifier(
             loaded.checkpoint, preprocessing: loaded.preprocessing, batchSize: min(batch, images.source.count),
@@ -76,7 +77,8 @@ struct Predict: ParsableCommand {
     private func findImages() throws -> (source: any SampleSource, names: [String]) {
         if images.contains("-") {
             guard images.count == 1, !pathsFromStdin else {
-                throw UsageError("-", "stands beside other images", mend: "give it alone: standard input is one image")
+                throw UsageError(
+                    "-", "stands beside other images", suggestion: "give it alone: standard input is one image")
             }
             let bytes = [UInt8](try Files.readStandardInput())
             return (ImageBytes(bytes, name: "standard input"), ["-"])
@@ -87,14 +89,14 @@ struct Predict: ParsableCommand {
             paths += text.split(whereSeparator: \.isNewline).map(String.init)
         }
         guard !paths.isEmpty else {
-            throw UsageError("IMAGE", "is missing", mend: "name image files or folders, or - for standard input")
+            throw UsageError("IMAGE", "is missing", suggestion: "name image files or folders, or - for standard input")
         }
         let files = try paths.flatMap { path in
             guard Files.isFolder(path) else { return [path] }
             let found = try ImageList.images(below: path)
             guard !found.isEmpty else {
                 throw AnnealError(
-                    path, "has no images", mend: "they end in \(ImageList.imageSuffixes.joined(separator: ", "))")
+                    path, "has no images", suggestion: "they end in \(ImageList.imageSuffixes.joined(separator: ", "))")
             }
             return found
         }

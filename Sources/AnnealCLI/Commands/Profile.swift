@@ -59,7 +59,7 @@ struct Profile: ParsableCommand {
 
 /// Finds out before a long run whether its output can be written at the end.
 func prepareOutput(_ path: String) throws {
-    guard !Files.isFolder(path) else { throw AnnealError(path, "is a folder", mend: "name a file") }
+    guard !Files.isFolder(path) else { throw AnnealError(path, "is a folder", suggestion: "name a file") }
     let folder = Files.folder(of: path)
     if !folder.isEmpty { try Files.makeFolder(folder) }
 }

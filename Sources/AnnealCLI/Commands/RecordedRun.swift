@@ -24,16 +24,18 @@ struct RecordedRun {
     /// - Parameter overrides: flags that replace those of the record.
     init(folder: String, overrides: [String]) throws {
         self.folder = URL(fileURLWithPath: folder).standardizedFileURL.path
-        guard Files.isFolder(folder) else { throw AnnealError(folder, "is no folder", mend: "name a run's folder") }
+        guard Files.isFolder(folder) else {
+            throw AnnealError(folder, "is no folder", suggestion: "name a run's folder")
+        }
         let path = try RunFolder.open(self.folder, occupied: .resume).arguments
         guard Files.exists(path) else {
-            throw AnnealError(folder, "holds no run: arguments.json is not there", mend: "name a run's folder")
+            throw AnnealError(folder, "holds no run: arguments.json is not there", suggestion: "name a run's folder")
         }
         let record = try RunRecord.read(path)
         guard record.commandLine.count > 1, chdir(record.workingFolder) == 0 else {
             throw AnnealError(
                 record.workingFolder, "the run was started there, and it cannot be entered",
-                mend: "make it again, or repeat the run's command elsewhere with --load-epoch")
+                suggestion: "make it again, or repeat the run's command elsewhere with --load-epoch")
         }
         try Self.check(overrides, record.commandLine[1])
         commandLine = record.commandLine + overrides
@@ -49,7 +51,8 @@ struct RecordedRun {
     static func command(_ arguments: [String]) throws -> any TrainingCommand {
         let prepared = try flagErrors { try CommandLineArguments.prepare(arguments) }
         guard let command = try AnnealTool.parseAsRoot(prepared) as? any TrainingCommand else {
-            throw AnnealError(arguments.first ?? "", "is no command that trains", mend: "it is train or fine-tune")
+            throw AnnealError(
+                arguments.first ?? "", "is no command that trains", suggestion: "it is train or fine-tune")
         }
         return command
     }
@@ -59,7 +62,8 @@ struct RecordedRun {
         let flags = try flagErrors { try CommandLineArguments.prepare([command] + overrides) }
         for name in ["run-folder", "model-prefix", "load-epoch", "seed"] {
             if let flag = flags.first(where: { $0 == "--\(name)" || $0.hasPrefix("--\(name)=") }) {
-                throw UsageError(flag, "cannot change when a run goes on", mend: "leave it out, or start a new run")
+                throw UsageError(
+                    flag, "cannot change when a run goes on", suggestion: "leave it out, or start a new run")
             }
         }
     }

@@ -30,7 +30,7 @@ struct Score: MXNetScript {
     func run() throws {
         guard let dataPath = validation.dataVal else {
             throw UsageError(
-                "--data-val", "is missing", mend: "give the data to score: a .rec file, or a folder of classes")
+                "--data-val", "is missing", suggestion: "give the data to score: a .rec file, or a folder of classes")
         }
         let loaded = try model.load()
         var metrics = CompositeMetric(try self.metrics(classes: loaded.classes))
@@ -74,7 +74,8 @@ struct Score: MXNetScript {
     private func metrics(classes: Int) throws -> [any Metric] {
         let k = topK ?? (classes > 5 ? 5 : 0)
         guard k == 0 || (2...max(2, classes)).contains(k) else {
-            throw UsageError("--top-k", "is \(k)", mend: "it must be 2 to the number of classes, \(classes), or 0")
+            throw UsageError(
+                "--top-k", "is \(k)", suggestion: "it must be 2 to the number of classes, \(classes), or 0")
         }
         return [Accuracy()] + (k > 0 ? [TopKAccuracy(k: k)] : []) + [CrossEntropy()]
     }

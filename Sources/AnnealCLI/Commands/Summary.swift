@@ -31,9 +31,11 @@ struct Summary: ParsableCommand {
     var plan = false
 
     func run() throws {
-        guard batchSize > 0 else { throw UsageError("--batch-size", "is \(batchSize)", mend: "it must be at least 1") }
+        guard batchSize > 0 else {
+            throw UsageError("--batch-size", "is \(batchSize)", suggestion: "it must be at least 1")
+        }
         guard loadEpoch == nil || source.model != nil else {
-            throw UsageError("--load-epoch", "wants to know of which model", mend: "give --model")
+            throw UsageError("--load-epoch", "wants to know of which model", suggestion: "give --model")
         }
         let network = try source.load()
         let inputs = ["data": Shape([batchSize] + network.imageShape)]

@@ -41,7 +41,7 @@ struct Train: TrainingCommand {
         if let outputs, outputs != classes {
             throw AnnealError(
                 network, "has \(outputs) outputs, the data \(classes) classes",
-                mend: "build a network of \(classes) classes, or give data of \(outputs)")
+                suggestion: "build a network of \(classes) classes, or give data of \(outputs)")
         }
         let depth = numLayers ?? (["resnet", "resnext"].contains(network) ? 110 : nil)
         let symbol =
@@ -64,7 +64,7 @@ struct Train: TrainingCommand {
         guard let prefix = training.run.ownPrefix else {
             throw UsageError(
                 "--load-epoch", "wants to know of which model",
-                mend: "give --model-prefix, or --run-folder of the earlier run")
+                suggestion: "give --model-prefix, or --run-folder of the earlier run")
         }
         try Checkpoint.checkExists(prefix: prefix, epoch: epoch)
         return prefix

@@ -37,7 +37,7 @@ struct TrainingRun {
         guard endEpoch > origin.epoch else {
             throw UsageError(
                 "--num-epochs \(endEpoch)", "is not above the first epoch, \(origin.epoch)",
-                mend: "it is one past the last epoch")
+                suggestion: "it is one past the last epoch")
         }
         try options.profile.map(prepareOutput)
         // Everything is opened and planned before the run folder is made: a wrong flag leaves nothing behind.
@@ -82,7 +82,7 @@ struct TrainingRun {
         }
         withExtendedLifetime(lock) {}
         if ending.isInterrupted {
-            throw Interrupted(mend: "to go on, run: anneal resume \(shellQuoted(folder.path))")
+            throw Interrupted(suggestion: "to go on, run: anneal resume \(shellQuoted(folder.path))")
         }
         let trace = options.profile.map { "Trace:  \($0)\n" } ?? ""
         FileHandle.standardError.write(Data("Curves: \(folder.curvesPNG)\nModel:  \(prefix)\n\(trace)".utf8))
@@ -91,7 +91,7 @@ struct TrainingRun {
     private static func lock(_ prefix: String) throws -> FileLock {
         let folder = Files.folder(of: prefix)
         if !folder.isEmpty { try Files.makeFolder(folder) }
-        return try FileLock("\(prefix).lock", mend: "another run saves there: wait for its end, or stop it")
+        return try FileLock("\(prefix).lock", suggestion: "another run saves there: wait for its end, or stop it")
     }
 
     /// Where the run begins: at its last saved state, at the checkpoint of --load-epoch, or anew.
@@ -114,12 +114,12 @@ struct TrainingRun {
         guard progress.position.epoch < endEpoch else {
             throw UsageError(
                 run.folder, "the run is over: it has trained its \(endEpoch) epochs",
-                mend: "to go on, give --num-epochs above \(endEpoch)")
+                suggestion: "to go on, give --num-epochs above \(endEpoch)")
         }
         if let patience = options.run.earlyStopping, FitOptions(earlyStopping: patience).stopsEarly(progress) {
             throw UsageError(
                 run.folder, "the run is over: it stopped early",
-                mend: "to go on, give --early-stopping above \(patience)")
+                suggestion: "to go on, give --early-stopping above \(patience)")
         }
     }
 
@@ -160,6 +160,6 @@ func flagErrors<T>(_ body: () throws -> T) throws -> T {
     do {
         return try body()
     } catch let error as AnnealError {
-        throw UsageError(error.place, error.problem, mend: error.mend)
+        throw UsageError(error.place, error.problem, suggestion: error.suggestion)
     }
 }

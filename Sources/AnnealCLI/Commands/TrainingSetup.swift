@@ -51,7 +51,7 @@ extension TrainingRun {
         if let firstLayer, let whitened, !names.contains(whitened) {
             throw UsageError(
                 "--whiten \(firstLayer)", "is no layer with a weight",
-                mend: "name the network's first convolution, or, where a recipe gives it, --whiten ''")
+                suggestion: "name the network's first convolution, or, where a recipe gives it, --whiten ''")
         }
         let trainer = try Trainer(
             symbol, dataShape: Shape(imageShape), batchSize: options.batchSize, optimizer: optimizer,
@@ -109,7 +109,7 @@ extension TrainingRun {
             values["momentum"] = .number(options.mom ?? script.mom)
         }
         if options.updates.nesterov, options.mom ?? script.mom == 0 {
-            throw UsageError("--nesterov", "wants a momentum", mend: "give --mom 0.9")
+            throw UsageError("--nesterov", "wants a momentum", suggestion: "give --mom 0.9")
         }
         values.merge(options.updates.optimizerOptions) { $1 }
         return try flagErrors {

@@ -24,7 +24,7 @@ struct VerifyResume: ParsableCommand {
 
     func run() throws {
         guard (2...1_000_000).contains(steps) else {
-            throw UsageError("--steps", "is \(steps)", mend: "it must be at least 2, usually 20")
+            throw UsageError("--steps", "is \(steps)", suggestion: "it must be at least 2, usually 20")
         }
         let isCommand = [Train._commandName, FineTuneCommand._commandName].contains(target)
         let recorded = try isCommand ? nil : RecordedRun(folder: target, overrides: flags)
@@ -57,7 +57,7 @@ struct VerifyResume: ParsableCommand {
         if let odd = zip(unbroken.hashes, broken.hashes).first(where: { $0.hash != $1.hash }) {
             throw AnnealError(
                 odd.0.name, "of the interrupted run are others than those of the unbroken one",
-                mend: "this is a defect of Anneal, or the data has changed meanwhile")
+                suggestion: "this is a defect of Anneal, or the data has changed meanwhile")
         }
         print("Equal: an interrupted run goes on bit for bit.")
     }

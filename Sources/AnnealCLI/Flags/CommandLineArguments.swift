@@ -26,7 +26,7 @@ enum CommandLineArguments {
             // MXNet's mnist script writes --image_shape.
             let name = String(parts[0]).replacingOccurrences(of: "_", with: "-")
             let full = try expand(name, among: known + Array(later.keys))
-            if let reason = later[full] { throw AnnealError("--\(full)", "is not supported", mend: reason) }
+            if let reason = later[full] { throw AnnealError("--\(full)", "is not supported", suggestion: reason) }
             names.insert(full)
             typed.append("--" + full + (parts.count > 1 ? "=" + parts[1] : ""))
         }
@@ -55,12 +55,13 @@ enum CommandLineArguments {
             guard accepted.contains(configuration.command ?? command) else {
                 throw AnnealError(
                     path, "is of the command \(configuration.command ?? "")",
-                    mend: "run anneal \(configuration.command ?? "") --config \(path)")
+                    suggestion: "run anneal \(configuration.command ?? "") --config \(path)")
             }
             file = try configuration.flags.filter { flag in
                 guard flags.contains(where: { $0.name == flag.name }), flag.name != "config" else {
                     let near = Spelling.nearest(to: flag.name, among: flags.map(\.name)).joined(separator: ", ")
-                    throw AnnealError(path, "\(flag.name) is no flag of anneal \(command)", mend: "near are \(near)")
+                    throw AnnealError(
+                        path, "\(flag.name) is no flag of anneal \(command)", suggestion: "near are \(near)")
                 }
                 return !names.contains(flag.name)
             }
@@ -82,7 +83,7 @@ enum CommandLineArguments {
             default:
                 throw AnnealError(
                     value("config") ?? "", "\(flag.name) is \(flag.values.joined(separator: ", "))",
-                    mend: "it must be true or false")
+                    suggestion: "it must be true or false")
             }
         }
     }
@@ -92,7 +93,8 @@ enum CommandLineArguments {
         let matches = Array(Set(names.filter { $0.hasPrefix(name) })).sorted()
         guard matches.count < 2 else {
             throw AnnealError(
-                "--\(name)", "could be \(matches.map { "--" + $0 }.joined(separator: ", "))", mend: "write it out")
+                "--\(name)", "could be \(matches.map { "--" + $0 }.joined(separator: ", "))", suggestion: "write it out"
+            )
         }
         return matches.first ?? name
     }

@@ -13,7 +13,8 @@ struct Recipe {
         guard let recipe = all.first(where: { $0.name == name }) else {
             throw AnnealError(
                 "--recipe \(name)", "is not known",
-                mend: "there are \(all.map(\.name).joined(separator: ", ")); 'anneal recipes' shows what they set")
+                suggestion: "there are \(all.map(\.name).joined(separator: ", ")); 'anneal recipes' shows what they set"
+            )
         }
         return recipe
     }

@@ -107,7 +107,7 @@ struct AugmentationOptions: ParsableArguments, Encodable {
         guard result.randomMirror || mirrorMode == .random else {
             throw UsageError(
                 "--mirror-mode \(mirrorMode.rawValue)", "says how to mirror, and nothing is mirrored",
-                mend: "give --random-mirror 1")
+                suggestion: "give --random-mirror 1")
         }
         result.cropSize = try cropSizes()
         let widest = maxRandomAspectRatio ?? (imageNet ? 4 / 3 : 0)
@@ -120,14 +120,14 @@ struct AugmentationOptions: ParsableArguments, Encodable {
             guard area == 1...1 else {
                 throw UsageError(
                     "--min-random-area and --max-random-area", "are of the random resized crop",
-                    mend: "give --random-resized-crop 1")
+                    suggestion: "give --random-resized-crop 1")
             }
             result.affine.aspect = ratio
         }
         result.affine.scale = try range("random-scale", minRandomScale, maxRandomScale)
         guard (0...360).contains(maxRandomRotateAngle) else {
             throw UsageError(
-                "--max-random-rotate-angle", "is \(maxRandomRotateAngle)", mend: "it must be 0 to 360 degrees")
+                "--max-random-rotate-angle", "is \(maxRandomRotateAngle)", suggestion: "it must be 0 to 360 degrees")
         }
         result.affine.rotation = -maxRandomRotateAngle...maxRandomRotateAngle
         result.affine.shear = maxRandomShearRatio
@@ -158,7 +158,8 @@ struct AugmentationOptions: ParsableArguments, Encodable {
         case (nil, nil): return nil
         case (let low?, let high?): return try range("crop-size", low, high)
         default:
-            throw UsageError("--min-crop-size and --max-crop-size", "are not both given", mend: "give both or none")
+            throw UsageError(
+                "--min-crop-size and --max-crop-size", "are not both given", suggestion: "give both or none")
         }
     }
 
@@ -169,7 +170,7 @@ struct AugmentationOptions: ParsableArguments, Encodable {
         default:
             guard let value = UInt8(erasingValue) else {
                 throw UsageError(
-                    "--erasing-value \(erasingValue)", "is not known", mend: "it is mean, noise, or 0 to 255")
+                    "--erasing-value \(erasingValue)", "is not known", suggestion: "it is mean, noise, or 0 to 255")
             }
             return .level(value)
         }
@@ -178,20 +179,20 @@ struct AugmentationOptions: ParsableArguments, Encodable {
     private func range<Value: Comparable>(_ name: String, _ low: Value, _ high: Value) throws -> ClosedRange<Value> {
         guard low <= high else {
             throw UsageError(
-                "--min-\(name) and --max-\(name)", "span \(low) to \(high)", mend: "the first must not be larger")
+                "--min-\(name) and --max-\(name)", "span \(low) to \(high)", suggestion: "the first must not be larger")
         }
         return low...high
     }
 
     private func level(_ name: String, _ value: Int) throws -> UInt8 {
         guard let level = UInt8(exactly: value) else {
-            throw UsageError(name, "is \(value)", mend: "it must be 0 to 255")
+            throw UsageError(name, "is \(value)", suggestion: "it must be 0 to 255")
         }
         return level
     }
 
     private func flag(_ name: String, _ value: Int) throws -> Bool {
-        guard value == 0 || value == 1 else { throw UsageError(name, "is \(value)", mend: "it must be 0 or 1") }
+        guard value == 0 || value == 1 else { throw UsageError(name, "is \(value)", suggestion: "it must be 0 or 1") }
         return value == 1
     }
 }

@@ -44,7 +44,8 @@ struct DataOptions: ParsableArguments, Encodable {
     func training(earlier: [String]? = nil) throws -> ImageData {
         guard let path = dataTrain else {
             throw UsageError(
-                "--data-train", "is missing", mend: "give the training records, a .rec file, or a folder of classes")
+                "--data-train", "is missing",
+                suggestion: "give the training records, a .rec file, or a folder of classes")
         }
         let names = try images.readClassNames() ?? earlier
         return try ImageData(path, index: dataTrainIdx, flag: "--data-train", classNames: names)
@@ -53,7 +54,7 @@ struct DataOptions: ParsableArguments, Encodable {
     func checkedExamples(_ count: Int) throws -> Int {
         guard let numExamples else { return count }
         guard (1...1 << 40).contains(numExamples) else {
-            throw UsageError("--num-examples", "is \(numExamples)", mend: "it is the number of training images")
+            throw UsageError("--num-examples", "is \(numExamples)", suggestion: "it is the number of training images")
         }
         return numExamples
     }
@@ -83,7 +84,7 @@ func parseImageShape(_ text: String) throws -> [Int] {
         [1, 3, 4].contains(shape[0])
     else {
         throw UsageError(
-            "--image-shape \(text)", "is not channels,height,width", mend: "write it as 3,28,28 or 1,28,28")
+            "--image-shape \(text)", "is not channels,height,width", suggestion: "write it as 3,28,28 or 1,28,28")
     }
     return shape
 }

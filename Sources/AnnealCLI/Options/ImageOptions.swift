@@ -26,16 +26,16 @@ struct ImageOptions: ParsableArguments, Encodable {
         if let rgbMean { result.mean = try numbers("--rgb-mean", rgbMean, channels) }
         if let rgbStd { result.std = try numbers("--rgb-std", rgbStd, channels) }
         guard result.std.allSatisfy({ $0 != 0 }) else {
-            throw UsageError("--rgb-std", "has a zero", mend: "give positive numbers")
+            throw UsageError("--rgb-std", "has a zero", suggestion: "give positive numbers")
         }
         guard result.mean.count == channels, result.std.count == channels else {
             throw UsageError(
                 "--image-shape", "has \(channels) channels, the model's mean \(result.mean.count)",
-                mend: "give --rgb-mean and --rgb-std too")
+                suggestion: "give --rgb-mean and --rgb-std too")
         }
         if let resize {
             guard (0...1 << 16).contains(resize) else {
-                throw UsageError("--resize", "is \(resize)", mend: "it must be 0 to 65536 pixels")
+                throw UsageError("--resize", "is \(resize)", suggestion: "it must be 0 to 65536 pixels")
             }
             result.resize = resize > 0 ? resize : nil
         }
@@ -47,14 +47,14 @@ struct ImageOptions: ParsableArguments, Encodable {
         let values = parts.compactMap { Float($0.trimmingCharacters(in: .whitespaces)) }.filter(\.isFinite)
         guard values.count == parts.count, values.count == 1 || values.count >= channels else {
             throw UsageError(
-                "\(flag) \(text)", "is not \(channels) numbers", mend: "write them as 123.68,116.779,103.939")
+                "\(flag) \(text)", "is not \(channels) numbers", suggestion: "write them as 123.68,116.779,103.939")
         }
         return values.count == 1 ? Array(repeating: values[0], count: channels) : Array(values.prefix(channels))
     }
 
     func checkedThreads() throws -> Int {
         guard (1...1024).contains(dataNthreads) else {
-            throw UsageError("--data-nthreads", "is \(dataNthreads)", mend: "it must be 1 to 1024")
+            throw UsageError("--data-nthreads", "is \(dataNthreads)", suggestion: "it must be 1 to 1024")
         }
         return dataNthreads
     }

@@ -49,7 +49,7 @@ struct LabelOptions: ParsableArguments, Encodable {
         guard numbers.count == parts.count else {
             throw UsageError(
                 "--class-weights \(classWeights)", "is not a list of numbers",
-                mend: "give one a class, separated by commas, or 'balanced'")
+                suggestion: "give one a class, separated by commas, or 'balanced'")
         }
         return numbers
     }

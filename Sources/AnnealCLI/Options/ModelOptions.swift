@@ -30,7 +30,7 @@ struct ModelOptions: ParsableArguments {
         if let gpus, !gpus.isEmpty {
             throw UsageError(
                 "--gpus \(gpus)", "there is no GPU engine in this build",
-                mend: "run the same command without --gpus: it uses all \(Parallel.threads) CPU cores")
+                suggestion: "run the same command without --gpus: it uses all \(Parallel.threads) CPU cores")
         }
         let checkpoint = try Checkpoint.load(prefix: prefix, epoch: loadEpoch)
         var base = try stored()
@@ -47,7 +47,7 @@ struct ModelOptions: ParsableArguments {
             throw AnnealError(
                 images.classNames ?? Preprocessing.path(prefix),
                 "names \(names.count) classes, \(Checkpoint.symbolPath(prefix)) has \(classes)",
-                mend: "give --class-names FILE with a line a class")
+                suggestion: "give --class-names FILE with a line a class")
         }
         return Loaded(checkpoint: checkpoint, preprocessing: preprocessing, classes: classes)
     }
@@ -59,7 +59,7 @@ struct ModelOptions: ParsableArguments {
             throw UsageError(
                 Preprocessing.path(prefix),
                 "is not there, as with MXNet's checkpoints, so how its images were prepared is not known",
-                mend:
+                suggestion:
                     "give --image-shape C,H,W and --rgb-mean R,G,B as in its training, --rgb-std R,G,B too if it had one; "
                     + "MXNet's training scripts have --rgb-mean 123.68,116.779,103.939")
         }

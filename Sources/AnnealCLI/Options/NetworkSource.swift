@@ -33,7 +33,7 @@ struct NetworkSource: ParsableArguments {
             throw UsageError(
                 given.isEmpty ? "--model, --symbol or --network" : given.map(\.0).joined(separator: " and "),
                 given.isEmpty ? "is missing" : "exclude each other",
-                mend: "name one model, symbol file or network: --network resnet --num-layers 50")
+                suggestion: "name one model, symbol file or network: --network resnet --num-layers 50")
         }
         let shape = try imageShape.map(parseImageShape)
         if let model {

@@ -45,7 +45,7 @@ struct ParameterOptions: ParsableArguments, Encodable {
                 factor.isFinite, factor >= 0
             else {
                 throw AnnealError(
-                    "\(flag) '\(value)'", "is not PATTERN=X", mend: "write it as 'fc=10'; X is at least 0")
+                    "\(flag) '\(value)'", "is not PATTERN=X", suggestion: "write it as 'fc=10'; X is at least 0")
             }
             for name in try symbol.parameters(matching: String(value[..<mark]), among: names, flag: flag) {
                 result[name] = factor

@@ -50,16 +50,18 @@ struct RunOptions: ParsableArguments, Encodable {
             ("--early-stopping", earlyStopping),
         ]
         for case (let flag, let value?) in counts where value < 1 {
-            throw UsageError(flag, "is \(value)", mend: "it must be at least 1")
+            throw UsageError(flag, "is \(value)", suggestion: "it must be at least 1")
         }
         if let earlyStopping, earlyStopping > 1_000_000 {
-            throw UsageError("--early-stopping", "is \(earlyStopping)", mend: "it is at most 1000000; leave it out")
+            throw UsageError(
+                "--early-stopping", "is \(earlyStopping)", suggestion: "it is at most 1000000; leave it out")
         }
         if let loadEpoch, loadEpoch < 0 {
-            throw UsageError("--load-epoch", "is \(loadEpoch)", mend: "it must not be negative")
+            throw UsageError("--load-epoch", "is \(loadEpoch)", suggestion: "it must not be negative")
         }
         if let modelPrefix, modelPrefix.isEmpty || modelPrefix.hasSuffix("/") {
-            throw UsageError("--model-prefix '\(modelPrefix)'", "names no file", mend: "write it as models/resnet-20")
+            throw UsageError(
+                "--model-prefix '\(modelPrefix)'", "names no file", suggestion: "write it as models/resnet-20")
         }
     }
 
@@ -68,7 +70,7 @@ struct RunOptions: ParsableArguments, Encodable {
         guard !hasValidation else { return }
         for (flag, isGiven) in [("--save best", save == .best), ("--early-stopping", earlyStopping != nil)]
         where isGiven {
-            throw UsageError(flag, "looks at the validation accuracy", mend: "give --data-val")
+            throw UsageError(flag, "looks at the validation accuracy", suggestion: "give --data-val")
         }
     }
 

@@ -71,15 +71,15 @@ struct ScheduleOptions: ParsableArguments, Encodable {
             ("--lr-end", lrEnd),
         ]
         for (flag, value) in numbers {
-            if let value, !value.isFinite { throw UsageError(flag, "is \(value)", mend: "give a number") }
+            if let value, !value.isFinite { throw UsageError(flag, "is \(value)", suggestion: "give a number") }
             if flag != "--lr", let value, value < 0 {
-                throw UsageError(flag, "is \(value)", mend: "it must not be negative")
+                throw UsageError(flag, "is \(value)", suggestion: "it must not be negative")
             }
         }
         if lrSchedule != .steps, let lrStepEpochs {
             throw UsageError(
                 "--lr-step-epochs \(lrStepEpochs)", "is for the schedule steps, this one is \(lrSchedule.rawValue)",
-                mend: "leave it out")
+                suggestion: "leave it out")
         }
         if lrSchedule == .steps || lrSchedule == .plateau {
             for (flag, value) in [
@@ -88,14 +88,15 @@ struct ScheduleOptions: ParsableArguments, Encodable {
             where value ?? 0 != 0 {
                 throw UsageError(
                     flag, "has no effect on the schedule \(lrSchedule.rawValue)",
-                    mend: "choose --lr-schedule cosine, linear or one-cycle, or, where a recipe gives it, \(flag) 0")
+                    suggestion:
+                        "choose --lr-schedule cosine, linear or one-cycle, or, where a recipe gives it, \(flag) 0")
             }
         }
     }
 
     func check(hasValidation: Bool) throws {
         guard hasValidation || lrSchedule != .plateau else {
-            throw UsageError("--lr-schedule plateau", "looks at the validation accuracy", mend: "give --data-val")
+            throw UsageError("--lr-schedule plateau", "looks at the validation accuracy", suggestion: "give --data-val")
         }
     }
 
@@ -117,7 +118,7 @@ struct ScheduleOptions: ParsableArguments, Encodable {
             guard epochs < Double(numEpochs - loadEpoch) else {
                 throw AnnealError(
                     "--warmup-epochs \(span)", "leaves none of the \(numEpochs - loadEpoch) epochs",
-                    mend: "give fewer")
+                    suggestion: "give fewer")
             }
             return Int((epochs * Double(result.epochSize)).rounded())
         }
@@ -133,7 +134,7 @@ struct ScheduleOptions: ParsableArguments, Encodable {
             let begin = lrBegin ?? lr / 25, end = lrEnd ?? begin / 1e4
             guard begin > 0, end > 0 else {
                 throw AnnealError(
-                    "--lr-begin and --lr-end", "are not both above 0", mend: "one-cycle wants positive rates")
+                    "--lr-begin and --lr-end", "are not both above 0", suggestion: "one-cycle wants positive rates")
             }
             let share = try warmupEpochs.map { Double(try rise($0)) / Double(updates) } ?? 0.3
             result.schedule = try OneCycleScheduler(

@@ -74,29 +74,30 @@ struct TrainingOptions: ParsableArguments, Encodable {
         if let gpus, !gpus.isEmpty {
             throw UsageError(
                 "--gpus \(gpus)", "there is no GPU engine in this build",
-                mend: "run the same command without --gpus: anneal \(command) uses all \(Parallel.threads) CPU cores")
+                suggestion:
+                    "run the same command without --gpus: anneal \(command) uses all \(Parallel.threads) CPU cores")
         }
         guard dtype == "float32" else {
-            throw UsageError("--dtype \(dtype)", "is not supported", mend: "training is in float32: leave it out")
+            throw UsageError("--dtype \(dtype)", "is not supported", suggestion: "training is in float32: leave it out")
         }
         guard ["local", "device"].contains(kvStore) else {
             throw UsageError(
                 "--kv-store \(kvStore)", "is not supported",
-                mend: "training over several hosts is yet to come: leave it out")
+                suggestion: "training over several hosts is yet to come: leave it out")
         }
         try run.check()
         // More would overflow what is counted in updates.
         if let numEpochs, !(0...1_000_000).contains(numEpochs) {
-            throw UsageError("--num-epochs", "is \(numEpochs)", mend: "it is at least 0, at most 1000000")
+            throw UsageError("--num-epochs", "is \(numEpochs)", suggestion: "it is at least 0, at most 1000000")
         }
         try schedule.check()
         try updates.check()
         for (flag, value) in [("--mom", mom), ("--wd", wd)] {
-            if let value, !value.isFinite { throw UsageError(flag, "is \(value)", mend: "give a number") }
+            if let value, !value.isFinite { throw UsageError(flag, "is \(value)", suggestion: "give a number") }
         }
         if let threads {
             guard (1...1024).contains(threads) else {
-                throw UsageError("--threads", "is \(threads)", mend: "it is 1 to 1024")
+                throw UsageError("--threads", "is \(threads)", suggestion: "it is 1 to 1024")
             }
             Parallel.setThreads(threads)
         }
@@ -107,7 +108,8 @@ struct TrainingOptions: ParsableArguments, Encodable {
         guard let names else { return numClasses }
         guard numClasses ?? names.count == names.count else {
             throw UsageError(
-                "--num-classes \(numClasses ?? 0)", "there are names for \(names.count) classes", mend: "leave it out")
+                "--num-classes \(numClasses ?? 0)", "there are names for \(names.count) classes",
+                suggestion: "leave it out")
         }
         return names.count
     }
@@ -116,7 +118,8 @@ struct TrainingOptions: ParsableArguments, Encodable {
         var metrics: [any Metric] = [Accuracy()]
         if topK > 0 {
             guard topK > 1, topK <= classes else {
-                throw UsageError("--top-k", "is \(topK)", mend: "it must be 2 to the number of classes, \(classes)")
+                throw UsageError(
+                    "--top-k", "is \(topK)", suggestion: "it must be 2 to the number of classes, \(classes)")
             }
             metrics.append(TopKAccuracy(k: topK))
         }
@@ -125,7 +128,7 @@ struct TrainingOptions: ParsableArguments, Encodable {
             switch name {
             case "ce": continue
             case "nll", "nll_loss": metrics.append(try Metrics.make("nll_loss"))
-            default: throw UsageError("--loss \(name)", "is not known", mend: "it is ce or nll")
+            default: throw UsageError("--loss \(name)", "is not known", suggestion: "it is ce or nll")
             }
         }
         return CompositeMetric(metrics)

@@ -34,26 +34,26 @@ struct UpdateOptions: ParsableArguments, Encodable {
 
     func check() throws {
         if let lookahead, lookahead < 0 {
-            throw UsageError("--lookahead", "is \(lookahead)", mend: "it must not be negative, usually 5")
+            throw UsageError("--lookahead", "is \(lookahead)", suggestion: "it must not be negative, usually 5")
         }
         if case .constant(let alpha) = lookaheadAlpha, !(alpha > 0 && alpha <= 1) {
-            throw UsageError("--lookahead-alpha", "is \(alpha)", mend: "it is above 0 and at most 1, or cubic")
+            throw UsageError("--lookahead-alpha", "is \(alpha)", suggestion: "it is above 0 and at most 1, or cubic")
         }
         if let emaDecay {
             guard emaDecay >= 0, emaDecay < 1 else {
-                throw UsageError("--ema-decay", "is \(emaDecay)", mend: "it is from 0 to below 1, usually 0.999")
+                throw UsageError("--ema-decay", "is \(emaDecay)", suggestion: "it is from 0 to below 1, usually 0.999")
             }
             guard emaDecay == 0 || lookahead ?? 0 == 0 else {
-                throw UsageError("--ema-decay", "stands beside --lookahead", mend: "give one of them")
+                throw UsageError("--ema-decay", "stands beside --lookahead", suggestion: "give one of them")
             }
         }
         for (flag, value) in [("--clip-norm", clipNorm), ("--clip-gradient", clipGradient)] {
             if let value, !(value > 0 && value.isFinite) {
-                throw UsageError(flag, "is \(value)", mend: "it must be above 0")
+                throw UsageError(flag, "is \(value)", suggestion: "it must be above 0")
             }
         }
         guard (1...1 << 20).contains(accumulate) else {
-            throw UsageError("--accumulate", "is \(accumulate)", mend: "it must be at least 1")
+            throw UsageError("--accumulate", "is \(accumulate)", suggestion: "it must be at least 1")
         }
     }
 

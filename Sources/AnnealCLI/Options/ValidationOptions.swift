@@ -28,9 +28,11 @@ struct ValidationOptions: ParsableArguments, Encodable {
         -> LoaderOptions
     {
         guard let policy = BadRecordPolicy(rawValue: onBadRecord) else {
-            throw UsageError("--on-bad-record \(onBadRecord)", "is not known", mend: "it is abort or skip")
+            throw UsageError("--on-bad-record \(onBadRecord)", "is not known", suggestion: "it is abort or skip")
         }
-        guard batchSize > 0 else { throw UsageError("--batch-size", "is \(batchSize)", mend: "it must be at least 1") }
+        guard batchSize > 0 else {
+            throw UsageError("--batch-size", "is \(batchSize)", suggestion: "it must be at least 1")
+        }
         var options = LoaderOptions(validating: preprocessing, batchSize: batchSize)
         options.threads = try images.checkedThreads()
         options.onBadRecord = policy
@@ -61,14 +63,14 @@ struct ImageData {
             return
         }
         guard index == nil else {
-            throw UsageError("\(flag)-idx", "is the index of records, \(path) is a folder", mend: "leave it out")
+            throw UsageError("\(flag)-idx", "is the index of records, \(path) is a folder", suggestion: "leave it out")
         }
         let files = try ImageFiles(classFolders: path, classNames: classNames)
         if let classes, files.classNames.count != classes {
             throw UsageError(
                 "\(flag) \(path)",
                 "has \(files.classNames.count) classes, the network \(classes), and it knows no names to match them by",
-                mend: "give --class-names FILE with the \(classes) names in the order of the labels")
+                suggestion: "give --class-names FILE with the \(classes) names in the order of the labels")
         }
         source = files
         self.classNames = files.classNames

@@ -31,7 +31,7 @@ struct WorkloadOptions: ParsableArguments {
 
     func makeWorkload() throws -> Workload {
         guard (1...1_000_000).contains(steps) else {
-            throw UsageError("--steps", "is \(steps)", mend: "it must be at least 1, at most 1000000")
+            throw UsageError("--steps", "is \(steps)", suggestion: "it must be at least 1, at most 1000000")
         }
         guard batchSize > 0, loadEpoch >= 0 else {
             throw UsageError("--batch-size", "must be at least 1, and --load-epoch must not be negative")
@@ -44,7 +44,7 @@ struct WorkloadOptions: ParsableArguments {
         case (nil, let model?):
             source = try checkpoint(model)
             shape = try shapeOfImages()
-        default: throw UsageError("--network", "and --model are both given, or none", mend: "give one of them")
+        default: throw UsageError("--network", "and --model are both given, or none", suggestion: "give one of them")
         }
         return try Workload(
             source, shape: shape, batchSize: batchSize, inference: inference,
@@ -54,14 +54,14 @@ struct WorkloadOptions: ParsableArguments {
     private func shapeOfImages() throws -> [Int] {
         if let imageShape { return try parseImageShape(imageShape) }
         guard let stored = try model.flatMap({ try Preprocessing.load(prefix: $0) }) else {
-            throw UsageError("--image-shape", "is missing", mend: "write it as 3,28,28")
+            throw UsageError("--image-shape", "is missing", suggestion: "write it as 3,28,28")
         }
         return stored.imageShape
     }
 
     private func symbol(_ network: String, _ shape: [Int]) throws -> Symbol {
         guard trunk == nil || trunk == "imagenet" else {
-            throw UsageError("--trunk", "is not known", mend: "it is imagenet")
+            throw UsageError("--trunk", "is not known", suggestion: "it is imagenet")
         }
         return try flagErrors {
             try Networks.symbol(

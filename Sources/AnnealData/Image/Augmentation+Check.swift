@@ -67,6 +67,6 @@ extension Augmentation {
     }
 }
 
-private func demand(_ holds: Bool, _ flag: String, _ problem: @autoclosure () -> String, _ mend: String) throws {
-    if !holds { throw AnnealError(flag, problem(), mend: mend) }
+private func demand(_ holds: Bool, _ flag: String, _ problem: @autoclosure () -> String, _ suggestion: String) throws {
+    if !holds { throw AnnealError(flag, problem(), suggestion: suggestion) }
 }

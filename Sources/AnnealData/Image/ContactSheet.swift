@@ -25,7 +25,8 @@ extension Image {
         let cell = (width: first.width * scale + gap, height: first.height * scale + gap)
         let width = columns * cell.width + gap, height = rows.count * cell.height + gap
         guard width <= maximumPixels / height else {
-            throw AnnealError("contact sheet", "would have \(width) x \(height) pixels", mend: "show fewer images")
+            throw AnnealError(
+                "contact sheet", "would have \(width) x \(height) pixels", suggestion: "show fewer images")
         }
         var sheet = Image(width: width, height: height, channels: first.channels, filledWith: 255)
         for (row, images) in rows.enumerated() {

@@ -26,11 +26,11 @@ public final class SoftLabelSource: BatchSource {
         guard source.labelWidth == 1 else {
             throw AnnealError(
                 "data", "has \(source.labelWidth) labels an image, soft labels are made of one class each",
-                mend: "leave out --label-smoothing, --mixup, --cutmix and --class-weights")
+                suggestion: "leave out --label-smoothing, --mixup, --cutmix and --class-weights")
         }
         guard labels.cutmix == 0 || source.dataShape.rank == 3 else {
             throw AnnealError(
-                "--cutmix", "wants images, the data has rows of \(source.dataShape)", mend: "leave it out")
+                "--cutmix", "wants images, the data has rows of \(source.dataShape)", suggestion: "leave it out")
         }
         self.source = source
         self.labels = labels
@@ -55,7 +55,7 @@ public final class SoftLabelSource: BatchSource {
         guard rows > 0 else { return 0 }
         if let stranger = classLabels.first(where: { !($0 >= 0 && $0 < Float(classes)) }) {
             throw AnnealError(
-                "label \(stranger)", "names none of \(classes) classes", mend: "is the number of classes right?")
+                "label \(stranger)", "names none of \(classes) classes", suggestion: "is the number of classes right?")
         }
         var random = Random(seed: seed, purpose: .mix, epoch: epoch, index: batch)
         batch += 1

@@ -27,21 +27,22 @@ public struct SoftLabels: Sendable, Equatable {
     /// - Throws: `AnnealError` naming the setting that makes no sense, by its flag.
     public func check(classes: Int) throws {
         guard smoothing >= 0, smoothing < 1 else {
-            throw AnnealError("--label-smoothing", "is \(smoothing)", mend: "it must be at least 0 and below 1")
+            throw AnnealError("--label-smoothing", "is \(smoothing)", suggestion: "it must be at least 0 and below 1")
         }
         for (flag, alpha) in [("--mixup", mixup), ("--cutmix", cutmix)] {
             guard (0...1000).contains(alpha) else {
-                throw AnnealError(flag, "is \(alpha)", mend: "it must be 0 to 1000; 0.2 and 1 are usual")
+                throw AnnealError(flag, "is \(alpha)", suggestion: "it must be 0 to 1000; 0.2 and 1 are usual")
             }
         }
         guard let classWeights else { return }
         guard classWeights.count == classes else {
             throw AnnealError(
                 "--class-weights", "has \(classWeights.count) numbers, there are \(classes) classes",
-                mend: "give one a class, separated by commas, or 'balanced'")
+                suggestion: "give one a class, separated by commas, or 'balanced'")
         }
         guard classWeights.allSatisfy({ $0 >= 0 && $0.isFinite }), classWeights.contains(where: { $0 > 0 }) else {
-            throw AnnealError("--class-weights", "are not all at least 0, and one above", mend: "give such numbers")
+            throw AnnealError(
+                "--class-weights", "are not all at least 0, and one above", suggestion: "give such numbers")
         }
     }
 

@@ -9,9 +9,11 @@ public enum ClassNames {
         var names = text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
             .map { $0.trimmingCharacters(in: .whitespaces) }
         while names.last?.isEmpty == true { names.removeLast() }
-        guard !names.isEmpty else { throw AnnealError(path, "has no names", mend: "write a class's name on each line") }
+        guard !names.isEmpty else {
+            throw AnnealError(path, "has no names", suggestion: "write a class's name on each line")
+        }
         if let gap = names.firstIndex(of: "") {
-            throw AnnealError("\(path), line \(gap + 1)", "is empty", mend: "line N is the name of class N - 1")
+            throw AnnealError("\(path), line \(gap + 1)", "is empty", suggestion: "line N is the name of class N - 1")
         }
         return names
     }

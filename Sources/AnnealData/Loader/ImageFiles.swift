@@ -33,12 +33,12 @@ public struct ImageFiles: SampleSource {
         if let stray = items.first(where: { !$0.path.contains("/") }) {
             throw AnnealError(
                 Files.path(folder, stray.path), "is in no class",
-                mend: "a sub-folder of \(folder) is a class: move it there")
+                suggestion: "a sub-folder of \(folder) is a class: move it there")
         }
         guard !items.isEmpty else {
             throw AnnealError(
                 folder, "has no sub-folder with images",
-                mend: "a class is a sub-folder with \(ImageList.imageSuffixes.joined(separator: ", ")) files")
+                suggestion: "a class is a sub-folder with \(ImageList.imageSuffixes.joined(separator: ", ")) files")
         }
         let used = Set(items.map { Files.folder(of: $0.path) }), folders = found.filter(used.contains)
         let names = known ?? folders
@@ -48,7 +48,7 @@ public struct ImageFiles: SampleSource {
             guard let label = table[name] else {
                 throw AnnealError(
                     Files.path(folder, name), "the class '\(name)' is not among the \(names.count) known ones",
-                    mend: "they are \(ClassNames.summary(names))")
+                    suggestion: "they are \(ClassNames.summary(names))")
             }
             labels[name] = label
         }

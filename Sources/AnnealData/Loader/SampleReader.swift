@@ -75,7 +75,8 @@ final class SampleReader {
         if let classes = options.numClasses, options.labelWidth == 1 {
             guard labels[0] >= 0, labels[0] < Float(classes) else {
                 throw AnnealError(
-                    "", "its label \(labels[0]) is outside 0 ..< \(classes)", mend: "is the number of classes right?")
+                    "", "its label \(labels[0]) is outside 0 ..< \(classes)",
+                    suggestion: "is the number of classes right?")
             }
         }
         return labels

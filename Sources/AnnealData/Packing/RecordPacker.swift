@@ -67,7 +67,7 @@ public struct RecordPacker: Sendable {
             guard let other = paths.updateValue(item.path, forKey: item.id) else { continue }
             throw AnnealError(
                 indexPath, "two images would have the key \(item.id): \(other) and \(item.path)",
-                mend: "give every line of the list an id of its own")
+                suggestion: "give every line of the list an id of its own")
         }
     }
 

@@ -46,7 +46,7 @@ public final class RecordFile: Sendable {
         for entry in entries where entry.offset < 0 || entry.offset >= bytes.size || entry.offset % 4 != 0 {
             throw AnnealError(
                 index, "key \(entry.key) has offset \(entry.offset), and \(path) has \(bytes.size) bytes",
-                mend: "the index belongs to another file, or the records are truncated: make it anew")
+                suggestion: "the index belongs to another file, or the records are truncated: make it anew")
         }
         for number in Set([0, entries.count - 1]) where entries.indices.contains(number) { _ = try parts(of: number) }
     }

@@ -55,7 +55,7 @@ struct RecordScanner {
         guard magic == RecordFraming.magic else {
             throw AnnealError(
                 place, "no record starts here: found 0x\(String(magic, radix: 16)), expected the magic 0xced7230a",
-                mend: offset == 0 ? "is it a RecordIO file?" : nil)
+                suggestion: offset == 0 ? "is it a RecordIO file?" : nil)
         }
         let word = buffer.word32(at: index + 4)
         let flag = Int(word >> 29)

@@ -137,7 +137,8 @@ package struct Program: Sendable {
     package func verify(after pass: String) throws {
         func wrong(_ instruction: Instruction, _ what: String) -> AnnealError {
             AnnealError(
-                "layer \(instruction.layer)", "after \(pass): \(what)", mend: "this is a defect of Anneal's compiler")
+                "layer \(instruction.layer)", "after \(pass): \(what)",
+                suggestion: "this is a defect of Anneal's compiler")
         }
         var written = values.map { $0.kind != .temporary && $0.kind != .derived }
         for instruction in preparation + instructions {

@@ -82,7 +82,7 @@ extension Convolution: CPUOperator {
         } else {
             guard case .opaque(let opaque)? = weightLayout, let weights = opaque as? OneDNNWeights else {
                 throw AnnealError(
-                    "", "its weights are not in a convolution's layout", mend: "this is a defect of Anneal")
+                    "", "its weights are not in a convolution's layout", suggestion: "this is a defect of Anneal")
             }
             // A weight gradient may be wanted without the bias's.
             var shape = oneDNNShape(data: x.shape, output: y.shape, post: post)

@@ -73,7 +73,8 @@ extension Deconvolution: CPUOperator {
         large: Program.Operand
     ) throws -> PreparedKernel {
         guard case .opaque(let opaque) = try site.layout(weight), let weights = opaque as? OneDNNWeights else {
-            throw AnnealError("", "its weights are not in a convolution's layout", mend: "this is a defect of Anneal")
+            throw AnnealError(
+                "", "its weights are not in a convolution's layout", suggestion: "this is a defect of Anneal")
         }
         let data = try site.value(small), output = try site.value(large)
         let primitive = try OneDNNConvolution(

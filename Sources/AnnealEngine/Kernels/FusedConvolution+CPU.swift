@@ -36,6 +36,6 @@ extension FusedConvolution: CPUOperator {
     }
 
     package func backward(_ site: KernelSite, part: Int, _ engine: CPUEngine) throws -> PreparedKernel {
-        throw AnnealError("", "\(Self.name) is of inference only", mend: "this is a defect of Anneal's compiler")
+        throw AnnealError("", "\(Self.name) is of inference only", suggestion: "this is a defect of Anneal's compiler")
     }
 }

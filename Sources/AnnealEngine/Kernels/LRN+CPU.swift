@@ -7,7 +7,8 @@ extension LRN: CPUOperator {
 
     private func descriptor(_ data: Shape) throws -> ank_lrn {
         guard min(nsize / 2, data[1]) <= ANK_LRN_REACH else {
-            throw AnnealError("", "nsize \(nsize) is too large", mend: "it must be less than \(2 * ANK_LRN_REACH + 2)")
+            throw AnnealError(
+                "", "nsize \(nsize) is too large", suggestion: "it must be less than \(2 * ANK_LRN_REACH + 2)")
         }
         return ank_lrn(alpha: alpha, beta: beta, knorm: knorm, nsize: Int64(nsize))
     }

@@ -63,7 +63,7 @@ public struct Pooling: Operator {
             guard window.kernel[axis] <= data[axis + 2] + 2 * window.pad[axis] else {
                 throw AnnealError(
                     "", "the kernel \(window.kernel) is larger than the padded data \(data)",
-                    mend: "the image is too small for this network")
+                    suggestion: "the image is too small for this network")
             }
         }
         return window

@@ -86,7 +86,7 @@ public struct Pad: Operator {
         guard padWidth.count == 2 * data.rank, data.rank >= 4, padWidth.prefix(4).allSatisfy({ $0 == 0 }) else {
             throw AnnealError(
                 "", "pad_width \(padWidth) does not fit data of shape \(data)",
-                mend: "it has two numbers for each axis, 0 for batch and channels")
+                suggestion: "it has two numbers for each axis, 0 for batch and channels")
         }
         if mode == .reflect,
             let axis = data.dims.indices.first(where: { max(padWidth[2 * $0], padWidth[2 * $0 + 1]) >= data[$0] })

@@ -110,7 +110,8 @@ public struct SliceLike: StridedOperator {
     public func inferShapes(_ inputs: inout [Shape?]) throws -> [Shape]? {
         guard let data = inputs[0], let like = inputs[1] else { return nil }
         guard !axes.isEmpty || data.rank == like.rank else {
-            throw AnnealError("", "data \(data) and shape_like \(like) differ in their axes", mend: "name the axes")
+            throw AnnealError(
+                "", "data \(data) and shape_like \(like) differ in their axes", suggestion: "name the axes")
         }
         var output = data
         for axis in axes.isEmpty ? Array(data.dims.indices) : axes {

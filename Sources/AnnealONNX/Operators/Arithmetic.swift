@@ -98,7 +98,7 @@ extension Dot: ONNXOperator {
         func matrix(_ input: ONNXSite.Input, summedFirst: Bool, wantedFirst: Bool) throws -> String {
             let depth = summedFirst ? input.shape[0] : input.shape[-1]
             guard !input.shape.batchAxes.contains(summedFirst ? 0 : input.shape.rank - 1) else {
-                throw site.refusal("it sums over the batch", mend: ONNXSite.fixBatch)
+                throw site.refusal("it sums over the batch", suggestion: ONNXSite.fixBatch)
             }
             var value = input.name
             if input.shape.rank != 2 { value = try site.reshape(value, to: summedFirst ? [depth, -1] : [-1, depth]) }

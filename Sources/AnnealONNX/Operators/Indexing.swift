@@ -14,7 +14,7 @@ extension ONNXSite {
 
     func fixedExtent(_ shape: BatchShape, _ axis: Int) throws -> Int {
         guard let extent = shape.extents[axis < 0 ? axis + shape.rank : axis] else {
-            throw refusal("it chooses from the batch", mend: ONNXSite.fixBatch)
+            throw refusal("it chooses from the batch", suggestion: ONNXSite.fixBatch)
         }
         return extent
     }

@@ -107,7 +107,8 @@ extension LRN: ONNXOperator {
 extension Dropout: ONNXOperator {
     package func export(_ site: ONNXSite) throws -> [String] {
         guard mode == .training || p == 0 else {
-            throw site.refusal("it drops values in inference too (mode 'always')", mend: "ONNX models are not random")
+            throw site.refusal(
+                "it drops values in inference too (mode 'always')", suggestion: "ONNX models are not random")
         }
         return [site.names[0]]
     }

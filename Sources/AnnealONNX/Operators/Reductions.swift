@@ -64,7 +64,7 @@ extension Ordering: ONNXOperator {
         let data = site.inputs[0].shape, index = axis.map { $0 < 0 ? $0 + data.rank : $0 }
         guard returned != .mask else { throw site.refusal("topk with ret_typ 'mask' cannot be exported to ONNX") }
         guard !(index.map { data.batchAxes.contains($0) } ?? !data.batchAxes.isEmpty) else {
-            throw site.refusal("it orders the batch", mend: ONNXSite.fixBatch)
+            throw site.refusal("it orders the batch", suggestion: ONNXSite.fixBatch)
         }
         let flat = index == nil ? try site.reshape(site.names[0], to: [-1]) : site.names[0]
         let count = k > 0 ? k : index.map { data[$0] } ?? data.shape.count

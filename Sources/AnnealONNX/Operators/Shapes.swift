@@ -125,7 +125,7 @@ extension StridedOperator {
             let isWhole = start == 0 && step == 1 && data.extents[axis] == output.extents[axis]
             if isWhole { continue }
             guard !data.batchAxes.contains(axis) else {
-                throw site.refusal("it takes a part of the batch", mend: ONNXSite.fixBatch)
+                throw site.refusal("it takes a part of the batch", suggestion: ONNXSite.fixBatch)
             }
             let end = start + step * view.extents[axis]
             axes.append(axis)
@@ -151,7 +151,7 @@ extension StridedOperator {
         let target = try (0..<data.rank).map { axis in
             guard data.extents[axis] != output.extents[axis] else { return 1 }
             guard let extent = output.extents[axis] else {
-                throw site.refusal("it repeats the data for the batch", mend: ONNXSite.fixBatch)
+                throw site.refusal("it repeats the data for the batch", suggestion: ONNXSite.fixBatch)
             }
             return extent
         }

@@ -22,7 +22,8 @@ public enum RunHistory {
                 return (line, record)
             } catch {
                 throw AnnealError(
-                    "\(path), line \(index + 1)", "is not a line of metrics", mend: "remove the line, or the file")
+                    "\(path), line \(index + 1)", "is not a line of metrics", suggestion: "remove the line, or the file"
+                )
             }
         }
     }

@@ -60,7 +60,7 @@ public struct RunFolder: Sendable, Equatable {
             return RunFolder(path: path, isContinued: true)
         case .refuse:
             throw AnnealError(
-                path, "the folder already holds a run", mend: "resume it, name another folder, or remove it")
+                path, "the folder already holds a run", suggestion: "resume it, name another folder, or remove it")
         case .number:
             return RunFolder(path: try makeNumbered(path), isContinued: false)
         }
@@ -93,6 +93,6 @@ public struct RunFolder: Sendable, Equatable {
                 throw AnnealError(candidate, "the folder cannot be made: \(String(cString: strerror(errno)))")
             }
         }
-        throw AnnealError(path, "9999 numbered folders exist already", mend: "name another folder")
+        throw AnnealError(path, "9999 numbered folders exist already", suggestion: "name another folder")
     }
 }

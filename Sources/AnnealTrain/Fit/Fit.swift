@@ -27,12 +27,12 @@ extension Trainer {
         guard source.labelWidth == labels else {
             throw AnnealError(
                 "data", "gives \(source.labelWidth) labels a row, the network is planned for \(labels)",
-                mend: "a trainer with softLabels wants a SoftLabelSource, another the class's number")
+                suggestion: "a trainer with softLabels wants a SoftLabelSource, another the class's number")
         }
         guard options.onNonFinite == .stop || updatedEarly.isEmpty else {
             throw AnnealError(
                 "trainer", "updates parameters before all gradients are known, so it cannot drop a step",
-                mend: "make it with keepsGradients: true")
+                suggestion: "make it with keepsGradients: true")
         }
         try ClassifierSymbol.check(symbol, dataShape, takes: options.views)
         let start = progress ?? FitProgress(position: FitPosition(epoch: epochs.lowerBound))
@@ -79,7 +79,7 @@ struct FitRun {
             throw AnnealError(
                 "data",
                 "has \(source.batchesPerEpoch) batches an epoch, the saved run stands at batch \(progress.position.batch)",
-                mend: "resume with the data that the run was started with")
+                suggestion: "resume with the data that the run was started with")
         }
         try progress.restore(&metrics)
         let left = endEpoch - progress.position.epoch
@@ -157,7 +157,7 @@ struct FitRun {
         guard options.onNonFinite == .skip else {
             throw AnnealError(
                 place, problem.description,
-                mend: "what was saved is as it was; lower --lr, or drop such steps with --on-nan skip")
+                suggestion: "what was saved is as it was; lower --lr, or drop such steps with --on-nan skip")
         }
         progress.skipped += 1
         if progress.skipped == 1 { try options.tell(.warning("\(place): step dropped: \(problem.description)")) }
@@ -168,7 +168,7 @@ struct FitRun {
         let epoch = progress.position.epoch
         if progress.skipped > 0 {
             guard progress.skipped < progress.position.batch else {
-                throw AnnealError("epoch \(epoch)", "every step was dropped: none was finite", mend: "lower --lr")
+                throw AnnealError("epoch \(epoch)", "every step was dropped: none was finite", suggestion: "lower --lr")
             }
             try options.tell(
                 .warning("Epoch[\(epoch)] \(progress.skipped) of \(progress.position.batch) steps were dropped"))

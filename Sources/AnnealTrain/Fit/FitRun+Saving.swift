@@ -52,7 +52,7 @@ extension FitRun {
         if let place = trainer.firstNonFiniteValue() {
             throw AnnealError(
                 "update \(trainer.updates)", "\(place) holds a NaN or an infinity",
-                mend: "what was saved is as it was; lower --lr")
+                suggestion: "what was saved is as it was; lower --lr")
         }
         do {
             try body(self)
@@ -62,7 +62,7 @@ extension FitRun {
             guard options.onSaveError == .warn else {
                 throw AnnealError(
                     error.place, error.problem,
-                    mend: error.mend
+                    suggestion: error.suggestion
                         ?? "what was saved before is as it was; make room, or train on with --on-save-error warn")
             }
             try options.tell(.warning("not saved, training goes on: \(error)"))

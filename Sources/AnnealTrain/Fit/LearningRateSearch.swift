@@ -27,10 +27,11 @@ public struct LearningRateSearch: Sendable {
     /// Throws if the rates do not rise or there are fewer than 10 steps.
     public init(from: Double = 1e-6, to: Double = 10, steps: Int = 200) throws {
         guard from > 0, to > from, to.isFinite else {
-            throw AnnealError("--from \(from), --to \(to)", "do not rise from above 0", mend: "give e.g. 1e-6 and 10")
+            throw AnnealError(
+                "--from \(from), --to \(to)", "do not rise from above 0", suggestion: "give e.g. 1e-6 and 10")
         }
         guard (10...1_000_000).contains(steps) else {
-            throw AnnealError("--steps", "is \(steps)", mend: "it must be at least 10, usually 200")
+            throw AnnealError("--steps", "is \(steps)", suggestion: "it must be at least 10, usually 200")
         }
         (self.from, self.to, self.steps) = (from, to, steps)
     }

@@ -101,7 +101,7 @@ enum ClassifierSymbol {
             throw AnnealError(
                 "symbol",
                 "has the labels \(labels), and \(arguments.contains(dataName) ? "an" : "no") input named data",
-                mend: "a classifier has one input 'data' and one variable that ends in 'label'")
+                suggestion: "a classifier has one input 'data' and one variable that ends in 'label'")
         }
         return labels[0]
     }
@@ -111,12 +111,12 @@ enum ClassifierSymbol {
         guard views != .none else { return }
         let place = "test-time views \(views.rawValue)"
         guard dataShape.rank == 3 else {
-            throw AnnealError(place, "are of images, the data is \(dataShape)", mend: "leave them out")
+            throw AnnealError(place, "are of images, the data is \(dataShape)", suggestion: "leave them out")
         }
         let operation = symbol.outputs.first?.node.operation ?? "a variable"
         guard operation.lowercased().contains("softmax") else {
             throw AnnealError(
-                place, "average probabilities, the network's output is \(operation)", mend: "leave them out")
+                place, "average probabilities, the network's output is \(operation)", suggestion: "leave them out")
         }
     }
 

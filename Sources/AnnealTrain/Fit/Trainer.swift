@@ -72,9 +72,11 @@ public final class Trainer {
         seed: UInt64 = 0, softLabels: Bool = false, recomputation: Recomputation = .cheap,
         averaging: WeightAveraging? = nil, accumulation: Int = 1, keepsGradients: Bool = false
     ) throws {
-        guard batchSize > 0 else { throw AnnealError("--batch-size", "is \(batchSize)", mend: "it must be at least 1") }
+        guard batchSize > 0 else {
+            throw AnnealError("--batch-size", "is \(batchSize)", suggestion: "it must be at least 1")
+        }
         guard accumulation > 0 else {
-            throw AnnealError("--accumulate", "is \(accumulation)", mend: "it must be at least 1")
+            throw AnnealError("--accumulate", "is \(accumulation)", suggestion: "it must be at least 1")
         }
         // Both want every gradient before the first update.
         let keepsGradients = keepsGradients || accumulation > 1 || optimizer.settings.clipNorm != nil
@@ -92,13 +94,13 @@ public final class Trainer {
         let variables = Set(try arguments + symbol.auxiliaryNames()).subtracting([ClassifierSymbol.dataName, labelName])
         if let stranger = frozen.subtracting(variables).min() {
             let near = Spelling.nearest(to: stranger, among: variables).joined(separator: ", ")
-            throw AnnealError("frozen parameter \(stranger)", "is not in the network", mend: "near are \(near)")
+            throw AnnealError("frozen parameter \(stranger)", "is not in the network", suggestion: "near are \(near)")
         }
         let statistics = try symbol.frozenStatistics(frozen)
         self.frozen = frozen.union(statistics)
         let wanted = variables.intersection(arguments).subtracting(frozen)
         guard !wanted.isEmpty else {
-            throw AnnealError("symbol", "has no parameter left to train", mend: "freeze fewer of them")
+            throw AnnealError("symbol", "has no parameter left to train", suggestion: "freeze fewer of them")
         }
         var trainedSymbol = try symbol.usingStoredStatistics(statistics)
         var inputs = [ClassifierSymbol.dataName: Shape([batchSize] + dataShape.dims)]

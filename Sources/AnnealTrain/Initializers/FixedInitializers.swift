@@ -63,7 +63,7 @@ public struct Bilinear: Initializer {
 
     public func weight(_ name: String, _ shape: Shape, _ random: inout Random) throws -> Tensor {
         guard shape.rank == 4 else {
-            throw AnnealError("parameter \(name)", "has shape \(shape)", mend: "bilinear needs four axes")
+            throw AnnealError("parameter \(name)", "has shape \(shape)", suggestion: "bilinear needs four axes")
         }
         let width = shape[3], height = shape[2]
         // MXNet takes the width for both axes.
@@ -91,7 +91,7 @@ public struct LSTMBias: Initializer {
 
     public func weight(_ name: String, _ shape: Shape, _ random: inout Random) throws -> Tensor {
         guard shape.rank == 1 else {
-            throw AnnealError("parameter \(name)", "has shape \(shape)", mend: "lstmbias needs one axis")
+            throw AnnealError("parameter \(name)", "has shape \(shape)", suggestion: "lstmbias needs one axis")
         }
         var tensor = Tensor(shape)
         let hidden = shape[0] / 4

@@ -39,7 +39,7 @@ extension Initializer {
         if ["gamma", "moving_var", "max"].contains(where: name.hasSuffix) { return Tensor(shape, repeating: 1) }
         throw AnnealError(
             "parameter \(name)", "has a name that says nothing of its first values",
-            mend: "end it in _weight, _bias, _gamma or _beta, or give the variable an __init__ attribute")
+            suggestion: "end it in _weight, _bias, _gamma or _beta, or give the variable an __init__ attribute")
     }
 }
 

@@ -17,7 +17,8 @@ public enum Initializers {
     public static func make(_ name: String, _ options: NamedOptions = [:]) throws -> any Initializer {
         let key = aliases[name.lowercased()] ?? name.lowercased()
         guard let type = types.first(where: { $0.name == key }) else {
-            throw AnnealError("initializer", "'\(name)' is unknown", mend: "there are \(names.joined(separator: ", "))")
+            throw AnnealError(
+                "initializer", "'\(name)' is unknown", suggestion: "there are \(names.joined(separator: ", "))")
         }
         var options = options
         options.place = "initializer \(type.name)"
@@ -34,10 +35,12 @@ public enum Initializers {
         else {
             // MXNet also takes a bare name.
             if json.allSatisfy({ $0.isLetter }) { return try make(json) }
-            throw AnnealError("__init__", "is '\(json)'", mend: "write it as [\"zero\", {}]")
+            throw AnnealError("__init__", "is '\(json)'", suggestion: "write it as [\"zero\", {}]")
         }
         let options = list.count == 2 ? list[1] as? [String: Any] : [:]
-        guard let options else { throw AnnealError("__init__", "is '\(json)'", mend: "write it as [\"zero\", {}]") }
+        guard let options else {
+            throw AnnealError("__init__", "is '\(json)'", suggestion: "write it as [\"zero\", {}]")
+        }
         return try make(name, try NamedOptions(json: options, of: "initializer \(name)"))
     }
 

@@ -21,7 +21,7 @@ public struct Mixed: Initializer {
     }
 
     public init(options: inout NamedOptions) throws {
-        throw AnnealError("initializer mixed", "cannot be made by name", mend: "make it in Swift")
+        throw AnnealError("initializer mixed", "cannot be made by name", suggestion: "make it in Swift")
     }
 
     public func weight(_ name: String, _ shape: Shape, _ random: inout Random) throws -> Tensor {
@@ -34,7 +34,7 @@ public struct Mixed: Initializer {
 
     private func choose(_ name: String) throws -> any Initializer {
         for part in parts where try Regex(part.pattern).prefixMatch(in: name) != nil { return part.initializer }
-        throw AnnealError("parameter \(name)", "matches no pattern of mixed", mend: "add '.*' as the last")
+        throw AnnealError("parameter \(name)", "matches no pattern of mixed", suggestion: "add '.*' as the last")
     }
 }
 
@@ -55,7 +55,7 @@ public struct Load: Initializer {
     }
 
     public init(options: inout NamedOptions) throws {
-        throw AnnealError("initializer load", "cannot be made by name", mend: "make it in Swift")
+        throw AnnealError("initializer load", "cannot be made by name", suggestion: "make it in Swift")
     }
 
     public func weight(_ name: String, _ shape: Shape, _ random: inout Random) throws -> Tensor {

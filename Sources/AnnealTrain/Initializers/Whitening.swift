@@ -100,13 +100,13 @@ extension Trainer {
         guard let shape = parameters.shape(name), shape.rank == 4, shape[1] == dataShape[0] else {
             throw AnnealError(
                 "--whiten \(layer)", "is no convolution on the images",
-                mend: "name the first convolution, as airbench's 'whiten'")
+                suggestion: "name the first convolution, as airbench's 'whiten'")
         }
         let patch = Shape(Array(shape.dims[1...]))
         guard shape[0] % 2 == 0, shape[0] / 2 <= patch.count else {
             throw AnnealError(
                 "--whiten \(layer)", "has \(shape[0]) filters, patches of \(patch) give up to \(2 * patch.count)",
-                mend: "give it an even number of filters, at most that many")
+                suggestion: "give it an even number of filters, at most that many")
         }
         var covariance = PatchCovariance(patch: patch)
         let slot = try slot(), size = dataShape.count

@@ -35,7 +35,7 @@ public struct Xavier: Initializer {
     /// The bound or the deviation for a shape. Throws on shapes with fewer than 2 axes.
     public func scale(_ shape: Shape, of name: String = "weight") throws -> Double {
         guard shape.rank >= 2 else {
-            throw AnnealError("parameter \(name)", "has shape \(shape)", mend: "xavier needs at least two axes")
+            throw AnnealError("parameter \(name)", "has shape \(shape)", suggestion: "xavier needs at least two axes")
         }
         let window = Double(shape.dims.dropFirst(2).reduce(1, *))
         let fanIn = Double(shape[1]) * window, fanOut = Double(shape[0]) * window

@@ -39,7 +39,7 @@ public struct BinaryMetric: Metric {
         }
         guard others.count <= 2 else {
             throw AnnealError(
-                "metric \(name)", "is for two classes, labels are \(others.sorted())", mend: "use pcc for more")
+                "metric \(name)", "is for two classes, labels are \(others.sorted())", suggestion: "use pcc for more")
         }
         if average == .macro {
             sums[0] += score(counts)

@@ -125,13 +125,14 @@ public struct MetricBatch {
     func checkLabels(_ metric: String, inRange: Bool = false) throws {
         guard labelsAreProbabilities || labelWidth == positions, rows == 0 || !labels.isEmpty else {
             throw AnnealError(
-                "metric \(metric)", "wants \(positions) labels a row, found \(labelWidth)", mend: "use another metric")
+                "metric \(metric)", "wants \(positions) labels a row, found \(labelWidth)",
+                suggestion: "use another metric")
         }
         guard inRange else { return }
         for sample in 0..<samples where !(0..<classes).contains(label(sample)) {
             throw AnnealError(
                 "metric \(metric)", "label \(labels[sample]) names none of \(classes) classes",
-                mend: "check the labels and --num-classes")
+                suggestion: "check the labels and --num-classes")
         }
     }
 }

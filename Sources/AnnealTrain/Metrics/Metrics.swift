@@ -33,7 +33,8 @@ public enum Metrics {
     public static func make(_ name: String, _ options: NamedOptions = [:]) throws -> any Metric {
         var options = options
         guard let metric = try make(name, reading: &options) else {
-            throw AnnealError("metric", "'\(name)' is unknown", mend: "there are \(names.joined(separator: ", "))")
+            throw AnnealError(
+                "metric", "'\(name)' is unknown", suggestion: "there are \(names.joined(separator: ", "))")
         }
         try options.finish()
         return metric
@@ -53,7 +54,9 @@ public enum Metrics {
             return Accuracy(name: try title("accuracy"))
         case "top_k_accuracy":
             let k = try options.integer("top_k", 1)
-            guard k > 1 else { throw AnnealError("\(options.place), top_k", "is \(k)", mend: "use accuracy instead") }
+            guard k > 1 else {
+                throw AnnealError("\(options.place), top_k", "is \(k)", suggestion: "use accuracy instead")
+            }
             return TopKAccuracy(k: k, name: try title("top_k_accuracy"))
         case "ce":
             return CrossEntropy(epsilon: try options.number("eps", 1e-12), name: try title("cross-entropy"))

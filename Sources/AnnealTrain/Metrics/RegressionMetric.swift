@@ -103,7 +103,8 @@ struct RegressionPairs {
         width = max(labelWidth, outputWidth)
         guard labelWidth == outputWidth || labelWidth == 1 || outputWidth == 1, !batch.labels.isEmpty else {
             throw AnnealError(
-                "metric \(metric)", "has \(outputWidth) outputs a row and \(labelWidth) labels", mend: "make them equal"
+                "metric \(metric)", "has \(outputWidth) outputs a row and \(labelWidth) labels",
+                suggestion: "make them equal"
             )
         }
     }

@@ -24,10 +24,10 @@ public struct GroupAdaGrad: OptimizerRule {
     public func check(_ parameter: OptimizedParameter, weightDecay: Double) throws {
         let place = "parameter \(parameter.name)"
         guard weightDecay == 0 else {
-            throw AnnealError(place, "has weight decay, which groupadagrad cannot do", mend: "set wd to 0")
+            throw AnnealError(place, "has weight decay, which groupadagrad cannot do", suggestion: "set wd to 0")
         }
         guard let row = parameter.rowLength, row > 0, parameter.count % row == 0 else {
-            throw AnnealError(place, "is not in rows, which groupadagrad wants", mend: "keep it in plain layout")
+            throw AnnealError(place, "is not in rows, which groupadagrad wants", suggestion: "keep it in plain layout")
         }
     }
 

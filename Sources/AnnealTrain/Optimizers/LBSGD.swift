@@ -43,7 +43,7 @@ public struct LBSGD: OptimizerRule {
         options.ignore("num_epochs")
         let scale = try options.integer("batch_scale", 1)
         guard scale >= 1 else {
-            throw AnnealError("\(options.place), batch_scale", "is \(scale)", mend: "give 1 or more")
+            throw AnnealError("\(options.place), batch_scale", "is \(scale)", suggestion: "give 1 or more")
         }
         self.init(
             momentum: try options.momentum(), strategy: try options.choice("warmup_strategy", .linear),

@@ -76,7 +76,8 @@ extension Optimizer {
     public func restore(_ snapshot: OptimizerSnapshot, arrays: [OptimizerArray]) throws {
         let name = type(of: rule).name
         guard snapshot.rule == name else {
-            throw AnnealError("optimizer state", "is of \(snapshot.rule), the run has \(name)", mend: "resume with it")
+            throw AnnealError(
+                "optimizer state", "is of \(snapshot.rule), the run has \(name)", suggestion: "resume with it")
         }
         guard snapshot.scalars.count == scalars.count, snapshot.schedule.count == scheduleState.count else {
             throw AnnealError("optimizer state", "has not the numbers that \(name) and its schedule keep")
@@ -88,7 +89,8 @@ extension Optimizer {
         }
         // Rules and schedules compute with them as doubles.
         guard ([snapshot.updates] + snapshot.counts.values).allSatisfy((0..<1 << 53).contains) else {
-            throw AnnealError("optimizer state", "counts updates that nobody has done", mend: "the file is damaged")
+            throw AnnealError(
+                "optimizer state", "counts updates that nobody has done", suggestion: "the file is damaged")
         }
         var sources: [String: OptimizerArray] = [:]
         for array in arrays { sources[array.name] = array }

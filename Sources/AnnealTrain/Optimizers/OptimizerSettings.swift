@@ -71,7 +71,7 @@ public struct Multipliers: Sendable, Equatable, Codable {
     private static func attribute(_ key: String, _ node: Node) throws -> Double? {
         guard let text = node.attributes[key] else { return nil }
         guard let number = Double(text) else {
-            throw AnnealError("parameter \(node.name), \(key)", "is '\(text)'", mend: "give a number")
+            throw AnnealError("parameter \(node.name), \(key)", "is '\(text)'", suggestion: "give a number")
         }
         return number
     }

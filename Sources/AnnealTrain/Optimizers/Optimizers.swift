@@ -34,7 +34,7 @@ public enum Optimizers {
                 name, reading: &options, schedule: schedule, multipliers: multipliers, seed: seed)
         else {
             throw AnnealError(
-                "optimizer", "'\(name)' is unknown", mend: "there are \(names.sorted().joined(separator: ", "))")
+                "optimizer", "'\(name)' is unknown", suggestion: "there are \(names.sorted().joined(separator: ", "))")
         }
         try options.finish()
         return optimizer

@@ -67,7 +67,7 @@ extension NamedOptions {
     mutating func momentum(_ standard: Double = 0) throws -> Double {
         let momentum = try number("momentum", standard)
         guard momentum >= 0 else {
-            throw AnnealError("\(place), momentum", "is \(momentum)", mend: "give 0 or more, usually 0.9")
+            throw AnnealError("\(place), momentum", "is \(momentum)", suggestion: "give 0 or more, usually 0.9")
         }
         return momentum
     }

@@ -17,7 +17,7 @@ public struct FactorScheduler: LearningRateSchedule {
     public init(
         step: Int, factor: Double = 1, stopRate: Double = 1e-8, baseRate: Double = 0.01, warmUp: WarmUp = .none
     ) throws {
-        guard step >= 1 else { throw AnnealError(Self.name, "has step \(step)", mend: "give at least 1") }
+        guard step >= 1 else { throw AnnealError(Self.name, "has step \(step)", suggestion: "give at least 1") }
         try checkFactor(factor, Self.name)
         try warmUp.check(Self.name, finalRate: baseRate)
         self.step = step

@@ -29,7 +29,8 @@ public func fitSchedule(
     numEpochs: Int, workers: Int = 1
 ) throws -> FitSchedule {
     guard batchSize >= 1, workers >= 1, numExamples >= 0 else {
-        throw AnnealError("--batch-size", "is \(batchSize) for \(numExamples) examples", mend: "give positive numbers")
+        throw AnnealError(
+            "--batch-size", "is \(batchSize) for \(numExamples) examples", suggestion: "give positive numbers")
     }
     let share = numExamples / workers
     let epochSize = (share + batchSize - 1) / batchSize
@@ -74,5 +75,5 @@ private func power(_ text: String) throws -> Double {
 }
 
 private func badStepEpochs(_ text: String) -> AnnealError {
-    AnnealError("--lr-step-epochs", "is '\(text)'", mend: "give epochs as in 25,50,75, or a power as in pow2")
+    AnnealError("--lr-step-epochs", "is '\(text)'", suggestion: "give epochs as in 25,50,75, or a power as in pow2")
 }

@@ -75,10 +75,10 @@ public struct WarmUp: Sendable, Equatable {
     }
 
     func check(_ place: String, finalRate: Double) throws {
-        guard steps >= 0 else { throw AnnealError(place, "has \(steps) warm-up steps", mend: "give 0 or more") }
+        guard steps >= 0 else { throw AnnealError(place, "has \(steps) warm-up steps", suggestion: "give 0 or more") }
         guard beginRate <= finalRate else {
             throw AnnealError(
-                place, "warms up from \(beginRate) down to \(finalRate)", mend: "begin below the base rate")
+                place, "warms up from \(beginRate) down to \(finalRate)", suggestion: "begin below the base rate")
         }
     }
 }

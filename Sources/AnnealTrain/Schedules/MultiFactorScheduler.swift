@@ -17,7 +17,7 @@ public struct MultiFactorScheduler: LearningRateSchedule {
     public init(steps: [Int], factor: Double = 1, baseRate: Double = 0.01, warmUp: WarmUp = .none) throws {
         guard let first = steps.first, first >= 1, zip(steps, steps.dropFirst()).allSatisfy({ $0 < $1 }) else {
             throw AnnealError(
-                Self.name, "steps \(steps) do not rise from 1 or more", mend: "give rising numbers of updates")
+                Self.name, "steps \(steps) do not rise from 1 or more", suggestion: "give rising numbers of updates")
         }
         try checkFactor(factor, Self.name)
         try warmUp.check(Self.name, finalRate: baseRate)
@@ -42,6 +42,6 @@ public struct MultiFactorScheduler: LearningRateSchedule {
 
 func checkFactor(_ factor: Double, _ place: String) throws {
     guard factor <= 1 else {
-        throw AnnealError(place, "has factor \(factor), which raises the rate", mend: "give at most 1")
+        throw AnnealError(place, "has factor \(factor), which raises the rate", suggestion: "give at most 1")
     }
 }

@@ -23,13 +23,15 @@ public struct OneCycleScheduler: LearningRateSchedule {
         linear: Bool = false
     ) throws {
         guard maxUpdate >= 2 else {
-            throw AnnealError(Self.name, "ends at update \(maxUpdate)", mend: "give at least 2")
+            throw AnnealError(Self.name, "ends at update \(maxUpdate)", suggestion: "give at least 2")
         }
         guard (0...1).contains(riseShare) else {
-            throw AnnealError(Self.name, "rises for \(riseShare) of the updates", mend: "give a share from 0 to 1")
+            throw AnnealError(
+                Self.name, "rises for \(riseShare) of the updates", suggestion: "give a share from 0 to 1")
         }
         guard division > 0, finalDivision > 0 else {
-            throw AnnealError(Self.name, "divides by \(division) and \(finalDivision)", mend: "give positive numbers")
+            throw AnnealError(
+                Self.name, "divides by \(division) and \(finalDivision)", suggestion: "give positive numbers")
         }
         self.maxUpdate = maxUpdate
         self.baseRate = baseRate

@@ -31,10 +31,11 @@ public struct PlateauScheduler: LearningRateSchedule {
         minRate: Double = 0, higherIsBetter: Bool = true
     ) throws {
         guard factor > 0, factor < 1 else {
-            throw AnnealError(Self.name, "has factor \(factor)", mend: "give a number between 0 and 1")
+            throw AnnealError(Self.name, "has factor \(factor)", suggestion: "give a number between 0 and 1")
         }
         guard patience >= 0, cooldown >= 0 else {
-            throw AnnealError(Self.name, "waits for \(patience) and \(cooldown) validations", mend: "give 0 or more")
+            throw AnnealError(
+                Self.name, "waits for \(patience) and \(cooldown) validations", suggestion: "give 0 or more")
         }
         self.baseRate = baseRate
         self.factor = factor

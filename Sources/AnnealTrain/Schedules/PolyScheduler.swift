@@ -43,6 +43,7 @@ public struct PolyScheduler: LearningRateSchedule {
 func checkEnd(_ maxUpdate: Int, _ warmUp: WarmUp, _ place: String) throws {
     guard maxUpdate >= 1, maxUpdate > warmUp.steps else {
         throw AnnealError(
-            place, "ends at update \(maxUpdate), after a warm-up of \(warmUp.steps)", mend: "end it after the warm-up")
+            place, "ends at update \(maxUpdate), after a warm-up of \(warmUp.steps)",
+            suggestion: "end it after the warm-up")
     }
 }

@@ -12,7 +12,8 @@ public enum Schedules {
     public static func make(_ name: String, _ options: NamedOptions) throws -> any LearningRateSchedule {
         var options = options
         guard let schedule = try make(name, reading: &options) else {
-            throw AnnealError("schedule", "'\(name)' is unknown", mend: "there are \(names.joined(separator: ", "))")
+            throw AnnealError(
+                "schedule", "'\(name)' is unknown", suggestion: "there are \(names.joined(separator: ", "))")
         }
         try options.finish()
         return schedule

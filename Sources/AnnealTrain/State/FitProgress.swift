@@ -51,7 +51,7 @@ public struct FitProgress: Codable, Sendable, Equatable {
             guard let sums = sums[metrics.metrics[index].name], sums.count == metrics.metrics[index].sums.count else {
                 throw AnnealError(
                     "metric \(metrics.metrics[index].name)", "was not counted in the first part of the epoch",
-                    mend: "resume with the same --top-k and --loss")
+                    suggestion: "resume with the same --top-k and --loss")
             }
             metrics.metrics[index].sums = sums.map(Double.init(bitPattern:))
         }

@@ -27,7 +27,7 @@ enum StateFile {
         guard data.starts(with: header) else {
             throw AnnealError(
                 path, "is not the state of a run, or of another version of Anneal",
-                mend: "delete it to start the optimizer anew")
+                suggestion: "delete it to start the optimizer anew")
         }
         let end = data.endIndex - sumSize
         guard end >= data.startIndex + header.count else { throw damaged(path, "is cut off") }
@@ -46,7 +46,7 @@ enum StateFile {
     private static func damaged(_ path: String, _ problem: String) -> AnnealError {
         AnnealError(
             path, problem,
-            mend: "copy it again from where it is whole, or go on from another checkpoint with --load-epoch")
+            suggestion: "copy it again from where it is whole, or go on from another checkpoint with --load-epoch")
     }
 
     private static func hex(_ sum: UInt32) -> String { "0x" + String(sum, radix: 16) }

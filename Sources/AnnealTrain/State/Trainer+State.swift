@@ -80,12 +80,12 @@ extension Trainer {
             guard record.batchSize == batchSize else {
                 throw AnnealError(
                     "batch size", "was \(record.batchSize), now it is \(batchSize)",
-                    mend: "resume with --batch-size \(record.batchSize)")
+                    suggestion: "resume with --batch-size \(record.batchSize)")
             }
             guard record.accumulation == accumulation else {
                 throw AnnealError(
                     "batches of an update", "were \(record.accumulation), now they are \(accumulation)",
-                    mend: "resume with --accumulate \(record.accumulation)")
+                    suggestion: "resume with --accumulate \(record.accumulation)")
             }
             try checkSelection(record)
             try checkHolders(record)
@@ -95,7 +95,7 @@ extension Trainer {
                 guard (stored.arguments, stored.auxiliary) == (checkpoint.arguments, checkpoint.auxiliary) else {
                     throw AnnealError(
                         "", "has other parameters than \(parametersPath)",
-                        mend: "delete the .resume file to start the optimizer anew with those of .params")
+                        suggestion: "delete the .resume file to start the optimizer anew with those of .params")
                 }
             }
             try checkpoint.restore(parameters, place: "")
@@ -126,12 +126,12 @@ extension Trainer {
             throw AnnealError(
                 "frozen parameters",
                 "were \(record.frozen.count), now they are \(frozen.count): \(names) on one side only",
-                mend: "resume with the same --freeze")
+                suggestion: "resume with the same --freeze")
         }
         guard record.multipliers == optimizer.settings.multipliers else {
             throw AnnealError(
                 "multipliers", "of learning rate or weight decay were others",
-                mend: "resume with the same --lr-mult and --wd-mult")
+                suggestion: "resume with the same --lr-mult and --wd-mult")
         }
     }
 
@@ -140,7 +140,7 @@ extension Trainer {
         guard let odd = known.symmetricDifference(saved).min() else { return }
         throw AnnealError(
             "state", saved.contains(odd) ? "has arrays of \(odd), the run has none" : "has no arrays of \(odd)",
-            mend: "resume with the same flags")
+            suggestion: "resume with the same flags")
     }
 }
 
@@ -162,7 +162,7 @@ private struct SavedState {
             }
         }
         guard let record, record.isPossible else {
-            throw AnnealError(path, "has no record of a run", mend: "delete it to start the optimizer anew")
+            throw AnnealError(path, "has no record of a run", suggestion: "delete it to start the optimizer anew")
         }
         self.record = record
         self.groups = groups

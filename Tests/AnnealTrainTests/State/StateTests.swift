@@ -60,7 +60,7 @@ import Testing
         func refuses(_ data: Data) throws {
             try data.write(to: URL(fileURLWithPath: path))
             let error = #expect(throws: AnnealError.self) { try SmallRun.trainer().restoreState(path) }
-            #expect(error?.place == path && error?.mend != nil)
+            #expect(error?.place == path && error?.suggestion != nil)
         }
         for length in [0, 1, 18, 19, 20, 40, whole.count / 2, whole.count - 1] { try refuses(whole.prefix(length)) }
         for place in stride(from: 0, to: whole.count, by: 97) {
@@ -75,9 +75,9 @@ import Testing
         let folder = try StateFolder(), path = folder.prefix + "-latest.resume"
         try SmallRun.trainer().saveState(to: path, FitProgress(position: FitPosition(epoch: 1)))
         let error = #expect(throws: AnnealError.self) { try SmallRun.trainer(batchSize: 5).restoreState(path) }
-        #expect(error?.mend == "resume with --batch-size 4")
+        #expect(error?.suggestion == "resume with --batch-size 4")
         let other = #expect(throws: AnnealError.self) { try SmallRun.trainer(accumulation: 2).restoreState(path) }
-        #expect(other?.mend == "resume with --accumulate 1")
+        #expect(other?.suggestion == "resume with --accumulate 1")
     }
 
     /// Parameters that another program has put beside a state are not passed over in silence.
