@@ -1,10 +1,11 @@
 # Anneal: the two commands of the README are `make demo` and `make test`.
 GOLDEN ?= ../shared/golden
+ENGINE ?= cpu
 MODELS ?= ../shared/realmodels
 BUILD = swift build -c release
 ANNEAL = .build/release/anneal
 
-.PHONY: demo test setup build conformance check-examples check-mxnet check-onnx fuzz docs lint format bench clean
+.PHONY: demo test setup build conformance check-examples check-mxnet check-onnx fuzz docs man lint format bench clean
 
 ## Installs what is missing, builds, and trains, fine-tunes and scores on Fashion-MNIST (about six minutes).
 demo: setup
@@ -28,10 +29,10 @@ setup:
 build: setup
 	@$(BUILD) --product anneal
 
-## Repeats every MXNet-made case below a folder: make conformance GOLDEN=FOLDER
+## Repeats every MXNet-made case below a folder: make conformance GOLDEN=FOLDER ENGINE=cpu|reference
 conformance:
 	@$(BUILD) --product anneal-conformance
-	@.build/release/anneal-conformance "$(GOLDEN)"
+	@.build/release/anneal-conformance --engine "$(ENGINE)" "$(GOLDEN)"
 
 # The committed cases always; the larger set where it is there.
 conformance-all:
@@ -77,6 +78,11 @@ fuzz: setup
 ## Makes the library's documentation as web pages, in .build/docs; every link in it must lead somewhere.
 docs: build
 	@scripts/docs.sh
+
+## Writes the manual pages to .build/man/man1, or: make man MAN=~/.local/share/man/man1
+MAN ?= .build/man/man1
+man: build
+	@$(ANNEAL) man-pages "$(MAN)"
 
 lint:
 	@swift format lint --strict --recursive --parallel Package.swift Sources Tests Examples

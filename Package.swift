@@ -3,7 +3,8 @@ import PackageDescription
 
 // Arrows point to what is imported; no cycles:
 //   Core ← Graph ← Networks
-//   Core ← Data (records, images)          Graph ← Engine (oneDNN, kernels) ← Train ← Report
+//   Core ← Data (records, images)          Graph ← Compiler ← Train ← Report
+//   Compiler ← CPU (kernels, oneDNN)       Compiler ← Reference (plain loops)
 //   Graph ← ONNX
 //   everything ← Anneal (re-exports; Classifier, where Data and Engine meet) ← AnnealCLI
 let package = Package(
@@ -23,30 +24,36 @@ let package = Package(
         .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CCairo", pkgConfig: "cairo", providers: [.apt(["libcairo2-dev"])]),
+        .systemLibrary(name: "CMalloc"),
 
-        // Our C: the hot kernels, the codecs (setjmp stays in C), a plain face of oneDNN's versions.
+        // Our C: the hot kernels, the codecs (setjmp stays in C), signals, a plain face of oneDNN's versions.
         .target(name: "CAnnealKernels", linkerSettings: [.linkedLibrary("gomp"), .linkedLibrary("m")]),
         .target(name: "CAnnealImage", dependencies: ["CJPEG", "CPNG", "CZlib"]),
+        .target(name: "CAnnealSystem"),
         .target(name: "COneDNN", dependencies: ["CDNNL", "CAnnealKernels"], linkerSettings: [.linkedLibrary("dnnl")]),
 
-        .target(name: "AnnealCore", dependencies: ["CAnnealKernels"]),
+        .target(name: "AnnealCore", dependencies: ["CAnnealKernels", "CAnnealSystem"]),
         .target(name: "AnnealGraph", dependencies: ["AnnealCore"]),
         .target(name: "AnnealNetworks", dependencies: ["AnnealGraph"]),
         .target(name: "AnnealData", dependencies: ["AnnealCore", "CAnnealImage"]),
-        .target(name: "AnnealEngine", dependencies: ["AnnealGraph", "COneDNN", "CAnnealKernels"]),
-        .target(name: "AnnealTrain", dependencies: ["AnnealEngine", "CAnnealKernels", "CZlib"]),
+        // Programs, passes, and the seam to engines.
+        .target(name: "AnnealCompiler", dependencies: ["AnnealGraph"]),
+        .target(name: "AnnealCPU", dependencies: ["AnnealCompiler", "COneDNN", "CAnnealKernels"]),
+        // An engine of plain loops, which the others are tested against.
+        .target(name: "AnnealReference", dependencies: ["AnnealCompiler"]),
+        .target(name: "AnnealTrain", dependencies: ["AnnealCompiler", "CAnnealKernels", "CZlib"]),
         .target(name: "AnnealReport", dependencies: ["AnnealTrain", "CCairo"]),
         .target(name: "AnnealONNX", dependencies: ["AnnealGraph"]),
         .target(
             name: "Anneal",
             dependencies: [
-                "AnnealCore", "AnnealGraph", "AnnealNetworks", "AnnealData", "AnnealEngine", "AnnealTrain",
-                "AnnealReport", "AnnealONNX",
+                "AnnealCore", "AnnealGraph", "AnnealNetworks", "AnnealData", "AnnealCompiler", "AnnealCPU",
+                "AnnealReference", "AnnealTrain", "AnnealReport", "AnnealONNX",
             ]),
         .executableTarget(
             name: "AnnealCLI",
             dependencies: [
-                "Anneal", "AnnealConfiguration",
+                "Anneal", "AnnealConfiguration", "CAnnealSystem", "CMalloc",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         // Flags from YAML files.
@@ -68,7 +75,10 @@ let package = Package(
 
         .testTarget(name: "AnnealCoreTests", dependencies: ["AnnealCore"]),
         .testTarget(name: "AnnealDataTests", dependencies: ["AnnealData", "AnnealConformance"]),
-        .testTarget(name: "AnnealEngineTests", dependencies: ["Anneal", "AnnealConformance"]),
+        // Passes, without an engine's kernels.
+        .testTarget(name: "AnnealCompilerTests", dependencies: ["AnnealCompiler", "AnnealNetworks"]),
+        // Kernels, also against the reference engine's.
+        .testTarget(name: "AnnealCPUTests", dependencies: ["Anneal", "AnnealConformance", "AnnealReference"]),
         .testTarget(name: "AnnealFuzzTests", dependencies: ["AnnealCore", "anneal-fuzz"]),
         .testTarget(name: "AnnealGraphTests", dependencies: ["AnnealGraph"]),
         .testTarget(name: "AnnealNetworksTests", dependencies: ["AnnealNetworks"]),

@@ -19,21 +19,25 @@ for part in train t10k; do
         --label-map 0,1,0,0,0,2,0,2,3,2 "$folder/coarse_$part"
 done
 
+printf '%s\n' T-shirt/top Trouser Pullover Dress Coat Sandal Shirt Sneaker Bag "Ankle boot" >"$folder/classes.txt"
+printf '%s\n' top trousers shoe bag >"$folder/coarse_classes.txt"
+
 say "2. Train a small ResNet with a falling learning rate"
 "$anneal" train --network resnet --num-layers 8 --image-shape 1,28,28 --num-classes 10 \
     --data-train "$folder/fashion_train.rec" --data-val "$folder/fashion_t10k.rec" \
-    --rgb-mean 72.9 --rgb-std 90 --pad-size 0 --random-mirror 1 \
+    --class-names "$folder/classes.txt" --rgb-mean 72.9 --rgb-std 90 --pad-size 0 --random-mirror 1 \
     --batch-size 64 --num-epochs 6 --lr 0.05 --lr-factor 0.1 --lr-step-epochs 4,5 \
     --model-prefix "$folder/resnet-8" --run-folder "$folder/train"
 
 say "3. Fine-tune it to a new head of four classes"
 "$anneal" fine-tune --pretrained-model "$folder/resnet-8" --load-epoch 6 --num-classes 4 --image-shape 1,28,28 \
     --data-train "$folder/coarse_train.rec" --data-val "$folder/coarse_t10k.rec" \
-    --rgb-mean 72.9 --rgb-std 90 --batch-size 128 --num-epochs 1 --lr 0.01 --mom 0.9 \
+    --class-names "$folder/coarse_classes.txt" --rgb-mean 72.9 --rgb-std 90 --batch-size 128 --num-epochs 1 --lr 0.01 --mom 0.9 \
     --model-prefix "$folder/coarse" --run-folder "$folder/fine-tune"
 
 say "4. Score both"
 "$anneal" score --model "$folder/resnet-8" --load-epoch 6 --data-val "$folder/fashion_t10k.rec" --output "$folder/score"
 "$anneal" score --model "$folder/coarse" --load-epoch 1 --data-val "$folder/coarse_t10k.rec" --output "$folder/score-coarse"
 
-say "Done in $(($(date +%s) - begin)) s. The curves: $folder/train/curves.png"
+say "Done in $(($(date +%s) - begin)) s. The curves: $folder/train/curves.png, the confusion matrix:
+   $folder/score/confusion.png"

@@ -1,6 +1,6 @@
+@_exported import AnnealCompiler
 @_exported import AnnealCore
 @_exported import AnnealData
-@_exported import AnnealEngine
 @_exported import AnnealGraph
 @_exported import AnnealNetworks
 @_exported import AnnealONNX

@@ -1,26 +1,39 @@
+import Dispatch
+import Synchronization
+
 /// A trained model that tells what is on images: network, parameters and preprocessing of a checkpoint, compiled once.
 ///
 /// ```swift
 /// let classifier = try Classifier(prefix: "resnet-20", epoch: 10)
-/// for best in try classifier.predict(imagePaths: ["a.jpg", "b.png"]) { print(best[0].className, best[0].probability) }
+/// let best = try await classifier.predict(.file("a.jpg"))[0]
+/// print(best.className, best.probability)
 /// ```
 /// Images take the way of training's validation: the same decoder, resizing, crop and normalisation, in the same code.
-/// Photographs are turned upright first. Not safe to use from two threads at once.
-public final class Classifier {
+///
+/// Any number of tasks and threads can share one classifier: the weights are in memory once, and the network runs on a
+/// thread of the classifier's own, so that neither `await` nor the callers' executors are blocked by it. Images that wait at
+/// the same time, of one call or of several, are computed together, up to `batchSize` of them; an image's answer does not
+/// depend on the others. In asynchronous code use `await`: the synchronous methods block the thread that calls them.
+public final class Classifier: Sendable {
     public struct Prediction: Sendable, Equatable {
         /// The class's name, or its index as text where the checkpoint has no names.
         public var className: String
         public var index: Int
+        /// The network's output for the class: a probability only if the classifier's `scores` says so.
         public var probability: Float
     }
 
     /// By label; the labels themselves where the checkpoint has no names.
     public let classNames: [String]
-    private let options: LoaderOptions
-    private let scorer: Scorer
+    /// What the numbers of a prediction are.
+    public let scores: ClassifierNetwork.Scores
+    /// (channels, height, width) of the network's input.
+    public let imageShape: Shape
+    private let worker: ClassifierWorker
 
     /// - Parameters:
-    ///   - batchSize: images that are computed together: 1 answers soonest, 32 gets through many images sooner.
+    ///   - batchSize: images that are computed together, whether there are as many or not: 1 answers soonest, 32 gets
+    ///     through many images sooner.
     ///   - preprocessing: instead of the checkpoint's own record, which MXNet's checkpoints lack.
     /// - Throws: `AnnealError` for a checkpoint that is not there, damaged, or without a record of its preprocessing.
     public convenience init(prefix: String, epoch: Int, batchSize: Int = 1, preprocessing: Preprocessing? = nil) throws
@@ -29,7 +42,7 @@ public final class Classifier {
         guard let preprocessing = try preprocessing ?? Preprocessing.load(prefix: prefix) else {
             throw AnnealError(
                 Preprocessing.path(prefix), "is not there, so how images were prepared is not known",
-                suggestion: "say it with Preprocessing(imageShape:mean:std:)")
+                suggestion: "say it with Preprocessing(imageShape:mean:std:)", code: .notFound)
         }
         try self.init(
             checkpoint, preprocessing: preprocessing, batchSize: batchSize,
@@ -37,42 +50,61 @@ public final class Classifier {
     }
 
     /// - Parameters:
-    ///   - threads: that decode images.
-    ///   - views: what the network judges together of each image.
+    ///   - threads: that decode the images of a batch.
+    ///   - maximumPixels: images of more are refused.
+    ///   - views: the views of each image whose probabilities are averaged (test-time augmentation).
     ///   - place: how errors name the checkpoint.
     public init(
         _ checkpoint: Checkpoint, preprocessing: Preprocessing, batchSize: Int = 1,
-        threads: Int = LoaderOptions.defaultThreads, views: TestTimeViews = .none, place: String
+        threads: Int = LoaderOptions.defaultThreads, maximumPixels: Int = Image.maximumPixels,
+        views: TestTimeViews = .none, place: String
     ) throws {
         var options = LoaderOptions(validating: preprocessing, batchSize: batchSize)
         options.threads = threads
-        options.onBadRecord = .skip
-        self.options = options
-        scorer = try Scorer(checkpoint.symbol, dataShape: options.dataShape, batchSize: batchSize, views: views)
+        options.maximumPixels = maximumPixels
+        try options.check()
+        let network = try checkpoint.network()
+        scores = network.scores
+        let scorer = try Scorer(network, dataShape: options.dataShape, batchSize: batchSize, views: views)
         try checkpoint.restore(scorer.parameters, place: place)
-        let classes = try checkpoint.classes(imageShape: preprocessing.imageShape)
+        let classes = try network.classes(options.dataShape)
         let names = preprocessing.classNames ?? (0..<classes).map(String.init)
         guard names.count == classes else {
-            throw AnnealError(place, "has \(classes) classes, its preprocessing names \(names.count)")
+            throw AnnealError(
+                place, "has \(classes) classes, its preprocessing names \(names.count)", code: .mismatch)
         }
         classNames = names
+        imageShape = options.dataShape
+        worker = try ClassifierWorker(scorer, options: options)
+    }
+
+    deinit { worker.stop() }
+
+    /// The `top` most probable classes of an image, the best first.
+    /// - Throws: `AnnealError` when the image cannot be read or decoded, or does not fit the network.
+    public func predict(_ image: ClassifierImage, top: Int = 5) throws -> [Prediction] {
+        try predict([image], top: top)[0]
     }
 
     /// The `top` most probable classes of each image, the best first.
-    /// - Throws: `AnnealError` naming the first file that cannot be read or decoded.
+    /// - Throws: `AnnealError` naming the first image that cannot be read or decoded, or does not fit the network.
+    public func predict(_ images: [ClassifierImage], top: Int = 5) throws -> [[Prediction]] {
+        try results(images, top: top).map { try $0.get() }
+    }
+
+    /// The `top` most probable classes of each image, or why it has none.
+    public func results(_ images: [ClassifierImage], top: Int = 5) -> [Result<[Prediction], AnnealError>] {
+        results(samples(images), top)
+    }
+
+    /// As `predict`, of JPEG and PNG files.
     public func predict(imagePaths: [String], top: Int = 5) throws -> [[Prediction]] {
-        try predict(ImageFiles(paths: imagePaths), top: top)
+        try predict(imagePaths.map { .file($0) }, top: top)
     }
 
-    /// As above, of one encoded image (JPEG or PNG) in memory.
+    /// As `predict`, of the bytes of a JPEG or PNG file.
     public func predict(image bytes: [UInt8], top: Int = 5) throws -> [Prediction] {
-        try predict(ImageBytes(bytes), top: top)[0]
-    }
-
-    private func predict(_ images: some SampleSource, top: Int) throws -> [[Prediction]] {
-        var all: [[Prediction]] = []
-        try predict(images, top: top) { _, result in all.append(try result.get()) }
-        return all
+        try predict(.encoded(bytes), top: top)
     }
 
     /// Calls `body` with each image's number and what it shows or why it cannot be used, in order, as batches are done.
@@ -80,49 +112,86 @@ public final class Classifier {
         _ images: some SampleSource, top: Int = 5,
         _ body: (Int, Result<[Prediction], AnnealError>) throws -> Void
     ) throws {
-        guard images.count > 0 else { return }
-        var options = options
-        options.threads = min(options.threads, images.count)
-        let loader = try BatchLoader(images, options: options)
-        var number = 0
-        // The loader leaves bad images out and lists them: they are told where they would have stood.
-        func tell(_ good: [[Prediction]]) throws {
-            let bad = Dictionary(uniqueKeysWithValues: loader.badRecords.map { ($0.number, $0.reason) })
-            for prediction in good.map(Optional.some) + [nil] {
-                while let reason = bad[number] {
-                    try body(number, .failure(reason))
-                    number += 1
-                }
-                guard let prediction else { return }
-                try body(number, .success(prediction))
-                number += 1
-            }
+        for first in stride(from: 0, to: images.count, by: worker.batchSize) {
+            let numbers = first..<min(images.count, first + worker.batchSize)
+            let results = results(numbers.map { .sample(images, $0) }, top)
+            for (number, result) in zip(numbers, results) { try body(number, result) }
         }
-        do {
-            try scorer.run(loader) { batch in try tell((0..<batch.rows).map { best(top, batch, $0) }) }
-        } catch let error as AnnealError {
-            // A loader without one good image throws; here each of them is told.
-            guard number == 0, loader.badRecords.count == images.count else { throw error }
+    }
+
+    private func results(_ samples: [ClassifierSample], _ top: Int) -> [Result<[Prediction], AnnealError>] {
+        let answer = Answer(), isThere = DispatchSemaphore(value: 0)
+        worker.submit(samples) { scores in
+            answer.scores.withLock { $0 = scores }
+            isThere.signal()
         }
-        try tell([])
+        isThere.wait()
+        return predictions(answer.scores.withLock { $0 }, top)
+    }
+
+    /// Where the worker's thread puts what another thread waits for.
+    private final class Answer: Sendable {
+        let scores = Mutex<[ClassifierWorker.Scores]>([])
+    }
+
+    private func samples(_ images: [ClassifierImage]) -> [ClassifierSample] {
+        images.enumerated().map { index, image in
+            ClassifierSample(image, name: images.count == 1 ? "image" : "image \(index + 1) of \(images.count)")
+        }
+    }
+
+    private func predictions(
+        _ scores: [ClassifierWorker.Scores], _ top: Int
+    ) -> [Result<[Prediction], AnnealError>] {
+        scores.map { $0.map { best(top, $0) } }
     }
 
     /// Of equal scores the first class counts as higher, as in `Accuracy`; NaN counts as lowest.
-    private func best(_ top: Int, _ batch: MetricBatch, _ row: Int) -> [Prediction] {
-        let scores = batch.outputs[(row * batch.classes)..<((row + 1) * batch.classes)]
+    private func best(_ top: Int, _ scores: [Float]) -> [Prediction] {
         func isHigher(_ a: Float, _ b: Float) -> Bool { a > b || (!a.isNaN && b.isNaN) }
         let order = scores.indices.sorted { a, b in
             isHigher(scores[a], scores[b]) || (a < b && !isHigher(scores[b], scores[a]))
         }
-        return order.prefix(top).map { place in
-            let index = place - scores.startIndex
-            return Prediction(className: classNames[index], index: index, probability: scores[place])
+        return order.prefix(max(0, top)).map { index in
+            Prediction(className: classNames[index], index: index, probability: scores[index])
         }
     }
 }
 
+extension Classifier {
+    /// The `top` most probable classes of an image, the best first.
+    /// - Throws: `AnnealError` when the image cannot be read or decoded, or does not fit the network.
+    public func predict(_ image: ClassifierImage, top: Int = 5) async throws -> [Prediction] {
+        try await predict([image], top: top)[0]
+    }
+
+    /// The `top` most probable classes of each image, the best first.
+    /// - Throws: `AnnealError` naming the first image that cannot be read or decoded, or does not fit the network.
+    public func predict(_ images: [ClassifierImage], top: Int = 5) async throws -> [[Prediction]] {
+        try await results(images, top: top).map { try $0.get() }
+    }
+
+    /// The `top` most probable classes of each image, or why it has none.
+    public func results(_ images: [ClassifierImage], top: Int = 5) async -> [Result<[Prediction], AnnealError>] {
+        let scores = await withCheckedContinuation { continuation in
+            worker.submit(samples(images)) { continuation.resume(returning: $0) }
+        }
+        return predictions(scores, top)
+    }
+
+    /// As `predict`, of JPEG and PNG files.
+    public func predict(imagePaths: [String], top: Int = 5) async throws -> [[Prediction]] {
+        try await predict(imagePaths.map { .file($0) }, top: top)
+    }
+
+    /// As `predict`, of the bytes of a JPEG or PNG file.
+    public func predict(image bytes: [UInt8], top: Int = 5) async throws -> [Prediction] {
+        try await predict(.encoded(bytes), top: top)
+    }
+}
+
 extension LoaderOptions {
-    /// What training's validation, scoring and predicting do alike: no random choices, no border.
+    /// What training's validation, scoring and predicting have in common: no random choices, no border.
     public init(validating preprocessing: Preprocessing, batchSize: Int) {
         self.init(dataShape: Shape(preprocessing.imageShape), batchSize: batchSize)
         augmentation.resize = preprocessing.resize ?? 0
@@ -134,12 +203,12 @@ extension Checkpoint {
     /// Classes of the network's output, for images of the shape.
     /// - Throws: `AnnealError` when its layers do not fit the shape, or its output is not (batch, classes).
     public func classes(imageShape: [Int]) throws -> Int {
-        let outputs = try symbol.inferShapes(["data": Shape([1] + imageShape)]).outputs
-        guard let shape = outputs.first, shape.rank == 2 else {
-            throw AnnealError(
-                "output", "has the shape \(outputs.first ?? []) for one image",
-                suggestion: "a classifier's is (batch, classes)")
-        }
-        return shape[1]
+        try network().classes(Shape(imageShape))
+    }
+
+    /// What of the symbol is what.
+    /// - Throws: `AnnealError` when it is no classifier.
+    public func network() throws -> ClassifierNetwork {
+        try ClassifierNetwork(symbol, parameters: Set(arguments.keys))
     }
 }

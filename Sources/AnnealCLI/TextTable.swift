@@ -1,3 +1,5 @@
+import Anneal
+
 /// Columns of text, each as wide as its widest cell.
 struct TextTable {
     private var rows: [[String]]
@@ -9,7 +11,7 @@ struct TextTable {
         self.right = right
     }
 
-    mutating func add(_ cells: [String]) { rows.append(cells) }
+    mutating func add(_ cells: [String]) { rows.append(cells.map { $0.printable() }) }
 
     /// With a rule below the header.
     var text: String {

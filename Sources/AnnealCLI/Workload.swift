@@ -24,13 +24,15 @@ struct Workload {
             case .new(_, let symbol): symbol
             case .trained(let checkpoint, _): checkpoint.symbol
             }
+        let network = try ClassifierNetwork(symbol), classes = try network.classes(Shape(shape))
         let data: UnsafeMutableBufferPointer<Float>?, labels: UnsafeMutableBufferPointer<Float>?
         if inference {
-            let executor = try Executor(symbol, inputs: ["data": Shape([batchSize] + shape)], mode: .inference)
+            let executor = try Executor(
+                network.scoring, inputs: [network.dataName: Shape([batchSize] + shape)], mode: .inference)
             plan = .inference(executor)
             (parameters, plannedBytes, relayouts) = (executor.parameters, executor.plannedBytes, executor.relayouts)
-            data = executor.input("data")
-            labels = executor.inputNames.first { $0.hasSuffix("label") }.flatMap(executor.input)
+            data = executor.input(network.dataName)
+            labels = network.labelName.flatMap(executor.input)
         } else {
             let optimizer = try Optimizers.make("sgd", ["learning_rate": 0.05, "momentum": 0.9, "wd": 1e-4])
             let trainer = try Trainer(
@@ -46,7 +48,6 @@ struct Workload {
             try parameters.initialize(try Initializers.fit(network: network), symbol: symbol, seed: 0)
         case .trained(let checkpoint, let place): try checkpoint.restore(parameters, place: place)
         }
-        let classes = try symbol.inferShapes(["data": Shape([batchSize] + shape)]).outputs.first?[-1] ?? 1
         var random = Random(seed: 1, purpose: .test)
         if let data { for i in data.indices { data[i] = random.uniform(-1, 1) } }
         if let labels { for i in labels.indices { labels[i] = Float(random.below(classes)) } }

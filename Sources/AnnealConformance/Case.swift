@@ -4,10 +4,12 @@ import Foundation
 /// A folder with `case.json`: one MXNet-made case.
 struct Case {
     let folder: String
+    let engine: CaseEngine
     let json: [String: Any]
 
-    init(folder: String) throws {
+    init(folder: String, engine: CaseEngine) throws {
         self.folder = folder
+        self.engine = engine
         let data = try Files.read(folder + "/case.json")
         guard let json = try? JSONSerialization.jsonObject(with: data) as? [String: Any] else {
             throw AnnealError(folder + "/case.json", "is not a JSON object")
@@ -40,12 +42,15 @@ struct Case {
         return Tolerance(json: ["tolerance": values])
     }
 
-    /// Operators of the symbol that Anneal has no definition or no kernel of.
+    /// Operators of the symbol that Anneal does not define or the engine does not run.
     func unknownOperators(_ file: String = "net-symbol.json") throws -> [String] {
         guard let root = try JSONSerialization.jsonObject(with: Files.read("\(folder)/\(file)")) as? [String: Any],
             let nodes = root["nodes"] as? [[String: Any]]
         else { return [] }
         let operators = Set(nodes.compactMap { $0["op"] as? String }).subtracting(["null"])
-        return operators.filter { !Executor.supports(operation: $0) }.sorted()
+        let engine = try engine.make()
+        return operators.filter { name in
+            OperatorRegistry.type(named: name).map { !engine.supports($0) } ?? true
+        }.sorted()
     }
 }

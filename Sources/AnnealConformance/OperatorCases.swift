@@ -29,10 +29,9 @@ func checkOperatorCase(_ item: Case) throws -> CaseOutcome? {
 
     let forward = try item.tolerance("forward")
     // The cases hold what MXNet computes, its defects included.
-    let engine = try CPUEngine()
-    engine.reproducesMXNetDefects = true
+    let engine = try item.engine.make(reproducesMXNetDefects: true)
     let inference = try Executor(
-        symbol, inputs: shapes, mode: .inference, gradients: nil, parameters: nil, engine: engine)
+        symbol, inputs: shapes, mode: .inference, engine: engine)
     try load(inference)
     try inference.forward()
     for (index, name) in item.strings("infer_outputs").enumerated() {
@@ -47,7 +46,7 @@ func checkOperatorCase(_ item: Case) throws -> CaseOutcome? {
     let parameters = Set(try symbol.argumentNames()).subtracting(inputs)
     let training = try Executor(
         symbol, inputs: shapes, mode: .training, gradients: parameters.union(item.strings("grads")).union(norms.keys),
-        parameters: nil, engine: engine)
+        engine: engine)
     try load(training)
     for (index, name) in item.strings("heads").enumerated() {
         if let head = io[name], training.input("head:\(index)") != nil { try training.setInput("head:\(index)", head) }
@@ -79,7 +78,7 @@ func checkOperatorCase(_ item: Case) throws -> CaseOutcome? {
         compare("arg_after:\(name)", try training.parameters.tensor(name), io["arg_after:\(name)"], forward)
     }
     if let sgd = item.json["sgd"] as? [String: Any] {
-        try oneStep(training, sgd)
+        try oneStep(training, sgd, try Multipliers(symbol: symbol))
         for name in item.strings("after") {
             compare(
                 "after:\(name)", try training.parameters.tensor(name), io["after:\(name)"], try item.tolerance("after"))
@@ -102,7 +101,7 @@ func checkProceduralCase(_ item: Case) throws -> CaseOutcome? {
         + wanted.map { String($0.dropFirst("infer:".count)) }.filter { $0.hasSuffix("_output") }
     let names = Array(Set(inner)).sorted()
     let all = Symbol.group([symbol] + (try names.map { try symbol.output(named: $0) }))
-    let executor = try Executor(all, inputs: item.inputShapes, mode: .inference)
+    let executor = try Executor(all, inputs: item.inputShapes, mode: .inference, engine: item.engine.make())
     let formula = Procedural(item)
     for name in executor.parameters.names {
         guard let shape = executor.parameters.shape(name) else { continue }
@@ -190,16 +189,19 @@ public struct Procedural {
     }
 }
 
-/// One update of MXNet's SGD with its rules of weight decay; the momentum is zero before it.
-private func oneStep(_ executor: Executor, _ settings: [String: Any]) throws {
+/// One update of MXNet's SGD with its rules of weight decay and what the symbol says of its parameters; the momentum is
+/// zero before it.
+private func oneStep(_ executor: Executor, _ settings: [String: Any], _ multipliers: Multipliers) throws {
     func number(_ key: String) -> Float { Float((settings[key] as? NSNumber)?.doubleValue ?? 0) }
     for name in executor.parameters.names where !executor.parameters.isAuxiliary(name) {
         guard let gradient = try executor.gradient(name) else { continue }
         var weight = try executor.parameters.tensor(name)
-        let decay = name.hasSuffix("_weight") || name.hasSuffix("_gamma") ? number("wd") : 0
+        let decays = name.hasSuffix("_weight") || name.hasSuffix("_gamma")
+        let decay = number("wd") * Float(multipliers.weightDecay[name] ?? (decays ? 1 : 0))
+        let rate = number("learning_rate") * Float(multipliers.learningRate[name] ?? 1)
         for i in weight.elements.indices {
             weight.elements[i] -=
-                number("learning_rate") * (gradient.elements[i] * number("rescale_grad") + decay * weight.elements[i])
+                rate * (gradient.elements[i] * number("rescale_grad") + decay * weight.elements[i])
         }
         try executor.parameters.set(name, weight)
     }

@@ -8,13 +8,13 @@ import Foundation
 /// `N passed, N failed, N skipped`.
 /// - Parameter part: runs only cases whose path contains it.
 /// - Returns: whether none failed.
-public func runCases(below root: String, matching part: String? = nil) -> Bool {
+public func runCases(below root: String, matching part: String? = nil, on engine: CaseEngine = .cpu) -> Bool {
     let paths = FileManager.default.enumerator(atPath: root)?.compactMap { $0 as? String } ?? []
     let folders = paths.filter { ["case.json", "model-symbol.json"].contains(Files.name(of: $0)) }
         .map { Files.folder(of: $0) }.sorted()
     var passed = 0, failed = 0, skipped = 0
     for name in folders where part.map({ name.contains($0) }) ?? true {
-        switch outcome(root + "/" + name) {
+        switch outcome(root + "/" + name, engine) {
         case .passed: passed += 1
         case .failed(let why):
             failed += 1
@@ -28,10 +28,10 @@ public func runCases(below root: String, matching part: String? = nil) -> Bool {
     return failed == 0
 }
 
-private func outcome(_ folder: String) -> CaseOutcome {
+private func outcome(_ folder: String, _ engine: CaseEngine) -> CaseOutcome {
     do {
-        guard Files.exists(folder + "/case.json") else { return try checkStoredModel(folder: folder) }
-        let item = try Case(folder: folder)
+        guard Files.exists(folder + "/case.json") else { return try checkStoredModel(folder: folder, engine) }
+        let item = try Case(folder: folder, engine: engine)
         let checks: [() throws -> CaseOutcome?] = [
             { try checkNetworkCase(item) }, { try checkTrainingCase(item) },
             { try checkGraphCase(kind: item.kind, folder: folder, json: item.json) },

@@ -6,7 +6,7 @@ import Foundation
 ///
 /// Outputs must agree within 1e-4, relative to the value and to the largest one; also after the model was written by
 /// Anneal and read again.
-func checkStoredModel(folder: String) throws -> CaseOutcome {
+func checkStoredModel(folder: String, _ engine: CaseEngine) throws -> CaseOutcome {
     let files = try FileManager.default.contentsOfDirectory(atPath: folder)
     guard let file = files.first(where: { $0.hasPrefix("model-") && $0.hasSuffix(".params") }),
         let epoch = Int(file.dropFirst("model-".count).dropLast(".params".count))
@@ -24,7 +24,7 @@ func checkStoredModel(folder: String) throws -> CaseOutcome {
     var problems: [String] = []
     for (how, model) in [("as it is", model), ("written again", again)] {
         let wanted = Symbol.group(try outputs.map { try model.symbol.output(named: $0.key) })
-        let executor = try Executor(wanted, inputs: inputs.mapValues(\.shape), mode: .inference)
+        let executor = try Executor(wanted, inputs: inputs.mapValues(\.shape), mode: .inference, engine: engine.make())
         try model.restore(executor.parameters, place: "\(folder)/\(file)")
         for (name, value) in inputs { try executor.setInput(name, value) }
         try executor.forward()

@@ -32,7 +32,8 @@ func checkTrainingCase(_ item: Case) throws -> CaseOutcome? {
     let rescale = (item.json["rescale_grad"] as? NSNumber)?.doubleValue ?? 1 / Double(batchSize)
     optimizer.settings.rescaleGradient = rescale * Double(batchSize)
     let shape = Shape(Array(data.shape.dims.dropFirst()))
-    let trainer = try Trainer(symbol, dataShape: shape, batchSize: batchSize, optimizer: optimizer)
+    let trainer = try Trainer(
+        symbol, dataShape: shape, batchSize: batchSize, optimizer: optimizer, engine: item.engine.make())
     let stored = try item.arrays("net-0000.params")
     for name in trainer.parameters.names {
         guard let value = stored["arg:\(name)"] ?? stored["aux:\(name)"] else {

@@ -1,7 +1,47 @@
+import Foundation
+
 /// What went wrong, where, and how to fix it: the one error type that reaches a user.
 ///
-/// The three parts are printed as one line: `place: problem (suggestion)`.
+/// The three parts are printed as one line: `place: problem (suggestion)`. Programs switch on the code:
+///
+/// ```swift
+/// do {
+///     classifier = try Classifier(prefix: "resnet-20", epoch: 10)
+/// } catch let error as AnnealError {
+///     switch error.code {
+///     case .notFound: download()
+///     case .outOfMemory: useSmallerModel()
+///     default: show(error.localizedDescription)
+///     }
+/// }
+/// ```
 public struct AnnealError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// The kind of a fault, for programs to switch on: texts may change between versions, the meaning of a code does not.
+    /// Later versions may add codes, so have a `default` case.
+    public enum Code: String, Sendable, CaseIterable {
+        /// What was given cannot be used: an argument, a flag, an attribute, a setting, a shape. Also everything that no
+        /// other code describes.
+        case invalidInput
+        /// A file, layer, parameter or name is not there.
+        case notFound
+        /// The system refused to read or write: permissions, a full disk, a lock that another process holds.
+        case ioFailure
+        /// A file's or image's contents are not in its format, or are cut off.
+        case damaged
+        /// It may be right, but Anneal cannot do it: an operator, a type of values, a file format.
+        case unsupported
+        /// Two things do not belong together: a checkpoint and another network, labels and the number of classes.
+        case mismatch
+        /// There is less memory than is needed.
+        case outOfMemory
+        /// A NaN or an infinity where there must be numbers, e.g. the loss of a diverged run.
+        case notFinite
+        /// A defect of Anneal.
+        case internalDefect
+    }
+
+    /// What kind of fault it is.
+    public var code: Code
     /// The file, record, layer or flag that is at fault, e.g. `train.rec, byte 4096`.
     public var place: String
     /// What is wrong there: what was found and what was expected.
@@ -9,19 +49,40 @@ public struct AnnealError: Error, Sendable, Equatable, CustomStringConvertible {
     /// What the user can do about it.
     public var suggestion: String?
 
-    public init(_ place: String, _ problem: String, suggestion: String? = nil) {
+    public init(_ place: String, _ problem: String, suggestion: String? = nil, code: Code = .invalidInput) {
+        self.code = code
         self.place = place
         self.problem = problem
         self.suggestion = suggestion
     }
 
-    public var description: String {
-        let head = place.isEmpty ? problem : "\(place): \(problem)"
-        return suggestion.map { "\(head) (\($0))" } ?? head
-    }
+    public var description: String { suggestion.map { "\(summary) (\($0))" } ?? summary }
+
+    private var summary: String { place.isEmpty ? problem : "\(place): \(problem)" }
 
     /// The same error with a wider place before its own: `outer: place: problem`.
     public func within(_ outer: String) -> AnnealError {
-        AnnealError(place.isEmpty ? outer : "\(outer): \(place)", problem, suggestion: suggestion)
+        var error = self
+        error.place = place.isEmpty ? outer : "\(outer): \(place)"
+        return error
+    }
+}
+
+extension AnnealError: LocalizedError {
+    /// `place: problem`, also as `localizedDescription`.
+    public var errorDescription: String? { summary }
+    public var failureReason: String? { problem }
+    /// The suggestion.
+    public var recoverySuggestion: String? { suggestion }
+}
+
+extension AnnealError.Code {
+    /// The code of a failed system call.
+    package init(errno: Int32) {
+        switch errno {
+        case ENOENT, ENOTDIR: self = .notFound
+        case ENOMEM: self = .outOfMemory
+        default: self = .ioFailure
+        }
     }
 }

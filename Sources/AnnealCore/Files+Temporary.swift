@@ -1,46 +1,50 @@
 import Foundation
 
 extension Files {
-    /// What a file is written as before it is renamed: it names the process, so that leftovers can be told.
-    static func temporary(_ path: String) -> String { "\(path).\(getpid()).tmp" }
+    /// What a file is called until it is complete: after the process, so that leftovers can be recognised, and by chance, so
+    /// that nobody can put a link there beforehand.
+    static func temporary(_ path: String) -> String {
+        "\(path).\(getpid())-\(String(UInt64.random(in: .min ... .max), radix: 36)).tmp"
+    }
 
-    /// Removes what killed processes left half written of files whose paths begin with `prefix`.
-    public static func removeLeftovers(prefix: String) {
-        let folder = Files.folder(of: prefix), stem = Files.name(of: prefix)
+    /// The file that a temporary name belongs to, and the process that made it. Version 0.1 wrote no random part.
+    private static func temporaryParts(_ name: String) -> (file: String, process: pid_t)? {
+        guard let match = name.wholeMatch(of: /(.+)\.([0-9]+)(?:-[0-9a-z]+)?\.tmp/),
+            let process = pid_t(match.2), process > 0
+        else { return nil }
+        return (String(match.1), process)
+    }
+
+    /// Removes what killed processes of this user left half written.
+    /// - Parameters:
+    ///   - folder: empty for the working folder.
+    ///   - isOurs: whether the caller writes a file of this name; the leftovers of other files stay.
+    public static func removeLeftovers(in folder: String, where isOurs: (String) -> Bool) {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.isEmpty ? "." : folder)) ?? []
-        for name in names where name.hasPrefix(stem) {
-            let parts = name.split(separator: ".")
-            guard parts.count > 2, parts.last == "tmp", let process = pid_t(parts[parts.count - 2]), process > 0,
-                kill(process, 0) != 0, errno == ESRCH
+        for name in names {
+            guard let (file, process) = temporaryParts(name), isOurs(file), kill(process, 0) != 0, errno == ESRCH
             else { continue }
-            unlink(Files.path(folder, name))
+            let path = Files.path(folder, name)
+            var info = stat()
+            guard lstat(path, &info) == 0, info.st_mode & S_IFMT == S_IFREG, info.st_uid == geteuid() else { continue }
+            unlink(path)
         }
     }
 
     /// Gives a file a second name, in place of what had that name: by a link, or where the file system has none by a copy.
     public static func linkAtomically(_ path: String, to other: String) throws {
-        let temporary = temporary(other)
-        unlink(temporary)
-        if link(path, temporary) == 0 {
-            // Both names of one file already: rename leaves both, and nothing is to be done.
-            guard rename(temporary, other) == 0 else {
-                let reason = String(cString: strerror(errno))
-                unlink(temporary)
-                throw AnnealError(other, "cannot be replaced: \(reason)")
-            }
-            unlink(temporary)
-            syncFolder(of: other)
-        } else {
-            try writeAtomically(read(path), to: other)
+        let target = try writeTarget(other).path
+        let temporary = temporary(target)
+        guard linkat(AT_FDCWD, path, AT_FDCWD, temporary, AT_SYMLINK_FOLLOW) == 0 else {
+            return try writeAtomically(read(path), to: other)
         }
-    }
-
-    /// A rename reaches the disk with its folder.
-    static func syncFolder(of path: String) {
-        let folder = Files.folder(of: path)
-        let parent = open(folder.isEmpty ? "." : folder, O_RDONLY | O_CLOEXEC)
-        guard parent >= 0 else { return }
-        fsync(parent)
-        close(parent)
+        guard rename(temporary, target) == 0 else {
+            let reason = systemError()
+            unlink(temporary)
+            throw AnnealError(other, "cannot be replaced: \(reason)", code: .ioFailure)
+        }
+        // Were both names of one file already, rename has left both.
+        unlink(temporary)
+        syncFolder(of: target)
     }
 }

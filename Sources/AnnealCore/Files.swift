@@ -2,15 +2,17 @@ import Foundation
 
 /// Whole files, with errors that name them, and writes that are all or nothing.
 public enum Files {
+    /// A regular file's bytes, or those of a stream that is open already, as /dev/stdin.
     public static func read(_ path: String) throws -> Data {
+        if let stream = try readStream(path) { return stream }
         do {
             return try Data(contentsOf: URL(fileURLWithPath: path), options: .mappedIfSafe)
         } catch {
-            throw AnnealError(path, reason(path, "cannot be read"))
+            throw failure(path, "cannot be read")
         }
     }
 
-    /// A text of outside, without the mark that some editors begin UTF-8 with.
+    /// Reads UTF-8 text, dropping a byte-order mark.
     public static func readText(_ path: String) throws -> String {
         let text = String(decoding: try read(path), as: UTF8.self)
         return text.unicodeScalars.first == "\u{FEFF}" ? String(text.unicodeScalars.dropFirst()) : text
@@ -21,55 +23,54 @@ public enum Files {
         do {
             return try FileHandle.standardInput.readToEnd() ?? Data()
         } catch {
-            throw AnnealError("standard input", "cannot be read")
+            throw AnnealError("standard input", "cannot be read", code: .ioFailure)
         }
     }
 
-    /// Writes to a temporary file beside `path`, syncs it to the disk and renames it: a reader sees the old file or
-    /// the new one, never a part.
+    /// Writes a file whole or not at all, as `AtomicFile` does.
     public static func writeAtomically(_ data: Data, to path: String) throws {
         try writeAtomically(to: path) { write in try write(data) }
     }
 
     /// As above, for a file that is made piece by piece.
     public static func writeAtomically(to path: String, _ body: ((Data) throws -> Void) throws -> Void) throws {
-        let temporary = temporary(path)
-        let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
-        guard descriptor >= 0 else { throw AnnealError(path, "cannot be written: \(systemError())") }
-        var isOpen = true
-        do {
-            try body { piece in try piece.withUnsafeBytes { try writeAll(descriptor, $0, path) } }
-            guard fsync(descriptor) == 0 else { throw AnnealError(path, "cannot be synced: \(systemError())") }
-            // What close fails on is closed all the same.
-            isOpen = false
-            guard close(descriptor) == 0 else { throw AnnealError(path, "cannot be closed: \(systemError())") }
-            guard rename(temporary, path) == 0 else { throw AnnealError(path, "cannot be replaced: \(systemError())") }
-        } catch {
-            // An open file keeps its place on the disk.
-            if isOpen { close(descriptor) }
-            unlink(temporary)
-            throw error
-        }
-        syncFolder(of: path)
+        let file = try AtomicFile(path)
+        try body { piece in try piece.withUnsafeBytes { try file.write($0) } }
+        try file.finish()
     }
 
-    public static func makeFolder(_ path: String) throws {
-        do {
-            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-        } catch {
-            throw AnnealError(path, reason(path, "the folder cannot be made"))
+    /// Makes a folder and those above it, as far as they do not exist.
+    public static func makeFolder(_ path: String) throws { _ = try makeNewFolder(path) }
+
+    /// As `makeFolder`.
+    /// - Returns: whether this call made the folder: of several processes, that is true for one.
+    public static func makeNewFolder(_ path: String) throws -> Bool {
+        if mkdir(path, 0o777) == 0 { return true }
+        var code = errno
+        let parent = folder(of: path)
+        if code == ENOENT, !parent.isEmpty, parent != path {
+            do {
+                try makeFolder(parent)
+            } catch let error as AnnealError {
+                throw AnnealError(path, error.problem, suggestion: error.suggestion, code: error.code)
+            }
+            if mkdir(path, 0o777) == 0 { return true }
+            code = errno
         }
+        if code == EEXIST, isFolder(path) { return false }
+        let reason = code == EEXIST ? "a file has this name" : String(cString: strerror(code))
+        throw AnnealError(path, "the folder cannot be made: \(reason)", code: .init(errno: code))
     }
 
     // Foundation's own path functions of NSString trap on paths of one character (Swift 6.3, Linux).
 
-    /// What stands before the last slash: `a/b` for `a/b/c`, `/` for `/c`, empty for `c`.
+    /// What is before the last slash: `a/b` for `a/b/c`, `/` for `/c`, empty for `c`.
     public static func folder(of path: String) -> String {
         guard let slash = path.lastIndex(of: "/") else { return "" }
         return slash == path.startIndex ? "/" : String(path[..<slash])
     }
 
-    /// What stands behind the last slash.
+    /// What is after the last slash.
     public static func name(of path: String) -> String {
         path.lastIndex(of: "/").map { String(path[path.index(after: $0)...]) } ?? path
     }
@@ -82,27 +83,21 @@ public enum Files {
 
     public static func isFolder(_ path: String) -> Bool {
         var info = stat()
-        return stat(path, &info) == 0 && info.st_mode & S_IFMT == S_IFDIR
+        return FilePath(path).withCString { stat($0, &info) } == 0 && info.st_mode & S_IFMT == S_IFDIR
     }
 
-    private static func writeAll(_ descriptor: Int32, _ bytes: UnsafeRawBufferPointer, _ path: String) throws {
-        var rest = bytes[...]
-        while !rest.isEmpty {
-            let written = write(descriptor, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
-            if written < 0 {
-                if errno == EINTR { continue }
-                throw AnnealError(path, "cannot be written: \(systemError())")
-            }
-            rest = rest.dropFirst(written)
-        }
-    }
+    /// What the last system call failed with.
+    static func systemError() -> String { String(cString: strerror(errno)) }
 
-    private static func systemError() -> String { String(cString: strerror(errno)) }
-
-    private static func reason(_ path: String, _ otherwise: String) -> String {
+    private static func failure(_ path: String, _ problem: String) -> AnnealError {
         var info = stat()
-        guard stat(path, &info) == 0 else { return "\(otherwise): \(systemError())" }
-        if info.st_mode & S_IFMT == S_IFDIR { return "\(otherwise): it is a folder" }
-        return access(path, R_OK) == 0 ? otherwise : "\(otherwise): \(systemError())"
+        guard stat(path, &info) == 0 else {
+            return AnnealError(path, "\(problem): \(systemError())", code: .init(errno: errno))
+        }
+        if info.st_mode & S_IFMT == S_IFDIR {
+            return AnnealError(path, "\(problem): it is a folder", code: .ioFailure)
+        }
+        let reason = access(path, R_OK) == 0 ? "" : ": \(systemError())"
+        return AnnealError(path, problem + reason, code: .ioFailure)
     }
 }

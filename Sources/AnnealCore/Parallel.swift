@@ -1,5 +1,6 @@
 import CAnnealKernels
 import Foundation
+import Synchronization
 
 /// The process's one thread pool (GCC's OpenMP runtime, which oneDNN runs on too).
 public enum Parallel {
@@ -9,13 +10,44 @@ public enum Parallel {
     /// Sets the threads of the regions that start after it, oneDNN's included.
     public static func setThreads(_ count: Int) { ank_set_threads(Int32(count)) }
 
-    /// Takes no more threads than the container may use at a time, where it is limited (`ProcessorQuota`); OMP_NUM_THREADS
-    /// goes before. `anneal` calls it first of all.
+    /// Takes no more threads than the container may use at a time, where it is limited (`ProcessorQuota`), unless
+    /// OMP_NUM_THREADS is set. `anneal` calls it first of all.
     public static func limitToQuota() {
         guard ProcessInfo.processInfo.environment["OMP_NUM_THREADS"] == nil, let quota = ProcessorQuota.current(),
             quota < Double(threads)
         else { return }
         setThreads(max(1, Int(quota.rounded(.up))))
+    }
+
+    /// Takes no more threads than the system lets this process start (`ulimit -u`, `ulimit -v`, a container's limit):
+    /// OpenMP ends the process when it cannot start one. A few are left for the decoding of images. `anneal` calls it before
+    /// the first computation.
+    /// - Returns: how many more threads can be started, and how many were to compute; nil when there are enough.
+    public static func limitToStartable() -> (startable: Int, wanted: Int)? {
+        // Two loaders with four threads each, and a pool that changes its size: its new threads may start before the old
+        // ones have ended.
+        let wanted = threads, most = 2 * (wanted - 1) + 8
+        let startable = startable(most)
+        guard startable < most else { return nil }
+        let limit = max(startable < 3 ? 1 : 2, 1 + (startable - 8) / 2)
+        if limit < wanted { setThreads(limit) }
+        // The pool's threads stay; others cannot take their places now.
+        run { _, _ in }
+        return (startable, wanted)
+    }
+
+    /// Of `most` threads, how many can run at the same time.
+    private static func startable(_ most: Int) -> Int {
+        final class Gate: Sendable { let lock = Mutex(()) }
+        let gate = Gate()
+        var started: [WorkerThread] = []
+        gate.lock.withLock { _ in
+            while started.count < most, let thread = WorkerThread("anneal-trial", { gate.lock.withLock { _ in } }) {
+                started.append(thread)
+            }
+        }
+        for thread in started { thread.join() }
+        return started.count
     }
 
     /// Runs `body(part, parts)` on every thread of the pool and waits for all. Parts are fixed for a number of threads,

@@ -16,6 +16,10 @@ public struct Random: RandomNumberGenerator, Sendable {
         case noise = 6
         /// Whether an image is mirrored in its first epoch, where mirroring then alternates.
         case mirror = 7
+        /// Which images are held out for validation.
+        case split = 8
+        /// Which records a fingerprint of the data looks at.
+        case fingerprint = 9
         case test = 99
     }
 
@@ -84,7 +88,17 @@ public struct Random: RandomNumberGenerator, Sendable {
 
     public mutating func bool(probability: Float = 0.5) -> Bool { uniform() < probability }
 
-    static func philox(
+    /// The four words of one counter of an operator's stream, as kernels draw them.
+    package static func philox(
+        counter: UInt32, stream: UInt32, step: UInt32, purpose: Purpose, seed: UInt64
+    ) -> [UInt32] {
+        let words = philox(
+            (counter, stream, step, purpose.rawValue),
+            (UInt32(truncatingIfNeeded: seed), UInt32(truncatingIfNeeded: seed >> 32)))
+        return [words.0, words.1, words.2, words.3]
+    }
+
+    private static func philox(
         _ counter: (UInt32, UInt32, UInt32, UInt32), _ key: (UInt32, UInt32)
     ) -> (UInt32, UInt32, UInt32, UInt32) {
         var c = counter

@@ -1,23 +1,49 @@
 /// Names that a user may have meant.
 public enum Spelling {
-    /// The names that take the fewest insertions, deletions and replacements to become `name`, best first.
+    /// The names that take the fewest edits to become `name`, best first.
     public static func nearest(to name: String, among names: some Sequence<String>, count: Int = 3) -> [String] {
-        names.map { (distance: distance(Array(name.utf8), Array($0.utf8)), name: $0) }
-            .sorted { ($0.distance, $0.name) < ($1.distance, $1.name) }
-            .prefix(count).map(\.name)
+        ranked(name, names).prefix(count).map(\.name)
     }
 
-    /// Levenshtein's distance, a row of the table at a time.
+    /// The names so close to `name` that it is probably one of them misspelt; usually one, often none.
+    public static func misspelt(_ name: String, among names: some Sequence<String>) -> [String] {
+        // Nobody types more.
+        guard name.utf8.count <= 64 else { return [] }
+        let all = ranked(name.lowercased(), names)
+        guard let best = all.first?.distance, best <= max(1, name.utf8.count / 3) else { return [] }
+        return all.prefix { $0.distance == best }.prefix(3).map(\.name)
+    }
+
+    /// The end of an error about an unknown name: `did you mean sgd? there are adam, sgd`.
+    public static func suggestion(for name: String, among names: [String]) -> String {
+        question(misspelt(name, among: names)) + "there are \(names.joined(separator: ", "))"
+    }
+
+    /// `did you mean a or b? `; nothing without names.
+    public static func question(_ names: [String]) -> String {
+        names.isEmpty ? "" : "did you mean \(names.joined(separator: " or "))? "
+    }
+
+    private static func ranked(_ name: String, _ names: some Sequence<String>) -> [(distance: Int, name: String)] {
+        // The distance costs the product of both lengths.
+        let typed = Array(name.utf8.prefix(256))
+        return names.map { (distance(typed, Array($0.utf8.prefix(256))), $0) }
+            .sorted { ($0.0, $0.1) < ($1.0, $1.1) }
+    }
+
+    /// Insertions, deletions, replacements and swaps of neighbours (optimal string alignment), a row of the table at a
+    /// time.
     private static func distance(_ a: [UInt8], _ b: [UInt8]) -> Int {
-        var row = Array(0...b.count)
+        var above: [Int] = [], row = Array(0...b.count)
         for i in a.indices {
-            var diagonal = row[0]
-            row[0] = i + 1
+            var next = [i + 1]
+            next.reserveCapacity(b.count + 1)
             for j in b.indices {
-                let replaced = diagonal + (a[i] == b[j] ? 0 : 1)
-                diagonal = row[j + 1]
-                row[j + 1] = min(replaced, row[j] + 1, row[j + 1] + 1)
+                var least = min(row[j] + (a[i] == b[j] ? 0 : 1), row[j + 1] + 1, next[j] + 1)
+                if i > 0, j > 0, a[i] == b[j - 1], a[i - 1] == b[j] { least = min(least, above[j - 1] + 1) }
+                next.append(least)
             }
+            (above, row) = (row, next)
         }
         return row[b.count]
     }

@@ -2,7 +2,8 @@ import AnnealCore
 
 /// Reads an operator's attributes, which MXNet's files hold as strings, into types.
 public struct AttributeReader {
-    private let operation: String
+    /// The name of the operator, as the file has it.
+    package let operation: String
     private var rest: [String: String]
 
     package init(operation: String, _ attributes: [String: String]) {

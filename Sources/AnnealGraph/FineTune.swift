@@ -16,14 +16,14 @@ extension Symbol {
             throw AnnealError(
                 "--layer-before-fullc \(layerBeforeFullc)", "the network has no such layer",
                 suggestion: found.map { "its last fully connected layer stands behind \($0)" }
-                    ?? "'anneal summary' lists the layers")
+                    ?? "'anneal summary' lists the layers", code: .notFound)
         }
         let head = SymbolBuilder(), taken = Set(Symbol([body]).nodes.map(\.name))
         let names = [FineTune.headLayer] + (2...taken.count + 2).map { "\(FineTune.headLayer)_\($0)" }
         let free = names.first { taken.isDisjoint(with: [$0, $0 + "_weight", $0 + "_bias"]) } ?? FineTune.headLayer
-        var scores = head.fullyConnected(Symbol([body]), numHidden: numClasses, name: free)
-        if castToFloat32 { scores = head.cast(scores, to: .float32) }
-        return head.softmaxOutput(scores, name: "softmax")
+        var scores = try head.fullyConnected(Symbol([body]), numHidden: numClasses, name: free)
+        if castToFloat32 { scores = try head.cast(scores, to: .float32) }
+        return try head.softmaxOutput(scores, name: "softmax")
     }
 
     /// The layer that feeds the last fully connected one, where a new head fits.

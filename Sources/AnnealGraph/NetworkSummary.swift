@@ -25,13 +25,14 @@ public struct NetworkSummary: Sendable {
     public var multiplyAdds: Double { layers.reduce(0) { $0 + $1.multiplyAdds } }
     public var flops: Double { layers.reduce(0) { $0 + $1.flops } }
 
-    /// - Parameter inputs: the shapes of the data, by name; variables that end in `label` are no parameters.
+    /// - Parameter inputs: the shapes of the data, by name; labels are no parameters.
     /// - Throws: if shapes do not fit, or are not known.
     public init(_ symbol: Symbol, inputs: [String: Shape]) throws {
         let nodes = symbol.nodes, shapes = try symbol.inferShapes(inputs).nodes
         var position: [ObjectIdentifier: Int] = [:]
         for (index, node) in nodes.enumerated() { position[ObjectIdentifier(node)] = index }
         var counted: Set<String> = []
+        let labels = Set(try symbol.labelNames())
         layers = try nodes.indices.filter { !nodes[$0].isVariable }.map { index in
             let node = nodes[index], op = try node.makeOperator()
             let inputShapes = node.inputs.map { entry in
@@ -40,7 +41,7 @@ public struct NetworkSummary: Sendable {
             var parameters = 0, states = 0
             for (place, input) in node.inputs.enumerated() where input.node.isVariable {
                 let name = input.node.name
-                guard inputs[name] == nil, !name.hasSuffix("label"), counted.insert(name).inserted else { continue }
+                guard inputs[name] == nil, !labels.contains(name), counted.insert(name).inserted else { continue }
                 if place < op.inputNames.count {
                     parameters += inputShapes[place].count
                 } else {

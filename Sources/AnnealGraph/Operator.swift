@@ -1,12 +1,14 @@
 import AnnealCore
 
 /// An operator's definition: attributes, names, shapes, and what its gradient reads. One file each under `Operators/`;
-/// the CPU kernels are in the file of the same name under the engine's `Kernels/`.
+/// the CPU kernels are in the file of the same name in `AnnealCPU/Kernels/`.
 public protocol Operator: Sendable {
     /// MXNet's name, as symbol JSON writes it.
     static var name: String { get }
-    /// Other names under which MXNet's files hold it.
+    /// Other names under which MXNet's files hold it; MXNet writes `name` in their place.
     static var aliases: [String] { get }
+    /// Names of MXNet's earlier operators that compute the same here. MXNet keeps them, and so do symbols.
+    static var earlierNames: [String] { get }
     /// MXNet's name of this one; other than `name` in a family only.
     var operation: String { get }
 
@@ -86,7 +88,7 @@ public protocol OperatorFamily: Operator {
 extension OperatorFamily {
     public static func aliases(_ member: Member) -> [String] { [] }
     public init(_ attributes: inout AttributeReader) throws {
-        throw AnnealError("", "\(Self.name) is made under the names of its members only")
+        throw AnnealError("", "\(Self.name) is made under the names of its members only", code: .internalDefect)
     }
     public var operation: String { member.rawValue }
 }
@@ -113,6 +115,7 @@ public struct BackwardPart: Sendable {
 
 extension Operator {
     public static var aliases: [String] { [] }
+    public static var earlierNames: [String] { [] }
     public var operation: String { Self.name }
     public var inputNames: [String] { ["data"] }
     public var auxiliaryNames: [String] { [] }
@@ -186,8 +189,10 @@ public enum OperatorRegistry {
     }
 
     private static let entries: [Entry] =
-        operatorTypes.map { type in Entry(name: type.name, aliases: type.aliases, type: type) { try type.init(&$0) } }
-        + operatorFamilies.flatMap { members($0) }
+        operatorTypes.flatMap { type in
+            [Entry(name: type.name, aliases: type.aliases, type: type) { try type.init(&$0) }]
+                + type.earlierNames.map { Entry(name: $0, aliases: [], type: type) { try type.init(&$0) } }
+        } + operatorFamilies.flatMap { members($0) }
 
     private static func members<Family: OperatorFamily>(_ family: Family.Type) -> [Entry] {
         Family.Member.allCases.map { member in
@@ -212,7 +217,8 @@ public enum OperatorRegistry {
 
     package static func make(_ name: String, _ attributes: [String: String]) throws -> any Operator {
         guard let entry = all[name] else {
-            throw AnnealError("", "operator \(name) is not known", suggestion: "Anneal has no such operator yet")
+            throw AnnealError(
+                "", "operator \(name) is not known", suggestion: "Anneal has no such operator yet", code: .unsupported)
         }
         var reader = AttributeReader(operation: name, attributes)
         let op = try entry.make(&reader)

@@ -28,7 +28,7 @@ extension Symbol {
             let near = Spelling.nearest(to: pattern, among: names).joined(separator: ", ")
             throw AnnealError(
                 "\(flag) '\(pattern)'", "matches no parameter and no layer",
-                suggestion: "near are \(near); 'anneal summary' lists the layers")
+                suggestion: "near are \(near); 'anneal summary' lists the layers", code: .notFound)
         }
         return chosen
     }

@@ -102,21 +102,23 @@ public enum ParamsFile {
         var reader = ByteReader(data)
         guard try reader.integer(UInt64.self) == listMagic else {
             throw AnnealError(
-                "byte 0", "is not an MXNet .params file", suggestion: "it must begin with the number 0x112")
+                "byte 0", "is not an MXNet .params file", suggestion: "it must begin with the number 0x112",
+                code: .damaged)
         }
         _ = try reader.integer(UInt64.self)
         let count = try reader.integer(UInt64.self)
         // The smallest array takes 4 bytes: no length is believed that the file cannot hold.
         guard count <= UInt64(reader.remaining / 4) else {
             throw AnnealError(
-                "byte 16", "claims \(count) arrays, more than the file can hold", suggestion: "the file is damaged")
+                "byte 16", "claims \(count) arrays, more than the file can hold", suggestion: "the file is damaged",
+                code: .damaged)
         }
         var arrays: [StoredArray] = []
         arrays.reserveCapacity(Int(count))
         for _ in 0..<count { arrays.append(try array(&reader)) }
         let names = try reader.integer(UInt64.self)
         guard names == 0 || names == count else {
-            throw AnnealError("byte \(reader.offset - 8)", "has \(names) names for \(count) arrays")
+            throw AnnealError("byte \(reader.offset - 8)", "has \(names) names for \(count) arrays", code: .damaged)
         }
         for index in 0..<Int(names) {
             let start = reader.offset
@@ -125,7 +127,8 @@ public enum ParamsFile {
                 let name = String(data: try reader.bytes(Int(length)), encoding: .utf8)
             else {
                 throw AnnealError(
-                    "byte \(start)", "a name is cut off or is not text", suggestion: "the file is damaged")
+                    "byte \(start)", "a name is cut off or is not text", suggestion: "the file is damaged",
+                    code: .damaged)
             }
             arrays[index].name = name
         }
@@ -135,7 +138,7 @@ public enum ParamsFile {
     private static func array(_ reader: inout ByteReader) throws -> StoredArray {
         let start = reader.offset
         func damaged(_ what: String) -> AnnealError {
-            AnnealError("byte \(start)", what, suggestion: "the file is damaged")
+            AnnealError("byte \(start)", what, suggestion: "the file is damaged", code: .damaged)
         }
         let magic = try reader.integer(UInt32.self)
         var dims: [Int] = []
@@ -150,7 +153,8 @@ public enum ParamsFile {
                 let kinds = [1: "row_sparse", 2: "csr"]
                 throw AnnealError(
                     "byte \(start)", "an array is stored as \(kinds[Int(storage)] ?? "type \(storage)")",
-                    suggestion: "sparse arrays are not read; save it dense with MXNet's tostype('default')")
+                    suggestion: "sparse arrays are not read; save it dense with MXNet's tostype('default')",
+                    code: .unsupported)
             }
             let axes = try rank(Int(try reader.integer(Int32.self)))
             for _ in 0..<axes { dims.append(Int(try reader.integer(Int64.self))) }
@@ -246,7 +250,8 @@ struct ByteReader {
     mutating func bytes(_ count: Int) throws -> Data {
         guard count <= remaining else {
             throw AnnealError(
-                "byte \(data.count)", "the file ends in the middle", suggestion: "it is cut off; copy or save it again")
+                "byte \(data.count)", "the file ends in the middle", suggestion: "it is cut off; copy or save it again",
+                code: .damaged)
         }
         defer { offset += count }
         return data[data.startIndex + offset..<data.startIndex + offset + count]

@@ -15,6 +15,11 @@ extension Symbol {
     ///
     /// Errors name the layer whose shapes do not fit, or the variables that remain unknown.
     public func inferShapes(_ given: [String: Shape]) throws -> InferredShapes {
+        for (name, shape) in given where shape.isTooLarge {
+            throw AnnealError(
+                "input \(name)", "would have the shape \(shape), more than any memory holds",
+                suggestion: "lower --batch-size or the image shape", code: .outOfMemory)
+        }
         let nodes = self.nodes
         var position: [ObjectIdentifier: Int] = [:]
         for (index, node) in nodes.enumerated() { position[ObjectIdentifier(node)] = index }
@@ -26,50 +31,64 @@ extension Symbol {
         }
         let operators = try nodes.map { $0.isVariable ? nil : try $0.makeOperator() }
 
-        // Mostly one pass; a second one when a shape is known from its consumers only.
-        var changed = true
-        while changed {
-            changed = false
-            for (index, node) in nodes.enumerated() {
-                guard let op = operators[index] else { continue }
-                let known = op.inputNames.count + op.auxiliaryNames.count
-                guard node.inputs.count == known else {
+        var readers = Array(repeating: [Int](), count: nodes.count)
+        for (index, node) in nodes.enumerated() {
+            for entry in node.inputs {
+                if let at = position[ObjectIdentifier(entry.node)] { readers[at].append(index) }
+            }
+        }
+        // Each layer once, in order, and again when a shape that it reads has become known, by another reader too.
+        var queue = nodes.indices.filter { operators[$0] != nil }, next = 0
+        var isQueued = operators.map { $0 != nil }
+        while next < queue.count {
+            let index = queue[next], node = nodes[index]
+            next += 1
+            isQueued[index] = false
+            guard let op = operators[index] else { continue }
+            let known = op.inputNames.count + op.auxiliaryNames.count
+            guard node.inputs.count == known else {
+                throw AnnealError(
+                    "layer \(node.name)", "\(op.operation) has \(node.inputs.count) inputs, expected \(known)")
+            }
+            var inputs = node.inputs.map { entry -> Shape? in
+                guard let at = position[ObjectIdentifier(entry.node)], entry.index < shapes[at].count else {
+                    return nil
+                }
+                return shapes[at][entry.index]
+            }
+            let before = inputs
+            let outputs: [Shape]?
+            do {
+                outputs = try op.inferShapes(&inputs)
+            } catch let error as AnnealError {
+                throw error.within("layer \(node.name)")
+            }
+            var changed: [Int] = []
+            for (entry, (old, new)) in zip(node.inputs, zip(before, inputs)) where old == nil && new != nil {
+                if let new, new.isTooLarge {
                     throw AnnealError(
-                        "layer \(node.name)", "\(op.operation) has \(node.inputs.count) inputs, expected \(known)")
+                        "layer \(node.name)", "its parameter \(entry.node.name) would have the shape \(new)",
+                        suggestion: "check the layer's attributes and the image shape")
                 }
-                var inputs = node.inputs.map { entry -> Shape? in
-                    guard let at = position[ObjectIdentifier(entry.node)], entry.index < shapes[at].count else {
-                        return nil
-                    }
-                    return shapes[at][entry.index]
+                guard let at = position[ObjectIdentifier(entry.node)], entry.index < shapes[at].count else {
+                    continue
                 }
-                let before = inputs
-                let outputs: [Shape]?
-                do {
-                    outputs = try op.inferShapes(&inputs)
-                } catch let error as AnnealError {
-                    throw error.within("layer \(node.name)")
+                if shapes[at][entry.index] == nil { changed.append(at) }
+                shapes[at][entry.index] = new
+            }
+            if let outputs, shapes[index].contains(nil) {
+                for shape in outputs where shape.dims.contains(where: { $0 <= 0 }) || shape.isTooLarge {
+                    throw AnnealError(
+                        "layer \(node.name)", "its output would have the shape \(shape)",
+                        suggestion: "the input is too small or too large for this layer; check the image shape")
                 }
-                for (entry, (old, new)) in zip(node.inputs, zip(before, inputs)) where old == nil && new != nil {
-                    if let new, new.isTooLarge {
-                        throw AnnealError(
-                            "layer \(node.name)", "its parameter \(entry.node.name) would have the shape \(new)",
-                            suggestion: "check the layer's attributes and the image shape")
-                    }
-                    guard let at = position[ObjectIdentifier(entry.node)], entry.index < shapes[at].count else {
-                        continue
-                    }
-                    shapes[at][entry.index] = new
-                    changed = true
-                }
-                if let outputs, shapes[index].contains(nil) {
-                    for shape in outputs where shape.dims.contains(where: { $0 <= 0 }) || shape.isTooLarge {
-                        throw AnnealError(
-                            "layer \(node.name)", "its output would have the shape \(shape)",
-                            suggestion: "the input is too small or too large for this layer; check the image shape")
-                    }
-                    shapes[index] = outputs
-                    changed = true
+                shapes[index] = outputs
+                changed.append(index)
+            }
+            for at in changed {
+                for reader in readers[at] where reader != index && !isQueued[reader] {
+                    isQueued[reader] = true
+                    queue.append(reader)
                 }
             }
         }
@@ -88,7 +107,8 @@ extension Symbol {
     }
 
     private func inputNames(unknown: [String]) throws -> String {
-        try argumentNames().filter { unknown.contains($0) }.prefix(5).joined(separator: ", ")
+        let unknown = Set(unknown)
+        return try argumentNames().filter { unknown.contains($0) }.prefix(5).joined(separator: ", ")
     }
 
     private static func declaredShape(_ node: Node) -> Shape? {

@@ -110,13 +110,25 @@ public struct Symbol: Sendable {
     }
 
     /// The names of MXNet's `list_outputs()`.
-    public func outputNames() throws -> [String] { try outputs.map { try Symbol.outputName($0) } }
+    public func outputNames() throws -> [String] {
+        // The names of a layer with many outputs are made once.
+        var names: [ObjectIdentifier: [String]] = [:]
+        return try outputs.map { output in
+            let node = output.node
+            if node.isVariable { return try Symbol.outputName(output) }
+            let known = try names[ObjectIdentifier(node)] ?? node.makeOperator().outputNames
+            names[ObjectIdentifier(node)] = known
+            guard output.index < known.count else { return try Symbol.outputName(output) }
+            return "\(node.name)_\(known[output.index])"
+        }
+    }
 
     static func outputName(_ entry: Entry) throws -> String {
         let names = entry.node.isVariable ? [""] : try entry.node.makeOperator().outputNames
         guard entry.index < names.count else {
             throw AnnealError(
-                "layer \(entry.node.name)", "has \(names.count) outputs, number \(entry.index) is asked for")
+                "layer \(entry.node.name)", "has \(names.count) outputs, number \(entry.index) is asked for",
+                code: .notFound)
         }
         if entry.node.isVariable { return entry.node.name }
         return "\(entry.node.name)_\(names[entry.index])"
@@ -143,7 +155,11 @@ public struct Symbol: Sendable {
 
     /// The internal output of that name, e.g. `flatten0_output`.
     public func output(named name: String) throws -> Symbol {
-        for entry in try internals().outputs where try Symbol.outputName(entry) == name { return Symbol([entry]) }
-        throw AnnealError("symbol", "has no output \(name)", suggestion: "'anneal summary' lists the layers")
+        let internals = try internals()
+        for (entry, found) in zip(internals.outputs, try internals.outputNames()) where found == name {
+            return Symbol([entry])
+        }
+        throw AnnealError(
+            "symbol", "has no output \(name)", suggestion: "'anneal summary' lists the layers", code: .notFound)
     }
 }

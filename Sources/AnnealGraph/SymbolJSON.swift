@@ -81,11 +81,15 @@ extension Symbol {
             object = try JSONSerialization.jsonObject(with: json)
         } catch {
             throw AnnealError(
-                "", "is not JSON", suggestion: "a symbol file is written by Anneal or MXNet as PREFIX-symbol.json")
+                "", "is not JSON", suggestion: "a symbol file is written by Anneal or MXNet as PREFIX-symbol.json",
+                code: .damaged)
         }
         guard let root = object as? [String: Any], let list = root["nodes"] as? [Any],
             let heads = root["heads"] as? [Any]
-        else { throw AnnealError("", "is JSON, but not an MXNet symbol", suggestion: "it has no nodes and heads") }
+        else {
+            throw AnnealError(
+                "", "is JSON, but not an MXNet symbol", suggestion: "it has no nodes and heads", code: .damaged)
+        }
 
         let stored = try list.enumerated().map { try Symbol.storedNode($1, at: $0) }
         let nodes = try SymbolUpgrade.nodes(stored, from: SymbolUpgrade.version(root))
@@ -94,24 +98,31 @@ extension Symbol {
             return Entry(nodes[head.node], head.index, version: head.version)
         }
         guard !outputs.isEmpty else {
-            throw AnnealError("heads", "is empty", suggestion: "a symbol has at least one output")
+            throw AnnealError("heads", "is empty", suggestion: "a symbol has at least one output", code: .damaged)
         }
         // Unknown operators and attributes are told now, not in the middle of a run.
+        var outputCounts: [ObjectIdentifier: Int] = [:]
         for node in self.nodes where !node.isVariable {
             let op = try node.makeOperator()
             let wanted = op.inputNames.count + op.auxiliaryNames.count
             guard node.inputs.count == wanted else {
                 throw AnnealError(
-                    "layer \(node.name)", "has \(node.inputs.count) inputs, \(op.operation) wants \(wanted)")
+                    "layer \(node.name)", "has \(node.inputs.count) inputs, \(op.operation) wants \(wanted)",
+                    code: .damaged)
             }
-            for input in node.inputs { _ = try Symbol.outputName(input) }
+            outputCounts[ObjectIdentifier(node)] = op.outputNames.count
+            for input in node.inputs where input.index >= outputCounts[ObjectIdentifier(input.node)] ?? 1 {
+                // Throws: there is no such output.
+                _ = try Symbol.outputName(input)
+            }
         }
         for output in outputs { _ = try Symbol.outputName(output) }
         var names = Set<String>()
         for node in self.nodes where node.isVariable {
             guard names.insert(node.name).inserted else {
                 throw AnnealError(
-                    "node \(node.name)", "stands twice in the graph", suggestion: "each variable needs its own name")
+                    "node \(node.name)", "stands twice in the graph", suggestion: "each variable needs its own name",
+                    code: .damaged)
             }
         }
     }
@@ -119,17 +130,17 @@ extension Symbol {
     private static func storedNode(_ item: Any, at index: Int) throws -> StoredNode {
         guard let item = item as? [String: Any], let operation = item["op"] as? String,
             let name = item["name"] as? String
-        else { throw AnnealError("node \(index)", "has no op and name") }
+        else { throw AnnealError("node \(index)", "has no op and name", code: .damaged) }
         var stored = StoredNode(operation: operation == "null" ? nil : operation, name: name)
         // "attrs" since 1.2, "attr" before; operator parameters were in "param" before 0.9.
         for key in ["param", "attr", "attrs"] {
             guard let values = item[key] else { continue }
             guard let values = values as? [String: Any] else {
-                throw AnnealError("node \(name)", "\(key) is not an object of strings")
+                throw AnnealError("node \(name)", "\(key) is not an object of strings", code: .damaged)
             }
             for (attribute, value) in values {
                 guard let text = value as? String else {
-                    throw AnnealError("node \(name)", "attribute \(attribute) is not a string")
+                    throw AnnealError("node \(name)", "attribute \(attribute) is not a string", code: .damaged)
                 }
                 stored.attributes[attribute] = text
             }
@@ -142,13 +153,13 @@ extension Symbol {
 
     private static func storedEntry(_ value: Any, of place: String, before limit: Int) throws -> StoredEntry {
         guard let numbers = value as? [Int], (2...3).contains(numbers.count) else {
-            throw AnnealError(place, "an input is not [node, output, version]")
+            throw AnnealError(place, "an input is not [node, output, version]", code: .damaged)
         }
         guard (0..<limit).contains(numbers[0]) else {
-            throw AnnealError(place, "refers to node \(numbers[0]), which does not come before it")
+            throw AnnealError(place, "refers to node \(numbers[0]), which does not come before it", code: .damaged)
         }
         guard (0..<maximumInputs).contains(numbers[1]) else {
-            throw AnnealError(place, "refers to output \(numbers[1])")
+            throw AnnealError(place, "refers to output \(numbers[1])", code: .damaged)
         }
         return StoredEntry(node: numbers[0], index: numbers[1], version: numbers.count > 2 ? numbers[2] : 0)
     }

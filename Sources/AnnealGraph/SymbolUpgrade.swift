@@ -51,7 +51,7 @@ enum SymbolUpgrade {
         guard let operation = list[index].operation else { return }
         let place = "layer \(list[index].name)"
         guard let canonical = OperatorRegistry.canonicalName(operation) else {
-            throw AnnealError(place, "the operator \(operation) is not known to Anneal")
+            throw AnnealError(place, "the operator \(operation) is not known to Anneal", code: .unsupported)
         }
         list[index].operation = canonical
         let variableAnnotations = takeVariableAnnotations(&list[index])

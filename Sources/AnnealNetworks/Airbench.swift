@@ -7,25 +7,25 @@ import AnnealGraph
 /// groups follow of convolution, max pool, norm, GELU, convolution, norm, GELU; the norms' gammas are fixed at 1.
 ///
 /// - Parameter widths: channels of the three groups.
-public func airbench(numClasses: Int, widths: [Int] = [64, 256, 256]) -> Symbol {
+public func airbench(numClasses: Int, widths: [Int] = [64, 256, 256]) throws -> Symbol {
     let net = SymbolBuilder()
     // Twice the 12 numbers of a patch: each direction and its opposite.
-    var body = net.convolution(.variable("data"), numFilter: 24, kernel: [2, 2], name: "whiten")
-    body = net.leakyReLU(body, .gelu, name: "whiten_gelu")
+    var body = try net.convolution(.variable("data"), numFilter: 24, kernel: [2, 2], name: "whiten")
+    body = try net.leakyReLU(body, .gelu, name: "whiten_gelu")
     for (index, width) in widths.enumerated() {
         let group = "group\(index + 1)"
         for half in 1...2 {
-            body = net.convolution(
+            body = try net.convolution(
                 body, numFilter: width, kernel: [3, 3], pad: [1, 1], noBias: true, name: "\(group)_conv\(half)")
             if half == 1 {
-                body = net.pooling(body, kind: .max, kernel: [2, 2], stride: [2, 2], name: "\(group)_pool")
+                body = try net.pooling(body, kind: .max, kernel: [2, 2], stride: [2, 2], name: "\(group)_pool")
             }
-            body = net.batchNorm(body, fixGamma: true, eps: 1e-5, momentum: 0.6, name: "\(group)_bn\(half)")
-            body = net.leakyReLU(body, .gelu, name: "\(group)_gelu\(half)")
+            body = try net.batchNorm(body, fixGamma: true, eps: 1e-5, momentum: 0.6, name: "\(group)_bn\(half)")
+            body = try net.leakyReLU(body, .gelu, name: "\(group)_gelu\(half)")
         }
     }
-    body = net.pooling(body, kind: .max, kernel: [1, 1], global: true, name: "pool")
-    body = net.fullyConnected(net.flatten(body, name: "flatten"), numHidden: numClasses, noBias: true, name: "fc")
+    body = try net.pooling(body, kind: .max, kernel: [1, 1], global: true, name: "pool")
+    body = try net.fullyConnected(net.flatten(body, name: "flatten"), numHidden: numClasses, noBias: true, name: "fc")
     // Without a norm before it the head would give logits that are too large.
-    return net.softmaxOutput(net.multiply(body, by: 1.0 / 9, name: "scale"), name: "softmax")
+    return try net.softmaxOutput(net.multiply(body, by: 1.0 / 9, name: "scale"), name: "softmax")
 }

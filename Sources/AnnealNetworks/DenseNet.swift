@@ -13,27 +13,27 @@ public func densenet(numClasses: Int, numLayers: Int, dropout: Double = 0) throw
     let net = SymbolBuilder()
     var namer = DenseNamer(prefix: "densenet0_")
     var channels = plan.stem
-    var body = net.convolution(
+    var body = try net.convolution(
         .variable("data"), numFilter: channels, kernel: [7, 7], stride: [2, 2], pad: [3, 3], noBias: true,
         name: namer.next("conv"))
-    body = net.normed(body, &namer)
-    body = net.pooling(body, kind: .max, kernel: [3, 3], stride: [2, 2], pad: [1, 1], name: namer.next("pool"))
+    body = try net.normed(body, &namer)
+    body = try net.pooling(body, kind: .max, kernel: [3, 3], stride: [2, 2], pad: [1, 1], name: namer.next("pool"))
     for (index, count) in plan.layers.enumerated() {
         var stage = DenseNamer(prefix: "densenet0_stage\(index + 1)_")
-        for _ in 0..<count { body = net.denseLayer(body, growth: plan.growth, dropout: dropout, &stage) }
+        for _ in 0..<count { body = try net.denseLayer(body, growth: plan.growth, dropout: dropout, &stage) }
         channels += count * plan.growth
         // Between the blocks a transition halves the channels and the image.
         if index < plan.layers.count - 1 {
             channels /= 2
-            body = net.convolution(
+            body = try net.convolution(
                 net.normed(body, &namer), numFilter: channels, kernel: [1, 1], noBias: true, name: namer.next("conv"))
-            body = net.pooling(body, kind: .avg, kernel: [2, 2], stride: [2, 2], name: namer.next("pool"))
+            body = try net.pooling(body, kind: .avg, kernel: [2, 2], stride: [2, 2], name: namer.next("pool"))
         }
     }
-    body = net.normed(body, &namer)
-    body = net.pooling(body, kind: .avg, kernel: [7, 7], global: true, name: namer.next("pool"))
-    body = net.fullyConnected(net.flatten(body), numHidden: numClasses, name: "densenet0_dense0")
-    return net.softmaxOutput(body, name: "softmax")
+    body = try net.normed(body, &namer)
+    body = try net.pooling(body, kind: .avg, kernel: [7, 7], global: true, name: namer.next("pool"))
+    body = try net.fullyConnected(net.flatten(body), numHidden: numClasses, name: "densenet0_dense0")
+    return try net.softmaxOutput(body, name: "softmax")
 }
 
 /// Channels of the stem, channels that each layer adds, layers in each of the four blocks.
@@ -62,21 +62,21 @@ private struct DenseNamer {
 }
 
 extension SymbolBuilder {
-    fileprivate func normed(_ data: Symbol, _ namer: inout DenseNamer) -> Symbol {
-        let normed = batchNorm(data, fixGamma: false, eps: 1e-5, momentum: 0.9, name: namer.next("batchnorm"))
-        return activation(normed, .relu, name: namer.next("relu"))
+    fileprivate func normed(_ data: Symbol, _ namer: inout DenseNamer) throws -> Symbol {
+        let normed = try batchNorm(data, fixGamma: false, eps: 1e-5, momentum: 0.9, name: namer.next("batchnorm"))
+        return try activation(normed, .relu, name: namer.next("relu"))
     }
 
     /// The data with `growth` new channels behind its own.
     fileprivate func denseLayer(
         _ data: Symbol, growth: Int, dropout p: Double, _ namer: inout DenseNamer
-    ) -> Symbol {
-        var body = convolution(
+    ) throws -> Symbol {
+        var body = try convolution(
             normed(data, &namer), numFilter: 4 * growth, kernel: [1, 1], noBias: true, name: namer.next("conv"))
-        body = convolution(
+        body = try convolution(
             normed(body, &namer), numFilter: growth, kernel: [3, 3], pad: [1, 1], noBias: true, name: namer.next("conv")
         )
-        if p > 0 { body = dropout(body, p: p, name: namer.next("dropout")) }
-        return concat([data, body], name: namer.next("concat"))
+        if p > 0 { body = try dropout(body, p: p, name: namer.next("dropout")) }
+        return try concat([data, body], name: namer.next("concat"))
     }
 }

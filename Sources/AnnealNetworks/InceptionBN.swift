@@ -8,9 +8,9 @@ import AnnealGraph
 public func inceptionBN(numClasses: Int, imageShape: [Int]) throws -> Symbol {
     try checkImageShape(imageShape)
     let net = SymbolBuilder()
-    var body = imageShape[1] <= 28 ? net.smallInceptionBN() : net.largeInceptionBN()
-    body = net.fullyConnected(net.flatten(body), numHidden: numClasses)
-    return net.softmaxOutput(body, name: "softmax")
+    var body = try imageShape[1] <= 28 ? net.smallInceptionBN() : net.largeInceptionBN()
+    body = try net.fullyConnected(net.flatten(body), numHidden: numClasses)
+    return try net.softmaxOutput(body, name: "softmax")
 }
 
 /// A module of the small network: two convolutions side by side, or one that halves the image beside a pool.
@@ -49,63 +49,63 @@ private let largeModules: [(String, LargeModule)] = [
 extension SymbolBuilder {
     fileprivate func unit(
         _ data: Symbol, _ filters: Int, _ kernel: Int, stride: Int = 1, name: String
-    ) -> Symbol {
+    ) throws -> Symbol {
         let pad = kernel / 2
-        let convolved = convolution(
+        let convolved = try convolution(
             data, numFilter: filters, kernel: [kernel, kernel], stride: [stride, stride], pad: [pad, pad],
             name: "conv_\(name)")
         // The script computes 1e-10 + 1e-5, and its last digit is in the file.
-        let normed = batchNorm(convolved, fixGamma: false, eps: 1e-10 + 1e-5, momentum: 0.9, name: "bn_\(name)")
-        return activation(normed, .relu, name: "relu_\(name)")
+        let normed = try batchNorm(convolved, fixGamma: false, eps: 1e-10 + 1e-5, momentum: 0.9, name: "bn_\(name)")
+        return try activation(normed, .relu, name: "relu_\(name)")
     }
 
-    fileprivate func smallInceptionBN() -> Symbol {
-        var body = unit(.variable("data"), 96, 3, name: "1")
+    fileprivate func smallInceptionBN() throws -> Symbol {
+        var body = try unit(.variable("data"), 96, 3, name: "1")
         for (name, module) in smallModules {
             switch module {
             case .simple(let one, let three):
-                let left = unit(body, one, 1, name: "\(name)_1x1")
-                body = concat([left, unit(body, three, 3, name: "\(name)_3x3")], name: "\(name)_ch_concat")
+                let left = try unit(body, one, 1, name: "\(name)_1x1")
+                body = try concat([left, unit(body, three, 3, name: "\(name)_3x3")], name: "\(name)_ch_concat")
             case .halving(let three):
-                let left = unit(body, three, 3, stride: 2, name: "\(name)_conv")
-                let pooled = pooling(
+                let left = try unit(body, three, 3, stride: 2, name: "\(name)_conv")
+                let pooled = try pooling(
                     body, kind: .max, kernel: [3, 3], stride: [2, 2], pad: [1, 1], name: "\(name)_pool")
-                body = concat([left, pooled], name: "\(name)_ch_concat")
+                body = try concat([left, pooled], name: "\(name)_ch_concat")
             }
         }
-        return pooling(body, kind: .avg, kernel: [7, 7], name: "global_pool")
+        return try pooling(body, kind: .avg, kernel: [7, 7], name: "global_pool")
     }
 
-    fileprivate func largeInceptionBN() -> Symbol {
-        var body = unit(.variable("data"), 64, 7, stride: 2, name: "1")
-        body = pooling(body, kind: .max, kernel: [3, 3], stride: [2, 2], name: "pool_1")
-        body = unit(unit(body, 64, 1, name: "2_red"), 192, 3, name: "2")
-        body = pooling(body, kind: .max, kernel: [3, 3], stride: [2, 2], name: "pool_2")
+    fileprivate func largeInceptionBN() throws -> Symbol {
+        var body = try unit(.variable("data"), 64, 7, stride: 2, name: "1")
+        body = try pooling(body, kind: .max, kernel: [3, 3], stride: [2, 2], name: "pool_1")
+        body = try unit(unit(body, 64, 1, name: "2_red"), 192, 3, name: "2")
+        body = try pooling(body, kind: .max, kernel: [3, 3], stride: [2, 2], name: "pool_2")
         for (name, module) in largeModules {
             var towers: [Symbol] = []
-            func tower(_ widths: (reduce: Int, three: Int, doubleReduce: Int, double: Int), stride: Int) {
-                let three = unit(body, widths.reduce, 1, name: "\(name)_3x3_reduce")
-                towers.append(unit(three, widths.three, 3, stride: stride, name: "\(name)_3x3"))
-                var double = unit(body, widths.doubleReduce, 1, name: "\(name)_double_3x3_reduce")
-                double = unit(double, widths.double, 3, name: "\(name)_double_3x3_0")
-                towers.append(unit(double, widths.double, 3, stride: stride, name: "\(name)_double_3x3_1"))
+            func tower(_ widths: (reduce: Int, three: Int, doubleReduce: Int, double: Int), stride: Int) throws {
+                let three = try unit(body, widths.reduce, 1, name: "\(name)_3x3_reduce")
+                try towers.append(unit(three, widths.three, 3, stride: stride, name: "\(name)_3x3"))
+                var double = try unit(body, widths.doubleReduce, 1, name: "\(name)_double_3x3_reduce")
+                double = try unit(double, widths.double, 3, name: "\(name)_double_3x3_0")
+                try towers.append(unit(double, widths.double, 3, stride: stride, name: "\(name)_double_3x3_1"))
             }
-            func pool(_ kind: Pooling.Kind, stride: Int) -> Symbol {
-                pooling(
+            func pool(_ kind: Pooling.Kind, stride: Int) throws -> Symbol {
+                try pooling(
                     body, kind: kind, kernel: [3, 3], stride: [stride, stride], pad: [1, 1],
                     name: "\(kind.rawValue)_pool_\(name)_pool")
             }
             switch module {
             case .full(let one, let reduce, let three, let doubleReduce, let double, let kind, let project):
-                towers.append(unit(body, one, 1, name: "\(name)_1x1"))
-                tower((reduce, three, doubleReduce, double), stride: 1)
-                towers.append(unit(pool(kind, stride: 1), project, 1, name: "\(name)_proj"))
+                try towers.append(unit(body, one, 1, name: "\(name)_1x1"))
+                try tower((reduce, three, doubleReduce, double), stride: 1)
+                try towers.append(unit(pool(kind, stride: 1), project, 1, name: "\(name)_proj"))
             case .halving(let reduce, let three, let doubleReduce, let double):
-                tower((reduce, three, doubleReduce, double), stride: 2)
-                towers.append(pool(.max, stride: 2))
+                try tower((reduce, three, doubleReduce, double), stride: 2)
+                try towers.append(pool(.max, stride: 2))
             }
-            body = concat(towers, name: "ch_concat_\(name)_chconcat")
+            body = try concat(towers, name: "ch_concat_\(name)_chconcat")
         }
-        return pooling(body, kind: .avg, kernel: [7, 7], stride: [1, 1], name: "global_pool")
+        return try pooling(body, kind: .avg, kernel: [7, 7], stride: [1, 1], name: "global_pool")
     }
 }

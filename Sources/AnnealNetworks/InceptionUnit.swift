@@ -6,11 +6,11 @@ extension SymbolBuilder {
     func convolutionUnit(
         _ data: Symbol, _ filters: Int, _ kernel: [Int] = [1, 1], stride: Int = 1, pad: [Int] = [0, 0],
         numGroup: Int? = nil, name: String
-    ) -> Symbol {
-        let convolved = convolution(
+    ) throws -> Symbol {
+        let convolved = try convolution(
             data, numFilter: filters, kernel: kernel, stride: [stride, stride], pad: pad, numGroup: numGroup,
             noBias: true, name: "\(name)_conv2d")
-        return activation(
+        return try activation(
             batchNorm(convolved, fixGamma: true, name: "\(name)_batchnorm"), .relu, name: "\(name)_relu")
     }
 }

@@ -2,20 +2,20 @@ import AnnealGraph
 
 /// Szegedy, Ioffe, Vanhoucke and Alemi 2016, Inception-v4, Inception-ResNet and the impact of residual connections on
 /// learning (arXiv:1602.07261); MXNet's `inception-v4`, for images of about 299x299.
-public func inceptionV4(numClasses: Int, dtype: NetworkDType = .float32) -> Symbol {
+public func inceptionV4(numClasses: Int, dtype: NetworkDType = .float32) throws -> Symbol {
     let net = SymbolBuilder()
-    var body = net.stem(net.typedInput(dtype))
-    for index in 1...4 { body = net.moduleA(body, name: "in\(index)A") }
-    body = net.reductionA(body, name: "re1A")
-    for index in 1...7 { body = net.moduleB(body, name: "in\(index)B") }
-    body = net.reductionB(body, name: "re1B")
-    for index in 1...3 { body = net.moduleC(body, name: "in\(index)C") }
+    var body = try net.stem(net.typedInput(dtype))
+    for index in 1...4 { body = try net.moduleA(body, name: "in\(index)A") }
+    body = try net.reductionA(body, name: "re1A")
+    for index in 1...7 { body = try net.moduleB(body, name: "in\(index)B") }
+    body = try net.reductionB(body, name: "re1B")
+    for index in 1...3 { body = try net.moduleC(body, name: "in\(index)C") }
 
-    body = net.pooling(body, kind: .avg, kernel: [8, 8], pad: [1, 1], name: "global_avgpool")
-    body = net.flatten(net.dropout(body, p: 0.2), name: "flatten")
-    body = net.fullyConnected(body, numHidden: numClasses, name: "fc1")
-    if dtype == .float16 { body = net.cast(body, to: .float32) }
-    return net.softmaxOutput(body, name: "softmax")
+    body = try net.pooling(body, kind: .avg, kernel: [8, 8], pad: [1, 1], name: "global_avgpool")
+    body = try net.flatten(net.dropout(body, p: 0.2), name: "flatten")
+    body = try net.fullyConnected(body, numHidden: numClasses, name: "fc1")
+    if dtype == .float16 { body = try net.cast(body, to: .float32) }
+    return try net.softmaxOutput(body, name: "softmax")
 }
 
 /// One convolution of a module: its number and kernel as the name has them (`conv4_1*7`; some of MXNet's names have the
@@ -36,32 +36,32 @@ private struct Layer {
 }
 
 extension SymbolBuilder {
-    private func tower(_ data: Symbol, _ layers: [Layer], name: String) -> Symbol {
-        layers.reduce(data) { body, layer in
-            convolutionUnit(
+    private func tower(_ data: Symbol, _ layers: [Layer], name: String) throws -> Symbol {
+        try layers.reduce(data) { body, layer in
+            try convolutionUnit(
                 body, layer.filters, layer.kernel, stride: layer.border == .halved ? 2 : 1,
                 pad: layer.border == .padded ? layer.kernel.map { $0 / 2 } : [0, 0], name: "\(name)_conv\(layer.label)")
         }
     }
 
-    private func averaged(_ data: Symbol, name: String) -> Symbol {
-        pooling(data, kind: .avg, kernel: [3, 3], pad: [1, 1], name: "\(name)_avgpool_1")
+    private func averaged(_ data: Symbol, name: String) throws -> Symbol {
+        try pooling(data, kind: .avg, kernel: [3, 3], pad: [1, 1], name: "\(name)_avgpool_1")
     }
 
-    private func halved(_ data: Symbol, _ number: Int = 1, name: String) -> Symbol {
-        pooling(data, kind: .max, kernel: [3, 3], stride: [2, 2], name: "\(name)_maxpool_\(number)")
+    private func halved(_ data: Symbol, _ number: Int = 1, name: String) throws -> Symbol {
+        try pooling(data, kind: .max, kernel: [3, 3], stride: [2, 2], name: "\(name)_maxpool_\(number)")
     }
 
     /// Figure 3 of the paper.
-    fileprivate func stem(_ data: Symbol) -> Symbol {
+    fileprivate func stem(_ data: Symbol) throws -> Symbol {
         let name = "in_stem"
-        var body = tower(
+        var body = try tower(
             data, [Layer("1_3*3", 32, 3, 3, .halved), Layer("2_3*3", 32, 3, 3, .valid), Layer("3_3*3", 64, 3, 3)],
             name: name)
-        body = concat(
+        body = try concat(
             [halved(body, 1, name: name), tower(body, [Layer("4_3*3", 96, 3, 3, .halved)], name: name)],
             name: "\(name)_concat_1")
-        body = concat(
+        body = try concat(
             [
                 tower(body, [Layer("5_1*1", 64, 1, 1), Layer("6_3*3", 96, 3, 3, .valid)], name: name),
                 tower(
@@ -71,13 +71,13 @@ extension SymbolBuilder {
                         Layer("10_3*3", 96, 3, 3, .valid),
                     ], name: name),
             ], name: "\(name)_concat_2")
-        return concat(
+        return try concat(
             [tower(body, [Layer("11_3*3", 192, 3, 3, .halved)], name: name), halved(body, 2, name: name)],
             name: "\(name)_concat_3")
     }
 
-    fileprivate func moduleA(_ data: Symbol, name: String) -> Symbol {
-        concat(
+    fileprivate func moduleA(_ data: Symbol, name: String) throws -> Symbol {
+        try concat(
             [
                 tower(averaged(data, name: name), [Layer("1_1*1", 96, 1, 1)], name: name),
                 tower(data, [Layer("2_1*1", 96, 1, 1)], name: name),
@@ -87,8 +87,8 @@ extension SymbolBuilder {
             ], name: "\(name)_concat_1")
     }
 
-    fileprivate func reductionA(_ data: Symbol, name: String) -> Symbol {
-        concat(
+    fileprivate func reductionA(_ data: Symbol, name: String) throws -> Symbol {
+        try concat(
             [
                 halved(data, name: name),
                 tower(data, [Layer("1_3*3", 384, 3, 3, .halved)], name: name),
@@ -99,8 +99,8 @@ extension SymbolBuilder {
             ], name: "\(name)_concat_1")
     }
 
-    fileprivate func moduleB(_ data: Symbol, name: String) -> Symbol {
-        concat(
+    fileprivate func moduleB(_ data: Symbol, name: String) throws -> Symbol {
+        try concat(
             [
                 tower(averaged(data, name: name), [Layer("1_1*1", 128, 1, 1)], name: name),
                 tower(data, [Layer("2_1*1", 384, 1, 1)], name: name),
@@ -116,8 +116,8 @@ extension SymbolBuilder {
             ], name: "\(name)_concat_1")
     }
 
-    fileprivate func reductionB(_ data: Symbol, name: String) -> Symbol {
-        concat(
+    fileprivate func reductionB(_ data: Symbol, name: String) throws -> Symbol {
+        try concat(
             [
                 halved(data, name: name),
                 tower(data, [Layer("1_1*1", 192, 1, 1), Layer("2_3*3", 192, 3, 3, .halved)], name: name),
@@ -130,13 +130,13 @@ extension SymbolBuilder {
             ], name: "\(name)_concat_1")
     }
 
-    fileprivate func moduleC(_ data: Symbol, name: String) -> Symbol {
-        let pooled = tower(averaged(data, name: name), [Layer("1_1*1", 256, 1, 1)], name: name)
-        let one = tower(data, [Layer("2_1*1", 256, 1, 1)], name: name)
-        let short = tower(data, [Layer("3_1*1", 384, 1, 1)], name: name)
-        let long = tower(
+    fileprivate func moduleC(_ data: Symbol, name: String) throws -> Symbol {
+        let pooled = try tower(averaged(data, name: name), [Layer("1_1*1", 256, 1, 1)], name: name)
+        let one = try tower(data, [Layer("2_1*1", 256, 1, 1)], name: name)
+        let short = try tower(data, [Layer("3_1*1", 384, 1, 1)], name: name)
+        let long = try tower(
             data, [Layer("6_1*1", 384, 1, 1), Layer("7_1*3", 448, 1, 3), Layer("8_3*1", 512, 3, 1)], name: name)
-        return concat(
+        return try concat(
             [
                 pooled, one,
                 tower(short, [Layer("4_3*1", 256, 1, 3)], name: name),

@@ -10,7 +10,7 @@ import AnnealGraph
 public func mobilenet(numClasses: Int, multiplier: Double = 1, resolution: Int = 224) throws -> Symbol {
     guard [0.25, 0.5, 0.75, 1].contains(multiplier) else {
         throw AnnealError(
-            "--multiplier \(multiplier)", "is no width of mobilenet", suggestion: "it must be 0.25, 0.5, 0.75 or 1")
+            "multiplier \(multiplier)", "is no width of mobilenet", suggestion: "it must be 0.25, 0.5, 0.75 or 1")
     }
     guard resolution > 0, resolution % 32 == 0 else {
         throw AnnealError(
@@ -18,19 +18,19 @@ public func mobilenet(numClasses: Int, multiplier: Double = 1, resolution: Int =
     }
     let net = SymbolBuilder()
     var depth = Int(32 * multiplier)
-    var body = net.convolutionUnit(
+    var body = try net.convolutionUnit(
         .variable("data"), depth, [3, 3], stride: 2, pad: [1, 1], numGroup: 1, name: "conv_1")
     for (index, layer) in mobilenetLayers.enumerated() {
         let name = "conv_\(index + 2)"
-        body = net.convolutionUnit(
+        body = try net.convolutionUnit(
             body, depth, [3, 3], stride: layer.stride, pad: [1, 1], numGroup: depth, name: "\(name)_dw")
         if layer.widens { depth *= 2 }
-        body = net.convolutionUnit(body, depth, numGroup: 1, name: name)
+        body = try net.convolutionUnit(body, depth, numGroup: 1, name: name)
     }
     let side = resolution / 32
-    body = net.pooling(body, kind: .avg, kernel: [side, side], stride: [1, 1], name: "global_pool")
-    body = net.fullyConnected(net.flatten(body, name: "flatten"), numHidden: numClasses, name: "fc")
-    return net.softmaxOutput(body, name: "softmax")
+    body = try net.pooling(body, kind: .avg, kernel: [side, side], stride: [1, 1], name: "global_pool")
+    body = try net.fullyConnected(net.flatten(body, name: "flatten"), numHidden: numClasses, name: "fc")
+    return try net.softmaxOutput(body, name: "softmax")
 }
 
 /// Depthwise convolutions: the stride, and whether the 1x1 convolution behind doubles the channels.

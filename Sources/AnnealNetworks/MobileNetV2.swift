@@ -10,26 +10,26 @@ public func mobilenetV2(numClasses: Int, multiplier: Double = 1) throws -> Symbo
     func width(_ filters: Int) -> Int { Int((Double(filters) * multiplier).rounded(.toNearestOrEven)) }
     guard multiplier <= 16, width(16) >= 1 else {
         throw AnnealError(
-            "--multiplier \(multiplier)", "is no width of mobilenetv2",
+            "multiplier \(multiplier)", "is no width of mobilenetv2",
             suggestion: "it must be from 0.05 to 16, such as 0.5")
     }
     let net = SymbolBuilder()
     var channels = width(32)
-    var body = net.unit(.variable("data"), channels, 3, stride: 2, prefix: "first-3x3-conv")
+    var body = try net.unit(.variable("data"), channels, 3, stride: 2, prefix: "first-3x3-conv")
     for (index, stage) in mobilenetV2Stages.enumerated() {
         let filters = width(stage.filters)
         for block in 0..<stage.blocks {
-            body = net.invertedResidual(
+            body = try net.invertedResidual(
                 body, channels: channels, expansion: stage.expansion, filters: filters,
                 stride: block == 0 ? stage.stride : 1, shortcut: block > 0, prefix: "seq-\(index)-block\(block)")
             channels = filters
         }
     }
     let last = multiplier > 1 ? Int(1280 * multiplier) : 1280
-    body = net.unit(body, last, 1, prefix: "last-1x1-conv")
-    body = net.pooling(body, kind: .avg, kernel: [7, 7], stride: [1, 1], global: true, name: "global_pool")
-    body = net.fullyConnected(net.flatten(body, name: "flatten"), numHidden: numClasses, name: "fc")
-    return net.softmaxOutput(body, name: "softmax")
+    body = try net.unit(body, last, 1, prefix: "last-1x1-conv")
+    body = try net.pooling(body, kind: .avg, kernel: [7, 7], stride: [1, 1], global: true, name: "global_pool")
+    body = try net.fullyConnected(net.flatten(body, name: "flatten"), numHidden: numClasses, name: "fc")
+    return try net.softmaxOutput(body, name: "softmax")
 }
 
 /// Table 2 of the paper.
@@ -41,24 +41,24 @@ extension SymbolBuilder {
     fileprivate func unit(
         _ data: Symbol, _ filters: Int, _ kernel: Int, stride: Int = 1, numGroup: Int = 1, activated: Bool = true,
         prefix: String
-    ) -> Symbol {
+    ) throws -> Symbol {
         let pad = kernel / 2
-        let convolved = convolution(
+        let convolved = try convolution(
             data, numFilter: filters, kernel: [kernel, kernel], stride: [stride, stride], pad: [pad, pad],
             numGroup: numGroup, noBias: true, name: "\(prefix)-conv2d")
-        let normed = batchNorm(
+        let normed = try batchNorm(
             convolved, fixGamma: false, eps: 1e-5, useGlobalStats: false, name: "\(prefix)-batchnorm")
-        return activated ? clip(normed, from: 0, to: 6, name: "\(prefix)-relu6") : normed
+        return try activated ? clip(normed, from: 0, to: 6, name: "\(prefix)-relu6") : normed
     }
 
     /// Wider by a 1x1 convolution, a depthwise one, and linearly narrow again.
     fileprivate func invertedResidual(
         _ data: Symbol, channels: Int, expansion: Int, filters: Int, stride: Int, shortcut: Bool, prefix: String
-    ) -> Symbol {
+    ) throws -> Symbol {
         let wide = channels * expansion
-        var body = unit(data, wide, 1, prefix: "\(prefix)-exp")
-        body = unit(body, wide, 3, stride: stride, numGroup: wide, prefix: "\(prefix)-depthwise")
-        body = unit(body, filters, 1, activated: false, prefix: "\(prefix)-linear")
-        return shortcut ? add(data, body, name: "\(prefix)-shortcut") : body
+        var body = try unit(data, wide, 1, prefix: "\(prefix)-exp")
+        body = try unit(body, wide, 3, stride: stride, numGroup: wide, prefix: "\(prefix)-depthwise")
+        body = try unit(body, filters, 1, activated: false, prefix: "\(prefix)-linear")
+        return try shortcut ? add(data, body, name: "\(prefix)-shortcut") : body
     }
 }

@@ -6,19 +6,19 @@ public enum Networks {
     private typealias Builder = @Sendable (NetworkOptions) throws -> Symbol
 
     private static let builders: [(name: String, build: Builder)] = [
-        ("airbench", { airbench(numClasses: $0.numClasses) }),
-        ("alexnet", { alexnet(numClasses: $0.numClasses, dtype: $0.dtype) }),
+        ("airbench", { try airbench(numClasses: $0.numClasses) }),
+        ("alexnet", { try alexnet(numClasses: $0.numClasses, dtype: $0.dtype) }),
         (
             "densenet",
             { try densenet(numClasses: $0.numClasses, numLayers: try $0.layers(of: "densenet", densenetDepths)) }
         ),
-        ("googlenet", { googlenet(numClasses: $0.numClasses) }),
+        ("googlenet", { try googlenet(numClasses: $0.numClasses) }),
         ("inception-bn", { try inceptionBN(numClasses: $0.numClasses, imageShape: $0.imageShape) }),
-        ("inception-resnet-v2", { inceptionResNetV2(numClasses: $0.numClasses) }),
-        ("inception-v3", { inceptionV3(numClasses: $0.numClasses, dtype: $0.dtype) }),
-        ("inception-v4", { inceptionV4(numClasses: $0.numClasses, dtype: $0.dtype) }),
-        ("lenet", { lenet(numClasses: $0.numClasses, addSTN: $0.addSTN) }),
-        ("mlp", { mlp(numClasses: $0.numClasses) }),
+        ("inception-resnet-v2", { try inceptionResNetV2(numClasses: $0.numClasses) }),
+        ("inception-v3", { try inceptionV3(numClasses: $0.numClasses, dtype: $0.dtype) }),
+        ("inception-v4", { try inceptionV4(numClasses: $0.numClasses, dtype: $0.dtype) }),
+        ("lenet", { try lenet(numClasses: $0.numClasses, addSTN: $0.addSTN) }),
+        ("mlp", { try mlp(numClasses: $0.numClasses) }),
         (
             "mobilenet",
             {
@@ -48,8 +48,8 @@ public enum Networks {
                     convWorkspace: $0.convWorkspace)
             }
         ),
-        ("squeezenet", { squeezenet(numClasses: $0.numClasses) }),
-        ("squeezenet1.0", { squeezenet(numClasses: $0.numClasses, version: .v1_0) }),
+        ("squeezenet", { try squeezenet(numClasses: $0.numClasses) }),
+        ("squeezenet1.0", { try squeezenet(numClasses: $0.numClasses, version: .v1_0) }),
         (
             "vgg",
             {
@@ -85,7 +85,9 @@ public enum Networks {
     public static func symbol(_ name: String, _ options: NetworkOptions) throws -> Symbol {
         guard let builder = builders.first(where: { $0.name == name }) else {
             throw AnnealError(
-                "--network \(name)", "is not known", suggestion: "it must be one of \(names.joined(separator: ", "))")
+                "--network \(name)", "is not known",
+                suggestion: Spelling.question(meant(by: name)) + "it must be one of \(names.joined(separator: ", "))",
+                code: .notFound)
         }
         try options.check()
         return try builder.build(options)

@@ -22,16 +22,16 @@ public func resnext(
     // The narrowest middle convolution is half of the first stage: the others are multiples of it.
     guard !plan.bottleneck || numGroup > 0 && plan.filters[1] / 2 % numGroup == 0 else {
         throw AnnealError(
-            "--num-group \(numGroup)", "does not divide the \(plan.filters[1] / 2) channels of the first stage",
+            "num_group \(numGroup)", "does not divide the \(plan.filters[1] / 2) channels of the first stage",
             suggestion: "MXNet's default is 32")
     }
     let layers = ResidualLayers(workspace: convWorkspace, dtype: dtype)
-    var body = layers.norm(layers.net.typedInput(dtype), fixGamma: true, name: "bn_data")
-    body = layers.stem(body, filters: plan.filters[0], height: imageShape[1])
-    body = layers.stages(body, plan) { data, filters, stride, sameShape, name in
-        layers.aggregatedUnit(data, filters, stride, sameShape, plan.bottleneck ? numGroup : nil, name)
+    var body = try layers.norm(layers.net.typedInput(dtype), fixGamma: true, name: "bn_data")
+    body = try layers.stem(body, filters: plan.filters[0], height: imageShape[1])
+    body = try layers.stages(body, plan) { data, filters, stride, sameShape, name in
+        try layers.aggregatedUnit(data, filters, stride, sameShape, plan.bottleneck ? numGroup : nil, name)
     }
-    return layers.head(body, numClasses: numClasses)
+    return try layers.head(body, numClasses: numClasses)
 }
 
 private let resnextSmallHeight = 32
@@ -44,7 +44,7 @@ extension ResidualLayers {
     /// - Parameter numGroup: nil for a unit of two plain convolutions.
     fileprivate func aggregatedUnit(
         _ data: Symbol, _ filters: Int, _ stride: Int, _ sameShape: Bool, _ numGroup: Int?, _ name: String
-    ) -> Symbol {
+    ) throws -> Symbol {
         // (filters, kernel, stride, groups) of each convolution.
         let convolutions: [(Int, Int, Int, Int?)] =
             numGroup == nil
@@ -52,17 +52,17 @@ extension ResidualLayers {
             : [(filters / 2, 1, 1, nil), (filters / 2, 3, stride, numGroup), (filters, 1, 1, nil)]
         var body = data
         for (index, (filters, kernel, stride, groups)) in convolutions.enumerated() {
-            if index > 0 { body = relu(body, name: "\(name)_relu\(index)") }
-            body = convolution(
+            if index > 0 { body = try relu(body, name: "\(name)_relu\(index)") }
+            body = try convolution(
                 body, filters, kernel, stride: stride, pad: kernel / 2, numGroup: groups,
                 name: "\(name)_conv\(index + 1)")
-            body = norm(body, name: "\(name)_bn\(index + 1)")
+            body = try norm(body, name: "\(name)_bn\(index + 1)")
         }
         var shortcut = data
         if !sameShape {
-            shortcut = convolution(data, filters, 1, stride: stride, name: "\(name)_sc")
-            shortcut = norm(shortcut, name: "\(name)_sc_bn")
+            shortcut = try convolution(data, filters, 1, stride: stride, name: "\(name)_sc")
+            shortcut = try norm(shortcut, name: "\(name)_sc_bn")
         }
-        return relu(net.add(body, shortcut), name: "\(name)_relu")
+        return try relu(net.add(body, shortcut), name: "\(name)_relu")
     }
 }

@@ -15,14 +15,14 @@ public func resnet(
     let plan = try ResidualPlan(
         "resnet", numLayers: numLayers, height: imageShape[1], smallHeight: resnetSmallHeight)
     let layers = ResidualLayers(workspace: convWorkspace, dtype: dtype)
-    var body = layers.norm(layers.net.typedInput(dtype), fixGamma: true, name: "bn_data")
+    var body = try layers.norm(layers.net.typedInput(dtype), fixGamma: true, name: "bn_data")
     // From 29 to 32 pixels MXNet gives the large images' stages the small images' stem.
-    body = layers.stem(body, filters: plan.filters[0], height: imageShape[1])
-    body = layers.stages(body, plan) { data, filters, stride, sameShape, name in
-        layers.preActivationUnit(data, filters, stride, sameShape, plan.bottleneck, name)
+    body = try layers.stem(body, filters: plan.filters[0], height: imageShape[1])
+    body = try layers.stages(body, plan) { data, filters, stride, sameShape, name in
+        try layers.preActivationUnit(data, filters, stride, sameShape, plan.bottleneck, name)
     }
-    body = layers.relu(layers.norm(body, name: "bn1"), name: "relu1")
-    return layers.head(body, numClasses: numClasses)
+    body = try layers.relu(layers.norm(body, name: "bn1"), name: "relu1")
+    return try layers.head(body, numClasses: numClasses)
 }
 
 let resnetSmallHeight = 28
@@ -34,7 +34,7 @@ func resnetDepths(_ imageShape: [Int]) -> String {
 extension ResidualLayers {
     fileprivate func preActivationUnit(
         _ data: Symbol, _ filters: Int, _ stride: Int, _ sameShape: Bool, _ bottleneck: Bool, _ name: String
-    ) -> Symbol {
+    ) throws -> Symbol {
         // (filters, kernel, stride) of each convolution.
         let convolutions =
             bottleneck
@@ -43,14 +43,14 @@ extension ResidualLayers {
         var body = data
         var shortcut = data
         for (index, (filters, kernel, stride)) in convolutions.enumerated() {
-            body = norm(body, name: "\(name)_bn\(index + 1)")
-            body = relu(body, name: "\(name)_relu\(index + 1)")
+            body = try norm(body, name: "\(name)_bn\(index + 1)")
+            body = try relu(body, name: "\(name)_relu\(index + 1)")
             // The shortcut branches off behind the first activation when it has a convolution.
             if index == 0, !sameShape { shortcut = body }
-            body = convolution(
+            body = try convolution(
                 body, filters, kernel, stride: stride, pad: kernel / 2, name: "\(name)_conv\(index + 1)")
         }
-        if !sameShape { shortcut = convolution(shortcut, filters, 1, stride: stride, name: "\(name)_sc") }
-        return net.add(body, shortcut)
+        if !sameShape { shortcut = try convolution(shortcut, filters, 1, stride: stride, name: "\(name)_sc") }
+        return try net.add(body, shortcut)
     }
 }

@@ -15,19 +15,19 @@ public func resnetV1(
     let plan = try ResidualPlan(
         "resnet-v1", numLayers: numLayers, height: imageShape[1], smallHeight: resnetSmallHeight)
     let layers = ResidualLayers(workspace: convWorkspace, dtype: dtype)
-    var body = layers.stem(layers.net.typedInput(dtype), filters: plan.filters[0], height: imageShape[1])
+    var body = try layers.stem(layers.net.typedInput(dtype), filters: plan.filters[0], height: imageShape[1])
     // The large images' stem has this batch norm already.
-    if imageShape[1] <= 32 { body = layers.norm(body, name: "bn0") }
-    body = layers.stages(body, plan) { data, filters, stride, sameShape, name in
-        layers.postActivationUnit(data, filters, stride, sameShape, plan.bottleneck, name)
+    if imageShape[1] <= 32 { body = try layers.norm(body, name: "bn0") }
+    body = try layers.stages(body, plan) { data, filters, stride, sameShape, name in
+        try layers.postActivationUnit(data, filters, stride, sameShape, plan.bottleneck, name)
     }
-    return layers.head(body, numClasses: numClasses)
+    return try layers.head(body, numClasses: numClasses)
 }
 
 extension ResidualLayers {
     fileprivate func postActivationUnit(
         _ data: Symbol, _ filters: Int, _ stride: Int, _ sameShape: Bool, _ bottleneck: Bool, _ name: String
-    ) -> Symbol {
+    ) throws -> Symbol {
         // (filters, kernel, stride) of each convolution; here the first of a bottleneck has the stride.
         let convolutions =
             bottleneck
@@ -35,16 +35,16 @@ extension ResidualLayers {
             : [(filters, 3, stride), (filters, 3, 1)]
         var body = data
         for (index, (filters, kernel, stride)) in convolutions.enumerated() {
-            if index > 0 { body = relu(body, name: "\(name)_relu\(index)") }
-            body = convolution(
+            if index > 0 { body = try relu(body, name: "\(name)_relu\(index)") }
+            body = try convolution(
                 body, filters, kernel, stride: stride, pad: kernel / 2, name: "\(name)_conv\(index + 1)")
-            body = norm(body, name: "\(name)_bn\(index + 1)")
+            body = try norm(body, name: "\(name)_bn\(index + 1)")
         }
         var shortcut = data
         if !sameShape {
-            shortcut = convolution(data, filters, 1, stride: stride, name: "\(name)_conv1sc")
-            shortcut = norm(shortcut, name: "\(name)_sc")
+            shortcut = try convolution(data, filters, 1, stride: stride, name: "\(name)_conv1sc")
+            shortcut = try norm(shortcut, name: "\(name)_sc")
         }
-        return relu(net.add(body, shortcut), name: "\(name)_relu3")
+        return try relu(net.add(body, shortcut), name: "\(name)_relu3")
     }
 }

@@ -58,39 +58,39 @@ struct ResidualLayers {
     let workspace: Int
     let dtype: NetworkDType
 
-    func norm(_ data: Symbol, fixGamma: Bool = false, name: String) -> Symbol {
-        net.batchNorm(data, fixGamma: fixGamma, eps: 2e-5, momentum: 0.9, name: name)
+    func norm(_ data: Symbol, fixGamma: Bool = false, name: String) throws -> Symbol {
+        try net.batchNorm(data, fixGamma: fixGamma, eps: 2e-5, momentum: 0.9, name: name)
     }
 
-    func relu(_ data: Symbol, name: String) -> Symbol { net.activation(data, .relu, name: name) }
+    func relu(_ data: Symbol, name: String) throws -> Symbol { try net.activation(data, .relu, name: name) }
 
     func convolution(
         _ data: Symbol, _ filters: Int, _ kernel: Int, stride: Int = 1, pad: Int? = nil, numGroup: Int? = nil,
         name: String
-    ) -> Symbol {
-        net.convolution(
+    ) throws -> Symbol {
+        try net.convolution(
             data, numFilter: filters, kernel: [kernel, kernel], stride: [stride, stride], pad: pad.map { [$0, $0] },
             numGroup: numGroup, noBias: true, workspace: workspace, name: name)
     }
 
     /// The first convolution; for images above 32 pixels it halves them, and a pooling halves them again.
-    func stem(_ data: Symbol, filters: Int, height: Int) -> Symbol {
-        if height <= 32 { return convolution(data, filters, 3, pad: 1, name: "conv0") }
-        var body = convolution(data, filters, 7, stride: 2, pad: 3, name: "conv0")
-        body = relu(norm(body, name: "bn0"), name: "relu0")
-        return net.pooling(body, kind: .max, kernel: [3, 3], stride: [2, 2], pad: [1, 1])
+    func stem(_ data: Symbol, filters: Int, height: Int) throws -> Symbol {
+        if height <= 32 { return try convolution(data, filters, 3, pad: 1, name: "conv0") }
+        var body = try convolution(data, filters, 7, stride: 2, pad: 3, name: "conv0")
+        body = try relu(norm(body, name: "bn0"), name: "relu0")
+        return try net.pooling(body, kind: .max, kernel: [3, 3], stride: [2, 2], pad: [1, 1])
     }
 
     /// Each stage's units, the first of which changes the shape.
     func stages(
         _ data: Symbol, _ plan: ResidualPlan,
-        unit: (_ data: Symbol, _ filters: Int, _ stride: Int, _ sameShape: Bool, _ name: String) -> Symbol
-    ) -> Symbol {
+        unit: (_ data: Symbol, _ filters: Int, _ stride: Int, _ sameShape: Bool, _ name: String) throws -> Symbol
+    ) throws -> Symbol {
         var body = data
         for (stage, count) in plan.units.enumerated() {
             for index in 0..<count {
                 let first = index == 0
-                body = unit(
+                body = try unit(
                     body, plan.filters[stage + 1], first && stage > 0 ? 2 : 1, !first,
                     "stage\(stage + 1)_unit\(index + 1)")
             }
@@ -99,18 +99,18 @@ struct ResidualLayers {
     }
 
     /// The mean over the image, the classes' layer and the loss.
-    func head(_ data: Symbol, numClasses: Int) -> Symbol {
+    func head(_ data: Symbol, numClasses: Int) throws -> Symbol {
         // MXNet writes a kernel although a global pool has none.
-        let pooled = net.pooling(data, kind: .avg, kernel: [7, 7], global: true, name: "pool1")
-        let scores = net.fullyConnected(net.flatten(pooled), numHidden: numClasses, name: "fc1")
-        return net.softmaxOutput(dtype == .float16 ? net.cast(scores, to: .float32) : scores, name: "softmax")
+        let pooled = try net.pooling(data, kind: .avg, kernel: [7, 7], global: true, name: "pool1")
+        let scores = try net.fullyConnected(net.flatten(pooled), numHidden: numClasses, name: "fc1")
+        return try net.softmaxOutput(dtype == .float16 ? net.cast(scores, to: .float32) : scores, name: "softmax")
     }
 }
 
 extension SymbolBuilder {
     /// The variable `data` in the network's type, under MXNet's names.
-    func typedInput(_ dtype: NetworkDType) -> Symbol {
+    func typedInput(_ dtype: NetworkDType) throws -> Symbol {
         let data = Symbol.variable("data")
-        return dtype == .float16 ? cast(data, to: .float16) : identity(data, name: "id")
+        return try dtype == .float16 ? cast(data, to: .float16) : identity(data, name: "id")
     }
 }

@@ -17,25 +17,25 @@ public func vgg(
     }
     let net = SymbolBuilder()
     var body = Symbol.variable("data")
-    if dtype == .float16 { body = net.cast(body, to: .float16) }
+    if dtype == .float16 { body = try net.cast(body, to: .float16) }
     for (stage, (count, filters)) in zip(counts, [64, 128, 256, 512, 512]).enumerated() {
         for index in 1...count {
             let place = "\(stage + 1)_\(index)"
-            body = net.convolution(body, numFilter: filters, kernel: [3, 3], pad: [1, 1], name: "conv\(place)")
-            if batchNorm { body = net.batchNorm(body, name: "bn\(place)") }
-            body = net.activation(body, .relu, name: "relu\(place)")
+            body = try net.convolution(body, numFilter: filters, kernel: [3, 3], pad: [1, 1], name: "conv\(place)")
+            if batchNorm { body = try net.batchNorm(body, name: "bn\(place)") }
+            body = try net.activation(body, .relu, name: "relu\(place)")
         }
-        body = net.pooling(body, kind: .max, kernel: [2, 2], stride: [2, 2], name: "pool\(stage + 1)")
+        body = try net.pooling(body, kind: .max, kernel: [2, 2], stride: [2, 2], name: "pool\(stage + 1)")
     }
-    body = net.flatten(body, name: "flatten")
+    body = try net.flatten(body, name: "flatten")
     for index in 6...7 {
-        body = net.fullyConnected(body, numHidden: 4096, name: "fc\(index)")
-        body = net.activation(body, .relu, name: "relu\(index)")
-        body = net.dropout(body, p: 0.5, name: "drop\(index)")
+        body = try net.fullyConnected(body, numHidden: 4096, name: "fc\(index)")
+        body = try net.activation(body, .relu, name: "relu\(index)")
+        body = try net.dropout(body, p: 0.5, name: "drop\(index)")
     }
-    body = net.fullyConnected(body, numHidden: numClasses, name: "fc8")
-    if dtype == .float16 { body = net.cast(body, to: .float32) }
-    return net.softmaxOutput(body, name: "softmax")
+    body = try net.fullyConnected(body, numHidden: numClasses, name: "fc8")
+    if dtype == .float16 { body = try net.cast(body, to: .float32) }
+    return try net.softmaxOutput(body, name: "softmax")
 }
 
 /// Convolutions in each of the five stages.

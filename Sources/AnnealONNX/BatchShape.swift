@@ -13,7 +13,8 @@ package struct BatchShape: Equatable {
     /// From the shapes for two batch sizes.
     init(_ one: Shape, _ other: Shape) throws {
         guard one.rank == other.rank else {
-            throw AnnealError("", "the number of axes depends on the batch size", suggestion: ONNXSite.fixBatch)
+            throw AnnealError(
+                "", "the number of axes depends on the batch size", suggestion: ONNXSite.fixBatch, code: .unsupported)
         }
         self.init(one, batchAxes: Set(one.dims.indices.filter { one[$0] != other[$0] }))
     }
@@ -27,7 +28,9 @@ package struct BatchShape: Equatable {
     /// What `Reshape` takes: -1 for the axis that grows.
     func reshapeTarget() throws -> [Int] {
         guard batchAxes.count < 2 else {
-            throw AnnealError("", "several axes of \(shape) depend on the batch size", suggestion: ONNXSite.fixBatch)
+            throw AnnealError(
+                "", "several axes of \(shape) depend on the batch size", suggestion: ONNXSite.fixBatch,
+                code: .unsupported)
         }
         return extents.map { $0 ?? -1 }
     }

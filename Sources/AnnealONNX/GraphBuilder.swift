@@ -9,6 +9,8 @@ final class GraphBuilder {
     /// Bytes of the initializers.
     private(set) var constantBytes = 0
     private var taken: Set<String>
+    /// The last number that a name was given.
+    private var numbers: [String: Int] = [:]
     private var computed: Set<String> = []
     private var constants: [String: ONNXTensor] = [:]
 
@@ -17,10 +19,11 @@ final class GraphBuilder {
 
     /// A name that no value and no node has yet.
     func unique(_ name: String) -> String {
-        var candidate = name, number = 1
+        var candidate = name
         while !taken.insert(candidate).inserted {
+            let number = numbers[name, default: 0] + 1
+            numbers[name] = number
             candidate = "\(name)_\(number)"
-            number += 1
         }
         return candidate
     }
@@ -68,7 +71,7 @@ final class GraphBuilder {
         guard let constant = constants.removeValue(forKey: name) else {
             throw AnnealError(
                 "layer \(layer)", "reads \(name), which is neither an input nor a parameter of the checkpoint",
-                suggestion: "only a network whose outputs follow from its data can be exported")
+                suggestion: "only a network whose outputs follow from its data can be exported", code: .notFound)
         }
         constantBytes += constant.byteCount
         try ONNXModel.checkSize(constantBytes)

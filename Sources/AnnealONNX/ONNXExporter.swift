@@ -3,9 +3,9 @@ import AnnealGraph
 
 /// Walks a network in order and lets each operator add its nodes.
 struct ONNXExporter {
-    private static let dataName = "data"
-
     private let symbol: Symbol
+    /// The input that preprocessing is done on; nil without preprocessing.
+    private let dataName: String?
     private let parameters: [String: Tensor]
     private let options: ONNXModel.Options
     private let graph: GraphBuilder
@@ -17,12 +17,19 @@ struct ONNXExporter {
     init(
         _ network: Symbol, parameters: [String: Tensor], inputs: [String: Shape], options: ONNXModel.Options
     ) throws {
-        symbol = options.softmax ? network : network.withoutSoftmax
+        symbol =
+            switch options.ending {
+            case .asIs: network
+            case .logits: try network.endingInLogits()
+            case .probabilities: try network.endingInProbabilities()
+            }
+        dataName =
+            options.preprocessing == nil ? nil : try network.dataName(parameters: Set(parameters.keys))
         self.parameters = parameters
         self.options = options
         let arguments = try network.argumentNames()
         for name in inputs.keys.sorted() where !arguments.contains(name) {
-            throw AnnealError("input \(name)", "is not in the network")
+            throw AnnealError("input \(name)", "is not in the network", code: .notFound)
         }
         let known = Set(symbol.nodes.filter(\.isVariable).map(\.name))
         let given = inputs.filter { known.contains($0.key) }
@@ -66,7 +73,7 @@ struct ONNXExporter {
                 guard tensor.shape == shapes[0].shape, shapes[0].batchAxes.isEmpty else {
                     throw AnnealError(
                         "parameter \(name)", "has the shape \(tensor.shape), the network wants \(shapes[0].shape)",
-                        suggestion: "the parameters are of another network or image shape")
+                        suggestion: "the parameters are of another network or image shape", code: .mismatch)
                 }
                 graph.define(ONNXTensor(name: name, shape: tensor.shape, elements: .floats(tensor.elements)))
             }
@@ -76,7 +83,7 @@ struct ONNXExporter {
 
     /// The value that the network reads: the input, or what preprocessing makes of it.
     private func addInput(_ name: String, _ shape: BatchShape) throws -> String {
-        guard name == ONNXExporter.dataName, let preprocessing = options.preprocessing else {
+        guard name == dataName, let preprocessing = options.preprocessing else {
             graph.addInput(ONNXModel.Port(name: name, type: .float32, extents: shape.extents))
             return name
         }
@@ -104,7 +111,8 @@ struct ONNXExporter {
         for (node, shapes) in zip(symbol.nodes, shapes) where !node.isVariable {
             let op = try node.makeOperator()
             guard let exported = op as? any ONNXOperator else {
-                throw AnnealError("layer \(node.name)", "the operator \(op.operation) cannot be exported to ONNX")
+                throw AnnealError(
+                    "layer \(node.name)", "the operator \(op.operation) cannot be exported to ONNX", code: .unsupported)
             }
             let inputs = try node.inputs.map { entry in
                 let value = try value(entry, readBy: "layer \(node.name)")
@@ -123,7 +131,8 @@ struct ONNXExporter {
 
     private func value(_ entry: Entry, readBy reader: String) throws -> (name: String, shape: BatchShape) {
         guard let outputs = values[ObjectIdentifier(entry.node)], entry.index < outputs.count else {
-            throw AnnealError(reader, "wants output \(entry.index) of \(entry.node.name), which ONNX cannot give")
+            throw AnnealError(
+                reader, "wants output \(entry.index) of \(entry.node.name), which ONNX cannot give", code: .unsupported)
         }
         return outputs[entry.index]
     }
@@ -144,12 +153,5 @@ struct ONNXExporter {
         return ONNXGraph(
             name: options.name, nodes: graph.nodes, initializers: graph.initializers,
             inputs: graph.inputs.filter { read.contains($0.name) }, outputs: outputs)
-    }
-}
-
-extension Symbol {
-    /// The outputs, with what goes into a `SoftmaxOutput` in its place.
-    package var withoutSoftmax: Symbol {
-        Symbol(outputs.map { $0.node.operation == SoftmaxOutput.name ? $0.node.inputs.first ?? $0 : $0 })
     }
 }

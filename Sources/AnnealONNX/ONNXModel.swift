@@ -14,6 +14,16 @@ public struct ONNXModel: Sendable {
     /// The version of ONNX's operators, of 2022; ONNX Runtime has it since 1.12.
     public static let opset = 17
 
+    /// What the model's outputs are.
+    public enum Ending: Sendable {
+        /// Those of the network.
+        case asIs
+        /// A softmax at the end of the network, or its logarithm, is left out.
+        case logits
+        /// One output, the classes' probabilities: a network that ends in logits gets a softmax.
+        case probabilities
+    }
+
     /// How raw pixels become the network's data: (x - mean) / std.
     public struct Preprocessing: Sendable {
         public enum Pixels: String, CaseIterable, Sendable { case uint8, float32 }
@@ -33,10 +43,11 @@ public struct ONNXModel: Sendable {
     public struct Options: Sendable {
         /// The first axis of every input takes any extent, named `N`.
         public var anyBatchSize = true
-        /// The model ends with the softmax of a `SoftmaxOutput`; otherwise with what goes into it, the logits.
-        public var softmax = false
-        /// Done in the model, on the input `data`.
+        public var ending = Ending.logits
+        /// Done in the model, on the network's data.
         public var preprocessing: Preprocessing?
+        /// By label: kept in the model's metadata as a JSON array under the key `class_names`.
+        public var classNames: [String]?
         /// The graph's name.
         public var name = "network"
 
@@ -55,19 +66,29 @@ public struct ONNXModel: Sendable {
     }
 
     let graph: ONNXGraph
+    /// What ONNX Runtime gives as the model's custom metadata.
+    let metadata: [(key: String, value: String)]
     public var inputs: [Port] { graph.inputs }
     public var outputs: [Port] { graph.outputs }
 
     /// - Parameters:
     ///   - parameters: parameters and auxiliary states by name; more than the network's are passed over.
     ///   - inputs: shapes of what is fed, by name, the batch first.
-    /// - Throws: an error that names the layer whose operator ONNX cannot express, or the parameter that is missing.
+    /// - Throws: an error that names the layer whose operator ONNX cannot express, the parameter that is missing, or, for
+    ///   probabilities, the layer whose scores are no logits.
     public init(
         _ symbol: Symbol, parameters: [String: Tensor], inputs: [String: Shape], options: Options = Options()
     ) throws {
+        metadata = try options.classNames.map { [("class_names", try Self.json($0))] } ?? []
         var exporter = try ONNXExporter(symbol, parameters: parameters, inputs: inputs, options: options)
         try exporter.addLayers()
         graph = try exporter.finished()
+    }
+
+    private static func json(_ names: [String]) throws -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = .withoutEscapingSlashes
+        return String(decoding: try encoder.encode(names), as: UTF8.self)
     }
 
     /// The file's bytes.
@@ -87,7 +108,8 @@ public struct ONNXModel: Sendable {
         guard bytes <= Int(Int32.max) - (16 << 20) else {
             throw AnnealError(
                 "ONNX", "the parameters take more than the 2 GB that an ONNX file can hold",
-                suggestion: "parameters in files of their own are not written; only a smaller network can be exported")
+                suggestion: "parameters in files of their own are not written; only a smaller network can be exported",
+                code: .unsupported)
         }
     }
 }

@@ -137,5 +137,12 @@ extension ONNXModel: ProtobufMessage {
             writer.string(1, "")
             writer.integer(2, ONNXModel.opset)
         }
+        // StringStringEntryProto.
+        for entry in metadata {
+            writer.message(14) { writer in
+                writer.string(1, entry.key)
+                writer.string(2, entry.value)
+            }
+        }
     }
 }

@@ -84,6 +84,6 @@ package struct ONNXSite {
     }
 
     func refusal(_ problem: String, suggestion: String? = nil) -> AnnealError {
-        AnnealError("", problem, suggestion: suggestion)
+        AnnealError("", problem, suggestion: suggestion, code: .unsupported)
     }
 }

@@ -1,5 +1,5 @@
+import AnnealCompiler
 import AnnealCore
-import AnnealEngine
 import AnnealGraph
 import Foundation
 
@@ -21,26 +21,12 @@ public struct Checkpoint: Sendable {
     public static func parametersPath(_ prefix: String, _ epoch: Int) -> String {
         "\(prefix)-\(String(format: "%04d", epoch)).params"
     }
-    /// The run's state after an epoch, beside MXNet's files, to go on training bit for bit.
+    /// The run's state after an epoch, next to MXNet's files, to continue training bit for bit.
     public static func resumePath(_ prefix: String, _ epoch: Int) -> String {
         "\(prefix)-\(String(format: "%04d", epoch)).resume"
     }
     /// The run's last saved state, after an epoch or inside one.
     public static func latestPath(_ prefix: String) -> String { "\(prefix)-latest.resume" }
-
-    /// Throws an error that names the checkpoints that are there if this one is not.
-    public static func checkExists(prefix: String, epoch: Int) throws {
-        let path = parametersPath(prefix, epoch)
-        guard !Files.exists(path) else { return }
-        let folder = Files.folder(of: prefix), stem = Files.name(of: prefix)
-        let others = ((try? FileManager.default.contentsOfDirectory(atPath: folder.isEmpty ? "." : folder)) ?? [])
-            .filter { $0.hasPrefix(stem + "-") && $0.hasSuffix(".params") }.sorted()
-        throw AnnealError(
-            path, "does not exist",
-            suggestion: others.isEmpty
-                ? "no checkpoint of the prefix \(prefix) is there"
-                : "there are \(others.suffix(5).joined(separator: ", "))")
-    }
 
     public static func load(prefix: String, epoch: Int) throws -> Checkpoint {
         try checkExists(prefix: prefix, epoch: epoch)
@@ -72,6 +58,16 @@ public struct Checkpoint: Sendable {
             }
     }
 
+    /// Removes what a killed run left half written of this prefix's files; those of other prefixes stay.
+    public static func removeLeftovers(prefix: String) {
+        let stem = Files.name(of: prefix) + "-"
+        Files.removeLeftovers(in: Files.folder(of: prefix)) { name in
+            name.hasPrefix(stem)
+                && name.dropFirst(stem.count).wholeMatch(
+                    of: /symbol\.json|preprocessing\.json|latest\.resume|[0-9]{4,}\.(params|resume)/) != nil
+        }
+    }
+
     /// Deletes an epoch's files; the symbol stays.
     static func remove(prefix: String, epoch: Int) {
         for path in [parametersPath(prefix, epoch), resumePath(prefix, epoch)] {
@@ -86,7 +82,7 @@ public struct Checkpoint: Sendable {
             guard let value = parameters.isAuxiliary(name) ? auxiliary[name] : arguments[name] else {
                 throw AnnealError(
                     place, "has no \(parameters.isAuxiliary(name) ? "state" : "parameter") \(name)",
-                    suggestion: "it is of another network")
+                    suggestion: "it is of another network", code: .mismatch)
             }
             do {
                 try parameters.set(name, value)
@@ -102,12 +98,17 @@ extension Trainer {
     /// are, all is there.
     /// - Parameters:
     ///   - epoch: epochs that are over.
-    ///   - progress: what the run has come to; nil: just those epochs.
+    ///   - progress: how far the run has come; nil: just those epochs.
     /// - Returns: the parameters' path.
     @discardableResult
     public func save(prefix: String, epoch: Int, _ progress: FitProgress? = nil) throws -> String {
         try saveState(
             to: Checkpoint.resumePath(prefix, epoch), progress ?? FitProgress(position: FitPosition(epoch: epoch)))
+        return try saveParameters(prefix: prefix, epoch: epoch)
+    }
+
+    /// Writes a checkpoint's symbol and parameters, without the run's state.
+    func saveParameters(prefix: String, epoch: Int) throws -> String {
         try Files.writeAtomically(Data(try symbol.json().utf8), to: Checkpoint.symbolPath(prefix))
         let path = Checkpoint.parametersPath(prefix, epoch)
         let names = parameters.names, stored = names.map(storedName)
@@ -120,12 +121,18 @@ extension Trainer {
     }
 
     /// Goes back to a checkpoint: to the whole state where the resume file is there, else to the parameters alone.
-    /// - Returns: how far the run had come; nil if the optimizer starts anew, as in MXNet's scripts.
+    /// - Returns: how far the run had come; nil if the optimizer starts again, as in MXNet's scripts.
     public func restore(prefix: String, epoch: Int) throws -> FitProgress? {
         try Checkpoint.checkExists(prefix: prefix, epoch: epoch)
         let path = Checkpoint.resumePath(prefix, epoch), parametersPath = Checkpoint.parametersPath(prefix, epoch)
         if Files.exists(path) { return try restoreState(path, matching: parametersPath) }
-        try Checkpoint.load(prefix: prefix, epoch: epoch).restore(parameters, place: parametersPath)
+        try restoreParameters(prefix: prefix, epoch: epoch)
         return nil
+    }
+
+    /// Takes a checkpoint's parameters alone, as MXNet's scripts do; the optimizer stays as it is.
+    public func restoreParameters(prefix: String, epoch: Int) throws {
+        try Checkpoint.load(prefix: prefix, epoch: epoch)
+            .restore(parameters, place: Checkpoint.parametersPath(prefix, epoch))
     }
 }

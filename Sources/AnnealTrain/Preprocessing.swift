@@ -58,7 +58,8 @@ public struct Preprocessing: Codable, Sendable, Equatable {
             found.colorOrder ?? "RGB" == "RGB"
         else {
             throw AnnealError(
-                path, "is not a record of preprocessing", suggestion: "delete it and give --image-shape and --rgb-mean")
+                path, "is not a record of preprocessing", suggestion: "delete it and give --image-shape and --rgb-mean",
+                code: .damaged)
         }
         return found
     }

@@ -26,14 +26,6 @@ void ani_decoder_free(ani_decoder *decoder) {
 
 const char *ani_decoder_error(const ani_decoder *decoder) { return decoder->message; }
 
-int ani_check_size(int64_t width, int64_t height, int64_t max_pixels, char *message) {
-    if (width > 0 && height > 0 && width <= max_pixels / height) return 0;
-    snprintf(
-        message, ANI_MESSAGE, "the image says it has %lld x %lld pixels, more than %lld are refused", (long long)width,
-        (long long)height, (long long)max_pixels);
-    return -1;
-}
-
 int ani_check_length(int64_t width, int64_t height, int64_t least, size_t length, char *message) {
     if (least <= (int64_t)length) return 0;
     snprintf(

@@ -20,9 +20,6 @@ void ani_png_free(ani_png *png);
 int ani_png_begin(ani_png *png, const uint8_t *bytes, size_t length, int channels, int64_t max_pixels, ani_size *size);
 int ani_png_finish(ani_png *png, uint8_t *out);
 
-// 0 when width*height may be decoded, else -1 with a message.
-int ani_check_size(int64_t width, int64_t height, int64_t max_pixels, char *message);
-
 // 0 when `length` bytes can hold an image that takes at least `least`, else -1 with a message: a few bytes that promise
 // a large image must not be given memory for it.
 int ani_check_length(int64_t width, int64_t height, int64_t least, size_t length, char *message);

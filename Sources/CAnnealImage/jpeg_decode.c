@@ -14,7 +14,9 @@ struct ani_jpeg {
     struct jpeg_progress_mgr progress;
     jmp_buf escape;
     char *message;
-    int channels;  // wanted: 1, 3 or 4
+    int channels;  // of the result: 1, 3 or 4
+    int decoding;  // the header has been read
+    int ended;     // the data ended before the end marker
 };
 
 static ani_jpeg *owner(j_common_ptr info) { return info->client_data; }
@@ -27,13 +29,18 @@ static void fail(j_common_ptr info) {
 }
 
 // Warnings that leave every pixel as it was written are ignored; the others mean lost pixels, filled with gray, and a
-// half-gray training image should not pass unseen.
+// half-gray training image should not pass unseen. A missing end marker alone loses nothing: entropy-coded data that is
+// cut off gives JWRN_HIT_MARKER too, and missing scans are found by has_all_scans.
 static void warn(j_common_ptr info, int level) {
     if (level >= 0) return;
     switch (info->err->msg_code) {
         case JWRN_EXTRANEOUS_DATA:
         case JWRN_JFIF_MAJOR:
         case JWRN_ADOBE_XFORM:
+            return;
+        case JWRN_JPEG_EOF:
+            if (!owner(info)->decoding) fail(info);
+            owner(info)->ended = 1;
             return;
         default:
             fail(info);
@@ -84,14 +91,19 @@ int ani_jpeg_begin(
         return -1;
     }
     jpeg_abort_decompress(info);
+    jpeg->decoding = jpeg->ended = 0;
     jpeg_mem_src(info, bytes, length);
     jpeg_read_header(info, TRUE);
     int64_t width = info->image_width, height = info->image_height;
+    size->width = (int32_t)width;
+    size->height = (int32_t)height;
     // Huffman codes have a bit at least, and each 8 x 8 pixels have one; halved, for components may share the detail.
-    if (ani_check_size(width, height, max_pixels, jpeg->message) ||
-        ani_check_length(width, height, width * height / (2 * 64 * 8), length, jpeg->message)) {
+    int refused = width > max_pixels / height
+                      ? ANI_TOO_LARGE
+                      : ani_check_length(width, height, width * height / (2 * 64 * 8), length, jpeg->message);
+    if (refused) {
         jpeg_abort_decompress(info);
-        return -1;
+        return refused;
     }
     if (channels == 0) channels = info->jpeg_color_space == JCS_GRAYSCALE ? 1 : 3;
     if (info->jpeg_color_space == JCS_CMYK || info->jpeg_color_space == JCS_YCCK) {
@@ -100,8 +112,6 @@ int ani_jpeg_begin(
         info->out_color_space = channels == 1 ? JCS_GRAYSCALE : channels == 3 ? JCS_RGB : JCS_EXT_RGBA;
     }
     jpeg->channels = channels;
-    size->width = (int32_t)width;
-    size->height = (int32_t)height;
     size->channels = channels;
     return 0;
 }
@@ -124,13 +134,36 @@ static void convert_cmyk(const uint8_t *row, size_t width, int channels, uint8_t
     }
 }
 
+// Whether every component has been seen at full precision, where the data ended before the end marker.
+static int has_all_scans(j_decompress_ptr info) {
+    // The arithmetic decoder takes missing data for zeros without a warning.
+    if (info->arith_code) return 0;
+    for (int c = 0; c < info->num_components; c++) {
+        // It is kept from a component's first scan on.
+        if (!info->comp_info[c].quant_table) return 0;
+        if (!info->progressive_mode) continue;
+        // 0: all bits of the coefficient have been read.
+        for (int k = 0; k < DCTSIZE2; k++) {
+            if (!info->coef_bits || info->coef_bits[c][k] != 0) return 0;
+        }
+    }
+    return 1;
+}
+
 int ani_jpeg_finish(ani_jpeg *jpeg, uint8_t *out) {
     struct jpeg_decompress_struct *info = &jpeg->info;
     if (setjmp(jpeg->escape)) {
         jpeg_abort_decompress(info);
         return -1;
     }
+    jpeg->decoding = 1;
     jpeg_start_decompress(info);
+    // Several scans have all been read by now. A single scan is read row by row and warns where it is cut off.
+    if (jpeg->ended && !has_all_scans(info)) {
+        snprintf(jpeg->message, ANI_MESSAGE, "not a whole JPEG image: it ends before its last scan");
+        jpeg_abort_decompress(info);
+        return -1;
+    }
     size_t stride = (size_t)info->output_width * (size_t)jpeg->channels;
     JSAMPARRAY cmyk = NULL;
     if (info->out_color_space == JCS_CMYK) {

@@ -13,9 +13,9 @@ struct ani_png {
     png_infop info;
     const uint8_t *bytes;
     size_t left;
-    png_bytep *rows;
     char *message;
     ani_size size;
+    int passes;
 };
 
 static void fail(png_structp png, png_const_charp text) {
@@ -39,8 +39,6 @@ static void read_bytes(png_structp png, png_bytep out, size_t count) {
 
 static void close_image(ani_png *self) {
     if (self->png) png_destroy_read_struct(&self->png, &self->info, NULL);
-    free(self->rows);
-    self->rows = NULL;
 }
 
 ani_png *ani_png_new(char *message) {
@@ -56,7 +54,8 @@ void ani_png_free(ani_png *self) {
     free(self);
 }
 
-static void set_conversions(png_structp png, png_infop info, int channels) {
+// Returns the passes that the rows come in: 1, or 7 of an interlaced image.
+static int set_conversions(png_structp png, png_infop info, int channels) {
     int type = png_get_color_type(png, info);
     int depth = png_get_bit_depth(png, info);
     int coloured = (type & PNG_COLOR_MASK_COLOR) != 0;
@@ -71,8 +70,20 @@ static void set_conversions(png_structp png, png_infop info, int channels) {
     }
     if (channels == 1 && coloured) png_set_rgb_to_gray(png, PNG_ERROR_ACTION_NONE, 0.299, 0.587);
     if (channels != 1 && !coloured) png_set_gray_to_rgb(png);
-    png_set_interlace_handling(png);
+    int passes = png_set_interlace_handling(png);
     png_read_update_info(png, info);
+    return passes;
+}
+
+// Text, palettes' histograms and the like say nothing about the pixels, and libpng would inflate each text. What is kept
+// of the colour space (libpng's conversion to gray looks at it) comes once and is small.
+static void skip_ancillary_chunks(png_structp png) {
+    static const png_byte names[] =
+        "tEXt\0zTXt\0iTXt\0sPLT\0eXIf\0hIST\0tIME\0pCAL\0sCAL\0pHYs\0oFFs\0bKGD";
+    png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, NULL, 0);
+    png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, names, sizeof names / 5);
+    png_set_chunk_cache_max(png, 64);
+    png_set_chunk_malloc_max(png, 8000000);
 }
 
 int ani_png_begin(
@@ -91,25 +102,32 @@ int ani_png_begin(
     }
     self->info = png_create_info_struct(self->png);
     if (!self->info) png_error(self->png, "no memory");
-    png_set_user_limits(self->png, 1u << 26, 1u << 26);
+    // The pixels are counted below, before memory is taken for them.
+    png_set_user_limits(self->png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
+    skip_ancillary_chunks(self->png);
     png_set_read_fn(self->png, self, read_bytes);
     png_read_info(self->png, self->info);
     png_uint_32 width = png_get_image_width(self->png, self->info);
     png_uint_32 height = png_get_image_height(self->png, self->info);
-    // zlib packs at most 1032 bytes into one.
-    int64_t packed = (int64_t)png_get_rowbytes(self->png, self->info) * height / 1032;
-    if (ani_check_size(width, height, max_pixels, self->message) ||
-        ani_check_length(width, height, packed, length, self->message)) {
+    size->width = (int32_t)width;
+    size->height = (int32_t)height;
+    int refused = width > max_pixels / height ? ANI_TOO_LARGE : 0;
+    if (!refused) {
+        // zlib packs at most 1032 bytes into one.
+        int64_t packed = (int64_t)png_get_rowbytes(self->png, self->info) * height / 1032;
+        refused = ani_check_length(width, height, packed, length, self->message);
+    }
+    if (refused) {
         close_image(self);
-        return -1;
+        return refused;
     }
     if (channels == 0) {
         int type = png_get_color_type(self->png, self->info);
         int clear = (type & PNG_COLOR_MASK_ALPHA) || png_get_valid(self->png, self->info, PNG_INFO_tRNS);
         channels = clear ? 4 : (type & PNG_COLOR_MASK_COLOR) ? 3 : 1;
     }
-    set_conversions(self->png, self->info, channels);
-    // The rows' size is what png_read_image will write: it must be what the caller makes room for.
+    self->passes = set_conversions(self->png, self->info, channels);
+    // It must be what the caller makes room for.
     if (png_get_rowbytes(self->png, self->info) != (size_t)width * (size_t)channels) {
         png_error(self->png, "a combination of colour type and depth that is not supported");
     }
@@ -125,10 +143,10 @@ int ani_png_finish(ani_png *self, uint8_t *out) {
     }
     size_t height = (size_t)self->size.height;
     size_t stride = (size_t)self->size.width * (size_t)self->size.channels;
-    self->rows = malloc(height * sizeof *self->rows);
-    if (!self->rows) png_error(self->png, "no memory");
-    for (size_t y = 0; y < height; y++) self->rows[y] = out + y * stride;
-    png_read_image(self->png, self->rows);
+    // As png_read_image, without an array of pointers to the rows, which takes more than the rows of a narrow image.
+    for (int pass = 0; pass < self->passes; pass++) {
+        for (size_t y = 0; y < height; y++) png_read_row(self->png, out + y * stride, NULL);
+    }
     png_read_end(self->png, NULL);
     close_image(self);
     return 0;

@@ -1,22 +1,33 @@
+import Anneal
 import AnnealConformance
 import Foundation
 
-let arguments = Array(CommandLine.arguments.dropFirst())
+var arguments = Array(CommandLine.arguments.dropFirst())
 if arguments.first == "--write-samples", arguments.count == 2 {
     do {
         try writeSamples(to: arguments[1])
         exit(0)
     } catch {
-        FileHandle.standardError.write(Data("anneal-conformance: \(error)\n".utf8))
+        StandardStream.error.write("anneal-conformance: \(error)\n")
         exit(1)
     }
+}
+var engine = CaseEngine.cpu
+if arguments.count >= 2, arguments[0] == "--engine" {
+    guard let chosen = CaseEngine(rawValue: arguments[1]) else {
+        let known = CaseEngine.allCases.map(\.rawValue).joined(separator: ", ")
+        FileHandle.standardError.write(Data("anneal-conformance: no engine \(arguments[1]); there are \(known)\n".utf8))
+        exit(64)
+    }
+    engine = chosen
+    arguments.removeFirst(2)
 }
 guard let root = arguments.first, FileManager.default.fileExists(atPath: root) else {
     print(
         """
-        usage: anneal-conformance FOLDER [NAME-PART]: repeats the MXNet-made cases below a folder, found by case.json
+        usage: anneal-conformance [--engine cpu|reference] FOLDER [NAME-PART]: repeats the MXNet-made cases below a folder, found by case.json
                anneal-conformance --write-samples FOLDER: writes one of every file that Anneal writes
         """)
     exit(64)
 }
-exit(runCases(below: root, matching: arguments.dropFirst().first) ? 0 : 1)
+exit(runCases(below: root, matching: arguments.dropFirst().first, on: engine) ? 0 : 1)

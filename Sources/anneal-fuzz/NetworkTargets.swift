@@ -4,7 +4,7 @@ import Foundation
 /// What holds a network: parameters and graphs.
 let networkTargets = [
     FuzzTarget(name: "params") { work in
-        let network = Networks.smallest
+        let network = try Networks.smallest()
         let trainer = try Trainer(
             network, dataShape: [1, 2, 2], batchSize: 2, optimizer: try Optimizers.make("sgd"), seed: 1)
         try trainer.initialize(Xavier())
@@ -17,7 +17,7 @@ let networkTargets = [
         }
     },
     FuzzTarget(name: "symbol", isText: true, words: OperatorRegistry.names + ["None", "True", "max", "null"]) { work in
-        let seeds = try [Array(Networks.smallest.json().utf8)] + work.fixtures(ending: "-symbol.json")
+        let seeds = try [Array(Networks.smallest().json().utf8)] + work.fixtures(ending: "-symbol.json")
         return FuzzReader(seeds: seeds) { bytes in
             let symbol = try Symbol.load(try work.write(bytes, "input-symbol.json"))
             _ = try symbol.json()
@@ -28,12 +28,12 @@ let networkTargets = [
 
 extension Networks {
     /// All kinds of layers that classifiers have, on images of 2 x 2 pixels and more.
-    static var smallest: Symbol {
+    static func smallest() throws -> Symbol {
         let net = SymbolBuilder()
-        var body = net.convolution(.variable("data"), numFilter: 4, kernel: [3, 3], pad: [1, 1], name: "conv")
-        body = net.activation(net.batchNorm(body, name: "bn"), .relu, name: "relu")
-        body = net.fullyConnected(net.flatten(body), numHidden: 3, name: "fc")
-        return net.softmaxOutput(body, name: "softmax")
+        var body = try net.convolution(.variable("data"), numFilter: 4, kernel: [3, 3], pad: [1, 1], name: "conv")
+        body = try net.activation(net.batchNorm(body, name: "bn"), .relu, name: "relu")
+        body = try net.fullyConnected(net.flatten(body), numHidden: 3, name: "fc")
+        return try net.softmaxOutput(body, name: "softmax")
     }
 }
 

@@ -61,7 +61,7 @@ private func records(_ work: Workspace) throws -> (records: [UInt8], index: [UIn
 private func readAll(_ file: RecordFile) throws {
     var payload: [UInt8] = []
     for number in 0..<file.count {
-        _ = try file.readSample(number, into: &payload)
+        _ = try file.readSample(number, epoch: 0, into: &payload)
         _ = try file.parts(of: number)
     }
 }

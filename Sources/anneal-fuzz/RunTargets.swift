@@ -7,7 +7,7 @@ import Foundation
 let runTargets = [
     FuzzTarget(name: "run-state", suggestion: mendChecksum) { work in
         let trainer = try Trainer(
-            Networks.smallest, dataShape: [1, 2, 2], batchSize: 2, optimizer: try Optimizers.make("adam"), seed: 1)
+            Networks.smallest(), dataShape: [1, 2, 2], batchSize: 2, optimizer: try Optimizers.make("adam"), seed: 1)
         try trainer.initialize(Xavier())
         try trainer.step()
         let prefix = work.path("net")

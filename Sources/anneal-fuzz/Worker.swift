@@ -1,4 +1,5 @@
 import AnnealCore
+import AnnealReport
 import CAnnealFuzz
 import Foundation
 
@@ -60,7 +61,7 @@ struct Worker {
     }
 
     private func stop(_ problem: String) -> Never {
-        FileHandle.standardError.write(Data("\(problem)\n".utf8))
+        StandardStream.error.write("\(problem)\n")
         exit(Worker.wrongVerdict)
     }
 }

@@ -62,7 +62,7 @@ struct NetworkCase {
 
         // Both outputs of one executor: the logits and their softmax.
         let executor = try Executor(
-            .group([symbol.withoutSoftmax, symbol]), inputs: ["data": shape], mode: .inference)
+            .group([symbol.endingInLogits(), symbol]), inputs: ["data": shape], mode: .inference)
         let formula = Procedural(salt: name, gammaRange: [0.5, 1.5], classes: 10)
         var parameters: [String: Tensor] = [:]
         for name in executor.parameters.names {
@@ -88,7 +88,7 @@ struct NetworkCase {
         try folder.add(
             logits, name: "logits", inputs: ["data": folder.write(data)], outputs: [folder.write(executor.output(0))],
             anyBatchSize: true)
-        options.softmax = true
+        options.ending = .probabilities
         options.preprocessing = ONNXModel.Preprocessing(mean: mean, std: std)
         let whole = try ONNXModel(symbol, parameters: parameters, inputs: ["data": shape], options: options)
         try folder.add(
@@ -130,7 +130,7 @@ struct MXNetCase {
             try arrays("net-0000.params").map { (String($0.name.dropFirst(4)), $0.tensor) }
         ) { first, _ in first }
         var options = ONNXModel.Options()
-        options.softmax = true
+        options.ending = .asIs
         options.anyBatchSize = false
         let model: ONNXModel
         do {

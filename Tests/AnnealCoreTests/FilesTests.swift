@@ -24,4 +24,103 @@ import Testing
         #expect(try open() == 0)
         #expect(!Files.exists(path))
     }
+
+    private func temporaryFolder() throws -> String {
+        let path = NSTemporaryDirectory() + "anneal-files-" + UUID().uuidString
+        try Files.makeFolder(path)
+        return path
+    }
+
+    private func mode(_ path: String) -> mode_t {
+        var info = stat()
+        return lstat(path, &info) == 0 ? info.st_mode & 0o777 : 0
+    }
+
+    @Test func linksAreFollowedAndModesKept() throws {
+        let folder = try temporaryFolder()
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        try Files.makeFolder(folder + "/other")
+        try Files.writeAtomically(Data("old".utf8), to: folder + "/other/target")
+        chmod(folder + "/other/target", 0o640)
+        for (link, destination) in [("first", "second"), ("second", "other/target"), ("new", "other/none"), ("l", "l")]
+        {
+            symlink(destination, "\(folder)/\(link)")
+        }
+        try Files.writeAtomically(Data("new".utf8), to: folder + "/first")
+        #expect(try Files.readText(folder + "/other/target") == "new")
+        #expect(mode(folder + "/other/target") == 0o640)
+        try Files.linkAtomically(folder + "/other/target", to: folder + "/new")
+        #expect(try Files.readText(folder + "/other/none") == "new")
+        let names = try FileManager.default.contentsOfDirectory(atPath: folder).sorted()
+        #expect(names == ["first", "l", "new", "other", "second"])
+        #expect(try FileManager.default.destinationOfSymbolicLink(atPath: folder + "/first") == "second")
+        let error = #expect(throws: AnnealError.self) { try Files.writeAtomically(Data(), to: folder + "/l") }
+        #expect(error?.problem == "cannot be written: Too many levels of symbolic links")
+        // A new file has the mode that the user's mask leaves.
+        let mask = umask(0o027)
+        defer { umask(mask) }
+        try Files.writeAtomically(Data(), to: folder + "/fresh")
+        #expect(mode(folder + "/fresh") == 0o640)
+    }
+
+    @Test func whatIsNoFileIsRefused() throws {
+        let folder = try temporaryFolder()
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        mkfifo(folder + "/fifo", 0o600)
+        for path in [folder + "/fifo", "/dev/null", folder] {
+            let error = #expect(throws: AnnealError.self) { try Files.writeAtomically(Data(), to: path) }
+            #expect(error?.place == path && error?.problem.hasPrefix("cannot be replaced: it is ") == true)
+        }
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder) == ["fifo"])
+    }
+
+    /// A link that was planted at the temporary's name would lead to another file.
+    @Test func temporaryNamesCannotBeForeseen() throws {
+        let folder = try temporaryFolder()
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        var seen: Set<String> = []
+        for _ in 0..<2 {
+            try Files.writeAtomically(to: folder + "/m") { _ in
+                seen.formUnion(try FileManager.default.contentsOfDirectory(atPath: folder).filter { $0 != "m" })
+            }
+        }
+        #expect(seen.count == 2 && seen.allSatisfy { $0.hasPrefix("m.\(getpid())-") })
+    }
+
+    @Test func onlyOwnLeftoversGo() throws {
+        let folder = try temporaryFolder()
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        // No process has this number: Linux has at most 2^22.
+        let kept = ["mother.rec.99999999.tmp", "m.99999999.tmp.txt", "m.\(getpid())-a1.tmp", "m.tmp", "m.x.tmp"]
+        for name in kept + ["m.99999999.tmp", "m.99999999-1a2b.tmp"] {
+            try Data().write(to: URL(fileURLWithPath: "\(folder)/\(name)"))
+        }
+        Files.removeLeftovers(in: folder) { $0 == "m" }
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder).sorted() == kept.sorted())
+    }
+
+    /// The reason is the call's own, not that of a later one.
+    @Test func aFolderThatCannotBeMadeSaysWhy() throws {
+        let path = "/proc/self/fd/new/one"
+        #expect(mkdir("/proc/self/fd/new", 0o777) == -1)
+        let reason = String(cString: strerror(errno))
+        let error = #expect(throws: AnnealError.self) { try Files.makeFolder("/proc/self/fd/new") }
+        #expect(error?.problem == "the folder cannot be made: \(reason)")
+        #expect(throws: AnnealError.self) { try Files.makeFolder(path) }
+        let file = try temporaryFolder() + "/file"
+        defer { try? FileManager.default.removeItem(atPath: Files.folder(of: file)) }
+        try Files.writeAtomically(Data(), to: file)
+        let taken = #expect(throws: AnnealError.self) { try Files.makeFolder(file) }
+        #expect(taken?.problem == "the folder cannot be made: a file has this name")
+        let folder = file + "-a/b"
+        let made = try Files.makeNewFolder(folder), madeAgain = try Files.makeNewFolder(folder)
+        #expect(made && !madeAgain)
+    }
+
+    @Test func controlCharactersAreShown() {
+        #expect(
+            "a\u{1B}[31m\tb\n\u{7F}\u{9B}\u{202E}é🙂\u{2028}".printable()
+                == #"a\u001b[31m\u0009b\u000a\u007f\u009b\u202eé🙂\u2028"#)
+        #expect("a\tb\nc\r".printable(keeping: ["\t", "\n"]) == "a\tb\nc\\u000d")
+    }
 }

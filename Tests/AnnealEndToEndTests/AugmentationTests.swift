@@ -103,22 +103,23 @@ import Testing
         ]
         let plain = try tool.run(flags + ["--to", "plain.png"])
         #expect(plain.status == 0 && plain.output == "plain.png\n", "\(plain.errors)")
-        // 12 pixels are drawn 8 times as large, with 4 between; there are fewer images than asked for.
+        // 12 pixels are drawn 16 times as large, in cells of 208 pixels; there are fewer images than asked for.
         let sheet = try ImageDecoder().decode([UInt8](tool.bytes("plain.png")), as: .gray)
-        #expect(sheet.width == 5 * 100 + 4 && sheet.height == 5 * 100 + 4)
+        let left = sheet.width - 5 * 208 - 40, bottom = sheet.height - 24
+        #expect(left > 100, "room for the images' names")
+        func image(_ sheet: Image, _ row: Int, _ column: Int, of rows: Int) -> Image {
+            sheet.cropped(x: left + column * 208, y: bottom - (rows - row) * 208, width: 192, height: 192)
+        }
         // Nothing is on: every epoch shows the image as it is.
-        #expect(
-            (1...4).allSatisfy {
-                sheet.cropped(x: 100 * $0, y: 0, width: 104, height: 504)
-                    == sheet.cropped(x: 0, y: 0, width: 104, height: 504)
-            })
+        for row in 0..<5 {
+            for column in 1...4 { #expect(image(sheet, row, column, of: 5) == image(sheet, row, 0, of: 5)) }
+        }
+        #expect(image(sheet, 0, 0, of: 5) != image(sheet, 1, 0, of: 5))
         let busy = try tool.run(
             flags + ["--to", "busy.png", "--pad-size", "2", "--random-crop", "1", "--cutmix", "1", "--images", "3"])
         #expect(busy.status == 0, "\(busy.errors)")
         let drawn = try ImageDecoder().decode([UInt8](tool.bytes("busy.png")), as: .gray)
-        #expect(drawn.height == 304)
-        #expect(
-            drawn.cropped(x: 100, y: 0, width: 104, height: 304) != drawn.cropped(x: 0, y: 0, width: 104, height: 304))
+        #expect(sheet.height - drawn.height == 2 * 208)
 
         for (more, name, status) in [
             (["--to", "sheet.jpg"], "--to sheet.jpg", 64), (["--images", "0"], "--images: is 0", 64),

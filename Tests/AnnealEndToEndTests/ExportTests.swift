@@ -36,7 +36,7 @@ import Testing
         #expect(whole.status == 0, "\(whole.errors)")
         #expect(whole.output.contains("data  uint8 (2, 1, 12, 12)"))
         #expect(whole.output.contains("softmax_output  float32 (2, 3)"))
-        options.softmax = true
+        options.ending = .probabilities
         options.anyBatchSize = false
         options.preprocessing = .init(mean: [100], std: [60])
         #expect(try tool.bytes("out/whole.onnx") == bytes([2, 1, 12, 12]))
@@ -126,7 +126,7 @@ import Testing
         try fails(["--load-epoch", "1", "--to", "m"], 64, "--to m")
         try fails(["--load-epoch", "1", "--to", "./m", "--to-epoch", "2"], 64, "--to ./m")
         try fails(["--load-epoch", "1", "--to", "out/"], 64, "--to out/")
-        try fails(["--load-epoch", "9", "--to", "n"], 1, "m-0009.params", "m-0001.params")
+        try fails(["--load-epoch", "9", "--to", "n"], 1, "m-0009.params", "there is only checkpoint 1")
         try Data("cat\ndog\n".utf8).write(to: URL(fileURLWithPath: tool.path("names.txt")))
         try fails(
             ["--load-epoch", "1", "--to", "n", "--class-names", "names.txt"], 1, "names.txt", "2 names", "3 classes")

@@ -100,6 +100,12 @@ import Testing
         #expect(plot.status == 0 && plot.output == "net.png\n", "\(plot.errors)")
         #expect(try tool.bytes("net.png").starts(with: [0x89, 0x50]))
         #expect(try tool.run(["plot-network"] + lenet).output == "lenet.svg\n")
+        // Small images are of ten classes, as in MXNet's train_mnist.py and train_cifar10.py.
+        for (shape, classes) in [("1,28,28", 10), ("3,32,32", 10), ("3,64,64", 1000)] {
+            let dot = ["plot-network", "--network", "mlp", "--image-shape", shape, "--to", "mlp.dot"]
+            #expect(try tool.run(dot).status == 0)
+            #expect(String(decoding: try tool.bytes("mlp.dot"), as: UTF8.self).contains("FullyConnected \(classes)\\n"))
+        }
 
         for (arguments, status, words) in [
             (["summary"], 64, "--network"), (["summary", "--symbol", "none.json"], 1, "none.json"),

@@ -52,9 +52,12 @@ import Testing
         #expect(
             folder.output.contains("45 images, ") && folder.output.contains("Report: out")
                 && folder.output.contains("\ncat "))
-        for name in ["score.json", "classes.csv", "confusion.csv", "confusion.svg", "confusion.png"] {
-            #expect(try tool.bytes("out/\(name)").count > 0, "\(name)")
-        }
+        let files = [
+            "score.json", "classes.csv", "confusion.csv", "confusion.svg", "confusion.png", "confusion-normalized.csv",
+            "confusion-normalized.svg", "confusion-normalized.png",
+        ]
+        for name in files { #expect(try tool.bytes("out/\(name)").count > 0, "\(name)") }
+        #expect(!Files.exists(tool.path("out/predictions.csv")))
 
         // A missing class shifts nothing; one that the model does not know is named.
         try tool.writeFolder("part", count: 45, classes: Self.classes, without: ["bird"])
@@ -97,6 +100,42 @@ import Testing
         #expect(best[0][0].className == lines[0].best["class"] as? String)
         #expect(abs(Double(best[0][0].probability) - (lines[0].best["probability"] as? Double ?? 0)) < 1e-6)
         #expect(try classifier.predict(image: [UInt8](tool.bytes(first)), top: 2) == best[0])
+    }
+
+    /// What `score --per-image` and `predict --format csv` say of each image is what `predict --format json` says.
+    @Test func tablesOfImages() throws {
+        let tool = try trained()
+        defer { tool.remove() }
+        let json = try lines(predict(tool, ["--format", "json", "val"]))
+        let csv = try predict(tool, ["--format", "csv", "--top-k", "3", "val"])
+        #expect(csv.status == 0, "\(csv.errors)")
+        let rows = csv.output.split(separator: "\n").map { $0.split(separator: ",").map(String.init) }
+        #expect(rows[0] == ["image", "rank", "class", "index", "probability"] && rows.count == 1 + 3 * 45)
+        for (number, line) in json.enumerated() {
+            let best = rows[1 + 3 * number]
+            #expect(best[0] == line.image && best[1] == "1" && best[2] == line.best["class"] as? String)
+            #expect(rows[3 + 3 * number][1] == "3")
+        }
+
+        let scored = try score(tool, "val", ["--per-image"])
+        #expect(scored.status == 0 && scored.output.contains("predictions.csv"), "\(scored.errors)")
+        func table() throws -> [[String]] {
+            String(decoding: try tool.bytes("out/predictions.csv"), as: UTF8.self).split(separator: "\n").dropFirst()
+                .map { $0.split(separator: ",").map(String.init) }
+        }
+        let answers = try table()
+        #expect(answers.map { $0[0] } == json.map(\.image))
+        #expect(answers.map { $0[4] } == json.map { $0.best["class"] as? String })
+        for answer in answers { #expect(Files.name(of: Files.folder(of: answer[0])) == answer[2]) }
+        // Records are called by their ids; what an earlier score left in the folder goes.
+        #expect(try score(tool, "val.rec", ["--per-image"]).status == 0)
+        #expect(try table().map { $0[0] } == (0..<45).map(String.init))
+        #expect(try score(tool, "val.rec").status == 0)
+        #expect(!Files.exists(tool.path("out/predictions.csv")))
+        // Images in the wrong folders are wrong answers, and are shown.
+        try tool.writeFolder("moved", count: 30, classes: ["cat", "dog", "bird"])
+        #expect(try score(tool, "moved").output.contains("worst.png"))
+        #expect(try tool.bytes("out/worst.png").starts(with: [0x89, 0x50]))
     }
 
     @Test func badImagesAreTold() throws {

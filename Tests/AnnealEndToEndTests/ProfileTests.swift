@@ -70,7 +70,7 @@ import Testing
     @Test(arguments: [
         (["profile"], "--network", 64),
         (["profile", "--network", "mlp"], "--image-shape", 64),
-        (["profile", "--model", "none"], "none-0000.params", 1),
+        (["profile", "--model", "none"], "none-NNNN.params", 1),
         (["profile", "--trace", "/"] + network, "/: is a folder", 1),
         (["profile", "--model", "m", "--network", "mlp"], "--model", 64),
         (["profile", "--network", "mpl", "--image-shape", "1,12,12"], "mpl", 64),

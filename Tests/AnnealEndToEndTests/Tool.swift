@@ -34,10 +34,16 @@ struct Tool {
     }
 
     /// - Parameter environment: beside this process's own.
+    /// A process that takes SIGINT as in a terminal: what a runner in the background ignores, its children would ignore too.
+    static func process() -> Process {
+        signal(SIGINT, SIG_DFL)
+        return Process()
+    }
+
     func start(_ arguments: [String], input: Data? = nil, environment: [String: String] = [:]) throws -> (
         process: Process, output: Pipe, errors: Pipe
     ) {
-        let process = Process()
+        let process = Tool.process()
         process.executableURL = URL(fileURLWithPath: try Tool.executable())
         process.arguments = arguments
         process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
@@ -61,6 +67,24 @@ struct Tool {
         return Result(
             status: process.terminationStatus, output: String(decoding: out, as: UTF8.self),
             errors: String(decoding: err, as: UTF8.self))
+    }
+
+    /// Runs a script of the shell in the folder; `$anneal` is the tool.
+    func shell(_ script: String, environment: [String: String] = [:]) throws -> Result {
+        let process = Tool.process()
+        process.executableURL = URL(fileURLWithPath: "/bin/bash")
+        process.arguments = ["-c", script]
+        process.environment = ProcessInfo.processInfo.environment
+            .merging(["anneal": try Tool.executable()]) { $1 }.merging(environment) { $1 }
+        process.currentDirectoryURL = URL(fileURLWithPath: folder)
+        let output = Pipe()
+        process.standardOutput = output
+        process.standardError = output
+        process.standardInput = FileHandle.nullDevice
+        try process.run()
+        let text = output.fileHandleForReading.readDataToEndOfFile()
+        process.waitUntilExit()
+        return Result(status: process.terminationStatus, output: String(decoding: text, as: UTF8.self), errors: "")
     }
 
     /// Gray 12x12 images of three classes that differ in where they are bright, so that a small network learns them.

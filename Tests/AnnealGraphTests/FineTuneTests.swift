@@ -3,12 +3,12 @@ import Testing
 
 @Suite struct FineTuneTests {
     /// data → fc6 → relu6 → flatten0 → LAST → softmax
-    private func network(last: String = "fc1") -> Symbol {
+    private func network(last: String = "fc1") throws -> Symbol {
         let net = SymbolBuilder()
-        var body = net.activation(
+        var body = try net.activation(
             net.fullyConnected(.variable("data"), numHidden: 8, name: "fc6"), .relu, name: "relu6")
-        body = net.fullyConnected(net.flatten(body), numHidden: 10, name: last)
-        return net.softmaxOutput(body, name: "softmax")
+        body = try net.fullyConnected(net.flatten(body), numHidden: 10, name: last)
+        return try net.softmaxOutput(body, name: "softmax")
     }
 
     @Test func theNewHead() throws {
@@ -26,9 +26,9 @@ import Testing
         #expect(error.contains("flatten0"))
     }
 
-    @Test func withoutAFullyConnectedLayer() {
+    @Test func withoutAFullyConnectedLayer() throws {
         let net = SymbolBuilder()
-        let symbol = net.activation(.variable("data"), .relu)
+        let symbol = try net.activation(.variable("data"), .relu)
         #expect(message { _ = try symbol.layerBeforeFullc() }?.contains("--layer-before-fullc") == true)
         #expect(message { _ = try symbol.withNewHead(numClasses: 0) }?.contains("--num-classes") == true)
     }
@@ -44,9 +44,9 @@ import Testing
     /// A graph holds one variable of a name: the new head goes out of the kept layer's way.
     @Test func aKeptLayerMayHaveTheNewName() throws {
         let net = SymbolBuilder()
-        let body = net.flatten(
+        let body = try net.flatten(
             net.activation(net.fullyConnected(.variable("data"), numHidden: 8, name: "fc"), .relu), name: "flatten0")
-        let whole = net.softmaxOutput(net.fullyConnected(body, numHidden: 3, name: "out"), name: "softmax")
+        let whole = try net.softmaxOutput(net.fullyConnected(body, numHidden: 3, name: "out"), name: "softmax")
         let cut = try whole.withNewHead(numClasses: 2)
         #expect(
             try cut.argumentNames() == ["data", "fc_weight", "fc_bias", "fc_2_weight", "fc_2_bias", "softmax_label"])

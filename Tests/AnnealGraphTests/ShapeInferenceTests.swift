@@ -37,6 +37,7 @@ import Testing
         ("BatchNorm", ["axis": "-1"], [[2, 3, 4]], [[4], [4], [4], [4]], [2, 3, 4]),
         ("LayerNorm", [:], [[2, 3]], [[3], [3]], [2, 3]),
         ("InstanceNorm", [:], [[2, 3, 4]], [[3], [3]], [2, 3, 4]),
+        ("GroupNorm", ["num_groups": "2"], [[2, 4, 5, 3]], [[2], [2]], [2, 4, 5, 3]),
         ("LeakyReLU", ["act_type": "prelu"], [[2, 3, 4, 4]], [[3]], [2, 3, 4, 4]),
         ("SoftmaxOutput", [:], [[4, 10]], [[4]], [4, 10]),
         ("SoftmaxOutput", ["multi_output": "True"], [[4, 10, 3]], [[4, 3]], [4, 10, 3]),
@@ -100,7 +101,7 @@ import Testing
 
     @Test func misfitsAreErrorsThatNameTheLayer() throws {
         let net = SymbolBuilder()
-        let symbol = net.convolution(.variable("data"), numFilter: 4, kernel: [3, 3], numGroup: 2, name: "conv")
+        let symbol = try net.convolution(.variable("data"), numFilter: 4, kernel: [3, 3], numGroup: 2, name: "conv")
         #expect(message { _ = try symbol.inferShapes(["data": [1, 3, 8, 8]]) }?.contains("layer conv") == true)
         #expect(message { _ = try symbol.inferShapes(["data": [1, 4, 2, 2]]) }?.contains("layer conv") == true)
         #expect(message { _ = try symbol.inferShapes(["data": [1, 4]]) }?.contains("layer conv") == true)
@@ -153,7 +154,7 @@ import Testing
     /// 2^80 elements of two shapes that are not too large by themselves.
     @Test func reshapeLikeOfTooMany() throws {
         let net = SymbolBuilder()
-        let like = net.apply(
+        let like = try net.apply(
             "reshape_like", name: "like", inputs: [.variable("a"), .variable("b")],
             attributes: ["lhs_begin": "0", "lhs_end": "0"])
         #expect(throws: AnnealError.self) {

@@ -57,6 +57,37 @@ import Testing
         #expect(symbol.nodes[3].attributes == ["eps": "0.001", "__init__": "[\"zero\", {}]"])
     }
 
+    /// MXNet 1.9.1 has them as operators of their own, under whose names it writes them.
+    @Test func earlierOperatorsKeepTheirNames() throws {
+        let net = SymbolBuilder()
+        var body = try net.apply(
+            "Convolution_v1", name: "conv", inputs: [.variable("data")],
+            attributes: ["kernel": "(3, 3)", "num_filter": "2"])
+        body = try net.apply("BatchNorm_v1", name: "bn", inputs: [body])
+        body = try net.apply("Pooling_v1", name: "pool", inputs: [body], attributes: ["kernel": "(2, 2)"])
+        let json = try body.json(), read = try Symbol(json: Data(json.utf8))
+        #expect(
+            read.nodes.compactMap(\.operation) == ["Convolution_v1", "BatchNorm_v1", "Pooling_v1"])
+        #expect(try read.json() == json)
+        // BatchNorm has three outputs in MXNet's files; max pooling has one here, not two.
+        #expect(json.contains("    8, \n    11, \n    12\n"))
+        #expect(try read.inferShapes(["data": [1, 3, 6, 6]]).outputs == [[1, 2, 3, 3]])
+    }
+
+    /// `lr_mult` of an operator belongs to the variables that are made for it, as in MXNet.
+    @Test func annotationsOfAnOperatorReachItsVariables() throws {
+        let layer = try SymbolBuilder().apply(
+            "FullyConnected", name: "fc", inputs: [.variable("data")],
+            attributes: ["num_hidden": "2", "lr_mult": "0.01", "wd_mult": "3"])
+        let read = try Symbol(json: Data(layer.json().utf8))
+        for symbol in [layer, read] {
+            for node in symbol.nodes.dropFirst() {
+                #expect(node.attributes["__lr_mult__"] == "0.01" && node.attributes["__wd_mult__"] == "3")
+                #expect(node.attributes["lr_mult"] == nil)
+            }
+        }
+    }
+
     @Test func oldNamesOfOperators() throws {
         let nodes = """
             {"nodes": [{"op": "null", "name": "data", "inputs": []}, {"op": "null", "name": "softmax_label", "inputs": []},

@@ -15,6 +15,20 @@ import Testing
             .filter { !$0.key.contains("moving_") }.reduce(0) { $0 + $1.value.count }
     }
 
+    @Test(arguments: [
+        ("resnet50", "--network resnet --num-layers 50"), ("ResNet-50", "--network resnet --num-layers 50"),
+        ("resnet50_v1", "--network resnet-v1 --num-layers 50"),
+        ("resnet-v1-101", "--network resnet-v1 --num-layers 101"),
+        ("resnet_v2_18", "--network resnet --num-layers 18"), ("resnext50_32x4d", "--network resnext --num-layers 50"),
+        ("vgg16_bn", "--network vgg --num-layers 16"), ("densenet121", "--network densenet --num-layers 121"),
+        ("mobilenet_v2", "--network mobilenetv2"), ("inceptionv3", "--network inception-v3"),
+        ("squeezenet1_1", "--network squeezenet"), ("alexnett", "--network alexnet"),
+    ]) func anUnknownNameIsExplained(_ name: String, _ meant: String) {
+        #expect(
+            message { _ = try Networks.symbol(name, NetworkOptions(numClasses: 10, imageShape: [3, 28, 28])) }
+                .contains("did you mean \(meant)?"))
+    }
+
     private func message(_ body: () throws -> Void) -> String {
         do {
             try body()
@@ -130,7 +144,7 @@ import Testing
         #expect(build("mlp", NetworkOptions(numClasses: 0)).contains("--num-classes 0"))
         #expect(build("mlp", NetworkOptions(numClasses: 2, imageShape: [28, 28])).contains("--image-shape 28,28"))
         #expect(build("mobilenet", NetworkOptions(numClasses: 2, multiplier: 0.3)).contains("0.25, 0.5, 0.75 or 1"))
-        #expect(build("resnext", NetworkOptions(numClasses: 2, numLayers: 50, numGroup: 5)).contains("--num-group 5"))
+        #expect(build("resnext", NetworkOptions(numClasses: 2, numLayers: 50, numGroup: 5)).contains("num_group 5"))
         for depth in [Int.min, -4, 0, 1, 2, 7, Int.max] {
             #expect(
                 build("resnext", NetworkOptions(numClasses: 2, imageShape: [3, 28, 28], numLayers: depth)) != "no error"

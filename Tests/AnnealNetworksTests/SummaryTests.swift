@@ -30,9 +30,9 @@ import Testing
     @Test func sharedParametersCountOnce() throws {
         let net = SymbolBuilder()
         let weight = Symbol.variable("shared")
-        var body = net.convolution(
+        var body = try net.convolution(
             .variable("data"), numFilter: 2, kernel: [1, 1], noBias: true, weight: weight, name: "a")
-        body = net.convolution(body, numFilter: 2, kernel: [1, 1], noBias: true, weight: weight, name: "b")
+        body = try net.convolution(body, numFilter: 2, kernel: [1, 1], noBias: true, weight: weight, name: "b")
         let summary = try NetworkSummary(body, inputs: ["data": [1, 2, 3, 3]])
         #expect(summary.parameters == 4)
         #expect(summary.multiplyAdds == 2 * 2 * 9 * 2)

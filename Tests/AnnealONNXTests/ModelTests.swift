@@ -5,15 +5,15 @@ import Foundation
 import Testing
 
 @Suite struct ModelTests {
-    private static var classifier: Symbol {
+    private static func classifier() throws -> Symbol {
         let net = SymbolBuilder()
-        let body = net.activation(
+        let body = try net.activation(
             net.fullyConnected(.variable("data"), numHidden: 4, name: "fc1"), .relu, name: "relu1")
-        return net.softmaxOutput(net.fullyConnected(body, numHidden: 3, name: "fc2"), name: "softmax")
+        return try net.softmaxOutput(net.fullyConnected(body, numHidden: 3, name: "fc2"), name: "softmax")
     }
 
     @Test func endsWithLogits() throws {
-        let model = try exported(Self.classifier, data: [1, 2, 3, 3])
+        let model = try exported(Self.classifier(), data: [1, 2, 3, 3])
         #expect(model.irVersion == [8])
         #expect(model.opset == [17])
         #expect(model.types == ["Flatten", "Gemm", "Relu", "Gemm"])
@@ -30,9 +30,17 @@ import Testing
         #expect(model.nodes[1].int("transB") == 1)
     }
 
+    @Test func namesOfClassesAreMetadata() throws {
+        #expect(try exported(Self.classifier(), data: [1, 18]).metadata.isEmpty)
+        let model = try exported(Self.classifier(), data: [1, 18]) {
+            $0.classNames = ["T-shirt/top", "\"café\"", "dog"]
+        }
+        #expect(model.metadata == [["class_names", #"["T-shirt/top","\"café\"","dog"]"#]])
+    }
+
     @Test func softmaxOnRequestAndFixedBatch() throws {
-        let model = try exported(Self.classifier, data: [5, 18]) {
-            $0.softmax = true
+        let model = try exported(Self.classifier(), data: [5, 18]) {
+            $0.ending = .probabilities
             $0.anyBatchSize = false
         }
         #expect(model.types == ["Gemm", "Relu", "Gemm", "Softmax"])
@@ -41,8 +49,24 @@ import Testing
         #expect(model.inputs.map(\.shape) == [["5", "18"]])
     }
 
+    @Test func logitsGetTheirSoftmax() throws {
+        let net = SymbolBuilder()
+        let logits = try net.fullyConnected(.variable("data"), numHidden: 3, name: "fc")
+        #expect(try exported(logits, data: [5, 18]).types == ["Gemm"])
+        #expect(try exported(logits, data: [5, 18]) { $0.ending = .probabilities }.types == ["Gemm", "Softmax"])
+        // A softmax of any kind is left out for logits.
+        let softmax = try net.softmax(logits, name: "p")
+        #expect(try exported(softmax, data: [5, 18]).outputs.map(\.name) == ["fc_output"])
+        let whole = try exported(softmax, data: [5, 18]) { $0.ending = .probabilities }
+        #expect(whole.outputs.map(\.name) == ["p_output"])
+        let svm = try net.apply("SVMOutput", name: "svm", inputs: [logits])
+        #expect(
+            message { _ = try exported(svm, data: [5, 18]) { $0.ending = .probabilities } }?.contains("SVMOutput")
+                == true)
+    }
+
     @Test func preprocessingTakesPixels() throws {
-        let symbol = SymbolBuilder().activation(.variable("data"), .relu)
+        let symbol = try SymbolBuilder().activation(.variable("data"), .relu)
         let model = try exported(symbol, data: [1, 3, 4, 4]) {
             $0.preprocessing = .init(mean: [1, 2, 3], std: [4, 5, 6])
         }
@@ -65,9 +89,10 @@ import Testing
 
     @Test func refusalsNameTheLayer() throws {
         let net = SymbolBuilder()
-        let gamma = net.unary(.gamma, .variable("data"), name: "odd")
+        let gamma = try net.unary(.gamma, .variable("data"), name: "odd")
         #expect(message { _ = try exported(gamma, data: [2, 3]) }?.hasPrefix("layer odd: the operator gamma") == true)
-        let entropy = net.apply("softmax_cross_entropy", name: "loss", inputs: [.variable("data"), .variable("label")])
+        let entropy = try net.apply(
+            "softmax_cross_entropy", name: "loss", inputs: [.variable("data"), .variable("label")])
         #expect(
             message { _ = try exported(entropy, data: [2, 3]) }?
                 .hasPrefix("layer loss: the operator softmax_cross_entropy") == true)
@@ -81,7 +106,7 @@ import Testing
     }
 
     @Test func parametersAreChecked() throws {
-        let symbol = Self.classifier
+        let symbol = try Self.classifier()
         func export(_ parameters: [String: Tensor]) -> String? {
             message { _ = try ONNXModel(symbol, parameters: parameters, inputs: ["data": [1, 18]]) }
         }
@@ -100,7 +125,7 @@ import Testing
 
     @Test func outputsHaveNamesOfTheirOwn() throws {
         let net = SymbolBuilder(), data = Symbol.variable("data")
-        let relu = net.activation(data, .relu, name: "r")
+        let relu = try net.activation(data, .relu, name: "r")
         // The data itself, a value twice, and a layer that computes nothing.
         let model = try exported(.group([data, relu, net.dropout(relu, name: "d")]), data: [1, 4])
         #expect(model.outputs.map(\.name) == ["data_1", "r_output", "d_output"])
@@ -111,8 +136,8 @@ import Testing
 
     @Test func sharedParametersStandOnce() throws {
         let net = SymbolBuilder(), weight = Symbol.variable("shared")
-        let one = net.convolution(.variable("data"), numFilter: 2, kernel: [1, 1], noBias: true, weight: weight)
-        let two = net.convolution(one, numFilter: 2, kernel: [1, 1], noBias: true, weight: weight)
+        let one = try net.convolution(.variable("data"), numFilter: 2, kernel: [1, 1], noBias: true, weight: weight)
+        let two = try net.convolution(one, numFilter: 2, kernel: [1, 1], noBias: true, weight: weight)
         #expect(try exported(two, data: [1, 2, 3, 3]).constants.map(\.name) == ["shared"])
     }
 }

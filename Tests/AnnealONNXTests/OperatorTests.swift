@@ -129,7 +129,7 @@ import Testing
         let layers = ["resnet": 50, "resnet-v1": 50, "resnetv1": 18, "resnext": 50, "densenet": 121][name]
         let options = NetworkOptions(numClasses: 7, imageShape: [channels, side, side], numLayers: layers)
         let symbol = try Networks.symbol(name, options)
-        let model = try exported(symbol, data: [1, channels, side, side]) { $0.softmax = true }
+        let model = try exported(symbol, data: [1, channels, side, side]) { $0.ending = .probabilities }
         var known = Set(model.inputs.map(\.name) + model.constants.map(\.name))
         #expect(known.count == 1 + model.constants.count)
         for node in model.nodes {

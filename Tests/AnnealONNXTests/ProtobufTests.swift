@@ -6,7 +6,7 @@ import Testing
 @Suite struct ProtobufTests {
     /// A model of one ReLU on data (N, 300), byte by byte as the format's description has it.
     @Test func bytesByHand() throws {
-        let symbol = SymbolBuilder().activation(.variable("data"), .relu, name: "r")
+        let symbol = try SymbolBuilder().activation(.variable("data"), .relu, name: "r")
         let model = try ONNXModel(symbol, parameters: [:], inputs: ["data": [1, 300]])
         func field(_ number: UInt8, _ bytes: [UInt8]) -> [UInt8] { [number << 3 | 2, UInt8(bytes.count)] + bytes }
         func text(_ number: UInt8, _ text: String) -> [UInt8] { field(number, Array(text.utf8)) }

@@ -65,11 +65,14 @@ struct ReadModel {
     let constants: [Constant]
     let inputs: [Port]
     let outputs: [Port]
+    /// `metadata_props`, messages of a key and a value.
+    let metadata: [[String]]
 
     init(_ model: ONNXModel) throws {
         let message = try WireMessage(model.encoded())
         irVersion = message.integers(1)
         opset = try message.messages(8).flatMap { $0.integers(2) }
+        metadata = try message.messages(14).map { $0.strings(1) + $0.strings(2) }
         let graph = try message.message(7)
         nodes = try graph.messages(1).map { try Node($0) }
         constants = try graph.messages(5).map { Constant($0) }
@@ -105,8 +108,12 @@ func exported(
     _ operation: String, _ attributes: KeyValuePairs<String, String?> = [:], data: Shape,
     change: (inout ONNXModel.Options) -> Void = { _ in }
 ) throws -> ReadModel {
-    let symbol = SymbolBuilder().apply(operation, name: "layer", inputs: [.variable("data")], attributes: attributes)
-    return try exported(Symbol([symbol.outputs[0]]), data: data, change: change)
+    let symbol = try SymbolBuilder().apply(
+        operation, name: "layer", inputs: [.variable("data")], attributes: attributes)
+    return try exported(Symbol([symbol.outputs[0]]), data: data) {
+        $0.ending = .asIs
+        change(&$0)
+    }
 }
 
 func exported(

@@ -86,6 +86,49 @@ struct ChartTests {
         #expect(try chart.svg() == svg)
     }
 
+    @Test func aLongCurveKeepsWhatCanBeSeen() throws {
+        // One column of half a point: first, lowest, highest and last stay.
+        let column = [(0.0, 5.0), (0.1, 9), (0.2, 1), (0.3, 6), (0.4, 7)].map { Spot($0.0, $0.1) }
+        #expect(CurveThinning.thinned(column).map(\.y) == [5, 9, 1, 7])
+        let sparse = (0..<9).map { Spot(Double($0), 3) }
+        #expect(CurveThinning.thinned(sparse) == sparse)
+        #expect(CurveThinning.thinned([]).isEmpty)
+        func chart(_ count: Int) -> Chart {
+            let points = (0..<count).map { Chart.Point(Double($0), sin(Double($0 * $0))) }
+            let lost = (0..<count).map { Chart.Point(Double($0), .nan) }
+            return Chart(
+                title: "",
+                panels: [.init(title: "", series: [.init(label: "", points: points), .init(label: "", points: lost)])])
+        }
+        #expect(try chart(200_000).svg().count < 2 * chart(4000).svg().count)
+    }
+
+    @Test func textsOfAnyLengthAreFitted() throws {
+        let canvas = try Canvas(width: 10, height: 10, format: .svg)
+        let font = Canvas.Font(12)
+        for text in ["", "word", "a rather long name of a class", String(repeating: "wide ", count: 40)] {
+            for room in [0.0, 10, 40, 41, 300] {
+                // One by one from the end, as bisection must find it too.
+                var kept = text
+                if canvas.width(of: text, font) > room {
+                    while !kept.isEmpty, canvas.width(of: kept + "…", font) > room { kept.removeLast() }
+                    kept += "…"
+                }
+                #expect(canvas.fitted(text, font, room: room) == kept)
+            }
+        }
+        let lines = canvas.wrapped("some words of a title", font, room: canvas.width(of: "some words", font) + 0.1)
+        #expect(lines == ["some words", "of a title"])
+        // A million characters of one name are no reason to wait.
+        let endless = String(repeating: "x", count: 1_000_000)
+        #expect(canvas.fitted(endless, font, room: 100).count < 30)
+        let chart = Chart(
+            title: endless, subtitle: endless,
+            panels: [.init(title: endless, note: endless, series: [.init(label: endless, points: [Chart.Point(1, 1)])])]
+        )
+        #expect(try chart.svg().count < 3_000_000)
+    }
+
     @Test func labelsAreSpreadAsLittleAsNeeded() {
         #expect(LabelSpread.spread([], pitch: 10, in: 0...100).isEmpty)
         #expect(LabelSpread.spread([50], pitch: 10, in: 0...100) == [50])

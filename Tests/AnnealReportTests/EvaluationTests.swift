@@ -1,4 +1,5 @@
 import AnnealCore
+import AnnealData
 import AnnealReport
 import AnnealTrain
 import Foundation
@@ -45,6 +46,17 @@ struct EvaluationTests {
             metrics: [MetricValue(name: "accuracy", value: 0.75), MetricValue(name: "cross-entropy", value: .nan)])
     }
 
+    /// Names that a spreadsheet would compute or a terminal obey.
+    @Test func hostileNames() throws {
+        let report = EvaluationReport(
+            title: "", classNames: ["=1+1", "-0.28", "@a\u{1B}[2J", "-x"],
+            matrix: try Self.matrix([[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]), metrics: [])
+        let cells = report.classesCSV().split(separator: "\n").dropFirst().map { $0.split(separator: ",")[1] }
+        #expect(cells == ["'=1+1", "-0.28", "'@a\u{1B}[2J", "'-x"])
+        #expect(report.confusionCSV().hasPrefix("true class / predicted,'=1+1,-0.28,'@a\u{1B}[2J,'-x\n'=1+1,1,0,0,0\n"))
+        #expect(report.table()[3].hasPrefix("@a\\u001b[2J "))
+    }
+
     @Test func tables() throws {
         let report = try report()
         #expect(
@@ -53,6 +65,15 @@ struct EvaluationTests {
                 cat,3,1,0
                 "n02012849 crane, ""bird\""",0,0,0
                 dog,1,0,3
+
+                """)
+        // A class without images has no shares.
+        #expect(
+            report.confusionCSV(normalized: true) == """
+                true class / predicted,cat,"n02012849 crane, ""bird\""",dog
+                cat,0.75,0.25,0.0
+                "n02012849 crane, ""bird\""",,,
+                dog,0.25,0.0,0.75
 
                 """)
         #expect(
@@ -89,7 +110,8 @@ struct EvaluationTests {
             preprocessing: Preprocessing(imageShape: [1, 2, 2], mean: [0], std: [1]), commandLine: ["anneal", "score"],
             version: "1", date: Date(timeIntervalSince1970: 0))
         try report().write(to: folder, run: run)
-        for name in ["classes.csv", "confusion.csv", "confusion.svg", "confusion.png"] {
+        let matrices = ["csv", "svg", "png"].flatMap { ["confusion.\($0)", "confusion-normalized.\($0)"] }
+        for name in ["classes.csv"] + matrices {
             #expect(try Files.read(folder.file(name)).count > 50, "\(name)")
         }
         let json = try #require(
@@ -100,6 +122,47 @@ struct EvaluationTests {
         #expect((json["run"] as? [String: Any])?["images"] as? Int == 8)
         // Such a folder is a run's: another one does not take it by accident.
         #expect(RunFolder.holdsRun(folder.path))
+    }
+
+    @Test func aRowForEachImage() throws {
+        let folder = try TemporaryFolder()
+        let answers = [
+            Answer(number: 4, label: 1, predicted: 0, probability: 0.75, labelProbability: 0.25),
+            Answer(number: 7, label: 0, predicted: nil, probability: .nan, labelProbability: .nan),
+        ]
+        try AnswerTable(answers, classNames: ["cat", "a, b"]).write(to: folder.file("p.csv")) { "images/\($0).jpg" }
+        #expect(
+            try folder.text("p.csv") == """
+                image,label,class,predicted,predicted_class,probability,label_probability
+                images/4.jpg,1,"a, b",0,cat,0.75,0.25
+                images/7.jpg,0,cat,,,nan,nan
+
+                """)
+    }
+
+    @Test func sheetsShowTheirPictures() throws {
+        let red = ContactSheet.Picture(rgb: [255, 0, 0, 0, 0, 255], width: 2, height: 1)
+        let sheet = ContactSheet(
+            title: "Pictures", subtitle: "red and blue", columnNames: ["a", "b", "c", "d", "e"],
+            rows: (0..<3).map { row in
+                .init(name: ["row \(row)", "cat"], cells: (0..<5).map { .init(red, caption: ["caption \($0)"]) })
+            })
+        let decoded = try ImageDecoder().decode([UInt8](sheet.png()))
+        func count(_ pixel: [UInt8]) -> Int {
+            stride(from: 0, to: decoded.pixels.count, by: 3).filter { Array(decoded.pixels[$0..<$0 + 3]) == pixel }
+                .count
+        }
+        // 15 pictures of two pixels, each a square of 96 pixels.
+        #expect(count([255, 0, 0]) == 15 * 96 * 96 && count([0, 0, 255]) == 15 * 96 * 96)
+        if let folder = ProcessInfo.processInfo.environment["ANNEAL_CHARTS"] {
+            try sheet.png().write(to: URL(fileURLWithPath: "\(folder)/sheet.png"))
+        }
+        let large = ContactSheet.Cell(.init(rgb: Array(repeating: 0, count: 3 << 20), width: 1024, height: 1024))
+        let huge = ContactSheet(
+            title: "", subtitle: "", rows: Array(repeating: .init(cells: Array(repeating: large, count: 20)), count: 20)
+        )
+        let error = #expect(throws: AnnealError.self) { try huge.png() }
+        #expect(error?.suggestion == "show fewer images")
     }
 
     /// Set ANNEAL_CHARTS to a folder to keep the pictures and look at them.
@@ -118,7 +181,7 @@ struct EvaluationTests {
         #expect(svg.count < 3_000_000)
         let size = try #require(try DecodedPNG(png, in: TemporaryFolder()))
         #expect(size.inked > 300)
-        #expect(size.width >= 1040 && size.width < 2600)
+        #expect(size.width >= 720 && size.width < 2600)
         #expect(try chart.png() == png && chart.svg() == svg)
     }
 }

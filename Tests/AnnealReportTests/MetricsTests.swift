@@ -8,7 +8,7 @@ typealias AnnealErrorType = AnnealError
 
 struct MetricsTests {
     private let header =
-        "epoch,train_accuracy,train_cross_entropy,validation_accuracy,validation_cross_entropy,learning_rate,seconds,"
+        "epoch,checkpoint,train_accuracy,train_cross_entropy,validation_accuracy,validation_cross_entropy,learning_rate,seconds,"
         + "validation_seconds,samples_per_second"
 
     private func run(_ observer: any FitObserver, _ epochs: Range<Int>) throws {
@@ -19,7 +19,7 @@ struct MetricsTests {
         }
     }
 
-    private func row(_ epoch: Int) -> String { "\(epoch),0.471,1.441,0.5557,1.251,0.05,12.345,1.5,486.25" }
+    private func row(_ epoch: Int) -> String { "\(epoch),\(epoch + 1),0.471,1.441,0.5557,1.251,0.05,12.345,1.5,486.25" }
 
     @Test func aTableOfEpochs() throws {
         let folder = try TemporaryFolder()
@@ -50,9 +50,9 @@ struct MetricsTests {
         try csv.receive(.epoch(Sample.epoch(0, training: [("accuracy", 0.5)], validation: [])))
         try csv.receive(.epoch(Sample.epoch(1, training: [("accuracy", .nan)], validation: [("a,\"b\"", 1)])))
         let expected = """
-            epoch,train_accuracy,"validation_a,""b""\",learning_rate,seconds,validation_seconds,samples_per_second
-            0,0.5,,0.05,12.345,1.5,486.25
-            1,nan,1.0,0.05,12.345,1.5,486.25
+            epoch,checkpoint,train_accuracy,"validation_a,""b""\",learning_rate,seconds,validation_seconds,samples_per_second
+            0,1,0.5,,0.05,12.345,1.5,486.25
+            1,2,nan,1.0,0.05,12.345,1.5,486.25
 
             """
         #expect(try folder.text("metrics.csv") == expected)
@@ -81,7 +81,7 @@ struct MetricsTests {
         let expected = """
             {"event":"batch","epoch":0,"batch":20,"batches":60,"samples_per_second":200.0,"learning_rate":0.05,\
             "metrics":{"accuracy":0.5}}
-            {"event":"epoch","epoch":0,"train":{"accuracy":0.471,"cross-entropy":1.441},\
+            {"event":"epoch","epoch":0,"checkpoint":1,"train":{"accuracy":0.471,"cross-entropy":1.441},\
             "validation":{"accuracy":0.5557,"cross-entropy":1.251},"learning_rate":0.05,"seconds":12.345,\
             "validation_seconds":1.5,"samples_per_second":486.25}
 

@@ -31,7 +31,7 @@ import Testing
     @Test func ranksAndPlaces() throws {
         // A diamond with a shortcut: 0 → 1 → 2 → 3, 0 → 3, and 4, which leads to 3 alone.
         let edges = [(0, 1), (1, 2), (2, 3), (0, 3), (4, 3), (0, 3)]
-        let graph = LayeredGraph(widths: [100, 60, 60, 100, 80], edges: edges.map { ($0.0, $0.1) })
+        let graph = try LayeredGraph(widths: [100, 60, 60, 100, 80], edges: edges.map { ($0.0, $0.1) })
         #expect(graph.rank.prefix(5) == [0, 1, 2, 3, 2])
         #expect(graph.rank.count == 7)
         for link in graph.links { #expect(graph.rank[link.to] == graph.rank[link.from] + 1) }
@@ -44,13 +44,38 @@ import Testing
     }
 
     @Test func columnsHoldEveryRankOnce() throws {
-        let long = LayeredGraph(
+        let long = try LayeredGraph(
             widths: Array(repeating: 100, count: 300), edges: (1..<300).map { ($0 - 1, $0) })
         let columns = ColumnCut(long, pitch: 50, gutter: 50).columns
         #expect(columns.count > 3)
         #expect(columns.flatMap { Array($0.ranks) } == Array(0..<300))
-        let short = LayeredGraph(widths: Array(repeating: 100, count: 9), edges: (1..<9).map { ($0 - 1, $0) })
+        let short = try LayeredGraph(widths: Array(repeating: 100, count: 9), edges: (1..<9).map { ($0 - 1, $0) })
         #expect(ColumnCut(short, pitch: 50, gutter: 50).columns.count == 1)
+    }
+
+    @Test func crossingsAreInversions() {
+        #expect(Inversions.count([]) == 0)
+        #expect(Inversions.count([0, 1, 1, 2]) == 0)
+        // 3 > 1, 3 > 0, 3 > 2, 1 > 0.
+        #expect(Inversions.count([3, 1, 0, 2]) == 4)
+        #expect(Inversions.count(Array((0..<1000).reversed())) == 999 * 500)
+    }
+
+    @Test func largeNetworksAreDrawnAndHugeOnesRefused() throws {
+        let chain = (1..<20_000).map { (from: $0 - 1, to: $0) }
+        let graph = try LayeredGraph(widths: Array(repeating: 90, count: 20_000), edges: chain)
+        #expect(graph.layers.count == 20_000)
+        // Every layer also feeds the last one: an edge for each pair of ranks.
+        let edges = chain + (0..<19_998).map { (from: $0, to: 19_999) }
+        let error = #expect(throws: AnnealError.self) {
+            try LayeredGraph(widths: Array(repeating: 90, count: 20_000), edges: edges)
+        }
+        #expect(error?.suggestion?.contains("--format dot") == true)
+        // A name of any length leaves its box at a width that can be looked at.
+        let name = String(repeating: "n", count: 16_000)
+        let long = try SymbolBuilder().activation(.variable("data"), .relu, name: name)
+        let plot = try NetworkPlot(long, inputs: ["data": [1, 4]], title: name, subtitle: name)
+        #expect(try plot.png().starts(with: [0x89, 0x50, 0x4e, 0x47]))
     }
 
     @Test func comparesRuns() throws {

@@ -1,5 +1,5 @@
 import AnnealCore
-import AnnealEngine
+import AnnealCompiler
 import AnnealReport
 import AnnealTrain
 import Foundation

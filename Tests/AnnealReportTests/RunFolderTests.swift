@@ -2,6 +2,7 @@ import AnnealCore
 import AnnealReport
 import AnnealTrain
 import Foundation
+import Synchronization
 import Testing
 
 struct RunFolderTests {
@@ -18,13 +19,32 @@ struct RunFolderTests {
         let first = try RunFolder.open(path, occupied: .refuse)
         #expect(first.path == path && !first.isContinued)
         // Empty: no run yet.
-        #expect(try RunFolder.open(path, occupied: .refuse) == first)
+        let second = try RunFolder.open(path, occupied: .refuse)
+        #expect(first.isNew && !second.isNew && second.path == path)
         try first.write(record)
         let error = #expect(throws: AnnealError.self) { try RunFolder.open(path, occupied: .refuse) }
         #expect(error?.place == path)
         #expect(try RunFolder.open(path, occupied: .resume).isContinued)
         #expect(try RunFolder.open(path, occupied: .number).path == path + "-2")
         #expect(try RunFolder.open(path, occupied: .number).path == path + "-3")
+    }
+
+    /// Of those that are started at the same moment, before any has written a file.
+    @Test func whoMakesAFolderOwnsIt() throws {
+        let temporary = try TemporaryFolder()
+        let path = temporary.file("runs/now")
+        let taken = Mutex<[RunFolder]>([])
+        DispatchQueue.concurrentPerform(iterations: 8) { _ in
+            guard let folder = try? RunFolder.open(path, occupied: .number) else { return }
+            taken.withLock { $0.append(folder) }
+        }
+        let folders = taken.withLock { $0 }
+        #expect(Set(folders.map(\.path)) == Set([path] + (2...8).map { "\(path)-\($0)" }))
+        #expect(folders.allSatisfy { $0.isNew })
+        // Only an empty one goes.
+        try folders[0].write(record)
+        for folder in folders { folder.removeIfEmpty() }
+        #expect(try FileManager.default.contentsOfDirectory(atPath: temporary.file("runs")).count == 1)
     }
 
     @Test func recordsComeBack() throws {
@@ -66,6 +86,7 @@ struct RunFolderTests {
             for report in Sample.run(6)[epochs] {
                 for observer in observers { try observer.receive(.epoch(report)) }
             }
+            for observer in observers { try observer.receive(Sample.finished) }
         }
         try run(0..<6)
         let whole = try (Files.read(folder.curvesSVG), Files.read(folder.curvesPNG))
@@ -76,6 +97,33 @@ struct RunFolderTests {
         #expect(try Files.read(folder.curvesPNG) == whole.1)
         let names = try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted()
         #expect(names == ["curves.png", "curves.svg", "metrics.jsonl"])
+    }
+
+    /// A drawing that takes half a second is followed by the next one 50 seconds later, or at the run's end.
+    @Test func curvesAreDrawnInAHundredthOfTheTime() throws {
+        let temporary = try TemporaryFolder(), folder = try RunFolder.open(temporary.path, occupied: .refuse)
+        let clock = ManualClock()
+        let writer = CurvesWriter(folder: folder, title: "run") {
+            clock.now += 0.5
+            return clock.now
+        }
+        func draws(_ event: FitEvent) throws -> Bool {
+            try? FileManager.default.removeItem(atPath: folder.curvesPNG)
+            try writer.receive(event)
+            return Files.exists(folder.curvesPNG)
+        }
+        #expect(try !draws(Sample.start()))
+        #expect(try draws(.epoch(Sample.epoch(0))))
+        #expect(try !draws(.epoch(Sample.epoch(1))))
+        clock.now = 40
+        #expect(try !draws(.epoch(Sample.epoch(2))))
+        clock.now = 60
+        #expect(try draws(.epoch(Sample.epoch(3))))
+        #expect(try !draws(Sample.finished))
+        #expect(try !draws(Sample.start(first: 4)))
+        #expect(try draws(.epoch(Sample.epoch(4))))
+        #expect(try !draws(.epoch(Sample.epoch(5))))
+        #expect(try draws(Sample.finished))
     }
 
     @Test func theStandardObserversFillTheFolder() throws {

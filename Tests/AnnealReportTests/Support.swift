@@ -62,6 +62,8 @@ enum Sample {
                 stepsPerEpoch: 60))
     }
 
+    static let finished = FitEvent.finished(RunEnd(epochs: 1, seconds: 1, interrupted: false))
+
     static func batch(_ epoch: Int, _ batch: Int, samples: Int = 100, seconds: Double = 0.5, accuracy: Double = 0.5)
         -> BatchReport
     {

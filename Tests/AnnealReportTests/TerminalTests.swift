@@ -90,12 +90,76 @@ struct TerminalTests {
                 == "Epoch  1/10  train accuracy 0.4710 cross-entropy 1.4410  "
                 + "validation accuracy 0.5557 cross-entropy 1.2510  lr 0.05  14s  486/s")
         #expect(
-            state.end(Sample.epoch(0), .plain(80))
+            state.end(Sample.epoch(0), .plain(87))
                 == "Epoch  1/10  train acc 0.4710 ce 1.4410  val acc 0.5557 ce 1.2510  lr 0.05  14s  486/s")
         let better = Sample.epoch(1, training: [], validation: [("accuracy", 0.6)])
         #expect(state.end(better, .plain(80)) == "Epoch  2/10  validation accuracy 0.6000 ★  lr 0.05  14s  486/s")
         let worse = Sample.epoch(2, training: [], validation: [("accuracy", 0.59)])
         #expect(state.end(worse, .plain(80)) == "Epoch  3/10  validation accuracy 0.5900  lr 0.05  14s  486/s")
+    }
+
+    /// The least important goes first; the number of the epoch and the validation accuracy stay the longest.
+    @Test(arguments: [
+        (87, "Epoch  2/10  train acc 0.4710 ce 1.4410  val acc 0.6000 ce 1.2000 ★  lr 0.05  14s"),
+        (80, "Epoch  2/10  train acc 0.4710 ce 1.4410  val acc 0.6000 ce 1.2000 ★  lr 0.05"),
+        (75, "Epoch  2/10  train acc 0.4710 ce 1.4410  val acc 0.6000 ce 1.2000 ★"),
+        (60, "Epoch  2/10  train acc 0.4710  val acc 0.6000 ce 1.2000 ★"),
+        (50, "Epoch  2/10  val acc 0.6000 ce 1.2000 ★"),
+        (35, "Epoch  2/10  val acc 0.6000 ★"),
+        (20, "Epoch  2/10"),
+    ]) func theLineOfAnEpochFits(_ width: Int, _ expected: String) {
+        var state = state()
+        _ = state.end(Sample.epoch(0), .plain(80))
+        let report = Sample.epoch(1, validation: [("accuracy", 0.6), ("cross-entropy", 1.2)])
+        #expect(state.end(report, .plain(width)) == expected)
+    }
+
+    @Test func everyLineOfAnEpochFitsEightyColumns() {
+        let names = ["accuracy", "top_k_accuracy_5", "cross-entropy", "nll-loss"]
+        for count in 0...4 {
+            for digits in [1, 12_345, 999_999] {
+                var state = TerminalState(
+                    start: RunStart(
+                        position: FitPosition(epoch: 0), endEpoch: digits, batchSize: 100, trainingCount: 6000,
+                        validationCount: 1000, stepsPerEpoch: 60))
+                let metrics = names.prefix(count).map { ($0, 123.4567) }
+                for rate in [0.05, 1.234e-05] {
+                    let report = Sample.epoch(0, training: metrics, validation: metrics, rate: rate)
+                    #expect(state.end(report, .plain(80)).count < 80)
+                }
+            }
+        }
+    }
+
+    /// Terminals cut a line that no longer fits, or break it in two.
+    @Test(arguments: [false, true]) func aResizeLeavesNoStaleLine(_ breaks: Bool) {
+        let output = CollectedOutput(.plain(80))
+        var screen = Screen(width: 80)
+        var live = LiveLine(output)
+        func draw(_ body: (inout LiveLine) -> Void) {
+            output.reset()
+            body(&live)
+            screen.write(output.text)
+        }
+        draw { $0.print("permanent") }
+        draw { $0.show(String(repeating: "a", count: 79)) }
+        screen.resize(to: 30, breaks: breaks)
+        draw { $0.show("short") }
+        #expect(screen.rows == ["permanent", "short"])
+        screen.resize(to: 100, breaks: breaks)
+        draw { $0.show(String(repeating: "b", count: 99)) }
+        screen.resize(to: 20, breaks: breaks)
+        draw { $0.print("second") }
+        #expect(screen.rows == ["permanent", "second"])
+    }
+
+    @Test func workThatFailsLeavesNoLine() {
+        let screen = CollectedOutput(.plain(80)), clock = ManualClock()
+        do {
+            let line = ProgressLine("Packing", total: 10, output: screen, clock: { clock.now })
+            line.advance(by: 1)
+        }
+        #expect(screen.text.hasSuffix("\r\u{1B}[J"))
     }
 
     @Test func notesStandAboveTheLine() {
@@ -105,21 +169,19 @@ struct TerminalTests {
         progress.receive(Sample.start())
         clock.now = 1
         progress.receive(.batch(Sample.batch(0, 0)))
-        #expect(output.text.hasPrefix("\rEpoch 1/10") && output.text.hasSuffix("\u{1B}[K"))
+        #expect(output.text.hasPrefix("\rEpoch 1/10") && output.text.hasSuffix("\u{1B}[J\r"))
         output.reset()
         clock.now = 1.05
         progress.receive(.batch(Sample.batch(0, 1)))
         #expect(output.text.isEmpty)
         progress.receive(.warning("look here"))
-        #expect(output.text == "\r\u{1B}[Kwarning: look here\n")
+        #expect(output.text == "\r\u{1B}[Jwarning: look here\n")
         output.reset()
         progress.receive(.batch(Sample.batch(0, 59)))
         #expect(output.text.contains("100%"))
         output.reset()
-        // A narrower window: the old line may be wrapped, so it is left alone.
-        output.style.width = 30
         progress.clear()
-        #expect(output.text == "\n")
+        #expect(output.text == "\r\u{1B}[J")
         output.reset()
         progress.receive(.finished(RunEnd(epochs: 1, seconds: 75, interrupted: true)))
         #expect(output.text == "Interrupted after 1 epoch, 1m 15s\n")
@@ -157,10 +219,10 @@ struct TerminalTests {
         let line = ProgressLine("Scoring", total: nil, output: screen, clock: { clock.now })
         clock.now = 2
         line.update(done: 1234)
-        #expect(screen.text == "\rScoring  1,234  617/s\u{1B}[K")
+        #expect(screen.text == "\rScoring  1,234  617/s\u{1B}[J\r")
         screen.reset()
         line.finish("Done")
-        #expect(screen.text == "\r\u{1B}[KDone\n")
+        #expect(screen.text == "\r\u{1B}[JDone\n")
     }
 
     @Test func whatATerminalShows() {

@@ -37,6 +37,29 @@ import Testing
         #expect(matrix.scores[1].recall == 0.5)
     }
 
+    @Test func theWorstAnswersComeFirst() {
+        func answer(_ number: Int, _ share: Float, right: Bool = false) -> Answer {
+            Answer(number: number, label: 1, predicted: right ? 1 : 0, probability: 0.9, labelProbability: share)
+        }
+        var worst = WorstAnswers(limit: 3)
+        for (number, share) in [Float(0.4), 0.1, 0.3, .nan, 0.1, 0.5].enumerated() { worst.add(answer(number, share)) }
+        worst.add(answer(6, 0.05, right: true))
+        #expect(worst.wrong == 6)
+        #expect(worst.answers.map(\.number) == [3, 1, 4])
+        // Rows of (1, 0.25, 0.75) and of NaN, both of class 1.
+        let labels: [Float] = [1, 1], outputs: [Float] = [0, 0.25, 0.75, .nan, .nan, .nan]
+        labels.withUnsafeBufferPointer { labels in
+            outputs.withUnsafeBufferPointer { outputs in
+                let batch = MetricBatch(labels: labels, outputs: outputs, rows: 2, classes: 3)
+                let first = Answer(batch, row: 0, number: 9)
+                #expect(
+                    first == Answer(number: 9, label: 1, predicted: 2, probability: 0.75, labelProbability: 0.25))
+                let second = Answer(batch, row: 1, number: 10)
+                #expect(second.predicted == nil && second.probability.isNaN && !second.isRight)
+            }
+        }
+    }
+
     @Test func aLabelOutsideIsAnError() {
         #expect(throws: AnnealError.self) { try matrix([2], [0], classes: 2) }
     }

@@ -60,9 +60,9 @@ import Testing
     /// A convolution whose weights are frozen still trains its bias, as if they were not.
     @Test func biasOfFrozenWeights() throws {
         let net = SymbolBuilder()
-        var body = net.convolution(.variable("data"), numFilter: 5, kernel: [3, 3], name: "first")
-        body = net.convolution(net.activation(body, .relu), numFilter: 9, kernel: [3, 3], name: "second")
-        let symbol = net.softmaxOutput(net.fullyConnected(net.flatten(body), numHidden: 4), name: "softmax")
+        var body = try net.convolution(.variable("data"), numFilter: 5, kernel: [3, 3], name: "first")
+        body = try net.convolution(net.activation(body, .relu), numFilter: 9, kernel: [3, 3], name: "second")
+        let symbol = try net.softmaxOutput(net.fullyConnected(net.flatten(body), numHidden: 4), name: "softmax")
         func bias(_ frozen: Set<String>) throws -> [Tensor?] {
             let trainer = try Trainer(
                 symbol, dataShape: [3, 9, 9], batchSize: 4, optimizer: try Optimizers.make("sgd"), frozen: frozen,
@@ -127,6 +127,27 @@ import Testing
         #expect(once > 0)
         #expect(abs(thrice / once - 3) < 1e-4)
         #expect(try moved(0) == 0)
+    }
+
+    /// What an operator of the symbol says holds without the caller's doing, and the caller's word is the last.
+    @Test func multipliersOfTheSymbolCount() throws {
+        func moved(_ multiplier: String?, _ given: Multipliers = Multipliers()) throws -> [Float] {
+            let net = SymbolBuilder()
+            let layer = try net.apply(
+                "FullyConnected", name: "fc", inputs: [.variable("data")],
+                attributes: ["num_hidden": "4", "lr_mult": multiplier])
+            let optimizer = try Optimizers.make("sgd", ["learning_rate": 0.5], multipliers: given)
+            let trainer = try Trainer(
+                net.softmaxOutput(layer, name: "softmax"), dataShape: [3], batchSize: 4, optimizer: optimizer)
+            try trainer.initialize(Xavier())
+            let before = try trainer.parameters.tensor("fc_weight").elements
+            try train(trainer, steps: 1, seed: 1)
+            return zip(try trainer.parameters.tensor("fc_weight").elements, before).map { $0 - $1 }
+        }
+        let whole = try moved(nil), quarter = try moved("0.25")
+        #expect(whole.contains { abs($0) > 1e-3 })
+        for (a, b) in zip(whole, quarter) { #expect(abs(a - 4 * b) < 1e-6) }
+        #expect(try moved("0.25", Multipliers(learningRate: ["fc_weight": 1])) == whole)
     }
 
     @Test func wrongChoicesAreErrors() throws {

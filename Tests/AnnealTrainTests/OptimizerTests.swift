@@ -1,6 +1,4 @@
-import AnnealCore
-import AnnealGraph
-import AnnealTrain
+import Anneal
 import Foundation
 import Testing
 
@@ -138,6 +136,47 @@ import Testing
         try optimizer.step(model.parameters)
         let other = TestParameters([("a_weight", [1, 2, 3])])
         #expect(throws: AnnealError.self) { try optimizer.step(other.parameters) }
+    }
+
+    /// The trainer keeps weights in rows for it, convolutions' too, which the engine has in an order of its own otherwise.
+    @Test func groupAdaGradTrainsAnyNetwork() throws {
+        let net = SymbolBuilder()
+        var body = try net.convolution(.variable("data"), numFilter: 16, kernel: [3, 3], pad: [1, 1], name: "a")
+        body = try net.convolution(net.activation(body, .relu), numFilter: 24, kernel: [3, 3], name: "b")
+        body = try net.fullyConnected(body, numHidden: 3, name: "fc")
+        let rate: Float = 0.5, epsilon: Float = 1e-5, batch = 4
+        let trainer = try Trainer(
+            net.softmaxOutput(body, name: "softmax"), dataShape: [3, 8, 8], batchSize: batch,
+            optimizer: Optimizers.make("groupadagrad", ["learning_rate": 0.5]), keepsGradients: true)
+        try trainer.initialize(Xavier())
+        var history: [String: [Float]] = [:]
+        for step in 0..<2 {
+            let before = try trainer.parameters.names.map { ($0, try trainer.parameters.tensor($0)) }
+            let slot = try trainer.slot()
+            var random = Random(seed: 3, purpose: .test, index: step)
+            for i in slot.data.indices { slot.data[i] = random.uniform(-1, 1) }
+            for i in slot.labels.indices { slot.labels[i] = Float(i % 3) }
+            try trainer.step()
+            for (name, old) in before {
+                let gradient = try #require(try trainer.gradient(name)).elements.map { $0 / Float(batch) }
+                let new = try trainer.parameters.tensor(name).elements, row = old.count / old.shape[0]
+                for first in stride(from: 0, to: old.count, by: row) {
+                    let squares = gradient[first..<first + row].reduce(0) { $0 + $1 * $1 }
+                    let sum = (history[name]?[first / row] ?? 0) + squares / Float(row)
+                    history[name, default: Array(repeating: 0, count: old.shape[0])][first / row] = sum
+                    for i in first..<first + row {
+                        let expected = old.elements[i] - rate * gradient[i] / (sum + epsilon).squareRoot()
+                        #expect(abs(new[i] - expected) < 1e-4, "\(name)[\(i)] in step \(step)")
+                    }
+                }
+            }
+        }
+        #expect(try trainer.score(noiseSource(batch), metrics: CompositeMetric([Accuracy()]))[0].value.isFinite)
+    }
+
+    private func noiseSource(_ count: Int) throws -> InMemorySource {
+        try InMemorySource(
+            data: Tensor([count, 3, 8, 8], repeating: 0.5), labels: Tensor([count]), batchSize: count)
     }
 
     @Test func refusesForeignState() throws {

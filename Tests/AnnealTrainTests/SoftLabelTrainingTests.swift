@@ -7,10 +7,10 @@ import Testing
 
     private func network(_ normalization: String? = nil) throws -> Symbol {
         let build = SymbolBuilder()
-        let hidden = build.fullyConnected(.variable("data"), numHidden: 5, name: "fc1")
-        let scores = build.fullyConnected(build.activation(hidden, .tanh), numHidden: 3, name: "fc2")
-        guard let normalization else { return build.softmaxOutput(scores, name: "softmax") }
-        return build.apply(
+        let hidden = try build.fullyConnected(.variable("data"), numHidden: 5, name: "fc1")
+        let scores = try build.fullyConnected(build.activation(hidden, .tanh), numHidden: 3, name: "fc2")
+        guard let normalization else { return try build.softmaxOutput(scores, name: "softmax") }
+        return try build.apply(
             SoftmaxOutput.name, name: "softmax", hint: "softmaxoutput", inputs: [scores],
             attributes: ["normalization": normalization])
     }
@@ -143,7 +143,7 @@ import Testing
         #expect(message { try trainer(4, soft: false).fit(training: soft, epochs: 0..<1) }.contains("3 labels a row"))
         #expect(message { try trainer(4, soft: true).fit(training: five, epochs: 0..<1) }.contains("5 labels a row"))
         let build = SymbolBuilder()
-        let regression = build.apply(
+        let regression = try build.apply(
             "LinearRegressionOutput", name: "linear", hint: "linear",
             inputs: [build.fullyConnected(.variable("data"), numHidden: 3, name: "fc")])
         #expect(message { _ = try trainer(4, soft: true, symbol: regression) }.contains("want SoftmaxOutput"))

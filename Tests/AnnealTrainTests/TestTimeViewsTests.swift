@@ -9,10 +9,10 @@ import Testing
             data: Tensor([3, 2, 3, 4], images.flatMap { $0 }), labels: Tensor([3], [0, 1, 2]), batchSize: 2)
     }
 
-    private static func network() -> Symbol {
+    private static func network() throws -> Symbol {
         let builder = SymbolBuilder()
-        let flat = builder.flatten(.variable("data"), name: "flat")
-        return builder.softmaxOutput(
+        let flat = try builder.flatten(.variable("data"), name: "flat")
+        return try builder.softmaxOutput(
             builder.fullyConnected(flat, numHidden: 3, name: "fc"), name: "softmax")
     }
 
@@ -111,13 +111,13 @@ import Testing
         #expect(together != alone)
         #expect(
             notes.texts.last
-                == "Epoch 1 by 6 views of each image (mirror-shift): accuracy \(together[0].value), cross-entropy \(together[1].value)"
+                == "Checkpoint 2 by 6 views of each image (mirror-shift): accuracy \(together[0].value), cross-entropy \(together[1].value)"
         )
     }
 
     @Test func isRefusedBeforeTheFirstStep() throws {
         let builder = SymbolBuilder()
-        let regression = builder.apply(
+        let regression = try builder.apply(
             "LinearRegressionOutput", name: "line",
             inputs: [builder.fullyConnected(.variable("data"), numHidden: 1, name: "fc")])
         let trainer = try Trainer(
@@ -136,7 +136,7 @@ import Testing
             try Scorer(Self.network(), dataShape: [24], batchSize: 2, views: .mirror)
         }
         let builder = SymbolBuilder()
-        let regression = builder.fullyConnected(.variable("data"), numHidden: 3, name: "fc")
+        let regression = try builder.fullyConnected(.variable("data"), numHidden: 3, name: "fc")
         #expect(throws: AnnealError.self) {
             try Scorer(regression, dataShape: [2, 3, 4], batchSize: 2, views: .mirror)
         }

@@ -16,8 +16,7 @@ struct AugmentPreview: ParsableCommand {
             --trivial-augment --to sheet.png
             """)
 
-    @OptionGroup(title: "Data")
-    var data: DataOptions
+    @OptionGroup var data: DataOptions
     @Option(help: ArgumentHelp("Shape of the network's input.", valueName: "C,H,W"))
     var imageShape: String = "3,28,28"
     @Option(help: ArgumentHelp("Images to show.", valueName: "N"))
@@ -33,61 +32,65 @@ struct AugmentPreview: ParsableCommand {
         for (flag, value) in [("--images", images), ("--epochs", epochs)] where !(1...100).contains(value) {
             throw UsageError(flag, "is \(value)", suggestion: "it must be 1 to 100")
         }
-        guard to.hasSuffix(".png") else {
+        guard to.hasSuffix(".png") || Files.isStandardOutput(to) else {
             throw UsageError("--to \(to)", "is not the name of a PNG file", suggestion: "end it in .png")
         }
         let shape = try parseImageShape(imageShape)
-        let source = try data.training().source
+        let training = try data.training(), source = training.source
         let rows = min(images, source.count)
         guard rows > 0 else { throw AnnealError(source.path, "has no images") }
-        let preprocessing = try data.preprocessing(imageShape: shape, classNames: nil)
+        let preprocessing = try data.preprocessing(of: training, imageShape: shape)
         var plain = LoaderOptions(validating: preprocessing, batchSize: rows)
         plain.threads = try data.images.checkedThreads()
+        plain.maximumPixels = try data.images.checkedPixels()
         var augmented = plain
         var flags = data
         flags.augmentation.fill(Train.script)
         augmented.augmentation = try flags.trainingAugmentation(preprocessing)
         augmented.seed = seed
 
-        var columns = [try batch(BatchLoader(source, options: plain), epoch: 0, plain.normalization)]
-        let loader = try BatchLoader(source, options: augmented)
-        let mixed = try mixing(loader, source, rows)
-        for epoch in 0..<epochs { columns.append(try batch(mixed, epoch: epoch, plain.normalization)) }
-        let sheet = try Image.contactSheet(
-            (0..<rows).map { row in columns.map { $0[row] } }, scale: max(1, 96 / max(shape[1], shape[2])), gap: 4)
-        try Files.writeAtomically(Data(try sheet.encoded(as: .png(level: 6))), to: to)
-        print(to)
+        let validation = try BatchLoader(source, options: plain)
+        var columns = [try validation.images(epoch: 0, normalization: plain.normalization)]
+        let mixed = try mixing(BatchLoader(source, options: augmented), source, rows)
+        for epoch in 0..<epochs { columns.append(try mixed.images(epoch: epoch, normalization: plain.normalization)) }
+        let sheet = ContactSheet(
+            title: "Training images of \(Files.name(of: source.path))",
+            subtitle: "On the left as validation sees them, then as training does in each epoch, with --seed \(seed).",
+            columnNames: ["validation"] + (0..<epochs).map { "epoch \($0)" },
+            rows: try (0..<rows).map { row in
+                ContactSheet.Row(
+                    name: try names(of: row, training), cells: columns.map { ContactSheet.Cell(.init($0[row])) })
+            })
+        try Files.writeAtomically(try sheet.png(), to: to)
+        print(to, about: to)
     }
 
-    /// Labels are not shown, so there are as many classes as these images need.
+    /// The image, and its class where it has one: its name, or the label where no names are known.
+    private func names(of number: Int, _ training: ImageData) throws -> [String] {
+        let name = try training.source.name(of: number)
+        let image = training.source is RecordFile ? "record \(number), id \(name)" : ContactSheet.shortened(name)
+        // Records of several labels are of no class.
+        guard let label = try? training.source.classLabel(of: number) else { return [image] }
+        let index = label >= 0 && label < 65_536 ? Int(label) : -1
+        let known = training.classNames.flatMap { $0.indices.contains(index) ? $0[index] : nil }
+        return [image, known ?? "class \(index >= 0 && Float(index) == label ? "\(index)" : "\(label)")"]
+    }
+
+    /// There are as many classes as these images need.
     private func mixing(_ loader: BatchLoader, _ samples: any SampleSource, _ rows: Int) throws -> any BatchSource {
         let settings = data.labels.settings
         if settings.areOff { return loader }
         let labels = try (0..<rows).map { number in
             let label = try samples.classLabel(of: number)
-            guard label >= 0, label < 65_536 else {
-                throw AnnealError(samples.place(of: number, id: nil), "its label \(label) is no class's number")
+            do {
+                try ClassLabel.check(label, classes: 65_536)
+            } catch let error as AnnealError {
+                throw error.within(samples.place(of: number, id: nil))
             }
             return Int(label)
         }
         return try flagErrors {
             try SoftLabelSource(loader, labels: settings, classes: (labels.max() ?? 0) + 1, seed: seed)
-        }
-    }
-
-    /// The images of the epoch's first batch.
-    private func batch(_ source: any BatchSource, epoch: Int, _ normalization: Normalization) throws -> [Image] {
-        let size = source.dataShape.count
-        var data = [Float](repeating: 0, count: source.batchSize * size)
-        var labels = [Float](repeating: 0, count: source.batchSize * source.labelWidth)
-        try source.start(epoch: epoch, atBatch: 0)
-        try data.withUnsafeMutableBufferPointer { data in
-            try labels.withUnsafeMutableBufferPointer { labels in
-                _ = try source.next(into: BatchSlot(data: data, labels: labels))
-            }
-        }
-        return (0..<source.batchSize).map {
-            Image(data[($0 * size)..<(($0 + 1) * size)], shape: source.dataShape, normalization: normalization)
         }
     }
 }

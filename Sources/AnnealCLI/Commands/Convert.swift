@@ -14,17 +14,17 @@ struct Convert: ParsableCommand {
             anneal convert --model old-model --load-epoch 12 --to new-model
             """)
 
-    @Option(help: ArgumentHelp("The checkpoint: PREFIX-symbol.json and PREFIX-NNNN.params.", valueName: "PREFIX"))
+    @Option(help: SavedModel.help)
     var model: String
-    @Option(help: ArgumentHelp("Which of its epochs.", valueName: "N"))
-    var loadEpoch: Int = 0
+    @Option(help: CheckpointChoice.help)
+    var loadEpoch: CheckpointChoice?
     @Option(help: ArgumentHelp("Where the new checkpoint goes.", valueName: "PREFIX"))
     var to: String
-    @Option(help: ArgumentHelp("Its epoch (default: as before).", valueName: "N"))
+    @Option(help: ArgumentHelp("Its number (default: as before).", valueName: "N"))
     var toEpoch: Int?
     @Option(help: ArgumentHelp("New names of the classes, one a line in the order of the labels.", valueName: "FILE"))
     var classNames: String?
-    @Flag(help: "Take the optimizer's state along, to go on training.")
+    @Flag(help: "Take the optimizer's state along, to continue training.")
     var keepOptimizer = false
 
     func run() throws {
@@ -32,24 +32,25 @@ struct Convert: ParsableCommand {
             throw UsageError(
                 "--to \(to)", "names no file", suggestion: "give a folder and the beginning of a name, out/model")
         }
-        guard canonical(model) != canonical(to) else {
+        let saved = try SavedModel(model, loadEpoch), prefix = saved.prefix
+        guard canonical(prefix) != canonical(to) else {
             throw UsageError("--to \(to)", "is the checkpoint that is read", suggestion: "choose another prefix")
         }
         if let toEpoch, toEpoch < 0 {
             throw UsageError("--to-epoch", "is \(toEpoch)", suggestion: "it must not be negative")
         }
-        try Checkpoint.checkExists(prefix: model, epoch: loadEpoch)
-        let symbolPath = Checkpoint.symbolPath(model), parametersPath = Checkpoint.parametersPath(model, loadEpoch)
+        let symbolPath = Checkpoint.symbolPath(prefix), parametersPath = saved.parametersPath
         let symbol = try Symbol.load(symbolPath)
         let stored = try ParamsFile.read(parametersPath)
-        let arrays = try Checkpoint(symbol: symbol, arrays: stored).storedArrays()
+        let checkpoint = try Checkpoint(symbol: symbol, arrays: stored), arrays = try checkpoint.storedArrays()
+        try checkpoint.warnOfNonFinite(saved)
         try checkComplete(arrays, symbol, parametersPath)
         let json = Data(try symbol.json().utf8)
-        let record = try renamedRecord(symbol)
-        let resumePath = Checkpoint.resumePath(model, loadEpoch)
+        let record = try renamedRecord(symbol, prefix)
+        let resumePath = Checkpoint.resumePath(prefix, saved.number)
         let resume = keepOptimizer ? try Files.read(resumePath) : nil
 
-        let epoch = toEpoch ?? loadEpoch
+        let epoch = toEpoch ?? saved.number
         // The parameters come last, so that where they are, all is there.
         let files: [(path: String, data: Data?)] = [
             (Checkpoint.symbolPath(to), json), (Preprocessing.path(to), try record?.encoded()),
@@ -70,7 +71,7 @@ struct Convert: ParsableCommand {
         for change in typeChanges(stored) + nameChanges(stored, arrays) { print("  \(change)") }
         print("  symbol: \(try json == Files.read(symbolPath) ? "as it was" : "rewritten in the form of MXNet 1.9.1")")
         if let names = record?.classNames {
-            print("  classes: \(names.count), \(names.prefix(5).joined(separator: ", "))")
+            print("  classes: \(names.count), \(names.prefix(5).map { $0.printable() }.joined(separator: ", "))")
         }
         if Files.exists(resumePath) { print("  optimizer's state: \(keepOptimizer ? "kept" : "left out")") }
     }
@@ -82,23 +83,24 @@ struct Convert: ParsableCommand {
     /// The data and labels alone need not be among the parameters.
     private func checkComplete(_ arrays: [StoredArray], _ symbol: Symbol, _ path: String) throws {
         let there = Set(arrays.map { $0.name.dropFirst(4) })
-        let wanted = try symbol.argumentNames().filter { $0 != "data" && !$0.hasSuffix("label") }
+        let fed = Set(try symbol.labelNames() + [symbol.dataName(parameters: Set(there.map(String.init)))])
+        let wanted = try symbol.argumentNames().filter { !fed.contains($0) }
         if let missing = try (wanted + symbol.auxiliaryNames()).first(where: { !there.contains($0[...]) }) {
             throw AnnealError(
                 path, "has no parameter \(missing)", suggestion: "it is of another network than the symbol")
         }
     }
 
-    private func renamedRecord(_ symbol: Symbol) throws -> Preprocessing? {
-        var record = try Preprocessing.load(prefix: model)
+    private func renamedRecord(_ symbol: Symbol, _ prefix: String) throws -> Preprocessing? {
+        var record = try Preprocessing.load(prefix: prefix)
         guard let classNames else { return record }
         guard let shape = record?.imageShape else {
             throw AnnealError(
-                Preprocessing.path(model), "is not there",
+                Preprocessing.path(prefix), "is not there",
                 suggestion: "class names are kept in it; leave --class-names out")
         }
         let names = try ClassNames.read(classNames)
-        let classes = try symbol.inferShapes(["data": Shape([1] + shape)]).outputs[0][-1]
+        let classes = try ClassifierNetwork(symbol).classes(Shape(shape))
         guard names.count == classes else {
             throw AnnealError(classNames, "has \(names.count) names, the network \(classes) classes")
         }

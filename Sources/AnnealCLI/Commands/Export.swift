@@ -7,18 +7,20 @@ struct Export: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Write a trained network as an ONNX model, for ONNX Runtime and others.",
         discussion: """
-            The model takes what the network takes, normalised pixels, and gives the logits of each class. With --preprocessing \
-            it takes the pixels themselves, 0 to 255, and does (x - mean) / std of the checkpoint's own record \
-            (PREFIX-preprocessing.json); with --softmax it gives probabilities. Pixels are in the order (batch, channels, \
-            height, width), channels R, G, B.
+            The model takes what the network takes, normalised pixels, and gives a score for each class: the logits, where the \
+            network ends in them or in a softmax of any kind, which is left out. With --softmax it gives probabilities; a \
+            network that ends in logits gets a softmax. With --preprocessing it takes the pixels themselves, 0 to 255, and does \
+            (x - mean) / std of the checkpoint's own record (PREFIX-preprocessing.json). Pixels are in the order (batch, \
+            channels, height, width), channels R, G, B. The names of the classes, where the checkpoint has them, are in the \
+            model's metadata: the key class_names, a JSON array by label.
 
             anneal export --model resnet-20 --load-epoch 10 --softmax --preprocessing --to resnet-20.onnx
             """)
 
-    @Option(help: ArgumentHelp("The model: PREFIX-symbol.json and PREFIX-NNNN.params.", valueName: "PREFIX"))
+    @Option(help: SavedModel.help)
     var model: String
-    @Option(help: ArgumentHelp("Which of its checkpoints.", valueName: "N"))
-    var loadEpoch: Int = 0
+    @Option(help: CheckpointChoice.help)
+    var loadEpoch: CheckpointChoice?
     @Option(help: ArgumentHelp("Where the model goes (default: PREFIX-NNNN.onnx).", valueName: "FILE.onnx"))
     var to: String?
     @Flag(help: "End with the softmax: probabilities instead of logits.")
@@ -44,43 +46,47 @@ struct Export: ParsableCommand {
                 suggestion: "without it the model takes normalised numbers, float32")
         }
         let given = try imageShape.map(parseImageShape)
-        let checkpoint = try Checkpoint.load(prefix: model, epoch: loadEpoch)
-        let record = try Preprocessing.load(prefix: model)
+        let saved = try SavedModel(model, loadEpoch), prefix = saved.prefix
+        let checkpoint = try saved.load()
+        try checkpoint.warnOfNonFinite(saved)
+        let record = try Preprocessing.load(prefix: prefix)
         guard let shape = given ?? record?.imageShape else {
             throw UsageError(
-                "--image-shape", "is missing, and \(Preprocessing.path(model)) is not there",
+                "--image-shape", "is missing, and \(Preprocessing.path(prefix)) is not there",
                 suggestion: "give the shape that the network was trained with, such as 3,224,224")
         }
         var options = ONNXModel.Options()
-        options.name = Files.name(of: model)
+        options.name = Files.name(of: prefix)
         options.anyBatchSize = batchSize == nil
-        options.softmax = softmax
-        if preprocessing { options.preprocessing = try included(record, shape) }
+        options.ending = softmax ? .probabilities : .logits
+        options.classNames = record?.classNames
+        if preprocessing { options.preprocessing = try included(record, shape, Preprocessing.path(prefix)) }
 
-        let parametersPath = Checkpoint.parametersPath(model, loadEpoch)
+        let parametersPath = saved.parametersPath
         let exported: ONNXModel
         do {
+            let data = try checkpoint.symbol.dataName(parameters: Set(checkpoint.arguments.keys))
             exported = try ONNXModel(
                 checkpoint.symbol, parameters: checkpoint.arguments.merging(checkpoint.auxiliary) { first, _ in first },
-                inputs: ["data": Shape([batchSize ?? 1] + shape)], options: options)
+                inputs: [data: Shape([batchSize ?? 1] + shape)], options: options)
         } catch let error as AnnealError {
             throw error.within(
-                error.place.hasPrefix("parameter ") ? parametersPath : Checkpoint.symbolPath(model))
+                error.place.hasPrefix("parameter ") ? parametersPath : Checkpoint.symbolPath(prefix))
         }
         let path = to ?? parametersPath.dropLast(".params".count) + ".onnx"
         let folder = Files.folder(of: path)
         if !folder.isEmpty { try Files.makeFolder(folder) }
         let size = try exported.write(to: path)
         let megabytes = String(format: "%.1f", Double(size) / 1e6)
-        print("\(path): \(megabytes) MB, ONNX operators of version \(ONNXModel.opset)")
-        for port in exported.inputs { print("input   \(line(port))") }
-        for port in exported.outputs { print("output  \(line(port))") }
+        print("\(path): \(megabytes) MB, ONNX operators of version \(ONNXModel.opset)", about: path)
+        for port in exported.inputs { print("input   \(line(port))", about: path) }
+        for port in exported.outputs { print("output  \(line(port))", about: path) }
     }
 
-    private func included(_ record: Preprocessing?, _ shape: [Int]) throws -> ONNXModel.Preprocessing {
+    private func included(_ record: Preprocessing?, _ shape: [Int], _ path: String) throws -> ONNXModel.Preprocessing {
         guard let record else {
             throw AnnealError(
-                Preprocessing.path(model), "is not there",
+                path, "is not there",
                 suggestion: "mean and std are taken from it; export without --preprocessing")
         }
         guard record.mean.count == shape[0] else {

@@ -10,7 +10,8 @@ struct FindLR: MXNetScript {
         discussion: """
             Trains as 'anneal train' with the same flags would, while the rate rises by the same factor at every update, until \
             the loss is four times its lowest value (Smith 2017). The curve (SVG, PNG) and its numbers (CSV) go to the run \
-            folder; no weights are kept.
+            folder; no weights are kept. The suggestion is about a third of the rate at which the smoothed loss is lowest; \
+            there is none if the loss did not fall by clearly more than its noise. Ctrl-C writes what was measured so far.
 
             anneal find-lr --network resnet --num-layers 20 --data-train cifar10_train.rec --random-crop 1 --random-mirror 1
             """)
@@ -19,14 +20,18 @@ struct FindLR: MXNetScript {
     var from: Double = 1e-6
     @Option(help: ArgumentHelp("The last rate.", valueName: "RATE"))
     var to: Double = 10
-    @Option(help: ArgumentHelp("Updates from the first rate to the last.", valueName: "N"))
-    var steps: Int = 200
+    @Option(
+        help: ArgumentHelp(
+            "Updates from the first rate to the last (default: 200, more for batches of fewer than 8 images).",
+            valueName: "N"))
+    var steps: Int?
     @OptionGroup var train: Train
 
     func run() throws {
-        var search = try flagErrors { try LearningRateSearch(from: from, to: to, steps: steps) }
         try train.training.check(command: "find-lr")
-        let train = train.filled(), options = train.training
+        let train = try train.filled(), options = train.training
+        let steps = steps ?? LearningRateSearch.usualSteps(batchSize: options.batchSize)
+        var search = try flagErrors { try LearningRateSearch(from: from, to: to, steps: steps) }
         guard options.run.loadEpoch == nil else {
             throw UsageError(
                 "--load-epoch", "has no effect: the search begins with first values", suggestion: "leave it out")
@@ -36,19 +41,35 @@ struct FindLR: MXNetScript {
         }
         var run = try train.trainingRun(goingOn: nil)
         let setup = try run.setUp(options, train.data, from: .beginning)
-        let folder = try RunFolder.open(
-            options.run.runFolder ?? RunFolder.defaultPath(command: "find-lr"),
-            occupied: options.run.runFolder == nil ? .number : .refuse)
         let interrupt = Interrupt()
         let progress = ProgressLine("Searching", total: steps, unit: "updates")
-        try setup.trainer.search(&search, on: setup.training) { _ in
-            progress.advance(by: 1)
-            if interrupt.check() { throw Interrupted(suggestion: "nothing was written") }
+        var isInterrupted = false
+        do {
+            try setup.trainer.search(&search, on: setup.training) { _ in
+                progress.advance(by: 1)
+                if interrupt.check() { throw Stopped() }
+            }
+        } catch is Stopped {
+            isInterrupted = true
         }
         progress.finish()
         let report = LearningRateReport(search, title: "Learning rates for \(run.network)")
-        try report.write(to: folder)
         print(report.suggestion)
+        // Only now: a search that cannot begin leaves no folder.
+        let folder = try RunFolder.open(
+            options.run.runFolder ?? RunFolder.defaultPath(command: "find-lr"),
+            occupied: options.run.runFolder == nil ? .number : .refuse)
+        do { try report.write(to: folder) } catch {
+            folder.removeIfEmpty()
+            throw error
+        }
         print("Curve: \(folder.file("find-lr.png")), .svg, .csv")
+        if isInterrupted {
+            throw interrupt.interrupted(
+                suggestion: "the curve has the \(search.points.count) of \(steps) updates that were done")
+        }
     }
+
+    /// Ends the search early.
+    private struct Stopped: Error {}
 }

@@ -8,7 +8,7 @@ struct FineTuneCommand: TrainingCommand {
         abstract: "Fine-tune a trained network to new classes.",
         discussion: """
             The flags and their defaults are those of MXNet's fine-tune.py; any unique beginning of a flag will do. The \
-            network is cut behind --layer-before-fullc and gets a new head of --num-classes; everything else starts with \
+            network is cut after --layer-before-fullc and gets a new head of --num-classes; everything else starts with \
             the trained values.
 
             anneal fine-tune --pretrained-model resnext-101 --load-epoch 0000 --batch-size 128 --data-train cifar10_train.rec \
@@ -18,27 +18,40 @@ struct FineTuneCommand: TrainingCommand {
 
     @Option(
         help: ArgumentHelp(
-            "The trained model: PREFIX-symbol.json and PREFIX-NNNN.params (--load-epoch).", valueName: "PREFIX"))
+            "The trained model: PREFIX (of PREFIX-symbol.json and PREFIX-NNNN.params), a run's folder or a .params file; --load-epoch says which checkpoint.",
+            valueName: "MODEL"))
     var pretrainedModel: String
     @Option(
         help: ArgumentHelp(
-            "The layer that the new head stands behind (default: flatten0, or else found).", valueName: "LAYER"))
+            "The layer after which the new head comes (default: flatten0, or else found).", valueName: "LAYER"))
     var layerBeforeFullc: String?
-    @OptionGroup(title: "Data")
-    var data: DataOptions
-    @OptionGroup(title: "Training")
-    var training: TrainingOptions
+    @OptionGroup var data: DataOptions
+    @OptionGroup var training: TrainingOptions
 
     static let script = ScriptDefaults(
         lr: 0.01, lrStepEpochs: "20", mom: 0, wd: 0, numEpochs: 30, padSize: 0, imageShape: "3,224,224")
 
+    /// Images have the shape that the pre-trained model's record says.
+    func defaults() throws -> ScriptDefaults {
+        var script = Self.script
+        if let trained = try Preprocessing.load(prefix: pretrainedModel) {
+            script.imageShape = trained.imageShape.map(String.init).joined(separator: ",")
+        }
+        return script
+    }
+
     /// What is read on the way here is let go before the run begins.
     func trainingRun(goingOn prefix: String?) throws -> TrainingRun {
-        let imageShape = try parseImageShape(training.imageShape ?? Self.script.imageShape)
-        let epoch = training.run.loadEpoch ?? 0
-        let trained = try Checkpoint.load(prefix: pretrainedModel, epoch: epoch)
-        let place = Checkpoint.parametersPath(pretrainedModel, epoch)
-        let images = try data.training()
+        let imageShape = try parseImageShape(training.imageShape ?? defaults().imageShape)
+        guard !training.run.resetOptimizer else {
+            throw UsageError(
+                "--reset-optimizer", "has no effect: a fine-tuned model starts with a new optimizer",
+                suggestion: "leave it out")
+        }
+        let saved = try SavedModel(pretrainedModel, training.run.loadEpoch), place = saved.parametersPath
+        let trained = try saved.load(), preprocessing = try Preprocessing.load(prefix: saved.prefix)
+        let recorded = try prefix.flatMap { try Preprocessing.load(prefix: $0) }
+        let images = try data.training(earlier: recorded?.classNames)
         guard let classes = try training.classes(named: images.classNames) else {
             throw UsageError("--num-classes", "is missing", suggestion: "give the number of classes of the new data")
         }
@@ -48,30 +61,36 @@ struct FineTuneCommand: TrainingCommand {
             Array(trained.arguments.keys) + Array(trained.auxiliary.keys), by: symbol)
         var start: [String: Tensor] = [:]
         for name in taken { start[name] = trained.arguments[name] ?? trained.auxiliary[name] }
-        let missing = Set(try symbol.argumentNames() + symbol.auxiliaryNames())
-            .subtracting(start.keys).filter { !$0.hasPrefix("fc_") && $0 != "data" && !$0.hasSuffix("label") }.sorted()
+        let missing = Set(try ClassifierNetwork(symbol, parameters: Set(start.keys)).parameterNames())
+            .subtracting(start.keys).filter { !$0.hasPrefix("fc_") }.sorted()
         guard missing.isEmpty else {
             throw AnnealError(
                 place, "has no values for \(missing.prefix(3).joined(separator: ", "))",
-                suggestion: "it does not belong to \(Checkpoint.symbolPath(pretrainedModel))")
+                suggestion: "it does not belong to \(Checkpoint.symbolPath(saved.prefix))")
         }
-        try checkShapes(symbol, start, imageShape, place)
-        let name = pretrainedModel.split(separator: "/").last.map(String.init) ?? pretrainedModel
+        if let name = start.filter({ !$0.value.isFinite }).keys.min() {
+            throw AnnealError(
+                place, "\(name) holds a NaN or an infinity", suggestion: "take a checkpoint from before it diverged")
+        }
+        try checkShapes(symbol, start, imageShape, place, preprocessing)
         return TrainingRun(
-            command: "fine-tune", network: name, symbol: symbol,
+            command: "fine-tune", network: Files.name(of: saved.prefix), symbol: symbol,
             initializer: try flagErrors { try Initializers.fit(training.initializer, network: nil) }, start: start,
-            startPlace: place, trained: try Preprocessing.load(prefix: pretrainedModel), images: images,
-            classes: classes, imageShape: imageShape, script: Self.script)
+            pretrained: saved, trained: preprocessing, recorded: recorded, images: images, classes: classes,
+            imageShape: imageShape, script: Self.script)
     }
 
     /// Layers that depend on the image's shape cannot take over values that were trained for another.
-    private func checkShapes(_ symbol: Symbol, _ start: [String: Tensor], _ imageShape: [Int], _ place: String) throws {
-        let wanted = try symbol.inferShapes(["data": Shape([1] + imageShape)]).variables
+    private func checkShapes(
+        _ symbol: Symbol, _ start: [String: Tensor], _ imageShape: [Int], _ place: String, _ record: Preprocessing?
+    ) throws {
+        let data = try symbol.dataName(parameters: Set(start.keys))
+        let wanted = try symbol.inferShapes([data: Shape([1] + imageShape)]).variables
         for layer in symbol.nodes where !layer.isVariable {
             for input in layer.inputs where input.node.isVariable {
                 let name = input.node.name
                 guard let value = start[name], let shape = wanted[name], value.shape != shape else { continue }
-                let trained = try Preprocessing.load(prefix: pretrainedModel)?.imageShape
+                let trained = record?.imageShape
                 let before = layer.inputs[0].node.name
                 throw AnnealError(
                     place,

@@ -17,7 +17,7 @@ struct ImportMNIST: ParsableCommand {
     var labels: String
     @Option(help: ArgumentHelp("New label of each old one, from 0 on, to merge classes.", valueName: "L0,L1,…"))
     var labelMap: String?
-    @Argument(help: ArgumentHelp("Where the records go.", valueName: "prefix"))
+    @Argument(help: ArgumentHelp("Where the records go.", valueName: "PREFIX"), completion: .file())
     var prefix: String
 
     func run() throws {

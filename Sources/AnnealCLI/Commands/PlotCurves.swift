@@ -14,7 +14,7 @@ struct PlotCurves: ParsableCommand {
             anneal plot-curves runs/scratch runs/fine-tuned --labels "from scratch,fine-tuned" --to curves.svg
             """)
 
-    @Argument(help: ArgumentHelp("Run folders.", valueName: "RUN"))
+    @Argument(help: ArgumentHelp("Run folders.", valueName: "RUN"), completion: .directory)
     var runs: [String]
     @Option(
         help: ArgumentHelp(
@@ -27,7 +27,7 @@ struct PlotCurves: ParsableCommand {
 
     func run() throws {
         let isPNG = to.lowercased().hasSuffix(".png")
-        guard isPNG || to.lowercased().hasSuffix(".svg") else {
+        guard isPNG || to.lowercased().hasSuffix(".svg") || Files.isStandardOutput(to) else {
             throw UsageError("--to \(to)", "does not say what to write", suggestion: "end it in .svg or .png")
         }
         let names =
@@ -44,7 +44,7 @@ struct PlotCurves: ParsableCommand {
             throw AnnealError(runs.joined(separator: ", "), "have no metric in common")
         }
         try Files.writeAtomically(isPNG ? try chart.png() : try chart.svg(), to: to)
-        print(to)
+        print(to, about: to)
     }
 
     private func epochs(of path: String) throws -> [EpochReport] {

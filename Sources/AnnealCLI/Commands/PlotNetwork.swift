@@ -16,8 +16,7 @@ struct PlotNetwork: ParsableCommand {
             anneal plot-network --network resnet --num-layers 20 --image-shape 3,28,28 --num-classes 10 --to resnet-20.svg
             """)
 
-    @OptionGroup(title: "Network")
-    var source: NetworkSource
+    @OptionGroup var source: NetworkSource
     @Option(help: ArgumentHelp("Where the picture goes (default: NETWORK.svg).", valueName: "FILE"))
     var to: String?
     @Option(help: "svg, png, or dot for Graphviz (default: what the file's name ends in, or svg).")
@@ -27,19 +26,25 @@ struct PlotNetwork: ParsableCommand {
 
     func run() throws {
         let ending = to.flatMap { name in name.lastIndex(of: ".").map { String(name[name.index(after: $0)...]) } }
-        guard let format = format ?? (to == nil ? .svg : ending.flatMap { Format(rawValue: $0.lowercased()) }) else {
+        guard
+            let format = format
+                ?? (to.map(Files.isStandardOutput) ?? true
+                    ? .svg : ending.flatMap { Format(rawValue: $0.lowercased()) })
+        else {
             throw UsageError(
                 "--to \(to ?? "")", "does not say what to write",
                 suggestion: "end it in .svg, .png or .dot, or give --format"
             )
         }
         let network = try source.load()
-        let inputs = ["data": Shape([1] + network.imageShape)]
+        let inputs = [try network.symbol.dataName(): Shape([1] + network.imageShape)]
         let summary = try NetworkSummary(network.symbol, inputs: inputs)
+        // A number and its unit stay on one line.
+        let multiplyAdds = Readable.scaled(summary.multiplyAdds).replacingOccurrences(of: " ", with: "\u{A0}")
         let plot = try NetworkPlot(
             network.symbol, inputs: inputs, title: network.name,
             subtitle:
-                "images of \(network.imageShape.map(String.init).joined(separator: "x")): \(Readable.count(summary.parameters)) parameters, \(Readable.scaled(summary.multiplyAdds)) multiply-adds",
+                "images of \(network.imageShape.map(String.init).joined(separator: "x")): \(Readable.count(summary.parameters)) parameters, \(multiplyAdds) multiply-adds",
             showsWeights: showWeights)
         let path = to ?? "\(network.name).\(format.rawValue)"
         let data =
@@ -49,6 +54,6 @@ struct PlotNetwork: ParsableCommand {
             case .dot: Data(plot.dot().utf8)
             }
         try Files.writeAtomically(data, to: path)
-        print(path)
+        print(path, about: path)
     }
 }

@@ -7,10 +7,10 @@ struct Predict: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Tell what a trained network sees on images.",
         discussion: """
-            The most probable classes of each JPEG or PNG image, as a table or as JSON lines. Images are prepared as in \
+            The most probable classes of each JPEG or PNG image, as a table, as JSON lines or as CSV. Images are prepared as in \
             training's validation: as the checkpoint's own record (PREFIX-preprocessing.json) says; flags override it. A \
             checkpoint of MXNet's has no such record: it needs --image-shape, --rgb-mean and, if it was trained with one, \
-            --rgb-std. An image that cannot be read is told on standard error, the others go on, and the exit code is 1.
+            --rgb-std. An image that cannot be read is reported on standard error, the others are predicted all the same, and the exit code is 1.
 
             anneal predict --model resnet-20 --load-epoch 10 cat.jpg photos/
             curl -s https://example.org/cat.jpg | anneal predict --model resnet-20 --load-epoch 10 --format json -
@@ -20,7 +20,7 @@ struct Predict: ParsableCommand {
     @Argument(
         help: ArgumentHelp(
             "Image files, folders (all images in them and below), or - for one image on standard input.",
-            valueName: "image"))
+            valueName: "IMAGE"), completion: .file())
     var images: [String] = []
     @Flag(help: "Read paths of images from standard input, one a line.")
     var pathsFromStdin = false
@@ -34,10 +34,13 @@ struct Predict: ParsableCommand {
     var batchSize: Int?
     @Option(help: TestTimeViews.help)
     var tta: TestTimeViews = .none
-    @Option(help: ArgumentHelp("table or json (a line an image).", valueName: "FORMAT"))
+    @Option(
+        help: ArgumentHelp(
+            "table, json (a line an image) or csv (a row a class: image,rank,class,index,probability).",
+            valueName: "FORMAT"))
     var format: Format = .table
 
-    enum Format: String, ExpressibleByArgument, CaseIterable { case table, json }
+    enum Format: String, ExpressibleByArgument, CaseIterable { case table, json, csv }
 
     func run() throws {
         let images = try findImages()
@@ -45,7 +48,10 @@ struct Predict: ParsableCommand {
         let top = topK ?? min(5, loaded.classes)
         guard (1...loaded.classes).contains(top) else {
             throw UsageError(
-                "--top-k", "is \(top)", suggestion: "it must be 1 to the number of classes, \(loaded.classes)")
+                "--top-k", "is \(top)",
+                suggestion: loaded.classes == 1
+                    ? "the network has one class: leave it out"
+                    : "it must be 1 to \(loaded.classes), the number of classes")
         }
         let batch = batchSize ?? (images.source.count < 32 ? 1 : 32)
         guard (1...1 << 16).contains(batch) else {
@@ -53,21 +59,38 @@ struct Predict: ParsableCommand {
         }
         let classifier = try Classifier(
             loaded.checkpoint, preprocessing: loaded.preprocessing, batchSize: min(batch, images.source.count),
-            threads: try model.images.checkedThreads(), views: tta, place: model.parametersPath)
+            threads: try model.images.checkedThreads(), maximumPixels: try model.images.checkedPixels(), views: tta,
+            place: loaded.saved.parametersPath)
 
-        let table = PredictionTable(images: images.names)
-        if format == .table { StandardStream.output.write(table.head) }
+        warnOfCrops(images.source, loaded.preprocessing)
+        let kind = classifier.scores == .probabilities ? "probability" : "score"
+        if classifier.scores != .probabilities {
+            StandardStream.error.write(
+                "The network ends in \(loaded.network.ending): its numbers are scores, not probabilities\n")
+        }
+        let table = PredictionTable(images: images.names, number: kind)
+        switch format {
+        case .table: StandardStream.output.write(table.head)
+        case .csv: StandardStream.output.write(PredictionRows.header(number: kind))
+        case .json: break
+        }
         var failures = 0
         try classifier.predict(images.source, top: top) { number, result in
             switch result {
             case .success(let predictions):
                 let name = images.names[number]
                 let text =
-                    format == .table ? table.rows(name, predictions) : try PredictionLine(name, predictions).json()
+                    switch format {
+                    case .table: table.rows(name, predictions)
+                    case .json: try PredictionLine(name, predictions, number: kind).json()
+                    case .csv: PredictionRows.text(name, predictions)
+                    }
                 StandardStream.output.write(text)
+                // Of a million images nobody may read on after three.
+                try StandardStream.output.check()
             case .failure(let error):
                 failures += 1
-                StandardStream.error.write("anneal: error: \(error)\n")
+                printError("anneal: error: \(error)")
             }
         }
         if failures > 0 { throw ExitCode.failure }
@@ -83,40 +106,63 @@ struct Predict: ParsableCommand {
             let bytes = [UInt8](try Files.readStandardInput())
             return (ImageBytes(bytes, name: "standard input"), ["-"])
         }
-        var paths = images
+        var paths = images.map { FilePath($0) }
         if pathsFromStdin {
-            let text = String(decoding: try Files.readStandardInput(), as: UTF8.self)
-            paths += text.split(whereSeparator: \.isNewline).map(String.init)
+            let lines = try Files.readStandardInput().split(separator: UInt8(ascii: "\n"))
+            paths += lines.map { FilePath(bytes: $0.last == UInt8(ascii: "\r") ? $0.dropLast() : $0) }
+                .filter { !$0.bytes.isEmpty }
         }
         guard !paths.isEmpty else {
             throw UsageError("IMAGE", "is missing", suggestion: "name image files or folders, or - for standard input")
         }
         let files = try paths.flatMap { path in
-            guard Files.isFolder(path) else { return [path] }
-            let found = try ImageList.images(below: path)
-            guard !found.isEmpty else {
+            guard Files.isFolder(path.text) else { return [path] }
+            let found = try ImageWalk(path)
+            guard !found.images.isEmpty else {
                 throw AnnealError(
-                    path, "has no images", suggestion: "they end in \(ImageList.imageSuffixes.joined(separator: ", "))")
+                    "\(path)", "has no images" + (found.passedOver.isEmpty ? "" : ": \(found.passedOver)"),
+                    suggestion: "JPEG and PNG files are read")
             }
-            return found
+            if !found.passedOver.isHarmless { StandardStream.error.write("\(path): \(found.passedOver)\n") }
+            return found.images
         }
-        return (ImageFiles(paths: files), files)
+        var found = ImageFiles(paths: files)
+        found.maximumPixels = try model.images.checkedPixels()
+        return (found, files.map(\.description))
+    }
+
+    /// Tells of photographs whose middle alone the network sees.
+    private func warnOfCrops(_ images: any SampleSource, _ preprocessing: Preprocessing) {
+        guard preprocessing.resize == nil else { return }
+        let (height, width) = (preprocessing.imageShape[1], preprocessing.imageShape[2])
+        let survey = ImageSurvey.headers(of: images, limit: 100)
+        guard survey.shareShown(height: height, width: width) < 0.5 else { return }
+        StandardStream.error.write(
+            "warning: images (\(survey.sizeRange ?? "")) are cropped to their middle, \(width)x\(height): the model's record says nothing of resizing, --resize \(min(height, width)) shows more of them\n"
+        )
     }
 }
 
 /// Predictions in columns; the names of images say how wide theirs is.
 private struct PredictionTable {
     private let width: Int
+    /// What the numbers are called.
+    private let number: String
 
-    init(images: [String]) { width = min(60, max(5, images.map(\.count).max() ?? 0)) }
+    init(images: [String], number: String) {
+        width = min(60, max(5, images.map { $0.printable().count }.max() ?? 0))
+        self.number = number
+    }
 
-    var head: String { "\(padded("image"))  probability  class\n" }
+    var head: String {
+        "\(padded("image"))  \(String(repeating: " ", count: max(0, 11 - number.count)))\(number)  class\n"
+    }
 
     /// The image's name in the first row only.
     func rows(_ image: String, _ predictions: [Classifier.Prediction]) -> String {
         predictions.enumerated().map { rank, prediction in
             let share = String(format: "%11.4f", Double(prediction.probability))
-            return "\(padded(rank == 0 ? image : ""))  \(share)  \(prediction.className)\n"
+            return "\(padded(rank == 0 ? image.printable() : ""))  \(share)  \(prediction.className.printable())\n"
         }.joined()
     }
 
@@ -125,27 +171,44 @@ private struct PredictionTable {
     }
 }
 
-/// `{"image":"a.png","predictions":[{"class":"cat","index":3,"probability":0.97}]}`
+/// A row a class of each image, the most probable first, with rank 1.
+private enum PredictionRows {
+    static func header(number: String) -> String { CSV.line(["image", "rank", "class", "index", number]) + "\n" }
+
+    static func text(_ image: String, _ predictions: [Classifier.Prediction]) -> String {
+        predictions.enumerated().map { rank, prediction in
+            let probability = prediction.probability.isNaN ? "nan" : "\(prediction.probability)"
+            return CSV.line([image, "\(rank + 1)", prediction.className, "\(prediction.index)", probability]) + "\n"
+        }.joined()
+    }
+}
+
+/// `{"image":"a.png","predictions":[{"class":"cat","index":3,"probability":0.97}]}`; other numbers are called `score`.
 private struct PredictionLine: Encodable {
     struct Entry: Encodable {
         var `class`: String
         var index: Int
-        /// NaN, which JSON has no number for, is null.
+        /// Left out where it is NaN, which JSON has no number for.
         var probability: Float?
+        var score: Float?
     }
     var image: String
     var predictions: [Entry]
 
-    init(_ image: String, _ predictions: [Classifier.Prediction]) {
+    init(_ image: String, _ predictions: [Classifier.Prediction], number: String) {
         self.image = image
         self.predictions = predictions.map {
-            Entry(class: $0.className, index: $0.index, probability: $0.probability.isNaN ? nil : $0.probability)
+            let value = $0.probability.isNaN ? nil : $0.probability
+            return number == "score"
+                ? Entry(class: $0.className, index: $0.index, score: value)
+                : Entry(class: $0.className, index: $0.index, probability: value)
         }
     }
 
     func json() throws -> String {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        return String(decoding: try encoder.encode(self), as: UTF8.self) + "\n"
+        // Control characters beyond ASCII, which the encoder leaves; read back they are the same.
+        return String(decoding: try encoder.encode(self), as: UTF8.self).printable() + "\n"
     }
 }

@@ -4,7 +4,7 @@ import ArgumentParser
 /// Where a step's time goes.
 struct Profile: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Show where the time of a network's steps goes, beside what this machine could do.",
+        abstract: "Show where the time of a network's steps goes, and what this machine could do.",
         discussion: """
             Runs training steps (or forward passes, with --inference) on random data and adds up what their operations took. \
             GFLOP/s counts the operations of the definition, backward passes as much as the forward pass for each of data \
@@ -52,7 +52,7 @@ struct Profile: ParsableCommand {
         }
         if let trace {
             try Trace.write(timeline.spans, to: trace)
-            print("\nTrace: \(trace)")
+            print("\nTrace: \(trace)", about: trace)
         }
     }
 }

@@ -7,14 +7,14 @@ struct Recipes: ParsableCommand {
         discussion: """
             anneal train --recipe cifar10-modern --data-train cifar10_train.rec --data-val cifar10_val.rec
 
-            Any flag beside --recipe overrides what the recipe sets.
+            Any other flag overrides what the recipe sets.
             """)
 
     func run() {
         for recipe in Recipe.all {
             print("\(recipe.name): \(recipe.summary)")
             for flag in recipe.typed { print("    \(flag)") }
-            print()
+            print("")
         }
     }
 }

@@ -10,19 +10,24 @@ struct RecordedRun {
     /// The command that began the run, with the flags that override at its end.
     let commandLine: [String]
     let command: any TrainingCommand
+    /// What the run's data was like; nil if an earlier version recorded it.
+    let data: [String: DataFingerprint]?
+    /// --accept-changed-data
+    let acceptsChangedData: Bool
+    /// --load-epoch: the run's checkpoint to go back to.
+    private let choice: CheckpointChoice?
+    /// --reset-optimizer: take that checkpoint's weights alone.
+    private let resetsOptimizer: Bool
 
     /// Of the model.
     var prefix: String { command.training.run.modelPrefix ?? RunOptions.prefix(inFolder: folder) }
 
-    /// The last saved state; nil if nothing was saved yet: then the command begins again.
-    var state: String? {
-        let path = Checkpoint.latestPath(prefix)
-        return Files.exists(path) ? path : nil
-    }
-
     /// Reads the record and goes to the folder in which the run was started: its paths begin there.
-    /// - Parameter overrides: flags that replace those of the record.
-    init(folder: String, overrides: [String]) throws {
+    /// - Parameters:
+    ///   - overrides: flags that replace those of the record.
+    ///   - acceptsChangedData: whether the run may continue with other data than it had.
+    init(folder: String, overrides: [String], acceptsChangedData: Bool = false) throws {
+        self.acceptsChangedData = acceptsChangedData
         self.folder = URL(fileURLWithPath: folder).standardizedFileURL.path
         guard Files.isFolder(folder) else {
             throw AnnealError(folder, "is no folder", suggestion: "name a run's folder")
@@ -37,8 +42,23 @@ struct RecordedRun {
                 record.workingFolder, "the run was started there, and it cannot be entered",
                 suggestion: "make it again, or repeat the run's command elsewhere with --load-epoch")
         }
+        var overrides = overrides
+        // They say where to resume, and are not flags of the run.
+        let number = try Self.takeOut("load-epoch", from: &overrides, of: record.commandLine[1])
+        choice = try number.map { text in
+            guard let choice = CheckpointChoice(text) else {
+                throw UsageError("--load-epoch", "is '\(text)'", suggestion: "it is a number, best or last")
+            }
+            return choice
+        }
+        resetsOptimizer = try Self.takeOut("reset-optimizer", from: &overrides, of: record.commandLine[1]) != nil
+        guard choice != nil || !resetsOptimizer else {
+            throw UsageError(
+                "--reset-optimizer", "begins at a checkpoint", suggestion: "name it too: --load-epoch N, best or last")
+        }
         try Self.check(overrides, record.commandLine[1])
         commandLine = record.commandLine + overrides
+        data = record.data
         // The flags that were in force then: a file or a recipe that the run was started with may be another by now.
         let inForce = Files.path(self.folder, ConfigurationFile.name)
         var flags = Array(record.commandLine.dropFirst()) + (Files.exists(inForce) ? ["--config", inForce] : [])
@@ -47,23 +67,57 @@ struct RecordedRun {
         command = try Self.command(flags + overrides)
     }
 
+    /// Where the run resumes; nil if nothing was saved yet: then the command begins again.
+    /// - Throws: an error that names the way out, if the last state is gone and checkpoints are there.
+    func origin() throws -> RunOrigin? {
+        if let choice {
+            let number = try Checkpoint.number(prefix: prefix, choice)
+            return .checkpoint(prefix: prefix, epoch: number, resetsOptimizer: resetsOptimizer)
+        }
+        let state = Checkpoint.latestPath(prefix)
+        if Files.exists(state) { return .state(state) }
+        let resume = "anneal resume \(shellQuoted(folder))"
+        if let newest = Checkpoint.numbers(prefix: prefix).last {
+            throw AnnealError(
+                state, "is not there, and a run that began again would overwrite the checkpoints up to \(newest)",
+                suggestion: "to continue from the newest, run: \(resume) --load-epoch \(newest)")
+        }
+        guard try !TextLog.tellsOfCheckpoints(Files.path(folder, "log.txt")) else {
+            throw AnnealError(
+                state, "is not there, nor any checkpoint, and the run's log says that some were saved",
+                suggestion: "put them back, or start a new run: anneal \(commandLine[1]) --config "
+                    + shellQuoted(Files.path(folder, ConfigurationFile.name)))
+        }
+        return nil
+    }
+
     /// The training command of these arguments, its name first.
     static func command(_ arguments: [String]) throws -> any TrainingCommand {
-        let prepared = try flagErrors { try CommandLineArguments.prepare(arguments) }
-        guard let command = try AnnealTool.parseAsRoot(prepared) as? any TrainingCommand else {
+        let parsed = try flagErrors { try AnnealTool.parse(CommandLineArguments.prepare(arguments)) }
+        guard let command = parsed as? any TrainingCommand else {
             throw AnnealError(
                 arguments.first ?? "", "is no command that trains", suggestion: "it is train or fine-tune")
         }
         return command
     }
 
+    /// Removes a flag, also an abbreviated one, from the arguments of a command.
+    /// - Returns: its value, empty for a flag that takes none; nil if it is not there.
+    private static func takeOut(_ flag: String, from arguments: inout [String], of command: String) throws -> String? {
+        guard let description = ToolDescription.current.command(command) else { return nil }
+        let typed = try flagErrors { [arguments] in try TypedArguments(arguments[...], of: description) }
+        guard let value = typed.values[flag] else { return nil }
+        arguments = typed.arguments.filter { $0 != "--\(flag)" && !$0.hasPrefix("--\(flag)=") }
+        return value
+    }
+
     /// What makes it this run stays.
     private static func check(_ overrides: [String], _ command: String) throws {
-        let flags = try flagErrors { try CommandLineArguments.prepare([command] + overrides) }
-        for name in ["run-folder", "model-prefix", "load-epoch", "seed"] {
+        let flags = try flagErrors { try CommandLineArguments.prepare([command] + overrides).arguments }
+        for name in ["run-folder", "model-prefix", "seed", "val-split"] {
             if let flag = flags.first(where: { $0 == "--\(name)" || $0.hasPrefix("--\(name)=") }) {
                 throw UsageError(
-                    flag, "cannot change when a run goes on", suggestion: "leave it out, or start a new run")
+                    flag, "cannot change when a run resumes", suggestion: "leave it out, or start a new run")
             }
         }
     }

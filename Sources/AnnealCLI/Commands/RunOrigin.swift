@@ -4,25 +4,37 @@ import Anneal
 enum RunOrigin {
     case beginning
     /// An epoch's checkpoint, of Anneal or of MXNet.
-    case checkpoint(prefix: String, epoch: Int)
+    /// - resetsOptimizer: whether its weights alone are taken.
+    case checkpoint(prefix: String, epoch: Int, resetsOptimizer: Bool)
     /// A saved state, at this path.
     case state(String)
 
-    /// The seed that was saved; nil without a state.
-    func savedSeed() throws -> UInt64? {
+    /// What is saved of the run; nil without a state.
+    func saved() throws -> SavedRun? {
         switch self {
         case .beginning: return nil
-        case .checkpoint(let prefix, let epoch):
+        case .checkpoint(let prefix, let epoch, _):
             let path = Checkpoint.resumePath(prefix, epoch)
-            return Files.exists(path) ? try Trainer.savedSeed(path) : nil
-        case .state(let path): return try Trainer.savedSeed(path)
+            return Files.exists(path) ? try Trainer.savedRun(path) : nil
+        case .state(let path): return try Trainer.savedRun(path)
         }
     }
 
     /// The first epoch, as far as it is known without the state.
     var epoch: Int {
-        if case .checkpoint(_, let epoch) = self { return epoch }
+        if case .checkpoint(_, let epoch, _) = self { return epoch }
         return 0
+    }
+
+    var isState: Bool {
+        if case .state = self { return true }
+        return false
+    }
+
+    /// Whether the optimizer's counts begin with the run, although there may be a state.
+    var resetsOptimizer: Bool {
+        if case .checkpoint(_, _, true) = self { return true }
+        return false
     }
 
     /// Takes what is saved into a trainer.
@@ -32,21 +44,44 @@ enum RunOrigin {
             return (FitProgress(position: FitPosition(epoch: 0)), nil)
         case .state(let path):
             return (try trainer.restoreState(path), .note("Resumed from \(path)"))
-        case .checkpoint(let prefix, let epoch):
-            guard var progress = try trainer.restore(prefix: prefix, epoch: epoch) else {
+        case .checkpoint(let prefix, let epoch, true):
+            try trainer.restoreParameters(prefix: prefix, epoch: epoch)
+            let path = Checkpoint.parametersPath(prefix, epoch)
+            return (.withNewOptimizer(epoch), .note("Started from the weights of \(path), with a new optimizer"))
+        case .checkpoint(let prefix, let epoch, false):
+            guard let progress = try restoreWhole(trainer, prefix, epoch) else {
+                let missing = Checkpoint.resumePath(prefix, epoch)
                 return (
-                    FitProgress(position: FitPosition(epoch: epoch)),
-                    .warning(
-                        "\(Checkpoint.resumePath(prefix, epoch)) is not there: the optimizer starts anew, as in MXNet's scripts"
-                    )
+                    .withNewOptimizer(epoch),
+                    .warning("\(missing) is not there: the optimizer starts again, as in MXNet's scripts")
                 )
             }
             // The flag's number counts: a converted checkpoint may have another.
-            progress.position = FitPosition(epoch: epoch)
             return (
-                progress,
+                progress.renumbered(epoch: epoch),
                 .note("Resumed from \(Checkpoint.parametersPath(prefix, epoch)) with the optimizer's state")
             )
         }
+    }
+
+    /// Names the way out where the state is of other flags, but the weights fit.
+    private func restoreWhole(_ trainer: Trainer, _ prefix: String, _ epoch: Int) throws -> FitProgress? {
+        do {
+            return try trainer.restore(prefix: prefix, epoch: epoch)
+        } catch let error as AnnealError {
+            guard (try? trainer.restoreParameters(prefix: prefix, epoch: epoch)) != nil else { throw error }
+            let wayOut = "take the weights alone with --reset-optimizer, as MXNet's scripts do"
+            throw AnnealError(
+                error.place, error.problem, suggestion: error.suggestion.map { "\($0), or \(wayOut)" } ?? wayOut)
+        }
+    }
+}
+
+extension FitProgress {
+    /// The beginning of an epoch with an optimizer that has counted none before.
+    fileprivate static func withNewOptimizer(_ epoch: Int) -> FitProgress {
+        var progress = FitProgress(position: FitPosition(epoch: epoch))
+        progress.passedEpochs = epoch
+        return progress
     }
 }

@@ -8,7 +8,8 @@ struct Score: MXNetScript {
         abstract: "Score a trained network on records or a folder of images, class by class.",
         discussion: """
             Accuracy, top-k accuracy and cross-entropy over every image exactly once; recall, precision and F1 of each class. \
-            The confusion matrix (CSV, SVG, PNG) and the classes' numbers go to the output folder.
+            The confusion matrix (CSV, SVG, PNG; also with shares of the rows), the classes' numbers and a sheet of the \
+            images that were most wrong go to the output folder; with --per-image the answer about each image too.
 
             Images are prepared as the checkpoint's own record (PREFIX-preprocessing.json) says; flags override it. A \
             checkpoint of MXNet's has no such record: it needs --image-shape, --rgb-mean and, if it was trained with one, \
@@ -16,7 +17,7 @@ struct Score: MXNetScript {
             """)
 
     @OptionGroup var model: ModelOptions
-    @OptionGroup(title: "Data") var validation: ValidationOptions
+    @OptionGroup var validation: ValidationOptions
     @Option(help: ArgumentHelp("Images at a time.", valueName: "N"))
     var batchSize: Int = 64
     @Option(
@@ -24,7 +25,15 @@ struct Score: MXNetScript {
         help: ArgumentHelp(
             "Also show the top-k accuracy; 0 does not (default: 5 of more than 5 classes).", valueName: "K"))
     var topK: Int?
-    @Option(help: ArgumentHelp("Where the report goes (default: runs/DATE-score).", valueName: "FOLDER"))
+    @Flag(
+        help: ArgumentHelp(
+            "Also write the answer about each image, predictions.csv: its path or record's id, label, prediction, probability."
+        )
+    )
+    var perImage = false
+    @Option(
+        help: ArgumentHelp("Where the report goes (default: runs/DATE-score).", valueName: "FOLDER"),
+        completion: .directory)
     var output: String?
 
     func run() throws {
@@ -33,22 +42,29 @@ struct Score: MXNetScript {
                 "--data-val", "is missing", suggestion: "give the data to score: a .rec file, or a folder of classes")
         }
         let loaded = try model.load()
-        var metrics = CompositeMetric(try self.metrics(classes: loaded.classes))
-        let source = try validation.loader(
-            dataPath, loaded.preprocessing, batchSize: batchSize, classes: loaded.classes, model.images)
+        var metrics = CompositeMetric(try self.metrics(loaded))
+        let data = try validation.data(dataPath, loaded.preprocessing, classes: loaded.classes, model.images)
+        let source = try BatchLoader(
+            data.source,
+            options: try validation.loaderOptions(
+                loaded.preprocessing, batchSize: batchSize, classes: loaded.classes, model.images))
         let shape = Shape(loaded.preprocessing.imageShape)
         let scorer = try Scorer(
-            loaded.checkpoint.symbol, dataShape: shape, batchSize: batchSize, views: validation.tta)
-        try loaded.checkpoint.restore(scorer.parameters, place: model.parametersPath)
-        let folder = try RunFolder.open(
-            output ?? RunFolder.defaultPath(command: "score"), occupied: output == nil ? .number : .resume)
-
+            loaded.network, dataShape: shape, batchSize: batchSize, views: validation.tta, besides: source.memoryNeed)
+        try loaded.checkpoint.restore(scorer.parameters, place: loaded.saved.parametersPath)
+        data.printNotes(loaded.preprocessing)
         var matrix = ConfusionMatrix(classes: loaded.classes)
+        var answers: [Answer] = [], worst = WorstAnswers(limit: 24)
         let progress = ProgressLine("Scoring", total: source.count, unit: "images")
         let begin = Clocks.monotonic()
         try scorer.run(source) { batch in
             try metrics.update(batch)
             try matrix.update(batch)
+            for (row, number) in source.sampleNumbers.enumerated() {
+                let answer = Answer(batch, row: row, number: number)
+                worst.add(answer)
+                if perImage { answers.append(answer) }
+            }
             progress.advance(by: batch.rows)
         }
         let seconds = Clocks.monotonic() - begin
@@ -56,27 +72,63 @@ struct Score: MXNetScript {
 
         let images = source.count - source.badRecords.count
         for result in metrics.results { print("\(result.name) = \(String(format: "%.6f", result.value))") }
+        if loaded.network.scores != .probabilities {
+            print("no cross-entropy: the network's scores are no probabilities, it ends in \(loaded.network.ending)")
+        }
         print("\(images) images, \(String(format: "%.1f", Double(images) / seconds)) images/s")
         for bad in source.badRecords { print("skipped \(bad.reason)") }
+        let title =
+            "\(Files.name(of: loaded.saved.prefix)), checkpoint \(loaded.saved.number), on \(FilePath(dataPath).name)"
         let report = EvaluationReport(
-            title: "\(Files.name(of: model.prefix)), epoch \(model.loadEpoch), on \(Files.name(of: dataPath))",
-            classNames: loaded.classNames, matrix: matrix, metrics: metrics.results)
+            title: title, classNames: loaded.classNames, matrix: matrix, metrics: metrics.results)
         for line in report.table() { print(line) }
-        try report.write(
-            to: folder,
-            run: ScoredRun(
-                model: model.parametersPath, data: dataPath, images: images, skipped: source.badRecords.count,
-                preprocessing: loaded.preprocessing, commandLine: CommandLine.arguments,
-                version: AnnealTool.configuration.version))
-        print("Report: \(folder.path) (confusion.png, confusion.csv, classes.csv, score.json)")
+        // Only now: what was measured is told even if the folder cannot be made, and a command that is stopped leaves none.
+        let folder = try RunFolder.open(
+            output ?? RunFolder.defaultPath(command: "score"), occupied: output == nil ? .number : .resume)
+        do {
+            let files = try write(
+                report, answers, worst, to: folder, source: source.source, title: title, loaded,
+                run: ScoredRun(
+                    model: loaded.saved.parametersPath, data: FilePath(dataPath).description, images: images,
+                    skipped: source.badRecords.count, preprocessing: loaded.preprocessing,
+                    commandLine: CommandLineArguments.typed, version: AnnealTool.configuration.version))
+            print("Report: \(folder.path) (\(files.joined(separator: ", ")))")
+        } catch {
+            folder.removeIfEmpty()
+            throw error
+        }
     }
 
-    private func metrics(classes: Int) throws -> [any Metric] {
-        let k = topK ?? (classes > 5 ? 5 : 0)
-        guard k == 0 || (2...max(2, classes)).contains(k) else {
-            throw UsageError(
-                "--top-k", "is \(k)", suggestion: "it must be 2 to the number of classes, \(classes), or 0")
+    /// - Returns: the names of the files.
+    private func write(
+        _ report: EvaluationReport, _ answers: [Answer], _ worst: WorstAnswers, to folder: RunFolder,
+        source: any SampleSource, title: String, _ loaded: ModelOptions.Loaded, run: ScoredRun
+    ) throws -> [String] {
+        try report.write(to: folder, run: run)
+        var files = ["confusion.png", "confusion-normalized.png", "confusion.csv", "classes.csv", "score.json"]
+        let table = folder.file("predictions.csv"), sheet = folder.file("worst.png")
+        // An earlier score's are not of this one.
+        if folder.isContinued { for path in [table, sheet] { unlink(path) } }
+        if perImage {
+            try AnswerTable(answers, classNames: loaded.classNames).write(to: table) { try source.name(of: $0) }
+            files.append("predictions.csv")
         }
-        return [Accuracy()] + (k > 0 ? [TopKAccuracy(k: k)] : []) + [CrossEntropy()]
+        if worst.wrong > 0 {
+            let pictures = try ContactSheet(
+                worst, of: source, preprocessing: loaded.preprocessing, classNames: loaded.classNames, title: title)
+            try Files.writeAtomically(try pictures.png(), to: sheet)
+            files.append("worst.png")
+        }
+        return files
+    }
+
+    /// The cross-entropy is of probabilities only.
+    private func metrics(_ loaded: ModelOptions.Loaded) throws -> [any Metric] {
+        let k = topK ?? (loaded.classes > 5 ? 5 : 0)
+        var metrics: [any Metric] = [Accuracy()]
+        if let topK = try topKMetric(k, classes: loaded.classes, off: "leave it out, or give 0") {
+            metrics.append(topK)
+        }
+        return metrics + (loaded.network.scores == .probabilities ? [CrossEntropy()] : [])
     }
 }

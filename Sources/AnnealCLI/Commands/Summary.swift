@@ -17,12 +17,12 @@ struct Summary: ParsableCommand {
             anneal summary --model runs/a/model --plan
             """)
 
-    @OptionGroup(title: "Network")
-    var source: NetworkSource
+    @OptionGroup var source: NetworkSource
     @Option(
         help: ArgumentHelp(
-            "Also check that this checkpoint of --model holds the network's parameters.", valueName: "N"))
-    var loadEpoch: Int?
+            "Also check that this checkpoint of --model (a number, best or last) holds the network's parameters.",
+            valueName: "N"))
+    var loadEpoch: CheckpointChoice?
     @Option(help: ArgumentHelp("Images of a step, for memory and plan.", valueName: "N"))
     var batchSize: Int = 128
     @Option(help: ArgumentHelp("table, or json: one line of JSON for each layer, then one of totals."))
@@ -35,16 +35,16 @@ struct Summary: ParsableCommand {
             throw UsageError("--batch-size", "is \(batchSize)", suggestion: "it must be at least 1")
         }
         guard loadEpoch == nil || source.model != nil else {
-            throw UsageError("--load-epoch", "wants to know of which model", suggestion: "give --model")
+            throw UsageError("--load-epoch", "is of a model, and none is given", suggestion: "give --model")
         }
         let network = try source.load()
-        let inputs = ["data": Shape([batchSize] + network.imageShape)]
+        let data = try network.symbol.dataName(), inputs = [data: Shape([batchSize] + network.imageShape)]
         if plan {
             print(planText(try executor(network.symbol, inputs, .training)))
             return
         }
-        let summary = try NetworkSummary(network.symbol, inputs: ["data": Shape([1] + network.imageShape)])
-        if let loadEpoch, let model = source.model { try check(network, model, loadEpoch) }
+        let summary = try NetworkSummary(network.symbol, inputs: [data: Shape([1] + network.imageShape)])
+        if let loadEpoch, let model = source.model { try check(network, try SavedModel(model, loadEpoch)) }
         let memory = Memory(
             training: try planned(network.symbol, inputs, .training),
             inference: try planned(network.symbol, inputs, .inference),
@@ -55,11 +55,10 @@ struct Summary: ParsableCommand {
         }
     }
 
-    private func check(_ network: NetworkSource.Network, _ model: String, _ epoch: Int) throws {
+    private func check(_ network: NetworkSource.Network, _ saved: SavedModel) throws {
         let executor = try Executor(
-            network.symbol, inputs: ["data": Shape([1] + network.imageShape)], mode: .inference)
-        try Checkpoint.load(prefix: model, epoch: epoch)
-            .restore(executor.parameters, place: Checkpoint.parametersPath(model, epoch))
+            network.symbol, inputs: [network.symbol.dataName(): Shape([1] + network.imageShape)], mode: .inference)
+        try saved.load().restore(executor.parameters, place: saved.parametersPath)
     }
 
     /// Bytes.
@@ -73,7 +72,7 @@ struct Summary: ParsableCommand {
     private func planned(_ symbol: Symbol, _ inputs: [String: Shape], _ mode: Executor.Mode) throws -> Int? {
         do {
             return try executor(symbol, inputs, mode).plannedBytes
-        } catch let error as AnnealError where error.place == "memory" {
+        } catch let error as AnnealError where error.code == .outOfMemory {
             return nil
         }
     }
@@ -82,7 +81,7 @@ struct Summary: ParsableCommand {
     private func executor(_ symbol: Symbol, _ inputs: [String: Shape], _ mode: Executor.Mode) throws -> Executor {
         try Executor(
             symbol, inputs: inputs, mode: mode, gradients: nil, parameters: nil,
-            earlyUpdates: mode == .training ? Optimizer.largeParameter : nil, engine: nil)
+            earlyUpdates: mode == .training ? Optimizer.largeParameter : nil, engine: defaultEngine())
     }
 
     // MARK: The table

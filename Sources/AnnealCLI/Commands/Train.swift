@@ -16,26 +16,35 @@ struct Train: TrainingCommand {
 
     @Option(
         help: ArgumentHelp(
-            "One of \(Networks.names.joined(separator: ", ")), or a -symbol.json file.", valueName: "NAME"))
+            "One of \(Networks.names.joined(separator: ", ")), or a -symbol.json file.", valueName: "NAME"),
+        completion: .list(Networks.names))
     var network: String = "resnet"
     @Option(
         help: ArgumentHelp(
             "Depth of the network, where it has several (default: 110 for resnet and resnext).", valueName: "N"))
     var numLayers: Int?
-    @OptionGroup(title: "Data")
-    var data: DataOptions
-    @OptionGroup(title: "Training")
-    var training: TrainingOptions
+    @OptionGroup var data: DataOptions
+    @OptionGroup var training: TrainingOptions
 
     static let script = ScriptDefaults(
         lr: 0.05, lrStepEpochs: "200,250", mom: 0.9, wd: 1e-4, numEpochs: 300, padSize: 4, imageShape: "3,28,28")
 
     func trainingRun(goingOn prefix: String?) throws -> TrainingRun {
         let imageShape = try parseImageShape(training.imageShape ?? Self.script.imageShape)
-        let earlier = try (prefix ?? checkpointPrefix()).flatMap { try Preprocessing.load(prefix: $0)?.classNames }
-        let images = try data.training(earlier: earlier)
+        // Before any data is opened.
+        if !network.hasSuffix(".json"), !Networks.names.contains(network) {
+            _ = try flagErrors { try Networks.symbol(network, NetworkOptions(numClasses: 10, imageShape: imageShape)) }
+        }
+        let recorded = try (prefix ?? checkpointPrefix()).flatMap { try Preprocessing.load(prefix: $0) }
+        let images = try data.training(earlier: recorded?.classNames)
         let file = network.hasSuffix(".json") ? try Symbol.load(network) : nil
-        let outputs = try file?.inferShapes(["data": Shape([1] + imageShape)]).outputs.first?.dims.last
+        let outputs = try file.map { file in
+            do {
+                return try ClassifierNetwork(file).classes(Shape(imageShape))
+            } catch let error as AnnealError {
+                throw error.within(network)
+            }
+        }
         let classes = try training.classes(named: images.classNames) ?? outputs ?? 10
         try flagErrors { try checkClassCount(classes) }
         if let outputs, outputs != classes {
@@ -54,19 +63,20 @@ struct Train: TrainingCommand {
             command: "train", network: file != nil ? network : depth.map { "\(network)-\($0)" } ?? network,
             symbol: symbol,
             initializer: try flagErrors { try Initializers.fit(training.initializer, network: network) },
-            resumeEpoch: training.run.loadEpoch, images: images, classes: classes, imageShape: imageShape,
+            recorded: recorded, resumeChoice: training.run.loadEpoch, images: images, classes: classes,
+            imageShape: imageShape,
             script: Self.script)
     }
 
     /// Of the checkpoint that --load-epoch names.
     private func checkpointPrefix() throws -> String? {
-        guard let epoch = training.run.loadEpoch else { return nil }
+        guard let choice = training.run.loadEpoch else { return nil }
         guard let prefix = training.run.ownPrefix else {
             throw UsageError(
-                "--load-epoch", "wants to know of which model",
+                "--load-epoch", "is of a model, and none is given",
                 suggestion: "give --model-prefix, or --run-folder of the earlier run")
         }
-        try Checkpoint.checkExists(prefix: prefix, epoch: epoch)
+        _ = try Checkpoint.number(prefix: prefix, choice)
         return prefix
     }
 }

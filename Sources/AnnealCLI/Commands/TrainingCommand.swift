@@ -6,26 +6,34 @@ protocol TrainingCommand: MXNetScript, Encodable {
     var training: TrainingOptions { get set }
     static var script: ScriptDefaults { get }
 
+    /// The script's values, or better ones that the command knows.
+    func defaults() throws -> ScriptDefaults
+
     /// - Parameter prefix: of the model of the run that goes on; nil for a new run.
     func trainingRun(goingOn prefix: String?) throws -> TrainingRun
 }
 
 extension TrainingCommand {
+    func defaults() throws -> ScriptDefaults { Self.script }
+
     func run() throws { try run(goingOn: nil) }
 
     /// - Parameter recorded: the run that goes on, where it is not a new one.
     func run(goingOn recorded: RecordedRun?) throws {
         try training.check(command: Self._commandName)
-        let filled = filled(), flags = try flagsInForce(filled)
+        let filled = try filled(), flags = try flagsInForce(filled)
         try filled.trainingRun(goingOn: recorded?.prefix).run(
             filled.training, filled.data, flags: flags, goingOn: recorded)
     }
 
-    /// With the script's values where flags are not given.
-    func filled() -> Self {
+    /// With the command's values where flags are not given.
+    func filled() throws -> Self {
         var command = self
-        command.training.fill(Self.script)
-        command.data.augmentation.fill(Self.script)
+        let script = try defaults()
+        command.training.fill(script)
+        command.data.augmentation.fill(script)
+        // Configuration files that do not say it are of a version that cropped the images of folders.
+        command.data.images.resize = command.data.images.resize ?? .automatic
         return command
     }
 }

@@ -2,14 +2,47 @@ import Anneal
 
 /// What the log says before the first step.
 extension TrainingRun {
-    /// Of a fine-tuned model: how images become its input; nil for others.
-    func imagesNote(_ preprocessing: Preprocessing) -> FitEvent? {
+    /// What is trained and validated on, and how images become the network's input.
+    func imageNotes(
+        _ preprocessing: Preprocessing, _ validation: ImageData?, isHeldOut: Bool, _ data: DataOptions
+    ) -> [FitEvent] {
+        var notes = images.notes + [images.contents(.training)]
+        if let validation {
+            if isHeldOut {
+                notes.append(
+                    .note(
+                        "\(validation.source.count) of the images are held out for validation (--val-split \(data.valSplit ?? 0))"
+                    ))
+            } else {
+                notes += validation.notes + [validation.contents(.validation)]
+            }
+        } else {
+            notes.append(
+                .warning(
+                    "nothing is held out: accuracy is measured on the training images only (give --data-val, or --val-split 0.1)"
+                ))
+        }
+        let isOwnRule = data.images.resize == nil || data.images.resize == .automatic
+        return notes
+            + [recordNote(preprocessing), images.sizeNote(preprocessing, isOwnRule: isOwnRule)].compactMap { $0 }
+    }
+
+    /// Of a fine-tuned model: what its record says of images, and what is otherwise here; nil for others.
+    private func recordNote(_ preprocessing: Preprocessing) -> FitEvent? {
         guard let trained else { return nil }
-        func list(_ numbers: [Float]) -> String { numbers.map { "\($0)" }.joined(separator: ",") }
-        let isSame = (trained.mean, trained.std) == (preprocessing.mean, preprocessing.std)
+        func list(_ numbers: [some Any]) -> String { numbers.map { "\($0)" }.joined(separator: ",") }
+        func values(_ record: Preprocessing) -> [String] {
+            [
+                "shape \(list(record.imageShape))", record.resize.map { "resize \($0)" } ?? "not resized",
+                "mean \(list(record.mean))", "std \(list(record.std))",
+            ]
+        }
+        let pairs = zip(values(preprocessing), values(trained))
+        let same = pairs.filter { $0 == $1 }.map(\.0)
+        let other = pairs.filter { $0 != $1 }.map { "\($0) (there \($1))" }
         return .note(
-            "Images: mean \(list(preprocessing.mean)), std \(list(preprocessing.std)), \(isSame ? "as" : "not as") the trained model had them"
-        )
+            "Images as the pre-trained model's record says: \(same.isEmpty ? "nothing" : same.joined(separator: ", "))"
+                + (other.isEmpty ? "" : "; otherwise: \(other.joined(separator: ", "))"))
     }
 
     /// What a batch is, in words.
@@ -26,31 +59,47 @@ extension TrainingRun {
         )
     }
 
+    /// Warns if the bits may be others than those of a run that was not interrupted; nil if not, or it is not known.
+    func machineNote(_ saved: RunMachine?) -> FitEvent? {
+        let now = RunMachine.current
+        guard let saved, saved != now else { return nil }
+        var changes: [String] = []
+        if saved.threads != now.threads { changes.append("\(saved.threads) threads, now \(now.threads)") }
+        if saved.kernels != now.kernels { changes.append("\(saved.kernels) kernels, now \(now.kernels)") }
+        let way = saved.threads != now.threads ? "; --threads \(saved.threads) keeps their number" : ""
+        return .warning(
+            "The run was saved with \(changes.joined(separator: ", and ")): sums may be added in another order, and end in other bits\(way)"
+        )
+    }
+
     /// The learning rate's steps in epochs and updates, or that there is none.
     func rateNote(
         _ options: TrainingOptions, _ schedule: FitSchedule, _ optimizer: Optimizer, passedEpochs: Int
     ) -> FitEvent {
         if let remark = optimizer.rule.remark { return .note("Learning rate: \(remark)") }
-        let first = optimizer.rate(at: 1)
+        // A run that resumes has counted updates before.
+        let next = optimizer.updates + 1, first = optimizer.rate(at: next)
+        let beginning = "Learning rate \(first)" + (next > 1 ? " in the next update, update \(next)" : "")
         if !schedule.steps.isEmpty {
-            let steps = schedule.steps.map { "\($0 / max(1, schedule.epochSize) + passedEpochs) (update \($0))" }
+            let steps = schedule.steps.filter { $0 >= next }
+                .map { "\($0 / max(1, schedule.epochSize) + passedEpochs) (update \($0))" }
+            guard !steps.isEmpty else { return .note("\(beginning), and to the end") }
             return .note(
-                "Learning rate \(first), times \(options.schedule.lrFactor) after epoch \(steps.joined(separator: ", "))"
-            )
+                "\(beginning), times \(options.schedule.lrFactor) after epoch \(steps.joined(separator: ", "))")
         }
         if options.schedule.lrSchedule == .plateau {
             return .note(
-                "Learning rate \(first), times \(options.schedule.lrFactor) when the validation accuracy has not risen for more than \(options.schedule.lrPatience) epochs"
+                "\(beginning), times \(options.schedule.lrFactor) when the validation accuracy has not risen for more than \(options.schedule.lrPatience) epochs"
             )
         }
         guard schedule.schedule != nil else { return .note("Learning rate \(first) in every update") }
-        let last = max(1, (endEpoch(options) - passedEpochs) * schedule.epochSize)
+        let last = max(next, (endEpoch(options) - passedEpochs) * schedule.epochSize)
         // A long run is looked at here and there.
-        let updates = stride(from: 1, to: last, by: max(1, last / 10_000))
-        let peak = updates.max { optimizer.rate(at: $0) < optimizer.rate(at: $1) } ?? 1
+        let updates = stride(from: next, through: last, by: max(1, (last - next) / 10_000))
+        let peak = updates.max { optimizer.rate(at: $0) < optimizer.rate(at: $1) } ?? next
         let epoch = Double(peak) / Double(max(1, schedule.epochSize)) + Double(passedEpochs)
         return .note(
-            "Learning rate \(first) in the first update, at most \(optimizer.rate(at: peak)) in update \(peak) (epoch \((epoch * 10).rounded() / 10)), \(optimizer.rate(at: last)) in the last, update \(last) (epoch \(endEpoch(options)))"
+            "Learning rate \(first) in the \(next > 1 ? "next update, update \(next)" : "first update"), at most \(optimizer.rate(at: peak)) in update \(peak) (epoch \((epoch * 10).rounded() / 10)), \(optimizer.rate(at: last)) in the last, update \(last) (epoch \(endEpoch(options)))"
         )
     }
 }
@@ -69,6 +118,8 @@ extension TrainingOptions {
                 "--lookahead-alpha", updates.lookaheadAlpha != .constant(0.5) && updates.lookahead ?? 0 == 0,
                 "--lookahead"
             ),
+            ("--macrobatch-size", largeBatch.macrobatchSize != 0 && !isLBSGD, "--optimizer lbsgd"),
+            ("--warmup-strategy", largeBatch.warmupStrategy != .linear && !isLBSGD, "--optimizer lbsgd"),
             ("--tta", views != .none && !hasValidation, "--data-val"),
         ]
         return idle.filter(\.isIdle).map { .warning("\($0.flag) has no effect here: it goes with \($0.purpose)") }

@@ -12,12 +12,14 @@ struct TrainingRun {
     var initializer: any Initializer
     /// Values that replace the initial ones, by name.
     var start: [String: Tensor] = [:]
-    /// Where `start` comes from, for messages.
-    var startPlace = ""
+    /// Where `start` comes from.
+    var pretrained: SavedModel?
     /// How the model that `start` is of had its images prepared, if that is known.
     var trained: Preprocessing?
-    /// --load-epoch: go on from this checkpoint of the model prefix.
-    var resumeEpoch: Int?
+    /// How the run or checkpoint that this one continues has its images prepared.
+    var recorded: Preprocessing?
+    /// --load-epoch: continue from this checkpoint of the model prefix.
+    var resumeChoice: CheckpointChoice?
     /// What --data-train names.
     var images: ImageData
     var classes: Int
@@ -27,131 +29,222 @@ struct TrainingRun {
     /// Consumes the run: the values that it starts with are large, and are let go once the trainer has them.
     /// - Parameters:
     ///   - flags: all that are in force, for the run's record.
-    ///   - recorded: the run that goes on, where it is not a new one.
+    ///   - recorded: the run that resumes, where it is not a new one.
     consuming func run(
         _ options: TrainingOptions, _ data: DataOptions, flags: [String: JSONValue], goingOn recorded: RecordedRun?
     ) throws {
         let endEpoch = endEpoch(options)
         var lock = try recorded.map { try Self.lock($0.prefix) }
-        let origin = origin(options, recorded)
-        guard endEpoch > origin.epoch else {
+        let origin = try origin(options, recorded)
+        if let recorded, let over = try statusOfEnded(recorded, origin, options) {
+            StandardStream.error.write(over)
+            return
+        }
+        guard endEpoch > origin.epoch || recorded != nil && endEpoch == origin.epoch else {
             throw UsageError(
                 "--num-epochs \(endEpoch)", "is not above the first epoch, \(origin.epoch)",
                 suggestion: "it is one past the last epoch")
         }
         try options.profile.map(prepareOutput)
         // Everything is opened and planned before the run folder is made: a wrong flag leaves nothing behind.
-        let setup = try setUp(options, data, from: origin)
+        let pretrained = pretrained, setup = try setUp(options, data, from: origin)
         let trainer = setup.trainer, training = setup.loader
-        if let recorded { try checkGoesOn(recorded, setup.progress, options) }
+        let surveyed = try surveyData(setup, recorded)
 
+        // From here on a signal ends the run after its first step: there is something to resume.
+        let interrupt = Interrupt(), ending = RunEnding()
         let folder = try openFolder(options, recorded)
         let prefix = options.run.modelPrefix ?? RunOptions.prefix(inFolder: folder.path)
-        if lock == nil {
-            lock = try Self.lock(prefix)
-            // It is of another run, which this one replaces.
-            try? FileManager.default.removeItem(atPath: Checkpoint.latestPath(prefix))
+        let commandLine = recorded?.commandLine ?? CommandLineArguments.typed
+        var record = record(flags, origin, pretrained, seed: setup.seed, commandLine)
+        record.data = surveyed.fingerprints
+        let writeRecords = { [record] in
+            try folder.write(record)
+            let text = try ConfigurationFile.text(command: record.command, record.arguments)
+            try Files.writeAtomically(Data(text.utf8), to: folder.file(ConfigurationFile.name))
+            try setup.preprocessing.save(prefix: prefix)
         }
-        for place in [prefix, folder.file("")] { Files.removeLeftovers(prefix: place) }
-        let commandLine = recorded?.commandLine ?? CommandLine.arguments
-        try write(flags, seed: setup.seed, commandLine, into: folder)
-        try setup.preprocessing.save(prefix: prefix)
-        var observers = try RunObservers.standard(
-            folder: folder, title: "\(network) on \((data.dataTrain ?? "") .split(separator: "/").last ?? "")",
-            subtitle: "anneal \(commandLine.dropFirst().joined(separator: " "))",
-            displayBatches: options.run.dispBatches, from: folder.isContinued ? setup.progress.position : nil)
-        let remark = try options.recipe.map { [FitEvent.note(try Recipe.named($0).remark(flags))] } ?? []
-        for note in remark + setup.notes { for observer in observers { try observer.receive(note) } }
-
+        do {
+            if lock == nil {
+                lock = try Self.lock(prefix)
+                if !folder.isContinued, !folder.isNew { try folder.checkUnused() }
+                // It is of another run, which this one replaces.
+                try? FileManager.default.removeItem(atPath: Checkpoint.latestPath(prefix))
+            }
+            Checkpoint.removeLeftovers(prefix: prefix)
+            folder.removeLeftovers([ConfigurationFile.name])
+            try writeRecords()
+        } catch {
+            // Nothing was written that anybody could resume.
+            if folder.isNew, Files.folder(of: prefix) == folder.path { unlink(Self.lockPath(prefix)) }
+            folder.removeIfEmpty()
+            throw error
+        }
+        // Where checkpoints are, there is a state to resume from, before the run's own first one too.
+        if !origin.isState, !Checkpoint.numbers(prefix: prefix).isEmpty {
+            try trainer.saveState(to: Checkpoint.latestPath(prefix), setup.progress)
+        }
+        var after: [any FitObserver] = [ResultsWriter(folder: folder, prefix: prefix)]
         if let path = options.profile {
             let first = min(10, max(0, training.batchesPerEpoch - 5))
             let timeline = Timeline(steps: first..<first + 5)
             trainer.timeline = timeline
-            observers.append(TraceWriter(timeline, path: path))
+            after.append(TraceWriter(timeline, path: path))
+        }
+        let observers = try RunObservers.standard(
+            folder: folder, title: "\(network) on \(FilePath(data.dataTrain ?? "").name)",
+            subtitle: "anneal \(commandLine.dropFirst().map { "\(FilePath($0))" }.joined(separator: " "))",
+            displayBatches: options.run.dispBatches, from: folder.isContinued ? setup.progress.position : nil,
+            before: [FolderKeeper(folder, writeRecords)], after: after)
+        let remark = try options.recipe.map { [FitEvent.note(try Recipe.named($0).remark(flags))] } ?? []
+        let warnings = (lock?.warnings ?? []).map(FitEvent.warning)
+        for note in warnings + remark + setup.notes + surveyed.notes {
+            for observer in observers { try observer.receive(note) }
         }
 
-        let interrupt = Interrupt(), ending = RunEnding()
         try trainer.fit(
-            training: setup.training, validation: setup.validation, epochs: setup.progress.position.epoch..<endEpoch,
+            training: setup.training, validation: setup.validation,
+            epochs: setup.progress.position.epoch..<max(endEpoch, setup.progress.position.epoch),
             options: options.run.fitOptions(
-                metrics: setup.metrics, prefix: prefix, views: data.validation.tta, observers: observers + [ending],
+                metrics: setup.metrics, prefix: prefix, views: data.validation.tta,
+                observers: observers + [ending, HeapTrimmer()],
                 shouldStop: interrupt.check),
             from: setup.progress)
         for bad in training.badRecords + (setup.validation?.badRecords ?? []) {
             for observer in observers { try observer.receive(.warning("skipped \(bad.reason)")) }
         }
         withExtendedLifetime(lock) {}
-        if ending.isInterrupted {
-            throw Interrupted(suggestion: "to go on, run: anneal resume \(shellQuoted(folder.path))")
-        }
+        try ending.check(prefix: prefix, folder: folder, interrupt)
         let trace = options.profile.map { "Trace:  \($0)\n" } ?? ""
-        FileHandle.standardError.write(Data("Curves: \(folder.curvesPNG)\nModel:  \(prefix)\n\(trace)".utf8))
+        StandardStream.error.write(Self.places(folder, prefix) + trace)
     }
+
+    /// What to look at after a run.
+    private static func places(_ folder: RunFolder, _ prefix: String) -> String {
+        let results = RunResults.read(folder.results)
+        let kept = [("best", results?.best), ("last", results?.last)].compactMap { word, kept in
+            kept?.file != nil ? "\(word) \(kept?.checkpoint ?? 0)" : nil
+        }
+        let curves = Files.exists(folder.curvesPNG) ? "Curves: \(folder.curvesPNG)\n" : ""
+        let numbers = kept.isEmpty ? "" : " (checkpoints: \(kept.joined(separator: ", ")))"
+        return curves + (Checkpoint.numbers(prefix: prefix).isEmpty ? "" : "Model:  \(prefix)\(numbers)\n")
+    }
+
+    private static func lockPath(_ prefix: String) -> String { "\(prefix).lock" }
 
     private static func lock(_ prefix: String) throws -> FileLock {
         let folder = Files.folder(of: prefix)
         if !folder.isEmpty { try Files.makeFolder(folder) }
-        return try FileLock("\(prefix).lock", suggestion: "another run saves there: wait for its end, or stop it")
+        return try FileLock(lockPath(prefix), suggestion: "another run saves there: wait for its end, or stop it")
     }
 
-    /// Where the run begins: at its last saved state, at the checkpoint of --load-epoch, or anew.
-    func origin(_ options: TrainingOptions, _ recorded: RecordedRun?) -> RunOrigin {
-        if let state = recorded?.state { return .state(state) }
-        guard let resumeEpoch, let prefix = options.run.ownPrefix else { return .beginning }
-        return .checkpoint(prefix: prefix, epoch: resumeEpoch)
+    /// Where the run begins: at its last saved state, at the checkpoint of --load-epoch, or at first values.
+    func origin(_ options: TrainingOptions, _ recorded: RecordedRun?) throws -> RunOrigin {
+        if let origin = try recorded?.origin() { return origin }
+        guard let resumeChoice, let prefix = options.run.ownPrefix else { return .beginning }
+        return .checkpoint(
+            prefix: prefix, epoch: try Checkpoint.number(prefix: prefix, resumeChoice),
+            resetsOptimizer: options.run.resetOptimizer)
     }
 
     private func openFolder(_ options: TrainingOptions, _ recorded: RecordedRun?) throws -> RunFolder {
         if let recorded { return try RunFolder.open(recorded.folder, occupied: .resume) }
         return try RunFolder.open(
             options.run.runFolder ?? RunFolder.defaultPath(command: command),
-            occupied: options.run.runFolder == nil ? .number : resumeEpoch == nil ? .refuse : .resume)
+            occupied: options.run.runFolder == nil ? .number : resumeChoice == nil ? .refuse : .resume)
     }
 
-    /// Refuses to go on with a run that is over.
-    private func checkGoesOn(_ run: RecordedRun, _ progress: FitProgress, _ options: TrainingOptions) throws {
-        let endEpoch = endEpoch(options)
-        guard progress.position.epoch < endEpoch else {
+    /// What to say of a run that is over and has nothing left to do; nil if it has. A run that was killed after its last
+    /// save still has to score its test-time views and to tell its end.
+    /// - Throws: `UsageError` if it has trained more epochs than it is to have.
+    private func statusOfEnded(_ run: RecordedRun, _ origin: RunOrigin, _ options: TrainingOptions) throws -> String? {
+        guard origin.isState, let progress = try origin.saved()?.progress else { return nil }
+        let endEpoch = endEpoch(options), epochs = progress.position.epoch
+        guard progress.position <= FitPosition(epoch: endEpoch) else {
             throw UsageError(
-                run.folder, "the run is over: it has trained its \(endEpoch) epochs",
-                suggestion: "to go on, give --num-epochs above \(endEpoch)")
+                "--num-epochs \(endEpoch)", "the run has trained \(epochs) epochs already",
+                suggestion: "leave it out, or give more than \(epochs)")
         }
-        if let patience = options.run.earlyStopping, FitOptions(earlyStopping: patience).stopsEarly(progress) {
-            throw UsageError(
-                run.folder, "the run is over: it stopped early",
-                suggestion: "to go on, give --early-stopping above \(patience)")
-        }
+        let patience = options.run.earlyStopping
+        let endedEarly = FitOptions(earlyStopping: patience).stopsEarly(progress)
+        guard epochs == endEpoch || endedEarly,
+            let folder = try? RunFolder.open(run.folder, occupied: .resume),
+            RunResults.read(folder.results)?.epochs == epochs
+        else { return nil }
+        let how = endedEarly ? "it stopped early after \(epochs) epochs" : "it has trained its \(endEpoch) epochs"
+        let more = endedEarly ? "--early-stopping above \(patience ?? 0)" : "--num-epochs above \(endEpoch)"
+        return "\(run.folder): the run is over: \(how) (to train on, give \(more))\n" + Self.places(folder, run.prefix)
     }
 
-    /// The flags in force, as a record and as a file to start the same run from.
-    private func write(_ flags: [String: JSONValue], seed: UInt64, _ commandLine: [String], into folder: RunFolder)
-        throws
-    {
+    /// The flags in force, as a record and for a file to start the same run from.
+    private func record(
+        _ flags: [String: JSONValue], _ origin: RunOrigin, _ pretrained: SavedModel?, seed: UInt64,
+        _ commandLine: [String]
+    ) -> RunRecord {
         var flags = flags
-        flags["seed"] = .integer(Int(clamping: seed))
-        try folder.write(
-            RunRecord(
-                command: command, commandLine: commandLine, arguments: flags,
-                version: AnnealTool.configuration.version, threads: Parallel.threads))
-        let text = try ConfigurationFile.text(command: command, flags)
-        try Files.writeAtomically(Data(text.utf8), to: folder.file(ConfigurationFile.name))
+        flags["seed"] = JSONValue(seed)
+        // What is the best or the last of a model may change.
+        if let pretrained { flags["load-epoch"] = .integer(pretrained.number) }
+        if case .checkpoint(_, let epoch, _) = origin, flags["load-epoch"] != nil {
+            flags["load-epoch"] = .integer(epoch)
+        }
+        return RunRecord(
+            command: command, commandLine: commandLine, arguments: flags,
+            version: AnnealTool.configuration.version, threads: Parallel.threads)
     }
 
     func endEpoch(_ options: TrainingOptions) -> Int { options.numEpochs ?? script.numEpochs }
 }
 
-/// Notes whether a run came to its end.
+/// Notes how a run ended.
 private final class RunEnding: FitObserver {
-    private(set) var isInterrupted = false
+    private var end: RunEnd?
 
     func receive(_ event: FitEvent) {
-        if case .finished(let end) = event { isInterrupted = end.interrupted }
+        if case .finished(let end) = event { self.end = end }
+    }
+
+    /// Throws if something is not saved, or the run was interrupted.
+    func check(prefix: String, folder: RunFolder, _ interrupt: Interrupt) throws {
+        let resume = "anneal resume \(shellQuoted(folder.path))"
+        if let missing = end?.missing, !missing.isEmpty {
+            let last = [Checkpoint.latestPath(prefix), Checkpoint.parametersPath(prefix, end?.lastCheckpoint ?? 0)]
+            let isLeft = missing.contains { file in last.contains { file.hasPrefix($0) } }
+            throw AnnealError(
+                prefix, "not saved: \(missing.joined(separator: ", "))",
+                suggestion: isLeft
+                    ? "make room, then run: \(resume), which continues from the last state that was saved"
+                    : "make room before the next run: these weights are gone")
+        }
+        if end?.interrupted == true { throw interrupt.interrupted(suggestion: "to continue, run: \(resume)") }
+    }
+}
+
+/// Writes the records of a run again if somebody deletes its folder, so that what is saved later can be used.
+private final class FolderKeeper: FitObserver {
+    private let folder: RunFolder
+    private let write: () throws -> Void
+
+    init(_ folder: RunFolder, _ write: @escaping () throws -> Void) {
+        self.folder = folder
+        self.write = write
+    }
+
+    func receive(_ event: FitEvent) throws {
+        guard case .epoch = event, !Files.exists(folder.arguments) else { return }
+        try Files.makeFolder(folder.path)
+        try write()
     }
 }
 
 /// As a shell takes it for one word.
 func shellQuoted(_ text: String) -> String {
-    text.allSatisfy { $0.isLetter || $0.isNumber || "/._-+=:,@%".contains($0) }
+    // `print` makes control characters visible as bash reads them in quotes of this kind.
+    guard text.printable() == text else {
+        let quoted = text.replacingOccurrences(of: "\\", with: "\\\\").replacingOccurrences(of: "'", with: "\\'")
+        return "$'\(quoted.printable())'"
+    }
+    return text.allSatisfy { $0.isLetter || $0.isNumber || "/._-+=:,@%".contains($0) }
         ? text : "'" + text.replacingOccurrences(of: "'", with: "'\\''") + "'"
 }
 

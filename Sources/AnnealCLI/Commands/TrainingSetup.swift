@@ -19,31 +19,49 @@ extension TrainingRun {
     /// Lets go of the values that the run starts with: they are large.
     mutating func setUp(_ options: TrainingOptions, _ data: DataOptions, from origin: RunOrigin) throws -> TrainingSetup
     {
-        let savedSeed = try origin.savedSeed()
-        let seed = options.seed ?? savedSeed ?? 0
+        let saved = try origin.saved()
+        let seed = options.seed ?? saved?.seed ?? 0
+        for (flag, count) in [("--batch-size", options.batchSize), ("--accumulate", options.updates.accumulate)]
+        where count > 1 << 24 {
+            throw UsageError(
+                "\(flag) \(count)", "is more than any memory holds", suggestion: "it must be at most \(1 << 24)")
+        }
+        let validationPath = try data.validationPath(images)
         let preprocessing = try data.preprocessing(
-            imageShape: imageShape, classNames: images.classNames, over: trained)
+            of: images, imageShape: imageShape, recorded: recorded, over: trained)
+        let heldOut = try data.holdOut(from: &images, seed: seed)
+        let validationImages =
+            try heldOut
+            ?? validationPath.map {
+                try data.validation.data($0, preprocessing, classes: classes, data.images)
+            }
         let training = try data.trainingLoader(
             images, preprocessing, batchSize: options.batchSize, classes: classes, seed: seed)
         let source = try data.labels.source(training, of: images.source, classes: classes, seed: seed)
-        let validation = try data.validation.dataVal.map {
-            try data.validation.loader($0, preprocessing, batchSize: options.batchSize, classes: classes, data.images)
+        let validation = try validationImages.map {
+            try BatchLoader(
+                $0.source,
+                options: try data.validation.loaderOptions(
+                    preprocessing, batchSize: options.batchSize, classes: classes, data.images))
         }
         try options.run.check(hasValidation: validation != nil)
         try options.schedule.check(hasValidation: validation != nil)
-        let metrics = try options.metrics(classes: classes)
+        let classifier = try ClassifierNetwork(symbol).withLoss()
+        try classifier.checkTrainsOnClasses(Shape(imageShape))
+        symbol = classifier.symbol
+        let metrics = try options.metrics(classes: classes, scores: classifier.scores)
 
-        // With the optimizer's state the count of updates goes on; without, passed steps are applied beforehand.
-        let passedEpochs = savedSeed == nil ? origin.epoch : 0
+        // With the optimizer's state the count of updates continues; without, passed steps are applied beforehand.
+        let counted = origin.resetsOptimizer ? nil : saved
+        let passedEpochs = counted.map { $0.progress.passedEpochs ?? 0 } ?? origin.epoch
         let schedule = try flagErrors {
             try options.schedule.schedule(
                 script, numExamples: try data.checkedExamples(training.count),
                 batchSize: options.batchSize * options.updates.accumulate, loadEpoch: passedEpochs,
                 numEpochs: endEpoch(options))
         }
-        let names = Set(try symbol.argumentNames() + symbol.auxiliaryNames())
-            .filter { $0 != "data" && !$0.hasSuffix("label") }
-        let optimizer = try makeOptimizer(options, schedule, names: names, seed: seed)
+        let names = Set(try classifier.parameterNames())
+        let optimizer = try makeOptimizer(options, schedule, passedEpochs: passedEpochs, names: names, seed: seed)
         let frozen = try flagErrors {
             try options.parameters.frozen(symbol, among: start.isEmpty ? names : Set(start.keys))
         }
@@ -58,7 +76,9 @@ extension TrainingRun {
             frozen: frozen.union(whitened.map { [$0] } ?? []), seed: seed,
             softLabels: source is SoftLabelSource,
             recomputation: options.recompute ? .full : .cheap, averaging: options.updates.averaging,
-            accumulation: options.updates.accumulate, keepsGradients: options.run.onNan == .skip)
+            accumulation: options.updates.accumulate, keepsGradients: options.run.onNan == .skip,
+            besides: training.memoryNeed)
+        if let validation { try trainer.planScoring(besides: validation.memoryNeed) }
         try giveFirstValues(to: trainer)
         if let layer = firstLayer, case .beginning = origin {
             // The images as they are, without augmentation.
@@ -68,19 +88,29 @@ extension TrainingRun {
         }
         let (progress, restored) = try origin.restore(trainer)
         var notes = restored.map { [$0] } ?? []
+        if let added = classifier.addedLoss { notes.append(.note("\(added)")) }
+        if classifier.scores != .probabilities {
+            notes.append(.note("No cross-entropy: the network's scores are no probabilities (\(classifier.ending))"))
+        }
         if !frozen.isEmpty { notes.append(.note(trainer.frozenDescription)) }
         if let weights = (source as? SoftLabelSource)?.labels.classWeights {
             notes.append(.note("Class weights: \(weights.map { "\($0)" }.joined(separator: ", "))"))
         }
+        if let note = machineNote(counted?.machine) { notes.append(note) }
         notes.append(
             .note(
                 "\(network): \(trainer.parameters.parameterCount) parameters, \(trainer.plannedBytes >> 20) MB planned, batch \(options.batchSize), \(Parallel.threads) threads, seed \(seed)"
             ))
         if let note = options.updates.note { notes.append(.note(note)) }
-        if let note = imagesNote(preprocessing) { notes.append(note) }
+        notes += imageNotes(preprocessing, validationImages, isHeldOut: heldOut != nil, data)
         notes += options.idleFlags(hasValidation: validation != nil, data.validation.tta)
         notes.append(batchNote(training, accumulation: trainer.accumulation))
-        notes.append(rateNote(options, schedule, optimizer, passedEpochs: passedEpochs))
+        if let note = LargeBatchOptions.note(
+            optimizer.rule, updateSize: options.batchSize * options.updates.accumulate)
+        {
+            notes.append(note)
+        }
+        notes.append(rateNote(options, schedule, trainer.optimizer, passedEpochs: passedEpochs))
         return TrainingSetup(
             trainer: trainer, training: source, loader: training, validation: validation, metrics: metrics,
             preprocessing: preprocessing, progress: progress, seed: seed, notes: notes)
@@ -92,14 +122,14 @@ extension TrainingRun {
             do {
                 try trainer.parameters.set(name, value)
             } catch let error as AnnealError {
-                throw error.within(startPlace)
+                throw error.within(pretrained?.parametersPath ?? "")
             }
         }
         start = [:]
     }
 
     private func makeOptimizer(
-        _ options: TrainingOptions, _ schedule: FitSchedule, names: Set<String>, seed: UInt64
+        _ options: TrainingOptions, _ schedule: FitSchedule, passedEpochs: Int, names: Set<String>, seed: UInt64
     ) throws -> Optimizer {
         let withMomentum = ["sgd", "nag", "signum", "dcasgd", "lbsgd"]
         var values: [String: OptionValue] = [
@@ -109,9 +139,15 @@ extension TrainingRun {
             values["momentum"] = .number(options.mom ?? script.mom)
         }
         if options.updates.nesterov, options.mom ?? script.mom == 0 {
-            throw UsageError("--nesterov", "wants a momentum", suggestion: "give --mom 0.9")
+            throw UsageError("--nesterov", "requires a momentum", suggestion: "give --mom 0.9")
         }
         values.merge(options.updates.optimizerOptions) { $1 }
+        if options.isLBSGD {
+            let largeBatch = try options.largeBatch.optimizerOptions(
+                options.schedule, schedule, updateSize: options.batchSize * options.updates.accumulate,
+                passedEpochs: passedEpochs, endEpoch: endEpoch(options))
+            values.merge(largeBatch) { $1 }
+        }
         return try flagErrors {
             try Optimizers.make(
                 options.optimizer, NamedOptions(values), schedule: schedule.schedule,

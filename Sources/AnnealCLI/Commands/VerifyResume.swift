@@ -8,7 +8,7 @@ struct VerifyResume: ParsableCommand {
         abstract: "Show by hashes that an interrupted run ends in the same bits as an unbroken one.",
         discussion: """
             Trains some steps twice: at a stretch, and with a stop in the middle, where the state is saved and a new trainer \
-            goes on from it. Begins where the run stands, and changes nothing of it. The exit code is 1 if the bits differ.
+            continues from it. Begins where the run is, and changes nothing of it. The exit code is 1 if the bits differ.
 
             anneal verify-resume runs/2026-11-23_10-00-00-train --steps 20
             anneal verify-resume train --network lenet --data-train mnist.rec --image-shape 1,28,28 --steps 10
@@ -16,7 +16,9 @@ struct VerifyResume: ParsableCommand {
 
     @Option(help: ArgumentHelp("Steps to train.", valueName: "N"))
     var steps: Int = 20
-    @Argument(help: ArgumentHelp("A run's folder, or train or fine-tune with their flags.", valueName: "RUN-FOLDER"))
+    @Argument(
+        help: ArgumentHelp("A run's folder, or train or fine-tune with their flags.", valueName: "RUN-FOLDER"),
+        completion: .directory)
     var target: String
     @Argument(
         parsing: .allUnrecognized, help: ArgumentHelp("Flags of train or fine-tune.", valueName: "FLAGS"))
@@ -31,7 +33,7 @@ struct VerifyResume: ParsableCommand {
         let command = try (recorded?.command ?? RecordedRun.command([target] + flags)).filled()
         try command.training.check(command: "train")
         let start = try command.trainingRun(goingOn: recorded?.prefix)
-        let origin = start.origin(command.training, recorded)
+        let origin = try start.origin(command.training, recorded), interrupt = Interrupt()
         let folder = Files.path(NSTemporaryDirectory(), "anneal-verify-\(UUID().uuidString)")
         try Files.makeFolder(folder)
         defer { try? FileManager.default.removeItem(atPath: folder) }
@@ -40,7 +42,13 @@ struct VerifyResume: ParsableCommand {
         func train(_ steps: Int, from origin: RunOrigin, endEpoch: Int?) throws -> TrainedPart {
             var run = start
             let setup = try run.setUp(command.training, command.data, from: origin)
-            return try TrainedPart(setup, steps: steps, endEpoch: endEpoch, prefix: Files.path(folder, "model"))
+            let part = try TrainedPart(
+                setup, steps: steps, endEpoch: endEpoch, prefix: Files.path(folder, "model"),
+                onNonFinite: command.training.run.onNan, isInterrupted: interrupt.check)
+            if interrupt.check() {
+                throw interrupt.interrupted(suggestion: "nothing was found out, and nothing changed")
+            }
+            return part
         }
         let first = steps / 2
         let unbroken = try train(steps, from: origin, endEpoch: nil), endEpoch = unbroken.endEpoch
@@ -56,10 +64,10 @@ struct VerifyResume: ParsableCommand {
         print(table.text)
         if let odd = zip(unbroken.hashes, broken.hashes).first(where: { $0.hash != $1.hash }) {
             throw AnnealError(
-                odd.0.name, "of the interrupted run are others than those of the unbroken one",
+                odd.0.name, "of the interrupted run differ from those of the unbroken one",
                 suggestion: "this is a defect of Anneal, or the data has changed meanwhile")
         }
-        print("Equal: an interrupted run goes on bit for bit.")
+        print("Equal: an interrupted run ends in the same bits.")
     }
 }
 
@@ -71,16 +79,19 @@ private struct TrainedPart {
     let endEpoch: Int
     let hashes: [(name: String, hash: String)]
 
-    init(_ setup: TrainingSetup, steps: Int, endEpoch: Int?, prefix: String) throws {
-        let watcher = StepWatcher(steps: steps)
+    init(
+        _ setup: TrainingSetup, steps: Int, endEpoch: Int?, prefix: String, onNonFinite: FitOptions.NonFinitePolicy,
+        isInterrupted: @escaping @Sendable () -> Bool
+    ) throws {
+        let watcher = StepWatcher(steps: steps), isOver = watcher.isOver
         let epoch = setup.progress.position.epoch
         // Every epoch has a step: these are enough. Only the end is saved.
         self.endEpoch = endEpoch ?? epoch + steps + 1
         try setup.trainer.fit(
             training: setup.training, epochs: epoch..<self.endEpoch,
             options: FitOptions(
-                metrics: setup.metrics, modelPrefix: prefix, savePeriod: .max, observers: [watcher],
-                shouldStop: watcher.isOver),
+                metrics: setup.metrics, modelPrefix: prefix, savePeriod: .max, onNonFinite: onNonFinite,
+                observers: [watcher], shouldStop: { isOver() || isInterrupted() }),
             from: setup.progress)
         begin = "Epoch \(epoch), batch \(setup.progress.position.batch)"
         end = "update \(setup.trainer.updates)"

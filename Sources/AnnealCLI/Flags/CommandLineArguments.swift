@@ -1,96 +1,143 @@
 import Anneal
-import AnnealConfiguration
 import ArgumentParser
 import Foundation
 
-/// What is done before arguments are parsed. As Python's argparse does for users of MXNet's scripts: any unique beginning
-/// of a flag stands for it (`--num-epoch`), and flags that Anneal has not are refused by name. And the flags of a recipe and
-/// of a configuration file are put before the typed ones, where these do not set them.
+/// Arguments that are ready for the parser.
+struct PreparedArguments {
+    var command: String
+    /// The command first; every flag in full and with its value: `--lr=0.1`.
+    var arguments: [String]
+    /// Where the value of a flag comes from if it was not typed: `c.yaml, line 3`.
+    var places: [String: String] = [:]
+
+    /// An error about a flag of a file names the file.
+    func located(_ error: AnnealError) -> AnnealError {
+        guard let word = error.place.split(whereSeparator: { $0 == " " || $0 == ":" }).first, word.hasPrefix("--"),
+            let place = places[String(word.dropFirst(2))]
+        else { return error }
+        return error.within(place)
+    }
+}
+
+/// What is done before arguments are parsed. As in Python's argparse, for users of MXNet's scripts, any unique beginning
+/// of a flag stands for it (`--num-epoch`), and values may begin with a minus. Flags that do not exist are refused with
+/// the one that was probably meant. The flags of a recipe and of a configuration file come before the typed ones, where
+/// these do not set them.
 enum CommandLineArguments {
-    static func prepare(_ arguments: [String]) throws -> [String] {
-        guard let first = arguments.first,
-            let command = AnnealTool.configuration.subcommands.first(where: { $0._commandName == first })
-        else { return arguments }
-        let flags = flags(of: command)
-        let known = flags.map(\.name) + ["help", "version"]
-        let later = command is any MXNetScript.Type ? LaterFlags.reasons : [:]
-        var typed: [String] = [], names: Set<String> = []
-        var verbatim = false
-        for argument in arguments.dropFirst() {
-            guard !verbatim, argument.hasPrefix("--"), argument != "--" else {
-                verbatim = verbatim || argument == "--"
-                typed.append(argument)
+    typealias Flag = ToolDescription.Argument
+
+    /// The process's arguments; of bytes that are not UTF-8, as in a file's name, none is lost (`FilePath.text`).
+    static let typed: [String] = (0..<Int(CommandLine.argc)).compactMap { index in
+        CommandLine.unsafeArgv[index].map { start in
+            FilePath(bytes: UnsafeRawBufferPointer(start: start, count: strlen(start))).text
+        }
+    }
+
+    static func prepare(_ arguments: [String]) throws -> PreparedArguments {
+        // The parser's own: --version and the like.
+        guard let first = arguments.first, !first.hasPrefix("-") else {
+            guard let flag = arguments.first, !ownFlags.contains(where: flag.hasPrefix) else {
+                return PreparedArguments(command: "", arguments: arguments)
+            }
+            guard flag.count > 2, "--version".hasPrefix(flag) else { throw NearMiss.notBeforeACommand(flag) }
+            return PreparedArguments(command: "", arguments: ["--version"])
+        }
+        guard let command = ToolDescription.current.command(first) else { throw NearMiss.unknownCommand(first) }
+        let typed = try TypedArguments(arguments.dropFirst(), of: command)
+        guard AnnealTool.isMXNetScript(first) else {
+            return PreparedArguments(command: first, arguments: [first] + typed.arguments)
+        }
+        let set = try FlagsFromFiles(command, typed)
+        return PreparedArguments(
+            command: first, arguments: [first] + set.arguments + typed.arguments, places: set.places)
+    }
+
+    /// Of the tool itself.
+    static let ownFlags = ["--version", "--experimental-dump-help", "---completion"]
+
+    /// By name; of a command that passes flags on also those of the commands that train.
+    static func flags(of command: ToolDescription.Command) -> [String: Flag] {
+        let others = command.passesFlagsOn ? AnnealTool.training.compactMap(ToolDescription.current.command) : []
+        return Dictionary(([command] + others).flatMap(\.flags).map { ($0.name, $0) }) { first, _ in first }
+    }
+
+    /// A flag with its value, for the parser.
+    static func joined(_ name: String, _ value: String) -> [String] {
+        value.isEmpty ? ["--\(name)", ""] : ["--\(name)=\(value)"]
+    }
+
+    static func check(_ value: String, of flag: Flag) throws {
+        guard !flag.values.isEmpty, !flag.values.contains(value) else { return }
+        throw AnnealError(
+            "--\(flag.name) \(value)", "is not known",
+            suggestion: Spelling.question(Spelling.misspelt(value, among: flag.values))
+                + "it is \(flag.values.dropLast().joined(separator: ", ")) or \(flag.values.last ?? "")")
+    }
+}
+
+/// What was typed after a command, flags in full and joined to their values.
+struct TypedArguments {
+    private(set) var arguments: [String] = []
+    /// Of the flags that are there; of one that is there several times the last.
+    private(set) var values: [String: String] = [:]
+    var names: Set<String> { Set(values.keys) }
+
+    init(_ typed: ArraySlice<String>, of command: ToolDescription.Command) throws {
+        let flags = CommandLineArguments.flags(of: command), later = LaterFlags.of(command)
+        let known = Array(flags.keys) + ["version"] + Array(later.keys)
+        var rest = typed, positionals = 0
+        while let argument = rest.popFirst() {
+            guard argument.hasPrefix("-"), argument != "-" else {
+                try Self.check(argument, number: positionals, of: command)
+                positionals += 1
+                arguments.append(argument)
                 continue
+            }
+            if argument == "--" {
+                arguments += [argument] + rest
+                return
+            }
+            guard argument.hasPrefix("--"), argument.dropFirst(2).first != "=" else {
+                throw NearMiss.unknownFlag(argument, of: command)
             }
             let parts = argument.dropFirst(2).split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
             // MXNet's mnist script writes --image_shape.
-            let name = String(parts[0]).replacingOccurrences(of: "_", with: "-")
-            let full = try expand(name, among: known + Array(later.keys))
-            if let reason = later[full] { throw AnnealError("--\(full)", "is not supported", suggestion: reason) }
-            names.insert(full)
-            typed.append("--" + full + (parts.count > 1 ? "=" + parts[1] : ""))
-        }
-        guard command is any MXNetScript.Type else { return [first] + typed }
-        return try [first] + setFlags(command: first, flags, typed, names) + typed
-    }
-
-    /// What the recipe and the configuration file of the typed arguments set and these do not.
-    private static func setFlags(command: String, _ flags: [KnownFlag], _ typed: [String], _ names: Set<String>) throws
-        -> [String]
-    {
-        func value(_ flag: String) -> String? {
-            guard let place = typed.lastIndex(where: { $0 == "--\(flag)" || $0.hasPrefix("--\(flag)=") }) else {
-                return nil
+            let name = try Self.expand(String(parts[0]).replacingOccurrences(of: "_", with: "-"), among: known)
+            if let reason = later[name] { throw AnnealError("--\(name)", "is not supported", suggestion: reason) }
+            if name == "version", flags[name] == nil {
+                arguments.append("--version")
+                continue
             }
-            if let mark = typed[place].firstIndex(of: "=") {
-                return String(typed[place][typed[place].index(after: mark)...])
-            }
-            return place + 1 < typed.count ? typed[place + 1] : nil
-        }
-        var file: [(name: String, values: [String])] = []
-        if let path = value("config") {
-            let configuration = try ConfigurationFile(path)
-            // A rate is sought with the flags of a training.
-            let accepted = command == "find-lr" ? ["find-lr", "train"] : [command]
-            guard accepted.contains(configuration.command ?? command) else {
-                throw AnnealError(
-                    path, "is of the command \(configuration.command ?? "")",
-                    suggestion: "run anneal \(configuration.command ?? "") --config \(path)")
-            }
-            file = try configuration.flags.filter { flag in
-                guard flags.contains(where: { $0.name == flag.name }), flag.name != "config" else {
-                    let near = Spelling.nearest(to: flag.name, among: flags.map(\.name)).joined(separator: ", ")
-                    throw AnnealError(
-                        path, "\(flag.name) is no flag of anneal \(command)", suggestion: "near are \(near)")
+            guard let flag = flags[name] else { throw NearMiss.unknownFlag("--" + parts[0], of: command) }
+            guard flag.takesValue else {
+                guard parts.count == 1 else {
+                    throw AnnealError("--\(name)", "takes no value", suggestion: "write --\(name) alone")
                 }
-                return !names.contains(flag.name)
+                arguments.append("--\(name)")
+                values[name] = ""
+                continue
             }
-        }
-        var recipe: [(name: String, values: [String])] = []
-        if let name = value("recipe") ?? file.first(where: { $0.name == "recipe" })?.values.last {
-            let set = names.union(file.map(\.name))
-            recipe = try Recipe.named(name).flags.filter { flag in
-                flags.contains { $0.name == flag.key } && !set.contains(flag.key)
-            }.map { ($0.key, [$0.value]) }
-        }
-        return try (recipe + file).flatMap { flag in
-            guard flags.contains(where: { $0.name == flag.name && !$0.takesValue }) else {
-                return flag.values.map { "--\(flag.name)=\($0)" }
-            }
-            switch flag.values {
-            case ["true"]: return ["--\(flag.name)"]
-            case ["false"], []: return []
-            default:
+            guard let value = parts.count > 1 ? String(parts[1]) : Self.value(&rest) else {
                 throw AnnealError(
-                    value("config") ?? "", "\(flag.name) is \(flag.values.joined(separator: ", "))",
-                    suggestion: "it must be true or false")
+                    "--\(name)", "has no value",
+                    suggestion: "write --\(name) \(flag.placeholder)"
+                        + (rest.first.map { ", or --\(name)=\($0) if that is the value" } ?? ""))
             }
+            try CommandLineArguments.check(value, of: flag)
+            arguments += CommandLineArguments.joined(name, value)
+            values[name] = value
         }
     }
 
-    static func expand(_ name: String, among names: [String]) throws -> String {
+    /// The next argument, unless it is a flag. One dash begins a number, as in `--min-crop-size -1`.
+    private static func value(_ rest: inout ArraySlice<String>) -> String? {
+        guard let next = rest.first, !next.hasPrefix("--"), next != "-h" else { return nil }
+        return rest.popFirst()
+    }
+
+    private static func expand(_ name: String, among names: [String]) throws -> String {
         if names.contains(name) { return name }
-        let matches = Array(Set(names.filter { $0.hasPrefix(name) })).sorted()
+        let matches = name.isEmpty ? [] : Array(Set(names.filter { $0.hasPrefix(name) })).sorted()
         guard matches.count < 2 else {
             throw AnnealError(
                 "--\(name)", "could be \(matches.map { "--" + $0 }.joined(separator: ", "))", suggestion: "write it out"
@@ -99,56 +146,23 @@ enum CommandLineArguments {
         return matches.first ?? name
     }
 
-    struct KnownFlag {
-        /// Without the dashes.
-        var name: String
-        var takesValue: Bool
-    }
-
-    /// The long flags of a command, from the parser's own description of itself.
-    static func flags(of command: any ParsableCommand.Type) -> [KnownFlag] {
-        struct Dump: Decodable {
-            struct Name: Decodable {
-                var kind: String
-                var name: String
-            }
-            struct Argument: Decodable {
-                var kind: String
-                var names: [Name]?
-            }
-            struct Command: Decodable {
-                var commandName: String
-                var arguments: [Argument]?
-                var subcommands: [Command]?
-            }
-            var command: Command
-        }
-        guard let dump = try? JSONDecoder().decode(Dump.self, from: Data(AnnealTool._dumpHelp().utf8)) else {
-            return []
-        }
-        let found = dump.command.subcommands?.first { $0.commandName == command._commandName }
-        return (found?.arguments ?? []).flatMap { argument in
-            (argument.names ?? []).filter { $0.kind == "long" }.map {
-                KnownFlag(name: $0.name, takesValue: argument.kind == "option")
-            }
-        }
+    private static func check(_ argument: String, number: Int, of command: ToolDescription.Command) throws {
+        let expected = command.positionals
+        guard number >= expected.count, !expected.contains(where: \.isRepeating) else { return }
+        throw AnnealError(
+            argument, "is not expected here",
+            suggestion: "flags begin with --; anneal help \(command.commandName) lists them")
     }
 }
 
 /// A command with the flags of one of MXNet's scripts.
 protocol MXNetScript: ParsableCommand {}
 
-/// Flags of MXNet's scripts that Anneal does not have yet, with what to do instead.
-enum LaterFlags {
-    static let reasons = [
-        "gc-type": "gradients are not compressed in one process; leave it out",
-        "gc-threshold": "gradients are not compressed in one process; leave it out",
-        "macrobatch-size": "give --accumulate N, the batches of an update",
-        "warmup-strategy": "MXNet's script uses it with the optimizer lbsgd only; leave it out",
-        "monitor": "statistics of tensors are yet to come; leave it out",
-        "profile-worker-suffix": "write --profile FILE.json",
-        "profile-server-suffix": "there are no servers; --profile FILE.json is of this process",
-        "benchmark": "synthetic data is in 'anneal bench-step'",
-        "test-io": "timing the reader alone is yet to come; leave it out",
-    ]
+extension AnnealTool {
+    static func isMXNetScript(_ command: String) -> Bool {
+        configuration.subcommands.contains { $0 is any MXNetScript.Type && $0._commandName == command }
+    }
+
+    /// The commands whose flags `resume` and `verify-resume` pass on.
+    static let training = [Train._commandName, FineTuneCommand._commandName]
 }

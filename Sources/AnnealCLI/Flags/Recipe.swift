@@ -13,7 +13,8 @@ struct Recipe {
         guard let recipe = all.first(where: { $0.name == name }) else {
             throw AnnealError(
                 "--recipe \(name)", "is not known",
-                suggestion: "there are \(all.map(\.name).joined(separator: ", ")); 'anneal recipes' shows what they set"
+                suggestion: Spelling.suggestion(for: name, among: all.map(\.name))
+                    + "; 'anneal recipes' shows what they set"
             )
         }
         return recipe
@@ -28,6 +29,7 @@ struct Recipe {
             switch inForce[flag] {
             case .string(let text)?: text != value
             case .integer(let number)?: Double(number) != Double(value)
+            case .unsigned(let number)?: number != UInt64(value)
             case .number(let number)?: number != Double(value)
             case .array(let list)?: list != [.string(value)]
             case .boolean(let flag)?: "\(flag)" != value

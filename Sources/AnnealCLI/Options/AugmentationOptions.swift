@@ -18,7 +18,7 @@ struct AugmentationOptions: ParsableArguments, Encodable {
     var randomCrop: Int?
     @Option(help: ArgumentHelp("Mirror half of the images, chosen at random (default: 0).", valueName: "0|1"))
     var randomMirror: Int?
-    @Option(help: "Choose that half anew in each epoch, or at random in the first and then every other one.")
+    @Option(help: "Choose that half again in each epoch, or at random in the first and then every other time.")
     var mirrorMode: Augmentation.MirrorMode = .random
     @Option(
         help: ArgumentHelp(
@@ -80,7 +80,9 @@ struct AugmentationOptions: ParsableArguments, Encodable {
     var randomErasing: Float = 0
     @Option(help: ArgumentHelp("Erase a square of this side from each image.", valueName: "PIXELS"))
     var cutout: Int = 0
-    @Option(help: ArgumentHelp("What is painted there: mean, noise, or a level.", valueName: "mean|noise|0...255"))
+    @Option(
+        help: ArgumentHelp("What is painted there: mean, noise, or a level.", valueName: "mean|noise|0...255"),
+        completion: .list(["mean", "noise"]))
     var erasingValue: String = "mean"
 
     /// --rgb-std of ImageNet's set, where it is asked for.

@@ -6,12 +6,21 @@ import Foundation
 struct DataOptions: ParsableArguments, Encodable {
     @Option(
         help: ArgumentHelp(
-            "Training records, or a folder with a sub-folder for each class.", valueName: "FILE.rec|FOLDER"))
+            "Training records, or a folder with a sub-folder for each class, or with the parts train and val of such folders.",
+            valueName: "FILE.rec|FOLDER"),
+        completion: .file(extensions: ["rec"]))
     var dataTrain: String?
     @Option(
-        help: ArgumentHelp("The records' index; without it the file is scanned.", valueName: "FILE.idx"))
+        help: ArgumentHelp(
+            "The records' index (default: the .idx next to them; without one they are scanned).", valueName: "FILE.idx"),
+        completion: .file(extensions: ["idx"]))
     var dataTrainIdx: String?
     @OptionGroup var validation: ValidationOptions
+    @Option(
+        help: ArgumentHelp(
+            "Hold this share of each class's training images out for validation, chosen by --seed.", valueName: "SHARE")
+    )
+    var valSplit: Double?
     @Option(
         help: ArgumentHelp(
             "Training images, for the steps of the learning rate (default: what the data holds).", valueName: "N"))
@@ -20,27 +29,38 @@ struct DataOptions: ParsableArguments, Encodable {
     @OptionGroup var augmentation: AugmentationOptions
     @OptionGroup var labels: LabelOptions
 
-    /// - Parameter trained: of the model that is fine-tuned: its mean and deviation hold where no flag says
-    ///   otherwise, and for images of the same shape its --resize.
-    func preprocessing(imageShape: [Int], classNames: [String]?, over trained: Preprocessing? = nil) throws
-        -> Preprocessing
-    {
+    /// How the images of `data` become the network's input.
+    /// - Parameters:
+    ///   - recorded: of the run or checkpoint that training continues: images keep their size as it says.
+    ///   - trained: of the model that is fine-tuned: its mean and deviation hold where no flag says otherwise, and for
+    ///     images of the same shape its --resize.
+    func preprocessing(
+        of data: ImageData, imageShape: [Int], recorded: Preprocessing? = nil, over trained: Preprocessing? = nil
+    ) throws -> Preprocessing {
         let channels = imageShape[0]
         // The scripts know three channels; a fourth is left as it is.
         let mean: [Float] = [123.68, 116.779, 103.939, 0]
         let chosen = try augmentation.standardDeviation()
         var base = Preprocessing(
             imageShape: imageShape, mean: Array(mean.prefix(channels)),
-            std: Array(((chosen ?? [1, 1, 1]) + [1]).prefix(channels)), classNames: classNames)
+            std: Array(((chosen ?? [1, 1, 1]) + [1]).prefix(channels)), classNames: data.classNames)
         if let trained, trained.imageShape[0] == channels, chosen == nil {
             (base.mean, base.std) = (trained.mean, trained.std)
             if trained.imageShape == imageShape { base.resize = trained.resize }
+        }
+        let shortSide = min(imageShape[1], imageShape[2])
+        if let recorded {
+            base.resize = recorded.resize
+        } else if base.resize == nil, images.resize != .recorded, data.folders != nil,
+            data.survey.longestShortSide > shortSide
+        {
+            base.resize = shortSide
         }
         return try images.preprocessing(over: base)
     }
 
     /// What --data-train names, and the names of its classes: those of --class-names, else those of `earlier` (of the
-    /// run that goes on), else a folder's own.
+    /// run that training continues), else a folder's own.
     func training(earlier: [String]? = nil) throws -> ImageData {
         guard let path = dataTrain else {
             throw UsageError(
@@ -48,7 +68,42 @@ struct DataOptions: ParsableArguments, Encodable {
                 suggestion: "give the training records, a .rec file, or a folder of classes")
         }
         let names = try images.readClassNames() ?? earlier
-        return try ImageData(path, index: dataTrainIdx, flag: "--data-train", classNames: names)
+        let data = try ImageData(
+            path, index: dataTrainIdx, flag: "--data-train", classNames: names, maximumPixels: images.checkedPixels(),
+            for: .training)
+        try data.checkImages(validation.badRecordPolicy())
+        return data
+    }
+
+    /// What validates: --data-val, or the part of the data set that is there for it.
+    func validationPath(_ training: ImageData) throws -> String? {
+        guard valSplit != nil, let path = validation.dataVal ?? training.validationPath else {
+            return validation.dataVal ?? training.validationPath
+        }
+        throw UsageError(
+            "--val-split", "\(FilePath(path)) validates already",
+            suggestion: validation.dataVal != nil
+                ? "give --data-val or --val-split"
+                : "leave it out, or name the part to split: --data-train \(training.source.path)")
+    }
+
+    /// Takes --val-split's images out of `training`; nil without the flag.
+    func holdOut(from training: inout ImageData, seed: UInt64) throws -> ImageData? {
+        guard let valSplit else { return nil }
+        guard valSplit > 0, valSplit < 1 else {
+            throw UsageError("--val-split", "is \(valSplit)", suggestion: "it is a share of the images, e.g. 0.1")
+        }
+        let parts = try flagErrors {
+            do {
+                return try training.source.holdingOut(valSplit, seed: seed)
+            } catch let error as AnnealError {
+                throw error.within("--val-split \(valSplit)")
+            }
+        }
+        var heldOut = training
+        training.source = parts.training
+        heldOut.source = parts.validation
+        return heldOut
     }
 
     func checkedExamples(_ count: Int) throws -> Int {
@@ -72,7 +127,10 @@ struct DataOptions: ParsableArguments, Encodable {
     /// What training does to images.
     func trainingAugmentation(_ preprocessing: Preprocessing) throws -> Augmentation {
         var result = try augmentation.settings(channels: preprocessing.imageShape[0])
-        result.resize = preprocessing.resize ?? 0
+        // Crops of another size are taken from the whole image, unless a flag says how large it is to be.
+        let isOwnRule = images.resize == nil || images.resize == .automatic
+        let cropsAnySize = result.resizedCrop != nil || result.cropSize != nil
+        result.resize = isOwnRule && cropsAnySize ? 0 : preprocessing.resize ?? 0
         return result
     }
 }

@@ -9,13 +9,18 @@ struct ImageOptions: ParsableArguments, Encodable {
     var rgbStd: String?
     @Option(
         help: ArgumentHelp(
-            "Length that the shorter side of each image gets before the crop; 0 leaves it.", valueName: "PIXELS"))
-    var resize: Int?
+            "Length that the shorter side of each image gets before the crop; 0 leaves it. auto (the default): as the model's record says; else a folder's images get the image shape's shorter side if they are larger, and records are left, as in MXNet.",
+            valueName: "PIXELS|auto"))
+    var resize: ResizeChoice?
     @Option(
         help: ArgumentHelp("Names of the classes, one a line, in the order of the labels.", valueName: "FILE"))
     var classNames: String?
     @Option(help: ArgumentHelp("Threads that decode images.", valueName: "N"))
     var dataNthreads: Int = 4
+    @Option(
+        help: ArgumentHelp(
+            "Refuse images of more pixels, before memory is taken for them (each takes 3 bytes).", valueName: "N"))
+    var maxImagePixels: Int = Image.maximumPixels
 
     func readClassNames() throws -> [String]? { try classNames.map(ClassNames.read) }
 
@@ -33,11 +38,11 @@ struct ImageOptions: ParsableArguments, Encodable {
                 "--image-shape", "has \(channels) channels, the model's mean \(result.mean.count)",
                 suggestion: "give --rgb-mean and --rgb-std too")
         }
-        if let resize {
-            guard (0...1 << 16).contains(resize) else {
-                throw UsageError("--resize", "is \(resize)", suggestion: "it must be 0 to 65536 pixels")
+        if case .pixels(let side)? = resize {
+            guard (0...1 << 16).contains(side) else {
+                throw UsageError("--resize", "is \(side)", suggestion: "it must be 0 to 65536 pixels")
             }
-            result.resize = resize > 0 ? resize : nil
+            result.resize = side > 0 ? side : nil
         }
         return result
     }
@@ -52,10 +57,45 @@ struct ImageOptions: ParsableArguments, Encodable {
         return values.count == 1 ? Array(repeating: values[0], count: channels) : Array(values.prefix(channels))
     }
 
+    func checkedPixels() throws -> Int {
+        guard (1...LoaderOptions.mostPixels).contains(maxImagePixels) else {
+            throw UsageError(
+                "--max-image-pixels", "is \(maxImagePixels)", suggestion: "it must be 1 to \(LoaderOptions.mostPixels)")
+        }
+        return maxImagePixels
+    }
+
     func checkedThreads() throws -> Int {
         guard (1...1024).contains(dataNthreads) else {
             throw UsageError("--data-nthreads", "is \(dataNthreads)", suggestion: "it must be 1 to 1024")
         }
         return dataNthreads
+    }
+}
+
+/// A value of --resize.
+enum ResizeChoice: ExpressibleByArgument, Encodable, Equatable {
+    case pixels(Int)
+    case automatic
+    /// As Anneal 0.1 did without the flag: only what a pre-trained model's record says. For its configuration files.
+    case recorded
+
+    init?(argument: String) {
+        switch argument {
+        case "auto": self = .automatic
+        case "recorded": self = .recorded
+        default:
+            guard let side = Int(argument) else { return nil }
+            self = .pixels(side)
+        }
+    }
+
+    func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        switch self {
+        case .pixels(let side): try container.encode(side)
+        case .automatic: try container.encode("auto")
+        case .recorded: try container.encode("recorded")
+        }
     }
 }

@@ -19,7 +19,7 @@ struct LabelOptions: ParsableArguments, Encodable {
     @Option(
         help: ArgumentHelp(
             "Weigh each class's images in the loss: 'balanced', as if all classes had as many, or a number a class.",
-            valueName: "balanced|W,W,..."))
+            valueName: "balanced|W,W,..."), completion: .list(["balanced"]))
     var classWeights: String?
 
     /// Without the classes' weights.

@@ -1,22 +1,40 @@
 import Anneal
 import ArgumentParser
 
+extension CheckpointChoice: ExpressibleByArgument, Encodable {
+    public init?(argument: String) { self.init(argument) }
+
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        if case .number(let number) = self { try container.encode(number) } else { try container.encode(description) }
+    }
+
+    static let help = ArgumentHelp(
+        "Which of its checkpoints: a number, best or last (default: the only one).", valueName: "N")
+}
+
+extension SavedModel {
+    static let help = ArgumentHelp(
+        "The model: PREFIX (of PREFIX-symbol.json and PREFIX-NNNN.params), a run's folder or a .params file.",
+        valueName: "MODEL")
+}
+
 /// A trained model, for `score` and `predict`.
 struct ModelOptions: ParsableArguments {
-    @Option(
-        name: .customLong("model"),
-        help: ArgumentHelp("The model: PREFIX-symbol.json and PREFIX-NNNN.params.", valueName: "PREFIX"))
-    var prefix: String
-    @Option(help: ArgumentHelp("Which of its checkpoints.", valueName: "N"))
-    var loadEpoch: Int = 0
+    @Option(help: SavedModel.help)
+    var model: String
+    @Option(help: CheckpointChoice.help)
+    var loadEpoch: CheckpointChoice?
     @Option(help: ArgumentHelp("Shape of the network's input (default: the model's).", valueName: "C,H,W"))
     var imageShape: String?
     @OptionGroup var images: ImageOptions
-    @Option(help: ArgumentHelp("There is no GPU engine in this build: leave it out.", valueName: "IDS"))
+    @Option(help: ArgumentHelp("There is no GPU engine in this build: leave it out.", valueName: "ID,ID,..."))
     var gpus: String?
 
     struct Loaded {
+        var saved: SavedModel
         var checkpoint: Checkpoint
+        var network: ClassifierNetwork
         /// The model's own, where flags do not say otherwise.
         var preprocessing: Preprocessing
         var classes: Int
@@ -24,22 +42,23 @@ struct ModelOptions: ParsableArguments {
         var classNames: [String] { preprocessing.classNames ?? (0..<classes).map(String.init) }
     }
 
-    var parametersPath: String { Checkpoint.parametersPath(prefix, loadEpoch) }
-
     func load() throws -> Loaded {
         if let gpus, !gpus.isEmpty {
             throw UsageError(
                 "--gpus \(gpus)", "there is no GPU engine in this build",
                 suggestion: "run the same command without --gpus: it uses all \(Parallel.threads) CPU cores")
         }
-        let checkpoint = try Checkpoint.load(prefix: prefix, epoch: loadEpoch)
-        var base = try stored()
+        let saved = try SavedModel(model, loadEpoch), prefix = saved.prefix
+        let checkpoint = try saved.load()
+        try checkpoint.warnOfNonFinite(saved)
+        var base = try stored(prefix)
         if let imageShape { base.imageShape = try parseImageShape(imageShape) }
         var preprocessing = try images.preprocessing(over: base)
         if let names = try images.readClassNames() { preprocessing.classNames = names }
-        let classes: Int
+        let network: ClassifierNetwork, classes: Int
         do {
-            classes = try checkpoint.classes(imageShape: preprocessing.imageShape)
+            network = try checkpoint.network()
+            classes = try network.classes(Shape(preprocessing.imageShape))
         } catch let error as AnnealError {
             throw error.within(Checkpoint.symbolPath(prefix))
         }
@@ -49,11 +68,12 @@ struct ModelOptions: ParsableArguments {
                 "names \(names.count) classes, \(Checkpoint.symbolPath(prefix)) has \(classes)",
                 suggestion: "give --class-names FILE with a line a class")
         }
-        return Loaded(checkpoint: checkpoint, preprocessing: preprocessing, classes: classes)
+        return Loaded(
+            saved: saved, checkpoint: checkpoint, network: network, preprocessing: preprocessing, classes: classes)
     }
 
     /// The checkpoint's record; for one without, as MXNet's own, what the flags must then say.
-    private func stored() throws -> Preprocessing {
+    private func stored(_ prefix: String) throws -> Preprocessing {
         if let stored = try Preprocessing.load(prefix: prefix) { return stored }
         guard let imageShape, images.rgbMean != nil else {
             throw UsageError(
@@ -66,5 +86,16 @@ struct ModelOptions: ParsableArguments {
         let shape = try parseImageShape(imageShape)
         return Preprocessing(
             imageShape: shape, mean: Array(repeating: 0, count: shape[0]), std: Array(repeating: 1, count: shape[0]))
+    }
+}
+
+extension Checkpoint {
+    /// Says on standard error if what the network computes with these parameters cannot be trusted.
+    func warnOfNonFinite(_ saved: SavedModel) throws {
+        guard let name = try firstNonFiniteParameter() else { return }
+        let problem = AnnealError(
+            saved.parametersPath, "\(name) holds a NaN or an infinity: what the network computes means nothing",
+            suggestion: "take another checkpoint, from before the training diverged")
+        StandardStream.error.write("anneal: warning: \(problem)\n")
     }
 }

@@ -3,16 +3,23 @@ import ArgumentParser
 
 /// Where a network comes from, for commands that look into one: a checkpoint, a symbol file, or a name.
 struct NetworkSource: ParsableArguments {
-    @Option(help: ArgumentHelp("A trained model: PREFIX-symbol.json.", valueName: "PREFIX"))
+    @Option(
+        help: ArgumentHelp(
+            "A trained model: PREFIX (of PREFIX-symbol.json), a run's folder or a .params file.", valueName: "MODEL"))
     var model: String?
-    @Option(help: ArgumentHelp("A symbol file.", valueName: "FILE.json"))
+    @Option(help: ArgumentHelp("A symbol file.", valueName: "FILE.json"), completion: .file(extensions: ["json"]))
     var symbol: String?
-    @Option(help: ArgumentHelp("One of \(Networks.names.joined(separator: ", ")).", valueName: "NAME"))
+    @Option(
+        help: ArgumentHelp("One of \(Networks.names.joined(separator: ", ")).", valueName: "NAME"),
+        completion: .list(Networks.names))
     var network: String?
     @Option(help: ArgumentHelp("Depth of the network, where it has several.", valueName: "N"))
     var numLayers: Int?
-    @Option(help: ArgumentHelp("Classes of the network's head.", valueName: "N"))
-    var numClasses: Int = 1000
+    @Option(
+        help: ArgumentHelp(
+            "With --network, its classes (default: 10 for images of up to 32 pixels, as of MNIST and CIFAR-10, else 1000).",
+            valueName: "N"))
+    var numClasses: Int?
     @Option(
         help: ArgumentHelp(
             "Shape of the images (default: the model's own record, or what the network is usually trained on).",
@@ -37,19 +44,20 @@ struct NetworkSource: ParsableArguments {
         }
         let shape = try imageShape.map(parseImageShape)
         if let model {
-            let path = Checkpoint.symbolPath(model)
+            let prefix = try SavedModel.prefix(model)
             return Network(
-                name: Files.name(of: model), symbol: try Symbol.load(path),
-                imageShape: try shape ?? Preprocessing.load(prefix: model)?.imageShape ?? [3, 224, 224])
+                name: Files.name(of: prefix), symbol: try Symbol.load(Checkpoint.symbolPath(prefix)),
+                imageShape: try shape ?? Preprocessing.load(prefix: prefix)?.imageShape ?? [3, 224, 224])
         }
         if let symbol {
             return Network(
                 name: Files.name(of: symbol), symbol: try Symbol.load(symbol), imageShape: shape ?? [3, 224, 224])
         }
         let name = network ?? "", image = shape ?? Networks.usualImageShape(name)
+        // As in MXNet's train_mnist.py, train_cifar10.py and train_imagenet.py.
+        let classes = numClasses ?? (max(image[1], image[2]) <= 32 ? 10 : 1000)
         let built = try flagErrors {
-            try Networks.symbol(
-                name, NetworkOptions(numClasses: numClasses, imageShape: image, numLayers: numLayers))
+            try Networks.symbol(name, NetworkOptions(numClasses: classes, imageShape: image, numLayers: numLayers))
         }
         return Network(name: numLayers.map { "\(name)-\($0)" } ?? name, symbol: built, imageShape: image)
     }

@@ -15,7 +15,7 @@ struct RunOptions: ParsableArguments, Encodable {
     var savePeriod: Int = 1
     @Option(
         help: ArgumentHelp(
-            "Checkpoints that stay: best (by validation accuracy), last or all (default: all with --model-prefix, else last).",
+            "Checkpoints that stay: best (by validation accuracy), last, best-last or all (default: all with --model-prefix, else best-last).",
             valueName: "KIND"))
     var save: FitOptions.Keep?
     @Option(
@@ -24,8 +24,14 @@ struct RunOptions: ParsableArguments, Encodable {
     var saveSteps: Int?
     @Option(
         help: ArgumentHelp(
-            "Go on from this checkpoint of --model-prefix; in fine-tune, of --pretrained-model.", valueName: "N"))
-    var loadEpoch: Int?
+            "Continue from this checkpoint of --model-prefix: a number, best or last; in fine-tune, of --pretrained-model.",
+            valueName: "N"))
+    var loadEpoch: CheckpointChoice?
+    @Flag(
+        help:
+            "With --load-epoch: take the weights alone, as MXNet's scripts do; the optimizer and its schedule start again."
+    )
+    var resetOptimizer = false
     @Option(
         help: ArgumentHelp(
             "End the run when the validation accuracy has not risen for N epochs.", valueName: "N"))
@@ -36,12 +42,14 @@ struct RunOptions: ParsableArguments, Encodable {
     var onNan: FitOptions.NonFinitePolicy = .stop
     @Option(
         help: ArgumentHelp(
-            "When something cannot be saved, e.g. on a full disk: stop, or warn and train on.", valueName: "stop|warn"))
+            "When a checkpoint cannot be saved, e.g. on a full disk: stop, or warn, train on and try again at the end.",
+            valueName: "stop|warn"))
     var onSaveError: FitOptions.SaveErrorPolicy = .stop
     @Option(help: ArgumentHelp("Batches between speed lines.", valueName: "N"))
     var dispBatches: Int = 20
     @Option(
-        help: ArgumentHelp("Where the log, metrics and curves go (default: runs/DATE-COMMAND).", valueName: "FOLDER"))
+        help: ArgumentHelp("Where the log, metrics and curves go (default: runs/DATE-COMMAND).", valueName: "FOLDER"),
+        completion: .directory)
     var runFolder: String?
 
     func check() throws {
@@ -56,8 +64,9 @@ struct RunOptions: ParsableArguments, Encodable {
             throw UsageError(
                 "--early-stopping", "is \(earlyStopping)", suggestion: "it is at most 1000000; leave it out")
         }
-        if let loadEpoch, loadEpoch < 0 {
-            throw UsageError("--load-epoch", "is \(loadEpoch)", suggestion: "it must not be negative")
+        guard !resetOptimizer || loadEpoch != nil else {
+            throw UsageError(
+                "--reset-optimizer", "begins at a checkpoint", suggestion: "name it too: --load-epoch N, best or last")
         }
         if let modelPrefix, modelPrefix.isEmpty || modelPrefix.hasSuffix("/") {
             throw UsageError(
@@ -68,19 +77,22 @@ struct RunOptions: ParsableArguments, Encodable {
     /// Refuses what looks at the validation accuracy where there is none.
     func check(hasValidation: Bool) throws {
         guard !hasValidation else { return }
-        for (flag, isGiven) in [("--save best", save == .best), ("--early-stopping", earlyStopping != nil)]
+        for (flag, isGiven) in [
+            ("--save best", save == .best), ("--save best-last", save == .bestAndLast),
+            ("--early-stopping", earlyStopping != nil),
+        ]
         where isGiven {
             throw UsageError(flag, "looks at the validation accuracy", suggestion: "give --data-val")
         }
     }
 
-    /// Where the model is saved and gone on from; nil: in a new run folder.
+    /// Where the model is saved and resumed from; nil: in a new run folder.
     var ownPrefix: String? { modelPrefix ?? runFolder.map(Self.prefix(inFolder:)) }
 
     /// The prefix of the model in a run folder.
     static func prefix(inFolder folder: String) -> String { Files.path(folder, "model") }
 
-    var keep: FitOptions.Keep { save ?? (modelPrefix == nil ? .last : .all) }
+    var keep: FitOptions.Keep { save ?? (modelPrefix == nil ? .bestAndLast : .all) }
 
     func fitOptions(
         metrics: CompositeMetric, prefix: String, views: TestTimeViews, observers: [any FitObserver],

@@ -11,7 +11,7 @@ struct ScheduleOptions: ParsableArguments, Encodable {
     struct Span: ExpressibleByArgument, Encodable, CustomStringConvertible {
         let value: Double
         let description: String
-        private var isShare: Bool { description.hasSuffix("%") }
+        var isShare: Bool { description.hasSuffix("%") }
 
         init?(argument: String) {
             guard let value = Double(argument.hasSuffix("%") ? String(argument.dropLast()) : argument) else {
@@ -46,7 +46,7 @@ struct ScheduleOptions: ParsableArguments, Encodable {
     @Option(
         help: ArgumentHelp(
             "Epochs at which the rate falls, or 'pow2' to fall to zero as the square of the updates that are left.",
-            valueName: "EPOCHS"))
+            valueName: "E1,E2,..."))
     var lrStepEpochs: String?
     @Option(
         help: ArgumentHelp(
@@ -65,25 +65,33 @@ struct ScheduleOptions: ParsableArguments, Encodable {
     )
     var lrPatience: Int = 10
 
-    func check() throws {
+    /// Whether --warmup-epochs is free for an optimizer that warms up by itself: these have no warm-up of their own.
+    var leavesWarmUpToOptimizer: Bool { lrSchedule == .steps || lrSchedule == .plateau }
+
+    /// - Parameter optimizerWarmsUp: whether the optimizer takes --warmup-epochs where the schedule does not.
+    func check(optimizerWarmsUp: Bool) throws {
         let numbers: [(String, Double?)] = [
             ("--lr", lr), ("--lr-factor", lrFactor), ("--warmup-epochs", warmupEpochs?.value), ("--lr-begin", lrBegin),
             ("--lr-end", lrEnd),
         ]
         for (flag, value) in numbers {
             if let value, !value.isFinite { throw UsageError(flag, "is \(value)", suggestion: "give a number") }
-            if flag != "--lr", let value, value < 0 {
+            if let value, value < 0 {
                 throw UsageError(flag, "is \(value)", suggestion: "it must not be negative")
             }
+        }
+        guard lrPatience >= 0 else {
+            throw UsageError("--lr-patience", "is \(lrPatience)", suggestion: "it must not be negative")
         }
         if lrSchedule != .steps, let lrStepEpochs {
             throw UsageError(
                 "--lr-step-epochs \(lrStepEpochs)", "is for the schedule steps, this one is \(lrSchedule.rawValue)",
                 suggestion: "leave it out")
         }
-        if lrSchedule == .steps || lrSchedule == .plateau {
+        if leavesWarmUpToOptimizer {
             for (flag, value) in [
-                ("--warmup-epochs", warmupEpochs?.value), ("--lr-begin", lrBegin), ("--lr-end", lrEnd),
+                ("--warmup-epochs", optimizerWarmsUp ? nil : warmupEpochs?.value), ("--lr-begin", lrBegin),
+                ("--lr-end", lrEnd),
             ]
             where value ?? 0 != 0 {
                 throw UsageError(
@@ -134,7 +142,7 @@ struct ScheduleOptions: ParsableArguments, Encodable {
             let begin = lrBegin ?? lr / 25, end = lrEnd ?? begin / 1e4
             guard begin > 0, end > 0 else {
                 throw AnnealError(
-                    "--lr-begin and --lr-end", "are not both above 0", suggestion: "one-cycle wants positive rates")
+                    "--lr-begin and --lr-end", "are not both above 0", suggestion: "one-cycle needs positive rates")
             }
             let share = try warmupEpochs.map { Double(try rise($0)) / Double(updates) } ?? 0.3
             result.schedule = try OneCycleScheduler(

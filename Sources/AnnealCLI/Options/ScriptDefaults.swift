@@ -1,3 +1,5 @@
+import Anneal
+
 /// What one of MXNet's training scripts takes where a flag is not given.
 struct ScriptDefaults {
     var lr: Double
@@ -15,7 +17,9 @@ extension TrainingOptions {
         schedule.lr = schedule.lr ?? script.lr
         if schedule.lrSchedule == .steps { schedule.lrStepEpochs = schedule.lrStepEpochs ?? script.lrStepEpochs }
         mom = mom ?? script.mom
-        wd = wd ?? script.wd
+        // The scripts' weight decay is for the rules that have one.
+        let decays = Optimizers.rule(named: optimizer)?.takesWeightDecay ?? true
+        wd = wd ?? (decays ? script.wd : 0)
         numEpochs = numEpochs ?? script.numEpochs
         imageShape = imageShape ?? script.imageShape
     }

@@ -7,12 +7,12 @@ struct TrainingOptions: ParsableArguments, Encodable {
     @Option(
         help: ArgumentHelp(
             "Set flags by name: \(Recipe.all.map(\.name).joined(separator: ", ")); see 'anneal recipes'.",
-            valueName: "NAME"))
+            valueName: "NAME"), completion: .list(Recipe.all.map(\.name)))
     var recipe: String?
     @Option(
         help: ArgumentHelp(
             "Set flags by a file, a line each: 'lr: 0.1'. The command line wins over the file, the file over the recipe.",
-            valueName: "FILE.yaml"))
+            valueName: "FILE.yaml"), completion: .file(extensions: ["yaml", "yml"]))
     var config: String?
     @Option(help: ArgumentHelp("Classes of the network's head (default: as many as have names).", valueName: "N"))
     var numClasses: Int?
@@ -21,34 +21,41 @@ struct TrainingOptions: ParsableArguments, Encodable {
     @Option(
         help: ArgumentHelp(
             "First values of the parameters: default, or one of \(Initializers.names.joined(separator: ", ")).",
-            valueName: "NAME"))
+            valueName: "NAME"), completion: .list(["default"] + Initializers.names))
     var initializer: String = "default"
     @Option(
         help: ArgumentHelp(
             "Let this convolution, the network's first, whiten the training images' patches, and freeze its weight; '': none.",
             valueName: "LAYER"))
     var whiten: String?
-    @Option(help: ArgumentHelp("Only float32.", valueName: "TYPE"))
+    @Option(help: ArgumentHelp("Only float32.", valueName: "TYPE"), completion: .list(["float32"]))
     var dtype: String = "float32"
-    @Option(help: ArgumentHelp("Losses to show beside accuracy and cross-entropy: ce, nll.", valueName: "NAMES"))
+    @Option(
+        help: ArgumentHelp("Losses to show next to accuracy and cross-entropy: ce, nll.", valueName: "NAME,NAME"),
+        completion: .list(["ce", "nll"]))
     var loss: String?
     @Option(name: .customLong("top-k"), help: ArgumentHelp("Also show the top-k accuracy; 0 does not.", valueName: "K"))
     var topK: Int = 0
-    @Option(help: ArgumentHelp("One of \(Optimizers.names.sorted().joined(separator: ", ")).", valueName: "NAME"))
+    @Option(
+        help: ArgumentHelp("One of \(Optimizers.names.sorted().joined(separator: ", ")).", valueName: "NAME"),
+        completion: .list(Optimizers.names.sorted()))
     var optimizer: String = "sgd"
     @OptionGroup var schedule: ScheduleOptions
     @OptionGroup var updates: UpdateOptions
+    @OptionGroup var largeBatch: LargeBatchOptions
     @Option(help: ArgumentHelp("Momentum.", valueName: "M"))
     var mom: Double?
     @Option(help: ArgumentHelp("Weight decay.", valueName: "WD"))
     var wd: Double?
     @Option(help: ArgumentHelp("Images of a batch; an update is of --accumulate batches.", valueName: "N"))
     var batchSize: Int = 128
-    @Option(help: ArgumentHelp("One past the last epoch.", valueName: "N"))
+    @Option(help: ArgumentHelp("Epochs in all; with --load-epoch, those before it count.", valueName: "N"))
     var numEpochs: Int?
-    @Option(help: ArgumentHelp("There is no GPU engine in this build: leave it out.", valueName: "IDS"))
+    @Option(help: ArgumentHelp("There is no GPU engine in this build: leave it out.", valueName: "ID,ID,..."))
     var gpus: String?
-    @Option(help: ArgumentHelp("local or device: the same for one processor.", valueName: "MODE"))
+    @Option(
+        help: ArgumentHelp("local or device: the same for one processor.", valueName: "MODE"),
+        completion: .list(["device", "local"]))
     var kvStore: String = "device"
     @Option(
         help: ArgumentHelp(
@@ -61,13 +68,11 @@ struct TrainingOptions: ParsableArguments, Encodable {
     @Option(
         help: ArgumentHelp(
             "Write a trace of steps 10 to 14 (of a shorter epoch its last five), for Perfetto or chrome://tracing.",
-            valueName: "FILE.json"))
+            valueName: "FILE.json"), completion: .file(extensions: ["json"]))
     var profile: String?
 
-    @OptionGroup(title: "Run")
-    var run: RunOptions
-    @OptionGroup(title: "Parameters")
-    var parameters: ParameterOptions
+    @OptionGroup var run: RunOptions
+    @OptionGroup var parameters: ParameterOptions
 
     /// Refuses what cannot be done here; `command` is what to run instead of a GPU's command.
     func check(command: String) throws {
@@ -90,18 +95,29 @@ struct TrainingOptions: ParsableArguments, Encodable {
         if let numEpochs, !(0...1_000_000).contains(numEpochs) {
             throw UsageError("--num-epochs", "is \(numEpochs)", suggestion: "it is at least 0, at most 1000000")
         }
-        try schedule.check()
+        guard Optimizers.rule(named: optimizer) != nil else {
+            throw UsageError(
+                "--optimizer \(optimizer)", "is not known",
+                suggestion: Spelling.suggestion(for: optimizer, among: Optimizers.names.sorted()))
+        }
+        _ = try flagErrors { try Initializers.fit(initializer, network: nil) }
+        try schedule.check(optimizerWarmsUp: isLBSGD)
+        try largeBatch.check(isLBSGD: isLBSGD, schedule)
         try updates.check()
         for (flag, value) in [("--mom", mom), ("--wd", wd)] {
             if let value, !value.isFinite { throw UsageError(flag, "is \(value)", suggestion: "give a number") }
+            if let value, value < 0 { throw UsageError(flag, "is \(value)", suggestion: "it must not be negative") }
         }
         if let threads {
             guard (1...1024).contains(threads) else {
                 throw UsageError("--threads", "is \(threads)", suggestion: "it is 1 to 1024")
             }
             Parallel.setThreads(threads)
+            ProcessStart.limitThreads()
         }
     }
+
+    var isLBSGD: Bool { optimizer.lowercased() == LBSGD.name }
 
     /// --num-classes, or as many as there are names; nil when neither is given.
     func classes(named names: [String]?) throws -> Int? {
@@ -114,14 +130,17 @@ struct TrainingOptions: ParsableArguments, Encodable {
         return names.count
     }
 
-    func metrics(classes: Int) throws -> CompositeMetric {
+    /// - Parameter scores: what the network gives; of probabilities alone there is a cross-entropy.
+    func metrics(classes: Int, scores: ClassifierNetwork.Scores) throws -> CompositeMetric {
         var metrics: [any Metric] = [Accuracy()]
-        if topK > 0 {
-            guard topK > 1, topK <= classes else {
+        if let topK = try topKMetric(topK, classes: classes, off: "leave it out") { metrics.append(topK) }
+        guard scores == .probabilities else {
+            if let loss, !loss.isEmpty {
                 throw UsageError(
-                    "--top-k", "is \(topK)", suggestion: "it must be 2 to the number of classes, \(classes)")
+                    "--loss \(loss)", "is a mean over probabilities, the network gives other scores",
+                    suggestion: "leave it out")
             }
-            metrics.append(TopKAccuracy(k: topK))
+            return CompositeMetric(metrics)
         }
         metrics.append(CrossEntropy())
         for name in loss?.split(separator: ",") ?? [] {

@@ -5,7 +5,7 @@ import ArgumentParser
 struct UpdateOptions: ParsableArguments, Encodable {
     @Option(
         help: ArgumentHelp(
-            "After every K updates, let slow weights go a part of the way to the trained ones, which go on from there; 0: off.",
+            "After every K updates, move slow weights a part of the way to the trained ones, which continue from there; 0: off.",
             valueName: "K"))
     var lookahead: Int?
     @Option(
@@ -44,7 +44,7 @@ struct UpdateOptions: ParsableArguments, Encodable {
                 throw UsageError("--ema-decay", "is \(emaDecay)", suggestion: "it is from 0 to below 1, usually 0.999")
             }
             guard emaDecay == 0 || lookahead ?? 0 == 0 else {
-                throw UsageError("--ema-decay", "stands beside --lookahead", suggestion: "give one of them")
+                throw UsageError("--ema-decay", "does not go with --lookahead", suggestion: "give one of them")
             }
         }
         for (flag, value) in [("--clip-norm", clipNorm), ("--clip-gradient", clipGradient)] {

@@ -3,21 +3,24 @@ import ArgumentParser
 
 /// Which network `bench-step` and `profile` run on random data, and how.
 struct WorkloadOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("One of \(Networks.names.joined(separator: ", ")).", valueName: "NAME"))
+    @Option(
+        help: ArgumentHelp("One of \(Networks.names.joined(separator: ", ")).", valueName: "NAME"),
+        completion: .list(Networks.names))
     var network: String?
     @Option(help: ArgumentHelp("Depth of the network.", valueName: "N"))
     var numLayers: Int?
     @Option(help: ArgumentHelp("Classes (default: 10).", valueName: "N"))
     var numClasses: Int?
     @Option(
-        help: ArgumentHelp("'imagenet' builds the network for 224x224 images and feeds it others.", valueName: "TRUNK"))
+        help: ArgumentHelp("'imagenet' builds the network for 224x224 images and feeds it others.", valueName: "TRUNK"),
+        completion: .list(["imagenet"]))
     var trunk: String?
     @Option(
         help: ArgumentHelp(
-            "In place of --network: a model, PREFIX-symbol.json and PREFIX-NNNN.params.", valueName: "PREFIX"))
+            "In place of --network: a model, by its PREFIX, its run's folder or a .params file.", valueName: "MODEL"))
     var model: String?
-    @Option(help: ArgumentHelp("Which of its checkpoints.", valueName: "N"))
-    var loadEpoch: Int = 0
+    @Option(help: CheckpointChoice.help)
+    var loadEpoch: CheckpointChoice?
     @Option(help: ArgumentHelp("Shape of the images that are fed (default: the model's).", valueName: "C,H,W"))
     var imageShape: String?
     @Option(help: ArgumentHelp("Images of a step.", valueName: "N"))
@@ -33,9 +36,7 @@ struct WorkloadOptions: ParsableArguments {
         guard (1...1_000_000).contains(steps) else {
             throw UsageError("--steps", "is \(steps)", suggestion: "it must be at least 1, at most 1000000")
         }
-        guard batchSize > 0, loadEpoch >= 0 else {
-            throw UsageError("--batch-size", "must be at least 1, and --load-epoch must not be negative")
-        }
+        guard batchSize > 0 else { throw UsageError("--batch-size", "must be at least 1") }
         let source: Workload.Source, shape: [Int]
         switch (network, model) {
         case (let network?, nil):
@@ -53,7 +54,7 @@ struct WorkloadOptions: ParsableArguments {
 
     private func shapeOfImages() throws -> [Int] {
         if let imageShape { return try parseImageShape(imageShape) }
-        guard let stored = try model.flatMap({ try Preprocessing.load(prefix: $0) }) else {
+        guard let stored = try model.flatMap({ try Preprocessing.load(prefix: SavedModel.prefix($0)) }) else {
             throw UsageError("--image-shape", "is missing", suggestion: "write it as 3,28,28")
         }
         return stored.imageShape
@@ -76,7 +77,7 @@ struct WorkloadOptions: ParsableArguments {
         guard numLayers == nil, numClasses == nil, trunk == nil else {
             throw UsageError("--num-layers, --num-classes and --trunk", "go with --network, not with --model")
         }
-        return .trained(
-            try Checkpoint.load(prefix: model, epoch: loadEpoch), place: Checkpoint.parametersPath(model, loadEpoch))
+        let saved = try SavedModel(model, loadEpoch)
+        return .trained(try saved.load(), place: saved.parametersPath)
     }
 }

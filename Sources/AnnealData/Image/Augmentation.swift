@@ -73,23 +73,27 @@ public struct Augmentation: Sendable, Equatable, Codable {
     ///   - height, width: the wanted shape.
     ///   - normalization: what comes after; it says which colour is the mean.
     /// - Throws: `AnnealError` without a place when the image is smaller than the crop asked for, or would grow beyond
-    ///   `Image.maximumPixels`.
+    ///   `maximumPixels`.
     package func applied(
-        to source: Image, height: Int, width: Int, normalization: Normalization = Normalization(), key: Key
+        to source: Image, height: Int, width: Int, normalization: Normalization = Normalization(), key: Key,
+        maximumPixels: Int = Image.maximumPixels
     ) throws -> Result {
         var random = Random(seed: key.seed, purpose: .augment, epoch: key.epoch, index: key.sample)
         var image = source
         if resize > 0 {
             let long = max(image.width, image.height)
-            try Image.checkSize(resize, resize * long / min(image.width, image.height))
+            try Image.checkSize(resize, resize * long / min(image.width, image.height), maximumPixels)
             image = image.resizedShortSide(to: resize, interpolation)
         }
-        if !affine.isIdentity { image = try affine.applied(to: image, interpolation, fill: fillValue, &random) }
+        if !affine.isIdentity {
+            image = try affine.applied(
+                to: image, interpolation, fill: fillValue, &random, maximumPixels: maximumPixels)
+        }
         switch padMode {
         case .constant: image = image.padded(pad, with: fillValue)
         case .reflect: image = image.paddedByReflection(pad)
         }
-        image = try cropped(image, height: height, width: width, &random)
+        image = try cropped(image, height: height, width: width, &random, maximumPixels)
         if !colour.isIdentity { colour.apply(to: &image, &random) }
         if trivialAugment { image = TrivialAugment.applied(to: image, fill: fillValue, &random) }
         if !erasing.isIdentity { erasing.apply(to: &image, normalization, &random) }
@@ -108,7 +112,9 @@ public struct Augmentation: Sendable, Equatable, Codable {
         }
     }
 
-    private func cropped(_ image: Image, height: Int, width: Int, _ random: inout Random) throws -> Image {
+    private func cropped(
+        _ image: Image, height: Int, width: Int, _ random: inout Random, _ maximumPixels: Int
+    ) throws -> Image {
         if let part = resizedCrop?.part(of: image, &random) {
             return image.cropped(x: part.x, y: part.y, width: part.width, height: part.height)
                 .resized(width: width, height: height, interpolation)
@@ -116,7 +122,7 @@ public struct Augmentation: Sendable, Equatable, Codable {
         if let cropSize {
             return try squareCrop(image, cropSize, &random).resized(width: width, height: height, interpolation)
         }
-        let image = try enlarged(image, height: height, width: width)
+        let image = try enlarged(image, height: height, width: width, maximumPixels)
         let corner = self.corner(in: image, width: width, height: height, &random)
         return image.cropped(x: corner.x, y: corner.y, width: width, height: height)
     }
@@ -132,16 +138,16 @@ public struct Augmentation: Sendable, Equatable, Codable {
     }
 
     /// Too low: enlarged to the height, keeping the ratio; then, if still too narrow, to the width.
-    private func enlarged(_ source: Image, height: Int, width: Int) throws -> Image {
+    private func enlarged(_ source: Image, height: Int, width: Int, _ maximumPixels: Int) throws -> Image {
         var image = source
         if image.height < height {
             let newWidth = Int(Float(height) / Float(image.height) * Float(image.width))
-            try Image.checkSize(newWidth, height)
+            try Image.checkSize(newWidth, height, maximumPixels)
             image = image.resized(width: newWidth, height: height, interpolation)
         }
         if image.width < width {
             let newHeight = Int(Float(width) / Float(image.width) * Float(image.height))
-            try Image.checkSize(width, newHeight)
+            try Image.checkSize(width, newHeight, maximumPixels)
             image = image.resized(width: width, height: newHeight, interpolation)
         }
         return image
@@ -157,9 +163,12 @@ public struct Augmentation: Sendable, Equatable, Codable {
 
 extension Image {
     /// - Throws: `AnnealError` without a place unless an image of this size may be made.
-    static func checkSize(_ width: Int, _ height: Int) throws {
+    static func checkSize(_ width: Int, _ height: Int, _ maximumPixels: Int = Image.maximumPixels) throws {
         guard width > 0, height > 0, width <= maximumPixels / height else {
-            throw AnnealError("", "resizing would make an image of \(width) x \(height) pixels")
+            throw AnnealError(
+                "",
+                "resizing would make an image of \(width) x \(height) pixels, more than \(maximumPixels) are refused",
+                suggestion: "resize to less, or allow it with --max-image-pixels")
         }
     }
 }

@@ -1,38 +1,75 @@
-/// How a camera was held, from a JPEG's EXIF block (tag 0x0112): 1 upright, 2 to 8 mirrored and turned.
+/// How a camera was held, from an image's EXIF block (tag 0x0112): 1 upright, 2 to 8 mirrored and turned.
 ///
 /// MXNet's iterator (built with libjpeg-turbo) ignores it, `im2rec` obeys it and writes upright images.
 enum ExifOrientation {
-    /// 1 when the bytes have no such block, or a damaged one.
-    static func of(_ jpeg: [UInt8]) -> Int {
-        guard jpeg.starts(with: [0xFF, 0xD8]) else { return 1 }
-        var at = 2
-        // Segments: FF, marker, length (big-endian, counting itself), until the scan.
-        while at + 4 <= jpeg.count, jpeg[at] == 0xFF, jpeg[at + 1] != 0xDA {
-            let length = Int(jpeg[at + 2]) << 8 | Int(jpeg[at + 3])
-            let end = at + 2 + length
-            guard length >= 2, end <= jpeg.count else { return 1 }
-            if jpeg[at + 1] == 0xE1, jpeg[(at + 4)..<end].starts(with: Array("Exif\0\0".utf8)) {
-                return orientation(Array(jpeg[(at + 10)..<end])) ?? 1
-            }
-            at = end
+    /// 1 when the image, a JPEG or PNG, has no such block, or a damaged one.
+    static func of(_ image: [UInt8]) -> Int {
+        if image.starts(with: [0xFF, 0xD8]) { return inJPEG(image).flatMap(orientation) ?? 1 }
+        if image.starts(with: [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A]) {
+            return inPNG(image).flatMap(orientation) ?? 1
         }
         return 1
     }
 
-    /// A TIFF block: byte order, 42, offset of the first directory; its entries take 12 bytes each.
-    private static func orientation(_ tiff: [UInt8]) -> Int? {
+    private static let mark = Array("Exif\0\0".utf8)
+
+    /// Segments: FF, any number of fill bytes FF, marker, length (big-endian, counting itself); until the scan.
+    private static func inJPEG(_ jpeg: [UInt8]) -> ArraySlice<UInt8>? {
+        var at = 2
+        while at < jpeg.count, jpeg[at] == 0xFF {
+            while at < jpeg.count, jpeg[at] == 0xFF { at += 1 }
+            guard at < jpeg.count else { return nil }
+            let marker = jpeg[at]
+            at += 1
+            switch marker {
+            case 0x01, 0xD0...0xD8: continue  // without contents
+            case 0xD9, 0xDA: return nil
+            default: break
+            }
+            guard at + 2 <= jpeg.count else { return nil }
+            let end = at + (Int(jpeg[at]) << 8 | Int(jpeg[at + 1]))
+            guard end >= at + 2, end <= jpeg.count else { return nil }
+            let contents = jpeg[(at + 2)..<end]
+            if marker == 0xE1, contents.starts(with: mark) { return contents.dropFirst(mark.count) }
+            at = end
+        }
+        return nil
+    }
+
+    /// Chunks: length (big-endian), name, contents, checksum. `eXIf` may come before or after the pixels.
+    private static func inPNG(_ png: [UInt8]) -> ArraySlice<UInt8>? {
+        var at = 8
+        while at + 12 <= png.count {
+            let length = png[at..<(at + 4)].reduce(0) { $0 << 8 | Int($1) }
+            guard length <= png.count - at - 12 else { return nil }
+            if png[(at + 4)..<(at + 8)].elementsEqual("eXIf".utf8) {
+                let contents = png[(at + 8)..<(at + 8 + length)]
+                // Some programs write JPEG's mark before the block.
+                return contents.starts(with: mark) ? contents.dropFirst(mark.count) : contents
+            }
+            at += 12 + length
+        }
+        return nil
+    }
+
+    /// A TIFF block: byte order, 42, offset of the first directory; its entries take 12 bytes each: tag, type, count,
+    /// value.
+    private static func orientation(_ tiff: ArraySlice<UInt8>) -> Int? {
         let little = tiff.starts(with: Array("II".utf8))
         guard little || tiff.starts(with: Array("MM".utf8)) else { return nil }
         func number(_ at: Int, _ size: Int) -> Int? {
             guard at >= 0, at + size <= tiff.count else { return nil }
-            let bytes = tiff[at..<(at + size)]
-            return (little ? Array(bytes.reversed()) : Array(bytes)).reduce(0) { $0 << 8 | Int($1) }
+            let bytes = tiff[(tiff.startIndex + at)..<(tiff.startIndex + at + size)]
+            return little ? bytes.reversed().reduce(0) { $0 << 8 | Int($1) } : bytes.reduce(0) { $0 << 8 | Int($1) }
         }
         guard let directory = number(4, 4), let count = number(directory, 2) else { return nil }
         for entry in 0..<count {
             let at = directory + 2 + 12 * entry
-            guard let tag = number(at, 2) else { return nil }
-            if tag == 0x0112 { return number(at + 8, 2).flatMap { (1...8).contains($0) ? $0 : nil } }
+            guard let tag = number(at, 2), let type = number(at + 2, 2) else { return nil }
+            guard tag == 0x0112 else { continue }
+            // A SHORT by the standard; some programs write a LONG (4) or a BYTE (1).
+            let size = type == 4 ? 4 : type == 1 ? 1 : 2
+            return number(at + 8, size).flatMap { (1...8).contains($0) ? $0 : nil }
         }
         return nil
     }

@@ -25,6 +25,30 @@ public struct Image: Sendable, Equatable {
             pixels: Array(repeating: value, count: width * height * channels))
     }
 
+    /// An image from a buffer of rows, e.g. of a camera.
+    /// - Parameters:
+    ///   - rows: interleaved 8-bit pixels, row after row from the top.
+    ///   - channels: 1 gray, 3 RGB, 4 RGBA.
+    ///   - bytesPerRow: from the start of a row to the next, where rows are padded; nil: width * channels.
+    /// - Throws: `AnnealError` when the bytes do not suffice, or there is no pixel.
+    public init(rows: [UInt8], width: Int, height: Int, channels: Int, bytesPerRow: Int? = nil) throws {
+        guard width > 0, height > 0, width <= Image.maximumPixels / height, [1, 3, 4].contains(channels) else {
+            throw AnnealError("image", "cannot be \(width) x \(height) pixels of \(channels) channels")
+        }
+        let line = width * channels, step = bytesPerRow ?? line
+        let (before, overflow) = step.multipliedReportingOverflow(by: height - 1)
+        guard step >= line, !overflow, rows.count >= line, before <= rows.count - line else {
+            throw AnnealError(
+                "image",
+                "\(rows.count) bytes are too few for \(height) rows of \(line) bytes, each \(step) after the last",
+                code: .mismatch)
+        }
+        var pixels: [UInt8] = []
+        pixels.reserveCapacity(line * height)
+        for row in 0..<height { pixels += rows[row * step..<row * step + line] }
+        self.init(width: width, height: height, channels: channels, pixels: pixels)
+    }
+
     /// What a decoder gives: gray for 1, RGB for 3, RGBA for 4 wanted channels.
     public enum Channels: Int, Sendable {
         case asStored = 0
@@ -33,7 +57,7 @@ public struct Image: Sendable, Equatable {
         case rgba = 4
     }
 
-    /// Images of more pixels are refused before memory is taken for them (2^26, 8192 x 8192).
+    /// Unless a higher limit is given, images of more pixels are refused before memory is taken for them (2^26, 8192 x 8192).
     public static let maximumPixels = 1 << 26
 }
 

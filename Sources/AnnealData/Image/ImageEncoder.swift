@@ -18,13 +18,13 @@ extension Image {
         switch encoding {
         case .jpeg(let quality):
             guard channels != 4, width <= 65_500, height <= 65_500 else {
-                throw AnnealError("", "\(width) x \(height) x \(channels) cannot be a JPEG image")
+                throw AnnealError("", "\(width) x \(height) x \(channels) cannot be a JPEG image", code: .unsupported)
             }
             status = ani_encode_jpeg(
                 pixels, Int32(width), Int32(height), Int32(channels), Int32(min(100, max(1, quality))), &out)
         case .png(let level):
             guard channels == 1 || channels == 3 || channels == 4 else {
-                throw AnnealError("", "\(channels) channels cannot be a PNG image")
+                throw AnnealError("", "\(channels) channels cannot be a PNG image", code: .unsupported)
             }
             status = ani_encode_png(
                 pixels, Int32(width), Int32(height), Int32(channels), Int32(min(9, max(0, level))), &out)

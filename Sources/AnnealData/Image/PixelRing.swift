@@ -1,4 +1,6 @@
+import AnnealCore
 import CAnnealImage
+import Foundation
 
 /// The loader's bounded memory: `rows` augmented samples as planes of bytes (channels, height, width), with labels.
 ///
@@ -15,20 +17,27 @@ final class PixelRing: @unchecked Sendable {
 
     private var rowSize: Int { channels * area }
 
-    init(rows: Int, channels: Int, height: Int, width: Int, labelWidth: Int) {
+    /// - Throws: `AnnealError` when there is not the memory.
+    init(rows: Int, channels: Int, height: Int, width: Int, labelWidth: Int) throws {
         self.rows = rows
         self.channels = channels
         area = height * width
         self.labelWidth = labelWidth
-        planes = .allocate(capacity: rows * channels * height * width)
-        planes.initialize(repeating: 0, count: rows * channels * height * width)
-        labels = .allocate(capacity: rows * labelWidth)
-        labels.initialize(repeating: 0, count: rows * labelWidth)
+        labels = try allocateFloats(rows * labelWidth, for: "labels of decoded images")
+        let size = rows * channels * height * width
+        // Zero, and pages come when they are first written.
+        guard let memory = calloc(size, 1) else {
+            free(labels)
+            throw AnnealError(
+                "memory", "\(size >> 20) MB for decoded images cannot be allocated", suggestion: MemoryNeed.suggestion,
+                code: .outOfMemory)
+        }
+        planes = memory.bindMemory(to: UInt8.self, capacity: size)
     }
 
     deinit {
-        planes.deallocate()
-        labels.deallocate()
+        free(planes)
+        free(labels)
     }
 
     /// - Precondition: the image has the ring's shape, and there are `labelWidth` labels.

@@ -18,7 +18,8 @@ public struct RandomAffine: Sendable, Equatable, Codable {
 
     /// The map is computed in float32, as MXNet does.
     func applied(
-        to image: Image, _ interpolation: Interpolation, fill: UInt8, _ random: inout Random
+        to image: Image, _ interpolation: Interpolation, fill: UInt8, _ random: inout Random,
+        maximumPixels: Int = Image.maximumPixels
     ) throws -> Image {
         let shear = random.uniform(-self.shear, self.shear)
         let angle = Double(rotation.lowerBound + random.below(rotation.count)) / 180 * .pi
@@ -28,7 +29,7 @@ public struct RandomAffine: Sendable, Equatable, Codable {
         let hs = 2 * scale / (1 + ratio), ws = ratio * hs
         let width = Float(image.width), height = Float(image.height)
         let newWidth = scale * width, newHeight = scale * height
-        try Image.checkSize(Int(newWidth), Int(newHeight))
+        try Image.checkSize(Int(newWidth), Int(newHeight), maximumPixels)
         let xx = hs * a - shear * b * ws, xy = hs * b + shear * a * ws
         let yx = -b * ws, yy = a * ws
         let forward = AffineMap(

@@ -6,7 +6,10 @@ extension SampleSource {
     public func classCounts(_ classes: Int) -> [Int] {
         var counts = Array(repeating: 0, count: classes)
         for number in 0..<count {
-            guard let label = try? classLabel(of: number), label >= 0, label < Float(classes) else { continue }
+            guard let label = try? classLabel(of: number), (try? ClassLabel.check(label, classes: classes)) != nil
+            else {
+                continue
+            }
             counts[Int(label)] += 1
         }
         return counts

@@ -53,9 +53,10 @@ public final class SoftLabelSource: BatchSource {
             try source.next(into: BatchSlot(data: slot.data, labels: $0))
         }
         guard rows > 0 else { return 0 }
-        if let stranger = classLabels.first(where: { !($0 >= 0 && $0 < Float(classes)) }) {
-            throw AnnealError(
-                "label \(stranger)", "names none of \(classes) classes", suggestion: "is the number of classes right?")
+        do {
+            for label in classLabels { try ClassLabel.check(label, classes: classes) }
+        } catch let error as AnnealError {
+            throw error.within("a row of the batch")
         }
         var random = Random(seed: seed, purpose: .mix, epoch: epoch, index: batch)
         batch += 1

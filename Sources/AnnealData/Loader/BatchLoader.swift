@@ -12,7 +12,9 @@ public final class BatchLoader: BatchSource {
     /// Samples of this loader's part; with `onBadRecord` `.skip` the bad ones among them are not delivered.
     public let count: Int
 
-    private let source: any SampleSource
+    public let source: any SampleSource
+    /// The samples of the last batch's valid rows, by their numbers in the source.
+    public private(set) var sampleNumbers: [Int] = []
     private let samples: Range<Int>
     private let core: LoaderCore
     private var running = false
@@ -29,6 +31,8 @@ public final class BatchLoader: BatchSource {
     /// - Throws: `AnnealError` for settings that make no sense, and for a part without samples.
     public init(_ source: some SampleSource, options: LoaderOptions) throws {
         try options.check()
+        try source.checkImages()
+        if let classes = options.numClasses, options.labelWidth == 1 { try options.checkListedLabels(classes) }
         let share = (source.count + options.numParts - 1) / options.numParts
         let low = min(source.count, share * options.partIndex)
         samples = low..<min(source.count, low + share)
@@ -40,11 +44,15 @@ public final class BatchLoader: BatchSource {
         self.source = source
         self.options = options
         count = samples.count
-        core = LoaderCore(source: source, options: options)
+        try options.memoryNeed.check(suggestion: "lower --batch-size or the image shape, or raise the limit")
+        core = try LoaderCore(source: source, options: options)
         order = EpochOrder(samples: samples, epoch: 0, options: options)
     }
 
     deinit { core.stop() }
+
+    /// The memory that it has allocated and will use, for who checks a sum.
+    public var memoryNeed: MemoryNeed { options.memoryNeed.mapped }
 
     /// The records or files that could not be used so far, each once, by number.
     public var badRecords: [BadRecord] { core.badRecords }
@@ -76,6 +84,7 @@ public final class BatchLoader: BatchSource {
         precondition(
             slot.data.count >= batchSize * dataShape.count && slot.labels.count >= batchSize * labelWidth,
             "the slot is too small for a batch of \(batchSize)")
+        sampleNumbers.removeAll(keepingCapacity: true)
         if ended { return 0 }
         var filled = 0
         var valid = 0
@@ -88,7 +97,10 @@ public final class BatchLoader: BatchSource {
             for (position, result) in zip(positions, results) {
                 if try use(result, position, slot, filled) {
                     filled += 1
-                    if position < count || options.lastBatch == .rollsOver { valid += 1 }
+                    if position < count || options.lastBatch == .rollsOver {
+                        valid += 1
+                        sampleNumbers.append(order[position].number)
+                    }
                 }
             }
             core.release(positions)
@@ -124,7 +136,8 @@ public final class BatchLoader: BatchSource {
         if options.onBadRecord == .skip && good == 0 {
             throw AnnealError(
                 source.path,
-                "none of its \(count) images can be used; the first: \(badRecords.first.map { "\($0.reason)" } ?? "")")
+                "none of its \(count) images can be used; the first: \(badRecords.first.map { "\($0.reason)" } ?? "")",
+                code: .damaged)
         }
         return 0
     }

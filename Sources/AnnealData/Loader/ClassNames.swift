@@ -18,18 +18,29 @@ public enum ClassNames {
         return names
     }
 
-    /// Labels by what a folder may be called: a class's name, or for `n01440764 tench, Tinca tinca` the WordNet id alone.
-    ///
-    /// What two classes share (ImageNet has two cranes) is left out.
-    static func labels(_ names: [String]) -> [String: Int] {
-        var table: [String: Int] = [:]
-        var ambiguous: Set<String> = []
-        for (label, name) in names.enumerated() {
-            for key in [name, synset(name)].compactMap({ $0 }) {
-                if table.updateValue(label, forKey: key) != nil { ambiguous.insert(key) }
+    /// Labels by what a folder may be called: a class's name, for `n01440764 tench, Tinca tinca` the WordNet id alone, and
+    /// where all names are numbers, a number with more or fewer leading zeros.
+    struct Table {
+        private let labels: [String: Int]
+        private let isNumbered: Bool
+
+        /// What two classes share (ImageNet has two cranes) is left out.
+        init(_ names: [String]) {
+            isNumbered = names.allSatisfy { WholeNumber($0) != nil }
+            var labels: [String: Int] = [:]
+            var ambiguous: Set<String> = []
+            for (label, name) in names.enumerated() {
+                let number = isNumbered ? WholeNumber(name)?.digits : nil
+                for key in Set([name, number ?? synset(name) ?? name]) {
+                    if labels.updateValue(label, forKey: key) != nil { ambiguous.insert(key) }
+                }
             }
+            self.labels = labels.filter { !ambiguous.contains($0.key) }
         }
-        return table.filter { !ambiguous.contains($0.key) }
+
+        func label(of folder: String) -> Int? {
+            labels[folder] ?? (isNumbered ? WholeNumber(folder).flatMap { labels[$0.digits] } : nil)
+        }
     }
 
     private static func synset(_ name: String) -> String? {

@@ -3,9 +3,9 @@ import Foundation
 /// A value behind a mutex, with two conditions to wait on: `Mutex` of the standard library has none.
 ///
 /// `@unchecked Sendable` because the value is touched only with the mutex held, and never handed out by reference.
-final class Guarded<State: Sendable>: @unchecked Sendable {
+package final class Guarded<State: Sendable>: @unchecked Sendable {
     /// What waiters wait for; one condition each, so that a wake-up finds the right ones.
-    enum Condition {
+    package enum Condition {
         /// There is something to do for workers.
         case work
         /// A worker has finished something.
@@ -17,7 +17,7 @@ final class Guarded<State: Sendable>: @unchecked Sendable {
     private let progress: UnsafeMutablePointer<pthread_cond_t>
     private var state: State
 
-    init(_ state: State) {
+    package init(_ state: State) {
         self.state = state
         mutex = .allocate(capacity: 1)
         mutex.initialize(to: pthread_mutex_t())
@@ -39,14 +39,14 @@ final class Guarded<State: Sendable>: @unchecked Sendable {
         mutex.deallocate()
     }
 
-    func withLock<Result>(_ body: (inout State) throws -> Result) rethrows -> Result {
+    package func withLock<Result>(_ body: (inout State) throws -> Result) rethrows -> Result {
         pthread_mutex_lock(mutex)
         defer { pthread_mutex_unlock(mutex) }
         return try body(&state)
     }
 
     /// Calls `body` with the mutex held until it returns a value, sleeping on the condition in between.
-    func wait<Result>(for condition: Condition, until body: (inout State) -> Result?) -> Result {
+    package func wait<Result>(for condition: Condition, until body: (inout State) -> Result?) -> Result {
         pthread_mutex_lock(mutex)
         defer { pthread_mutex_unlock(mutex) }
         while true {
@@ -56,5 +56,5 @@ final class Guarded<State: Sendable>: @unchecked Sendable {
     }
 
     /// Wakes all that wait on the condition.
-    func signal(_ condition: Condition) { pthread_cond_broadcast(condition == .work ? work : progress) }
+    package func signal(_ condition: Condition) { pthread_cond_broadcast(condition == .work ? work : progress) }
 }

@@ -9,76 +9,109 @@ public struct ImageFiles: SampleSource {
     public var count: Int { files.count }
     public var turnsUpright: Bool { true }
 
-    private let files: [(path: String, label: Int)]
-    /// A larger file is no image that could be decoded: `Image.maximumPixels` as 16-bit RGBA.
-    private static let maximumBytes = 8 * Image.maximumPixels
+    private let files: [(path: FilePath, label: Int)]
+    /// What `files` lie in.
+    let folder: FilePath
+    var paths: [FilePath] { files.map(\.path) }
+    /// Larger files are not read whole to find that they hold more pixels.
+    public var maximumPixels = Image.maximumPixels
 
     /// Files without labels, in this order. Each is opened when it is read.
-    public init(paths: [String]) {
+    public init(paths: [FilePath]) {
         path = "images"
+        folder = FilePath("")
         classNames = []
         files = paths.map { ($0, 0) }
     }
 
-    /// A folder of classes: the images of each sub-folder are a class of its name, those of a sub-folder's sub-folder
-    /// one of the name `a/b`, as `im2rec` lists them. Hidden files and folders are passed over.
-    ///
-    /// - Parameter known: the classes by label, where a model fixes them: folders are matched by name, so that a missing
-    ///   one shifts no label. nil: the folders themselves, in the byte order of their names.
-    /// - Throws: `AnnealError` naming an image outside a class, a class that is not among those known, or a folder
-    ///   without images.
+    public init(paths: [String]) { self.init(paths: paths.map { FilePath($0) }) }
+
+    /// A folder of classes: see `ClassFolders`, and `init(_:classNames:)` for `known`.
     public init(classFolders folder: String, classNames known: [String]? = nil) throws {
-        let (list, found) = try ImageList.scan(folder)
-        let items = list.items.filter { !ImageList.isHidden($0.path) }
-        if let stray = items.first(where: { !$0.path.contains("/") }) {
-            throw AnnealError(
-                Files.path(folder, stray.path), "is in no class",
-                suggestion: "a sub-folder of \(folder) is a class: move it there")
-        }
-        guard !items.isEmpty else {
-            throw AnnealError(
-                folder, "has no sub-folder with images",
-                suggestion: "a class is a sub-folder with \(ImageList.imageSuffixes.joined(separator: ", ")) files")
-        }
-        let used = Set(items.map { Files.folder(of: $0.path) }), folders = found.filter(used.contains)
-        let names = known ?? folders
-        let table = ClassNames.labels(names)
-        var labels: [String: Int] = [:]
-        for name in folders {
-            guard let label = table[name] else {
-                throw AnnealError(
-                    Files.path(folder, name), "the class '\(name)' is not among the \(names.count) known ones",
-                    suggestion: "they are \(ClassNames.summary(names))")
-            }
-            labels[name] = label
-        }
-        path = folder
-        classNames = names
-        files = items.map { (Files.path(folder, $0.path), labels[Files.folder(of: $0.path)] ?? 0) }
+        let folders = try ClassFolders(FilePath(folder))
+        try folders.check(allowsEmpty: known != nil)
+        try self.init(folders, classNames: known)
     }
 
-    public func readSample(_ number: Int, into payload: inout [UInt8]) throws -> SampleHeader {
+    /// The images of the folders, class by class.
+    ///
+    /// - Parameter known: the classes by label, where a model fixes them: folders are matched by name, so that a missing
+    ///   one shifts no label. nil: the folders themselves, in their order. A known `a/b` is the folder b of the class a.
+    /// - Throws: `AnnealError` for a class that is not among those known.
+    public init(_ folders: ClassFolders, classNames known: [String]? = nil) throws {
+        let names = known ?? folders.classes.map(\.name)
+        let table = ClassNames.Table(names)
+        let isNested = known?.contains { $0.contains("/") } ?? false
+        var files: [(path: FilePath, label: Int)] = []
+        files.reserveCapacity(folders.classes.reduce(0) { $0 + $1.images.count })
+        for (position, found) in folders.classes.enumerated() where !found.images.isEmpty {
+            let label = known == nil ? position : table.label(of: found.name)
+            for image in found.images {
+                let nested = isNested ? Self.nestedLabel(image, below: folders.path, table) : nil
+                guard let label = nested ?? label else { throw Self.unknownClass(found, among: names) }
+                files.append((image, label))
+            }
+        }
+        path = folders.path.description
+        folder = folders.path
+        classNames = names
+        self.files = files
+    }
+
+    /// An error for each class that is not among those known.
+    public static func unknownClasses(_ folders: ClassFolders, among known: [String]) -> [AnnealError] {
+        folders.classes.compactMap { found in
+            var alone = folders
+            alone.classes = [found]
+            do {
+                _ = try ImageFiles(alone, classNames: known)
+                return nil
+            } catch {
+                return error as? AnnealError
+            }
+        }
+    }
+
+    private static func unknownClass(_ found: ClassFolders.Class, among names: [String]) -> AnnealError {
+        AnnealError(
+            "\(found.path)", "the class '\(found.name)' is not among the \(names.count) known ones",
+            suggestion: "they are \(ClassNames.summary(names))")
+    }
+
+    /// Of the deepest folder above an image whose path below the root is a class's name.
+    private static func nestedLabel(_ image: FilePath, below root: FilePath, _ table: ClassNames.Table) -> Int? {
+        let start = root.bytes.count + (root.bytes.last == UInt8(ascii: "/") ? 0 : 1)
+        var rest = image.bytes.dropFirst(start)
+        while let slash = rest.lastIndex(of: UInt8(ascii: "/")) {
+            rest = rest[..<slash]
+            if let label = table.label(of: FilePath(bytes: rest).description) { return label }
+        }
+        return nil
+    }
+
+    public func readSample(_ number: Int, epoch: Int, into payload: inout [UInt8]) throws -> SampleHeader {
+        try read(number, into: &payload, atMost: .max)
+    }
+
+    public func readBeginning(of number: Int, atMost count: Int, into payload: inout [UInt8]) throws -> SampleHeader {
+        try read(number, into: &payload, atMost: count)
+    }
+
+    private func read(_ number: Int, into payload: inout [UInt8], atMost count: Int) throws -> SampleHeader {
         let bytes = try FileBytes(files[number].path)
-        guard bytes.size <= Self.maximumBytes else {
-            throw AnnealError("", "\(bytes.size) bytes are too many for an image")
+        // 16-bit RGBA.
+        guard bytes.size <= 8 * maximumPixels else {
+            throw AnnealError(
+                "", "\(bytes.size) bytes are too many for an image of \(maximumPixels) pixels",
+                suggestion: "allow larger ones with --max-image-pixels", code: .unsupported)
         }
         payload.removeAll(keepingCapacity: true)
-        try bytes.append(bytes.size, at: 0, to: &payload)
+        try bytes.append(min(bytes.size, count), at: 0, to: &payload)
         return SampleHeader(id: UInt64(number), labels: [Float(files[number].label)])
     }
 
     public func classLabel(of number: Int) -> Float { Float(files[number].label) }
 
-    public func place(of number: Int, id: UInt64?) -> String { files[number].path }
+    public func place(of number: Int, id: UInt64?) -> String { files[number].path.description }
     public func offset(of number: Int) -> Int { 0 }
-}
-
-extension ImageList {
-    /// The paths of all images in a folder and below, hidden ones left out; `folder` stands before each.
-    public static func images(below folder: String) throws -> [String] {
-        try scan(folder).list.items.map(\.path).filter { !isHidden($0) }.map { Files.path(folder, $0) }
-    }
-
-    /// Whether a name in a relative path starts with a dot.
-    static func isHidden(_ path: String) -> Bool { path.hasPrefix(".") || path.contains("/.") }
 }

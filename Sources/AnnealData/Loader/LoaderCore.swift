@@ -30,15 +30,15 @@ final class LoaderCore: Sendable {
     private let chunk: Int
     private let state: Guarded<State>
     private let bad = Mutex<[Int: BadRecord]>([:])
+    /// Of the consumer, which reads its samples itself where no thread could be started; else nil.
+    private let consumersReader = Mutex<Transferred<SampleReader>?>(nil)
 
-    init(source: any SampleSource, options: LoaderOptions) {
+    init(source: any SampleSource, options: LoaderOptions) throws {
         self.source = source
         self.options = options
         let batch = options.batchSize
-        let rowBytes = options.dataShape.count
-        let ahead = min((options.prefetch - 1).multipliedSafely(by: batch), (256 << 20) / rowBytes)
-        ring = PixelRing(
-            rows: 2 * batch + ahead, channels: options.dataShape[0], height: options.dataShape[1],
+        ring = try PixelRing(
+            rows: options.ringRows, channels: options.dataShape[0], height: options.dataShape[1],
             width: options.dataShape[2], labelWidth: options.labelWidth)
         chunk = min(16, max(1, batch / (2 * options.threads)))
         state = Guarded(State(results: Array(repeating: nil, count: ring.rows)))
@@ -49,15 +49,19 @@ final class LoaderCore: Sendable {
 
     // Workers -----------------------------------------------------------------------------------------------------
 
+    /// Starts as many threads as the system has left, at most those of the options.
     /// - Throws: `AnnealError` when a decoder cannot be made.
     func startThreads() throws {
         // Made here so that a failure is thrown to the caller, not lost in a thread.
         for number in 0..<options.threads {
             let reader = Transferred(try SampleReader(source: source, options: options))
             state.withLock { $0.live += 1 }
-            let thread = Thread { self.work(reader.value) }
-            thread.name = "anneal-decode-\(number)"
-            thread.start()
+            guard let thread = WorkerThread("anneal-decode-\(number)", { self.work(reader.value) }) else {
+                state.withLock { $0.live -= 1 }
+                if number == 0 { consumersReader.withLock { $0 = reader } }
+                return
+            }
+            thread.detach()
         }
     }
 
@@ -69,18 +73,22 @@ final class LoaderCore: Sendable {
 
     private func work(_ reader: SampleReader) {
         while case .rows(let positions, let order) = state.wait(for: .work, until: claim) {
-            let results = positions.map { position in
-                let sample = order[position]
-                return reader.read(sample: sample.number, epoch: sample.epoch, into: ring, row: position % ring.rows)
-            }
-            state.withLock { state in
-                for (position, result) in zip(positions, results) { state.results[position % ring.rows] = result }
-                state.busy -= 1
-            }
+            read(positions, order, reader)
             state.signal(.progress)
         }
         state.withLock { $0.live -= 1 }
         state.signal(.progress)
+    }
+
+    private func read(_ positions: Range<Int>, _ order: EpochOrder, _ reader: SampleReader) {
+        let results = positions.map { position in
+            let sample = order[position]
+            return reader.read(sample: sample.number, epoch: sample.epoch, into: ring, row: position % ring.rows)
+        }
+        state.withLock { state in
+            for (position, result) in zip(positions, results) { state.results[position % ring.rows] = result }
+            state.busy -= 1
+        }
     }
 
     private enum Claim {
@@ -121,6 +129,14 @@ final class LoaderCore: Sendable {
             return state.limit < position + 1
         }
         if extended { state.signal(.work) }
+        consumersReader.withLock { reader in
+            guard let reader else { return }
+            while state.withLock({ $0.results[position % ring.rows] == nil }),
+                case .rows(let positions, let order)? = state.withLock(claim)
+            {
+                read(positions, order, reader.value)
+            }
+        }
         return state.wait(for: .progress) { state in
             var ready: [SampleResult] = []
             while ready.count < min(most, ring.rows), let result = state.results[(position + ready.count) % ring.rows] {
@@ -151,6 +167,21 @@ final class LoaderCore: Sendable {
     private func halt() {
         state.withLock { $0.accepting = false }
         state.wait(for: .progress) { $0.busy == 0 ? () : nil }
+    }
+}
+
+extension LoaderOptions {
+    /// Rows of decoded images that are kept: two batches, and those that are made ahead.
+    var ringRows: Int {
+        let ahead = (prefetch - 1).multipliedSafely(by: batchSize)
+        return 2 * batchSize + min(ahead, (256 << 20) / dataShape.count)
+    }
+
+    /// What a loader takes: decoded images with their labels.
+    var memoryNeed: MemoryNeed {
+        var need = MemoryNeed()
+        need.add("decoded images", bytes: ringRows * (dataShape.count + 4 * labelWidth))
+        return need
     }
 }
 

@@ -41,11 +41,16 @@ public struct LoaderOptions: Sendable {
     /// The file is dealt in `numParts` runs of ceil(count / numParts) records; this loader reads run `partIndex`.
     public var numParts = 1
     public var partIndex = 0
+    /// Images of more pixels are refused before memory is taken for them.
+    public var maximumPixels = Image.maximumPixels
     /// Labels by record id instead of the records' own (`path_imglist`).
     public var labels: [UInt64: [Float]]?
 
     /// The machine's cores, at most 4.
     public static var defaultThreads: Int { min(4, max(1, ProcessInfo.processInfo.activeProcessorCount)) }
+
+    /// 65536 x 65536, the sides that a JPEG can have.
+    public static let mostPixels = 1 << 32
 
     public init(dataShape: Shape, batchSize: Int) {
         self.dataShape = dataShape
@@ -58,8 +63,21 @@ public struct LoaderOptions: Sendable {
             list.items.map { (UInt64(bitPattern: Int64($0.id)), $0.labels) }, uniquingKeysWith: { _, last in last })
     }
 
+    /// - Throws: `AnnealError` naming an id in the list of labels whose label is not a class's number.
+    func checkListedLabels(_ classes: Int) throws {
+        func isWrong(_ labels: [Float]) -> Bool {
+            labels.count == 1 && (try? ClassLabel.check(labels[0], classes: classes)) == nil
+        }
+        guard let (id, wrong) = labels?.filter({ isWrong($0.value) }).min(by: { $0.key < $1.key }) else { return }
+        do {
+            try ClassLabel.check(wrong[0], classes: classes)
+        } catch let error as AnnealError {
+            throw error.within("list of labels, id \(id)")
+        }
+    }
+
     /// - Throws: `AnnealError` naming the setting that makes no sense.
-    func check() throws {
+    package func check() throws {
         func demand(_ holds: Bool, _ place: String, _ problem: @autoclosure () -> String) throws {
             if !holds { throw AnnealError(place, problem()) }
         }
@@ -70,6 +88,9 @@ public struct LoaderOptions: Sendable {
             "image shape", "\(dataShape) is not (1, 3 or 4 channels, height, width)")
         try demand(batchSize > 0 && batchSize <= 1 << 24, "batch size", "\(batchSize) is not a number of samples")
         try demand(labelWidth > 0 && labelWidth <= 1 << 20, "label width", "\(labelWidth) is not a number of labels")
+        try demand(
+            (1...LoaderOptions.mostPixels).contains(maximumPixels), "--max-image-pixels",
+            "is \(maximumPixels), not between 1 and \(LoaderOptions.mostPixels)")
         try demand(threads > 0 && threads <= 1024, "decoding threads", "\(threads) is not between 1 and 1024")
         try demand(prefetch > 0, "prefetch", "\(prefetch) is not a number of batches")
         try demand(

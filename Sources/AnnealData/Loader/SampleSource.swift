@@ -10,19 +10,44 @@ public protocol SampleSource: Sendable {
     var turnsUpright: Bool { get }
 
     /// Reads sample `number` into memory that is used again.
+    ///
+    /// Samples are read ahead on several threads, and again when a run is resumed inside an epoch: what a source draws at
+    /// random must follow from the number and the epoch alone.
+    /// - Parameter epoch: the epoch that the sample is read for, from 0. Validation and scoring read epoch 0.
     /// - Precondition: `number` is in 0 ..< count.
-    func readSample(_ number: Int, into payload: inout [UInt8]) throws -> SampleHeader
+    func readSample(_ number: Int, epoch: Int, into payload: inout [UInt8]) throws -> SampleHeader
+
+    /// As `readSample`, but only the first bytes, where an image's header is; all of them where that is as easy.
+    func readBeginning(of number: Int, atMost count: Int, into payload: inout [UInt8]) throws -> SampleHeader
 
     /// The one label of sample `number`, without its image.
     /// - Precondition: `number` is in 0 ..< count.
     /// - Throws: when the sample cannot be read or has several labels.
     func classLabel(of number: Int) throws -> Float
 
+    /// - Throws: `AnnealError` for data that its first samples show to be of another kind than images with labels.
+    func checkImages() throws
+
+    /// Looks through the labels and takes a fingerprint of the data, without reading all of it.
+    /// - Parameter earlier: a fingerprint of perhaps the same data; the new one covers as much.
+    /// - Returns: nil for a source that has no way to take one.
+    /// - Throws: `AnnealError` naming a sample whose label is not a class's number.
+    func survey(classes: Int, like earlier: DataFingerprint?) throws -> DataFingerprint?
+
+    /// What tables call sample `number`: a file's path, or a record's id.
+    /// - Precondition: `number` is in 0 ..< count.
+    /// - Throws: when a record cannot be read.
+    func name(of number: Int) throws -> String
+
     /// How errors name a sample; `id` is nil when not even its header could be read.
     func place(of number: Int, id: UInt64?) -> String
 
     /// Where the sample starts in its file.
     func offset(of number: Int) -> Int
+}
+
+extension SampleSource {
+    public func name(of number: Int) throws -> String { place(of: number, id: nil) }
 }
 
 /// What is known of a sample before its image is decoded.
@@ -39,11 +64,32 @@ public struct SampleHeader: Sendable, Equatable {
     }
 }
 
+extension SampleSource {
+    public func readBeginning(of number: Int, atMost count: Int, into payload: inout [UInt8]) throws -> SampleHeader {
+        try readSample(number, epoch: 0, into: &payload)
+    }
+
+    /// Errors of the file already name it and the byte; the others get the sample's place.
+    func placed(_ error: AnnealError, _ number: Int, id: UInt64?) -> AnnealError {
+        let place = place(of: number, id: id)
+        if error.place.hasPrefix(place) { return error }
+        guard !error.place.isEmpty else { return error.within(place) }
+        return AnnealError(place, "\(error)", code: error.code)
+    }
+}
+
 extension RecordFile: SampleSource {
     public var turnsUpright: Bool { false }
 
-    public func readSample(_ number: Int, into payload: inout [UInt8]) throws -> SampleHeader {
+    public func readSample(_ number: Int, epoch: Int, into payload: inout [UInt8]) throws -> SampleHeader {
         try read(number, into: &payload)
+        var imageStart = 0
+        let header = try IRHeader(payload, imageStart: &imageStart)
+        return SampleHeader(id: header.id, labels: header.labels, imageStart: imageStart)
+    }
+
+    public func readBeginning(of number: Int, atMost count: Int, into payload: inout [UInt8]) throws -> SampleHeader {
+        payload = try read(number, atMost: count)
         var imageStart = 0
         let header = try IRHeader(payload, imageStart: &imageStart)
         return SampleHeader(id: header.id, labels: header.labels, imageStart: imageStart)
@@ -53,6 +99,43 @@ extension RecordFile: SampleSource {
         // The header and one label of a list: a longer list does not fit.
         var imageStart = 0
         return try IRHeader(read(number, atMost: IRHeader.size + 4), imageStart: &imageStart).labels[0]
+    }
+
+    public func name(of number: Int) throws -> String {
+        let header = try read(number, atMost: IRHeader.size)
+        guard header.count >= IRHeader.size else { throw AnnealError(place(of: number, id: nil), "is no image record") }
+        return "\(header.word64(at: 8))"
+    }
+
+    /// Recognises files of insightface's kind: records without images, first one whose labels say where those of the
+    /// identities begin, then the images, then the identities.
+    public func checkImages() throws {
+        let last = count - 1
+        guard last > 0, let odd = [0, last].first(where: isAboutOthers) else { return }
+        // Between the two kinds lies the first record about an identity.
+        var low = 1, high = isAboutOthers(last) ? last : count
+        while low < high {
+            let middle = (low + high) / 2
+            if isAboutOthers(middle) { high = middle } else { low = middle + 1 }
+        }
+        let conditions =
+            (isAboutOthers(0) ? ["$1 > \(entries[0].key)"] : [])
+            + (low < count ? ["$1 < \(entries[low].key)"] : [])
+        throw AnnealError(
+            place(of: odd, id: nil),
+            "several labels and no image: the file is of insightface's kind, with records about other records",
+            suggestion: "make an index of the images alone and give it as --data-train-idx or --data-val-idx: "
+                + "awk '\(conditions.joined(separator: " && "))' \(indexPath ?? "FILE.idx") > images.idx")
+    }
+
+    private func isAboutOthers(_ number: Int) -> Bool {
+        var imageStart = 0
+        // No image is as small.
+        let most = 8, labels = 16
+        guard let payload = try? read(number, atMost: IRHeader.size + 4 * labels + most),
+            let header = try? IRHeader(payload, imageStart: &imageStart)
+        else { return false }
+        return header.labels.count > 1 && payload.count - imageStart < most
     }
 
     public func place(of number: Int, id: UInt64?) -> String {
@@ -76,7 +159,7 @@ public struct ImageBytes: SampleSource {
         path = name
     }
 
-    public func readSample(_ number: Int, into payload: inout [UInt8]) -> SampleHeader {
+    public func readSample(_ number: Int, epoch: Int, into payload: inout [UInt8]) -> SampleHeader {
         payload = bytes
         return SampleHeader(id: 0, labels: [0])
     }

@@ -29,7 +29,7 @@ extension ImageList {
             do {
                 names = try FileManager.default.contentsOfDirectory(atPath: folder)
             } catch {
-                throw AnnealError(folder, "the folder cannot be read")
+                throw AnnealError(folder, "the folder cannot be read", code: .ioFailure)
             }
             var folders: [String] = []
             var label: Int?

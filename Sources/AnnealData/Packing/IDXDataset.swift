@@ -17,13 +17,16 @@ public struct IDXDataset: Sendable {
         guard images.shape.rank == 3, images.shape[1] > 0, images.shape[2] > 0, images.shape[1] <= 1 << 16,
             images.shape[2] <= 1 << 16
         else {
-            throw AnnealError(imagesPath, "has shape \(images.shape), expected (images, height, width)")
+            throw AnnealError(
+                imagesPath, "has shape \(images.shape), expected (images, height, width)", code: .mismatch)
         }
         guard labels.shape.rank == 1 else {
-            throw AnnealError(labelsPath, "has shape \(labels.shape), expected one label an image")
+            throw AnnealError(labelsPath, "has shape \(labels.shape), expected one label an image", code: .mismatch)
         }
         guard images.shape[0] == labels.shape[0] else {
-            throw AnnealError(labelsPath, "has \(labels.shape[0]) labels, \(imagesPath) has \(images.shape[0]) images")
+            throw AnnealError(
+                labelsPath, "has \(labels.shape[0]) labels, \(imagesPath) has \(images.shape[0]) images",
+                code: .mismatch)
         }
         self.imagesPath = imagesPath
         count = images.shape[0]

@@ -10,18 +10,24 @@ final class FileBytes: Sendable {
     private let descriptor: Int32
 
     /// - Throws: `AnnealError` when the file cannot be opened or is a folder.
-    init(_ path: String) throws {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw AnnealError(path, String(cString: strerror(errno))) }
+    init(_ path: FilePath) throws {
+        try Files.checkIsFile(path, acceptsStreams: false)
+        // O_NONBLOCK: what has become a pipe since must not be waited for either.
+        let descriptor = path.withCString { open($0, O_RDONLY | O_CLOEXEC | O_NONBLOCK) }
+        guard descriptor >= 0 else {
+            throw AnnealError("\(path)", String(cString: strerror(errno)), code: .init(errno: errno))
+        }
         var info = stat()
         guard fstat(descriptor, &info) == 0, info.st_mode & S_IFMT == S_IFREG else {
             close(descriptor)
-            throw AnnealError(path, "is not a regular file")
+            throw AnnealError("\(path)", "is not a regular file")
         }
-        self.path = path
+        self.path = path.description
         self.descriptor = descriptor
         size = Int(info.st_size)
     }
+
+    convenience init(_ path: String) throws { try self.init(FilePath(path)) }
 
     deinit { close(descriptor) }
 
@@ -31,14 +37,16 @@ final class FileBytes: Sendable {
         guard count > 0 else { return }
         guard offset >= 0, count <= size - offset else {
             throw AnnealError(
-                "\(path), byte \(offset)", "the file ends \(max(0, size - offset)) bytes later, \(count) are wanted")
+                "\(path), byte \(offset)", "the file ends \(max(0, size - offset)) bytes later, \(count) are needed",
+                code: .damaged)
         }
         let start = bytes.count
         bytes.append(contentsOf: repeatElement(0, count: count))
         try bytes.withUnsafeMutableBytes { buffer in
             let read = try fill(UnsafeMutableRawBufferPointer(rebasing: buffer[start...]), at: offset)
             guard read == count else {
-                throw AnnealError("\(path), byte \(offset + read)", "the file became shorter while it was read")
+                throw AnnealError(
+                    "\(path), byte \(offset + read)", "the file became shorter while it was read", code: .ioFailure)
             }
         }
     }
@@ -52,7 +60,8 @@ final class FileBytes: Sendable {
             if got < 0 {
                 if errno == EINTR { continue }
                 throw AnnealError(
-                    "\(path), byte \(offset + done)", "cannot be read: \(String(cString: strerror(errno)))")
+                    "\(path), byte \(offset + done)", "cannot be read: \(String(cString: strerror(errno)))",
+                    code: .ioFailure)
             }
             if got == 0 { break }
             done += got

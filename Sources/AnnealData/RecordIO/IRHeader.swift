@@ -35,7 +35,9 @@ public struct IRHeader: Sendable, Equatable {
     /// - Throws: `AnnealError` without a place when the payload is too short.
     public init(_ payload: [UInt8], imageStart: inout Int) throws {
         guard payload.count >= IRHeader.size else {
-            throw AnnealError("", "\(payload.count) bytes are no image record: its header alone takes \(IRHeader.size)")
+            throw AnnealError(
+                "", "\(payload.count) bytes are no image record: its header alone takes \(IRHeader.size)",
+                code: .damaged)
         }
         flag = Int(payload.word32(at: 0))
         id = payload.word64(at: 8)
@@ -46,7 +48,8 @@ public struct IRHeader: Sendable, Equatable {
             return
         }
         guard flag <= (payload.count - IRHeader.size) / 4 else {
-            throw AnnealError("", "the header announces \(flag) labels, the record has \(payload.count) bytes")
+            throw AnnealError(
+                "", "the header announces \(flag) labels, the record has \(payload.count) bytes", code: .damaged)
         }
         labels = (0..<flag).map { Float(bitPattern: payload.word32(at: IRHeader.size + 4 * $0)) }
         imageStart = IRHeader.size + 4 * flag

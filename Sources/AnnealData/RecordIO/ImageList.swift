@@ -34,11 +34,15 @@ public struct ImageList: Sendable, Equatable {
             let place = "\(path), line \(number + 1)"
             guard fields.count >= 3, let image = fields.last, !image.isEmpty else {
                 throw AnnealError(
-                    place, "expected an id, labels and a path with tabs between, found \"\(text.prefix(80))\"")
+                    place, "expected an id, labels and a path with tabs between, found \"\(text.prefix(80))\"",
+                    code: .damaged)
             }
-            guard let id = Int(fields[0]) else { throw AnnealError(place, "\"\(fields[0])\" is no id") }
+            guard let id = Int(fields[0]) else { throw AnnealError(place, "\"\(fields[0])\" is no id", code: .damaged) }
             let labels = try fields[1..<(fields.count - 1)].map { field in
-                guard let label = Float(field) else { throw AnnealError(place, "\"\(field)\" is no label") }
+                guard let label = Float(field), label.isFinite else {
+                    throw AnnealError(
+                        place, "\"\(field)\" is not a label", suggestion: "a label is a number", code: .damaged)
+                }
                 return label
             }
             items.append(Item(id: id, labels: labels, path: image))

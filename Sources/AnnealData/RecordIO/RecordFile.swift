@@ -23,32 +23,43 @@ public final class RecordFile: Sendable {
     /// Bytes of the file.
     public var size: Int { bytes.size }
 
-    private let bytes: FileBytes
-    private let indexPath: String?
+    /// The index that says where records are; nil: the file was scanned.
+    public let indexPath: String?
+    /// Why the `.idx` next to the file is not used.
+    public let ignoredIndex: AnnealError?
 
-    /// - Parameter index: an `.idx` file (`key<TAB>offset` lines). Without one the headers of the whole file are read,
-    ///   which also proves that the file is whole.
+    let bytes: FileBytes
+    /// Nobody has chosen the index, so it must leave nothing out.
+    let indexIsComplete: Bool
+
+    /// - Parameter index: an `.idx` file (`key<TAB>offset` lines), which may leave records out. nil: the one next to the
+    ///   file is used if it has every record; otherwise the headers of the whole file are read, which also proves that
+    ///   the file is whole.
     /// - Throws: `AnnealError` for a missing, truncated or foreign file, and for an index that does not belong to it:
-    ///   an offset outside the file, or no record at its first or last offset. Every other offset is checked when its
-    ///   record is read.
+    ///   offsets that do not rise or lie outside the file, or no record where a sample of them points. Every other
+    ///   offset is checked when its record is read.
     public init(_ path: String, index: String? = nil) throws {
         let bytes = try FileBytes(path)
         self.path = path
         self.bytes = bytes
-        indexPath = index
-        guard let index else {
-            var scanner = RecordScanner(bytes)
-            entries = try scanner.scan()
+        if let index {
+            entries = try IndexCheck(index, of: bytes).entries(complete: false)
+            (indexPath, ignoredIndex, indexIsComplete) = (index, nil, false)
             return
         }
-        let entries = try RecordIndex.read(index).sorted { $0.offset < $1.offset }
-        self.entries = entries
-        for entry in entries where entry.offset < 0 || entry.offset >= bytes.size || entry.offset % 4 != 0 {
-            throw AnnealError(
-                index, "key \(entry.key) has offset \(entry.offset), and \(path) has \(bytes.size) bytes",
-                suggestion: "the index belongs to another file, or the records are truncated: make it anew")
+        var problem: AnnealError?
+        if let neighbour = IndexCheck.neighbour(of: path) {
+            do {
+                entries = try IndexCheck(neighbour, of: bytes).entries(complete: true)
+                (indexPath, ignoredIndex, indexIsComplete) = (neighbour, nil, true)
+                return
+            } catch let error as AnnealError {
+                problem = error
+            }
         }
-        for number in Set([0, entries.count - 1]) where entries.indices.contains(number) { _ = try parts(of: number) }
+        var scanner = RecordScanner(bytes)
+        entries = try scanner.scan()
+        (indexPath, ignoredIndex, indexIsComplete) = (nil, problem, false)
     }
 
     /// The payload of record `number` in the file's order, the magic put back between parts.
@@ -79,7 +90,7 @@ public final class RecordFile: Sendable {
     }
 
     /// The parts of record `number`, by their headers alone.
-    public func parts(of number: Int) throws -> [RecordPart] { try walk(number) { _, _ in } }
+    public func parts(of number: Int) throws -> [RecordPart] { try walk(number) { _, _ in }.parts }
 
     /// `FILE, record NUMBER (key KEY), byte OFFSET`: how errors name a record.
     public func place(of number: Int) -> String {
@@ -88,27 +99,13 @@ public final class RecordFile: Sendable {
         return "\(path), record \(number)\(key), byte \(entry.offset)"
     }
 
-    private func walk(_ number: Int, _ visit: (RecordPart, _ offset: Int) throws -> Void) throws -> [RecordPart] {
-        var parts: [RecordPart] = []
-        var offset = entries[number].offset
-        var header: [UInt8] = []
-        header.reserveCapacity(RecordFraming.headerSize)
-        while true {
-            header.removeAll(keepingCapacity: true)
-            try RecordScanner.checkRoom(for: RecordFraming.headerSize, at: offset, in: bytes)
-            try bytes.append(RecordFraming.headerSize, at: offset, to: &header)
-            let part: RecordPart
-            do {
-                part = try RecordScanner.part(
-                    header, at: 0, offset: offset, in: bytes, expectingMore: !parts.isEmpty)
-            } catch let error as AnnealError where parts.isEmpty && indexPath != nil {
-                throw AnnealError(
-                    error.place, "\(error.problem); key \(entries[number].key) of \(indexPath ?? "") points here")
-            }
-            parts.append(part)
-            try visit(part, offset + RecordFraming.headerSize)
-            offset += RecordFraming.framed(part.length)
-            if part.flag == 0 || part.flag == 3 { return parts }
+    private func walk(
+        _ number: Int, _ visit: (RecordPart, _ offset: Int) throws -> Void
+    ) throws -> (parts: [RecordPart], end: Int) {
+        do {
+            return try RecordScanner.walk(from: entries[number].offset, in: bytes, visit)
+        } catch let error as AnnealError where indexPath != nil {
+            throw IndexCheck.pointing(error, entries[number], indexPath ?? "")
         }
     }
 }

@@ -3,20 +3,17 @@ import Foundation
 
 /// Writes a `.rec` file and its `.idx`, byte for byte as MXNet's `MXIndexedRecordIO` does.
 ///
-/// Both are written beside their places and put there by `finish()`, so a reader never sees a half-written file;
-/// without `finish()` nothing remains.
+/// Both get their names in `finish()`, so a reader never sees a half-written file; without `finish()` nothing remains.
 public final class RecordWriter {
     public let path: String
     public let indexPath: String?
     /// Records written.
     public private(set) var count = 0
 
-    private let temporary: String
-    private let descriptor: Int32
+    private let file: AtomicFile
     private var buffer: [UInt8] = []
     private var written = 0
     private var index = ""
-    private var finished = false
     private static let bufferSize = 1 << 20
 
     /// - Parameter index: where the index goes; nil writes none.
@@ -24,16 +21,8 @@ public final class RecordWriter {
     public init(_ path: String, index: String?) throws {
         self.path = path
         indexPath = index
-        temporary = "\(path).\(getpid()).tmp"
-        descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
-        guard descriptor >= 0 else { throw AnnealError(path, "cannot be written: \(String(cString: strerror(errno)))") }
+        file = try AtomicFile(path)
         buffer.reserveCapacity(RecordWriter.bufferSize + 4096)
-    }
-
-    deinit {
-        guard !finished else { return }
-        close(descriptor)
-        unlink(temporary)
     }
 
     /// Appends a record.
@@ -56,17 +45,10 @@ public final class RecordWriter {
 
     /// Puts both files in their places, synced; the records come last, so that where they are new, so is their index.
     public func finish() throws {
-        guard !finished else { return }
         try flush()
-        guard fsync(descriptor) == 0 else { throw failure() }
+        try file.sync()
         if let indexPath { try Files.writeAtomically(Data(index.utf8), to: indexPath) }
-        guard rename(temporary, path) == 0 else { throw failure() }
-        finished = true
-        close(descriptor)
-    }
-
-    private func failure() -> AnnealError {
-        AnnealError(path, "cannot be written: \(String(cString: strerror(errno)))")
+        try file.finish()
     }
 
     private func appendPart(_ bytes: ArraySlice<UInt8>, _ flag: RecordFraming.Flag) {
@@ -91,17 +73,7 @@ public final class RecordWriter {
     }
 
     private func flush() throws {
-        try buffer.withUnsafeBytes { bytes in
-            var rest = bytes[...]
-            while !rest.isEmpty {
-                let count = Foundation.write(descriptor, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
-                if count < 0 {
-                    if errno == EINTR { continue }
-                    throw failure()
-                }
-                rest = rest.dropFirst(count)
-            }
-        }
+        try buffer.withUnsafeBytes { try file.write($0) }
         written += buffer.count
         buffer.removeAll(keepingCapacity: true)
     }

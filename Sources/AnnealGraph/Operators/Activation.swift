@@ -27,7 +27,7 @@ public struct Activation: Operator {
 
 extension SymbolBuilder {
     /// - Parameter data: any shape.
-    public func activation(_ data: Symbol, _ kind: Activation.Kind, name: String? = nil) -> Symbol {
-        apply(Activation.name, name: name, inputs: [data], attributes: ["act_type": kind.rawValue])
+    public func activation(_ data: Symbol, _ kind: Activation.Kind, name: String? = nil) throws -> Symbol {
+        try apply(Activation.name, name: name, inputs: [data], attributes: ["act_type": kind.rawValue])
     }
 }

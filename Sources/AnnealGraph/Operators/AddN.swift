@@ -20,7 +20,7 @@ public struct AddN: Operator {
 }
 
 extension SymbolBuilder {
-    public func addN(_ inputs: [Symbol], name: String? = nil) -> Symbol {
-        apply(AddN.name, name: name, inputs: inputs, attributes: ["num_args": "\(inputs.count)"])
+    public func addN(_ inputs: [Symbol], name: String? = nil) throws -> Symbol {
+        try apply(AddN.name, name: name, inputs: inputs, attributes: ["num_args": "\(inputs.count)"])
     }
 }

@@ -6,7 +6,9 @@ import AnnealCore
 /// averages, used in inference, become `moving * momentum + batch * (1 - momentum)` in the backward pass, once a step.
 public struct BatchNorm: Operator {
     public static let name = "BatchNorm"
-    public static let aliases = ["BatchNorm_v1", "CuDNNBatchNorm"]
+    public static let aliases = ["CuDNNBatchNorm"]
+    public static let earlierNames = ["BatchNorm_v1"]
+    public let operation: String
     public let eps: Float
     public let momentum: Float
     /// Gamma counts as 1, is set to 1, and has no gradient. MXNet's default.
@@ -16,6 +18,7 @@ public struct BatchNorm: Operator {
     public let axis: Int
 
     public init(_ attributes: inout AttributeReader) throws {
+        operation = attributes.operation == Self.earlierNames[0] ? attributes.operation : Self.name
         eps = try attributes.float("eps", default: 1e-3)
         momentum = try attributes.float("momentum", default: 0.9)
         fixGamma = try attributes.bool("fix_gamma", default: true)
@@ -66,8 +69,8 @@ extension SymbolBuilder {
     public func batchNorm(
         _ data: Symbol, fixGamma: Bool? = nil, eps: Double? = nil, momentum: Double? = nil,
         useGlobalStats: Bool? = nil, name: String? = nil
-    ) -> Symbol {
-        apply(
+    ) throws -> Symbol {
+        try apply(
             BatchNorm.name, name: name, inputs: [data],
             attributes: [
                 "eps": eps.map(AttributeText.float), "fix_gamma": fixGamma.map(AttributeText.bool),

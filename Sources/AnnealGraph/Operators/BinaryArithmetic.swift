@@ -173,13 +173,13 @@ public struct BroadcastArithmetic: OperatorFamily {
 extension SymbolBuilder {
     public func elementwise(
         _ operation: ElementwiseArithmetic.Member, _ lhs: Symbol, _ rhs: Symbol, name: String? = nil
-    ) -> Symbol {
-        apply(operation.rawValue, name: name, inputs: [lhs, rhs])
+    ) throws -> Symbol {
+        try apply(operation.rawValue, name: name, inputs: [lhs, rhs])
     }
 
     public func broadcast(
         _ operation: BroadcastArithmetic.Member, _ lhs: Symbol, _ rhs: Symbol, name: String? = nil
-    ) -> Symbol {
-        apply(operation.rawValue, name: name, inputs: [lhs, rhs])
+    ) throws -> Symbol {
+        try apply(operation.rawValue, name: name, inputs: [lhs, rhs])
     }
 }

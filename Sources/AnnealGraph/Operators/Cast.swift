@@ -26,7 +26,7 @@ public struct Cast: Operator {
 
 extension SymbolBuilder {
     /// - Parameter data: any shape.
-    public func cast(_ data: Symbol, to dtype: Cast.Kind, name: String? = nil) -> Symbol {
-        apply(Cast.name, name: name, inputs: [data], attributes: ["dtype": dtype.rawValue])
+    public func cast(_ data: Symbol, to dtype: Cast.Kind, name: String? = nil) throws -> Symbol {
+        try apply(Cast.name, name: name, inputs: [data], attributes: ["dtype": dtype.rawValue])
     }
 }

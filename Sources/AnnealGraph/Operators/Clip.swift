@@ -20,7 +20,7 @@ public struct Clip: Operator {
 
 extension SymbolBuilder {
     /// Limits the data to whole bounds, e.g. 0 and 6 for ReLU6.
-    public func clip(_ data: Symbol, from minimum: Int, to maximum: Int, name: String? = nil) -> Symbol {
-        apply(Clip.name, name: name, inputs: [data], attributes: ["a_min": "\(minimum)", "a_max": "\(maximum)"])
+    public func clip(_ data: Symbol, from minimum: Int, to maximum: Int, name: String? = nil) throws -> Symbol {
+        try apply(Clip.name, name: name, inputs: [data], attributes: ["a_min": "\(minimum)", "a_max": "\(maximum)"])
     }
 }

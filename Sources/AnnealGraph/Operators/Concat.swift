@@ -54,8 +54,8 @@ extension AttributeReader {
 
 extension SymbolBuilder {
     /// - Parameter dim: the axis along which the inputs differ; MXNet's default, 1, if nil.
-    public func concat(_ inputs: [Symbol], dim: Int? = nil, name: String? = nil) -> Symbol {
-        apply(
+    public func concat(_ inputs: [Symbol], dim: Int? = nil, name: String? = nil) throws -> Symbol {
+        try apply(
             Concat.name, name: name, inputs: inputs,
             attributes: ["num_args": "\(inputs.count)", "dim": dim.map(String.init)])
     }

@@ -4,13 +4,15 @@ import AnnealCore
 /// kernel…), bias (filters,); each output extent is floor((x + 2 pad - dilate (kernel - 1) - 1) / stride) + 1.
 public struct Convolution: Operator {
     public static let name = "Convolution"
-    public static let aliases = ["Convolution_v1"]
+    public static let earlierNames = ["Convolution_v1"]
+    public let operation: String
     public let window: Window
     public let numFilter: Int
     public let numGroup: Int
     public package(set) var noBias: Bool
 
     public init(_ attributes: inout AttributeReader) throws {
+        operation = attributes.operation
         window = try Window(&attributes)
         numFilter = try attributes.required("num_filter")
         numGroup = try attributes.int("num_group", default: 1)
@@ -107,8 +109,8 @@ extension SymbolBuilder {
     public func convolution(
         _ data: Symbol, numFilter: Int, kernel: [Int], stride: [Int]? = nil, pad: [Int]? = nil, dilate: [Int]? = nil,
         numGroup: Int? = nil, noBias: Bool? = nil, workspace: Int? = nil, weight: Symbol? = nil, name: String? = nil
-    ) -> Symbol {
-        apply(
+    ) throws -> Symbol {
+        try apply(
             Convolution.name, name: name, inputs: [data] + (weight.map { [$0] } ?? []),
             attributes: [
                 "kernel": AttributeText.tuple(kernel), "num_filter": "\(numFilter)",

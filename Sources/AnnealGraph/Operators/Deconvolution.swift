@@ -102,8 +102,8 @@ extension SymbolBuilder {
     public func deconvolution(
         _ data: Symbol, numFilter: Int, kernel: [Int], stride: [Int]? = nil, pad: [Int]? = nil, adj: [Int]? = nil,
         numGroup: Int? = nil, noBias: Bool? = nil, name: String? = nil
-    ) -> Symbol {
-        apply(
+    ) throws -> Symbol {
+        try apply(
             Deconvolution.name, name: name, inputs: [data],
             attributes: [
                 "kernel": AttributeText.tuple(kernel), "num_filter": "\(numFilter)",

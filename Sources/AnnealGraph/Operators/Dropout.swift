@@ -41,7 +41,7 @@ public struct Dropout: Operator {
 
 extension SymbolBuilder {
     /// - Parameter p: the probability of dropping a value.
-    public func dropout(_ data: Symbol, p: Double? = nil, name: String? = nil) -> Symbol {
-        apply(Dropout.name, name: name, inputs: [data], attributes: ["p": p.map(AttributeText.float)])
+    public func dropout(_ data: Symbol, p: Double? = nil, name: String? = nil) throws -> Symbol {
+        try apply(Dropout.name, name: name, inputs: [data], attributes: ["p": p.map(AttributeText.float)])
     }
 }

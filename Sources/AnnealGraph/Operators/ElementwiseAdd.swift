@@ -16,7 +16,7 @@ public struct ElementwiseAdd: Operator {
 
 extension SymbolBuilder {
     /// `lhs + rhs`, named `_plus0` and so on, as Python's operator names it.
-    public func add(_ lhs: Symbol, _ rhs: Symbol, name: String? = nil) -> Symbol {
-        apply(ElementwiseAdd.name, name: name, hint: "_plus", inputs: [lhs, rhs])
+    public func add(_ lhs: Symbol, _ rhs: Symbol, name: String? = nil) throws -> Symbol {
+        try apply(ElementwiseAdd.name, name: name, hint: "_plus", inputs: [lhs, rhs])
     }
 }

@@ -41,8 +41,8 @@ extension SymbolBuilder {
     /// - Parameter data: (batch, …), flattened to (batch, k).
     public func fullyConnected(
         _ data: Symbol, numHidden: Int, noBias: Bool? = nil, name: String? = nil
-    ) -> Symbol {
-        apply(
+    ) throws -> Symbol {
+        try apply(
             FullyConnected.name, name: name, inputs: [data],
             attributes: ["num_hidden": "\(numHidden)", "no_bias": noBias.map(AttributeText.bool)])
     }

@@ -41,8 +41,8 @@ extension SymbolBuilder {
     ///   - knorm: the constant under the power, written as a whole number as MXNet's networks do.
     public func lrn(
         _ data: Symbol, alpha: Double, beta: Double, knorm: Int, nsize: Int, name: String? = nil
-    ) -> Symbol {
-        apply(
+    ) throws -> Symbol {
+        try apply(
             LRN.name, name: name, inputs: [data],
             attributes: [
                 "alpha": AttributeText.float(alpha), "beta": AttributeText.float(beta), "knorm": "\(knorm)",

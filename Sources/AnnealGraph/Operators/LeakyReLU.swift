@@ -60,8 +60,8 @@ extension SymbolBuilder {
     /// - Parameter data: (batch, channels, …); for `prelu` with the parameter gamma, (channels,).
     public func leakyReLU(
         _ data: Symbol, _ kind: LeakyReLU.Kind, slope: Double? = nil, name: String? = nil
-    ) -> Symbol {
-        let result = apply(
+    ) throws -> Symbol {
+        let result = try apply(
             LeakyReLU.name, name: name, inputs: [data],
             attributes: ["act_type": kind.rawValue, "slope": slope.map(AttributeText.float)])
         return Symbol([result.outputs[0]])

@@ -34,7 +34,7 @@ public struct SimpleMakeLoss: Operator {
 }
 
 extension SymbolBuilder {
-    public func makeLoss(_ data: Symbol, name: String? = nil) -> Symbol {
-        apply(MakeLoss.name, name: name, inputs: [data])
+    public func makeLoss(_ data: Symbol, name: String? = nil) throws -> Symbol {
+        try apply(MakeLoss.name, name: name, inputs: [data])
     }
 }

@@ -31,6 +31,51 @@ public struct InstanceNorm: Operator {
     }
 }
 
+/// MXNet's `GroupNorm` (Wu and He 2018, arXiv:1803.08494): (x - mean) / sqrt(var + eps) * gamma + beta with the statistics
+/// of each group of channels of each sample; data (batch, channels, …). As in MXNet 1.9.1 gamma and beta are (groups,): a
+/// number for each group, not for each channel.
+public struct GroupNorm: Operator {
+    public static let name = "GroupNorm"
+    public let groups: Int
+    public let eps: Float
+    public let outputMeanVar: Bool
+
+    public init(_ attributes: inout AttributeReader) throws {
+        groups = try attributes.int("num_groups", default: 1)
+        eps = try attributes.float("eps", default: 1e-5)
+        outputMeanVar = try attributes.bool("output_mean_var", default: false)
+        guard groups > 0 else { throw attributes.wrong("num_groups", "\(groups)", "positive") }
+    }
+
+    public var inputNames: [String] { ["data", "gamma", "beta"] }
+    /// With `output_mean_var` the mean and sqrt(var + eps) are outputs too.
+    public var outputNames: [String] { outputMeanVar ? ["output", "mean", "std"] : ["output"] }
+    public var storedOutputCount: Int { 3 }
+
+    public func inferShapes(_ inputs: inout [Shape?]) throws -> [Shape]? {
+        guard let data = inputs[0] else { return nil }
+        guard data.rank >= 3 else {
+            throw AnnealError("", "data has the shape \(data), it must be (batch, channels, …)")
+        }
+        guard data[1] % groups == 0 else {
+            throw AnnealError("", "\(data[1]) channels do not divide into num_groups \(groups)")
+        }
+        try expect(&inputs[1], [groups], "gamma")
+        try expect(&inputs[2], [groups], "beta")
+        return outputMeanVar ? [data, [data[0], groups], [data[0], groups]] : [data]
+    }
+
+    /// Mean and 1 / sqrt(var + eps) of each group of each sample.
+    public func savedShapes(inputs: [Shape], outputs: [Shape]) -> [Shape] {
+        let statistics: Shape = [inputs[0][0], groups]
+        return [statistics, statistics]
+    }
+
+    public var backward: [BackwardPart] {
+        [BackwardPart(reads: [.input(0), .input(1), .saved(0), .saved(1), .head(0)], writes: [0, 1, 2])]
+    }
+}
+
 /// MXNet's `LayerNorm` (Ba, Kiros and Hinton 2016): (x - mean) / sqrt(var + eps) * gamma + beta with the statistics along
 /// `axis`, the last by default; gamma and beta (data[axis],).
 public struct LayerNorm: Operator {

@@ -1,10 +1,11 @@
-/// Every operator that Anneal has: a new one is added here, in a file beside this one, and with its kernels in the
-/// engine's file of the same name.
+/// Every operator that Anneal has: a new one is added here, in a file next to this one, and with its kernels in each
+/// engine.
 let operatorTypes: [any Operator.Type] = [
     Activation.self, AddN.self, BatchDot.self, BatchNorm.self, BilinearSampler.self, BlockGrad.self, BroadcastAxis.self,
     BroadcastLike.self, BroadcastTo.self, Cast.self, Clip.self, Concat.self, Convolution.self, Copy.self, Crop.self,
     Deconvolution.self, Dot.self, Dropout.self, ElementwiseAdd.self, Embedding.self, ExpandDims.self, Flatten.self,
-    FullyConnected.self, GridGenerator.self, HardSigmoid.self, InstanceNorm.self, L2Normalization.self, LRN.self,
+    FullyConnected.self, GridGenerator.self, GroupNorm.self, HardSigmoid.self, InstanceNorm.self, L2Normalization.self,
+    LRN.self,
     LayerNorm.self, LeakyReLU.self, MakeLoss.self, Norm.self, OneHot.self, Pad.self, Pick.self, Pooling.self,
     Repeat.self, Reshape.self, ReshapeLike.self, Reverse.self, SVMOutput.self, SimpleMakeLoss.self, Slice.self,
     SliceAxis.self, SliceChannel.self, SliceLike.self, SoftmaxActivation.self, SoftmaxCrossEntropy.self,

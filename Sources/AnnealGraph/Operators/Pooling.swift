@@ -7,7 +7,8 @@ public struct Pooling: Operator {
     enum Convention: String, CaseIterable, Sendable { case valid, full, same }
 
     public static let name = "Pooling"
-    public static let aliases = ["Pooling_v1"]
+    public static let earlierNames = ["Pooling_v1"]
+    public let operation: String
     public let kind: Kind
     public let globalPool: Bool
     public let countIncludePad: Bool
@@ -19,6 +20,7 @@ public struct Pooling: Operator {
     let full: Bool
 
     public init(_ attributes: inout AttributeReader) throws {
+        operation = attributes.operation
         kind = try attributes.choice("pool_type", default: .max)
         globalPool = try attributes.bool("global_pool", default: false)
         countIncludePad = try attributes.bool("count_include_pad", default: true)
@@ -37,8 +39,8 @@ public struct Pooling: Operator {
         }
     }
 
-    /// MXNet counts a workspace beside the output of a max pooling, if it is told a kernel.
-    public var storedOutputCount: Int { kind == .max && kernel != nil ? 2 : 1 }
+    /// MXNet counts a workspace as a second output of a max pooling, if it is told a kernel; its earlier operator has none.
+    public var storedOutputCount: Int { kind == .max && kernel != nil && operation == Self.name ? 2 : 1 }
 
     /// Kernel, stride and pad for data of a shape; a global pool's kernel is the whole image.
     public func window(_ data: Shape) throws -> (kernel: [Int], stride: [Int], pad: [Int]) {
@@ -102,8 +104,8 @@ extension SymbolBuilder {
     public func pooling(
         _ data: Symbol, kind: Pooling.Kind, kernel: [Int]? = nil, stride: [Int]? = nil, pad: [Int]? = nil,
         global: Bool? = nil, convention: String? = nil, name: String? = nil
-    ) -> Symbol {
-        apply(
+    ) throws -> Symbol {
+        try apply(
             Pooling.name, name: name, inputs: [data],
             attributes: [
                 "kernel": kernel.map(AttributeText.tuple), "stride": stride.map(AttributeText.tuple),

@@ -144,8 +144,8 @@ extension SymbolBuilder {
     /// - Parameter axis: the axes to reduce; all if nil.
     public func reduce(
         _ function: Reduction.Member, _ data: Symbol, axis: [Int]? = nil, keepdims: Bool? = nil, name: String? = nil
-    ) -> Symbol {
-        apply(
+    ) throws -> Symbol {
+        try apply(
             function.rawValue, name: name, inputs: [data],
             attributes: ["axis": axis.map(AttributeText.tuple), "keepdims": keepdims.map(AttributeText.bool)])
     }

@@ -69,7 +69,7 @@ extension SymbolBuilder {
     /// - Parameter label: of the data's shape; made as the variable `NAME_label` if nil.
     public func regressionOutput(
         _ loss: RegressionOutput.Member, _ data: Symbol, label: Symbol? = nil, name: String? = nil
-    ) -> Symbol {
-        apply(loss.rawValue, name: name, inputs: [data] + (label.map { [$0] } ?? []))
+    ) throws -> Symbol {
+        try apply(loss.rawValue, name: name, inputs: [data] + (label.map { [$0] } ?? []))
     }
 }

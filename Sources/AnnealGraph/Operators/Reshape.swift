@@ -168,7 +168,7 @@ public struct Squeeze: Operator {
 
 extension SymbolBuilder {
     /// - Parameter shape: MXNet's codes, see `Reshape`.
-    public func reshape(_ data: Symbol, shape: [Int], name: String? = nil) -> Symbol {
-        apply(Reshape.name, name: name, inputs: [data], attributes: ["shape": AttributeText.tuple(shape)])
+    public func reshape(_ data: Symbol, shape: [Int], name: String? = nil) throws -> Symbol {
+        try apply(Reshape.name, name: name, inputs: [data], attributes: ["shape": AttributeText.tuple(shape)])
     }
 }

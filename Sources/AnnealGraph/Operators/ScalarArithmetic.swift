@@ -98,8 +98,8 @@ public struct ScalarArithmetic: OperatorFamily {
 
 extension SymbolBuilder {
     /// `data * scalar`, named `_mulscalar0` and so on, as Python's operator names it.
-    public func multiply(_ data: Symbol, by scalar: Double, name: String? = nil) -> Symbol {
-        apply(
+    public func multiply(_ data: Symbol, by scalar: Double, name: String? = nil) throws -> Symbol {
+        try apply(
             ScalarArithmetic.Member.multiply.rawValue, name: name, hint: "_mulscalar", inputs: [data],
             attributes: ["scalar": AttributeText.float(scalar)])
     }

@@ -27,11 +27,11 @@ public struct Copy: Operator {
 }
 
 extension SymbolBuilder {
-    public func flatten(_ data: Symbol, name: String? = nil) -> Symbol {
-        apply(Flatten.name, name: name, inputs: [data])
+    public func flatten(_ data: Symbol, name: String? = nil) throws -> Symbol {
+        try apply(Flatten.name, name: name, inputs: [data])
     }
 
-    public func identity(_ data: Symbol, name: String? = nil) -> Symbol {
-        apply(Copy.name, name: name, hint: "identity", inputs: [data])
+    public func identity(_ data: Symbol, name: String? = nil) throws -> Symbol {
+        try apply(Copy.name, name: name, hint: "identity", inputs: [data])
     }
 }

@@ -70,8 +70,8 @@ public struct Stack: Operator {
 
 extension SymbolBuilder {
     /// The pieces of data along an axis, 1 if nil.
-    public func split(_ data: Symbol, into count: Int, axis: Int? = nil, name: String? = nil) -> Symbol {
-        apply(
+    public func split(_ data: Symbol, into count: Int, axis: Int? = nil, name: String? = nil) throws -> Symbol {
+        try apply(
             SliceChannel.name, name: name, inputs: [data],
             attributes: ["num_outputs": "\(count)", "axis": axis.map(String.init)])
     }

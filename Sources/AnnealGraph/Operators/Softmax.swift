@@ -85,8 +85,8 @@ public struct SoftmaxCrossEntropy: Operator {
 
 extension SymbolBuilder {
     /// - Parameter axis: the last if nil.
-    public func softmax(_ data: Symbol, axis: Int? = nil, name: String? = nil) -> Symbol {
-        apply(
+    public func softmax(_ data: Symbol, axis: Int? = nil, name: String? = nil) throws -> Symbol {
+        try apply(
             Softmax.Member.softmax.rawValue, name: name, inputs: [data], attributes: ["axis": axis.map(String.init)])
     }
 }

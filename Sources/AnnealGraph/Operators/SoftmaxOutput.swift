@@ -79,7 +79,7 @@ extension SymbolBuilder {
     /// - Parameters:
     ///   - data: (batch, classes)
     ///   - label: (batch,); made as the variable `NAME_label` if nil.
-    public func softmaxOutput(_ data: Symbol, label: Symbol? = nil, name: String? = nil) -> Symbol {
-        apply(SoftmaxOutput.name, name: name, hint: "softmaxoutput", inputs: [data] + (label.map { [$0] } ?? []))
+    public func softmaxOutput(_ data: Symbol, label: Symbol? = nil, name: String? = nil) throws -> Symbol {
+        try apply(SoftmaxOutput.name, name: name, hint: "softmaxoutput", inputs: [data] + (label.map { [$0] } ?? []))
     }
 }

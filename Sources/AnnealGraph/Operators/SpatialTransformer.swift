@@ -47,8 +47,8 @@ extension SymbolBuilder {
     ///   - loc: (batch, 6), the affine maps row by row.
     public func spatialTransformer(
         _ data: Symbol, loc: Symbol, targetShape: [Int], name: String? = nil
-    ) -> Symbol {
-        apply(
+    ) throws -> Symbol {
+        try apply(
             SpatialTransformer.name, name: name, inputs: [data, loc],
             attributes: [
                 "target_shape": AttributeText.tuple(targetShape), "transform_type": "affine",

@@ -132,7 +132,7 @@ public struct DepthSpace: OperatorFamily, StridedOperator {
 
 extension SymbolBuilder {
     /// - Parameter axes: reversed if nil.
-    public func transpose(_ data: Symbol, axes: [Int]? = nil, name: String? = nil) -> Symbol {
-        apply(Transpose.name, name: name, inputs: [data], attributes: ["axes": axes.map(AttributeText.tuple)])
+    public func transpose(_ data: Symbol, axes: [Int]? = nil, name: String? = nil) throws -> Symbol {
+        try apply(Transpose.name, name: name, inputs: [data], attributes: ["axes": axes.map(AttributeText.tuple)])
     }
 }

@@ -66,11 +66,11 @@ public struct BlockGrad: Operator {
 
 extension SymbolBuilder {
     /// - Parameter data: any shape.
-    public func unary(_ function: Unary.Member, _ data: Symbol, name: String? = nil) -> Symbol {
-        apply(function.rawValue, name: name, inputs: [data])
+    public func unary(_ function: Unary.Member, _ data: Symbol, name: String? = nil) throws -> Symbol {
+        try apply(function.rawValue, name: name, inputs: [data])
     }
 
-    public func blockGrad(_ data: Symbol, name: String? = nil) -> Symbol {
-        apply(BlockGrad.name, name: name, inputs: [data])
+    public func blockGrad(_ data: Symbol, name: String? = nil) throws -> Symbol {
+        try apply(BlockGrad.name, name: name, inputs: [data])
     }
 }

@@ -68,6 +68,17 @@ extension InstanceNorm: ONNXOperator {
     }
 }
 
+extension GroupNorm: ONNXOperator {
+    /// ONNX has it from version 18 on, with a gamma for each channel later: each group is made a channel.
+    package func export(_ site: ONNXSite) throws -> [String] {
+        let data = site.inputs[0]
+        let rows = try site.reshape(data.name, to: [0, groups, -1])
+        let normalized = try site.node(
+            "InstanceNormalization", [rows] + site.names.dropFirst(), ["epsilon": .float(eps)])
+        return [try site.reshape(normalized, to: data.shape)]
+    }
+}
+
 extension LayerNorm: ONNXOperator {
     package func export(_ site: ONNXSite) throws -> [String] {
         let last = site.inputs[0].shape.rank - 1, axis = axis < 0 ? axis + last + 1 : axis

@@ -2,62 +2,6 @@ import AnnealCore
 import CCairo
 import Foundation
 
-/// A colour of a chart, 0…1 each.
-public struct Colour: Sendable, Equatable {
-    public var red: Double
-    public var green: Double
-    public var blue: Double
-    public var alpha: Double
-
-    public init(red: Double, green: Double, blue: Double, alpha: Double = 1) {
-        self.red = red
-        self.green = green
-        self.blue = blue
-        self.alpha = alpha
-    }
-
-    /// `0x0072B2`.
-    public init(_ rgb: Int, alpha: Double = 1) {
-        self.init(
-            red: Double(rgb >> 16 & 255) / 255, green: Double(rgb >> 8 & 255) / 255, blue: Double(rgb & 255) / 255,
-            alpha: alpha)
-    }
-
-    /// Mixed with another: `part` 0 is this colour, 1 the other.
-    public func mixed(with other: Colour, _ part: Double) -> Colour {
-        Colour(
-            red: red + (other.red - red) * part, green: green + (other.green - green) * part,
-            blue: blue + (other.blue - blue) * part, alpha: alpha + (other.alpha - alpha) * part)
-    }
-}
-
-package struct Spot: Sendable, Equatable {
-    package var x: Double
-    package var y: Double
-
-    package init(_ x: Double, _ y: Double) {
-        self.x = x
-        self.y = y
-    }
-}
-
-package struct Box: Sendable, Equatable {
-    package var x: Double
-    package var y: Double
-    package var width: Double
-    package var height: Double
-
-    package init(x: Double, y: Double, width: Double, height: Double) {
-        self.x = x
-        self.y = y
-        self.width = width
-        self.height = height
-    }
-
-    package var right: Double { x + width }
-    package var bottom: Double { y + height }
-}
-
 /// A sheet to draw on, in points from the top left, that becomes an SVG or a PNG. The only file that knows Cairo.
 ///
 /// Cairo keeps the first error of a surface and ignores what follows, so `finish` is where it is checked.
@@ -105,7 +49,9 @@ package final class Canvas {
                 CAIRO_FORMAT_RGB24, Int32((width * scale).rounded(.up)), Int32((height * scale).rounded(.up)))
         }
         // Neither call returns null: out of memory is a surface in an error state. Swift cannot know.
-        guard let made, let drawing = cairo_create(made) else { throw AnnealError("chart", "Cairo made no surface") }
+        guard let made, let drawing = cairo_create(made) else {
+            throw AnnealError("chart", "Cairo made no surface", code: .internalDefect)
+        }
         surface = made
         context = drawing
         try Self.check(cairo_surface_status(surface), "making a surface of \(width) x \(height)")
@@ -163,7 +109,7 @@ package final class Canvas {
     private static func check(_ status: cairo_status_t, _ action: String) throws {
         guard status != CAIRO_STATUS_SUCCESS else { return }
         let reason = cairo_status_to_string(status).map { String(cString: $0) } ?? "error \(status.rawValue)"
-        throw AnnealError("chart", "Cairo failed at \(action): \(reason)")
+        throw AnnealError("chart", "Cairo failed at \(action): \(reason)", code: .internalDefect)
     }
 
     // MARK: Drawing
@@ -209,6 +155,32 @@ package final class Canvas {
         cairo_stroke(context)
     }
 
+    /// Draws an 8-bit picture with hard pixel edges: `rgb` has three bytes a pixel, row by row.
+    /// - Precondition: `rgb.count` is 3 * columns * rows.
+    package func image(_ rgb: [UInt8], columns: Int, rows: Int, in box: Box) {
+        precondition(columns > 0 && rows > 0 && rgb.count == 3 * columns * rows)
+        guard let picture = cairo_image_surface_create(CAIRO_FORMAT_RGB24, Int32(columns), Int32(rows)) else { return }
+        defer { cairo_surface_destroy(picture) }
+        guard let bytes = cairo_image_surface_get_data(picture) else { return }
+        let stride = Int(cairo_image_surface_get_stride(picture))
+        for y in 0..<rows {
+            for x in 0..<columns {
+                // Four bytes a pixel, of which the highest is unused.
+                let from = 3 * (y * columns + x)
+                let pixel = UInt32(rgb[from]) << 16 | UInt32(rgb[from + 1]) << 8 | UInt32(rgb[from + 2])
+                UnsafeMutableRawPointer(bytes + y * stride + 4 * x).storeBytes(of: pixel, as: UInt32.self)
+            }
+        }
+        cairo_surface_mark_dirty(picture)
+        cairo_save(context)
+        cairo_translate(context, box.x, box.y)
+        cairo_scale(context, box.width / Double(columns), box.height / Double(rows))
+        cairo_set_source_surface(context, picture, 0, 0)
+        cairo_pattern_set_filter(cairo_get_source(context), CAIRO_FILTER_NEAREST)
+        cairo_paint(context)
+        cairo_restore(context)
+    }
+
     /// Draws with `spot` as the origin and the page turned a quarter to the left: text runs upwards.
     package func turned(at spot: Spot, _ body: () -> Void) {
         cairo_save(context)
@@ -227,9 +199,24 @@ package final class Canvas {
         cairo_restore(context)
     }
 
+    // MARK: Text
+
+    /// Longer than any line of a page: names from outside may have any length, and Cairo's time grows with it.
+    private static let longestText = 1000
+
+    /// The beginning of a text that could be seen on a page.
+    private static func bounded(_ text: String) -> String {
+        let scalars = text.unicodeScalars
+        guard let end = scalars.index(scalars.startIndex, offsetBy: longestText, limitedBy: scalars.endIndex),
+            end < scalars.endIndex
+        else { return text }
+        return String(scalars[..<end]) + "…"
+    }
+
     /// Text with its baseline at `spot`.
     package func text(_ text: String, at spot: Spot, _ font: Font, _ colour: Colour, anchor: Anchor = .start) {
         use(font)
+        let text = Self.bounded(text)
         let width = advance(text)
         let x = anchor == .start ? spot.x : anchor == .middle ? spot.x - width / 2 : spot.x - width
         cairo_move_to(context, x, spot.y)
@@ -237,17 +224,45 @@ package final class Canvas {
         cairo_show_text(context, text)
     }
 
+    /// Lines of text, `pitch` apart, the first with its baseline at `spot`.
+    package func lines(_ lines: [String], at spot: Spot, pitch: Double, _ font: Font, _ colour: Colour) {
+        for (index, line) in lines.enumerated() {
+            text(line, at: Spot(spot.x, spot.y + pitch * Double(index)), font, colour)
+        }
+    }
+
     package func width(of text: String, _ font: Font) -> Double {
         use(font)
-        return advance(text)
+        return advance(Self.bounded(text))
     }
 
     /// The text, its end replaced by `…` where it is wider than `room`.
     package func fitted(_ text: String, _ font: Font, room: Double) -> String {
-        if width(of: text, font) <= room { return text }
-        var kept = text
-        while !kept.isEmpty, width(of: kept + "…", font) > room { kept.removeLast() }
-        return kept + "…"
+        let text = Self.bounded(text)
+        use(font)
+        if advance(text) <= room { return text }
+        // The longest beginning that fits, by bisection.
+        let characters = Array(text)
+        var fits = 0, tooLong = characters.count
+        while tooLong - fits > 1 {
+            let middle = (fits + tooLong) / 2
+            if advance(String(characters[..<middle]) + "…") <= room { fits = middle } else { tooLong = middle }
+        }
+        return String(characters[..<fits]) + "…"
+    }
+
+    /// The words in lines that are at most `room` wide; a longer word is cut.
+    package func wrapped(_ text: String, _ font: Font, room: Double) -> [String] {
+        var lines: [String] = []
+        for word in Self.bounded(text).split(separator: " ") {
+            let longer = lines.last.map { "\($0) \(word)" }
+            if let longer, width(of: longer, font) <= room {
+                lines[lines.count - 1] = longer
+            } else {
+                lines.append(fitted(String(word), font, room: room))
+            }
+        }
+        return lines
     }
 
     private func use(_ font: Font) {

@@ -7,17 +7,21 @@ public struct Chart: Sendable {
     public var title: String
     /// A line below the title, e.g. the data set and the command.
     public var subtitle: String?
-    /// What the shared axis counts. Its marks are whole numbers.
+    /// What the shared axis counts.
     public var xLabel: String
+    public var xScale: XScale
     public var panels: [Panel]
     /// In points; the height follows from the panels.
     public var width: Double
 
-    public init(title: String, subtitle: String? = nil, xLabel: String = "epoch", panels: [Panel], width: Double = 900)
-    {
+    public init(
+        title: String, subtitle: String? = nil, xLabel: String = "epoch", xScale: XScale = .counting, panels: [Panel],
+        width: Double = 900
+    ) {
         self.title = title
         self.subtitle = subtitle
         self.xLabel = xLabel
+        self.xScale = xScale
         self.panels = panels
         self.width = width
     }
@@ -46,6 +50,14 @@ public struct Chart: Sendable {
         }
     }
 
+    /// The shared axis.
+    public enum XScale: Sendable, Equatable {
+        /// Linear, with marks at whole numbers.
+        case counting
+        /// Marks at powers of ten; what is not positive has no place.
+        case logarithmic
+    }
+
     public enum Scale: Sendable, Equatable {
         case linear
         /// Values that are not positive are gaps.
@@ -61,6 +73,8 @@ public struct Chart: Sendable {
             case dashed
             /// Level around each point: a rate that holds for an epoch.
             case step
+            /// Thin and pale, without a label at its end: noise that another curve is the average of.
+            case background
         }
 
         public var label: String
@@ -107,24 +121,4 @@ public struct Chart: Sendable {
         ChartRenderer(chart: self, canvas: canvas).draw()
         return try canvas.finish()
     }
-}
-
-/// Colours that remain apart for the colour-blind: Okabe and Ito 2008, <https://jfly.uni-koeln.de/color/>, the yellow
-/// left out because it does not show on white.
-public enum Palette {
-    public static let blue = Colour(0x0072B2)
-    public static let vermilion = Colour(0xD55E00)
-    public static let green = Colour(0x009E73)
-    public static let purple = Colour(0xCC79A7)
-    public static let sky = Colour(0x56B4E9)
-    public static let orange = Colour(0xE69F00)
-    public static let gray = Colour(0x5F6670)
-
-    public static let all = [blue, vermilion, green, purple, sky, orange, gray]
-
-    static let background = Colour(0xFFFFFF)
-    static let text = Colour(0x1F2328)
-    static let quiet = Colour(0x636B74)
-    static let grid = Colour(0xE8EAED)
-    static let axis = Colour(0xB4BAC1)
 }

@@ -56,9 +56,17 @@ struct ChartRenderer {
 
     // MARK: The shared axis
 
-    /// Half an epoch of air where there are few of them, next to none where there are many.
+    /// Where a value is on the axis, before it is fitted to a panel; not finite for one that has no place.
+    private static func position(_ value: Double, on scale: Chart.XScale) -> Double {
+        scale == .counting ? value : value > 0 ? log10(value) : .nan
+    }
+
+    private func isPlaced(_ value: Double) -> Bool { Self.position(value, on: chart.xScale).isFinite }
+
+    /// In positions: half an epoch of air where there are few of them, next to none where there are many.
     private static func domain(of chart: Chart) -> ClosedRange<Double> {
-        let xs = chart.panels.flatMap(\.series).flatMap(\.points).map(\.x).filter(\.isFinite)
+        let xs = chart.panels.flatMap(\.series).flatMap(\.points).map { position($0.x, on: chart.xScale) }
+            .filter(\.isFinite)
         guard let low = xs.min(), let high = xs.max() else { return 0.5...1.5 }
         // Never less than what changes numbers of this size.
         let air = max(low == high ? 0.5 : min(0.5, 0.03 * (high - low)), 4 * max(low.magnitude, high.magnitude).ulp)
@@ -66,7 +74,8 @@ struct ChartRenderer {
     }
 
     private func x(_ value: Double, _ box: Box) -> Double {
-        box.x + (value - domain.lowerBound) / (domain.upperBound - domain.lowerBound) * box.width
+        let part = Self.position(value, on: chart.xScale) - domain.lowerBound
+        return box.x + part / (domain.upperBound - domain.lowerBound) * box.width
     }
 
     private func colour(_ panel: Chart.Panel, _ index: Int) -> Colour {
@@ -81,7 +90,7 @@ struct ChartRenderer {
         let isEmpty = panel.series.allSatisfy { $0.points.isEmpty }
         // Without values the axis would have numbers that mean nothing.
         let ticks = scale.hasValues ? scale.ticks() : Ticks(values: [], labels: [])
-        drawGrid(ticks, isEmpty ? Ticks(values: [], labels: []) : epochTicks(box), scale, box, isLast: isLast)
+        drawGrid(ticks, isEmpty ? Ticks(values: [], labels: []) : xTicks(box), scale, box, isLast: isLast)
         canvas.clipped(to: Box(x: box.x, y: box.y - 6, width: box.width + 6, height: box.height + 12)) {
             for (index, series) in panel.series.enumerated() {
                 var series = series
@@ -104,22 +113,30 @@ struct ChartRenderer {
         canvas.text(panel.title, at: Spot(Self.margin, baseline), Self.headFont, Palette.text)
         var notes = panel.note.map { [$0] } ?? []
         if isLogarithmic { notes.append("log scale") }
-        if panel.series.contains(where: { $0.points.contains { !$0.y.isFinite } }) { notes.append("× not finite") }
+        if panel.series.contains(where: { $0.style != .background && $0.points.contains { !$0.y.isFinite } }) {
+            notes.append("× not finite")
+        }
         let x = Self.margin + canvas.width(of: panel.title, Self.headFont) + 12
         canvas.text(
             canvas.fitted(notes.joined(separator: "  ·  "), Self.noteFont, room: chart.width - Self.margin - x),
             at: Spot(x, baseline), Self.noteFont, Palette.quiet)
     }
 
-    private func epochTicks(_ box: Box) -> Ticks { .integers(domain, count: max(2, Int(box.width / 60))) }
+    private func xTicks(_ box: Box) -> Ticks {
+        let count = max(2, Int(box.width / 60))
+        switch chart.xScale {
+        case .counting: return .integers(domain, count: count)
+        case .logarithmic: return .decades(pow(10, domain.lowerBound)...pow(10, domain.upperBound), count: count)
+        }
+    }
 
-    private func drawGrid(_ ticks: Ticks, _ epochs: Ticks, _ scale: PanelScale, _ box: Box, isLast: Bool) {
+    private func drawGrid(_ ticks: Ticks, _ xTicks: Ticks, _ scale: PanelScale, _ box: Box, isLast: Bool) {
         for (value, label) in zip(ticks.values, ticks.labels) {
             guard let y = scale.y(value) else { continue }
             canvas.line([Spot(box.x, y), Spot(box.right, y)], Palette.grid, width: 1, round: false)
             canvas.text(label, at: Spot(box.x - 8, y + 4), Self.tickFont, Palette.quiet, anchor: .end)
         }
-        for (value, label) in zip(epochs.values, epochs.labels) {
+        for (value, label) in zip(xTicks.values, xTicks.labels) {
             let x = x(value, box)
             canvas.line([Spot(x, box.y), Spot(x, box.bottom)], Palette.grid, width: 1, round: false)
             guard isLast else { continue }
@@ -137,8 +154,13 @@ struct ChartRenderer {
     // MARK: A curve
 
     private func drawSeries(_ series: Chart.Series, _ colour: Colour, _ scale: PanelScale, _ box: Box, fills: Bool) {
-        let spacing = box.width / max(1, domain.upperBound - domain.lowerBound)
-        for run in runs(series, scale, box) {
+        let units = chart.xScale == .counting ? domain.upperBound - domain.lowerBound : Double(series.points.count)
+        let spacing = box.width / max(1, units)
+        for run in runs(series, scale, box).map(CurveThinning.thinned) {
+            guard series.style != .background else {
+                canvas.line(run, colour.mixed(with: Palette.background, 0.65), width: 1)
+                continue
+            }
             let path = series.style == .step ? stepped(run, box, half: spacing / 2) : run
             if fills {
                 var shade = colour
@@ -151,7 +173,8 @@ struct ChartRenderer {
                 for spot in run { canvas.disc(spot, radius: 3, colour) }
             }
         }
-        for point in series.points where point.x.isFinite && !point.y.isFinite {
+        guard series.style != .background else { return }
+        for point in crosses(series) {
             cross(Spot(x(point.x, box), Self.crossHeight(point.y, box)), colour)
         }
         if let marked = series.marked, let y = scale.y(marked.y) {
@@ -166,11 +189,23 @@ struct ChartRenderer {
         canvas.line([Spot(spot.x - arm, spot.y + arm), Spot(spot.x + arm, spot.y - arm)], colour, width: 1.5)
     }
 
+    /// The points that are not finite, at most one in each half point of the width.
+    private func crosses(_ series: Chart.Series) -> [Chart.Point] {
+        let least = (domain.upperBound - domain.lowerBound) / (2 * chart.width)
+        var crosses: [Chart.Point] = []
+        for point in series.points where isPlaced(point.x) && !point.y.isFinite {
+            let position = Self.position(point.x, on: chart.xScale)
+            if let last = crosses.last, abs(position - Self.position(last.x, on: chart.xScale)) < least { continue }
+            crosses.append(point)
+        }
+        return crosses
+    }
+
     /// The pieces between gaps.
     private func runs(_ series: Chart.Series, _ scale: PanelScale, _ box: Box) -> [[Spot]] {
         var runs: [[Spot]] = [[]]
         for point in series.points {
-            if point.x.isFinite, let y = scale.y(point.y) {
+            if isPlaced(point.x), let y = scale.y(point.y) {
                 runs[runs.count - 1].append(Spot(x(point.x, box), y))
             } else if runs.last?.isEmpty == false {
                 runs.append([])
@@ -225,7 +260,8 @@ struct ChartRenderer {
 
     /// nil for a series without points.
     private func endLabel(_ series: Chart.Series, _ colour: Colour, _ scale: PanelScale, _ box: Box) -> EndLabel? {
-        let finite = series.points.filter { $0.x.isFinite }
+        guard series.style != .background else { return nil }
+        let finite = series.points.filter { isPlaced($0.x) }
         guard let last = finite.last else { return nil }
         // A run that ended in NaN says so, beside its last cross.
         if !last.y.isFinite {
@@ -254,6 +290,7 @@ struct ChartRenderer {
 
     private func labelRoom() -> Double {
         let widths = chart.panels.flatMap(\.series).map { series in
+            if series.style == .background { return 0.0 }
             let last = series.points.last { $0.y.isFinite }?.y ?? 0
             return canvas.width(of: "\(series.label) \(Self.endValue(series, last))", Self.labelFont)
         }

@@ -2,34 +2,60 @@ import AnnealCore
 import AnnealTrain
 import Foundation
 
-/// Rewrites a run's `curves.svg` and `curves.png` after each epoch.
+/// Keeps a run's `curves.svg` and `curves.png` up to date.
 ///
-/// A resumed run starts from the epochs that `metrics.jsonl` already has. Both files are replaced in one step: a viewer
-/// never sees half a picture.
+/// They are drawn after the first epoch, at the end, and after those epochs in between that keep the time of all
+/// drawing below 1 % of the run's: short epochs are drawn several at a time. A resumed run starts from the epochs that
+/// `metrics.jsonl` already has. Both files are replaced in one step: a viewer never sees half a picture.
 public final class CurvesWriter: FitObserver {
     private let folder: RunFolder
     private let title: String
     private let subtitle: String?
+    private let clock: @Sendable () -> Double
     private var epochs: [EpochReport] = []
+    /// Whether there are epochs that the files do not show.
+    private var isBehind = false
+    /// When the files may be drawn again.
+    private var nextDrawing = -Double.infinity
 
-    public init(folder: RunFolder, title: String, subtitle: String? = nil) {
+    /// The share of the time that drawing may take.
+    private static let share = 0.01
+
+    public init(
+        folder: RunFolder, title: String, subtitle: String? = nil,
+        clock: @escaping @Sendable () -> Double = Clocks.monotonic
+    ) {
         self.folder = folder
         self.title = title
         self.subtitle = subtitle
+        self.clock = clock
     }
 
     public func receive(_ event: FitEvent) throws {
         switch event {
         case .started(let start):
             epochs = try RunHistory.epochs(of: folder.metricsJSONL).filter { $0.epoch < start.position.epoch }
+            (isBehind, nextDrawing) = (false, -.infinity)
         case .epoch(let report):
             epochs.append(report)
-            let chart = Self.chart(title: title, subtitle: subtitle, epochs: epochs)
-            try Files.writeAtomically(try named(folder.curvesSVG, chart.svg), to: folder.curvesSVG)
-            try Files.writeAtomically(try named(folder.curvesPNG) { try chart.png() }, to: folder.curvesPNG)
+            isBehind = true
+            if clock() >= nextDrawing { try draw() }
+        case .finished:
+            if isBehind { try draw() }
         default:
             break
         }
+    }
+
+    private func draw() throws {
+        let begin = clock()
+        try Files.makeFolder(folder.path)
+        let chart = Self.chart(title: title, subtitle: subtitle, epochs: epochs)
+        try Files.writeAtomically(try named(folder.curvesSVG, chart.svg), to: folder.curvesSVG)
+        try Files.writeAtomically(try named(folder.curvesPNG) { try chart.png() }, to: folder.curvesPNG)
+        let end = clock()
+        nextDrawing = end + (end - begin) / Self.share
+        isBehind = false
     }
 
     private func named(_ path: String, _ body: () throws -> Data) throws -> Data {
@@ -62,8 +88,11 @@ public final class CurvesWriter: FitObserver {
 
     private static func metricNames(_ epochs: [EpochReport]) -> [String] {
         var names: [String] = []
-        for metric in epochs.flatMap({ $0.training + $0.validation }) where !names.contains(metric.name) {
-            names.append(metric.name)
+        var seen: Set<String> = []
+        for epoch in epochs {
+            for metric in epoch.training + epoch.validation where seen.insert(metric.name).inserted {
+                names.append(metric.name)
+            }
         }
         return names
     }

@@ -14,7 +14,8 @@ public enum RunComparison {
 
     /// A panel for each metric that all runs have, at most `panels`; accuracy first. Rings mark each run's best.
     public static func chart(_ runs: [Run], title: String, subtitle: String? = nil, panels: Int = 2) -> Chart {
-        let names = runs.map { run in Set(run.epochs.flatMap { values($0, of: run) }.map(\.name)) }
+        let runs = runs.map(Shown.init)
+        let names = runs.map { run in Set(run.epochs.joined().map(\.value.name)) }
         let shared = names.dropFirst().reduce(names.first ?? []) { $0.intersection($1) }
         let ranked = shared.sorted { (rank($0), $0) < (rank($1), $1) }.prefix(panels)
         return Chart(title: title, subtitle: subtitle, panels: ranked.map { panel($0, runs) })
@@ -24,25 +25,35 @@ public enum RunComparison {
         ["accuracy", "cross-entropy"].firstIndex(of: name) ?? 2
     }
 
-    private static func validates(_ run: Run) -> Bool { run.epochs.contains { !$0.validation.isEmpty } }
+    /// What is shown of a run: its validation, or its training if it validated nothing.
+    private struct Shown {
+        let label: String
+        let validates: Bool
+        /// The metrics of each epoch.
+        let epochs: [[(number: Int, value: MetricValue)]]
 
-    private static func values(_ epoch: EpochReport, of run: Run) -> [MetricValue] {
-        validates(run) ? epoch.validation : epoch.training
+        init(_ run: Run) {
+            let validates = run.epochs.contains { !$0.validation.isEmpty }
+            self.validates = validates
+            label = validates ? run.label : "\(run.label) (training)"
+            epochs = run.epochs.map { epoch in
+                (validates ? epoch.validation : epoch.training).map { (epoch.epoch, $0) }
+            }
+        }
     }
 
-    private static func panel(_ name: String, _ runs: [Run]) -> Chart.Panel {
+    private static func panel(_ name: String, _ runs: [Shown]) -> Chart.Panel {
         let series = runs.map { run in
             let points = run.epochs.compactMap { epoch in
-                values(epoch, of: run).first { $0.name == name }.map { Chart.Point(Double(epoch.epoch + 1), $0.value) }
+                epoch.first { $0.value.name == name }.map { Chart.Point(Double($0.number + 1), $0.value.value) }
             }
-            return Chart.Series(
-                label: validates(run) ? run.label : "\(run.label) (training)", points: points,
-                marked: CurvesWriter.best(points, name))
+            return Chart.Series(label: run.label, points: points, marked: CurvesWriter.best(points, name))
         }
         let isAccuracy = name == "accuracy" || name.hasPrefix("top_k_accuracy_")
+        let title =
+            runs.allSatisfy(\.validates) ? "Validation \(name)" : name.prefix(1).uppercased() + name.dropFirst()
         return Chart.Panel(
-            title: runs.allSatisfy(validates) ? "Validation \(name)" : name.prefix(1).uppercased() + name.dropFirst(),
-            series: series, scale: isAccuracy ? .linear : .automatic(ratio: 100), limits: isAccuracy ? 0...1 : nil,
-            height: isAccuracy ? 300 : 220)
+            title: title, series: series, scale: isAccuracy ? .linear : .automatic(ratio: 100),
+            limits: isAccuracy ? 0...1 : nil, height: isAccuracy ? 300 : 220)
     }
 }

@@ -35,6 +35,13 @@ package struct Ticks: Sendable, Equatable {
         abs(value) < 1e15 ? Readable.count(Int(value)) : label(value, step: nil)
     }
 
+    /// Powers of ten inside a range of positive numbers, at most `count`, written as decimals: 0.001, 0.01, 0.1.
+    package static func decades(_ range: ClosedRange<Double>, count: Int) -> Ticks {
+        var ticks = logarithmic(range, count: count)
+        ticks.labels = ticks.values.map(decimal)
+        return ticks
+    }
+
     /// Powers of ten inside a range of positive numbers, with 2 and 5 of each where there are few decades.
     package static func logarithmic(_ range: ClosedRange<Double>, count: Int) -> Ticks {
         guard range.lowerBound > 0, range.upperBound.isFinite else { return linear(range, count: count) }
@@ -84,6 +91,15 @@ package struct Ticks: Sendable, Equatable {
         guard let step else { return Readable.general(value) }
         if step < 1e-4 { return Readable.general(value) }
         return String(format: "%.\(max(0, Int(-log10(step).rounded(.down))))f", value)
+    }
+
+    /// A number without an exponent, `0.00002`, unless it has more than seven decimals or is a million or more.
+    package static func decimal(_ value: Double) -> String {
+        let magnitude = abs(value)
+        guard value != 0, magnitude < 1e-4, magnitude >= 1e-7 else { return label(value, step: nil) }
+        var text = String(format: "%.9f", value)
+        while text.last == "0" { text.removeLast() }
+        return text
     }
 
     /// `1e-5`, where C writes `1e-05`.

@@ -11,12 +11,18 @@ public struct ConfusionChart: Sendable {
     public var matrix: ConfusionMatrix
     /// By label.
     public var classNames: [String]
+    /// Cells have the share of the row's images in place of their number.
+    public var isNormalized: Bool
 
-    public init(title: String, subtitle: String? = nil, matrix: ConfusionMatrix, classNames: [String]) {
+    public init(
+        title: String, subtitle: String? = nil, matrix: ConfusionMatrix, classNames: [String],
+        isNormalized: Bool = false
+    ) {
         self.title = title
         self.subtitle = subtitle
         self.matrix = matrix
         self.classNames = classNames
+        self.isNormalized = isNormalized
     }
 
     /// As an SVG. Text is drawn as outlines.
@@ -35,6 +41,8 @@ public struct ConfusionChart: Sendable {
     private static let axisFont = Canvas.Font(12, bold: true)
     private static let margin = 28.0
     private static let longestName = 150.0
+    private static let narrowest = 360.0
+    private static let legend = "Colour: share of the row. Blue is right, orange is wrong."
 
     private func draw(_ format: Canvas.Format) throws -> Data {
         let classes = matrix.classes
@@ -43,29 +51,34 @@ public struct ConfusionChart: Sendable {
         let cells = (classes + bin - 1) / bin
         let side: Double =
             classes <= Self.numbered
-            ? min(54, max(26, (620 / Double(classes)).rounded()))
+            ? min(84, max(26, (560 / Double(classes)).rounded()))
             : Double(max(classes <= Self.named ? 12 : 1, 720 / cells))
         let nameFont = Canvas.Font(classes <= Self.numbered ? 12 : 9)
-        let room = try nameRoom(nameFont)
-        let top = subtitle == nil ? 64.0 : 84.0
-        let box = Box(
-            x: Self.margin + 20 + room, y: top, width: side * Double(cells), height: side * Double(cells))
-        let width = max(520, box.right + Self.margin)
-        let canvas = try Canvas(width: width, height: box.bottom + room + 58, format: format)
-        canvas.fill(Box(x: 0, y: 0, width: width, height: box.bottom + room + 58), Palette.background)
-        drawHead(canvas, room: width - 2 * Self.margin)
+        let ruler = try Canvas(width: 1, height: 1, format: .png(scale: 1))
+        let names = nameRoom(ruler, nameFont)
+        let left = Self.margin + 20 + names
+        // Few classes make a small picture, but its title stays readable.
+        let width = max(Self.narrowest, left + side * Double(cells) + Self.margin)
+        let room = width - 2 * Self.margin
+        let titles = ruler.wrapped(title, Self.titleFont, room: room)
+        let subtitles = subtitle.map { ruler.wrapped($0, Self.subtitleFont, room: room) } ?? []
+        let legend = ruler.wrapped(Self.legend, Self.subtitleFont, room: room)
+        let top = 40 + 24 * Double(titles.count) + 20 * Double(subtitles.count)
+        let unused = width - (left + side * Double(cells) + Self.margin)
+        let box = Box(x: left + unused / 2, y: top, width: side * Double(cells), height: side * Double(cells))
+        let height = box.bottom + names + 42 + 16 * Double(legend.count)
+
+        let canvas = try Canvas(width: width, height: height, format: format)
+        canvas.fill(Box(x: 0, y: 0, width: width + 1, height: height + 1), Palette.background)
+        canvas.lines(titles, at: Spot(Self.margin, 42), pitch: 24, Self.titleFont, Palette.text)
+        let below = Spot(Self.margin, 40 + 24 * Double(titles.count))
+        canvas.lines(subtitles, at: below, pitch: 20, Self.subtitleFont, Palette.quiet)
         drawCells(canvas, box, side: side, cells: cells, bin: bin)
         drawFrame(canvas, box)
-        drawNames(canvas, box, step: side / Double(bin), nameFont, room: room)
+        drawNames(canvas, box, step: side / Double(bin), nameFont, room: names)
+        let end = Spot(Self.margin, box.bottom + names + 44)
+        canvas.lines(legend, at: end, pitch: 16, Self.subtitleFont, Palette.quiet)
         return try canvas.finish()
-    }
-
-    private func drawHead(_ canvas: Canvas, room: Double) {
-        let spot = Spot(Self.margin, 42)
-        canvas.text(canvas.fitted(title, Self.titleFont, room: room), at: spot, Self.titleFont, Palette.text)
-        guard let subtitle else { return }
-        let below = Spot(Self.margin, 64)
-        canvas.text(canvas.fitted(subtitle, Self.subtitleFont, room: room), at: below, Self.subtitleFont, Palette.quiet)
     }
 
     /// Right ones in blue, wrong ones in vermilion. The root makes rare confusions visible.
@@ -83,7 +96,12 @@ public struct ConfusionChart: Sendable {
         for pair in matrix.pairs { counts[pair.label / bin * cells + pair.predicted / bin, default: 0] += pair.count }
         let isMap = matrix.classes > Self.named
         let gap = isMap ? 0 : matrix.classes > Self.numbered ? 0.5 : 1
-        let font = Canvas.Font(min(13, (side - 6) / (0.64 * Double(String(counts.values.max() ?? 0).count))))
+        func text(_ count: Int, _ images: Int) -> String {
+            guard isNormalized else { return String(count) }
+            return images > 0 ? LogGrammar.fixed(Double(count) / Double(images), 2) : "–"
+        }
+        let longest = isNormalized ? 4 : String(counts.values.max() ?? 0).count
+        let font = Canvas.Font(min(13, (side - 6) / (0.64 * Double(longest))))
         if isMap { canvas.fill(box, Self.empty) }
         for cell in isMap ? counts.keys.sorted() : Array(0..<(cells * cells)) {
             let row = cell / cells, column = cell % cells
@@ -94,7 +112,8 @@ public struct ConfusionChart: Sendable {
             guard matrix.classes <= Self.numbered, count > 0 || row == column else { continue }
             let isDark = Double(count) > 0.45 * Double(images[row])
             let middle = Spot(square.x + square.width / 2, square.y + square.height / 2 + font.size * 0.36)
-            canvas.text(String(count), at: middle, font, isDark ? Palette.background : Palette.text, anchor: .middle)
+            canvas.text(
+                text(count, images[row]), at: middle, font, isDark ? Palette.background : Palette.text, anchor: .middle)
         }
     }
 
@@ -117,15 +136,12 @@ public struct ConfusionChart: Sendable {
                 canvas.text(text, at: Spot(0, 0), font, Palette.text, anchor: .end)
             }
         }
-        canvas.turned(at: Spot(Self.margin + 6, box.y + box.height / 2)) {
+        canvas.turned(at: Spot(box.x - room - 14, box.y + box.height / 2)) {
             canvas.text("true class", at: Spot(0, 0), Self.axisFont, Palette.quiet, anchor: .middle)
         }
         canvas.text(
             "predicted class", at: Spot(box.x + box.width / 2, box.bottom + room + 22), Self.axisFont, Palette.quiet,
             anchor: .middle)
-        canvas.text(
-            "Colour: share of the row. Blue is right, orange is wrong.", at: Spot(Self.margin, box.bottom + room + 44),
-            Self.subtitleFont, Palette.quiet)
     }
 
     /// All where there is room for names, else round ones.
@@ -136,8 +152,7 @@ public struct ConfusionChart: Sendable {
 
     private func name(_ label: Int) -> String { matrix.classes <= Self.named ? classNames[label] : String(label) }
 
-    private func nameRoom(_ font: Canvas.Font) throws -> Double {
-        let ruler = try Canvas(width: 1, height: 1, format: .png(scale: 1))
+    private func nameRoom(_ ruler: Canvas, _ font: Canvas.Font) -> Double {
         let widest = shownLabels.map { ruler.width(of: name($0), font) }.max() ?? 0
         return min(widest.rounded(.up), Self.longestName) + 10
     }

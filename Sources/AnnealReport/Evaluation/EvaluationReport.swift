@@ -35,7 +35,8 @@ public struct EvaluationReport: Sendable {
         let scores = matrix.scores
         let isLong = scores.count > 30
         let shown = isLong ? Self.worst(10, scores) : Array(scores.indices)
-        let width = min(40, max(5, shown.map { classNames[$0].count }.max() ?? 0))
+        let names = Dictionary(uniqueKeysWithValues: shown.map { ($0, classNames[$0].printable()) })
+        let width = min(40, max(5, names.values.map(\.count).max() ?? 0))
         func line(_ name: String, _ fields: [String]) -> String {
             let cut = name.count > width ? "\(name.prefix(width - 1))…" : name
             let padded = cut + String(repeating: " ", count: width - cut.count)
@@ -46,7 +47,7 @@ public struct EvaluationReport: Sendable {
         let lines = shown.map { label in
             let score = scores[label]
             return line(
-                classNames[label],
+                names[label] ?? "",
                 ["\(score.images)", "\(score.correct)", share(score.recall), share(score.precision), share(score.f1)])
         }
         let means = means
@@ -72,7 +73,7 @@ public struct EvaluationReport: Sendable {
         func share(_ value: Double?) -> String { value.map { "\($0)" } ?? "" }
         let rows = matrix.scores.enumerated().map { label, score in
             CSV.line([
-                "\(label)", classNames[label], "\(score.images)", "\(score.predicted)", "\(score.correct)",
+                "\(label)", CSV.text(classNames[label]), "\(score.images)", "\(score.predicted)", "\(score.correct)",
                 share(score.recall), share(score.precision), share(score.f1),
             ])
         }
@@ -81,30 +82,43 @@ public struct EvaluationReport: Sendable {
 
     /// A row a true class, a column a predicted one, with names; of more than 2,000 classes, which no table program
     /// opens, a row a pair that occurs: `true_class,predicted_class,images`.
-    public func confusionCSV() -> String {
+    ///
+    /// - Parameter normalized: shares of the row's images in place of their numbers, empty for a class without images.
+    public func confusionCSV(normalized: Bool = false) -> String {
+        func cell(_ label: Int, _ count: Int) -> String {
+            let images = matrix.images[label]
+            return normalized ? images > 0 ? "\(Double(count) / Double(images))" : "" : "\(count)"
+        }
+        let names = classNames.map(CSV.text)
         guard matrix.classes <= 2000 else {
-            let rows = matrix.pairs.map { CSV.line([classNames[$0.label], classNames[$0.predicted], "\($0.count)"]) }
-            return (["true_class,predicted_class,images"] + rows).joined(separator: "\n") + "\n"
+            let rows = matrix.pairs.map { pair in
+                CSV.line([names[pair.label], names[pair.predicted], cell(pair.label, pair.count)])
+            }
+            let header = "true_class,predicted_class,\(normalized ? "share" : "images")"
+            return ([header] + rows).joined(separator: "\n") + "\n"
         }
         let rows = (0..<matrix.classes).map { label in
-            CSV.line([classNames[label]] + (0..<matrix.classes).map { "\(matrix[label, $0])" })
+            CSV.line([names[label]] + (0..<matrix.classes).map { cell(label, matrix[label, $0]) })
         }
-        return ([CSV.line(["true class / predicted"] + classNames)] + rows).joined(separator: "\n") + "\n"
+        return ([CSV.line(["true class / predicted"] + names)] + rows).joined(separator: "\n") + "\n"
     }
 
-    /// Writes `score.json`, `classes.csv`, `confusion.csv`, `confusion.svg` and `confusion.png`, each whole or not at
-    /// all; earlier ones are replaced.
+    /// Writes `score.json`, `classes.csv`, and the confusion matrix as `confusion.csv`, `.svg` and `.png`, with shares
+    /// of the rows as `confusion-normalized.csv`, `.svg` and `.png`: each whole or not at all; earlier ones are replaced.
     public func write(to folder: RunFolder, run: ScoredRun) throws {
         let accuracy = metrics.first { $0.name == "accuracy" }
-        let chart = ConfusionChart(
-            title: title,
-            subtitle: "\(Readable.count(run.images)) images"
-                + (accuracy.map { "  ·  accuracy \(Readable.metric($0.value))" } ?? ""),
-            matrix: matrix, classNames: classNames)
         try Files.writeAtomically(Data(classesCSV().utf8), to: folder.file("classes.csv"))
-        try Files.writeAtomically(Data(confusionCSV().utf8), to: folder.file("confusion.csv"))
-        try Files.writeAtomically(try chart.svg(), to: folder.file("confusion.svg"))
-        try Files.writeAtomically(try chart.png(), to: folder.file("confusion.png"))
+        for (name, normalized) in [("confusion", false), ("confusion-normalized", true)] {
+            let chart = ConfusionChart(
+                title: title,
+                subtitle: "\(Readable.count(run.images)) images"
+                    + (accuracy.map { "  ·  accuracy \(Readable.metric($0.value))" } ?? ""),
+                matrix: matrix, classNames: classNames, isNormalized: normalized)
+            try Files.writeAtomically(
+                Data(confusionCSV(normalized: normalized).utf8), to: folder.file("\(name).csv"))
+            try Files.writeAtomically(try chart.svg(), to: folder.file("\(name).svg"))
+            try Files.writeAtomically(try chart.png(), to: folder.file("\(name).png"))
+        }
         let means = means
         let record = ScoreRecord(
             run: run, metrics: Dictionary(metrics.map { ($0.name, $0.value) }) { first, _ in first },

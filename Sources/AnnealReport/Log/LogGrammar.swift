@@ -34,7 +34,8 @@ package enum LogGrammar {
         return FitPosition(afterBatch: match.2.flatMap { Int($0) }, of: epoch)
     }
 
-    package static func saved(_ path: String) -> String { "Saved checkpoint to \"\(path)\"" }
+    package static func saved(_ path: String) -> String { "\(savedBeginning)\"\(path)\"" }
+    static let savedBeginning = "Saved checkpoint to "
 
     /// Python's `%.Nf`.
     package static func fixed(_ value: Double, _ digits: Int) -> String {

@@ -16,7 +16,7 @@ public final class TextLog: FitObserver {
     ///   - displayBatches: a speed line after every so many updates, as MXNet's `--disp-batches`.
     ///   - autoReset: whether a speed line's metrics cover the updates since the last one, as in MXNet's scripts, or
     ///     the epoch so far.
-    ///   - position: where the run goes on: lines of a part that it does again are dropped, with all behind them. nil: the
+    ///   - position: where the run resumes: lines of a part that it does again are dropped, with all after them. nil: the
     ///     file's lines all stay.
     ///   - echo: where the lines go besides, e.g. standard error when that is no terminal.
     public init(
@@ -56,8 +56,7 @@ public final class TextLog: FitObserver {
         case .warning(let text):
             try line("WARNING", text)
         case .finished(let end):
-            let verb = end.interrupted ? "Interrupted" : "Finished"
-            try info("\(verb) after \(end.epochs) epochs, \(LogGrammar.fixed(end.seconds, 3)) seconds")
+            try info("\(end.verb) after \(end.epochs) epochs, \(LogGrammar.fixed(end.seconds, 3)) seconds")
             try file?.sync()
         }
     }
@@ -68,10 +67,16 @@ public final class TextLog: FitObserver {
     private func line(_ level: String, _ message: String) throws {
         // A message of several lines stays one record of the log.
         let flat = message.split(separator: "\n", omittingEmptySubsequences: false).joined(separator: " ")
-        let text = "\(level):root:\(flat)"
+        // Tabs are MXNet's; names in a line may hold anything.
+        let text = "\(level):root:\(flat.printable(keeping: ["\t"]))"
         // Shown also when the file cannot be written.
         echo?.write(text + "\n")
         try file?.append(text)
+    }
+
+    /// Whether a run's log names checkpoints that were saved.
+    package static func tellsOfCheckpoints(_ path: String) throws -> Bool {
+        try LineFile.completeLines(of: path).contains { $0.hasPrefix("INFO:root:\(LogGrammar.savedBeginning)") }
     }
 
     private static func cut(_ path: String, from position: FitPosition) throws {

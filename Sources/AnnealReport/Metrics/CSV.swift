@@ -1,13 +1,25 @@
 import Foundation
 
 /// Lines of comma-separated values.
-enum CSV {
-    static func line(_ fields: [String]) -> String { fields.map(quoted).joined(separator: ",") }
+package enum CSV {
+    /// - Parameter fields: names among them as `text` gives them.
+    package static func line(_ fields: [String]) -> String { fields.map(quoted).joined(separator: ",") }
 
     /// RFC 4180: quotes only where they are needed.
     static func quoted(_ field: String) -> String {
-        guard field.contains(where: { $0 == "," || $0 == "\"" || $0.isNewline }) else { return field }
+        // Some programs split at semicolons or tabs.
+        guard field.contains(where: { ",;\t\"".contains($0) || $0.isNewline }) else { return field }
         return "\"" + field.replacingOccurrences(of: "\"", with: "\"\"") + "\""
+    }
+
+    /// A name as a field: an apostrophe before what a spreadsheet would compute (`=HYPERLINK(…)`). Numbers stay as they are.
+    package static func text(_ name: String) -> String {
+        // In full width too.
+        let signs = "=+-@\t\r\n\u{FF1D}\u{FF0B}\u{FF0D}\u{FF20}".unicodeScalars
+        guard let first = name.unicodeScalars.first, signs.contains(first),
+            name.wholeMatch(of: /[+-]?[0-9]*\.?[0-9]+([eE][+-]?[0-9]+)?/) == nil
+        else { return name }
+        return "'" + name
     }
 
     /// The fields of a line.

@@ -6,9 +6,9 @@ import Foundation
 ///
 /// ```
 /// {"event":"batch","epoch":0,"batch":20,"batches":391,"samples_per_second":1234.5,"learning_rate":0.05,"metrics":{…}}
-/// {"event":"epoch","epoch":0,"train":{…},"validation":{…},"learning_rate":0.05,"seconds":12.3,…}
+/// {"event":"epoch","epoch":0,"checkpoint":1,"train":{…},"validation":{…},"learning_rate":0.05,"seconds":12.3,…}
 /// ```
-/// Numbers read back as the same double; NaN and infinities, which JSON lacks, are null. A run that goes on from a place
+/// Numbers read back as the same double; NaN and infinities, which JSON lacks, are null. A run that resumes at a place
 /// keeps the lines of what is before it and drops the others.
 public final class MetricsJSONL: FitObserver {
     private let path: String
@@ -61,7 +61,8 @@ public final class MetricsJSONL: FitObserver {
 
     package static func line(_ report: EpochReport) -> String {
         object([
-            ("event", "\"epoch\""), ("epoch", "\(report.epoch)"), ("train", object(report.training)),
+            ("event", "\"epoch\""), ("epoch", "\(report.epoch)"), ("checkpoint", "\(report.epoch + 1)"),
+            ("train", object(report.training)),
             ("validation", object(report.validation)), ("learning_rate", number(report.learningRate)),
             ("seconds", number(report.seconds)), ("validation_seconds", number(report.validationSeconds)),
             ("samples_per_second", number(report.samplesPerSecond)),

@@ -18,11 +18,12 @@ public enum RunHistory {
             do {
                 let record = try decoder.decode(MetricsRecord.self, from: Data(line.utf8))
                 // Charts count in doubles, from 1.
-                guard (0..<1 << 53).contains(record.epoch) else { throw AnnealError("", "no epoch") }
+                guard (0..<1 << 53).contains(record.epoch) else { throw AnnealError("", "no epoch", code: .damaged) }
                 return (line, record)
             } catch {
                 throw AnnealError(
-                    "\(path), line \(index + 1)", "is not a line of metrics", suggestion: "remove the line, or the file"
+                    "\(path), line \(index + 1)", "is not a line of metrics",
+                    suggestion: "remove the line, or the file", code: .damaged
                 )
             }
         }

@@ -1,3 +1,5 @@
+import AnnealCore
+
 /// A directed graph without cycles, laid out in ranks: every edge leads downwards (Sugiyama, Tagawa and Toda 1981).
 ///
 /// Edges over several ranks are cut into links by bends, one in each rank between; the edges of one vertex share theirs.
@@ -18,12 +20,14 @@ package struct LayeredGraph {
     /// - Parameters:
     ///   - widths: of the vertices, which are numbered so that every edge leads to a larger number.
     ///   - edges: several between the same two vertices count once.
-    package init(widths: [Double], edges: [(from: Int, to: Int)]) {
+    /// - Throws: `AnnealError` for a graph with so many long edges that its picture would be of no use.
+    package init(widths: [Double], edges: [(from: Int, to: Int)]) throws {
         width = widths
         vertexCount = widths.count
         rank = Array(repeating: 0, count: widths.count)
         x = []
         setRanks(edges)
+        try checkSize(edges)
         cutLongEdges(edges)
         setOrder()
         setPlaces()
@@ -43,6 +47,21 @@ package struct LayeredGraph {
             first[edge.from] = min(first[edge.from] ?? .max, rank[edge.to])
         }
         for (vertex, below) in first { rank[vertex] = below - 1 }
+    }
+
+    private static let mostVertices = 100_000
+
+    private func checkSize(_ edges: [(from: Int, to: Int)]) throws {
+        var bends: [Int: Int] = [:]
+        for edge in edges {
+            bends[edge.from] = max(bends[edge.from] ?? 0, rank[edge.to] - rank[edge.from] - 1)
+        }
+        let count = bends.values.reduce(vertexCount, +)
+        guard count <= Self.mostVertices else {
+            throw AnnealError(
+                "network", "has \(vertexCount) layers and edges that pass \(count - vertexCount) others",
+                suggestion: "it is too large to draw; write it for Graphviz with --format dot")
+        }
     }
 
     private mutating func cutLongEdges(_ edges: [(from: Int, to: Int)]) {
@@ -75,12 +94,14 @@ package struct LayeredGraph {
 
     /// Each vertex goes to the middle of its neighbours above, then below, and again; the order that crosses least stays.
     private mutating func setOrder() {
-        var best = layers, least = crossings()
+        var places = Array(repeating: 0, count: rank.count)
+        func note(_ layer: [Int]) { for (index, vertex) in layer.enumerated() { places[vertex] = index } }
+        layers.forEach(note)
+        var best = layers, least = crossings(places)
         for sweep in 0..<12 where least > 0 {
             let downwards = sweep % 2 == 0
             let neighbours = downwards ? above : below
             for index in downwards ? Array(layers.indices) : layers.indices.reversed() {
-                let places = place()
                 func middle(_ vertex: Int) -> Double {
                     let others = neighbours[vertex]
                     return others.isEmpty
@@ -88,27 +109,22 @@ package struct LayeredGraph {
                 }
                 layers[index] = layers[index].map { (middle($0), places[$0], $0) }
                     .sorted { ($0.0, $0.1) < ($1.0, $1.1) }.map(\.2)
+                note(layers[index])
             }
-            let now = crossings()
+            let now = crossings(places)
             if now < least { (best, least) = (layers, now) }
         }
         layers = best
     }
 
-    private func place() -> [Int] {
-        var result = Array(repeating: 0, count: rank.count)
-        for layer in layers { for (index, vertex) in layer.enumerated() { result[vertex] = index } }
-        return result
-    }
-
-    private func crossings() -> Int {
-        let places = place()
+    /// Pairs of links between the same two ranks that cross: the inversions of their lower ends, in the order of the
+    /// upper ones.
+    private func crossings(_ places: [Int]) -> Int {
         var count = 0
         for layer in layers {
-            let ends = layer.flatMap { vertex in below[vertex].map { (places[vertex], places[$0]) } }
-            for (index, one) in ends.enumerated() {
-                for other in ends[(index + 1)...] where (one.0 - other.0) * (one.1 - other.1) < 0 { count += 1 }
-            }
+            // The links of one vertex do not cross: theirs are in the order of their lower ends.
+            let ends = layer.flatMap { vertex in below[vertex].map { places[$0] }.sorted() }
+            count += Inversions.count(ends)
         }
         return count
     }
@@ -158,5 +174,31 @@ package struct LayeredGraph {
         }
         let means = pools.flatMap { pool in Array(repeating: pool.mean, count: pool.count) }
         for (index, vertex) in layer.enumerated() { x[vertex] = means[index] + offsets[index] }
+    }
+}
+
+/// Pairs that are out of order.
+package enum Inversions {
+    /// Pairs i < j with `values[i] > values[j]`, in n log n steps.
+    /// - Precondition: no value is negative.
+    package static func count(_ values: [Int]) -> Int {
+        guard values.count > 1, let largest = values.max() else { return 0 }
+        // A Fenwick tree of how often each value has been met.
+        var tree = Array(repeating: 0, count: largest + 2)
+        var count = 0
+        for (met, value) in values.enumerated() {
+            var notLarger = 0, index = value + 1
+            while index > 0 {
+                notLarger += tree[index]
+                index -= index & -index
+            }
+            count += met - notLarger
+            index = value + 1
+            while index < tree.count {
+                tree[index] += 1
+                index += index & -index
+            }
+        }
+        return count
     }
 }

@@ -27,7 +27,7 @@ public struct NetworkPlot {
     ) throws {
         let nodes = symbol.nodes, shapes = try symbol.inferShapes(inputs).nodes
         let parameters = Set(try symbol.argumentNames() + symbol.auxiliaryNames())
-            .filter { inputs[$0] == nil && !$0.hasSuffix("label") }
+            .subtracting(inputs.keys).subtracting(try symbol.labelNames())
         var place: [ObjectIdentifier: Int] = [:]
         var vertices: [Vertex] = []
         var edges: [(from: Int, to: Int)] = []
@@ -56,10 +56,10 @@ public struct NetworkPlot {
     private static func colour(_ operation: String?) -> Colour {
         switch operation {
         case nil: Colour(0x8DD3C7)
-        case "Convolution", "Deconvolution", "FullyConnected": Colour(0xFB8072)
+        case "Convolution", "Convolution_v1", "Deconvolution", "FullyConnected": Colour(0xFB8072)
         case "Activation", "LeakyReLU": Colour(0xFFFFB3)
-        case "BatchNorm": Colour(0xBEBADA)
-        case "Pooling": Colour(0x80B1D3)
+        case "BatchNorm", "BatchNorm_v1": Colour(0xBEBADA)
+        case "Pooling", "Pooling_v1": Colour(0x80B1D3)
         case "Concat", "Flatten", "Reshape": Colour(0xFDB462)
         case "softmax", "SoftmaxOutput", "SoftmaxActivation": Colour(0xB3DE69)
         default: Colour(0xFCCDE5)
@@ -71,7 +71,7 @@ public struct NetworkPlot {
 
     /// As a PNG of two pixels a point, fewer for large networks.
     public func png() throws -> Data {
-        let renderer = NetworkPlotRenderer(self)
+        let renderer = try NetworkPlotRenderer(self)
         return try renderer.draw(.png(scale: min(2, 16_000 / max(renderer.width, renderer.height))))
     }
 

@@ -4,15 +4,21 @@ import Foundation
 struct NetworkPlotRenderer {
     let width: Double
     let height: Double
+    private let headHeight: Double
     private let plot: NetworkPlot
     private let graph: LayeredGraph
     private let columns: [ColumnCut.Column]
     /// Where each column's layout begins on the page.
     private var origins: [Double] = []
     private var columnOf: [Int] = []
+    /// Vertices that an edge leads away from.
+    private let leading: Set<Int>
+    private let titles: [String]
+    private let subtitles: [String]
 
     private static let margin = 28.0
-    private static let headHeight = 84.0
+    private static let narrowest = 300.0
+    private static let widestBox = 420.0
     private static let boxHeight = 34.0
     private static let pitch = 58.0
     private static let gutter = 56.0
@@ -23,11 +29,15 @@ struct NetworkPlotRenderer {
     private static let nameFont = Canvas.Font(9)
     private static let shapeFont = Canvas.Font(9)
 
-    init(_ plot: NetworkPlot) {
+    /// - Throws: `AnnealError` for a network that is too large to draw.
+    init(_ plot: NetworkPlot) throws {
         self.plot = plot
         // Wide enough for the text in the fonts above.
-        let widths = plot.vertices.map { max(90, 7.4 * Double($0.label.count) + 18, 5.6 * Double($0.name.count) + 18) }
-        graph = LayeredGraph(widths: widths, edges: plot.edges)
+        let widths = plot.vertices.map {
+            min(Self.widestBox, max(90, 7.4 * Double($0.label.count) + 18, 5.6 * Double($0.name.count) + 18))
+        }
+        graph = try LayeredGraph(widths: widths, edges: plot.edges)
+        leading = Set(plot.edges.map(\.from))
         columns = ColumnCut(graph, pitch: Self.pitch, gutter: Self.gutter).columns
         var left = Self.margin
         for (index, column) in columns.enumerated() {
@@ -35,23 +45,27 @@ struct NetworkPlotRenderer {
             columnOf += column.ranks.map { _ in index }
             left += column.width + Self.gutter
         }
-        width = max(left - Self.gutter + Self.margin, 620)
-        // Room for the lanes of edges that go on in the next column.
-        height = Self.headHeight + Double(columns.map(\.ranks.count).max() ?? 0) * Self.pitch + Self.margin + 30
+        // A narrow network makes a narrow picture, but its title stays readable.
+        let content = left - Self.gutter + Self.margin
+        width = max(content, Self.narrowest)
+        for column in origins.indices { origins[column] += (width - content) / 2 }
+        let ruler = try Canvas(width: 1, height: 1, format: .png(scale: 1)), room = width - 2 * Self.margin
+        titles = ruler.wrapped(plot.title, Self.titleFont, room: room)
+        subtitles = ruler.wrapped(plot.subtitle, Self.subtitleFont, room: room)
+        headHeight = 44 + 24 * Double(titles.count) + 16 * Double(subtitles.count)
+        // Room for the lanes of edges that continue in the next column.
+        let lanes = columns.count > 1 ? 30.0 : 0
+        height = headHeight + Double(columns.map(\.ranks.count).max() ?? 0) * Self.pitch + Self.margin + lanes
     }
 
     func draw(_ format: Canvas.Format) throws -> Data {
         let canvas = try Canvas(width: width, height: height, format: format)
         // A pixel more, since the canvas ends at a whole one.
         canvas.fill(Box(x: 0, y: 0, width: width + 2, height: height + 2), Palette.background)
-        let room = width - 2 * Self.margin
-        canvas.text(
-            canvas.fitted(plot.title, Self.titleFont, room: room), at: Spot(Self.margin, 36), Self.titleFont,
-            Palette.text)
-        canvas.text(
-            canvas.fitted(plot.subtitle, Self.subtitleFont, room: room), at: Spot(Self.margin, 56), Self.subtitleFont,
-            Palette.quiet)
-        var lanes: [Int: [Int]] = [:]
+        canvas.lines(titles, at: Spot(Self.margin, 36), pitch: 24, Self.titleFont, Palette.text)
+        let below = Spot(Self.margin, 32 + 24 * Double(titles.count))
+        canvas.lines(subtitles, at: below, pitch: 16, Self.subtitleFont, Palette.quiet)
+        var lanes: [Int: [Int: Int]] = [:]
         for link in graph.links { draw(link, canvas, &lanes) }
         for vertex in graph.rank.indices {
             if graph.isBend(vertex) {
@@ -69,7 +83,7 @@ struct NetworkPlotRenderer {
 
     private func top(_ vertex: Int) -> Spot {
         let column = column(vertex), row = graph.rank[vertex] - columns[column].ranks.lowerBound
-        return Spot(origins[column] + graph.x[vertex], Self.headHeight + 20 + Double(row) * Self.pitch)
+        return Spot(origins[column] + graph.x[vertex], headHeight + 20 + Double(row) * Self.pitch)
     }
 
     private func bottom(_ vertex: Int) -> Spot {
@@ -97,24 +111,23 @@ struct NetworkPlotRenderer {
         canvas.text(
             canvas.fitted(content.name, Self.nameFont, room: room), at: Spot(top.x, top.y + 27), Self.nameFont,
             Palette.text, anchor: .middle)
-        if plot.edges.contains(where: { $0.from == vertex }) {
+        if leading.contains(vertex) {
             let place = Spot(top.x + 6, box.bottom + 12), wide = canvas.width(of: content.shape, Self.shapeFont)
             canvas.fill(Box(x: place.x - 2, y: place.y - 8, width: wide + 4, height: 10), Palette.background)
             canvas.text(content.shape, at: place, Self.shapeFont, Palette.quiet)
         }
     }
 
-    private func draw(_ link: (from: Int, to: Int), _ canvas: Canvas, _ lanes: inout [Int: [Int]]) {
+    private func draw(_ link: (from: Int, to: Int), _ canvas: Canvas, _ lanes: inout [Int: [Int: Int]]) {
         let start = bottom(link.from), end = top(link.to)
         let path: [Spot]
         if column(link.from) == column(link.to) {
             path = Self.curve(start, end)
         } else {
             // Down, up through the gutter, and on at the next column's head; the edges of a vertex in a lane of its own.
-            if !lanes[column(link.from), default: []].contains(link.from) {
-                lanes[column(link.from), default: []].append(link.from)
-            }
-            let number = lanes[column(link.from)]?.firstIndex(of: link.from) ?? 0
+            let used = lanes[column(link.from)]?.count ?? 0
+            let number = lanes[column(link.from)]?[link.from] ?? used
+            lanes[column(link.from), default: [:]][link.from] = number
             let shift = Double(number % 5) * Self.lane
             let from = columns[column(link.from)]
             let gutter = origins[column(link.from)] + from.right + 14 + shift

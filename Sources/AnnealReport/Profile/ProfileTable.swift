@@ -1,4 +1,4 @@
-import AnnealEngine
+import AnnealCompiler
 import AnnealTrain
 import Foundation
 

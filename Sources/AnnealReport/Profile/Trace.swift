@@ -1,5 +1,5 @@
+import AnnealCompiler
 import AnnealCore
-import AnnealEngine
 import AnnealTrain
 import Foundation
 

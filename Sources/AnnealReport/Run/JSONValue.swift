@@ -3,10 +3,17 @@ public enum JSONValue: Sendable, Equatable {
     case null
     case boolean(Bool)
     case integer(Int)
+    /// A whole number above `Int.max`; others are `integer`.
+    case unsigned(UInt64)
     case number(Double)
     case string(String)
     case array([JSONValue])
     case object([String: JSONValue])
+}
+
+extension JSONValue {
+    /// The exact number, whichever case holds it.
+    public init(_ number: UInt64) { self = Int(exactly: number).map(JSONValue.integer) ?? .unsigned(number) }
 }
 
 extension JSONValue: Codable {
@@ -18,6 +25,8 @@ extension JSONValue: Codable {
             self = .boolean(value)
         } else if let value = try? container.decode(Int.self) {
             self = .integer(value)
+        } else if let value = try? container.decode(UInt64.self) {
+            self = .unsigned(value)
         } else if let value = try? container.decode(Double.self) {
             self = .number(value)
         } else if let value = try? container.decode(String.self) {
@@ -35,6 +44,7 @@ extension JSONValue: Codable {
         case .null: try container.encodeNil()
         case .boolean(let value): try container.encode(value)
         case .integer(let value): try container.encode(value)
+        case .unsigned(let value): try container.encode(value)
         case .number(let value): try container.encode(value)
         case .string(let value): try container.encode(value)
         case .array(let value): try container.encode(value)

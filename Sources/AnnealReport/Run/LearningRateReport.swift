@@ -5,45 +5,64 @@ import Foundation
 /// What a search for a learning rate found: a curve, a table and a sentence.
 public struct LearningRateReport {
     public let search: LearningRateSearch
+    public let curve: LearningRateCurve
     public let title: String
 
     public init(_ search: LearningRateSearch, title: String) {
         self.search = search
         self.title = title
+        curve = LearningRateCurve(search)
     }
 
     /// What to try, and why.
     public var suggestion: String {
-        let range = "\(Self.text(search.from)) to \(Self.text(search.points.last?.rate ?? search.from))"
-        guard let lowest = search.lowest, let steepest = search.steepest else {
-            return "No suggestion: the loss did not fall between \(range); search another range with --from and --to"
+        let last = search.points.last?.rate ?? search.from
+        switch curve.finding {
+        case .suggestion(let rate):
+            let end =
+                search.hasDiverged
+                ? "it diverged at \(Self.text(last))" : "it did not diverge up to \(Self.text(last))"
+            return
+                "Suggestion: --lr \(Self.text(rate)); the loss falls fastest at \(Self.text(curve.steepest?.rate)) and "
+                + "is lowest at \(Self.text(curve.lowest?.rate)); \(end)"
+        case .stillFalling:
+            return "No suggestion: the loss still falls at \(Self.text(last)); search higher rates with --to"
+        case .noClearDescent:
+            return "No suggestion: from \(Self.text(search.from)) to \(Self.text(last)) the loss did not clearly fall; "
+                + "search other rates with --from and --to, or measure with less noise: more --steps, a larger --batch-size"
         }
-        let end =
-            search.hasDiverged
-            ? "it diverged at \(Self.text(search.points.last?.rate ?? 0))"
-            : "it did not diverge up to \(Self.text(search.to))"
-        return "Suggestion: --lr \(Self.text(steepest.rate)), where the loss falls fastest; at most "
-            + "\(Self.text(lowest.rate / 10)), a tenth of where it is lowest (\(Self.text(lowest.rate))); \(end)"
     }
 
-    /// `rate,loss,smoothed`, a row an update.
+    /// `rate,loss,smoothed`, a row an update; nothing is smoothed after a loss that is not finite.
     public var csv: String {
-        (["rate,loss,smoothed"] + search.points.map { "\($0.rate),\($0.loss),\($0.smoothed)" })
-            .joined(separator: "\n") + "\n"
+        let rows = search.points.enumerated().map { index, point in
+            let smoothed = index < curve.smoothed.count ? "\(curve.smoothed[index].loss)" : ""
+            return "\(point.rate),\(point.loss),\(smoothed)"
+        }
+        return (["rate,loss,smoothed"] + rows).joined(separator: "\n") + "\n"
     }
 
-    /// The loss over the rate's power of ten.
+    /// The loss over the logarithm of the rate: of each batch in gray, smoothed in blue.
     public var chart: Chart {
-        func point(_ point: LearningRateSearch.Point, _ loss: Double) -> Chart.Point {
-            Chart.Point(log10(point.rate), loss)
+        // Where training blows up the losses of single batches would hide the curve.
+        let highest = 1.2 * (curve.smoothed.map(\.loss).max() ?? .infinity)
+        let losses = search.points.map { Chart.Point($0.rate, $0.loss <= highest ? $0.loss : .nan) }
+        let points = curve.smoothed.map { Chart.Point($0.rate, $0.loss) }
+        var note: String?, marked: Chart.Point?
+        if case .suggestion(let rate) = curve.finding {
+            note = "suggestion \(Self.text(rate))"
+            marked = points.min { abs(log($0.x / rate)) < abs(log($1.x / rate)) }
         }
-        let smoothed = Chart.Series(
-            label: "smoothed", points: search.points.map { point($0, $0.smoothed) }, colour: Palette.blue,
-            marked: search.steepest.map { point($0, $0.smoothed) })
-        let note = search.steepest.map { "falls fastest at \(Self.text($0.rate))" }
         return Chart(
-            title: title, subtitle: suggestion, xLabel: "learning rate, as a power of ten",
-            panels: [Chart.Panel(title: "Loss (cross-entropy)", note: note, series: [smoothed], height: 300)])
+            title: title, subtitle: suggestion, xLabel: "learning rate", xScale: .logarithmic,
+            panels: [
+                Chart.Panel(
+                    title: "Loss (cross-entropy)", note: note,
+                    series: [
+                        Chart.Series(label: "", points: losses, style: .background, colour: Palette.gray),
+                        Chart.Series(label: "smoothed", points: points, colour: Palette.blue, marked: marked),
+                    ], height: 300)
+            ])
     }
 
     /// Writes `find-lr.csv`, `find-lr.svg` and `find-lr.png`.
@@ -54,5 +73,8 @@ public struct LearningRateReport {
     }
 
     /// Two digits: a rate is never known better.
-    private static func text(_ rate: Double) -> String { String(format: "%.2g", rate) }
+    private static func text(_ rate: Double?) -> String {
+        guard let rate, let rounded = Double(String(format: "%.1e", rate)) else { return "?" }
+        return Ticks.decimal(rounded)
+    }
 }

@@ -3,44 +3,56 @@ import Foundation
 
 /// A text file that grows by complete lines.
 ///
-/// A line goes to the system in one `write`, so a killed run leaves at most one cut line at the end, and whoever
-/// continues the file drops that first (`completeLines`).
+/// A line goes to the system in one `write`, so a killed run or a full disk leaves at most one cut line at the end, and
+/// whoever continues the file drops that first (`completeLines`). A file that somebody deletes or moves is made again,
+/// with its folder, by the next line.
 package final class LineFile {
     package let path: String
     private var descriptor: Int32
+    /// Whether the last line was cut.
+    private var isCut = false
 
     /// Opens the file for appending; it is made when it is not there.
     package init(appendingTo path: String) throws {
         self.path = path
-        descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644)
-        guard descriptor >= 0 else { throw Self.error(path, "cannot be written") }
+        descriptor = try Self.opened(path)
         try endCutLine()
     }
 
     deinit { close(descriptor) }
 
+    private static func opened(_ path: String) throws -> Int32 {
+        let descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o666)
+        guard descriptor >= 0 else { throw error(path, "cannot be written") }
+        return descriptor
+    }
+
+    /// Whether the file was deleted or moved since it was opened.
+    package var isGone: Bool {
+        var mine = stat(), there = stat()
+        guard fstat(descriptor, &mine) == 0 else { return false }
+        guard stat(path, &there) == 0 else { return errno == ENOENT || errno == ENOTDIR }
+        return (mine.st_dev, mine.st_ino) != (there.st_dev, there.st_ino)
+    }
+
     package func append(_ line: String) throws {
-        let bytes = Array((line + "\n").utf8)
-        try bytes.withUnsafeBytes { buffer in
-            var rest = buffer[...]
-            while !rest.isEmpty {
-                let written = write(descriptor, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
-                if written < 0 {
-                    if errno == EINTR { continue }
-                    throw Self.error(path, "cannot be written")
-                }
-                rest = rest.dropFirst(written)
-            }
+        if isGone {
+            let folder = Files.folder(of: path)
+            if !folder.isEmpty { try Files.makeFolder(folder) }
+            let new = try Self.opened(path)
+            close(descriptor)
+            (descriptor, isCut) = (new, false)
         }
+        let bytes = Array(((isCut ? "\n" : "") + line + "\n").utf8)
+        isCut = true
+        if let code = bytes.withUnsafeBytes({ Files.write($0, to: descriptor) }) {
+            throw AnnealError(path, "cannot be written: \(String(cString: strerror(code)))", code: .ioFailure)
+        }
+        isCut = false
     }
 
     /// Brings what was written to the disk.
-    package func sync() throws {
-        // A pipe or a terminal has no disk to wait for.
-        guard fsync(descriptor) == 0 || errno == EINVAL || errno == EROFS else {
-            throw Self.error(path, "cannot be synced")
-        }
-    }
+    package func sync() throws { try Files.sync(descriptor, path) }
 
     /// The lines of a file that end with a line feed; none when there is no file.
     package static func completeLines(of path: String) throws -> [String] {
@@ -64,6 +76,6 @@ package final class LineFile {
     }
 
     private static func error(_ path: String, _ problem: String) -> AnnealError {
-        AnnealError(path, "\(problem): \(String(cString: strerror(errno)))")
+        AnnealError(path, "\(problem): \(String(cString: strerror(errno)))", code: .ioFailure)
     }
 }

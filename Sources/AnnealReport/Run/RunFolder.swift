@@ -5,22 +5,25 @@ import Foundation
 ///
 /// Two runs never mix: a folder that already holds a run is continued only when the caller resumes that run.
 public struct RunFolder: Sendable, Equatable {
-    /// What to do when the folder already holds a run.
+    /// What to do when the folder is there already.
     public enum Occupied: Sendable {
-        /// Stop with an error that says which options there are.
+        /// Stop with an error that says which options there are, if it holds a run.
         case refuse
-        /// Take the first free of `PATH-2`, `PATH-3`, …
+        /// Take the first free of `PATH-2`, `PATH-3`, … The system's `mkdir` decides, so runs that are started at the same
+        /// moment get folders of their own.
         case number
-        /// Go on in the same folder: the caller resumes that run.
+        /// Continue in the same folder: the caller resumes that run.
         case resume
     }
 
     public let path: String
     /// Whether the folder held a run before: its metrics are continued, not started.
     public let isContinued: Bool
+    /// Whether `open` made the folder: of several processes, that is true for one.
+    public let isNew: Bool
 
     /// The resolved arguments, the command line, the version and the machine. See `RunRecord`.
-    public var arguments: String { file("arguments.json") }
+    public var arguments: String { file(Self.recordName) }
     /// The run in MXNet's log grammar. See `TextLog`.
     public var log: String { file("log.txt") }
     /// A row an epoch. See `MetricsCSV`.
@@ -32,8 +35,12 @@ public struct RunFolder: Sendable, Equatable {
     /// The curves as pixels. See `CurvesWriter`.
     public var curvesPNG: String { file("curves.png") }
 
+    /// What the run came to, once it is over. See `RunResults`.
+    public var results: String { file("results.json") }
     /// What `score` found, and of which model and data. See `EvaluationReport`.
     public var score: String { file("score.json") }
+
+    package static let recordName = "arguments.json"
 
     /// A file of the folder by its name.
     public func file(_ name: String) -> String { Files.path(path, name) }
@@ -47,30 +54,54 @@ public struct RunFolder: Sendable, Equatable {
         return Files.path(parent, "\(format.string(from: date))-\(command)")
     }
 
-    /// Makes the folder, or opens it as `occupied` says when it already holds a run.
+    /// Makes the folder, or opens it as `occupied` says when it is there already.
     ///
     /// - Throws: `AnnealError` when the folder cannot be made, or holds a run and `occupied` is `.refuse`.
     public static func open(_ path: String, occupied: Occupied) throws -> RunFolder {
-        guard holdsRun(path) else {
-            try Files.makeFolder(path)
-            return RunFolder(path: path, isContinued: false)
-        }
+        if try Files.makeNewFolder(path) { return RunFolder(path: path, isContinued: false, isNew: true) }
         switch occupied {
         case .resume:
-            return RunFolder(path: path, isContinued: true)
+            return RunFolder(path: path, isContinued: holdsRun(path), isNew: false)
         case .refuse:
-            throw AnnealError(
-                path, "the folder already holds a run", suggestion: "resume it, name another folder, or remove it")
+            let folder = RunFolder(path: path, isContinued: false, isNew: false)
+            try folder.checkUnused()
+            return folder
         case .number:
-            return RunFolder(path: try makeNumbered(path), isContinued: false)
+            // It may be empty as yet: a run that has just begun.
+            return RunFolder(path: try makeNumbered(path), isContinued: false, isNew: true)
         }
     }
 
+    /// Refuses a folder that holds a run.
+    public func checkUnused() throws {
+        guard !Self.holdsRun(path) else {
+            throw AnnealError(
+                path, "the folder already holds a run", suggestion: "resume it, name another folder, or remove it")
+        }
+    }
+
+    /// Removes the folder if `open` made it and nothing is in it.
+    public func removeIfEmpty() {
+        if isNew { rmdir(path) }
+    }
+
+    /// Removes what a killed process left half written of the folder's files.
+    /// - Parameter names: of further files that the run writes here.
+    public func removeLeftovers(_ names: [String]) {
+        let own = Set(Self.recordNames + ["curves.svg", "curves.png"] + names)
+        Files.removeLeftovers(in: path) { name in
+            own.contains(name) || name.wholeMatch(of: /arguments-[0-9]+\.json/) != nil
+        }
+    }
+
+    /// A folder with one of these holds a run.
+    private static let recordNames = [
+        "arguments.json", "log.txt", "metrics.csv", "metrics.jsonl", "score.json", "find-lr.csv",
+    ]
+
     /// Whether any of the files that a run writes is there.
     public static func holdsRun(_ path: String) -> Bool {
-        let folder = RunFolder(path: path, isContinued: false)
-        return [folder.arguments, folder.log, folder.metricsCSV, folder.metricsJSONL, folder.score].contains(
-            where: Files.exists)
+        recordNames.contains { Files.exists(Files.path(path, $0)) }
     }
 
     /// Writes `arguments.json`. A continued run keeps the earlier ones as `arguments-1.json`, `arguments-2.json`, …
@@ -82,16 +113,10 @@ public struct RunFolder: Sendable, Equatable {
         try Files.writeAtomically(record.json(), to: arguments)
     }
 
-    /// `mkdir` decides, so two runs started at one moment get two folders.
     private static func makeNumbered(_ path: String) throws -> String {
-        let parent = Files.folder(of: path)
-        if !parent.isEmpty { try Files.makeFolder(parent) }
         for number in 2...9999 {
             let candidate = "\(path)-\(number)"
-            if mkdir(candidate, 0o755) == 0 { return candidate }
-            guard errno == EEXIST else {
-                throw AnnealError(candidate, "the folder cannot be made: \(String(cString: strerror(errno)))")
-            }
+            if try Files.makeNewFolder(candidate) { return candidate }
         }
         throw AnnealError(path, "9999 numbered folders exist already", suggestion: "name another folder")
     }

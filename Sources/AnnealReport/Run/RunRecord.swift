@@ -15,11 +15,13 @@ public struct RunRecord: Codable, Sendable, Equatable {
     public var date: Date
     public var workingFolder: String
     public var machine: Machine
+    /// What the data was like, as `training` and `validation`; nil in the records of earlier versions.
+    public var data: [String: DataFingerprint]?
 
     public init(
         command: String, commandLine: [String], arguments: [String: JSONValue], version: String, threads: Int,
         date: Date = Date(), workingFolder: String = FileManager.default.currentDirectoryPath,
-        machine: Machine = .current()
+        machine: Machine = .current(), data: [String: DataFingerprint]? = nil
     ) {
         self.command = command
         self.commandLine = commandLine
@@ -29,10 +31,11 @@ public struct RunRecord: Codable, Sendable, Equatable {
         self.date = date
         self.workingFolder = workingFolder
         self.machine = machine
+        self.data = data
     }
 
     enum CodingKeys: String, CodingKey {
-        case command, arguments, version, threads, date, machine
+        case command, arguments, version, threads, date, machine, data
         case commandLine = "command_line"
         case workingFolder = "working_folder"
     }
@@ -58,7 +61,7 @@ public struct RunRecord: Codable, Sendable, Equatable {
         do {
             return try decoder.decode(RunRecord.self, from: data)
         } catch {
-            throw AnnealError(path, "is not the record of a run: \(error)")
+            throw AnnealError(path, "is not the record of a run: \(error)", code: .damaged)
         }
     }
 }

@@ -1,25 +1,24 @@
 /// The last line of a terminal, redrawn in place, and the permanent lines above it.
+///
+/// The cursor waits at the line's beginning. When the window becomes narrower, a terminal either cuts the line or breaks it
+/// in two, and it keeps the cursor where the line begins: from there everything below is wiped, whatever it did.
 package struct LiveLine {
+    private static let wipe = "\u{1B}[J"
     private let output: any TextOutput
-    /// Columns that the line on the screen takes; 0 when there is none.
-    private var shown = 0
+    private var isShown = false
 
     package init(_ output: any TextOutput) { self.output = output }
 
-    /// Replaces the line. `text` must fit the width: a wrapped line cannot be overwritten.
-    package mutating func show(_ text: String, columns: Int) {
-        let now = output.style.width
-        // A window that became narrower may have wrapped the old line, and how is the terminal's secret. A new line
-        // leaves a piece of the old one behind; moving up could wipe out lines that somebody wants to read.
-        if shown > now { output.write("\n") }
-        output.write("\r\(text)\u{1B}[K")
-        shown = columns
+    /// Replaces the line. `text` must fit the width.
+    package mutating func show(_ text: String) {
+        output.write("\r\(text)\(Self.wipe)\r")
+        isShown = true
     }
 
     package mutating func clear() {
-        guard shown > 0 else { return }
-        output.write(shown > output.style.width ? "\n" : "\r\u{1B}[K")
-        shown = 0
+        guard isShown else { return }
+        output.write("\r\(Self.wipe)")
+        isShown = false
     }
 
     /// A line that stays, above whatever is shown next.

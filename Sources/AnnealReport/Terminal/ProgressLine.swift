@@ -1,3 +1,4 @@
+import AnnealCore
 import Foundation
 import Synchronization
 
@@ -57,7 +58,7 @@ public final class ProgressLine: Sendable {
         _ label: String, total: Int?, unit: String = "", output: any TextOutput = StandardStream.error,
         plainInterval: Double = 5, clock: @escaping @Sendable () -> Double = Clocks.monotonic
     ) {
-        self.label = label
+        self.label = label.printable()
         self.total = total
         self.unit = unit
         self.output = output
@@ -67,6 +68,9 @@ public final class ProgressLine: Sendable {
         shared = Mutex(Shared(measured: (0, start), live: LiveLine(output)))
     }
 
+    /// Work that ends with an error leaves no line behind.
+    deinit { shared.withLock { $0.live.clear() } }
+
     public func advance(by count: Int = 1) { shared.withLock { update(&$0, to: $0.done + count) } }
 
     public func update(done: Int) { shared.withLock { update(&$0, to: done) } }
@@ -74,7 +78,7 @@ public final class ProgressLine: Sendable {
     /// Prints a line of the caller's own above the progress.
     public func print(_ line: String) {
         shared.withLock {
-            $0.live.print(line)
+            $0.live.print(line.printable(keeping: ["\n", "\t"]))
             $0.drawn = nil
         }
     }
@@ -84,7 +88,7 @@ public final class ProgressLine: Sendable {
         shared.withLock { state in
             guard !state.finished else { return }
             state.finished = true
-            state.live.print(message ?? Self.summary(describe(state, at: clock())))
+            state.live.print(message?.printable(keeping: ["\n", "\t"]) ?? Self.summary(describe(state, at: clock())))
         }
     }
 
@@ -102,8 +106,7 @@ public final class ProgressLine: Sendable {
         state.drawn = now
         let line = Self.layout(describe(state, at: now))
         if style.isInteractive {
-            let (text, columns) = line.line(style)
-            state.live.show(text, columns: columns)
+            state.live.show(line.line(style).text)
         } else {
             output.write(Self.plain(line) + "\n")
         }

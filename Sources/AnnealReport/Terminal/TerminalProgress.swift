@@ -1,3 +1,4 @@
+import AnnealCore
 import AnnealTrain
 import Foundation
 
@@ -20,6 +21,9 @@ public final class TerminalProgress: FitObserver {
         live = LiveLine(output)
     }
 
+    /// A run that ends with an error leaves the line to nobody else.
+    deinit { live.clear() }
+
     public func receive(_ event: FitEvent) {
         guard output.style.isInteractive else { return }
         switch event {
@@ -38,13 +42,13 @@ public final class TerminalProgress: FitObserver {
             // One a save period: the log has them, and the line of the epoch is enough here.
             break
         case .note(let text):
-            live.print(text)
+            live.print(text.printable(keeping: ["\n"]))
         case .warning(let text):
-            live.print(Paint(enabled: output.style.colour).yellow("warning: ") + text)
-        case .finished(let end):
-            let verb = end.interrupted ? "Interrupted" : "Finished"
             live.print(
-                "\(verb) after \(end.epochs) \(end.epochs == 1 ? "epoch" : "epochs"), \(Readable.duration(end.seconds))"
+                Paint(enabled: output.style.colour).yellow("warning: ") + text.printable(keeping: ["\n"]))
+        case .finished(let end):
+            live.print(
+                "\(end.verb) after \(end.epochs) \(end.epochs == 1 ? "epoch" : "epochs"), \(Readable.duration(end.seconds))"
             )
             state = nil
         }
@@ -61,7 +65,6 @@ public final class TerminalProgress: FitObserver {
         let now = clock()
         guard atOnce || now - drawn >= 0.1, let state else { return }
         drawn = now
-        let (text, columns) = state.layout().line(output.style)
-        live.show(text, columns: columns)
+        live.show(state.layout().line(output.style).text)
     }
 }

@@ -22,6 +22,7 @@ package struct TerminalState: Sendable {
         epoch = start.position.epoch
         batch = start.position.batch
         batches = start.stepsPerEpoch
+        if let before = start.best { best[before.name] = before.value }
     }
 
     package mutating func update(_ report: BatchReport) {
@@ -36,40 +37,40 @@ package struct TerminalState: Sendable {
         (self.epoch, self.batch, self.batches, isValidating) = (epoch, batch + 1, batches, true)
     }
 
-    /// Takes the epoch's results and returns the line that stays: with names in full where they fit in the width.
+    /// Takes the epoch's results and returns the line that stays: with names in full where they fit in the width, and
+    /// without what counts least where short ones do not.
     package mutating func end(_ report: EpochReport, _ style: TerminalStyle) -> String {
         epochSeconds = report.seconds
         validationSeconds = report.validationSeconds
         let isBest = isBest(report.validation)
-        let bare = Paint(enabled: false)
-        let fits = epochLine(report, isBest, style, bare, inFull: true).count < style.width
-        let line = epochLine(report, isBest, style, Paint(enabled: style.colour), inFull: fits)
+        let full = epochLine(report, isBest, style, inFull: true)
+        let short = epochLine(report, isBest, style, inFull: false)
+        let fitting = full.fits(style.width) ? full : short.shortened(to: style.width)
         (epoch, batch, isValidating, metrics) = (report.epoch + 1, 0, false, [])
-        return line
+        return fitting.text(colour: style.colour)
     }
 
-    private func epochLine(
-        _ report: EpochReport, _ isBest: Bool, _ style: TerminalStyle, _ paint: Paint, inFull: Bool
-    ) -> String {
-        func list(_ metrics: [MetricValue]) -> String {
-            metrics.map { metric in
-                let name = inFull ? metric.name : Self.short(metric.name)
-                return "\(paint.dim(name)) \(Readable.metric(metric.value))"
-            }.joined(separator: " ")
-        }
+    private func epochLine(_ report: EpochReport, _ isBest: Bool, _ style: TerminalStyle, inFull: Bool) -> EpochLine {
         let number = "\(report.epoch + 1)"
         let padding = String(repeating: " ", count: max(0, "\(start.endEpoch)".count - number.count))
-        var parts = [paint.bold("Epoch \(padding)\(number)/\(start.endEpoch)")]
-        if !report.training.isEmpty { parts.append("train " + list(report.training)) }
-        if !report.validation.isEmpty {
-            let mark = isBest ? paint.green(style.unicode ? " ★" : " *") : ""
-            parts.append((inFull ? "validation " : "val ") + list(report.validation) + mark)
+        var line = EpochLine()
+        line.add("Epoch \(padding)\(number)/\(start.endEpoch)", rank: 0, paint: .bold)
+        func add(_ name: String, _ metrics: [MetricValue], rank: Int) {
+            for (index, metric) in metrics.enumerated() {
+                let label = inFull ? metric.name : Self.short(metric.name)
+                if index == 0 { line.add(name, rank: rank) }
+                line.add(label, rank: rank + index, paint: .dim, after: " ")
+                line.add(Readable.metric(metric.value), rank: rank + index, after: " ")
+            }
         }
+        add("train", report.training, rank: 3)
+        add(inFull ? "validation" : "val", report.validation, rank: 1)
+        if isBest { line.add(style.unicode ? "★" : "*", rank: 1, paint: .green, after: " ") }
         let seconds = report.seconds + (report.validationSeconds.isFinite ? report.validationSeconds : 0)
-        parts.append(paint.dim("lr \(Readable.general(report.learningRate))"))
-        parts.append(paint.dim(Readable.duration(seconds)))
-        parts.append(paint.dim("\(Readable.rate(report.samplesPerSecond))/s"))
-        return parts.joined(separator: "  ")
+        line.add("lr \(Readable.general(report.learningRate))", rank: 5, paint: .dim)
+        line.add(Readable.duration(seconds), rank: 6, paint: .dim)
+        line.add("\(Readable.rate(report.samplesPerSecond))/s", rank: 7, paint: .dim)
+        return line
     }
 
     package func layout() -> LineLayout {

@@ -1,9 +1,11 @@
+import AnnealCore
 import Foundation
+import Synchronization
 
 /// Where lines for people go.
 public protocol TextOutput: AnyObject, Sendable {
     func write(_ text: String)
-    /// What this output can show, asked anew each time: a window may be resized.
+    /// What this output can show, asked each time: a window may be resized.
     var style: TerminalStyle { get }
 }
 
@@ -48,19 +50,33 @@ public final class StandardStream: TextOutput {
     private let descriptor: Int32
     private let environment = ProcessInfo.processInfo.environment
 
+    /// What the first write that failed did so with.
+    private let failure = Mutex<Int32?>(nil)
+
     private init(descriptor: Int32) { self.descriptor = descriptor }
 
-    /// Writes past stdio's buffer, so that lines appear when they are written. A reader that has gone away, or a
-    /// closed terminal, must not end hours of training: such failures are ignored.
+    /// Writes past stdio's buffer, so that lines appear when they are written. A reader that has gone away, a full disk or
+    /// a closed terminal must not end hours of training: `check` tells of such failures who asks.
     public func write(_ text: String) {
-        var bytes = Array(text.utf8)[...]
-        while !bytes.isEmpty {
-            let written = bytes.withUnsafeBytes { Foundation.write(descriptor, $0.baseAddress, $0.count) }
-            if written < 0 {
-                if errno == EINTR { continue }
-                return
-            }
-            bytes = bytes.dropFirst(written)
+        var text = text
+        guard let code = text.withUTF8({ Files.write(UnsafeRawBufferPointer($0), to: descriptor) }) else { return }
+        failure.withLock { $0 = $0 ?? code }
+    }
+
+    /// - Throws: `BrokenPipe` or `AnnealError` if something that was written here has not arrived.
+    public func check() throws {
+        guard let code = failure.withLock({ $0 }) else { return }
+        if code == EPIPE { throw BrokenPipe() }
+        let name = descriptor == STDOUT_FILENO ? "standard output" : "standard error"
+        throw AnnealError(name, "cannot be written: \(String(cString: strerror(code)))")
+    }
+
+    /// Opens descriptors 0, 1 and 2 on /dev/null where the process was started without them. The next file would get
+    /// their number otherwise, and with it whatever is printed.
+    public static func openClosed() {
+        for descriptor in STDIN_FILENO...STDERR_FILENO where fcntl(descriptor, F_GETFD) < 0 {
+            // The lowest free number is this one. Where there is no /dev, a folder takes it.
+            if open("/dev/null", O_RDWR) < 0 { _ = open("/", O_RDONLY) }
         }
     }
 

@@ -1,25 +1,29 @@
+import AnnealCompiler
 import AnnealCore
-import AnnealEngine
 import AnnealGraph
 
 extension Trainer {
     /// Trains over the epochs of a range, validating and saving after each.
     ///
-    /// Every random choice depends on the seed, the epoch and the sample alone, so a run that goes on from a saved state
-    /// (`restoreState`) does so bit for bit like one that was never interrupted, also from the middle of an epoch.
+    /// Every random choice depends on the seed, the epoch and the sample alone, so a run that continues from a saved state
+    /// (`restoreState`) gives the same bits as one that was never interrupted, also from the middle of an epoch. One whose
+    /// epochs were all over only does what follows them: test-time views, the last messages.
     /// - Parameter progress: what the saved state gave; nil begins at the range's first epoch.
     /// - Returns: what was reached in each epoch.
-    /// - Throws: also when the loss or a gradient is not finite, with everything that was saved before as it was.
+    /// - Throws: also when the parameters have no values yet, since neither `initialize` was called nor a checkpoint loaded;
+    ///   and when the loss or a gradient is not finite, with everything that was saved before as it was.
     @discardableResult
     public func fit(
         training source: any BatchSource, validation: (any BatchSource)? = nil, epochs: Range<Int>,
         options: FitOptions = FitOptions(), from progress: FitProgress? = nil
     ) throws -> [EpochReport] {
+        try parameters.checkComplete()
         for other in [source] + (validation.map { [$0] } ?? []) {
             guard other.batchSize == batchSize, other.dataShape == dataShape else {
                 throw AnnealError(
                     "data",
-                    "gives batches of \(other.batchSize) x \(other.dataShape), the network is planned for \(batchSize) x \(dataShape)"
+                    "gives batches of \(other.batchSize) x \(other.dataShape), the network is planned for \(batchSize) x \(dataShape)",
+                    code: .mismatch
                 )
             }
         }
@@ -27,18 +31,20 @@ extension Trainer {
         guard source.labelWidth == labels else {
             throw AnnealError(
                 "data", "gives \(source.labelWidth) labels a row, the network is planned for \(labels)",
-                suggestion: "a trainer with softLabels wants a SoftLabelSource, another the class's number")
+                suggestion: "a trainer with softLabels takes a SoftLabelSource, another one the class's number",
+                code: .mismatch)
         }
         guard options.onNonFinite == .stop || updatedEarly.isEmpty else {
             throw AnnealError(
                 "trainer", "updates parameters before all gradients are known, so it cannot drop a step",
                 suggestion: "make it with keepsGradients: true")
         }
-        try ClassifierSymbol.check(symbol, dataShape, takes: options.views)
+        try network.check(dataShape, takes: options.views)
         let start = progress ?? FitProgress(position: FitPosition(epoch: epochs.lowerBound))
         var run = FitRun(
             trainer: self, source: source, validation: validation, endEpoch: epochs.upperBound, options: options,
             progress: start, metrics: options.metrics)
+        run.resumes = progress != nil
         return try run.run()
     }
 }
@@ -54,8 +60,14 @@ struct FitRun {
     /// Of the epoch that is being trained.
     var metrics: CompositeMetric
     var reports: [EpochReport] = []
+    /// Whether `progress` is that of a saved state.
+    var resumes = false
     /// The place of the last saved state.
     var saved: FitPosition?
+    /// Numbers of checkpoints that could not be saved.
+    var unsaved: Set<Int> = []
+    /// Whether the last state could not be saved.
+    var stateIsUnsaved = false
     private let clock = ContinuousClock()
 
     init(
@@ -78,14 +90,11 @@ struct FitRun {
         guard progress.position.batch <= source.batchesPerEpoch else {
             throw AnnealError(
                 "data",
-                "has \(source.batchesPerEpoch) batches an epoch, the saved run stands at batch \(progress.position.batch)",
-                suggestion: "resume with the data that the run was started with")
+                "has \(source.batchesPerEpoch) batches an epoch, the saved run is at batch \(progress.position.batch)",
+                suggestion: "resume with the data that the run was started with", code: .mismatch)
         }
         try progress.restore(&metrics)
-        let left = endEpoch - progress.position.epoch
-        trainer.lastUpdate =
-            trainer.updates + left * trainer.updates(batches: source.batchesPerEpoch)
-            - progress.position.batch / trainer.accumulation
+        planUpdates()
         removeSuperseded()
         try options.tell(
             .started(
@@ -93,7 +102,9 @@ struct FitRun {
                     position: progress.position, endEpoch: endEpoch, batchSize: trainer.batchSize,
                     trainingCount: source.count, validationCount: validation?.count,
                     stepsPerEpoch: source.batchesPerEpoch, samples: progress.samples,
-                    metrics: progress.position.batch > 0 ? metrics.results : [])))
+                    metrics: progress.position.batch > 0 ? metrics.results : [],
+                    best: progress.best.map { MetricValue(name: $0.metric, value: $0.value) })))
+        try finishSaving()
         var interrupted = false
         while !isOver, !interrupted {
             guard try trainEpoch() else {
@@ -104,20 +115,43 @@ struct FitRun {
             interrupted = options.shouldStop() && !isOver
             if interrupted, saved != progress.position { try saveState() }
         }
-        if options.stopsEarly(progress), let best = progress.best {
-            try options.tell(.note("Stopped early: no better validation in the epochs after \(best.epoch)"))
-        }
+        let missing = try saveTheRest()
+        var views: [MetricValue] = []
         if !interrupted {
-            if let best = progress.best {
-                let stays = options.keep == .best || options.keep == .all && options.savePeriod == 1
-                let number = stays ? ", checkpoint number \(best.epoch + 1)" : ""
-                try options.tell(.note("Best: epoch \(best.epoch), \(best.metric) \(best.value)\(number)"))
-            }
-            try judgeViews()
+            try tellBest()
+            views = try scoreViews()
         }
         try options.tell(
-            .finished(RunEnd(epochs: reports.count, seconds: (clock.now - begin).seconds, interrupted: interrupted)))
+            .finished(
+                RunEnd(
+                    epochs: reports.count, seconds: (clock.now - begin).seconds, interrupted: interrupted,
+                    lastCheckpoint: progress.position.epoch, best: progress.best, views: views, missing: missing)))
         return reports
+    }
+
+    /// Counts the updates up to the run's end. A run that resumes keeps the plan that it was started with.
+    private mutating func planUpdates() {
+        let perEpoch = trainer.updates(batches: source.batchesPerEpoch), position = progress.position
+        let start =
+            progress.plannedStart
+            ?? trainer.updates - position.epoch * perEpoch - position.batch / trainer.accumulation
+        progress.plannedStart = start
+        trainer.lastUpdate = start + endEpoch * perEpoch
+    }
+
+    private func tellBest() throws {
+        guard let best = progress.best else { return }
+        if options.stopsEarly(progress) {
+            try options.tell(.note("Stopped early: no better validation after epoch \(best.checkpoint)"))
+        }
+        var place = "; its checkpoint was not kept"
+        if let prefix = options.modelPrefix, (progress.savedBest ?? best.checkpoint) == best.checkpoint,
+            !unsaved.contains(best.checkpoint)
+        {
+            let path = Checkpoint.parametersPath(prefix, best.checkpoint)
+            if Files.exists(path) { place = ": \(path)" }
+        }
+        try options.tell(.note("Best: checkpoint \(best.checkpoint), \(best.metric) \(best.value)\(place)"))
     }
 
     /// Trains the rest of the epoch.
@@ -153,11 +187,13 @@ struct FitRun {
         guard let problem = try trainer.checkedStep(undoable: options.onNonFinite == .skip) else {
             return try trainer.trainingBatch(rows: rows) { try metrics.update($0) }
         }
-        let place = "epoch \(progress.position.epoch), batch \(progress.position.batch), update \(trainer.updates + 1)"
+        let position = progress.position
+        let place = "epoch \(position.epoch + 1), batch \(position.batch + 1), update \(trainer.updates + 1)"
         guard options.onNonFinite == .skip else {
             throw AnnealError(
                 place, problem.description,
-                suggestion: "what was saved is as it was; lower --lr, or drop such steps with --on-nan skip")
+                suggestion: "what was saved is as it was; lower --lr, or drop such steps with --on-nan skip",
+                code: .notFinite)
         }
         progress.skipped += 1
         if progress.skipped == 1 { try options.tell(.warning("\(place): step dropped: \(problem.description)")) }
@@ -168,10 +204,12 @@ struct FitRun {
         let epoch = progress.position.epoch
         if progress.skipped > 0 {
             guard progress.skipped < progress.position.batch else {
-                throw AnnealError("epoch \(epoch)", "every step was dropped: none was finite", suggestion: "lower --lr")
+                throw AnnealError(
+                    "epoch \(epoch + 1)", "every step was dropped: none was finite", suggestion: "lower --lr",
+                    code: .notFinite)
             }
             try options.tell(
-                .warning("Epoch[\(epoch)] \(progress.skipped) of \(progress.position.batch) steps were dropped"))
+                .warning("epoch \(epoch + 1): \(progress.skipped) of \(progress.position.batch) steps were dropped"))
         }
         try trainer.updateRest()
         if epoch + 1 == endEpoch { trainer.endRun() }
@@ -202,14 +240,16 @@ struct FitRun {
     }
 
     /// Validates the weights that the run ends with by several views of each image.
-    private func judgeViews() throws {
-        guard let validation, options.views != .none, let last = reports.last?.epoch else { return }
-        let values = try score(validation, epoch: last, views: options.views)
+    private func scoreViews() throws -> [MetricValue] {
+        let number = progress.position.epoch
+        guard let validation, options.views != .none, number > 0 else { return [] }
+        let values = try score(validation, epoch: number - 1, views: options.views)
         let list = values.map { "\($0.name) \($0.value)" }.joined(separator: ", ")
         try options.tell(
             .note(
-                "Epoch \(last) by \(options.views.views.count) views of each image (\(options.views.rawValue)): \(list)"
+                "Checkpoint \(number) by \(options.views.views.count) views of each image (\(options.views.rawValue)): \(list)"
             ))
+        return values
     }
 }
 

@@ -12,6 +12,8 @@ public struct MetricValue: Sendable, Equatable {
 }
 
 /// What a training run tells its observers. Events carry all that is needed: observers never reach into the loop.
+///
+/// Epochs are counted from 0 here, as in MXNet's log, but in messages and in the numbers of checkpoints from 1.
 public enum FitEvent: Sendable {
     case started(RunStart)
     /// After every update; observers decide how often they print.
@@ -22,13 +24,13 @@ public enum FitEvent: Sendable {
     case saved(epoch: Int, path: String)
     /// A remark for the log, e.g. that AdaDelta ignores the learning rate.
     case note(String)
-    /// Something that the user should look at; the run goes on.
+    /// Something that the user should look at; the run continues.
     case warning(String)
     case finished(RunEnd)
 }
 
 public struct RunStart: Sendable {
-    /// Where the run begins or goes on.
+    /// Where the run begins or resumes.
     public var position: FitPosition
     /// One past the last epoch, as MXNet's `--num-epochs`.
     public var endEpoch: Int
@@ -36,13 +38,15 @@ public struct RunStart: Sendable {
     public var trainingCount: Int
     public var validationCount: Int?
     public var stepsPerEpoch: Int
-    /// Of a run that goes on inside an epoch: the epoch's valid samples and running averages so far.
+    /// Of a run that resumes inside an epoch: the epoch's valid samples and running averages so far.
     public var samples: Int
     public var metrics: [MetricValue]
+    /// The best validation before.
+    public var best: MetricValue?
 
     public init(
         position: FitPosition, endEpoch: Int, batchSize: Int, trainingCount: Int, validationCount: Int?,
-        stepsPerEpoch: Int, samples: Int = 0, metrics: [MetricValue] = []
+        stepsPerEpoch: Int, samples: Int = 0, metrics: [MetricValue] = [], best: MetricValue? = nil
     ) {
         self.position = position
         self.endEpoch = endEpoch
@@ -52,6 +56,7 @@ public struct RunStart: Sendable {
         self.stepsPerEpoch = stepsPerEpoch
         self.samples = samples
         self.metrics = metrics
+        self.best = best
     }
 }
 
@@ -109,16 +114,34 @@ public struct EpochReport: Sendable {
 }
 
 public struct RunEnd: Sendable {
+    /// Epochs that this call of `fit` has trained to their end.
     public var epochs: Int
     public var seconds: Double
     /// Stopped by a signal before its last epoch.
     public var interrupted: Bool
+    /// Epochs of the run that are over, and so the number of its last checkpoint.
+    public var lastCheckpoint: Int
+    public var best: FitProgress.Best?
+    /// The last weights' validation by several views of each image; empty without.
+    public var views: [MetricValue]
+    /// Files that could not be saved, with `onSaveError` `.warn`.
+    public var missing: [String]
 
-    public init(epochs: Int, seconds: Double, interrupted: Bool) {
+    public init(
+        epochs: Int, seconds: Double, interrupted: Bool, lastCheckpoint: Int = 0, best: FitProgress.Best? = nil,
+        views: [MetricValue] = [], missing: [String] = []
+    ) {
         self.epochs = epochs
         self.seconds = seconds
         self.interrupted = interrupted
+        self.lastCheckpoint = lastCheckpoint
+        self.best = best
+        self.views = views
+        self.missing = missing
     }
+
+    /// How the run ended, in a word.
+    package var verb: String { interrupted ? "Interrupted" : missing.isEmpty ? "Finished" : "Ended, not all is saved," }
 }
 
 /// Receives a run's events, in order, on the training thread.

@@ -1,11 +1,15 @@
-/// What a training run does beside its steps.
+/// What a training run does apart from its steps.
 public struct FitOptions {
     /// Which of a run's checkpoints stay.
     public enum Keep: String, Sendable, CaseIterable, Codable {
         /// The one of the best validation so far, by the first metric.
         case best
         case last
+        /// Both of them.
+        case bestAndLast = "best-last"
         case all
+
+        var keepsBest: Bool { self == .best || self == .bestAndLast }
     }
     /// What follows when the loss or a gradient is not finite.
     public enum NonFinitePolicy: String, Sendable, CaseIterable, Codable {
@@ -16,14 +20,15 @@ public struct FitOptions {
     /// What follows when something cannot be saved, e.g. because the disk is full.
     public enum SaveErrorPolicy: String, Sendable, CaseIterable, Codable {
         case stop
-        /// Tells the observers and goes on training.
+        /// Tells the observers and continues. What was not saved is tried again at the end, and listed in `RunEnd.missing`.
         case warn
     }
 
     public var metrics: CompositeMetric
     /// Where checkpoints and the run's state go, as MXNet's `--model-prefix`; nil saves none.
     public var modelPrefix: String?
-    /// Epochs between checkpoints; the last epoch is always saved, and with `keep` `.best` each best one.
+    /// Epochs between checkpoints; the last epoch is always saved, and with `keep` `.best`
+    /// and `.bestAndLast` each best one.
     public var savePeriod: Int
     public var keep: Keep
     /// Updates between saves of the run's state inside an epoch; nil: at epochs' ends only.

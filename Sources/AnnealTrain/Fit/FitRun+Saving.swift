@@ -6,66 +6,124 @@ extension FitRun {
         options.saveSteps.map { trainer.isBetweenUpdates && trainer.updates % $0 == 0 } ?? false
     }
 
+    private var epochIsDue: Bool { progress.position.epoch % max(options.savePeriod, 1) == 0 || isOver }
+
     mutating func saveEpoch(isBest: Bool) throws {
-        let number = progress.position.epoch
-        let isDue = number % max(options.savePeriod, 1) == 0 || isOver
-        if options.keep == .best ? isBest : isDue {
-            try saveCheckpoint(number)
+        let isDue = epochIsDue
+        if options.keep != .best && isDue || options.keep.keepsBest && isBest {
+            try saveCheckpoint(isBest: isBest)
         } else if isDue || stepIsDue {
             try saveState()
         }
     }
 
-    private mutating func saveCheckpoint(_ number: Int) throws {
+    /// Writes the checkpoint that a run which was killed while it saved has the state of, but not the parameters.
+    mutating func finishSaving() throws {
+        let number = progress.position.epoch, isBest = progress.best?.checkpoint == number
+        guard let prefix = options.modelPrefix, resumes, progress.position.batch == 0, number > 0,
+            options.keep != .best && epochIsDue || options.keep.keepsBest && isBest,
+            !Files.exists(Checkpoint.parametersPath(prefix, number))
+        else { return }
+        try saveCheckpoint(isBest: isBest)
+    }
+
+    private mutating func saveCheckpoint(isBest: Bool) throws {
         guard let prefix = options.modelPrefix else { return }
-        let earlier = progress.superseded
-        if options.keep != .all { progress.superseded = earlier.filter { $0 != number } + [number] }
-        let isSaved = try saving {
-            try $0.trainer.save(prefix: prefix, epoch: number, $0.progress)
-            try Files.linkAtomically(Checkpoint.resumePath(prefix, number), to: Checkpoint.latestPath(prefix))
+        let number = progress.position.epoch, earlier = progress
+        progress.superseded = progress.superseded.filter { $0 != number } + (options.keep == .all ? [] : [number])
+        if isBest { progress.savedBest = number }
+        let isSaved = try saving { run in
+            let state = Checkpoint.resumePath(prefix, number)
+            try run.trainer.saveState(to: state, run.progress)
+            // Before the parameters: where a checkpoint is, there is a state to resume from.
+            try Files.linkAtomically(state, to: Checkpoint.latestPath(prefix))
+            run.stateIsUnsaved = false
+            _ = try run.trainer.saveParameters(prefix: prefix, epoch: number)
         }
         guard isSaved else {
-            progress.superseded = earlier
+            (progress.superseded, progress.savedBest) = (earlier.superseded, earlier.savedBest)
+            unsaved.insert(number)
             return
         }
+        unsaved.remove(number)
         removeSuperseded()
         try options.tell(.saved(epoch: number, path: Checkpoint.parametersPath(prefix, number)))
     }
 
-    /// Removes all but the newest of the checkpoints that are not to stay. A run that is killed before it gets here does so
-    /// when it goes on.
+    /// Removes the checkpoints that are not to stay. A run that is killed before it gets here does so when it resumes.
     mutating func removeSuperseded() {
         guard let prefix = options.modelPrefix else { return }
-        for old in progress.superseded.dropLast() { Checkpoint.remove(prefix: prefix, epoch: old) }
-        progress.superseded = progress.superseded.suffix(1)
+        let newest = progress.superseded.last
+        let stays: [Int?] =
+            switch options.keep {
+            case .all: progress.superseded
+            case .last: [newest]
+            case .best: [progress.savedBest ?? newest]
+            case .bestAndLast: [progress.savedBest, newest]
+            }
+        for old in progress.superseded where !stays.contains(old) { Checkpoint.remove(prefix: prefix, epoch: old) }
+        progress.superseded.removeAll { !stays.contains($0) }
     }
 
     mutating func saveState() throws {
         guard let prefix = options.modelPrefix else { return }
         progress.keep(metrics)
-        _ = try saving { try $0.trainer.saveState(to: Checkpoint.latestPath(prefix), $0.progress) }
+        _ = try saving { run in
+            try run.trainer.saveState(to: Checkpoint.latestPath(prefix), run.progress)
+            run.stateIsUnsaved = false
+        }
+    }
+
+    /// Tries once more to save what could not be saved, now that the run ends.
+    /// - Returns: the files that are missing all the same, each with what it would have held.
+    mutating func saveTheRest() throws -> [String] {
+        guard let prefix = options.modelPrefix else { return [] }
+        let position = progress.position, best = progress.best?.checkpoint
+        if unsaved.contains(position.epoch), position.batch == 0 {
+            try saveCheckpoint(isBest: best == position.epoch)
+        } else if stateIsUnsaved {
+            try saveState()
+        }
+        let missing = unsaved.sorted().filter { number in
+            switch options.keep {
+            case .all: true
+            case .last: number == position.epoch
+            case .best: number == best
+            case .bestAndLast: number == best || number == position.epoch
+            }
+        }
+        return missing.map { number -> String in
+            let what = number == best ? ", the best" : number == position.epoch ? ", the last" : ""
+            return "\(Checkpoint.parametersPath(prefix, number)) (checkpoint \(number)\(what))"
+        } + (stateIsUnsaved ? ["\(Checkpoint.latestPath(prefix)) (the state at the end, to resume from)"] : [])
     }
 
     /// Earlier files are as they were when this throws.
     /// - Returns: whether all was saved.
-    private mutating func saving(_ body: (FitRun) throws -> Void) throws -> Bool {
+    private mutating func saving(_ body: (inout FitRun) throws -> Void) throws -> Bool {
         if let place = trainer.firstNonFiniteValue() {
             throw AnnealError(
                 "update \(trainer.updates)", "\(place) holds a NaN or an infinity",
-                suggestion: "what was saved is as it was; lower --lr")
+                suggestion: "what was saved is as it was; lower --lr", code: .notFinite)
         }
+        stateIsUnsaved = true
         do {
-            try body(self)
+            do {
+                try body(&self)
+            } catch is AnnealError {
+                // Once more at once: somebody may have deleted the folder while it was written to.
+                try body(&self)
+            }
             saved = progress.position
             return true
-        } catch let error as AnnealError {
+        } catch var error as AnnealError {
             guard options.onSaveError == .warn else {
-                throw AnnealError(
-                    error.place, error.problem,
-                    suggestion: error.suggestion
-                        ?? "what was saved before is as it was; make room, or train on with --on-save-error warn")
+                error.suggestion =
+                    "what was saved before is as it was; \(error.suggestion ?? "make room"), or train on with "
+                    + "--on-save-error warn"
+                throw error
             }
-            try options.tell(.warning("not saved, training goes on: \(error)"))
+            try options.tell(.warning("not saved, training continues: \(error)"))
             return false
         }
     }

@@ -1,6 +1,7 @@
+import AnnealCompiler
 import AnnealCore
-import AnnealEngine
 import AnnealGraph
+import Foundation
 
 /// Gathers the gradients of several batches for one update.
 ///
@@ -13,11 +14,10 @@ package final class GradientAccumulator {
     private let pairs: [Pair]
     private let parameters: ParameterStore
 
-    init(_ trained: [OptimizedParameter], _ parameters: ParameterStore) {
+    init(_ trained: [OptimizedParameter], _ parameters: ParameterStore) throws {
         self.parameters = parameters
-        pairs = trained.map { parameter in
-            let sum = UnsafeMutablePointer<Float>.allocate(capacity: parameter.count)
-            sum.initialize(repeating: 0, count: parameter.count)
+        pairs = try trained.map { parameter in
+            let sum = try allocateFloats(parameter.count, for: "gradients of several batches")
             return Pair(sum: sum, gradient: parameter.gradient, count: parameter.count)
         }
         sums = zip(trained, pairs).map { parameter, pair in
@@ -27,7 +27,7 @@ package final class GradientAccumulator {
         }
     }
 
-    deinit { for pair in pairs { pair.sum.deallocate() } }
+    deinit { for pair in pairs { free(pair.sum) } }
 
     /// Adds the gradients of the last backward pass.
     func add() {
@@ -70,12 +70,12 @@ extension GradientAccumulator: StateHolder {
         let stored = Dictionary(arrays.map { ($0.name, $0) }) { $1 }
         guard let count = stored[Self.countName]?.tensor().elements.first.flatMap({ Int(exactly: $0) }), count >= 0
         else {
-            throw AnnealError("gathered gradients", "have no number of batches")
+            throw AnnealError("gathered gradients", "have no number of batches", code: .mismatch)
         }
         let values = try sums.map { sum in
             guard count > 0 else { return [Float]() }
             guard let array = stored[sum.name] else {
-                throw AnnealError("gradient of \(sum.name)", "is not in the state")
+                throw AnnealError("gradient of \(sum.name)", "is not in the state", code: .mismatch)
             }
             return try parameters.packed(array.tensor(), of: sum.name)
         }

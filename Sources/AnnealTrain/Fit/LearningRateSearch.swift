@@ -2,30 +2,32 @@ import AnnealCore
 import Foundation
 
 /// A search for a learning rate (Smith 2017, arXiv:1506.01186, section 3.3): the rate rises by the same factor at every
-/// update, and the loss is watched until it diverges.
+/// update, and the loss is watched until it diverges. `LearningRateCurve` says what it found.
 public struct LearningRateSearch: Sendable {
     public struct Point: Sendable, Equatable {
         public var rate: Double
         /// Of the batches before the update.
         public var loss: Double
-        /// The exponential moving average of the losses so far, corrected for its beginning.
-        public var smoothed: Double
     }
 
     public let from: Double
     public let to: Double
     public let steps: Int
     public private(set) var points: [Point] = []
-    /// The loss is not finite, or the smoothed loss is above four times its lowest value.
+    /// The loss is not finite, or its running average is above where it began and above four times its lowest value.
     public private(set) var hasDiverged = false
     private var average = 0.0
+    private var firstLosses = 0.0
+    private var lowestAverage = Double.infinity
 
-    /// What the average keeps at each update.
+    /// What the running average keeps at each update.
     private static let memory = 0.9
     private static let divergence = 4.0
+    public static let usualSteps = 200
+    private static let mostUsualSteps = 2000
 
     /// Throws if the rates do not rise or there are fewer than 10 steps.
-    public init(from: Double = 1e-6, to: Double = 10, steps: Int = 200) throws {
+    public init(from: Double = 1e-6, to: Double = 10, steps: Int = usualSteps) throws {
         guard from > 0, to > from, to.isFinite else {
             throw AnnealError(
                 "--from \(from), --to \(to)", "do not rise from above 0", suggestion: "give e.g. 1e-6 and 10")
@@ -36,29 +38,34 @@ public struct LearningRateSearch: Sendable {
         (self.from, self.to, self.steps) = (from, to, steps)
     }
 
+    /// Steps for batches of this size: small batches have noisy losses, and need more of them.
+    public static func usualSteps(batchSize: Int) -> Int {
+        min(mostUsualSteps, max(usualSteps, usualSteps * 8 / max(1, batchSize)))
+    }
+
     public var isOver: Bool { hasDiverged || points.count == steps }
+
+    /// Losses from which the level before any training is taken: a tenth of the steps.
+    var beginning: Int { max(5, steps / 10) }
+
+    /// The mean of the first losses; nil without any.
+    var initialLoss: Double? { points.isEmpty ? nil : firstLosses / Double(min(points.count, beginning)) }
 
     /// Adds the loss of the next update.
     public mutating func add(loss: Double) {
+        points.append(Point(rate: schedule.rate(at: points.count + 1), loss: loss))
+        if points.count <= beginning { firstLosses += loss }
         average = Self.memory * average + (1 - Self.memory) * loss
-        let smoothed = average / (1 - pow(Self.memory, Double(points.count + 1)))
-        let lowest = lowest?.smoothed ?? .infinity
-        hasDiverged = !smoothed.isFinite || smoothed > Self.divergence * lowest
-        points.append(Point(rate: schedule.rate(at: points.count + 1), loss: loss, smoothed: smoothed))
-    }
-
-    /// Where the smoothed loss is lowest.
-    public var lowest: Point? { points.filter(\.smoothed.isFinite).min { $0.smoothed < $1.smoothed } }
-
-    /// Where the smoothed loss falls fastest over the logarithm of the rate, before its lowest point; nil if it does not
-    /// fall. The first tenth of the steps, where the average has seen too little, does not count.
-    public var steepest: Point? {
-        guard let lowest, let end = points.firstIndex(of: lowest) else { return nil }
-        let reach = max(1, steps / 40)
-        let middle = max(steps / 10, reach)..<max(end - reach, steps / 10, reach)
-        func slope(_ index: Int) -> Double { points[index + reach].smoothed - points[index - reach].smoothed }
-        guard let best = middle.min(by: { slope($0) < slope($1) }), slope(best) < 0 else { return nil }
-        return points[best]
+        // Corrected for its beginning, as Adam's averages are.
+        let smoothed = average / (1 - pow(Self.memory, Double(points.count)))
+        guard smoothed.isFinite else {
+            hasDiverged = true
+            return
+        }
+        // One batch of few images says little: before the level is known nothing has diverged.
+        guard points.count > beginning, let initialLoss else { return }
+        lowestAverage = min(lowestAverage, smoothed)
+        hasDiverged = smoothed > Self.divergence * lowestAverage && smoothed > initialLoss
     }
 
     /// The rising rate.
@@ -81,6 +88,12 @@ extension Trainer {
         _ search: inout LearningRateSearch, on source: any BatchSource,
         progress: (LearningRateSearch) throws -> Void = { _ in }
     ) throws {
+        guard network.scores == .probabilities else {
+            throw AnnealError(
+                "symbol", "ends in \(network.ending), which gives no probabilities, so there is no loss to watch",
+                suggestion: "search with a network that ends in SoftmaxOutput")
+        }
+        try parameters.checkComplete()
         optimizer.schedule = search.schedule
         let slot = try slot()
         var epoch = 0, loss = CrossEntropy()

@@ -1,15 +1,18 @@
+import AnnealCompiler
 import AnnealCore
-import AnnealEngine
 import AnnealGraph
 
 /// Runs a classifier over batches of one shape in inference mode and counts how right it is.
 public final class Scorer {
     public let parameters: ParameterStore
     public let batchSize: Int
+    /// What of the symbol is what.
+    public let network: ClassifierNetwork
     private let dataShape: Shape
     let views: TestTimeViews
     private let executor: Executor
-    private let labelName: String
+    /// (batch,): the network itself reads no labels in inference.
+    private let labels: UnsafeMutableBufferPointer<Float>
     /// The batch before its views are made of it.
     private var images: [Float] = []
     private var mean = ViewMean()
@@ -18,22 +21,30 @@ public final class Scorer {
     ///   - dataShape: a row of data, e.g. (channels, height, width).
     ///   - parameters: the store of a trainer of the same network; a new one if nil, to be set before the first pass and
     ///     not to be read after it (`keepsParameters` of `Executor`).
-    ///   - views: more than one want a network whose output is a softmax.
-    public init(
-        _ symbol: Symbol, dataShape: Shape, batchSize: Int, parameters: ParameterStore? = nil,
-        views: TestTimeViews = .none
+    ///   - views: more than one require a network whose output is a softmax.
+    ///   - besides: memory that the data takes (`BatchLoader.memoryNeed`): what is needed in all is checked beforehand.
+    ///   - engine: of the store, if one is given.
+    /// - Throws: if the network's output is not (batch, classes).
+    package init(
+        _ network: ClassifierNetwork, dataShape: Shape, batchSize: Int, parameters: ParameterStore? = nil,
+        views: TestTimeViews = .none, besides: MemoryNeed = MemoryNeed(), engine: any Engine
     ) throws {
-        labelName = try ClassifierSymbol.labelName(symbol)
-        try ClassifierSymbol.check(symbol, dataShape, takes: views)
+        try network.check(dataShape, takes: views)
+        _ = try network.classes(dataShape)
+        self.network = network
         self.batchSize = batchSize
         self.dataShape = dataShape
         self.views = views
         executor = try Executor(
-            symbol, inputs: [ClassifierSymbol.dataName: Shape([batchSize] + dataShape.dims)], mode: .inference,
-            parameters: parameters, keepsParameters: parameters != nil)
+            network.scoring, inputs: [network.dataName: Shape([batchSize] + dataShape.dims)], mode: .inference,
+            parameters: parameters, keepsParameters: parameters != nil, engine: engine, besides: besides)
         self.parameters = executor.parameters
+        labels = .allocate(capacity: batchSize)
+        labels.initialize(repeating: 0)
         if views != .none { images = Array(repeating: 0, count: batchSize * dataShape.count) }
     }
+
+    deinit { labels.deallocate() }
 
     /// Scores every sample of the source exactly once.
     /// - Parameter progress: called with the batches done so far.
@@ -54,16 +65,22 @@ public final class Scorer {
     /// Runs the network over the source's first epoch: `body` gets each batch's outputs and labels, which are valid
     /// only inside it.
     public func run(_ source: any BatchSource, _ body: (MetricBatch) throws -> Void) throws {
-        let slot = try ClassifierSymbol.slot(of: executor, labelName)
+        try parameters.checkComplete()
+        let slot = try slot()
         try source.start(epoch: 0, atBatch: 0)
-        while case let rows = try source.next(into: slot), rows > 0 {
-            if views == .none {
-                try executor.forward()
-                try withBatch(rows: rows, body)
-            } else {
-                try judge(slot, rows: rows, body)
-            }
+        while case let rows = try source.next(into: slot), rows > 0 { try run(rows: rows, in: slot, body) }
+    }
+
+    /// The memory of the network's input.
+    package func slot() throws -> BatchSlot { BatchSlot(data: try executor.data(of: network), labels: labels) }
+
+    /// Runs the network over what the slot holds, as `run` does for each batch of a source.
+    package func run(rows: Int, in slot: BatchSlot, _ body: (MetricBatch) throws -> Void) throws {
+        guard views != .none else {
+            try executor.forward()
+            return try withBatch(rows: rows, body)
         }
+        try judge(slot, rows: rows, body)
     }
 
     /// Runs the network over every view of a batch.
@@ -86,57 +103,43 @@ public final class Scorer {
     }
 
     private func withBatch(rows: Int, _ body: (MetricBatch) throws -> Void) throws {
-        try ClassifierSymbol.withBatch(executor, labelName, batchSize: batchSize, rows: rows, body)
+        try body(try executor.batch(output: 0, labels: labels, batchSize: batchSize, rows: rows))
     }
 }
 
-/// What training and scoring ask of a symbol: one input `data`, one label, one output of (batch, classes).
-enum ClassifierSymbol {
-    static let dataName = "data"
-
-    static func labelName(_ symbol: Symbol) throws -> String {
-        let arguments = try symbol.argumentNames()
-        let labels = arguments.filter { $0.hasSuffix("label") }
-        guard arguments.contains(dataName), labels.count == 1 else {
-            throw AnnealError(
-                "symbol",
-                "has the labels \(labels), and \(arguments.contains(dataName) ? "an" : "no") input named data",
-                suggestion: "a classifier has one input 'data' and one variable that ends in 'label'")
-        }
-        return labels[0]
-    }
-
+extension ClassifierNetwork {
     /// Refuses views of what is no image, or for outputs that are no probabilities.
-    static func check(_ symbol: Symbol, _ dataShape: Shape, takes views: TestTimeViews) throws {
+    func check(_ dataShape: Shape, takes views: TestTimeViews) throws {
         guard views != .none else { return }
         let place = "test-time views \(views.rawValue)"
         guard dataShape.rank == 3 else {
             throw AnnealError(place, "are of images, the data is \(dataShape)", suggestion: "leave them out")
         }
-        let operation = symbol.outputs.first?.node.operation ?? "a variable"
-        guard operation.lowercased().contains("softmax") else {
+        guard scores == .probabilities else {
             throw AnnealError(
-                place, "average probabilities, the network's output is \(operation)", suggestion: "leave them out")
+                place, "average probabilities, the network ends in \(ending)", suggestion: "leave them out")
         }
     }
+}
 
-    static func slot(of executor: Executor, _ labelName: String) throws -> BatchSlot {
-        guard let data = executor.input(dataName), let labels = executor.input(labelName) else {
-            throw AnnealError("symbol", "does not use its inputs \(dataName) and \(labelName)")
+extension Executor {
+    /// The memory of a classifier's data.
+    func data(of network: ClassifierNetwork) throws -> UnsafeMutableBufferPointer<Float> {
+        guard let data = input(network.dataName) else {
+            throw AnnealError("symbol", "does not use its input \(network.dataName)")
         }
-        return BatchSlot(data: data, labels: labels)
+        return data
     }
 
-    static func withBatch(
-        _ executor: Executor, _ labelName: String, batchSize: Int, rows: Int, softLabels: Bool = false,
-        _ body: (MetricBatch) throws -> Void
-    ) throws {
-        guard let outputs = executor.outputMemory(), let labels = executor.input(labelName) else {
+    /// The last run's scores, with the labels.
+    func batch(
+        output: Int, labels: UnsafeMutableBufferPointer<Float>, batchSize: Int, rows: Int, softLabels: Bool = false
+    ) throws -> MetricBatch {
+        guard let outputs = outputMemory(output) else {
             throw AnnealError("symbol", "has an output that is not (batch, classes)")
         }
-        try body(
-            MetricBatch(
-                labels: UnsafeBufferPointer(labels), outputs: outputs, rows: rows, classes: outputs.count / batchSize,
-                labelsAreProbabilities: softLabels))
+        return MetricBatch(
+            labels: UnsafeBufferPointer(labels), outputs: outputs, rows: rows, classes: outputs.count / batchSize,
+            labelsAreProbabilities: softLabels)
     }
 }

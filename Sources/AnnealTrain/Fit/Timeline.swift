@@ -1,4 +1,4 @@
-import AnnealEngine
+import AnnealCompiler
 
 /// Records when each operation of some steps began and how long it took.
 ///

@@ -1,5 +1,5 @@
+import AnnealCompiler
 import AnnealCore
-import AnnealEngine
 import Synchronization
 
 /// What broke down in a step.
@@ -7,11 +7,14 @@ enum NonFinite {
     case loss
     /// Of the parameter nearest to the output whose gradient is not finite: there it began.
     case gradient(String)
+    /// A batch norm's moving mean or variance: an activation's square is beyond the largest float, the loss need not be.
+    case statistic(String)
 
     var description: String {
         switch self {
         case .loss: "the loss is not finite: the network's output holds a NaN or an infinity"
         case .gradient(let name): "the gradient of \(name) holds a NaN or an infinity"
+        case .statistic(let name): "the statistic \(name) holds a NaN or an infinity"
         }
     }
 }
@@ -32,9 +35,9 @@ final class GradientCheck {
 }
 
 extension Trainer {
-    /// A step that ends before its update when its loss or a gradient is not finite; then the run can go on only if it was
-    /// `undoable`.
-    /// - Parameter undoable: leaves all parameters, states and moving statistics as they were before such a step. Wants
+    /// A step that ends before its update when its loss, a gradient or a moving statistic is not finite; then the run can
+    /// continue only if it was `undoable`.
+    /// - Parameter undoable: leaves all parameters, states and moving statistics as they were before such a step. Requires
     ///   `keepsGradients`: otherwise the backward pass has updated some parameters.
     func checkedStep(undoable: Bool) throws -> NonFinite? {
         try forward()
@@ -48,9 +51,12 @@ extension Trainer {
         for index in trained.indices.reversed() where !updatedEarly.contains(index) {
             gradientCheck.look(at: trained, index)
         }
-        if let broken = gradientCheck.broken {
+        let problem =
+            gradientCheck.broken.map { NonFinite.gradient(trained[$0].name) }
+            ?? parameters.entries.first { $0.isAuxiliary && !isFinite($0) }.map { .statistic($0.name) }
+        if let problem {
             for (name, value) in statistics { try parameters.set(name, value) }
-            return .gradient(trained[broken].name)
+            return problem
         }
         try update()
         return nil
@@ -60,12 +66,13 @@ extension Trainer {
 
     /// The first parameter, statistic or array of the optimizer with a value that is not finite.
     func firstNonFiniteValue() -> String? {
-        for entry in parameters.entries
-        where !allFinite(UnsafeBufferPointer(start: entry.memory, count: entry.elements)) {
-            return "parameter \(entry.name)"
-        }
+        if let entry = parameters.entries.first(where: { !isFinite($0) }) { return "parameter \(entry.name)" }
         return optimizer.states.first { !allFinite($0.memory) }.map { "optimizer state \($0.name)" }
     }
+}
+
+private func isFinite(_ entry: ParameterStore.Entry) -> Bool {
+    allFinite(UnsafeBufferPointer(start: entry.memory, count: entry.elements))
 }
 
 /// Whether no value is a NaN or an infinity.

@@ -1,5 +1,5 @@
+import AnnealCompiler
 import AnnealCore
-import AnnealEngine
 import AnnealGraph
 
 /// A network with its parameters, an optimizer, and the plans for training and scoring batches of one shape.
@@ -9,12 +9,13 @@ import AnnealGraph
 /// try trainer.initialize(Xavier(.gaussian, factor: .fanIn, magnitude: 2))
 /// try trainer.fit(training: records, validation: others, epochs: 0..<10)
 /// ```
-/// Gradients are averaged over the batch, as MXNet's Module does: the optimizer's `rescaleGradient` is divided by the
-/// batch size (and the number of batches of an update). Not safe to use from two threads at once.
+/// Gradients are averaged over the batch, as MXNet's Module does: they are multiplied by the optimizer's `rescaleGradient`
+/// and divided by the batch size (and the number of batches of an update). Not safe to use from two threads at once.
 public final class Trainer {
     public let symbol: Symbol
     public let dataShape: Shape
     public let batchSize: Int
+    /// The trainer's own, with the rule and settings of the one that it was given, which stays as it is.
     public let optimizer: Optimizer
     public let parameters: ParameterStore
     /// Parameters that get no update, and moving statistics that stay as they are.
@@ -48,13 +49,15 @@ public final class Trainer {
     /// Batches whose gradients are averaged into one update.
     public let accumulation: Int
     package let gathered: GradientAccumulator?
-    /// The optimizer's `rescaleGradient` for one batch.
-    private let rescale: Double
+    /// What of the symbol is what.
+    public let network: ClassifierNetwork
     private let labelName: String
     private var scorer: Scorer?
+    /// Of the thread that made it, for the thread of an asynchronous `fit`.
+    let threads = Parallel.threads
 
     /// - Parameters:
-    ///   - symbol: with one data input and one label input, which ends in `label`.
+    ///   - symbol: a classifier. One that reads no label gets a `SoftmaxOutput` (`ClassifierNetwork.withLoss`).
     ///   - dataShape: a row of data, e.g. (channels, height, width).
     ///   - frozen: parameters that get no gradient, no update and no weight decay. Batch norms whose gamma and beta are
     ///     both frozen, or one of whose moving statistics is, normalise by these statistics and leave them alone. Nothing
@@ -67,10 +70,14 @@ public final class Trainer {
     ///   - accumulation: batches whose gradients are averaged into one update.
     ///   - keepsGradients: whether `gradient` has every parameter's. Without it the backward pass updates large
     ///     parameters itself, so that their gradients need no memory of their own.
-    public init(
+    ///   - besides: memory that the data takes (`BatchLoader.memoryNeed`): what is needed in all is checked beforehand.
+    ///   - engine: what runs the steps.
+    /// - Throws: `AnnealError`, with the code `outOfMemory` where the machine or a limit has less memory than is needed.
+    package init(
         _ symbol: Symbol, dataShape: Shape, batchSize: Int, optimizer: Optimizer, frozen: Set<String> = [],
         seed: UInt64 = 0, softLabels: Bool = false, recomputation: Recomputation = .cheap,
-        averaging: WeightAveraging? = nil, accumulation: Int = 1, keepsGradients: Bool = false
+        averaging: WeightAveraging? = nil, accumulation: Int = 1, keepsGradients: Bool = false,
+        besides: MemoryNeed = MemoryNeed(), engine: any Engine
     ) throws {
         guard batchSize > 0 else {
             throw AnnealError("--batch-size", "is \(batchSize)", suggestion: "it must be at least 1")
@@ -78,23 +85,30 @@ public final class Trainer {
         guard accumulation > 0 else {
             throw AnnealError("--accumulate", "is \(accumulation)", suggestion: "it must be at least 1")
         }
-        // Both want every gradient before the first update.
+        // Both need every gradient before the first update.
         let keepsGradients = keepsGradients || accumulation > 1 || optimizer.settings.clipNorm != nil
+        let network = try ClassifierNetwork(symbol).withLoss()
+        let symbol = network.symbol
+        self.network = network
+        labelName = network.labelName ?? ""
+        _ = try network.classes(dataShape)
         let arguments = try symbol.argumentNames()
-        labelName = try ClassifierSymbol.labelName(symbol)
         self.symbol = symbol
         self.dataShape = dataShape
         self.batchSize = batchSize
+        let optimizer = optimizer.fresh()
         self.optimizer = optimizer
         self.seed = seed
         self.softLabels = softLabels
-        optimizer.settings.rescaleGradient /= Double(batchSize)
-        rescale = optimizer.settings.rescaleGradient
         self.accumulation = accumulation
-        let variables = Set(try arguments + symbol.auxiliaryNames()).subtracting([ClassifierSymbol.dataName, labelName])
+        // What the symbol says of its parameters, as MXNet's Module does; the caller has the last word.
+        optimizer.settings.multipliers = try Multipliers(symbol: symbol).merging(optimizer.settings.multipliers)
+        let variables = Set(try network.parameterNames())
         if let stranger = frozen.subtracting(variables).min() {
             let near = Spelling.nearest(to: stranger, among: variables).joined(separator: ", ")
-            throw AnnealError("frozen parameter \(stranger)", "is not in the network", suggestion: "near are \(near)")
+            throw AnnealError(
+                "frozen parameter \(stranger)", "is not in the network", suggestion: "near are \(near)", code: .notFound
+            )
         }
         let statistics = try symbol.frozenStatistics(frozen)
         self.frozen = frozen.union(statistics)
@@ -103,7 +117,7 @@ public final class Trainer {
             throw AnnealError("symbol", "has no parameter left to train", suggestion: "freeze fewer of them")
         }
         var trainedSymbol = try symbol.usingStoredStatistics(statistics)
-        var inputs = [ClassifierSymbol.dataName: Shape([batchSize] + dataShape.dims)]
+        var inputs = [network.dataName: Shape([batchSize] + dataShape.dims)]
         if softLabels {
             trainedSymbol = try trainedSymbol.takingSoftLabels(labelName)
             inputs[labelName] = try symbol.inferShapes(inputs).outputs.first
@@ -111,20 +125,26 @@ public final class Trainer {
         let training = try Executor(
             trainedSymbol, inputs: inputs, mode: .training,
             gradients: wanted, parameters: nil, recomputation: recomputation,
-            earlyUpdates: keepsGradients ? nil : Optimizer.largeParameter, engine: nil)
+            earlyUpdates: keepsGradients ? nil : Optimizer.largeParameter,
+            plainParameters: optimizer.rule.wantsRows, engine: engine,
+            copies: optimizer.rule.stateCount + (averaging == nil ? 0 : 1) + (accumulation > 1 ? 1 : 0),
+            besides: besides)
         training.seed = seed
         self.training = training
         parameters = training.parameters
-        average = averaging.map { [frozen = self.frozen] in
-            AveragedWeights($0, training.parameters, except: frozen)
+        average = try averaging.map { [frozen = self.frozen] in
+            try AveragedWeights($0, training.parameters, except: frozen)
         }
         let trained: [OptimizedParameter] = training.parameters.entries.compactMap { entry in
             guard !entry.isAuxiliary, let gradient = training.gradientMemory(entry.name) else { return nil }
-            return OptimizedParameter(name: entry.name, count: entry.elements, weight: entry.memory, gradient: gradient)
+            return OptimizedParameter(
+                name: entry.name, count: entry.elements, weight: entry.memory, gradient: gradient,
+                rowLength: entry.layout == .plain && entry.shape.rank > 0 ? entry.shape.count / entry.shape[0] : nil)
         }
         self.trained = trained
-        gathered = accumulation > 1 ? GradientAccumulator(trained, training.parameters) : nil
-        let early = training.updatedParameters.compactMap { name in trained.firstIndex { $0.name == name } }
+        gathered = accumulation > 1 ? try GradientAccumulator(trained, training.parameters) : nil
+        let places = Dictionary(trained.enumerated().map { ($1.name, $0) }) { first, _ in first }
+        let early = training.updatedParameters.compactMap { places[$0] }
         updatedEarly = Set(early)
         training.update = { [gradientCheck] in
             // The last moment at which this gradient is there.
@@ -137,6 +157,18 @@ public final class Trainer {
 
     /// Bytes of the training plan's arena, known before the first step.
     public var plannedBytes: Int { training.plannedBytes }
+
+    /// Plans the scoring of validation data, which `score` otherwise does when it is first called: so that a lack of memory
+    /// shows before the first step.
+    /// - Parameter besides: memory that the validation data takes.
+    public func planScoring(besides: MemoryNeed = MemoryNeed()) throws {
+        var need = training.memoryNeed.mapped
+        need.add(besides)
+        scorer = try Scorer(
+            network, dataShape: dataShape, batchSize: batchSize, parameters: parameters, besides: need,
+            engine: parameters.sharedEngine)
+    }
+
     /// Changes of layout inside a training step.
     public var relayouts: Int { training.relayouts }
 
@@ -147,7 +179,9 @@ public final class Trainer {
 
     /// One training step on what the slot holds: forward, backward, and, when the gradients of `accumulation` batches are
     /// there, the update. Nothing is allocated.
+    /// - Throws: also when `initialize` has not been called and no values have been loaded.
     public func step() throws {
+        try parameters.checkComplete()
         try forward()
         try backward()
         try update()
@@ -158,7 +192,7 @@ public final class Trainer {
     /// Large parameters are updated on the way, as soon as their gradients are there.
     func backward() throws {
         average?.begin()
-        if !updatedEarly.isEmpty { try optimizer.begin(trained) }
+        if !updatedEarly.isEmpty { try optimizer.begin(trained, rescale: rescale(batches: 1)) }
         try training.backward()
     }
 
@@ -180,17 +214,22 @@ public final class Trainer {
 
     /// One update with the gradients of the last batch, or with those that are gathered.
     private func apply() throws {
-        var ready = trained
+        var ready = trained, batches = 1
         if let gathered {
-            optimizer.settings.rescaleGradient = rescale / Double(gathered.batches)
             ready = gathered.sums
+            batches = gathered.batches
             gathered.reset()
         }
-        if updatedEarly.isEmpty { try optimizer.begin(ready) }
+        if updatedEarly.isEmpty { try optimizer.begin(ready, rescale: rescale(batches: batches)) }
         timed(updateOperation) { optimizer.finish(ready, updated: updatedEarly) }
         updates += 1
         average?.follow(update: updates, last: lastUpdate)
         parameters.noteChange()
+    }
+
+    /// Makes the gradient of the mean over the images of so many batches.
+    private func rescale(batches: Int) -> Double {
+        optimizer.settings.rescaleGradient / Double(batchSize) / Double(batches)
     }
 
     /// Ends a run: with lookahead the slow weights take the trained ones' place. `fit` calls it, as does a loop of one's own.
@@ -215,13 +254,22 @@ public final class Trainer {
     }
 
     /// The input memory of training, to be filled before `step`.
-    public func slot() throws -> BatchSlot { try ClassifierSymbol.slot(of: training, labelName) }
+    public func slot() throws -> BatchSlot { BatchSlot(data: try training.data(of: network), labels: try labels()) }
+
+    private func labels() throws -> UnsafeMutableBufferPointer<Float> {
+        guard let labels = training.input(labelName) else {
+            throw AnnealError("symbol", "does not use its label \(labelName)")
+        }
+        return labels
+    }
 
     /// The outputs of the last training batch, as they were before the update.
     func trainingBatch(rows: Int, _ body: (MetricBatch) throws -> Void) throws {
         try timed(.metrics) {
-            try ClassifierSymbol.withBatch(
-                training, labelName, batchSize: batchSize, rows: rows, softLabels: softLabels, body)
+            try body(
+                try training.batch(
+                    output: network.outputIndex, labels: labels(), batchSize: batchSize, rows: rows,
+                    softLabels: softLabels))
         }
     }
 
@@ -238,6 +286,7 @@ public final class Trainer {
         _ source: any BatchSource, metrics: CompositeMetric, views: TestTimeViews = .none,
         progress: (Int) throws -> Void = { _ in }
     ) throws -> [MetricValue] {
+        try parameters.checkComplete()
         let scorer = try scorer(views)
         return try withValidatedWeights { try scorer.score(source, metrics: metrics, progress: progress) }
     }
@@ -247,7 +296,8 @@ public final class Trainer {
         // One plan's memory at a time.
         scorer = nil
         let made = try Scorer(
-            symbol, dataShape: dataShape, batchSize: batchSize, parameters: parameters, views: views)
+            network, dataShape: dataShape, batchSize: batchSize, parameters: parameters, views: views,
+            engine: parameters.sharedEngine)
         scorer = made
         return made
     }

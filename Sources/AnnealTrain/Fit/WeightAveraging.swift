@@ -1,5 +1,5 @@
+import AnnealCompiler
 import AnnealCore
-import AnnealEngine
 import AnnealGraph
 import Foundation
 
@@ -51,19 +51,18 @@ package final class AveragedWeights {
     private var hasBegun = false
 
     /// - Parameter except: values that never change.
-    init(_ method: WeightAveraging, _ parameters: ParameterStore, except: Set<String>) {
+    init(_ method: WeightAveraging, _ parameters: ParameterStore, except: Set<String>) throws {
         self.method = method
         self.parameters = parameters
         let entries = parameters.entries.filter { !except.contains($0.name) }
         names = entries.map(\.name)
-        pairs = entries.map { entry in
-            let average = UnsafeMutablePointer<Float>.allocate(capacity: entry.elements)
-            average.initialize(repeating: 0, count: entry.elements)
+        pairs = try entries.map { entry in
+            let average = try allocateFloats(entry.elements, for: "averaged weights")
             return Pair(weight: entry.memory, average: average, count: entry.elements)
         }
     }
 
-    deinit { for pair in pairs { pair.average.deallocate() } }
+    deinit { for pair in pairs { free(pair.average) } }
 
     /// The average begins with the weights as they are when this is first called.
     package func begin() {
@@ -154,7 +153,9 @@ extension AveragedWeights: StateHolder {
     package func restore(_ arrays: [StoredArray]) throws {
         let stored = Dictionary(arrays.map { ($0.name, $0) }) { $1 }
         let values = try names.map { name in
-            guard let array = stored[name] else { throw AnnealError("average of \(name)", "is not in the state") }
+            guard let array = stored[name] else {
+                throw AnnealError("average of \(name)", "is not in the state", code: .mismatch)
+            }
             return try parameters.packed(array.tensor(), of: name)
         }
         for (pair, values) in zip(pairs, values) { pair.average.update(from: values, count: pair.count) }

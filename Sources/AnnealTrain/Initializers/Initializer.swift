@@ -1,5 +1,5 @@
+import AnnealCompiler
 import AnnealCore
-import AnnealEngine
 import AnnealGraph
 
 /// How parameters get their first values: MXNet's `Initializer`.
@@ -21,7 +21,8 @@ public protocol Initializer: Sendable {
 
 extension Initializer {
     /// MXNet's rules: the attribute `__init__` wins; else the name's end says what it is: `weight` is drawn, `bias`,
-    /// `beta`, `moving_mean` and `min` are 0, `gamma`, `moving_var` and `max` 1. Throws on any other name.
+    /// `beta`, `moving_mean` (Gluon: `running_mean`) and `min` are 0, `gamma`, `moving_var` (`running_var`) and `max` 1.
+    /// Throws on any other name.
     public func parameter(
         _ name: String, _ shape: Shape, attributes: [String: String] = [:], seed: UInt64
     ) throws -> Tensor {
@@ -34,9 +35,10 @@ extension Initializer {
             }
         }
         if name.hasSuffix("weight") { return try weight(name, shape, &random) }
-        let zeros = ["bias", "beta", "moving_mean", "moving_inv_var", "moving_avg", "min"]
+        let zeros = ["bias", "beta", "moving_mean", "running_mean", "moving_inv_var", "moving_avg", "min"]
         if zeros.contains(where: name.hasSuffix) { return Tensor(shape) }
-        if ["gamma", "moving_var", "max"].contains(where: name.hasSuffix) { return Tensor(shape, repeating: 1) }
+        let ones = ["gamma", "moving_var", "running_var", "max"]
+        if ones.contains(where: name.hasSuffix) { return Tensor(shape, repeating: 1) }
         throw AnnealError(
             "parameter \(name)", "has a name that says nothing of its first values",
             suggestion: "end it in _weight, _bias, _gamma or _beta, or give the variable an __init__ attribute")

@@ -18,7 +18,8 @@ public enum Initializers {
         let key = aliases[name.lowercased()] ?? name.lowercased()
         guard let type = types.first(where: { $0.name == key }) else {
             throw AnnealError(
-                "initializer", "'\(name)' is unknown", suggestion: "there are \(names.joined(separator: ", "))")
+                "initializer", "'\(name)' is unknown", suggestion: Spelling.suggestion(for: name, among: names),
+                code: .notFound)
         }
         var options = options
         options.place = "initializer \(type.name)"

@@ -71,13 +71,13 @@ public struct Load: Initializer {
     private func stored(_ name: String, _ shape: Shape) throws -> Tensor? {
         guard let value = values[name] else { return nil }
         guard value.shape == shape else {
-            throw AnnealError("parameter \(name)", "has shape \(shape), the loaded one \(value.shape)")
+            throw AnnealError("parameter \(name)", "has shape \(shape), the loaded one \(value.shape)", code: .mismatch)
         }
         return value
     }
 
     private func remaining(_ name: String) throws -> any Initializer {
-        guard let rest else { throw AnnealError("parameter \(name)", "is not among the loaded ones") }
+        guard let rest else { throw AnnealError("parameter \(name)", "is not among the loaded ones", code: .notFound) }
         return rest
     }
 }

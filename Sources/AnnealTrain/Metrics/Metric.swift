@@ -2,8 +2,9 @@ import AnnealCore
 
 /// A number that says how well a model does, gathered over batches: MXNet's `EvalMetric`.
 ///
-/// A metric is a value: named sums in double precision, from which its value follows. Summed element by element over
-/// hosts they give the metric of all hosts together.
+/// A metric is a value: sums in double precision, from which its value follows. Summed element by element over
+/// hosts they give the metric of all hosts together, and a run that is resumed inside an epoch restores them. A metric of
+/// one's own is a struct with a name, sums, a value and `update`, and goes into a `CompositeMetric` as the others do.
 public protocol Metric: Sendable {
     /// The name that MXNet prints, e.g. `top_k_accuracy_5`.
     var name: String { get }
@@ -34,6 +35,13 @@ extension Metric {
 }
 
 /// What a model said of a batch, and what was right. The valid rows come first; others are not looked at.
+///
+/// A metric of classes needs no index arithmetic:
+///
+/// ```swift
+/// try batch.checkLabels(name, inRange: true)
+/// for sample in 0..<batch.samples where batch.predicted(sample) != batch.label(sample) { wrong += 1 }
+/// ```
 public struct MetricBatch {
     /// (batch, labelWidth), row-major; may be empty for metrics that do not look at labels (`LossMetric`). If they are
     /// probabilities, (batch, classes, positions).
@@ -75,26 +83,31 @@ public struct MetricBatch {
         self.labelsAreProbabilities = labelsAreProbabilities
     }
 
-    /// Predictions of the valid rows.
+    /// The number of predictions: those of the valid rows.
+    @inlinable
     public var samples: Int { rows * positions }
 
-    /// The label of a prediction, truncated as MXNet does; -1 for what is no whole number. Of probabilities the first of
-    /// the largest.
-    @inline(__always)
-    func label(_ sample: Int) -> Int {
+    /// The class that a prediction's label names: truncated as MXNet does, -1 where it is no number. Of a row of
+    /// probabilities the first of the largest. Not checked against `classes`: call `checkLabels` first.
+    /// - Parameter sample: a prediction, in 0 ..< `samples`: row `sample / positions`, position `sample % positions`.
+    @inlinable
+    public func label(_ sample: Int) -> Int {
         if labelsAreProbabilities { return largest(labels, sample) }
         let label = labels[sample]
         return abs(label) < 1e9 ? Int(label) : -1
     }
 
-    /// The score of a class of a prediction.
-    @inline(__always)
-    func score(_ sample: Int, _ label: Int) -> Float {
+    /// The output of the network for a class: a probability where the network ends in a softmax.
+    /// - Precondition: the outputs are scores, `sample` is in 0 ..< `samples` and `label` in 0 ..< `classes`.
+    @inlinable
+    public func score(_ sample: Int, _ label: Int) -> Float {
         outputs[(sample / positions * classes + label) * positions + sample % positions]
     }
 
-    /// The class of a prediction: the first maximum, as MXNet's argmax; -1 if all scores are NaN.
-    func predicted(_ sample: Int) -> Int {
+    /// The predicted class: the first of the highest scores, as MXNet's argmax; -1 if all scores are NaN.
+    /// - Parameter sample: in 0 ..< `samples`.
+    @inlinable
+    public func predicted(_ sample: Int) -> Int {
         if outputsAreClasses {
             let output = outputs[sample]
             return abs(output) < 1e9 ? Int(output) : -1
@@ -103,12 +116,14 @@ public struct MetricBatch {
     }
 
     /// The probability of a class in a prediction's label.
-    @inline(__always)
-    func probability(_ sample: Int, _ label: Int) -> Float {
+    /// - Precondition: `labelsAreProbabilities`; `sample` is in 0 ..< `samples` and `label` in 0 ..< `classes`.
+    @inlinable
+    public func probability(_ sample: Int, _ label: Int) -> Float {
         labels[(sample / positions * classes + label) * positions + sample % positions]
     }
 
-    private func largest(_ scores: UnsafeBufferPointer<Float>, _ sample: Int) -> Int {
+    @usableFromInline
+    func largest(_ scores: UnsafeBufferPointer<Float>, _ sample: Int) -> Int {
         let base = sample / positions * classes * positions + sample % positions
         var best = -Float.infinity, index = -1
         for c in 0..<classes {
@@ -121,18 +136,20 @@ public struct MetricBatch {
         return index
     }
 
-    /// Throws unless there is a label for each prediction, and, if asked, each names a class.
-    func checkLabels(_ metric: String, inRange: Bool = false) throws {
+    /// Throws unless there is a label for each prediction, and, if asked, each names one of the classes. A metric of
+    /// classes calls it first in `update`.
+    /// - Parameter metric: the metric's name, for the message.
+    public func checkLabels(_ metric: String, inRange: Bool = false) throws {
         guard labelsAreProbabilities || labelWidth == positions, rows == 0 || !labels.isEmpty else {
             throw AnnealError(
-                "metric \(metric)", "wants \(positions) labels a row, found \(labelWidth)",
-                suggestion: "use another metric")
+                "metric \(metric)", "needs \(positions) labels a row, found \(labelWidth)",
+                suggestion: "use another metric", code: .mismatch)
         }
         guard inRange else { return }
         for sample in 0..<samples where !(0..<classes).contains(label(sample)) {
             throw AnnealError(
                 "metric \(metric)", "label \(labels[sample]) names none of \(classes) classes",
-                suggestion: "check the labels and --num-classes")
+                suggestion: "check the labels and --num-classes", code: .mismatch)
         }
     }
 }

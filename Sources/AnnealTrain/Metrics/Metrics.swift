@@ -34,7 +34,8 @@ public enum Metrics {
         var options = options
         guard let metric = try make(name, reading: &options) else {
             throw AnnealError(
-                "metric", "'\(name)' is unknown", suggestion: "there are \(names.joined(separator: ", "))")
+                "metric", "'\(name)' is unknown", suggestion: "there are \(names.joined(separator: ", "))",
+                code: .notFound)
         }
         try options.finish()
         return metric

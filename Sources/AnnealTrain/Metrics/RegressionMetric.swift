@@ -104,7 +104,7 @@ struct RegressionPairs {
         guard labelWidth == outputWidth || labelWidth == 1 || outputWidth == 1, !batch.labels.isEmpty else {
             throw AnnealError(
                 "metric \(metric)", "has \(outputWidth) outputs a row and \(labelWidth) labels",
-                suggestion: "make them equal"
+                suggestion: "make them equal", code: .mismatch
             )
         }
     }

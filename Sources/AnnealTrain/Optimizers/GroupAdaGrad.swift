@@ -6,9 +6,9 @@ import AnnealCore
 ///     h = h + mean over the row of G²
 ///     w = w - l*G / sqrt(h + eps)
 ///
-/// It has no weight decay, and wants `rowLength`, so weights in plain layout. MXNet takes matrices only; here a row is
-/// everything behind the first axis. The state holds a row's h in each of its elements. MXNet's defaults: eps 1e-5,
-/// learning rate 0.01.
+/// It has no weight decay. Its weights are in plain order (`rowLength`): `Trainer` keeps them so. MXNet takes matrices only;
+/// here a row is everything after the first axis. The state holds a row's h in each of its elements. MXNet's defaults:
+/// eps 1e-5, learning rate 0.01.
 public struct GroupAdaGrad: OptimizerRule {
     public static let name = "groupadagrad"
 
@@ -20,11 +20,13 @@ public struct GroupAdaGrad: OptimizerRule {
 
     public var stateCount: Int { 1 }
     public var wantsRows: Bool { true }
+    public static var takesWeightDecay: Bool { false }
 
     public func check(_ parameter: OptimizedParameter, weightDecay: Double) throws {
         let place = "parameter \(parameter.name)"
         guard weightDecay == 0 else {
-            throw AnnealError(place, "has weight decay, which groupadagrad cannot do", suggestion: "set wd to 0")
+            throw AnnealError(
+                place, "has weight decay, which groupadagrad cannot do", suggestion: "set wd to 0 (--wd 0)")
         }
         guard let row = parameter.rowLength, row > 0, parameter.count % row == 0 else {
             throw AnnealError(place, "is not in rows, which groupadagrad wants", suggestion: "keep it in plain layout")

@@ -2,11 +2,11 @@ import AnnealCore
 
 /// A parameter where it lives: its weights and the gradient of the last backward pass, in the same layout.
 ///
-/// Layouts may have filling: elements with weight 0 and gradient 0. Every rule leaves those at 0.
+/// Layouts may have padding: elements with weight 0 and gradient 0. Every rule leaves those at 0.
 public struct OptimizedParameter: @unchecked Sendable {
     // The pointers' memory belongs to the caller, who keeps it alive and untouched during a step.
     public let name: String
-    /// Elements in memory, the filling included.
+    /// Elements in memory, padding included.
     public let count: Int
     public let weight: UnsafeMutablePointer<Float>
     public let gradient: UnsafePointer<Float>

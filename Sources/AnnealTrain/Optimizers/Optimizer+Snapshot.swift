@@ -77,20 +77,24 @@ extension Optimizer {
         let name = type(of: rule).name
         guard snapshot.rule == name else {
             throw AnnealError(
-                "optimizer state", "is of \(snapshot.rule), the run has \(name)", suggestion: "resume with it")
+                "optimizer state", "is of \(snapshot.rule), the run has \(name)",
+                suggestion: "resume with --optimizer \(snapshot.rule)", code: .mismatch)
         }
         guard snapshot.scalars.count == scalars.count, snapshot.schedule.count == scheduleState.count else {
-            throw AnnealError("optimizer state", "has not the numbers that \(name) and its schedule keep")
+            throw AnnealError(
+                "optimizer state", "has not the numbers that \(name) and its schedule keep", code: .mismatch)
         }
         guard Set(snapshot.counts.keys) == Set(entries.keys) else {
             let odd = Set(snapshot.counts.keys).symmetricDifference(entries.keys).sorted()
             throw AnnealError(
-                "optimizer state", "is not of this model: \(odd.joined(separator: ", ")) on one side only")
+                "optimizer state", "is not of this model: \(odd.joined(separator: ", ")) on one side only",
+                code: .mismatch)
         }
         // Rules and schedules compute with them as doubles.
         guard ([snapshot.updates] + snapshot.counts.values).allSatisfy((0..<1 << 53).contains) else {
             throw AnnealError(
-                "optimizer state", "counts updates that nobody has done", suggestion: "the file is damaged")
+                "optimizer state", "counts updates that nobody has done", suggestion: "the file is damaged",
+                code: .damaged)
         }
         var sources: [String: OptimizerArray] = [:]
         for array in arrays { sources[array.name] = array }
@@ -98,15 +102,18 @@ extension Optimizer {
             for index in entry.states.indices {
                 let key = "\(entry.name):\(index)"
                 guard let array = sources.removeValue(forKey: key) else {
-                    throw AnnealError("optimizer state", "has no array \(key)")
+                    throw AnnealError("optimizer state", "has no array \(key)", code: .mismatch)
                 }
                 guard array.values.count == entry.count else {
                     throw AnnealError(
-                        "optimizer state, \(key)", "has \(array.values.count) elements, the parameter \(entry.count)")
+                        "optimizer state, \(key)", "has \(array.values.count) elements, the parameter \(entry.count)",
+                        code: .mismatch)
                 }
             }
         }
-        if let other = sources.keys.min() { throw AnnealError("optimizer state", "has an array \(other) of no use") }
+        if let other = sources.keys.min() {
+            throw AnnealError("optimizer state", "has an array \(other) of no use", code: .mismatch)
+        }
         for array in arrays {
             array.values.withUnsafeBufferPointer { values in
                 guard let base = values.baseAddress else { return }

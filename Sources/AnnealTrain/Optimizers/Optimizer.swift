@@ -1,4 +1,5 @@
 import AnnealCore
+import Foundation
 
 /// Updates the parameters of a model by a rule: holds the state arrays, counts the updates, asks the schedule.
 ///
@@ -47,6 +48,9 @@ public final class Optimizer {
         scalars = rule.startScalars
     }
 
+    /// An optimizer with this one's rule and settings, as this one was before its first update.
+    func fresh() -> Optimizer { Optimizer(rule, settings: settings) }
+
     /// The rate of the last update (of the first one before it), without multipliers.
     public var learningRate: Double { rate(at: max(updates, 1)) }
 
@@ -68,18 +72,19 @@ public final class Optimizer {
     /// The order counts in some rules (Nadam, LARS, LBSGD), as in MXNet. Throws, before anything is changed, if the
     /// rule cannot update one of them or its size has changed.
     public func step(_ parameters: [OptimizedParameter]) throws {
-        try begin(parameters)
+        try begin(parameters, rescale: settings.rescaleGradient)
         update(parameters, chunks.indices)
     }
 
     /// Begins a step in which large parameters are updated one by one, each as soon as its gradient is there: counts the
     /// updates and asks the schedule. The bits are those of `step`. With `clipNorm`
     /// all gradients must be there. Throws as `step` does.
-    func begin(_ parameters: [OptimizedParameter]) throws {
+    /// - Parameter rescale: what gradients are multiplied by; `settings.rescaleGradient` in `step`.
+    func begin(_ parameters: [OptimizedParameter], rescale: Double) throws {
         if !isBound(parameters) { try bind(parameters) }
-        prepare(parameters)
+        prepare(parameters, rescale: rescale)
         if let limit = settings.clipNorm {
-            let part = limit / (norm(parameters) * settings.rescaleGradient + 1e-6)
+            let part = limit / (norm(parameters) * rescale + 1e-6)
             // A norm that is no number leaves the gradients as they are, to be seen.
             if part < 1 { for index in steps.indices { steps[index].rescale *= part } }
         }
@@ -110,11 +115,11 @@ public final class Optimizer {
             if let entry = entries[parameter.name], entry.count != parameter.count {
                 throw AnnealError(
                     "parameter \(parameter.name)",
-                    "has \(parameter.count) elements, the optimizer's state has \(entry.count)")
+                    "has \(parameter.count) elements, the optimizer's state has \(entry.count)", code: .mismatch)
             }
         }
         for parameter in parameters {
-            let entry = entries[parameter.name] ?? makeEntry(parameter)
+            let entry = try entries[parameter.name] ?? makeEntry(parameter)
             entries[parameter.name] = entry
             list.append(entry)
         }
@@ -155,8 +160,8 @@ public final class Optimizer {
         return zip(parameters, bound).allSatisfy { $0.count == $1.count && $0.name == $1.name }
     }
 
-    private func makeEntry(_ parameter: OptimizedParameter) -> Entry {
-        let entry = Entry(
+    private func makeEntry(_ parameter: OptimizedParameter) throws -> Entry {
+        let entry = try Entry(
             name: parameter.name, count: parameter.count, states: rule.stateCount, updates: settings.beginUpdate)
         for (index, state) in entry.states.enumerated() where rule.stateStart(index) == .weight {
             state.update(from: parameter.weight, count: parameter.count)
@@ -166,7 +171,7 @@ public final class Optimizer {
         return entry
     }
 
-    private func prepare(_ parameters: [OptimizedParameter]) {
+    private func prepare(_ parameters: [OptimizedParameter], rescale: Double) {
         steps.removeAll(keepingCapacity: true)
         for (index, entry) in bound.enumerated() {
             let before = updates
@@ -177,7 +182,7 @@ public final class Optimizer {
                 learningRate: rate * (settings.multipliers.learningRate[entry.name] ?? 1), baseRate: rate,
                 weightDecay: settings.weightDecay
                     * (settings.multipliers.weightDecay[entry.name] ?? (entry.decays ? 1 : 0)),
-                rescale: settings.rescaleGradient, clipGradient: settings.clipGradient, update: entry.updates,
+                rescale: rescale, clipGradient: settings.clipGradient, update: entry.updates,
                 ownUpdate: entry.updates - settings.beginUpdate, index: index, parameters: bound.count,
                 adapts: entry.adapts, rowLength: parameters[index].rowLength ?? 0, seed: settings.seed,
                 stream: entry.stream)
@@ -309,19 +314,15 @@ extension Optimizer {
         var adapts = true
         var decays = true
 
-        init(name: String, count: Int, states: Int, updates: Int) {
+        init(name: String, count: Int, states: Int, updates: Int) throws {
             self.name = name
             self.count = count
             self.updates = updates
-            self.states = (0..<states).map { _ in
-                let state = UnsafeMutablePointer<Float>.allocate(capacity: count)
-                state.initialize(repeating: 0, count: count)
-                return state
-            }
+            self.states = try (0..<states).map { _ in try allocateFloats(count, for: "the optimizer's state") }
             // FNV-1a, as `Random` hashes names.
             stream = name.utf8.reduce(0x811c_9dc5) { ($0 ^ UInt32($1)) &* 0x0100_0193 }
         }
 
-        deinit { for state in states { state.deallocate() } }
+        deinit { for state in states { free(state) } }
     }
 }

@@ -10,6 +10,20 @@ import CAnnealKernels
 /// In the formulas of the rules, `l` is the learning rate and `d` the weight decay with the parameter's multipliers,
 /// `r` is `rescale_grad`, `C` clips to ±`clip_gradient`, `g` is the gradient, `t` counts the parameter's updates from
 /// 1. Where MXNet rounds a constant to float32, the rules round it too: 1 - 0.999 is not 0.001 there.
+///
+/// A rule of one's own is a struct with at least a name, `stateCount` and `update`, given to `Optimizer(_:settings:)`:
+///
+/// ```swift
+/// struct SignDescent: OptimizerRule {
+///     static let name = "sign-descent"
+///     init() {}
+///     init(options: inout NamedOptions) throws {}
+///     var stateCount: Int { 0 }
+///     func update(_ slice: ParameterSlice, _ step: StepContext) {
+///         slice.update { w, g in w -= step.l * (step.scaled(g) > 0 ? 1 : -1) }
+///     }
+/// }
+/// ```
 public protocol OptimizerRule: Sendable {
     /// MXNet's registered name, e.g. `sgd`.
     static var name: String { get }
@@ -18,6 +32,8 @@ public protocol OptimizerRule: Sendable {
     static var standardLearningRate: Double? { get }
     /// Whether the optimizer's own rate replaces the schedule's base; only Ftrl's does not.
     static var replacesScheduleRate: Bool { get }
+    /// Whether the rule can let weights decay; only GroupAdaGrad cannot.
+    static var takesWeightDecay: Bool { get }
 
     /// Reads the rule's own options by MXNet's names.
     init(options: inout NamedOptions) throws
@@ -65,6 +81,7 @@ public enum StateStart: Sendable {
 extension OptimizerRule {
     public static var standardLearningRate: Double? { nil }
     public static var replacesScheduleRate: Bool { true }
+    public static var takesWeightDecay: Bool { true }
     public func stateStart(_ index: Int) -> StateStart { .zeros }
     public var startScalars: [Double] { [] }
     /// MXNet: parameters whose names do not end in `_weight` or `_gamma` have a weight decay multiplier of 0.
@@ -98,6 +115,7 @@ public struct StepContext: Sendable {
     public var ownUpdate: Int
     /// The parameter's place in the step, from 0, and the number of parameters.
     public var index: Int
+    /// The number of parameters in the step.
     public var parameters: Int
     /// The rule's `adapts` for the parameter's name.
     public var adapts: Bool
@@ -105,23 +123,35 @@ public struct StepContext: Sendable {
     public var rowLength: Int
     /// Of rules that draw random numbers: the run's seed and the parameter's own stream.
     public var seed: UInt64
+    /// A number that follows from the parameter's name.
     public var stream: UInt32
     /// The slice's first element in the parameter; set for each slice.
     public var offset = 0
-    /// Whatever `prepare` and `finish` want to hand to `update`.
+    /// Numbers that `prepare` and `finish` hand to `update`.
     public var constants = SIMD4<Double>(repeating: 0)
 
-    /// l as float32.
-    var l: Float { Float(learningRate) }
-    /// d as float32.
-    var d: Float { Float(weightDecay) }
-    /// r as float32.
-    var r: Float { Float(rescale) }
-    /// The bound of C in rules that MXNet implements as operators: 0 and less mean off.
-    var bound: Float { clipGradient.map { $0 > 0 ? Float($0) : .infinity } ?? .infinity }
+    // The letters of the formulas, as float32, which the weights are.
+
+    /// l, `learningRate` as float32.
+    @inlinable
+    public var l: Float { Float(learningRate) }
+    /// d, `weightDecay` as float32.
+    @inlinable
+    public var d: Float { Float(weightDecay) }
+    /// r, `rescale` as float32.
+    @inlinable
+    public var r: Float { Float(rescale) }
+    /// The bound of C, infinite where nothing is clipped, in rules that MXNet implements as operators: 0 and less mean off.
+    @inlinable
+    public var bound: Float { clipGradient.map { $0 > 0 ? Float($0) : .infinity } ?? .infinity }
     /// The bound of C in rules that MXNet writes in Python (adagrad, adadelta, adamax, nadam, dcasgd, sgld): there 0
     /// clips everything to 0.
-    var pythonBound: Float { clipGradient.map { $0 >= 0 ? Float($0) : .infinity } ?? .infinity }
+    @inlinable
+    public var pythonBound: Float { clipGradient.map { $0 >= 0 ? Float($0) : .infinity } ?? .infinity }
+
+    /// C(r*g): a gradient as the formulas use it, rescaled and then clipped to ±`bound`; NaN stays NaN.
+    @inlinable
+    public func scaled(_ gradient: Float) -> Float { min(max(r * gradient, -bound), bound) }
 }
 
 /// `x` clipped to ±`bound`; NaN stays NaN, so that a broken gradient is seen.

@@ -34,7 +34,8 @@ public enum Optimizers {
                 name, reading: &options, schedule: schedule, multipliers: multipliers, seed: seed)
         else {
             throw AnnealError(
-                "optimizer", "'\(name)' is unknown", suggestion: "there are \(names.sorted().joined(separator: ", "))")
+                "optimizer", "'\(name)' is unknown",
+                suggestion: Spelling.suggestion(for: name, among: names.sorted()), code: .notFound)
         }
         try options.finish()
         return optimizer

@@ -13,7 +13,8 @@ public enum Schedules {
         var options = options
         guard let schedule = try make(name, reading: &options) else {
             throw AnnealError(
-                "schedule", "'\(name)' is unknown", suggestion: "there are \(names.joined(separator: ", "))")
+                "schedule", "'\(name)' is unknown", suggestion: "there are \(names.joined(separator: ", "))",
+                code: .notFound)
         }
         try options.finish()
         return schedule

@@ -15,7 +15,7 @@ public struct FitPosition: Codable, Sendable, Equatable, Comparable {
     public static func < (a: FitPosition, b: FitPosition) -> Bool { (a.epoch, a.batch) < (b.epoch, b.batch) }
 }
 
-/// How far a run has come, beside what its trainer holds: what `Trainer.fit` goes on from.
+/// How far a run has come, apart from what its trainer holds: what `Trainer.fit` continues from.
 public struct FitProgress: Codable, Sendable, Equatable {
     /// The epoch whose validation was best.
     public struct Best: Codable, Sendable, Equatable {
@@ -23,6 +23,8 @@ public struct FitProgress: Codable, Sendable, Equatable {
         public var epoch: Int
         public var metric: String
         public var value: Double
+        /// The number of its checkpoint.
+        public var checkpoint: Int { epoch + 1 }
     }
 
     public var position: FitPosition
@@ -32,12 +34,37 @@ public struct FitProgress: Codable, Sendable, Equatable {
     /// Steps of the epoch that were dropped because something in them was not finite.
     public var skipped = 0
     public var best: Best?
-    /// The run's checkpoints that may be there and do not stay, the newest last: the next one supersedes them all.
+    /// The run's checkpoints that may be there and need not stay, the newest last: what `FitOptions.Keep` chooses from.
     var superseded: [Int] = []
+    /// The number of the best checkpoint that was saved; nil: none, or the state is of version 0.1.
+    var savedBest: Int?
+    /// The number of the update before the first one of epoch 0, as planned at the run's start: 0, or less if the optimizer
+    /// began to count in a later epoch. Dropped steps and images that cannot be used cost updates later on, so that it
+    /// cannot be found again from the counts. nil: the run has not begun, or the state is of version 0.1.
+    var plannedStart: Int?
+    /// Epochs that were over when the optimizer began to count updates, for the schedule of the learning rate; nil: 0.
+    public var passedEpochs: Int?
     /// The sums of the epoch's metrics by name, as bit patterns, which JSON keeps exactly.
     private var sums: [String: [UInt64]] = [:]
 
     public init(position: FitPosition) { self.position = position }
+
+    /// The same at the beginning of an epoch by another count, as of a checkpoint that was given another number.
+    public func renumbered(epoch: Int) -> FitProgress {
+        guard position != FitPosition(epoch: epoch) else { return self }
+        var result = self
+        result.position = FitPosition(epoch: epoch)
+        // They are of the other count.
+        (result.best, result.superseded, result.savedBest, result.plannedStart) = (nil, [], nil, nil)
+        return result
+    }
+
+    /// Whether the counts are small enough to compute with.
+    var isPossible: Bool {
+        let counts = [position.batch, samples, skipped, Int(clamping: (plannedStart ?? 0).magnitude)]
+        return ([position.epoch, passedEpochs ?? 0, best?.epoch ?? 0] + superseded).allSatisfy((0..<1 << 31).contains)
+            && counts.allSatisfy((0..<1 << 53).contains)
+    }
 
     mutating func keep(_ metrics: CompositeMetric) {
         sums = Dictionary(metrics.metrics.map { ($0.name, $0.sums.map(\.bitPattern)) }) { first, _ in first }
@@ -51,7 +78,7 @@ public struct FitProgress: Codable, Sendable, Equatable {
             guard let sums = sums[metrics.metrics[index].name], sums.count == metrics.metrics[index].sums.count else {
                 throw AnnealError(
                     "metric \(metrics.metrics[index].name)", "was not counted in the first part of the epoch",
-                    suggestion: "resume with the same --top-k and --loss")
+                    suggestion: "resume with the same --top-k and --loss", code: .mismatch)
             }
             metrics.metrics[index].sums = sums.map(Double.init(bitPattern:))
         }

@@ -27,7 +27,7 @@ enum StateFile {
         guard data.starts(with: header) else {
             throw AnnealError(
                 path, "is not the state of a run, or of another version of Anneal",
-                suggestion: "delete it to start the optimizer anew")
+                suggestion: "delete it to start again with a new optimizer", code: .damaged)
         }
         let end = data.endIndex - sumSize
         guard end >= data.startIndex + header.count else { throw damaged(path, "is cut off") }
@@ -46,13 +46,14 @@ enum StateFile {
     private static func damaged(_ path: String, _ problem: String) -> AnnealError {
         AnnealError(
             path, problem,
-            suggestion: "copy it again from where it is whole, or go on from another checkpoint with --load-epoch")
+            suggestion: "copy it again from where it is whole, or continue from another checkpoint with --load-epoch",
+            code: .damaged)
     }
 
     private static func hex(_ sum: UInt32) -> String { "0x" + String(sum, radix: 16) }
 
     private static func add(_ data: Data, to sum: UInt) -> UInt {
-        // Without bytes zlib would start anew.
+        // Without bytes zlib would start again.
         data.isEmpty ? sum : data.withUnsafeBytes { crc32_z(sum, $0.bindMemory(to: UInt8.self).baseAddress, $0.count) }
     }
 }

@@ -1,9 +1,10 @@
+import AnnealCompiler
 import AnnealCore
-import AnnealEngine
 import AnnealGraph
+import CAnnealKernels
 import Foundation
 
-/// The numbers of a run's state; its arrays stand beside them in the file. The random streams follow from the seed and the
+/// The numbers of a run's state; its arrays follow them in the file. The random streams follow from the seed and the
 /// counts, and need no more.
 private struct StateRecord: Codable {
     var seed: UInt64
@@ -16,20 +17,44 @@ private struct StateRecord: Codable {
     var progress: FitProgress
     /// Names of the holders, some of which may have no arrays at the moment.
     var holders: [String]
+    /// What the bits depend on; nil in states of version 0.1.
+    var machine: RunMachine?
 
     /// Counts beyond these bounds would overflow what is computed of them.
-    var isPossible: Bool {
-        let bound = 0..<1 << 53
-        return [updates, progress.position.epoch, progress.position.batch, progress.samples, progress.skipped]
-            .allSatisfy(bound.contains)
-    }
+    var isPossible: Bool { (0..<1 << 53).contains(updates) && progress.isPossible }
 
     /// The arrays' names begin with what they are of: `arg:`, `aux:` as in MXNet's files, `optimizer:`, or a holder's name.
     static let name = "record", optimizerName = "optimizer"
 }
 
+/// What the order of sums depends on, and so the last bits of a run's weights.
+public struct RunMachine: Codable, Sendable, Equatable {
+    public var threads: Int
+    /// The instruction set of the kernels: portable, avx2 or avx512.
+    public var kernels: String
+
+    /// This process.
+    public static var current: RunMachine {
+        let name = ank_variant_name(ank_variant()).map { String(cString: $0) }
+        return RunMachine(threads: Parallel.threads, kernels: name ?? "portable")
+    }
+
+    public init(threads: Int, kernels: String) {
+        self.threads = threads
+        self.kernels = kernels
+    }
+}
+
+/// What a state tells of its run before a trainer is made for it.
+public struct SavedRun: Sendable {
+    public let seed: UInt64
+    public let progress: FitProgress
+    /// Of the process that saved it; nil in states of version 0.1.
+    public let machine: RunMachine?
+}
+
 extension Trainer {
-    /// Writes all that a run needs to go on bit for bit, whole or not at all: parameters, optimizer, progress, and the
+    /// Writes all that a run needs to continue bit for bit, whole or not at all: parameters, optimizer, progress, and the
     /// arrays of `stateHolders`.
     public func saveState(to path: String, _ progress: FitProgress) throws {
         try withValidatedWeights { try writeState(to: path, progress) }
@@ -43,8 +68,7 @@ extension Trainer {
         let record = StateRecord(
             seed: seed, updates: updates, batchSize: batchSize, accumulation: accumulation,
             frozen: frozen.sorted(), multipliers: optimizer.settings.multipliers, optimizer: optimizer.snapshot(),
-            progress: progress,
-            holders: stateHolders.map(\.stateName))
+            progress: progress, holders: stateHolders.map(\.stateName), machine: .current)
         let encoder = JSONEncoder()
         encoder.outputFormatting = .sortedKeys
         let json = try encoder.encode(record)
@@ -69,7 +93,13 @@ extension Trainer {
     }
 
     /// The seed of a saved run.
-    public static func savedSeed(_ path: String) throws -> UInt64 { try SavedState(path).record.seed }
+    public static func savedSeed(_ path: String) throws -> UInt64 { try savedRun(path).seed }
+
+    /// What a state tells of its run.
+    public static func savedRun(_ path: String) throws -> SavedRun {
+        let record = try SavedState(path).record
+        return SavedRun(seed: record.seed, progress: record.progress, machine: record.machine)
+    }
 
     /// Goes back to a saved state.
     /// - Parameter parametersPath: the checkpoint that the state belongs to: its parameters must be the state's.
@@ -80,12 +110,12 @@ extension Trainer {
             guard record.batchSize == batchSize else {
                 throw AnnealError(
                     "batch size", "was \(record.batchSize), now it is \(batchSize)",
-                    suggestion: "resume with --batch-size \(record.batchSize)")
+                    suggestion: "resume with --batch-size \(record.batchSize)", code: .mismatch)
             }
             guard record.accumulation == accumulation else {
                 throw AnnealError(
                     "batches of an update", "were \(record.accumulation), now they are \(accumulation)",
-                    suggestion: "resume with --accumulate \(record.accumulation)")
+                    suggestion: "resume with --accumulate \(record.accumulation)", code: .mismatch)
             }
             try checkSelection(record)
             try checkHolders(record)
@@ -95,7 +125,8 @@ extension Trainer {
                 guard (stored.arguments, stored.auxiliary) == (checkpoint.arguments, checkpoint.auxiliary) else {
                     throw AnnealError(
                         "", "has other parameters than \(parametersPath)",
-                        suggestion: "delete the .resume file to start the optimizer anew with those of .params")
+                        suggestion: "delete the .resume file to take the parameters alone, with a new optimizer",
+                        code: .mismatch)
                 }
             }
             try checkpoint.restore(parameters, place: "")
@@ -118,7 +149,7 @@ extension Trainer {
     /// A parameter's name in MXNet's files.
     func storedName(_ name: String) -> String { (parameters.isAuxiliary(name) ? "aux:" : "arg:") + name }
 
-    /// Resuming goes on with what was frozen and multiplied before.
+    /// A run resumes with what was frozen and multiplied before.
     private func checkSelection(_ record: StateRecord) throws {
         let odd = frozen.symmetricDifference(record.frozen).sorted()
         guard odd.isEmpty else {
@@ -126,12 +157,12 @@ extension Trainer {
             throw AnnealError(
                 "frozen parameters",
                 "were \(record.frozen.count), now they are \(frozen.count): \(names) on one side only",
-                suggestion: "resume with the same --freeze")
+                suggestion: "resume with the same --freeze", code: .mismatch)
         }
         guard record.multipliers == optimizer.settings.multipliers else {
             throw AnnealError(
                 "multipliers", "of learning rate or weight decay were others",
-                suggestion: "resume with the same --lr-mult and --wd-mult")
+                suggestion: "resume with the same --lr-mult and --wd-mult", code: .mismatch)
         }
     }
 
@@ -140,14 +171,14 @@ extension Trainer {
         guard let odd = known.symmetricDifference(saved).min() else { return }
         throw AnnealError(
             "state", saved.contains(odd) ? "has arrays of \(odd), the run has none" : "has no arrays of \(odd)",
-            suggestion: "resume with the same flags")
+            suggestion: "resume with the same flags", code: .mismatch)
     }
 }
 
 /// A state file's contents.
 private struct SavedState {
     let record: StateRecord
-    /// By what stands before the colon; their names are what stands behind it.
+    /// By the part of their names before the colon; they are named by the rest.
     private let groups: [String: [StoredArray]]
 
     init(_ path: String) throws {
@@ -162,7 +193,9 @@ private struct SavedState {
             }
         }
         guard let record, record.isPossible else {
-            throw AnnealError(path, "has no record of a run", suggestion: "delete it to start the optimizer anew")
+            throw AnnealError(
+                path, "has no record of a run", suggestion: "delete it to start again with a new optimizer",
+                code: .damaged)
         }
         self.record = record
         self.groups = groups

@@ -23,8 +23,12 @@ void ani_decoder_free(ani_decoder *decoder);
 // What the last failed call complained of.
 const char *ani_decoder_error(const ani_decoder *decoder);
 
+// ani_decoder_begin: the image has more pixels than are allowed.
+enum { ANI_TOO_LARGE = 1 };
+
 // Reads the header. channels: 1 gray, 3 RGB, 4 RGBA, 0 as stored (1, 3 or 4). Images of more than max_pixels are
-// refused before anything is allocated for them. The bytes must stay until ani_decoder_finish. Returns 0, or -1 with an error.
+// refused before anything is allocated for them. The bytes must stay until ani_decoder_finish. Returns 0; ANI_TOO_LARGE
+// with the image's size; or -1 with an error.
 int ani_decoder_begin(
     ani_decoder *decoder, const uint8_t *bytes, size_t length, int channels, int64_t max_pixels, ani_size *size);
 

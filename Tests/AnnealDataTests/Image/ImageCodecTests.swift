@@ -44,11 +44,76 @@ import Testing
     @Test func truncatedImagesAreErrors() throws {
         for encoding in [ImageEncoding.png(level: 3), .jpeg(quality: 90)] {
             let bytes = try pattern(40, 40).encoded(as: encoding)
-            for length in stride(from: 1, to: bytes.count, by: 37) {
+            // The end marker alone may be missing.
+            for length in stride(from: 1, to: bytes.count - 2, by: 37) {
                 #expect(throws: AnnealError.self) { _ = try decoder.decode(Array(bytes.prefix(length))) }
             }
             #expect(try decoder.decode(bytes).width == 40, "the decoder works on after errors")
         }
+    }
+
+    /// Every pixel is there without the end marker, and not without a byte of the data or a scan.
+    @Test func aJPEGMayLackItsEndMarker() throws {
+        let baseline = try pattern(40, 24).encoded(as: .jpeg(quality: 90))
+        let progressive = [UInt8](
+            try Files.read(
+                "\(#filePath)".replacing(
+                    "AnnealDataTests/Image/ImageCodecTests.swift", with: "Fixtures/images/progressive.jpg")))
+        for whole in [baseline, progressive] {
+            let image = try decoder.decode(whole)
+            #expect(Array(whole.suffix(2)) == [0xFF, 0xD9])
+            for missing in 1...2 {
+                #expect(try decoder.decode(Array(whole.dropLast(missing))) == image, "\(missing)")
+            }
+            #expect(message { _ = try decoder.decode(Array(whole.dropLast(6))) }.contains("not a whole JPEG"))
+        }
+        let scans = progressive.indices.dropLast().filter { progressive[$0] == 0xFF && progressive[$0 + 1] == 0xDA }
+        #expect(scans.count > 2)
+        for scan in scans {
+            // Before and inside its header, with and without an end marker.
+            for end in [scan, scan + 1, scan + 5] {
+                #expect(throws: AnnealError.self) { _ = try decoder.decode(Array(progressive[..<end])) }
+            }
+        }
+    }
+
+    @Test func theLimitOfPixelsCanBeRaised() throws {
+        let low = try ImageDecoder(maximumPixels: 13 * 7 - 1), enough = try ImageDecoder(maximumPixels: 13 * 7)
+        for encoding in [ImageEncoding.png(level: 3), .jpeg(quality: 90)] {
+            let bytes = try pattern(13, 7).encoded(as: encoding)
+            #expect(
+                message { _ = try low.decode(bytes) }
+                    .contains(
+                        "13 x 7 pixels, more than 90 are refused (if it really is that large, allow it with --max-image-pixels 91)"
+                    ))
+            #expect(try enough.decode(bytes).width == 13)
+        }
+    }
+
+    /// A PNG's chunk.
+    private func chunk(_ name: String, _ contents: [UInt8]) -> [UInt8] {
+        func bytes(_ word: UInt32) -> [UInt8] { (0..<4).map { UInt8(truncatingIfNeeded: word >> (24 - 8 * $0)) } }
+        let named = Array(name.utf8) + contents
+        return bytes(UInt32(contents.count)) + named + bytes(crc(named))
+    }
+
+    /// 600 texts that each inflate to 7 MB, had they to be read, before and after the pixels.
+    @Test func textInAPNGIsSkipped() throws {
+        let flat = Image(width: 2048, height: 3400, channels: 1, filledWith: 0)
+        let packed = try flat.encoded(as: .png(level: 9))
+        // The pixels of a flat image are a stream of zlib's like any other.
+        let length = packed[33..<37].reduce(0) { $0 << 8 | Int($1) }
+        let text = chunk("zTXt", Array("Comment\0\0".utf8) + packed[41..<(41 + length)])
+        let plain = try pattern(9, 5).encoded(as: .png(level: 6))
+        let texts = [[UInt8]](repeating: text, count: 300).flatMap { $0 }
+        let international = chunk("iTXt", Array("Title\0\u{1}\0\0\0".utf8) + packed[41..<(41 + length)])
+        let full = plain[..<33] + international + texts + plain[33..<(plain.count - 12)] + texts + plain.suffix(12)
+        #expect(try decoder.decode(Array(full)) == pattern(9, 5))
+    }
+
+    @Test func narrowAndTallImages() throws {
+        let tall = pattern(1, 60_000)
+        #expect(try decoder.decode(tall.encoded(as: .png(level: 1))) == tall)
     }
 
     /// A PNG of 4x4 whose header promises a square of that side, with the right checksum.

@@ -54,6 +54,30 @@ import Testing
         #expect(all[2].data[(2 * row)...] == all[0].data[..<(2 * row)])
     }
 
+    @Test func rowsKnowTheirSamples() throws {
+        let records = try records(10, bad: [2, 3])
+        let loader = try BatchLoader(records, options: options(4) { $0.onBadRecord = .skip })
+        var data = [Float](repeating: 0, count: 4 * 192), labels = [Float](repeating: 0, count: 4)
+        var seen: [[Int]] = []
+        try loader.start(epoch: 0, atBatch: 0)
+        try data.withUnsafeMutableBufferPointer { data in
+            try labels.withUnsafeMutableBufferPointer { labels in
+                while try loader.next(into: BatchSlot(data: data, labels: labels)) > 0 {
+                    seen.append(loader.sampleNumbers)
+                    #expect(zip(loader.sampleNumbers, labels).allSatisfy { Float($0) == $1 })
+                }
+            }
+        }
+        // The bad ones are left out, and what fills the last batch is not counted.
+        #expect(seen == [[0, 1, 4, 5], [6, 7, 8, 9]])
+        #expect(loader.sampleNumbers.isEmpty)
+        #expect(try records.name(of: 3) == "1003")
+        let chosen = SampleSubset(records, numbers: [7, 1])
+        #expect(chosen.count == 2)
+        #expect(try chosen.classLabel(of: 0) == 7)
+        #expect(try chosen.name(of: 1) == "1001")
+    }
+
     @Test func aBatchMayBeLargerThanTheSet() throws {
         let all = try batches(try BatchLoader(try records(3), options: options(8)))
         #expect(all.map(\.valid) == [3])
@@ -214,9 +238,70 @@ import Testing
         #expect(text.contains("record 6 (id 1006)") && text.contains("label 6.0 is outside 0 ..< 6"))
     }
 
+    @Test(arguments: [Float(0.5), -1, 2.000001, .nan, .infinity]) func aLabelThatIsNotAClassIsRefused(label: Float)
+        throws
+    {
+        let path = "\(folder.path)/half.rec"
+        let writer = try RecordWriter(path, index: nil)
+        for (id, label) in [(7, Float(1)), (8, label)] {
+            try writer.write(
+                IRHeader(label: label, id: UInt64(id)).packed(try pattern(8, 8).encoded(as: .png(level: 1))))
+        }
+        try writer.finish()
+        let file = try RecordFile(path), place = "half.rec, record 1 (id 8), byte "
+        let expected = label == -1 ? "its label -1.0 is outside" : "its label \(label) is not a whole number"
+        let loader = try BatchLoader(file, options: options(2) { $0.numClasses = 6 })
+        for text in [message { _ = try batches(loader) }, message { _ = try file.survey(classes: 6, like: nil) }] {
+            #expect(text.contains(place) && text.contains(expected), "\(text)")
+        }
+        #expect(file.classCounts(6) == [0, 1, 0, 0, 0, 0])
+        // The list of labels that replaces the records' own.
+        let list = ImageList([.init(id: 7, labels: [2], path: "x"), .init(id: 8, labels: [label], path: "y")])
+        let listed = message {
+            _ = try BatchLoader(
+                file,
+                options: options(2) {
+                    $0.numClasses = 6
+                    $0.relabel(with: list)
+                })
+        }
+        #expect(listed.contains("list of labels, id 8: \(expected)"), "\(listed)")
+        // Without classes any number will do.
+        #expect(try batches(BatchLoader(file, options: options(2)))[0].labels[0] == 1)
+    }
+
+    /// insightface's files: record 0 and those at the end hold numbers of records.
+    @Test func recordsAboutOtherRecordsAreRecognised() throws {
+        let path = "\(folder.path)/faces.rec", index = "\(folder.path)/faces.idx"
+        let image = try pattern(8, 8).encoded(as: .jpeg(quality: 90))
+        let writer = try RecordWriter(path, index: index)
+        try writer.write(IRHeader(labels: [4, 6], id: 0).packed([]), key: 0)
+        for id in 1...3 { try writer.write(IRHeader(label: Float(id / 2), id: UInt64(id)).packed(image), key: id) }
+        for id in 4...5 { try writer.write(IRHeader(labels: [1, 3], id: UInt64(id)).packed([]), key: id) }
+        try writer.finish()
+        let text = message {
+            _ = try BatchLoader(
+                RecordFile(path),
+                options: options(2) {
+                    $0.numClasses = 2
+                    $0.onBadRecord = .skip
+                })
+        }
+        #expect(text.contains("faces.rec, record 0, byte 0: several labels and no image"), "\(text)")
+        #expect(text.contains("awk '$1 > 0 && $1 < 4' \(index)"), "\(text)")
+        let lines = String(decoding: try Files.read(index), as: UTF8.self).split(separator: "\n")
+        func some(_ range: Range<Int>) throws -> RecordFile {
+            let text = lines[range].joined(separator: "\n")
+            return try RecordFile(path, index: try folder.file("some.idx", Array(text.utf8)))
+        }
+        #expect(try batches(BatchLoader(some(1..<4), options: options(3))).map(\.labels) == [[0, 1, 1]])
+        let end = message { _ = try BatchLoader(some(1..<6), options: options(2)) }
+        #expect(end.contains("record 4, byte") && end.contains("awk '$1 < 4'"), "\(end)")
+    }
+
     @Test func labelsOfAnotherNumberAreAnError() throws {
         let loader = try BatchLoader(try records(2), options: options(2) { $0.labelWidth = 3 })
-        #expect(message { _ = try batches(loader) }.contains("it has 1 labels, 3 are wanted"))
+        #expect(message { _ = try batches(loader) }.contains("it has 1 labels, expected 3"))
     }
 
     @Test func labelsComeFromAList() throws {

@@ -79,6 +79,9 @@ import Testing
         }
         #expect(message { _ = try RecordFile("\(folder.path)/none.rec") }.contains("none.rec: No such file"))
         #expect(message { _ = try RecordFile(folder.path) }.contains("not a regular file"))
+        #expect(mkfifo("\(folder.path)/pipe.rec", 0o600) == 0)
+        #expect(message { _ = try RecordFile("\(folder.path)/pipe.rec") }.contains("pipe.rec: is a pipe"))
+        #expect(message { _ = try RecordFile("/dev/zero") }.contains("/dev/zero: is a device"))
         #expect(open(Array("not records at all".utf8)).contains("x.rec, byte 0: no record starts here"))
         #expect(open(Array(Self.twoRecords.dropLast(30))).contains("x.rec, byte 0: truncated"))
         #expect(open(Array(Self.twoRecords.dropLast(14))).contains("x.rec, byte 12: truncated"))
@@ -97,14 +100,66 @@ import Testing
                 for number in 0..<file.count { _ = try file.read(number) }
             }
         }
-        #expect(open("0\t0\n1\t4096\n").contains("a.idx: key 1 has offset 4096"))
+        #expect(open("0\t0\n1\t4096\n").contains("a.idx, line 2: key 1 has offset 4096"))
         #expect(open("0\t0\n1\t-4\n").contains("key 1 has offset -4"))
         #expect(open("0\t0\n1\t3\n").contains("key 1 has offset 3"))
         #expect(open("0\t0\n1\t8\n").contains("byte 8: no record starts here"))
         #expect(open("0\t0\n1\t8\n2\t12\n").contains("key 1 of"))
+        #expect(open("0\t0\n1\t0\n").contains("a.idx, line 2: key 1 has offset 0, not above that of key 0"))
+        #expect(open("0\t12\n\n1\t0\n").contains("a.idx, line 3: key 1 has offset 0, not above"))
+        #expect(open("").contains("a.idx: is empty"))
+        #expect(open("0\t0\n1\t99999999999999999999\n").contains("a.idx, line 2: expected a key and an offset"))
         #expect(open("0\t0\none\t12\n").contains("a.idx, line 2"))
         #expect(open("0\t0\n0\t12\n").contains("key 0 is there twice"))
         #expect(message { _ = try RecordFile(path, index: "\(folder.path)/none.idx") }.contains("none.idx"))
+    }
+
+    /// Without `index` the one next to the file is used, unless it leaves records out or belongs to another file.
+    @Test func theIndexNextToTheFileIsUsed() throws {
+        let path = try folder.file("a.rec", Self.twoRecords)
+        func open(_ index: String) throws -> RecordFile {
+            _ = try folder.file("a.idx", Array(index.utf8))
+            return try RecordFile(path)
+        }
+        let whole = try open("7\t0\n5\t12\n")
+        #expect(whole.entries.map(\.key) == [7, 5] && whole.ignoredIndex == nil)
+        for (index, reason) in [
+            ("", "is empty"), ("0\t0\n", "leaves out the records from byte 12 to 36"),
+            ("0\t12\n", "leaves out the records from byte 0 to 12"), ("0\t0\n1\t8\n2\t12\n", "byte 8: no record"),
+            ("0\t0\n1\t400\n", "a.idx, line 2"), ("nonsense", "a.idx, line 1"),
+        ] {
+            let scanned = try open(index)
+            #expect(scanned.entries.map(\.offset) == [0, 12] && scanned.indexPath == nil)
+            #expect(scanned.ignoredIndex.map { "\($0)" }?.contains(reason) == true, "\(index)")
+        }
+        // Chosen, it may leave records out.
+        let half = try RecordFile(path, index: try folder.file("half.idx", Array("1\t12\n".utf8)))
+        #expect(try half.count == 1 && half.read(0) == [1, 2, 3, 4] + Self.magic + [9])
+    }
+
+    /// More records than the index is sampled at: what is missing between is found when the headers are read.
+    @Test func aGapInTheIndexNextToTheFileIsFound() throws {
+        let path = "\(folder.path)/g.rec", index = "\(folder.path)/g.idx"
+        let writer = try RecordWriter(path, index: index)
+        for i in 0..<1000 { try writer.write(IRHeader(label: 0, id: UInt64(i)).packed([1])) }
+        try writer.finish()
+        #expect(try RecordFile(path).survey(classes: 1, like: nil)?.parts["headers"]?.count == 1000)
+        let lines = String(decoding: try Files.read(index), as: UTF8.self).split(separator: "\n")
+        let gap = (lines[..<503] + lines[504...]).joined(separator: "\n")
+        _ = try folder.file("g.idx", Array(gap.utf8))
+        let text = message { _ = try RecordFile(path).survey(classes: 1, like: nil) }
+        #expect(text.contains("g.idx: leaves out the records from byte 18108 to 18144"), "\(text)")
+        #expect(try RecordFile(path, index: index).survey(classes: 1, like: nil)?.count == 999)
+    }
+
+    @Test func scanningFindsRecordsOfAllSizes() throws {
+        let sizes = [5, 100_000, 3, 20_000, 1, 1, 1, 70_000, 16_384, 2, 4000, 4, 9000, 0]
+        let path = "\(folder.path)/sizes.rec"
+        let writer = try RecordWriter(path, index: nil)
+        for size in sizes { try writer.write([UInt8](repeating: 7, count: size)) }
+        try writer.finish()
+        let file = try RecordFile(path)
+        #expect(try (0..<file.count).map { try file.read($0).count } == sizes)
     }
 
     @Test func aFileThatShrinksIsAnError() throws {

@@ -18,7 +18,7 @@ import Testing
         let error = #expect(throws: AnnealError.self) {
             try trainer.fit(training: broken(), epochs: 1..<2, options: options)
         }
-        #expect(error?.place == "epoch 1, batch 1, update 7")
+        #expect(error?.place == "epoch 2, batch 2, update 7")
         #expect(error?.problem.contains("the loss is not finite") == true)
         #expect(try Data(contentsOf: URL(fileURLWithPath: Checkpoint.latestPath(folder.prefix))) == saved)
     }
@@ -30,7 +30,7 @@ import Testing
         let error = #expect(throws: AnnealError.self) {
             try trainer.fit(training: source, epochs: 0..<1, options: FitOptions(metrics: CompositeMetric()))
         }
-        #expect(error?.place == "epoch 0, batch 1, update 2")
+        #expect(error?.place == "epoch 1, batch 2, update 2")
         #expect(error?.problem == "the gradient of out_bias holds a NaN or an infinity")
     }
 
@@ -45,7 +45,7 @@ import Testing
         #expect(try with.stateHashes().map(\.hash) == without.stateHashes().map(\.hash))
         #expect(reports[0].training.allSatisfy { $0.value.isFinite })
         #expect(events.warnings.count == 2)
-        #expect(events.warnings.last == "Epoch[0] 1 of 5 steps were dropped")
+        #expect(events.warnings.last == "epoch 1: 1 of 5 steps were dropped")
     }
 
     /// The backward pass has moved the statistics when the gradients are known.
@@ -56,6 +56,21 @@ import Testing
         let with = try SmallRun.regression(keepsGradients: true)
         try without.fit(training: SmallRun.source(others), epochs: 0..<1, options: metrics)
         try with.fit(training: SmallRun.source(label: { $0 == 5 ? .nan : nil }), epochs: 0..<1, options: metrics)
+        #expect(try with.stateHashes().map(\.hash) == without.stateHashes().map(\.hash))
+    }
+
+    /// 1e25 squared is beyond the largest float: the variance is infinite, the loss is not.
+    @Test func aStatisticThatIsNotFiniteIsFoundWithItsStep() throws {
+        let huge: (Int) -> Float? = { $0 == 5 ? 1e25 : nil }
+        let stopped = #expect(throws: AnnealError.self) {
+            try SmallRun.trainer().fit(training: SmallRun.source(data: huge), epochs: 0..<1)
+        }
+        #expect(stopped?.description.contains("the statistic bn_moving_var holds") == true, "\(stopped as Any)")
+        let others = (0..<20).filter { !(4..<8).contains($0) }
+        let without = try SmallRun.trainer(keepsGradients: true), with = try SmallRun.trainer(keepsGradients: true)
+        try without.fit(training: SmallRun.source(others), epochs: 0..<1)
+        try with.fit(
+            training: SmallRun.source(data: huge), epochs: 0..<1, options: FitOptions(onNonFinite: .skip))
         #expect(try with.stateHashes().map(\.hash) == without.stateHashes().map(\.hash))
     }
 

@@ -22,10 +22,10 @@ enum SmallRun {
         averaging: WeightAveraging? = nil, accumulation: Int = 1
     ) throws -> Trainer {
         let builder = SymbolBuilder()
-        let normal = builder.apply("BatchNorm", name: "bn", inputs: [.variable("data")], attributes: [:])
-        let hidden = builder.fullyConnected(normal, numHidden: hidden, name: "hidden")
-        let dropped = builder.apply("Dropout", name: "drop", inputs: [hidden], attributes: ["p": "0.3"])
-        let symbol = builder.softmaxOutput(
+        let normal = try builder.apply("BatchNorm", name: "bn", inputs: [.variable("data")], attributes: [:])
+        let hidden = try builder.fullyConnected(normal, numHidden: hidden, name: "hidden")
+        let dropped = try builder.apply("Dropout", name: "drop", inputs: [hidden], attributes: ["p": "0.3"])
+        let symbol = try builder.softmaxOutput(
             builder.fullyConnected(dropped, numHidden: 3, name: "out"), name: "softmax")
         return try ready(
             symbol, batchSize, seed: seed, keepsGradients: keepsGradients, averaging: averaging,
@@ -35,9 +35,9 @@ enum SmallRun {
     /// Its output is finite whatever the labels are; its gradients are not where a label is not.
     static func regression(keepsGradients: Bool, hidden: Int = 8) throws -> Trainer {
         let builder = SymbolBuilder()
-        let normal = builder.apply("BatchNorm", name: "bn", inputs: [.variable("data")], attributes: [:])
-        let hidden = builder.fullyConnected(normal, numHidden: hidden, name: "hidden")
-        let symbol = builder.apply(
+        let normal = try builder.apply("BatchNorm", name: "bn", inputs: [.variable("data")], attributes: [:])
+        let hidden = try builder.fullyConnected(normal, numHidden: hidden, name: "hidden")
+        let symbol = try builder.apply(
             "LinearRegressionOutput", name: "line",
             inputs: [builder.fullyConnected(hidden, numHidden: 1, name: "out")], attributes: [:])
         return try ready(symbol, 4, seed: 1, keepsGradients: keepsGradients)

@@ -25,7 +25,51 @@ import Testing
         }
     }
 
-    @Test func theEpochsAveragesGoOn() throws {
+    /// Lookahead's part of the way depends on the run's planned updates, which dropped steps do not change.
+    @Test func aRunWithDroppedStepsKeepsItsPlan() throws {
+        func trainer() throws -> Trainer {
+            try SmallRun.trainer(keepsGradients: true, averaging: .lookahead(every: 2, alpha: .cubic))
+        }
+        func fit(_ trainer: Trainer, _ steps: Int = .max, prefix: String? = nil, from progress: FitProgress? = nil)
+            throws
+        {
+            let watcher = Steps(steps)
+            try trainer.fit(
+                training: SmallRun.source(data: { $0 == 5 ? .nan : nil }), epochs: 0..<4,
+                options: FitOptions(
+                    modelPrefix: prefix, onNonFinite: .skip, observers: [watcher], shouldStop: watcher.isOver),
+                from: progress)
+        }
+        let folder = try StateFolder(), whole = try trainer()
+        try fit(whole)
+        for steps in [3, 7, 10, 16] {
+            try fit(trainer(), steps, prefix: folder.prefix)
+            let resumed = try trainer()
+            try fit(resumed, from: resumed.restoreState(Checkpoint.latestPath(folder.prefix)))
+            #expect(resumed.lastUpdate == 20)
+            #expect(try resumed.stateHashes().map(\.hash) == whole.stateHashes().map(\.hash), "\(steps)")
+        }
+    }
+
+    /// A run that began at epoch 3 without an optimizer's state counts its 2 epochs of 5 updates alone.
+    @Test func theStateKnowsWhereTheRunBegan() throws {
+        let folder = try StateFolder(), watcher = Steps(7)
+        var start = FitProgress(position: FitPosition(epoch: 3))
+        start.passedEpochs = 3
+        try SmallRun.trainer().fit(
+            training: SmallRun.source(), epochs: 3..<5,
+            options: FitOptions(modelPrefix: folder.prefix, observers: [watcher], shouldStop: watcher.isOver),
+            from: start)
+        let saved = try Trainer.savedRun(Checkpoint.latestPath(folder.prefix))
+        #expect(saved.progress.passedEpochs == 3 && saved.machine == .current)
+        let resumed = try SmallRun.trainer()
+        try resumed.fit(
+            training: SmallRun.source(), epochs: 4..<5, from: resumed.restoreState(Checkpoint.latestPath(folder.prefix))
+        )
+        #expect(resumed.updates == 10 && resumed.lastUpdate == 10)
+    }
+
+    @Test func theEpochsAveragesContinue() throws {
         let folder = try StateFolder()
         let whole = Events(), rest = Events(), watcher = Steps(3)
         try SmallRun.trainer().fit(

@@ -1,0 +1,87 @@
+import AnnealCPU
+import AnnealCompiler
+import AnnealCore
+import AnnealGraph
+import AnnealTrain
+
+// What a program gets that names no engine: the CPU.
+
+extension Executor {
+    /// - Parameters:
+    ///   - inputs: shapes of data and labels by name; labels may be left out.
+    ///   - gradients: the variables whose gradients are wanted in training; all parameters if nil.
+    ///   - parameters: the store of an earlier executor of the same network; a new one if nil.
+    ///   - recomputation: what the backward pass may compute a second time to save memory. All choices give the same bits.
+    ///   - keepsParameters: false lets inference give back the memory of weights that it has folded batch norm into. They
+    ///     cannot be read then, nor used by another executor, until they are set again.
+    public convenience init(
+        _ symbol: Symbol, inputs: [String: Shape], mode: Mode, gradients: Set<String>? = nil,
+        parameters: ParameterStore? = nil, recomputation: Recomputation = .cheap, keepsParameters: Bool = true
+    ) throws {
+        try self.init(
+            symbol, inputs: inputs, mode: mode, gradients: gradients, parameters: parameters,
+            recomputation: recomputation, keepsParameters: keepsParameters, engine: engine(of: parameters))
+    }
+}
+
+extension Trainer {
+    /// - Parameters:
+    ///   - symbol: a classifier. One that reads no label gets a `SoftmaxOutput` (`ClassifierNetwork.withLoss`).
+    ///   - dataShape: a row of data, e.g. (channels, height, width).
+    ///   - frozen: parameters that get no gradient, no update and no weight decay. Batch norms whose gamma and beta are
+    ///     both frozen, or one of whose moving statistics is, normalise by these statistics and leave them alone. Nothing
+    ///     is computed for gradients that lead to frozen parameters only. A gamma under `fix_gamma` is set to 1 all the
+    ///     same, as in MXNet.
+    ///   - softLabels: training's labels are rows of probabilities, as a `SoftLabelSource` makes them, and the loss is
+    ///     -sum(label * log p), whatever they sum to. Scoring takes class numbers as ever; `symbol` stays as it is.
+    ///   - recomputation: what the backward pass may compute a second time to save memory. All choices give the same bits.
+    ///   - averaging: weights that follow the trained ones, from their values before the first step on.
+    ///   - accumulation: batches whose gradients are averaged into one update.
+    ///   - keepsGradients: whether `gradient` has every parameter's. Without it the backward pass updates large
+    ///     parameters itself, so that their gradients need no memory of their own.
+    ///   - besides: memory that the data takes (`BatchLoader.memoryNeed`): what is needed in all is checked beforehand.
+    /// - Throws: `AnnealError`, with the code `outOfMemory` where the machine or a limit has less memory than is needed.
+    public convenience init(
+        _ symbol: Symbol, dataShape: Shape, batchSize: Int, optimizer: Optimizer, frozen: Set<String> = [],
+        seed: UInt64 = 0, softLabels: Bool = false, recomputation: Recomputation = .cheap,
+        averaging: WeightAveraging? = nil, accumulation: Int = 1, keepsGradients: Bool = false,
+        besides: MemoryNeed = MemoryNeed()
+    ) throws {
+        try self.init(
+            symbol, dataShape: dataShape, batchSize: batchSize, optimizer: optimizer, frozen: frozen, seed: seed,
+            softLabels: softLabels, recomputation: recomputation, averaging: averaging, accumulation: accumulation,
+            keepsGradients: keepsGradients, besides: besides, engine: engine(of: nil))
+    }
+}
+
+extension Scorer {
+    /// - Parameters:
+    ///   - dataShape: a row of data, e.g. (channels, height, width).
+    ///   - parameters: the store of a trainer of the same network; a new one if nil, to be set before the first pass and
+    ///     not to be read after it (`keepsParameters` of `Executor`).
+    ///   - views: more than one require a network whose output is a softmax.
+    ///   - besides: memory that the data takes (`BatchLoader.memoryNeed`): what is needed in all is checked beforehand.
+    /// - Throws: if the network's output is not (batch, classes).
+    public convenience init(
+        _ network: ClassifierNetwork, dataShape: Shape, batchSize: Int, parameters: ParameterStore? = nil,
+        views: TestTimeViews = .none, besides: MemoryNeed = MemoryNeed()
+    ) throws {
+        try self.init(
+            network, dataShape: dataShape, batchSize: batchSize, parameters: parameters, views: views, besides: besides,
+            engine: engine(of: parameters))
+    }
+
+    /// As above, with a symbol that is a classifier.
+    public convenience init(
+        _ symbol: Symbol, dataShape: Shape, batchSize: Int, parameters: ParameterStore? = nil,
+        views: TestTimeViews = .none
+    ) throws {
+        try self.init(
+            ClassifierNetwork(symbol), dataShape: dataShape, batchSize: batchSize, parameters: parameters, views: views)
+    }
+}
+
+/// This machine's processor.
+package func defaultEngine() throws -> any Engine { try CPUEngine() }
+
+private func engine(of store: ParameterStore?) throws -> any Engine { try store?.sharedEngine ?? defaultEngine() }

@@ -1,0 +1,36 @@
+import Anneal
+
+/// Whether a run's data is still what the run was started with.
+extension TrainingRun {
+    /// Looks through the data before the first step.
+    /// - Parameter recorded: the run that is resumed, where it is not a new one.
+    /// - Throws: `AnnealError` for a label that is not a class's number, or for data that has changed.
+    func surveyData(_ setup: TrainingSetup, _ recorded: RecordedRun?) throws -> (
+        fingerprints: [String: DataFingerprint], notes: [FitEvent]
+    ) {
+        var fingerprints: [String: DataFingerprint] = [:], notes: [FitEvent] = [], changes: [String] = []
+        for (name, loader) in [("training", setup.loader), ("validation", setup.validation)] {
+            guard let source = loader?.source else { continue }
+            let earlier = recorded?.data?[name]
+            let found = try source.survey(classes: classes, like: earlier)
+            fingerprints[name] = found
+            if let change = earlier.flatMap({ found?.difference(from: $0) }) {
+                changes.append("the \(name) data has changed since the run was started: \(source.path): \(change)")
+            }
+        }
+        guard let recorded else { return (fingerprints, notes) }
+        if recorded.data == nil {
+            notes.append(
+                .note("The run was started by a version that did not record its data: it is not checked for changes"))
+        }
+        if !changes.isEmpty {
+            guard recorded.acceptsChangedData else {
+                throw AnnealError(
+                    recorded.folder, changes.joined(separator: "; "),
+                    suggestion: "put the data back as it was, or continue with it: --accept-changed-data")
+            }
+            notes += changes.map { .warning($0) }
+        }
+        return (fingerprints, notes)
+    }
+}

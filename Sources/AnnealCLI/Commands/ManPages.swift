@@ -1,0 +1,21 @@
+import Anneal
+import ArgumentParser
+import Foundation
+
+/// `make man`.
+struct ManPages: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "man-pages", abstract: "Write the manual pages, one for each command.", shouldDisplay: false)
+
+    @Argument(
+        help: ArgumentHelp("Where they go, e.g. ~/.local/share/man/man1.", valueName: "FOLDER"), completion: .directory)
+    var folder: String
+
+    func run() throws {
+        try Files.makeFolder(folder)
+        for page in ManualPage.all(.current, version: AnnealTool.configuration.version) {
+            try Files.writeAtomically(Data(page.text.utf8), to: Files.path(folder, page.name))
+        }
+        print(folder)
+    }
+}

@@ -1,0 +1,19 @@
+/// Flags of MXNet's scripts that Anneal does not have yet, with what to do instead.
+enum LaterFlags {
+    static let reasons = [
+        "gc-type": "gradients are not compressed in one process; leave it out",
+        "gc-threshold": "gradients are not compressed in one process; leave it out",
+        "monitor": "statistics of tensors are not available yet; leave it out",
+        "profile-worker-suffix": "write --profile FILE.json",
+        "profile-server-suffix": "there are no servers; --profile FILE.json is of this process",
+        "benchmark": "synthetic data is in 'anneal bench-step'",
+        "test-io": "the reader cannot be timed alone yet; leave it out",
+    ]
+
+    /// Those that a command takes no other flags for.
+    static func of(_ command: ToolDescription.Command) -> [String: String] {
+        guard command.passesFlagsOn || AnnealTool.isMXNetScript(command.commandName) else { return [:] }
+        let flags = CommandLineArguments.flags(of: command)
+        return reasons.filter { flags[$0.key] == nil }
+    }
+}

@@ -1,0 +1,62 @@
+import Anneal
+import ArgumentParser
+import Foundation
+
+/// The parser's completion scripts. Where those know nothing of a value they offer nothing; these offer files.
+enum CompletionScript {
+    /// - Parameter name: of a shell; nil: the user's.
+    static func text(for name: String?) throws -> String {
+        let shell = name ?? ProcessInfo.processInfo.environment["SHELL"].map(Files.name) ?? ""
+        switch shell {
+        case "bash": return bash(AnnealTool.completionScript(for: .bash))
+        case "zsh": return zsh(AnnealTool.completionScript(for: .zsh))
+        case "fish": return fish(AnnealTool.completionScript(for: .fish))
+        default:
+            throw AnnealError(
+                "--generate-completion-script", shell.isEmpty ? "names no shell" : "'\(shell)' is not known",
+                suggestion: "it is bash, zsh or fish")
+        }
+    }
+
+    /// bash takes --network=res for three words.
+    private static func bash(_ script: String) -> String {
+        let end = "complete -o filenames -F _anneal anneal"
+        return script.replacingOccurrences(
+            of: end,
+            with: """
+                _anneal_joined() {
+                    local -a words=()
+                    local -i number count=COMP_CWORD
+                    local current="${2}" previous="${3}"
+                    for number in "${!COMP_WORDS[@]}"; do
+                        if [[ "${COMP_WORDS[number]}" == "=" && "${number}" -gt 0 && "${COMP_WORDS[number - 1]}" == --* ]]; then
+                            if [[ "${number}" -eq "${COMP_CWORD}" ]]; then
+                                words+=("")
+                                current=""
+                            elif [[ "${number}" -lt "${COMP_CWORD}" ]]; then
+                                count+=-1
+                            fi
+                        else
+                            words+=("${COMP_WORDS[number]}")
+                        fi
+                    done
+                    [[ "${count}" -gt 0 ]] && previous="${words[count - 1]}"
+                    local -a COMP_WORDS=("${words[@]}")
+                    local -i COMP_CWORD=count
+                    _anneal "${1}" "${current}" "${previous}"
+                }
+
+                complete -o filenames -o bashdefault -o default -F _anneal_joined anneal
+                """)
+    }
+
+    private static func zsh(_ script: String) -> String {
+        // A value without an action: '--lr[Learning rate.]:RATE:'
+        script.split(separator: "\n", omittingEmptySubsequences: false)
+            .map { $0.hasSuffix(":'") && $0.contains("'") ? $0.dropLast() + "_files'" : $0 }.joined(separator: "\n")
+    }
+
+    private static func fish(_ script: String) -> String {
+        script.replacingOccurrences(of: "-rfka ''", with: "-rF").replacingOccurrences(of: "-fka ''", with: "-F")
+    }
+}

@@ -1,0 +1,39 @@
+import Anneal
+import ArgumentParser
+import Foundation
+
+/// What prints a text instead of running: help, a manual page, a completion script.
+enum HelpRequest {
+    /// The text that the arguments ask for; nil if they do not.
+    ///
+    /// - Parameter width: columns of the terminal.
+    static func answer(_ arguments: [String], width: Int) throws -> String? {
+        let tool = ToolDescription.current
+        guard let first = arguments.first else { return HelpText(width: width).overview(tool) }
+        switch first {
+        case let flag where isHelp(flag): return HelpText(width: width).overview(tool)
+        case "help":
+            let names = arguments.dropFirst().filter { !isHelp($0) }
+            guard let name = names.first else { return HelpText(width: width).overview(tool) }
+            if names.count > 1 {
+                throw AnnealError(names[1], "is not expected here", suggestion: "write anneal help \(name)")
+            }
+            guard let command = tool.command(name) else { throw NearMiss.unknownCommand(name) }
+            return HelpText(width: width).text(of: command, all: arguments.contains(where: isForAll))
+        case let flag where flag.hasPrefix("--generate-completion-script"):
+            let value = flag.split(separator: "=", maxSplits: 1).dropFirst().first.map(String.init)
+            return try CompletionScript.text(for: value ?? arguments.dropFirst().first)
+        default:
+            let typed = arguments.prefix { $0 != "--" }
+            guard let command = tool.command(first), typed.contains(where: isHelp) else { return nil }
+            return HelpText(width: width).text(of: command, all: typed.contains(where: isForAll))
+        }
+    }
+
+    /// -h, or a beginning of --help-all; --h is enough.
+    private static func isHelp(_ argument: String) -> Bool {
+        argument == "-h" || argument.count > 2 && "--help-all".hasPrefix(argument)
+    }
+
+    private static func isForAll(_ argument: String) -> Bool { isHelp(argument) && argument.count > "--help".count }
+}

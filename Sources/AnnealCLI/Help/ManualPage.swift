@@ -1,0 +1,83 @@
+import Foundation
+
+/// Manual pages in the language of man, one for the tool and one for each command.
+enum ManualPage {
+    /// File names with their contents.
+    static func all(_ tool: ToolDescription, version: String) -> [(name: String, text: String)] {
+        [("anneal.1", overview(tool, version))]
+            + tool.commands.map { ("anneal-\($0.commandName).1", text(of: $0, version)) }
+    }
+
+    private static func overview(_ tool: ToolDescription, _ version: String) -> String {
+        var lines = head("anneal", version)
+        lines += [".SH NAME", "anneal \\- " + escaped(sentence(tool.command.abstract))]
+        lines += [".SH SYNOPSIS", "\\fBanneal\\fR \\fICOMMAND\\fR [\\fIFLAGS\\fR]", ".SH COMMANDS"]
+        for command in tool.commands {
+            lines += [".TP", "\\fBanneal\\-\(escaped(command.commandName))\\fR(1)", escaped(command.abstract ?? "")]
+        }
+        lines += [".SH FLAGS", ".TP", "\\fB\\-\\-version\\fR", "Show the version."]
+        lines += [".TP", "\\fB\\-\\-help\\fR", "List the commands."]
+        lines += [
+            ".TP", "\\fB\\-\\-generate\\-completion\\-script\\fR \\fISHELL\\fR",
+            "Write completions for bash, zsh or fish.",
+        ]
+        return lines.joined(separator: "\n") + "\n"
+    }
+
+    private static func text(of command: ToolDescription.Command, _ version: String) -> String {
+        var lines = head("anneal-\(command.commandName)", version)
+        lines += [".SH NAME", "anneal\\-\(escaped(command.commandName)) \\- " + escaped(sentence(command.abstract))]
+        lines += [".SH SYNOPSIS", escaped(HelpText.usage(of: command)), ".SH DESCRIPTION"]
+        let paragraphs = Paragraph.all(of: command.discussion ?? "")
+        lines.append(escaped(command.abstract ?? ""))
+        for case .prose(let text) in paragraphs { lines += [".PP", escaped(text)] }
+        for argument in command.positionals {
+            lines += [".TP", "\\fI\(escaped(argument.placeholder))\\fR", escaped(argument.abstract ?? "")]
+        }
+        for section in FlagGroups.sections(of: command, isComplete: true) where !section.flags.isEmpty {
+            lines.append(section.title.map { ".SH \($0.uppercased())" } ?? ".SH FLAGS")
+            for flag in section.flags where !HelpText.isOpposite(flag, among: section.flags) {
+                let names = "--\(flag.name)"
+                let value = flag.takesValue ? " \\fI\(escaped(flag.placeholder))\\fR" : ""
+                let opposite =
+                    HelpText.label(of: flag, among: section.flags).contains("/--no-")
+                    ? ", \\fB\(escaped("--no-\(flag.name)"))\\fR" : ""
+                lines += [
+                    ".TP", "\\fB\(escaped(names))\\fR\(value)\(opposite)", escaped(HelpText.explanation(of: flag)),
+                ]
+                if let discussion = flag.discussion { lines += [".sp", escaped(discussion)] }
+            }
+        }
+        let examples = paragraphs.flatMap { paragraph -> [String] in
+            if case .commands(let list) = paragraph { list } else { [] }
+        }
+        if !examples.isEmpty {
+            lines += [".SH EXAMPLES", ".nf"]
+            lines += examples.flatMap { WrappedText.command($0, width: 76, indent: 0) }.map(escaped)
+            lines.append(".fi")
+        }
+        lines += [".SH SEE ALSO", "\\fBanneal\\fR(1)"]
+        return lines.joined(separator: "\n") + "\n"
+    }
+
+    private static func head(_ name: String, _ version: String) -> [String] {
+        [".TH \"\(name.uppercased())\" \"1\" \"\" \"\(version)\" \"User commands\"", ".nh", ".ad l"]
+    }
+
+    /// Of a NAME section: no capital, no full stop.
+    private static func sentence(_ text: String?) -> String {
+        let text = text ?? ""
+        let bare = text.hasSuffix(".") ? text.dropLast() : text[...]
+        return bare.prefix(1).lowercased() + bare.dropFirst()
+    }
+
+    /// One line of running text.
+    private static func escaped(_ text: String) -> String {
+        let line = text.replacingOccurrences(of: "\n", with: " ").replacingOccurrences(of: "\\", with: "\\e")
+            .replacingOccurrences(of: "-", with: "\\-").replacingOccurrences(of: "'", with: "\\(aq")
+        let ascii = line.unicodeScalars.map { scalar in
+            scalar.isASCII ? String(scalar) : "\\[u\(String(format: "%04X", scalar.value))]"
+        }.joined()
+        return ascii.hasPrefix(".") ? "\\&" + ascii : ascii
+    }
+}

@@ -1,0 +1,155 @@
+import Anneal
+
+/// What a data flag names: records, or a folder of classes.
+struct ImageData {
+    enum Purpose: String { case training, validation }
+
+    var source: any SampleSource
+    /// The classes by label: those that were given, else a folder's own; nil for records without names.
+    let classNames: [String]?
+    /// nil for records.
+    let folders: ClassFolders?
+    /// The part of the data set that validates, where the flag names a whole set.
+    let validationPath: String?
+    /// Of its images' headers.
+    let survey: ImageSurvey
+    /// For the beginning of the log.
+    private(set) var notes: [FitEvent] = []
+
+    /// - Parameters:
+    ///   - flag: that named the path, for messages.
+    ///   - classNames: the classes by label, where they are known; folders are matched to them.
+    ///   - classes: how many the network has; nil where the data decides.
+    ///   - maximumPixels: of an image.
+    init(
+        _ path: String, index: String?, flag: String, classNames: [String]?, classes: Int? = nil, maximumPixels: Int,
+        for purpose: Purpose
+    ) throws {
+        guard Files.isFolder(path) else {
+            let records = try RecordFile(path, index: index)
+            source = records
+            self.classNames = classNames
+            folders = nil
+            validationPath = nil
+            // Records are read at random: fewer of them.
+            survey = .headers(of: source, limit: 500)
+            if let problem = records.ignoredIndex {
+                notes = [.warning("\(FilePath(path)) was scanned, for the index next to it cannot be used: \(problem)")]
+            }
+            return
+        }
+        guard index == nil else {
+            throw UsageError("\(flag)-idx", "is the index of records, \(path) is a folder", suggestion: "leave it out")
+        }
+        let parts = try DataParts(FilePath(path))
+        let chosen = try parts.map { try Self.part(purpose, of: $0, flag) } ?? FilePath(path)
+        validationPath = purpose == .training ? parts?.validation?.text : nil
+        let folders = try ClassFolders(chosen)
+        try folders.check(allowsEmpty: purpose == .validation)
+        if classNames == nil, let classes, !folders.isNumbered || folders.classes.count != classes {
+            throw UsageError(
+                "\(flag) \(chosen)",
+                "has \(folders.classes.count) classes, the network \(classes), and it knows no names to match them by",
+                suggestion: "give --class-names FILE with the \(classes) names in the order of the labels")
+        }
+        var files = try ImageFiles(folders, classNames: classNames)
+        files.maximumPixels = maximumPixels
+        source = files
+        self.classNames = files.classNames
+        self.folders = folders
+        survey = .headers(of: files)
+        notes = Self.notes(purpose, folders, parts, chosen)
+    }
+
+    private static func part(_ purpose: Purpose, of parts: DataParts, _ flag: String) throws -> FilePath {
+        if let part = purpose == .training ? parts.training : parts.validation { return part }
+        let there = [parts.training, parts.validation, parts.test].compactMap { $0 }
+        throw UsageError(
+            "\(flag) \(parts.path)",
+            "has no part for \(purpose.rawValue), only \(there.map(\.name.description).joined(separator: ", "))",
+            suggestion: there.last.map { "name a folder of classes, e.g. \(flag) \($0)" })
+    }
+
+    private static func notes(_ purpose: Purpose, _ folders: ClassFolders, _ parts: DataParts?, _ chosen: FilePath)
+        -> [FitEvent]
+    {
+        var notes: [FitEvent] = []
+        if let parts {
+            let uses = [
+                "\(purpose.rawValue) is on \(chosen)",
+                purpose == .training ? parts.validation.map { "\($0) validates unless --data-val is given" } : nil,
+                purpose == .training ? parts.test.map { "\($0) is not used" } : nil,
+            ]
+            notes.append(.note("\(parts.path) has parts: \(uses.compactMap { $0 }.joined(separator: "; "))"))
+        }
+        if !folders.passedOver.isEmpty {
+            let text = "\(chosen): \(folders.passedOver)"
+            notes.append(folders.passedOver.isHarmless ? .note(text) : .warning(text))
+        }
+        return notes
+    }
+
+    /// What the images are, class by class for a folder.
+    func contents(_ purpose: Purpose) -> FitEvent {
+        let what = "\(source.count) \(purpose.rawValue) images"
+        let looked = survey.count < source.count ? "of \(survey.count) looked at: " : ""
+        let images = survey.sizes.isEmpty ? "" : "; \(looked)\(survey.summary)"
+        guard folders != nil, let classNames else { return .note(what + images) }
+        let counts = source.classCounts(classNames.count)
+        let shown = zip(classNames, counts).prefix(40).map { "\($0) \($1)" } + (counts.count > 40 ? ["…"] : [])
+        return .note("\(what) in \(counts.count) classes: \(shown.joined(separator: ", "))\(images)")
+    }
+
+    /// Refuses a folder of which files cannot be read as images, or, where those are skipped, a class of which none can.
+    func checkImages(_ policy: BadRecordPolicy) throws {
+        guard folders != nil, let first = survey.bad.first else { return }
+        if policy == .abort {
+            let more =
+                survey.bad.count > 1
+                ? "; \(survey.bad.count - 1) more of \(survey.count) images looked at cannot be used" : ""
+            throw AnnealError(
+                first.reason.place, first.reason.problem + more,
+                suggestion: first.reason.suggestion
+                    ?? "anneal check lists all bad images, --on-bad-record skip leaves them out")
+        }
+        guard survey.count == source.count, let classNames else { return }
+        for (label, count) in source.classCounts(classNames.count).enumerated() where count > 0 {
+            guard survey.classCounts[label] == nil,
+                let bad = try survey.bad.first(where: { try source.classLabel(of: $0.number) == Float(label) })
+            else { continue }
+            throw AnnealError(
+                "the class '\(classNames[label])'", "has no usable image; the first of \(count): \(bad.reason)",
+                suggestion: "replace its images")
+        }
+    }
+
+    /// What becomes of images that are larger than the network's input; nil if none is.
+    ///
+    /// - Parameter isOwnRule: whether no flag said how they are resized.
+    func sizeNote(_ preprocessing: Preprocessing, isOwnRule: Bool) -> FitEvent? {
+        let (height, width) = (preprocessing.imageShape[1], preprocessing.imageShape[2])
+        guard let range = survey.sizeRange, survey.longestShortSide > min(height, width) else { return nil }
+        let share = survey.shareShown(height: height, width: width)
+        if let side = preprocessing.resize {
+            guard isOwnRule, folders != nil else { return nil }
+            return .note(
+                "Images (\(range)) are larger than \(width)x\(height): their shorter side is resized to \(side) before the crop (--resize 0 crops them as they are)"
+            )
+        }
+        guard share < 0.5 else { return nil }
+        return .warning(
+            "images (\(range)) are cropped to their middle, \(width)x\(height) or \(String(format: "%.2g", 100 * share)) % of the area: --resize \(min(height, width)) shows more of them"
+        )
+    }
+
+    /// Its first words in a command that has no log.
+    func printNotes(_ preprocessing: Preprocessing) {
+        for note in notes + [sizeNote(preprocessing, isOwnRule: false)].compactMap({ $0 }) {
+            switch note {
+            case .note(let text): StandardStream.error.write("\(text)\n")
+            case .warning(let text): StandardStream.error.write("warning: \(text)\n")
+            default: continue
+            }
+        }
+    }
+}

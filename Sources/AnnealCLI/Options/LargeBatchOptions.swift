@@ -1,0 +1,78 @@
+import Anneal
+import ArgumentParser
+
+extension LBSGD.Strategy: ExpressibleByArgument, Encodable {}
+
+/// The large batches of the optimizer lbsgd, which MXNet's fit.py makes of the given ones.
+struct LargeBatchOptions: ParsableArguments, Encodable {
+    @Option(
+        help: ArgumentHelp(
+            "For the optimizer lbsgd: images whose gradients make one change of the weights, as many batches as it takes; 0: one.",
+            valueName: "N"))
+    var macrobatchSize: Int = 0
+    @Option(
+        help: ArgumentHelp(
+            "How lbsgd's learning rate rises to as many times --lr as a macrobatch has batches, over --warmup-epochs (there 5 by default); lars: by each layer's norms instead.",
+            valueName: "KIND"))
+    var warmupStrategy: LBSGD.Strategy = .linear
+
+    /// Epochs of the warm-up where --warmup-epochs is not given, as in MXNet.
+    private static let usualWarmUp = 5.0
+
+    func check(isLBSGD: Bool, _ schedule: ScheduleOptions) throws {
+        guard (0...1 << 40).contains(macrobatchSize) else {
+            throw UsageError(
+                "--macrobatch-size", "is \(macrobatchSize)", suggestion: "it is a number of images, or 0 for one batch")
+        }
+        guard !isLBSGD || macrobatchSize == 0 || schedule.leavesWarmUpToOptimizer else {
+            throw UsageError(
+                "--macrobatch-size", "does not go with --lr-schedule \(schedule.lrSchedule.rawValue)",
+                suggestion: "lbsgd scales the learning rate itself: choose --lr-schedule steps")
+        }
+    }
+
+    /// lbsgd's own options.
+    ///
+    /// - Parameters:
+    ///   - updateSize: images of an update: batches times --accumulate.
+    ///   - passedEpochs: epochs that are over and that the optimizer has not counted.
+    func optimizerOptions(
+        _ options: ScheduleOptions, _ schedule: FitSchedule, updateSize: Int, passedEpochs: Int, endEpoch: Int
+    ) throws -> [String: OptionValue] {
+        let scale = (max(macrobatchSize, updateSize) + updateSize - 1) / updateSize
+        let epochs = endEpoch - passedEpochs
+        guard scale == 1 || scale <= epochs * schedule.epochSize else {
+            throw UsageError(
+                "--macrobatch-size \(macrobatchSize)",
+                "takes \(scale) updates, the run has \(epochs * schedule.epochSize)",
+                suggestion: "the weights would never change: give fewer")
+        }
+        var warmUp = Self.usualWarmUp
+        if let span = options.warmupEpochs, options.leavesWarmUpToOptimizer {
+            // A share need not be whole: the run may be continued with more epochs.
+            warmUp = span.isShare ? span.epochs(of: epochs).rounded() : span.value
+            guard warmUp == warmUp.rounded(), warmUp <= 1_000_000 else {
+                throw UsageError(
+                    "--warmup-epochs \(span)", "is not a whole number of epochs",
+                    suggestion: "lbsgd counts whole ones, as MXNet's does")
+            }
+        }
+        return [
+            "batch_scale": .number(Double(scale)), "warmup_strategy": .text(warmupStrategy.rawValue),
+            "warmup_epochs": .number(warmUp), "updates_per_epoch": .number(Double(max(1, schedule.epochSize))),
+            "begin_epoch": .number(Double(passedEpochs)),
+        ]
+    }
+
+    /// What the log says of large batches; nil where there are none.
+    static func note(_ rule: any OptimizerRule, updateSize: Int) -> FitEvent? {
+        guard let rule = rule as? LBSGD, rule.batchScale > 1 else { return nil }
+        let rise =
+            rule.strategy == .lars
+            ? "each layer has a learning rate of its own (lars)"
+            : "the learning rate rises to \(rule.batchScale) times within \(rule.warmUpEpochs) \(rule.warmUpEpochs == 1 ? "epoch" : "epochs") (\(rule.strategy.rawValue))"
+        return .note(
+            "Macrobatch: the weights change once in \(rule.batchScale) updates, by the gradients of \(rule.batchScale * updateSize) images; \(rise)"
+        )
+    }
+}

@@ -1,0 +1,29 @@
+import Anneal
+import CAnnealSystem
+import Foundation
+
+/// What the process does before its command.
+enum ProcessStart {
+    /// First of all: nothing has been opened and no thread started.
+    static func prepare() {
+        StandardStream.openClosed()
+        ThreadWaiting.limitSpinning()
+        // A reader that goes away and a file that reaches its limit (`ulimit -f`) are errors of a write; by default they
+        // end the process.
+        for number in [SIGPIPE, SIGXFSZ] { signal(number, SIG_IGN) }
+        anneal_fit_address_space()
+        Parallel.limitToQuota()
+    }
+
+    /// Before the first computation, and again after a flag has changed the number of threads.
+    static func limitThreads() {
+        guard let found = Parallel.limitToStartable() else { return }
+        guard Parallel.threads < found.wanted || found.startable < found.wanted - 1 + LoaderOptions.defaultThreads
+        else {
+            return
+        }
+        printError(
+            "anneal: warning: the system has only \(found.startable) more threads for this process (ulimit -u, ulimit -v): "
+                + "\(Parallel.threads) of \(found.wanted) compute, the rest decode images")
+    }
+}

@@ -1,0 +1,39 @@
+import AnnealCompiler
+import AnnealGraph
+import CAnnealKernels
+
+extension Activation: CPUOperator {
+    package func layouts(_ request: LayoutRequest) throws -> OperandLayouts { request.following }
+    package func accumulates(part: Int) -> Bool { true }
+
+    private var code: ank_activation {
+        switch kind {
+        case .relu: ANK_RELU
+        case .sigmoid: ANK_SIGMOID
+        case .tanh: ANK_TANH
+        case .softrelu: ANK_SOFTRELU
+        case .softsign: ANK_SOFTSIGN
+        }
+    }
+
+    package func forward(_ site: KernelSite, _ engine: CPUEngine) throws -> PreparedKernel {
+        let dims = Dims(try site.value(.output(0))).c, code = code
+        var kernel = PreparedKernel { memory in
+            let x = memory[.input(0)], y = memory[.output(0)]
+            return { ank_activation_forward(code, x, y, dims) }
+        }
+        kernel.inPlace = [(.input(0), .output(0))]
+        return kernel
+    }
+
+    package func backward(_ site: KernelSite, part: Int, _ engine: CPUEngine) throws -> PreparedKernel {
+        let dims = Dims(try site.value(.output(0))).c, code = code
+        var kernel = PreparedKernel { memory in
+            let y = memory[.output(0)], dy = memory[.head(0)], dx = memory[.gradient(0)]
+            let earlier = memory.optional(.accumulated)
+            return { ank_activation_backward(code, y, dy, earlier, dx, dims) }
+        }
+        kernel.inPlace = [(.accumulated, .gradient(0)), (.head(0), .gradient(0))]
+        return kernel
+    }
+}

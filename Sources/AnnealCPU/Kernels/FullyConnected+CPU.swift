@@ -1,0 +1,60 @@
+import AnnealCompiler
+import AnnealCore
+import AnnealGraph
+import COneDNN
+
+extension FullyConnected: CPUOperator {
+    package func layouts(_ request: LayoutRequest) throws -> OperandLayouts { request.plain }
+
+    /// Rows, inputs and outputs of the product.
+    private func extents(_ site: KernelSite) throws -> (rows: Int, width: Int) {
+        let width = try site.shape(.input(1))[1]
+        return (try site.shape(.input(0)).count / width, width)
+    }
+
+    package func forward(_ site: KernelSite, _ engine: CPUEngine) throws -> PreparedKernel {
+        let (rows, width) = try extents(site)
+        let m = Int64(rows), n = Int64(numHidden), k = Int64(width), hidden = numHidden
+        var kernel = PreparedKernel.checked({ memory in
+            let x = memory[.input(0)], w = memory[.input(1)], bias = memory.optional(.input(2)), y = memory[.output(0)]
+            return {
+                // The bias goes in first and the product is added to it.
+                if let bias { for row in 0..<rows { (y + row * hidden).update(from: bias, count: hidden) } }
+                return adnn_sgemm(0, 1, m, n, k, 1, x, k, w, k, bias == nil ? 0 : 1, y, n)
+            }
+        })
+        kernel.flops = 2 * Double(m * n * k)
+        return kernel
+    }
+
+    package func backward(_ site: KernelSite, part: Int, _ engine: CPUEngine) throws -> PreparedKernel {
+        let hidden = numHidden, n = Int64(numHidden)
+        if part == 1 {
+            let width = try site.shape(.input(1))[1], rows = try site.shape(.head(0)).count / hidden
+            let m = Int64(rows), k = Int64(width)
+            var kernel = PreparedKernel.checked({ memory in
+                let w = memory[.input(1)], dy = memory[.head(0)], dx = memory[.gradient(0)]
+                return { adnn_sgemm(0, 0, m, k, n, 1, dy, n, w, k, 0, dx, k) }
+            })
+            kernel.flops = 2 * Double(m * n * k)
+            return kernel
+        }
+        let rows = try site.shape(.head(0)).count / hidden
+        let width = try site.shape(.input(0)).count / rows
+        let m = Int64(rows), k = Int64(width)
+        var kernel = PreparedKernel.checked({ memory in
+            let x = memory[.input(0)], dy = memory[.head(0)]
+            let dw = memory.optional(.gradient(1)), dBias = memory.optional(.gradient(2))
+            return {
+                if let dBias {
+                    dBias.update(from: dy, count: hidden)
+                    for row in 1..<max(rows, 1) { for i in 0..<hidden { dBias[i] += dy[row * hidden + i] } }
+                }
+                guard let dw else { return 0 }
+                return adnn_sgemm(1, 0, n, k, m, 1, dy, n, x, k, 0, dw, k)
+            }
+        })
+        kernel.flops = 2 * Double(m * n * k)
+        return kernel
+    }
+}

@@ -1,0 +1,44 @@
+import AnnealCompiler
+import AnnealCore
+import AnnealGraph
+import CAnnealKernels
+import COneDNN
+
+extension FusedConvolution: CPUOperator {
+    private var post: adnn_post_ops {
+        adnn_post_ops(
+            sum: adds ? 1 : 0, clip: limits == nil ? 0 : 1, low: limits?.lowerBound ?? 0, high: limits?.upperBound ?? 0)
+    }
+
+    package func layouts(_ request: LayoutRequest) throws -> OperandLayouts {
+        var result = try convolution.layouts(request, post: post)
+        if adds { result.inputs[result.inputs.count - 1] = result.outputs[0] }
+        return result
+    }
+
+    package func forward(_ site: KernelSite, _ engine: CPUEngine) throws -> PreparedKernel {
+        var kernel = try convolution.kernel(
+            site, engine, ADNN_FORWARD_INFERENCE, data: .input(0), weight: .input(1), bias: .input(2),
+            output: .output(0), post: post)
+        guard adds else { return kernel }
+        kernel.inPlace = [(.input(3), .output(0))]
+        let count = Dims(try site.value(.output(0))).elements, product = kernel.bind
+        kernel.bind = { memory in
+            let addend = memory[.input(3)], y = memory[.output(0)]
+            let run = try product(memory)
+            // The convolution adds to what is there: mostly the addend itself.
+            if addend == y { return run }
+            return {
+                ank_copy(addend, y, count)
+                return run()
+            }
+        }
+        return kernel
+    }
+
+    package func backward(_ site: KernelSite, part: Int, _ engine: CPUEngine) throws -> PreparedKernel {
+        throw AnnealError(
+            "", "\(Self.name) is of inference only", suggestion: "this is a defect of Anneal's compiler",
+            code: .internalDefect)
+    }
+}

@@ -1,0 +1,106 @@
+import AnnealCompiler
+import AnnealCore
+import AnnealGraph
+import CAnnealKernels
+import COneDNN
+
+/// A 2-D convolution in our own kernels, on blocked channels and `BlockedWeights`.
+struct OwnConvolution {
+    private enum Method {
+        /// Few channels a group.
+        case grouped
+        /// 3x3 and 5x5 of stride 1, by Winograd's minimal filtering.
+        case winograd
+        /// Matrix products over the whole batch.
+        case dense
+    }
+
+    private let conv: ank_conv
+    private let method: Method
+
+    /// nil where oneDNN serves better, or our kernels do not take the shape.
+    /// - Parameter plain: whether the data are to have no blocks; taken only by the matrix products.
+    init?(_ op: Convolution, data: Shape, output: Shape, block: Int, plain: Bool) {
+        let window = op.window
+        guard window.kernel.count == 2 else { return nil }
+        let conv = ank_conv(
+            n: Int64(data[0]), groups: Int64(op.numGroup), ic: Int64(data[1] / op.numGroup),
+            oc: Int64(op.numFilter / op.numGroup), b: Int64(block), ih: Int64(data[2]), iw: Int64(data[3]),
+            oh: Int64(output[2]), ow: Int64(output[3]), kh: Int64(window.kernel[0]), kw: Int64(window.kernel[1]),
+            sh: Int64(window.stride[0]), sw: Int64(window.stride[1]), ph: Int64(window.pad[0]),
+            pw: Int64(window.pad[1]), dh: Int64(window.dilate[0]), dw: Int64(window.dilate[1]),
+            plain: plain ? 1 : 0, threads: Int64(ank_max_threads()))
+        self.conv = conv
+        guard op.numGroup == 1 else {
+            guard withUnsafePointer(to: conv, { ank_groupconv_supported($0) }) != 0 else { return nil }
+            method = .grouped
+            return
+        }
+        if Self.servesWinograd(op, data: data, output: output), !plain,
+            withUnsafePointer(to: conv, { ank_winograd_supported($0) }) != 0
+        {
+            method = .winograd
+        } else {
+            guard withUnsafePointer(to: conv, { ank_denseconv_supported($0) }) != 0 else { return nil }
+            method = .dense
+        }
+    }
+
+    /// Winograd takes 36 products for each tile of outputs, 4x4 with a 3x3 kernel, 2x2 with 5x5, against the kernel's size for
+    /// each output; tiles at the edges are not full, and the weights must be transformed.
+    private static func servesWinograd(_ op: Convolution, data: Shape, output: Shape) -> Bool {
+        let kernel = op.window.kernel, side = 7 - kernel[0]
+        guard kernel == [3, 3] || kernel == [5, 5] else { return false }
+        let tiles = (output[2] + side - 1) / side * ((output[3] + side - 1) / side)
+        return tiles * 36 * 5 <= output[2] * output[3] * kernel[0] * kernel[1] * 3 && data[0] * tiles >= 32
+    }
+
+    var weights: BlockedWeights { BlockedWeights(conv) }
+
+    func kernel(
+        _ pass: adnn_pass, data: Program.Operand, weight: Program.Operand, bias: Program.Operand,
+        output: Program.Operand, post: adnn_post_ops
+    ) -> PreparedKernel {
+        let conv = conv, method = method
+        let post = ank_post(sum: post.sum, clip: post.clip, low: post.low, high: post.high)
+        var kernel = PreparedKernel { memory in
+            let x = memory[data], w = memory[weight], y = memory[output]
+            let b = memory.optional(bias), scratch = memory.scratch
+            func run(_ body: @escaping (UnsafePointer<ank_conv>) -> Void) -> () -> Void {
+                { withUnsafePointer(to: conv) { body($0) } }
+            }
+            func forward(_ body: @escaping (UnsafePointer<ank_conv>, UnsafePointer<ank_post>) -> Void) -> () -> Void {
+                { withUnsafePointer(to: conv) { conv in withUnsafePointer(to: post) { body(conv, $0) } } }
+            }
+            switch (method, pass) {
+            case (.grouped, ADNN_BACKWARD_DATA): return run { ank_groupconv_backward_data($0, y, w, x) }
+            case (.grouped, ADNN_BACKWARD_WEIGHTS):
+                return run { ank_groupconv_backward_weights($0, x, y, w, b, scratch) }
+            case (.grouped, _): return forward { ank_groupconv_forward($0, x, w, b, $1, y) }
+            case (.winograd, ADNN_BACKWARD_DATA): return run { ank_winograd_backward_data($0, y, w, x, scratch) }
+            case (.winograd, ADNN_BACKWARD_WEIGHTS):
+                return run { ank_winograd_backward_weights($0, x, y, w, b, scratch) }
+            case (.winograd, _): return forward { ank_winograd_forward($0, x, w, b, $1, y, scratch) }
+            case (.dense, ADNN_BACKWARD_DATA): return run { ank_denseconv_backward_data($0, y, w, x, scratch) }
+            case (.dense, ADNN_BACKWARD_WEIGHTS):
+                return run { ank_denseconv_backward_weights($0, x, y, w, b, scratch) }
+            case (.dense, _): return forward { ank_denseconv_forward($0, x, w, b, $1, y, scratch) }
+            }
+        }
+        let ownPass =
+            switch pass {
+            case ADNN_BACKWARD_DATA: ANK_BACKWARD_DATA
+            case ADNN_BACKWARD_WEIGHTS: ANK_BACKWARD_WEIGHTS
+            default: ANK_FORWARD
+            }
+        kernel.scratch = withUnsafePointer(to: conv) {
+            switch method {
+            case .grouped: Int(ank_groupconv_scratch($0, ownPass))
+            case .winograd: Int(ank_winograd_scratch($0, ownPass))
+            case .dense: Int(ank_denseconv_scratch($0, ownPass))
+            }
+        }
+        kernel.implementation = "anneal:\(method)"
+        return kernel
+    }
+}

@@ -1,0 +1,66 @@
+import AnnealCore
+import AnnealGraph
+
+package enum Fusion {
+    /// Joins BatchNorm [+ addition] [+ ReLU], and addition + ReLU, where nothing else reads what lies between.
+    package static func fuse(_ program: Program) throws -> Program {
+        var result = program
+        let consumers = program.consumers()
+        let outputs = Set(program.outputs)
+        var dropped = Set<Int>()
+
+        /// The only instruction that reads a value which is no output.
+        func onlyReader(_ value: Program.ValueID) -> Int? {
+            consumers[value].count == 1 && !outputs.contains(value) ? consumers[value][0] : nil
+        }
+        func isReLU(_ index: Int) -> Bool {
+            let op = program.instructions[index].action.op
+            return (op as? Activation)?.kind == .relu || (op as? Unary)?.member == .relu
+        }
+
+        for (index, instruction) in program.instructions.enumerated() {
+            guard let norm = instruction.action.op as? BatchNorm, norm.axis == 1, !norm.outputMeanVar else { continue }
+            var last = index
+            var addend: Program.ValueID?
+            var relu = false
+            if let next = onlyReader(instruction.writes[0].value) {
+                if isReLU(next) {
+                    (last, relu) = (next, true)
+                } else if program.instructions[next].action.op is ElementwiseAdd, !dropped.contains(next) {
+                    let reads = program.instructions[next].reads.map(\.value)
+                    let other = reads[0] == instruction.writes[0].value ? reads[1] : reads[0]
+                    last = next
+                    addend = other
+                    if let after = onlyReader(program.instructions[next].writes[0].value), isReLU(after) {
+                        (last, relu) = (after, true)
+                    }
+                    // The addition is this one's now, not another batch norm's.
+                    dropped.insert(next)
+                }
+            }
+            // It runs where the last of them ran, when all it reads is there.
+            var fused = instruction
+            fused.action = .forward(FusedBatchNorm(norm: norm, adds: addend != nil, relu: relu))
+            if let addend { fused.reads.append((.input(5), addend)) }
+            fused.writes[0] = (.output(0), program.instructions[last].writes[0].value)
+            dropped.insert(index)
+            dropped.remove(last)
+            result.instructions[last] = fused
+        }
+        for (index, instruction) in program.instructions.enumerated()
+        where instruction.action.op is ElementwiseAdd && !dropped.contains(index) {
+            guard result.instructions[index].action.op is ElementwiseAdd,
+                let next = onlyReader(instruction.writes[0].value), isReLU(next)
+            else { continue }
+            var fused = instruction
+            fused.action = .forward(AddReLU())
+            fused.writes[0] = program.instructions[next].writes[0]
+            result.instructions[next] = fused
+            dropped.insert(index)
+        }
+        result.instructions = result.instructions.enumerated().filter { !dropped.contains($0.offset) }.map(\.element)
+        result.backwardStart = result.instructions.count
+        try result.verify(after: "fusion")
+        return result
+    }
+}

@@ -1,0 +1,58 @@
+import AnnealCore
+
+/// How a value lies in memory.
+package enum Layout: Hashable, Sendable {
+    /// Row-major, as MXNet's files and users see it.
+    case plain
+    /// Channels (axis 1) in blocks of 8 or 16, innermost; the last block is filled up with zeros.
+    case blocked(Int)
+    /// Weights in an order that only the engine reads.
+    case opaque(OpaqueLayout)
+
+    package var block: Int {
+        if case .blocked(let block) = self { block } else { 1 }
+    }
+
+    /// Floats in memory, the filling included.
+    package func elements(_ shape: Shape) -> Int {
+        switch self {
+        case .plain: return shape.count
+        case .blocked(let block):
+            return shape.count / shape[1] * ((shape[1] + block - 1) / block * block)
+        case .opaque(let layout): return layout.elements
+        }
+    }
+
+    /// The same memory serves both: blocked channels with one spatial position are plain.
+    package func isSameMemory(as other: Layout, _ shape: Shape) -> Bool {
+        if self == other { return true }
+        guard case .opaque = self else {
+            guard case .opaque = other else {
+                let onePosition = shape.rank >= 2 && shape.dims.dropFirst(2).allSatisfy { $0 == 1 }
+                return onePosition && shape[1] % self.block == 0 && shape[1] % other.block == 0
+            }
+            return false
+        }
+        return false
+    }
+}
+
+/// An order of elements that only its engine can read and write.
+package protocol EngineLayout: AnyObject, Sendable {
+    /// Floats in memory, padding included.
+    var elements: Int { get }
+    func isEqual(_ other: any EngineLayout) -> Bool
+}
+
+package struct OpaqueLayout: Hashable, Sendable {
+    package let layout: any EngineLayout
+
+    package init(_ layout: any EngineLayout) { self.layout = layout }
+
+    package var elements: Int { layout.elements }
+
+    package static func == (a: OpaqueLayout, b: OpaqueLayout) -> Bool {
+        a.layout === b.layout || a.layout.isEqual(b.layout)
+    }
+    package func hash(into hasher: inout Hasher) { hasher.combine(elements) }
+}

@@ -1,0 +1,201 @@
+import AnnealCore
+import AnnealGraph
+
+/// What a symbol becomes for given shapes and a mode: values and the instructions that compute them, in order.
+///
+/// A program is a value. The passes of the compiler (`Lowering`, `Fusion`, `LayoutAssignment`, `Autodiff`,
+/// `RecomputationSearch`, `EarlyUpdates`) each give a new one, `Program.verify` checks it, and `MemoryPlan` gives every value its place. Every value is written by one
+/// instruction; in-place work is the memory plan's choice, never the program's.
+package struct Program: Sendable {
+    package typealias ValueID = Int
+
+    package enum Kind: Sendable {
+        /// Fed from outside before a run: data, labels, head gradients.
+        case input
+        /// Lives as long as the parameters' store.
+        case parameter
+        /// A state that operators change in place.
+        case auxiliary
+        /// Computed from parameters ahead of a run, when they have changed.
+        case derived
+        /// Computed in each run.
+        case temporary
+    }
+
+    package struct Value: Sendable {
+        package var name: String
+        package var shape: Shape
+        package var kind: Kind
+        package var layout: Layout
+
+        package init(name: String, shape: Shape, kind: Kind, layout: Layout = .plain) {
+            self.name = name
+            self.shape = shape
+            self.kind = kind
+            self.layout = layout
+        }
+    }
+
+    /// The role of a value in an instruction.
+    package enum Operand: Hashable, Sendable {
+        case input(Int)
+        case output(Int)
+        /// What the forward pass leaves for the backward pass.
+        case saved(Int)
+        /// The gradient of an output.
+        case head(Int)
+        /// A second part of the gradient of output 0, which the kernel adds to the first.
+        case secondHead
+        /// The gradient of an input.
+        case gradient(Int)
+        /// A gradient that is added to `gradient(0)`.
+        case accumulated
+
+        /// Its number among those of its kind.
+        var index: Int? {
+            switch self {
+            case .input(let i), .output(let i), .saved(let i), .head(let i), .gradient(let i): i
+            case .secondHead, .accumulated: nil
+            }
+        }
+
+        init(_ read: BackwardPart.Read) {
+            switch read {
+            case .input(let i): self = .input(i)
+            case .output(let i): self = .output(i)
+            case .saved(let i): self = .saved(i)
+            case .head(let i): self = .head(i)
+            }
+        }
+    }
+
+    package enum Action: Sendable {
+        case forward(any Operator)
+        case backward(any Operator, part: Int)
+        /// A forward instruction once more, in the backward pass, for a value that was not kept.
+        case recompute(any Operator)
+        /// Input 0 is a parameter, input 1 its gradient: the optimizer's update. Engines know nothing of it.
+        case update
+        /// input(0) + input(1), the gradients of a value that several layers read.
+        case sum
+
+        /// The operator that it runs; nil for a sum or an update.
+        package var op: (any Operator)? {
+            switch self {
+            case .forward(let op), .backward(let op, _), .recompute(let op): op
+            case .sum, .update: nil
+            }
+        }
+    }
+
+    package struct Instruction: Sendable {
+        /// The layer that it belongs to, for messages and profiles.
+        package var layer: String
+        package var action: Action
+        package var reads: [(role: Operand, value: ValueID)]
+        package var writes: [(role: Operand, value: ValueID)]
+        /// Of a backward instruction: what its forward instruction reads, for shapes that it does not read itself.
+        package var forwardInputs: [ValueID]
+
+        package init(
+            layer: String, action: Action, reads: [(role: Operand, value: ValueID)],
+            writes: [(role: Operand, value: ValueID)], forwardInputs: [ValueID] = []
+        ) {
+            self.layer = layer
+            self.action = action
+            self.reads = reads
+            self.writes = writes
+            self.forwardInputs = forwardInputs
+        }
+
+        package func reading(_ role: Operand) -> ValueID? { Instruction.find(role, in: reads) }
+        package func writing(_ role: Operand) -> ValueID? { Instruction.find(role, in: writes) }
+
+        /// Operands mostly stand in order, of which a layer may have thousands.
+        private static func find(_ role: Operand, in operands: [(role: Operand, value: ValueID)]) -> ValueID? {
+            if let place = role.index, place < operands.count, operands[place].role == role {
+                return operands[place].value
+            }
+            return operands.first { $0.role == role }?.value
+        }
+    }
+
+    package enum Mode: Sendable { case training, inference }
+
+    package var mode: Mode
+    package var values: [Value] = []
+    /// What computes the derived values.
+    package var preparation: [Instruction] = []
+    package var instructions: [Instruction] = []
+    /// Instructions from here on are the backward pass.
+    package var backwardStart = 0
+    /// The symbol's outputs.
+    package var outputs: [ValueID] = []
+    /// Variables by name.
+    package var variables: [String: ValueID] = [:]
+    /// Gradients by variable, once differentiated.
+    package var gradients: [String: ValueID] = [:]
+    /// The parameters that the backward pass updates as soon as it can, in the updates' order; their gradients do not
+    /// outlive it.
+    package var updated: [String] = []
+    /// For each output that is no loss, the input that holds its gradient.
+    package var heads: [Int: ValueID] = [:]
+
+    package init(mode: Mode) { self.mode = mode }
+
+    package mutating func add(_ value: Value) -> ValueID {
+        values.append(value)
+        return values.count - 1
+    }
+
+    /// Values that must outlive the run: what a caller can ask for.
+    package var kept: Set<ValueID> {
+        let updated = Set(updated)
+        return Set(outputs).union(gradients.lazy.filter { !updated.contains($0.key) }.map(\.value))
+    }
+
+    /// The value whose memory an instruction's output is, under another shape; nil if it computes its output.
+    package func viewed(by instruction: Instruction) -> ValueID? {
+        guard let op = instruction.action.op, op.isView, let source = instruction.reads.first?.value else { return nil }
+        return values[source].kind == .input || values[source].kind == .temporary ? source : nil
+    }
+
+    /// The instructions that read each value.
+    package func consumers() -> [[Int]] {
+        var result = Array(repeating: [Int](), count: values.count)
+        for (index, instruction) in instructions.enumerated() {
+            for (_, value) in instruction.reads { result[value].append(index) }
+        }
+        return result
+    }
+
+    /// Checks what every pass must keep: each value is written once, before it is read, and layouts agree with shapes.
+    package func verify(after pass: String) throws {
+        func wrong(_ instruction: Instruction, _ what: String) -> AnnealError {
+            AnnealError(
+                "layer \(instruction.layer)", "after \(pass): \(what)",
+                suggestion: "this is a defect of Anneal's compiler", code: .internalDefect)
+        }
+        var written = values.map { $0.kind != .temporary && $0.kind != .derived }
+        for instruction in preparation + instructions {
+            for (role, value) in instruction.reads where !written[value] {
+                throw wrong(instruction, "\(role) reads \(values[value].name) before it is written")
+            }
+            for (role, value) in instruction.writes {
+                guard !written[value] else {
+                    throw wrong(instruction, "\(role) writes \(values[value].name) a second time")
+                }
+                written[value] = true
+            }
+        }
+        for output in outputs where !written[output] {
+            throw AnnealError("output \(values[output].name)", "after \(pass): is never written", code: .internalDefect)
+        }
+        for value in values {
+            if case .blocked = value.layout, value.shape.rank < 3 {
+                throw AnnealError(
+                    value.name, "after \(pass): \(value.shape) cannot have blocked channels", code: .internalDefect)
+            }
+        }
+    }
+}

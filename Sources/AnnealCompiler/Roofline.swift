@@ -1,0 +1,26 @@
+import AnnealCore
+import Foundation
+
+/// The most that a machine can do: what an operation must wait for is its arithmetic or its memory traffic.
+///
+/// Williams, Waterman and Patterson 2009, "Roofline: an insightful visual performance model for multicore architectures".
+package struct Roofline: Sendable {
+    /// Floating-point operations a second.
+    package var flops: Double
+    /// Bytes a second between the processor and memory.
+    package var bandwidth: Double
+
+    package init(flops: Double, bandwidth: Double) {
+        self.flops = flops
+        self.bandwidth = bandwidth
+    }
+
+    /// The seconds that an operation needs at least: at the rate min(peak, bandwidth × flops / bytes) where it computes.
+    package func seconds(flops: Double, bytes: Double) -> Double { max(flops / self.flops, bytes / bandwidth) }
+
+    package var text: String {
+        let gigaflops = String(format: "%.1f", flops * 1e-9), gigabytes = String(format: "%.1f", bandwidth * 1e-9)
+        return "\(gigaflops) GFLOP/s (a product of large matrices), \(gigabytes) GB/s (a pass over large arrays), "
+            + "\(Parallel.threads) threads"
+    }
+}

@@ -1,0 +1,22 @@
+import Anneal
+import AnnealCPU
+import AnnealReference
+
+/// The engines that cases can be repeated on.
+public enum CaseEngine: String, CaseIterable, Sendable {
+    case cpu, reference
+
+    /// - Parameter reproducesMXNetDefects: computes what MXNet 1.9.1 plainly gets wrong as it does; its cases hold that.
+    package func make(reproducesMXNetDefects: Bool = false) throws -> any Engine {
+        switch self {
+        case .cpu:
+            let engine = try CPUEngine()
+            engine.reproducesMXNetDefects = reproducesMXNetDefects
+            return engine
+        case .reference:
+            let engine = ReferenceEngine()
+            engine.reproducesMXNetDefects = reproducesMXNetDefects
+            return engine
+        }
+    }
+}

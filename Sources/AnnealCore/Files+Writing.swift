@@ -1,0 +1,103 @@
+import Foundation
+
+extension Files {
+    /// Writes all of the bytes, however often the system takes only a part of them.
+    /// - Returns: the system's error number; nil when everything was written.
+    package static func write(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) -> Int32? {
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let written = Foundation.write(descriptor, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
+            if written > 0 {
+                rest = rest.dropFirst(written)
+                continue
+            }
+            switch written == 0 ? EIO : errno {
+            case EINTR: continue
+            case EAGAIN:
+                // Somebody who shares the descriptor has set it so.
+                var ready = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+                _ = poll(&ready, 1, -1)
+            case let code: return code
+            }
+        }
+        return nil
+    }
+
+    /// Brings what was written to the disk, where the file system can: `FileLock` says once where it cannot.
+    package static func sync(_ descriptor: Int32, _ path: String) throws {
+        guard fsync(descriptor) == 0 || isUnsupported(errno) else {
+            throw AnnealError(path, "cannot be synced: \(systemError())")
+        }
+    }
+
+    /// Whether a call failed because the file system, or the kind of file, does not have it.
+    static func isUnsupported(_ code: Int32) -> Bool { [ENOSYS, ENOLCK, EOPNOTSUPP, EINVAL, EROFS].contains(code) }
+
+    /// A rename reaches the disk with its folder.
+    static func syncFolder(of path: String) {
+        let folder = Files.folder(of: path)
+        let parent = open(folder.isEmpty ? "." : folder, O_RDONLY | O_CLOEXEC)
+        guard parent >= 0 else { return }
+        fsync(parent)
+        close(parent)
+    }
+
+    /// Whether what is written to the path goes to standard output.
+    public static func isStandardOutput(_ path: String) -> Bool { openDescriptor(path) == 1 }
+
+    /// The open descriptor that a path is the name of; `-` is standard output.
+    static func openDescriptor(_ path: String) -> Int32? {
+        switch path {
+        case "-", "/dev/stdout": return 1
+        case "/dev/stderr": return 2
+        default:
+            guard let folder = ["/dev/fd/", "/proc/self/fd/"].first(where: path.hasPrefix),
+                let number = Int32(path.dropFirst(folder.count)), fcntl(number, F_GETFD) >= 0
+            else { return nil }
+            return number
+        }
+    }
+
+    /// Where a path leads when symbolic links are followed, and the regular file that is there already.
+    static func writeTarget(_ path: String) throws -> (path: String, existing: stat?) {
+        var target = path
+        // As many as Linux follows.
+        for _ in 0..<40 {
+            var info = stat()
+            guard lstat(target, &info) == 0 else {
+                guard errno == ENOENT else { throw AnnealError(path, "cannot be written: \(systemError())") }
+                return (target, nil)
+            }
+            switch info.st_mode & S_IFMT {
+            case S_IFREG: return (target, info)
+            case S_IFDIR: throw AnnealError(path, "cannot be replaced: it is a folder", suggestion: "name a file")
+            case S_IFLNK: target = try destination(ofLink: target, info, for: path)
+            default:
+                throw AnnealError(
+                    path, "cannot be replaced: it is not a regular file",
+                    suggestion: "name a file, or - for standard output")
+            }
+        }
+        throw AnnealError(path, "cannot be written: \(String(cString: strerror(ELOOP)))")
+    }
+
+    private static func destination(ofLink link: String, _ info: stat, for path: String) throws -> String {
+        let folder = folder(of: link)
+        // In a folder that everybody may write to (/tmp), another user's link may lead to any file of ours: Linux does not
+        // follow it there either (fs.protected_symlinks).
+        var parent = stat()
+        let isShared =
+            stat(folder.isEmpty ? "." : folder, &parent) == 0 && parent.st_mode & S_ISVTX != 0
+            && parent.st_mode & S_IWOTH != 0
+        guard !isShared || info.st_uid == geteuid() || info.st_uid == parent.st_uid else {
+            throw AnnealError(
+                path, "cannot be replaced: it is a symbolic link of another user in a folder for all users",
+                suggestion: "choose another name or folder")
+        }
+        var bytes = [CChar](repeating: 0, count: Int(PATH_MAX))
+        let count = readlink(link, &bytes, bytes.count)
+        guard count >= 0 else { throw AnnealError(path, "cannot be written: \(systemError())") }
+        let destination = String(decoding: bytes.prefix(count).map(UInt8.init(bitPattern:)), as: UTF8.self)
+        return destination.hasPrefix("/") ? destination : Files.path(folder, destination)
+    }
+}

@@ -1,0 +1,24 @@
+extension StringProtocol {
+    /// The text with its control characters, and those that change the direction of writing, as `\u001b`: in the name of a file or class they
+    /// would move a terminal's cursor, colour it, or hide a part of the name. JSON reads the same text back.
+    /// - Parameter kept: control characters that stay, such as a line feed between lines of ours.
+    public func printable(keeping kept: Set<Unicode.Scalar> = []) -> String {
+        func isHidden(_ scalar: Unicode.Scalar) -> Bool {
+            if scalar.isASCII { return (scalar.value < 0x20 || scalar.value == 0x7F) && !kept.contains(scalar) }
+            let properties = scalar.properties
+            return properties.isBidiControl
+                || [.control, .lineSeparator, .paragraphSeparator].contains(properties.generalCategory)
+        }
+        guard unicodeScalars.contains(where: isHidden) else { return String(self) }
+        var result = String.UnicodeScalarView()
+        for scalar in unicodeScalars {
+            guard isHidden(scalar) else {
+                result.append(scalar)
+                continue
+            }
+            let digits = String(scalar.value, radix: 16)
+            result.append(contentsOf: ("\\u" + String(repeating: "0", count: 4 - digits.count) + digits).unicodeScalars)
+        }
+        return String(result)
+    }
+}

@@ -1,0 +1,50 @@
+import AnnealCore
+
+/// A data set whose sub-folders are its parts, `train`, `val` and `test`, with the classes below each.
+public struct DataParts: Sendable, Equatable {
+    public let path: FilePath
+    public var training: FilePath?
+    public var validation: FilePath?
+    public var test: FilePath?
+
+    private static let validationNames: Set = ["val", "valid", "validation"]
+
+    /// nil if the folder is none: another sub-folder, or no folders of classes in the parts.
+    /// - Throws: `AnnealError` when it cannot be read, or has a part twice.
+    public init?(_ path: FilePath) throws {
+        self.path = path
+        var parts: [(name: String, path: FilePath)] = []
+        for entry in try FolderListing(path).entries {
+            let place = path.appending(entry.name)
+            guard case .folder = ImageWalk.verdict(entry, place) else { continue }
+            parts.append((entry.name.description.lowercased(), place))
+        }
+        guard !parts.isEmpty, parts.allSatisfy({ Self.isPart($0.name) }) else { return nil }
+        // A test part without labels is nothing unusual; the others must have classes.
+        let labelled = parts.filter { Self.hasFolders($0.path) }
+        guard labelled.count == parts.count || labelled.contains(where: { $0.name == "train" }) else { return nil }
+        func part(_ matches: (String) -> Bool) throws -> FilePath? {
+            let found = labelled.filter { matches($0.name) }
+            guard found.count < 2 else {
+                throw AnnealError(
+                    "\(path)", "has two such parts: \(found.map(\.path.name.description).joined(separator: " and "))",
+                    suggestion: "name one of the folders itself")
+            }
+            return found.first?.path
+        }
+        training = try part { $0 == "train" }
+        validation = try part(Self.validationNames.contains)
+        test = try part { $0 == "test" }
+    }
+
+    private static func isPart(_ name: String) -> Bool {
+        name == "train" || name == "test" || validationNames.contains(name)
+    }
+
+    private static func hasFolders(_ folder: FilePath) -> Bool {
+        guard let entries = try? FolderListing(folder).entries else { return false }
+        return entries.contains { entry in
+            if case .folder = ImageWalk.verdict(entry, folder.appending(entry.name)) { true } else { false }
+        }
+    }
+}

@@ -1,0 +1,123 @@
+import AnnealCore
+
+/// What an encoded image is, by its first bytes.
+public enum ImageFormat: String, Sendable, CaseIterable {
+    case jpeg = "JPEG"
+    case png = "PNG"
+    case gif = "GIF"
+    case bmp = "BMP"
+    case webp = "WebP"
+    case tiff = "TIFF"
+    case heif = "HEIF"
+    case avif = "AVIF"
+    case jpegXL = "JPEG XL"
+    case jpeg2000 = "JPEG 2000"
+
+    /// Whether `ImageDecoder` reads it.
+    public var isDecoded: Bool { self == .jpeg || self == .png }
+
+    /// nil if the bytes begin none of these.
+    public init?(_ bytes: some Collection<UInt8>) {
+        let start = Array(bytes.prefix(12))
+        func begins(_ text: String, at offset: Int = 0) -> Bool {
+            start.dropFirst(offset).starts(with: Array(text.utf8))
+        }
+        if start.starts(with: [0xFF, 0xD8, 0xFF]) {
+            self = .jpeg
+        } else if start.starts(with: [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A]) {
+            self = .png
+        } else if begins("GIF8") {
+            self = .gif
+        } else if begins("RIFF"), begins("WEBP", at: 8) {
+            self = .webp
+        } else if start.starts(with: [0x49, 0x49, 0x2A, 0]) || start.starts(with: [0x4D, 0x4D, 0, 0x2A]) {
+            self = .tiff
+        } else if begins("ftypavif", at: 4) || begins("ftypavis", at: 4) {
+            self = .avif
+        } else if ["heic", "heix", "hevc", "mif1", "msf1"].contains(where: { begins("ftyp" + $0, at: 4) }) {
+            self = .heif
+        } else if start.starts(with: [0xFF, 0x0A]) || begins("JXL ", at: 4) {
+            self = .jpegXL
+        } else if begins("jP  ", at: 4) {
+            self = .jpeg2000
+        } else if begins("BM") {
+            self = .bmp
+        } else {
+            return nil
+        }
+    }
+
+    /// Of a file's first bytes; nil if it cannot be read.
+    init?(file path: FilePath) {
+        guard let file = try? FileBytes(path) else { return nil }
+        var bytes: [UInt8] = []
+        guard (try? file.append(min(12, file.size), at: 0, to: &bytes)) != nil else { return nil }
+        self.init(bytes)
+    }
+}
+
+/// Format and size of an encoded JPEG or PNG image, without decoding it.
+public struct ImageHeader: Sendable, Equatable {
+    public var format: ImageFormat
+    public var width: Int
+    public var height: Int
+
+    public init(format: ImageFormat, width: Int, height: Int) {
+        self.format = format
+        self.width = width
+        self.height = height
+    }
+
+    /// nil if these bytes do not say it: they are no such image, or end too soon.
+    public init?(_ bytes: ArraySlice<UInt8>) {
+        guard let format = ImageFormat(bytes) else { return nil }
+        self.format = format
+        let found: (width: Int, height: Int)? =
+            switch format {
+            case .jpeg: Self.sizeOfJPEG(bytes)
+            case .png: Self.sizeOfPNG(bytes)
+            default: nil
+            }
+        guard let found, found.width > 0, found.height > 0 else { return nil }
+        (width, height) = found
+    }
+
+    /// The big-endian number at an offset from the start.
+    private static func number(_ bytes: ArraySlice<UInt8>, at offset: Int, size: Int) -> Int? {
+        guard offset >= 0, offset + size <= bytes.count else { return nil }
+        let start = bytes.startIndex + offset
+        return bytes[start..<(start + size)].reduce(0) { $0 << 8 | Int($1) }
+    }
+
+    /// IHDR is the first chunk, after 8 bytes of signature.
+    private static func sizeOfPNG(_ bytes: ArraySlice<UInt8>) -> (Int, Int)? {
+        guard number(bytes, at: 12, size: 4) == 0x4948_4452, let width = number(bytes, at: 16, size: 4),
+            let height = number(bytes, at: 20, size: 4)
+        else { return nil }
+        return (width, height)
+    }
+
+    /// Segments: FF (once or more), marker, length (big-endian, counting itself), until a frame's header.
+    private static func sizeOfJPEG(_ bytes: ArraySlice<UInt8>) -> (Int, Int)? {
+        var at = 2
+        while let mark = number(bytes, at: at, size: 1), let marker = number(bytes, at: at + 1, size: 1) {
+            // Bytes that belong to nothing are skipped, as libjpeg does.
+            guard mark == 0xFF, marker != 0xFF, marker != 0 else {
+                at += 1
+                continue
+            }
+            switch marker {
+            case 0xC0...0xC3, 0xC5...0xC7, 0xC9...0xCB, 0xCD...0xCF:
+                guard let height = number(bytes, at: at + 5, size: 2), let width = number(bytes, at: at + 7, size: 2)
+                else { return nil }
+                return (width, height)
+            case 0xD9, 0xDA: return nil
+            case 0x01, 0xD0...0xD8: at += 2
+            default:
+                guard let length = number(bytes, at: at + 2, size: 2), length >= 2 else { return nil }
+                at += 2 + length
+            }
+        }
+        return nil
+    }
+}

@@ -1,0 +1,164 @@
+import AnnealCore
+import Foundation
+
+/// What is looked at before a run: the labels, and a fingerprint of the data. 150 GB of records must not keep a run waiting,
+/// so of each record only its header is read, of 1,000 a part of the image, and of files no more than their sizes.
+extension SampleSource {
+    public func checkImages() throws {}
+    public func survey(classes: Int, like earlier: DataFingerprint?) throws -> DataFingerprint? { nil }
+}
+
+extension RecordFile {
+    /// Records whose headers are read by one thread in one go.
+    private static let block = 1024
+    /// So many blocks are read before the clock is looked at.
+    private static let round = 128
+    /// On a slow disk the headers of some records must do.
+    private static let patience = 20.0
+    private static let samples = 1000
+    /// Bytes after the header, in the middle and at the end of a sampled payload; a shorter one is read whole.
+    private static let piece = 1 << 12
+    private static let threads = 2 * LoaderOptions.defaultThreads
+
+    public func survey(classes: Int, like earlier: DataFingerprint?) throws -> DataFingerprint? {
+        DataFingerprint(
+            kind: .records, count: count, bytes: size,
+            parts: [
+                "offsets": offsetsPart(), "samples": try samplesPart(),
+                "headers": try headersPart(classes, atMost: earlier?.parts["headers"]?.count),
+            ])
+    }
+
+    /// Keys are left out: they are others where an index was made later.
+    private func offsetsPart() -> DataFingerprint.Part {
+        var hash = SHA256()
+        entries.map { UInt64($0.offset).littleEndian }.withUnsafeBytes { hash.update($0) }
+        return .init(count: count, hash: hash.finish())
+    }
+
+    private func samplesPart() throws -> DataFingerprint.Part {
+        var random = Random(seed: 0, purpose: .fingerprint)
+        var chosen = Set<Int>()
+        if count <= Self.samples {
+            chosen.formUnion(0..<count)
+        } else {
+            while chosen.count < Self.samples { chosen.insert(random.below(count)) }
+        }
+        let numbers = chosen.sorted()
+        let hashes = try parallelMap(numbers.count, threads: Self.threads) { index in
+            let payload = try? pieces(of: numbers[index])
+            return payload.map { SHA256.digits(of: $0) } ?? "unreadable"
+        }
+        return .init(count: numbers.count, hash: SHA256.digits(of: hashes.joined().utf8))
+    }
+
+    private func pieces(of number: Int) throws -> [UInt8] {
+        let parts = try parts(of: number), length = parts[0].length, piece = Self.piece
+        guard parts.count == 1, length > 4 * piece else {
+            return Array(try read(number, atMost: 4 * piece).dropFirst(IRHeader.size))
+        }
+        let start = entries[number].offset + RecordFraming.headerSize
+        var found: [UInt8] = []
+        for place in [IRHeader.size, (length - piece) / 2, length - piece] {
+            try bytes.append(piece, at: start + place, to: &found)
+        }
+        return found
+    }
+
+    /// Blocks are taken in an order that only the count decides, so that a part of them can be compared too.
+    /// - Parameter limit: the records that an earlier fingerprint covers; nil: as many as can be read in good time.
+    private func headersPart(_ classes: Int, atMost limit: Int?) throws -> DataFingerprint.Part {
+        let blocks = (count + Self.block - 1) / Self.block
+        var random = Random(seed: 1, purpose: .fingerprint)
+        let order = random.permutation(blocks).map(Int.init)
+        let start = ContinuousClock.now
+        var covered = 0, hash = SHA256()
+        for first in stride(from: 0, to: blocks, by: Self.round) {
+            if let limit {
+                if covered >= limit { break }
+            } else if ContinuousClock.now - start > .seconds(Self.patience) {
+                break
+            }
+            let round = order[first..<min(blocks, first + Self.round)]
+            let results = try parallelMap(round.count, threads: Self.threads) { index in
+                try headers(ofBlock: round[first + index], classes)
+            }
+            for result in results {
+                covered += result.count
+                Array(result.hash.utf8).withUnsafeBytes { hash.update($0) }
+            }
+        }
+        return .init(count: covered, hash: hash.finish())
+    }
+
+    private func headers(ofBlock block: Int, _ classes: Int) throws -> DataFingerprint.Part {
+        let numbers = (block * Self.block)..<min(count, (block + 1) * Self.block)
+        var hash = SHA256(), bytes: [UInt8] = []
+        for number in numbers {
+            var end: Int?
+            do {
+                end = try readStart(of: number, into: &bytes)
+            } catch is AnnealError {
+                // Reading it in its turn says why; `--on-bad-record` decides what then.
+                bytes = Array("unreadable".utf8)
+            }
+            if indexIsComplete, let end { try IndexCheck.checkNoGap(after: number, end: end, in: self) }
+            bytes.withUnsafeBytes { hash.update($0) }
+            var imageStart = 0
+            guard let header = try? IRHeader(bytes, imageStart: &imageStart) else { continue }
+            do {
+                guard header.labels.count == 1 else {
+                    throw AnnealError("", "it has \(header.labels.count) labels, expected 1", code: .mismatch)
+                }
+                try ClassLabel.check(header.labels[0], classes: classes)
+            } catch let error as AnnealError {
+                throw error.within(place(of: number, id: header.id))
+            }
+        }
+        return .init(count: numbers.count, hash: hash.finish())
+    }
+
+    /// The first bytes of a record's payload: its header and a few labels. One read where the record is whole.
+    /// - Returns: where a whole record ends in the file; nil for one in parts.
+    private func readStart(of number: Int, into payload: inout [UInt8]) throws -> Int? {
+        let wanted = IRHeader.size + 4 * 4, offset = entries[number].offset
+        payload.removeAll(keepingCapacity: true)
+        try bytes.append(min(RecordFraming.headerSize + wanted, bytes.size - offset), at: offset, to: &payload)
+        let isWhole =
+            payload.count >= RecordFraming.headerSize && payload.word32(at: 0) == RecordFraming.magic
+            && payload.word32(at: 4) >> 29 == RecordFraming.Flag.whole.rawValue
+        guard isWhole else {
+            payload = try read(number, atMost: wanted)
+            return nil
+        }
+        let length = Int(payload.word32(at: 4))
+        payload.removeFirst(RecordFraming.headerSize)
+        payload.removeLast(max(0, payload.count - length))
+        return offset + RecordFraming.framed(length)
+    }
+}
+
+extension ImageFiles {
+    /// Names below the folder and sizes, class by class.
+    public func survey(classes: Int, like earlier: DataFingerprint?) throws -> DataFingerprint? {
+        let paths = self.paths, root = folder.bytes.count
+        let sizes = try parallelMap(count, threads: LoaderOptions.defaultThreads) { number in
+            var info = stat()
+            return paths[number].withCString { stat($0, &info) } == 0 ? Int(info.st_size) : -1
+        }
+        var hashes: [Int: SHA256] = [:], counts: [Int: Int] = [:]
+        for number in 0..<count {
+            let label = Int(classLabel(of: number))
+            let name = paths[number].bytes.dropFirst(root).drop { $0 == UInt8(ascii: "/") }
+            counts[label, default: 0] += 1
+            let line = Array(name) + [0] + Array("\(sizes[number]) \(label)\n".utf8)
+            line.withUnsafeBytes { hashes[label, default: SHA256()].update($0) }
+        }
+        var parts: [String: DataFingerprint.Part] = [:]
+        for (label, hash) in hashes {
+            let name = classNames.indices.contains(label) ? classNames[label] : "\(label)"
+            parts[name] = .init(count: counts[label] ?? 0, hash: hash.finish())
+        }
+        return DataFingerprint(kind: .folder, count: count, bytes: sizes.reduce(0) { $0 + max(0, $1) }, parts: parts)
+    }
+}

@@ -1,0 +1,81 @@
+import AnnealCore
+import CAnnealImage
+
+/// One thread's way from an image to a row of the network's input: decoded, turned upright, augmented, and, for who needs
+/// floats at once, normalised.
+package final class ImagePreparation {
+    private let options: LoaderOptions
+    private let decoder: ImageDecoder
+    private var payload: [UInt8] = []
+    private var planes: [UInt8] = []
+
+    /// - Throws: `AnnealError` when a decoder cannot be made.
+    package init(_ options: LoaderOptions) throws {
+        self.options = options
+        decoder = try ImageDecoder(maximumPixels: options.maximumPixels)
+    }
+
+    /// - Parameters:
+    ///   - payload: the encoded image from `start` on.
+    ///   - sample, epoch: what random choices follow from.
+    func image(
+        _ payload: [UInt8], from start: Int, turnsUpright: Bool, sample: Int, epoch: Int
+    ) throws -> Augmentation.Result {
+        let channels = Image.Channels(rawValue: options.dataShape[0]) ?? .rgb
+        var decoded = try decoder.decode(payload, from: start, as: channels)
+        if turnsUpright { decoded = decoded.turned(by: ExifOrientation.of(payload)) }
+        return try augmented(decoded, sample: sample, epoch: epoch)
+    }
+
+    private func augmented(_ image: Image, sample: Int, epoch: Int) throws -> Augmentation.Result {
+        try options.augmentation.applied(
+            to: image, height: options.dataShape[1], width: options.dataShape[2],
+            normalization: options.normalization, key: .init(seed: options.seed, epoch: epoch, sample: sample),
+            maximumPixels: options.maximumPixels)
+    }
+
+    /// Writes a sample's image as normalised planes (channels, height, width); its labels are not looked at.
+    /// - Precondition: the row has room for `dataShape`.
+    package func write(_ number: Int, of source: any SampleSource, to row: UnsafeMutableBufferPointer<Float>) throws {
+        var id: UInt64?
+        do {
+            let header = try source.readSample(number, epoch: 0, into: &payload)
+            id = header.id
+            write(
+                try image(
+                    payload, from: header.imageStart, turnsUpright: source.turnsUpright, sample: number, epoch: 0),
+                to: row)
+        } catch let error as AnnealError {
+            throw source.placed(error, number, id: id)
+        }
+    }
+
+    /// As above, of an image that is decoded already.
+    /// - Throws: `AnnealError` without a place when it has other channels than the network takes, or cannot be cropped.
+    package func write(_ image: Image, to row: UnsafeMutableBufferPointer<Float>) throws {
+        guard image.channels == options.dataShape[0] else {
+            throw AnnealError(
+                "", "the image has \(image.channels) channels, the network takes \(options.dataShape[0])",
+                suggestion: "1 is gray, 3 is RGB, 4 is RGBA", code: .mismatch)
+        }
+        write(try augmented(image, sample: 0, epoch: 0), to: row)
+    }
+
+    private func write(_ result: Augmentation.Result, to row: UnsafeMutableBufferPointer<Float>) {
+        let image = result.image, area = image.width * image.height
+        if planes.count < image.pixels.count { planes = Array(repeating: 0, count: image.pixels.count) }
+        planes.withUnsafeMutableBufferPointer { planes in
+            guard let planes = planes.baseAddress, let start = row.baseAddress else { return }
+            image.pixels.withUnsafeBufferPointer { pixels in
+                ani_to_planes(
+                    pixels.baseAddress, Int32(image.width), Int32(image.height), Int32(image.channels),
+                    result.mirrored ? 1 : 0, planes)
+            }
+            for channel in 0..<image.channels {
+                ani_normalize(
+                    planes + channel * area, area, options.normalization.mean(channel),
+                    options.normalization.factor(channel), start + channel * area)
+            }
+        }
+    }
+}

@@ -1,0 +1,160 @@
+import AnnealCore
+
+/// What the images of a source are: formats, sizes, classes, and those that cannot be used.
+public struct ImageSurvey: Sendable, Equatable {
+    public struct Size: Sendable, Hashable {
+        public var width: Int
+        public var height: Int
+
+        public init(width: Int, height: Int) {
+            self.width = width
+            self.height = height
+        }
+
+        var pixels: Int { width.multipliedReportingOverflow(by: height).partialValue }
+    }
+
+    /// Images that were looked at, bad ones included.
+    public private(set) var count = 0
+    public private(set) var formats: [ImageFormat: Int] = [:]
+    public private(set) var sizes: [Size: Int] = [:]
+    /// Good images by label.
+    public private(set) var classCounts: [Int: Int] = [:]
+    /// In the order of their numbers.
+    public private(set) var bad: [BadRecord] = []
+
+    public init() {}
+
+    /// The headers of at most `limit` images, spread evenly over the source.
+    ///
+    /// Bad are those that cannot be read, and that are no JPEG or PNG images; damage in the pixels is not noticed.
+    public static func headers(
+        of source: any SampleSource, limit: Int = 4000, threads: Int = LoaderOptions.defaultThreads
+    ) -> ImageSurvey {
+        let looked = min(limit, source.count)
+        let samples =
+            (try? parallelMap(looked, threads: threads) { index in
+                source.look(at: index * source.count / looked, decodingUpTo: nil)
+            }) ?? []
+        var survey = ImageSurvey()
+        for sample in samples { survey.add(sample) }
+        return survey
+    }
+
+    /// Every image, decoded as training decodes it; labels must be whole numbers.
+    /// - Parameters:
+    ///   - maximumPixels: images of more are bad.
+    ///   - progress: called with the number of images done.
+    public static func decoding(
+        _ source: any SampleSource, threads: Int = LoaderOptions.defaultThreads,
+        maximumPixels: Int = Image.maximumPixels, progress: (Int) -> Void = { _ in }
+    ) throws -> ImageSurvey {
+        var survey = ImageSurvey()
+        let round = 64 * max(1, threads)
+        for start in stride(from: 0, to: source.count, by: round) {
+            let samples = try parallelMap(min(round, source.count - start), threads: threads) { index in
+                source.look(at: start + index, decodingUpTo: maximumPixels)
+            }
+            for sample in samples { survey.add(sample) }
+            progress(start + samples.count)
+        }
+        return survey
+    }
+
+    fileprivate enum Sample: Sendable {
+        case good(ImageHeader, label: Float?)
+        case bad(BadRecord)
+    }
+
+    private mutating func add(_ sample: Sample) {
+        count += 1
+        switch sample {
+        case .good(let header, let label):
+            formats[header.format, default: 0] += 1
+            sizes[Size(width: header.width, height: header.height), default: 0] += 1
+            if let label = label.flatMap({ Int(exactly: $0) }) { classCounts[label, default: 0] += 1 }
+        case .bad(let record): bad.append(record)
+        }
+    }
+}
+
+extension ImageSurvey {
+    /// `80 JPEG, 10 PNG; 32x24 to 400x300 pixels`
+    public var summary: String {
+        let kinds = formats.sorted { ($1.value, $0.key.rawValue) < ($0.value, $1.key.rawValue) }
+            .map { formats.count == 1 ? $0.key.rawValue : "\($0.value) \($0.key.rawValue)" }.joined(separator: ", ")
+        return kinds + (sizeRange.map { "; \($0) pixels" } ?? "")
+    }
+
+    /// `32x24 to 400x300`, width x height; nil without a good image.
+    public var sizeRange: String? {
+        let ordered = sizes.keys.sorted { ($0.pixels, $0.width) < ($1.pixels, $1.width) }
+        guard let smallest = ordered.first, let largest = ordered.last else { return nil }
+        func text(_ size: Size) -> String { "\(size.width)x\(size.height)" }
+        return smallest == largest ? text(smallest) : "\(text(smallest)) to \(text(largest))"
+    }
+
+    /// The largest length of an image's shorter side; 0 without a good image.
+    public var longestShortSide: Int { sizes.keys.map { min($0.width, $0.height) }.max() ?? 0 }
+
+    /// The share of an image's area that a crop of its middle shows, on average; 1 without a good image. Images that are
+    /// smaller than the crop are enlarged to it first.
+    public func shareShown(height: Int, width: Int) -> Double {
+        var sum = 0.0, number = 0
+        for (size, count) in sizes {
+            let (imageWidth, imageHeight) = (Double(size.width), Double(size.height))
+            let scale = max(1, Double(height) / imageHeight, Double(width) / imageWidth)
+            sum += Double(count) * Double(height * width) / (scale * imageWidth * scale * imageHeight)
+            number += count
+        }
+        return number > 0 ? sum / Double(number) : 1
+    }
+}
+
+extension SampleSource {
+    /// Where an image's header is, unless a camera wrote a large preview before it.
+    private var usualHeader: Int { 1 << 14 }
+
+    /// - Parameter maximumPixels: of an image that is decoded whole; nil: only its header is read.
+    fileprivate func look(at number: Int, decodingUpTo maximumPixels: Int?) -> ImageSurvey.Sample {
+        var id: UInt64?
+        do {
+            var payload: [UInt8] = []
+            var sample =
+                try maximumPixels != nil
+                ? readSample(number, epoch: 0, into: &payload)
+                : readBeginning(of: number, atMost: usualHeader, into: &payload)
+            id = sample.id
+            var header = ImageHeader(payload[sample.imageStart...])
+            if header == nil, maximumPixels == nil, payload.count >= usualHeader {
+                sample = try readSample(number, epoch: 0, into: &payload)
+                header = ImageHeader(payload[sample.imageStart...])
+            }
+            if let maximumPixels {
+                try check(sample.labels)
+                let image = try ImageDecoder(maximumPixels: maximumPixels).decode(payload, from: sample.imageStart)
+                header = ImageFormat(payload[sample.imageStart...]).map {
+                    ImageHeader(format: $0, width: image.width, height: image.height)
+                }
+            }
+            guard let header else { throw Self.notAnImage(payload[sample.imageStart...]) }
+            return .good(header, label: sample.labels.first)
+        } catch {
+            let reason = placed(error as? AnnealError ?? AnnealError("", "\(error)"), number, id: id)
+            return .bad(BadRecord(number: number, id: id, offset: offset(of: number), reason: reason))
+        }
+    }
+
+    private func check(_ labels: [Float]) throws {
+        guard let label = labels.first(where: { !($0 >= 0 && $0 == $0.rounded() && $0 <= 0x1p24) }) else { return }
+        throw AnnealError("", "its label \(label) is not the number of a class")
+    }
+
+    private static func notAnImage(_ bytes: ArraySlice<UInt8>) -> AnnealError {
+        guard !bytes.isEmpty else { return AnnealError("", "is empty") }
+        guard let format = ImageFormat(bytes) else { return AnnealError("", "is neither a JPEG nor a PNG image") }
+        return format.isDecoded
+            ? AnnealError("", "is not a whole \(format.rawValue) image: its size is missing")
+            : AnnealError("", "is a \(format.rawValue) image, neither JPEG nor PNG", suggestion: "convert it")
+    }
+}

@@ -1,0 +1,68 @@
+import AnnealCore
+
+/// What the last operator of an output says of its numbers.
+struct OutputEnding {
+    enum Kind {
+        /// A softmax: each row sums to 1.
+        case probabilities
+        /// The last layer is no function of the scores: a softmax would make probabilities of them.
+        case logits
+        /// Numbers that a softmax makes no sense of: distances from a margin, regression, independent probabilities.
+        case scores
+        /// The output is a loss.
+        case loss
+    }
+
+    let kind: Kind
+    /// The layer that decides.
+    let layer: Node
+    /// What goes into a softmax or its logarithm, if the softmax is a plain one.
+    private let softmaxInput: Entry?
+    /// Operators after the layer, which keep its numbers: the last one first.
+    private let wrappers: [Node]
+
+    init(_ output: Entry) throws {
+        var entry = output
+        var wrappers: [Node] = []
+        while !entry.node.isVariable, try Self.keepsNumbers(entry.node.makeOperator()) {
+            wrappers.append(entry.node)
+            entry = entry.node.inputs[0]
+        }
+        self.wrappers = wrappers
+        layer = entry.node
+        guard !layer.isVariable else {
+            (kind, softmaxInput) = (.logits, nil)
+            return
+        }
+        switch try layer.makeOperator() {
+        case is SoftmaxOutput, is SoftmaxActivation: (kind, softmaxInput) = (.probabilities, layer.inputs[0])
+        case let op as Softmax:
+            let isOverClasses = (op.axis == -1 || op.axis == 1) && !op.useLength
+            kind = isOverClasses && op.member != .logSoftmax ? .probabilities : .scores
+            softmaxInput = isOverClasses && op.member != .softmin && op.temperature == 1 ? layer.inputs[0] : nil
+        case is SVMOutput, is RegressionOutput: (kind, softmaxInput) = (.scores, nil)
+        case let op as Activation where op.kind == .sigmoid: (kind, softmaxInput) = (.scores, nil)
+        case let op as Unary where op.member == .sigmoid: (kind, softmaxInput) = (.scores, nil)
+        case is MakeLoss, is SimpleMakeLoss, is SoftmaxCrossEntropy: (kind, softmaxInput) = (.loss, nil)
+        default: (kind, softmaxInput) = (.logits, nil)
+        }
+    }
+
+    private static func keepsNumbers(_ op: any Operator) -> Bool {
+        op is BlockGrad || op is Copy || op is Flatten || op is Cast
+    }
+
+    /// The output's scores before any softmax; nil if there are none.
+    func logits(of output: Entry) -> Entry? {
+        if kind == .logits { return output }
+        guard let softmaxInput else { return nil }
+        return wrappers.reversed().reduce(softmaxInput) { entry, wrapper in
+            Entry(
+                Node(
+                    operation: wrapper.operation, name: wrapper.name, attributes: wrapper.attributes, inputs: [entry]))
+        }
+    }
+
+    /// `dense1 (FullyConnected)`
+    var description: String { "\(layer.name) (\(layer.operation ?? "a variable"))" }
+}

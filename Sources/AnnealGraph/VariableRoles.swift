@@ -1,0 +1,79 @@
+import AnnealCore
+
+/// Which variables of a symbol are fed, and which are parameters. MXNet's files do not say: what reads a variable does.
+struct VariableRoles {
+    /// Arguments that are labels, in graph order.
+    private(set) var labels: [String] = []
+    /// Arguments that may be the data, in graph order: parameters that are read as data is (a learned scale) are here too.
+    private(set) var data: [Node] = []
+
+    /// How a value is read, directly or through other operators.
+    private struct Use: OptionSet {
+        let rawValue: Int
+        static let data = Use(rawValue: 1)
+        static let label = Use(rawValue: 2)
+        static let parameter = Use(rawValue: 4)
+    }
+
+    private static let parameterInputs: Set<String> = ["weight", "bias", "gamma", "beta"]
+
+    init(_ symbol: Symbol) throws {
+        let nodes = symbol.nodes
+        var uses: [ObjectIdentifier: Use] = [:]
+        for output in symbol.outputs { uses[ObjectIdentifier(output.node)] = .data }
+        for node in nodes.reversed() where !node.isVariable {
+            let op = try node.makeOperator(), names = op.inputNames, own = uses[ObjectIdentifier(node)] ?? []
+            for (place, input) in node.inputs.enumerated() {
+                let use: Use =
+                    if place >= names.count || Self.parameterInputs.contains(names[place]) {
+                        .parameter
+                    } else if names[place] == "label" || op is Pick && place == 1 {
+                        .label
+                    } else {
+                        own
+                    }
+                uses[ObjectIdentifier(input.node), default: []].formUnion(use)
+            }
+        }
+        for node in nodes where node.isVariable {
+            let use = uses[ObjectIdentifier(node)] ?? []
+            if use == .label || node.name.hasSuffix("label") && !use.contains(.parameter) {
+                labels.append(node.name)
+            } else if use.contains(.data) {
+                data.append(node)
+            }
+        }
+    }
+}
+
+extension Symbol {
+    /// The variables that are labels, in graph order: those that losses read as such, directly or through other operators,
+    /// and those whose name ends in `label`.
+    public func labelNames() throws -> [String] { try VariableRoles(self).labels }
+
+    /// The variable that the data is fed to: the one named `data`, or the only one that can be.
+    ///
+    /// - Parameter parameters: names that are known to be parameters, as those of a checkpoint.
+    /// - Throws: if no variable, or one of several, can be the data.
+    public func dataName(parameters: Set<String> = []) throws -> String {
+        try Symbol.dataName(VariableRoles(self), parameters)
+    }
+
+    static func dataName(_ roles: VariableRoles, _ parameters: Set<String>) throws -> String {
+        let all = roles.data, unknown = all.filter { !parameters.contains($0.name) }
+        var candidates = unknown.isEmpty ? all : unknown
+        if candidates.contains(where: { $0.name == "data" }) { return "data" }
+        // Gluon gives its parameters attributes (`__shape__`, `__init__`), and its inputs none.
+        let bare = candidates.filter(\.attributes.isEmpty)
+        if candidates.count > 1, !bare.isEmpty { candidates = bare }
+        guard let first = candidates.first else {
+            throw AnnealError("symbol", "has no input", suggestion: "a classifier has one input, mostly named data")
+        }
+        guard candidates.count == 1 else {
+            throw AnnealError(
+                "symbol", "has the inputs \(candidates.prefix(5).map(\.name).joined(separator: ", "))",
+                suggestion: "a classifier has one input; name it data")
+        }
+        return first.name
+    }
+}

@@ -1,0 +1,43 @@
+import AnnealCore
+import AnnealTrain
+import Foundation
+
+/// The answers about each image as a CSV file: `image,label,class,predicted,predicted_class,probability,
+/// label_probability`, a row an image in the order of the data. Without a prediction (every score is NaN) its two
+/// fields are empty.
+public struct AnswerTable: Sendable {
+    public let answers: [Answer]
+    /// By label.
+    public let classNames: [String]
+
+    public init(_ answers: [Answer], classNames: [String]) {
+        self.answers = answers
+        self.classNames = classNames
+    }
+
+    /// - Parameter image: what the first column calls the image of a number: its path, or its record's id.
+    public func write(to path: String, image: (Int) throws -> String) throws {
+        try Files.writeAtomically(to: path) { write in
+            let header = [
+                "image", "label", "class", "predicted", "predicted_class", "probability", "label_probability",
+            ]
+            var text = CSV.line(header) + "\n"
+            for answer in answers {
+                text += try line(answer, image: image(answer.number)) + "\n"
+                if text.utf8.count > 1 << 16 {
+                    try write(Data(text.utf8))
+                    text = ""
+                }
+            }
+            try write(Data(text.utf8))
+        }
+    }
+
+    private func line(_ answer: Answer, image: String) -> String {
+        func number(_ value: Float) -> String { value.isNaN ? "nan" : "\(value)" }
+        return CSV.line([
+            image, "\(answer.label)", classNames[answer.label], answer.predicted.map(String.init) ?? "",
+            answer.predicted.map { classNames[$0] } ?? "", number(answer.probability), number(answer.labelProbability),
+        ])
+    }
+}

@@ -1,0 +1,35 @@
+/// The permanent line of an epoch: pieces of text that are left out, the least important first, until the line fits.
+struct EpochLine {
+    private struct Piece {
+        var text: String
+        /// 0 stays; higher ones go first.
+        var rank: Int
+        var paint: Paint.Tone
+        /// What separates it from the piece before.
+        var gap: String
+    }
+
+    private var pieces: [Piece] = []
+
+    mutating func add(_ text: String, rank: Int, paint: Paint.Tone = .plain, after gap: String = "  ") {
+        pieces.append(Piece(text: text, rank: rank, paint: paint, gap: gap))
+    }
+
+    /// In some terminals a full last column makes an empty line.
+    func fits(_ width: Int) -> Bool { text(colour: false).count < width }
+
+    func shortened(to width: Int) -> EpochLine {
+        var result = self
+        while !result.fits(width), let last = result.pieces.map(\.rank).max(), last > 0 {
+            result.pieces.removeAll { $0.rank == last }
+        }
+        return result
+    }
+
+    func text(colour: Bool) -> String {
+        let paint = Paint(enabled: colour)
+        return pieces.enumerated().map { index, piece in
+            (index == 0 ? "" : piece.gap) + paint.apply(piece.paint, piece.text)
+        }.joined()
+    }
+}

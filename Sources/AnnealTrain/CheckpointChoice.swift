@@ -1,0 +1,134 @@
+import AnnealCore
+import Foundation
+
+/// Which of a model's checkpoints.
+public enum CheckpointChoice: Sendable, Equatable, CustomStringConvertible {
+    /// The NNNN of `PREFIX-NNNN.params`: epochs that were over when it was saved.
+    case number(Int)
+    /// The one whose validation was best, by the state of the run that saved it.
+    case best
+    /// The run's newest.
+    case last
+
+    /// `12`, `0012`, `best` or `last`; nil for anything else.
+    public init?(_ text: String) {
+        switch text {
+        case "best": self = .best
+        case "last": self = .last
+        default:
+            guard let number = Int(text), number >= 0 else { return nil }
+            self = .number(number)
+        }
+    }
+
+    public var description: String {
+        switch self {
+        case .number(let number): "\(number)"
+        case .best: "best"
+        case .last: "last"
+        }
+    }
+}
+
+extension Checkpoint {
+    /// The numbers of the checkpoints of a prefix that are there, rising. A folder that cannot be read has none.
+    public static func numbers(prefix: String) -> [Int] {
+        let folder = Files.folder(of: prefix), stem = Files.name(of: prefix) + "-"
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.isEmpty ? "." : folder)) ?? []
+        return names.compactMap { name in
+            guard name.hasPrefix(stem), name.hasSuffix(".params"),
+                let number = Int(name.dropFirst(stem.count).dropLast(".params".count)),
+                // As it is written: not `-012`, nor the file of a prefix that ends in digits.
+                name == Files.name(of: parametersPath(prefix, number))
+            else { return nil }
+            return number
+        }.sorted()
+    }
+
+    /// The number of the checkpoint that is meant.
+    /// - Parameter choice: nil: the only one that is there.
+    /// - Throws: an error that lists the checkpoints that are there, if it is not clear which one or it is missing.
+    public static func number(prefix: String, _ choice: CheckpointChoice?) throws -> Int {
+        let numbers = numbers(prefix: prefix)
+        switch choice {
+        case .number(let number):
+            try checkExists(prefix: prefix, epoch: number)
+            return number
+        case nil:
+            guard let first = numbers.first else { throw noneIsThere(prefix) }
+            guard numbers.count == 1 else {
+                throw AnnealError(
+                    prefix, "has the checkpoints \(list(numbers))",
+                    suggestion: "choose with --load-epoch N, best or last")
+            }
+            return first
+        case .last:
+            guard let newest = numbers.last else { throw noneIsThere(prefix) }
+            // Checkpoints of an earlier, longer run may have higher numbers.
+            let epoch = try savedProgress(prefix, numbers)?.position.epoch
+            return epoch.flatMap { epoch in numbers.last { $0 <= epoch } } ?? newest
+        case .best:
+            guard !numbers.isEmpty else { throw noneIsThere(prefix) }
+            guard let progress = try savedProgress(prefix, numbers) else {
+                throw AnnealError(
+                    latestPath(prefix), "is not there, so it is not known which checkpoint is the best",
+                    suggestion: "choose with --load-epoch: there are \(list(numbers))")
+            }
+            guard let best = progress.best else {
+                throw AnnealError(
+                    prefix, "is of a run without validation, so none of its checkpoints is the best",
+                    suggestion: "choose with --load-epoch: there are \(list(numbers))")
+            }
+            guard numbers.contains(best.checkpoint) else {
+                throw AnnealError(
+                    parametersPath(prefix, best.checkpoint),
+                    "was the best, with \(best.metric) \(best.value), and is not there",
+                    suggestion: "choose with --load-epoch: there are \(list(numbers))")
+            }
+            return best.checkpoint
+        }
+    }
+
+    /// How far the run had come that saved last.
+    private static func savedProgress(_ prefix: String, _ numbers: [Int]) throws -> FitProgress? {
+        let paths = [latestPath(prefix)] + numbers.reversed().map { resumePath(prefix, $0) }
+        return try paths.first(where: Files.exists).map { try Trainer.savedRun($0).progress }
+    }
+
+    /// Throws an error that names the checkpoints that are there if this one is not.
+    public static func checkExists(prefix: String, epoch: Int) throws {
+        let path = parametersPath(prefix, epoch)
+        guard !Files.exists(path) else { return }
+        let numbers = numbers(prefix: prefix)
+        throw AnnealError(
+            path, "does not exist",
+            suggestion: numbers.isEmpty
+                ? "no checkpoint of the prefix \(prefix) is there"
+                : numbers.count == 1
+                    ? "there is only checkpoint \(list(numbers))" : "there are the checkpoints \(list(numbers))")
+    }
+
+    private static func noneIsThere(_ prefix: String) -> AnnealError {
+        AnnealError(
+            "\(prefix)-NNNN.params", "does not exist",
+            suggestion: "name a model by its prefix, its run's folder or one of its .params files")
+    }
+
+    /// `1, 2, 3`, or of many the first and the last few.
+    static func list(_ numbers: [Int]) -> String {
+        guard numbers.count > 8 else { return numbers.map(String.init).joined(separator: ", ") }
+        let ends = [numbers.prefix(2), numbers.suffix(4)].map { $0.map(String.init).joined(separator: ", ") }
+        return "\(ends[0]), … \(ends[1]) (\(numbers.count) in all)"
+    }
+
+    /// The first parameter or statistic of the network with a NaN or an infinity; nil if all are finite.
+    public func firstNonFiniteParameter() throws -> String? {
+        try symbol.argumentNames().first { arguments[$0]?.isFinite == false }
+            ?? symbol.auxiliaryNames().first { auxiliary[$0]?.isFinite == false }
+    }
+}
+
+extension Tensor {
+    /// Whether no element is a NaN or an infinity.
+    package var isFinite: Bool { !elements.contains { !$0.isFinite } }
+}

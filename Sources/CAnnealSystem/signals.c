@@ -1,0 +1,58 @@
+#include "anneal_signals.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+// Signals belong to the process, and a handler is given nothing but their number: hence these.
+static atomic_int stop_signal;
+/// When the first SIGINT or SIGTERM came, in nanoseconds; 0: none yet.
+static _Atomic int64_t first_demand;
+
+/// `timeout` sends its signal to the process and to its group, so two within this time are one.
+static const int64_t same_demand = 500 * 1000 * 1000;
+
+static void say(const char *text) {
+    // Nobody may be there to read it.
+    if (write(STDERR_FILENO, text, strlen(text)) < 0) return;
+}
+
+static void handle(int number) {
+    int error = errno;
+    if (number == SIGUSR2) {
+        say("\nSIGUSR2 is ignored; SIGUSR1 saves and stops.\n");
+        errno = error;
+        return;
+    }
+    int is_demand = number == SIGINT || number == SIGTERM, none = 0;
+    if (atomic_compare_exchange_strong(&stop_signal, &none, number))
+        say(is_demand ? "\nStopping after this step; once more to stop at once.\n" : "\nStopping after this step.\n");
+    // A terminal that closes sends SIGHUP more than once, from the shell and from the system.
+    if (is_demand) {
+        struct timespec time;
+        clock_gettime(CLOCK_MONOTONIC, &time);
+        int64_t now = (int64_t)time.tv_sec * 1000000000 + time.tv_nsec, first = 0;
+        if (!atomic_compare_exchange_strong(&first_demand, &first, now) && now - first > same_demand) _exit(128 + number);
+    }
+    errno = error;
+}
+
+void anneal_watch_stop_signals(void) {
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2};
+    struct sigaction action = {.sa_handler = handle, .sa_flags = SA_RESTART};
+    for (unsigned i = 0; i < sizeof numbers / sizeof *numbers; i++) sigaddset(&action.sa_mask, numbers[i]);
+    for (unsigned i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        struct sigaction before;
+        int may_be_ignored = numbers[i] == SIGINT || numbers[i] == SIGHUP;
+        if (may_be_ignored && sigaction(numbers[i], NULL, &before) == 0 && before.sa_handler == SIG_IGN) continue;
+        sigaction(numbers[i], &action, NULL);
+    }
+    // A parent may have blocked them in the thread that started this process, as Dispatch's threads do.
+    pthread_sigmask(SIG_UNBLOCK, &action.sa_mask, NULL);
+}
+
+int anneal_stop_signal(void) { return atomic_load(&stop_signal); }

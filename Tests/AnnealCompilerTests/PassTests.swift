@@ -1,0 +1,243 @@
+import AnnealCompiler
+import AnnealCore
+import AnnealGraph
+import AnnealNetworks
+import Testing
+
+/// Each pass on small programs, without any engine's kernels.
+@Suite struct PassTests {
+    let builder = SymbolBuilder()
+    let data = Symbol.variable("data")
+
+    private func lowered(
+        _ symbol: Symbol, _ shape: Shape = [2, 3, 4, 4], mode: Program.Mode = .training
+    ) throws -> Program {
+        try Lowering.lower(symbol, inputs: ["data": shape], mode: mode)
+    }
+
+    private func convolution(_ data: Symbol, _ filters: Int, name: String) throws -> Symbol {
+        try builder.convolution(data, numFilter: filters, kernel: [1, 1], noBias: true, name: name)
+    }
+
+    // MARK: Lowering
+
+    @Test func loweringKeepsOrderAndKinds() throws {
+        let net = try builder.identity(builder.batchNorm(convolution(data, 8, name: "c"), name: "n"))
+        let program = try lowered(net)
+        // A copy is no instruction.
+        #expect(program.operations == ["Convolution", "BatchNorm"])
+        #expect(program.value("data")?.kind == .input)
+        #expect(program.value("c_weight")?.kind == .parameter)
+        #expect(program.value("n_moving_mean")?.kind == .auxiliary)
+        #expect(program.value("c_weight")?.shape == [8, 3, 1, 1])
+        // Training keeps the batch's statistics, inference does not.
+        #expect(program.instructions[1].writes.count == 3)
+        #expect(try lowered(net, mode: .inference).instructions[1].writes.count == 1)
+    }
+
+    // MARK: Verification
+
+    @Test func verificationFindsWhatIsWrong() throws {
+        let program = try lowered(builder.activation(convolution(data, 8, name: "c"), .relu))
+        var reversed = program
+        reversed.instructions.reverse()
+        #expect(throws: AnnealError.self) { try reversed.verify(after: "test") }
+        var twice = program
+        twice.instructions.append(program.instructions[1])
+        #expect(throws: AnnealError.self) { try twice.verify(after: "test") }
+        var blocked = program
+        blocked.values[program.variables["c_weight"]!].shape = [8, 3]
+        blocked.values[program.variables["c_weight"]!].layout = .blocked(8)
+        #expect(throws: AnnealError.self) { try blocked.verify(after: "test") }
+        #expect(throws: Never.self) { try program.verify(after: "test") }
+    }
+
+    // MARK: Fusion
+
+    @Test func fusionJoinsOnlyWhatNothingElseReads() throws {
+        let norm = try builder.batchNorm(data, name: "n")
+        let joined = try Fusion.fuse(lowered(builder.activation(norm, .relu)))
+        #expect(joined.operations == ["fused BatchNorm"])
+        let shared = try Fusion.fuse(lowered(Symbol.group([builder.activation(norm, .relu), norm])))
+        #expect(shared.operations == ["fused BatchNorm", "Activation"])
+        let sum = try builder.activation(builder.add(norm, data), .relu)
+        let added = try Fusion.fuse(lowered(sum))
+        #expect(added.operations == ["fused BatchNorm"])
+        #expect(added.instructions[0].reading(.input(5)) == added.variables["data"])
+        // Sigmoid is no limit.
+        #expect(try Fusion.fuse(lowered(builder.activation(norm, .sigmoid))).operations.count == 2)
+    }
+
+    @Test func inferenceFoldsBatchNormIntoWeights() throws {
+        let net = try builder.activation(builder.batchNorm(convolution(data, 8, name: "c"), name: "n"), .relu)
+        let program = try InferenceFusion.fuse(lowered(net, mode: .inference))
+        #expect(program.operations == ["fused Convolution"])
+        #expect(program.preparation.map(\.operation) == ["folding of BatchNorm"])
+        let weight = try #require(program.instructions[0].reading(.input(1)))
+        #expect(program.values[weight].kind == .derived)
+        // A batch norm before a convolution stays: the padding is zero after it.
+        let before = try convolution(builder.batchNorm(data, name: "before"), 8, name: "after")
+        #expect(try InferenceFusion.fuse(lowered(before, mode: .inference)).operations == ["BatchNorm", "Convolution"])
+    }
+
+    // MARK: Layouts
+
+    @Test func layoutsChangeOnceForEachValue() throws {
+        let first = try convolution(data, 8, name: "a"), second = try convolution(data, 8, name: "b")
+        let net = try builder.flatten(builder.activation(builder.add(first, second), .relu))
+        let program = try LayoutAssignment.assign(lowered(net), engine: BlockedEngine(), fixed: [:])
+        // The data once, although two convolutions read it; once more before the layer that is plain.
+        #expect(program.operations.count { $0 == "relayout" } == 2)
+        #expect(program.operations.first == "relayout")
+        #expect(program.operations.suffix(2) == ["relayout", "Flatten"])
+    }
+
+    @Test func layoutsOfAnEarlierProgramStay() throws {
+        let net = try convolution(data, 8, name: "a")
+        let program = try LayoutAssignment.assign(
+            lowered(net), engine: BlockedEngine(), fixed: ["a_weight": .blocked(8)])
+        #expect(program.value("a_weight")?.layout == .blocked(8))
+        // The convolution gets a plain copy.
+        #expect(program.operations == ["relayout", "relayout", "Convolution"])
+    }
+
+    // MARK: Differentiation
+
+    @Test func differentiationFollowsWhatIsWanted() throws {
+        let net = try builder.softmaxOutput(
+            builder.fullyConnected(builder.flatten(convolution(data, 8, name: "c")), numHidden: 2, name: "f"),
+            name: "softmax")
+        let program = try lowered(net)
+        let all = try Autodiff.differentiate(program, wanted: ["c_weight", "f_weight", "f_bias"], engine: nil)
+        #expect(
+            all.operations.dropFirst(program.instructions.count) == [
+                "SoftmaxOutput backward 0", "FullyConnected backward 0", "FullyConnected backward 1",
+                "Flatten backward 0", "Convolution backward 0",
+            ])
+        #expect(all.gradients.keys.sorted() == ["c_weight", "f_bias", "f_weight"])
+        #expect(all.heads.isEmpty)
+        // Nothing is computed below what is wanted.
+        let last = try Autodiff.differentiate(program, wanted: ["f_bias"], engine: nil)
+        #expect(
+            last.operations.dropFirst(program.instructions.count) == [
+                "SoftmaxOutput backward 0", "FullyConnected backward 0",
+            ])
+    }
+
+    @Test func gradientsOfSharedValuesAreSummed() throws {
+        let shared = try builder.activation(data, .sigmoid)
+        let net = try builder.elementwise(
+            .multiply, builder.activation(shared, .tanh), builder.activation(shared, .relu))
+        let program = try Autodiff.differentiate(lowered(net), wanted: ["data"], engine: nil)
+        #expect(program.operations.count { $0 == "sum" } == 1)
+        // The output is no loss: its gradient is an input.
+        #expect(program.heads.keys.sorted() == [0])
+        // A pooling's kernel adds to the gradient that is there.
+        let pooled = try Symbol.group([
+            builder.pooling(shared, kind: .max, kernel: [2, 2]), builder.pooling(shared, kind: .avg, kernel: [2, 2]),
+        ])
+        let folded = try Autodiff.differentiate(lowered(pooled), wanted: ["data"], engine: BlockedEngine())
+        #expect(!folded.operations.contains("sum"))
+        #expect(folded.instructions.contains { $0.reading(.accumulated) != nil })
+    }
+
+    @Test func additionsPassGradientsOn() throws {
+        let net = try builder.add(builder.activation(data, .tanh), data)
+        let program = try Autodiff.differentiate(lowered(net), wanted: ["data"], engine: nil)
+        #expect(program.operations == ["Activation", "elemwise_add", "Activation backward 0", "sum"])
+    }
+
+    // MARK: Updates within the backward pass
+
+    @Test func updatesStandAfterTheLastReader() throws {
+        let net = try builder.softmaxOutput(
+            builder.fullyConnected(
+                builder.fullyConnected(builder.flatten(data), numHidden: 8, name: "a"), numHidden: 2, name: "b"),
+            name: "softmax")
+        let gradients: Set<String> = ["a_weight", "a_bias", "b_weight", "b_bias"]
+        let program = try Autodiff.differentiate(lowered(net), wanted: gradients, engine: nil)
+        let chosen = EarlyUpdates.choose(in: program, from: 16)
+        #expect(chosen.updated == ["a_weight", "b_weight"])
+        #expect(!chosen.kept.contains(try #require(program.gradients["a_weight"])))
+        let result = try EarlyUpdates.insert(into: chosen)
+        for (index, instruction) in result.instructions.enumerated() where instruction.operation == "update" {
+            let values = Set(instruction.reads.map(\.value))
+            let later = result.instructions[(index + 1)...].flatMap { $0.reads + $0.writes }
+            #expect(!later.contains { values.contains($0.value) })
+        }
+        #expect(result.operations.count { $0 == "update" } == 2)
+        // The gradient of the second layer's data reads its weight after the weight's gradient is there.
+        let update = try #require(result.instructions.firstIndex { $0.layer == "b_weight" })
+        #expect(result.instructions[update - 1].operation == "FullyConnected backward 1")
+    }
+
+    // MARK: Recomputation
+
+    @Test func whatIsNotKeptIsComputedAgainBeforeItIsRead() throws {
+        let net = try builder.softmaxOutput(
+            builder.fullyConnected(
+                builder.flatten(builder.activation(builder.activation(data, .tanh), .sigmoid)), numHidden: 2, name: "f"),
+            name: "softmax")
+        let program = try Autodiff.differentiate(lowered(net), wanted: ["data", "f_weight"], engine: nil)
+        var kept = Array(repeating: true, count: program.values.count)
+        for instruction in program.instructions.prefix(2) { kept[instruction.writes[0].value] = false }
+        let graph = ForwardGraph(program, engine: BlockedEngine())
+        let result = Recomputed(program, graph: graph, kept: kept)
+        #expect(throws: Never.self) { try result.program.verify(after: "test") }
+        #expect(result.program.operations.count { $0 == "Activation again" } == 2)
+        #expect(result.origins.count == result.program.instructions.count)
+        // No backward instruction reads what was not kept.
+        let dropped = Set(program.values.indices.filter { !kept[$0] })
+        for instruction in result.program.instructions[program.backwardStart...] where !instruction.isRepetition {
+            #expect(!instruction.reads.contains { dropped.contains($0.value) })
+        }
+    }
+
+    // MARK: Memory
+
+    /// Random programs of values that live from their first use to their last.
+    @Test(arguments: 0..<20)
+    func plansNeverOverlap(_ seed: Int) throws {
+        var random = Random(seed: UInt64(seed), purpose: .test)
+        var program = Program(mode: .inference)
+        program.variables["data"] = program.add(.init(name: "data", shape: [7], kind: .input))
+        for index in 0..<30 {
+            let value = program.add(.init(name: "v\(index)", shape: [1 + random.below(90)], kind: .temporary))
+            let reads = (0..<(1 + random.below(3))).map { Program.Operand.input($0) }
+                .map { (role: $0, value: random.below(value)) }
+            program.instructions.append(
+                .init(layer: "l\(index)", action: .sum, reads: reads, writes: [(.output(0), value)]))
+        }
+        program.outputs = [program.values.count - 1]
+        let needs = program.instructions.map { _ in
+            KernelNeeds(scratch: random.bool() ? random.below(50) : 0)
+        }
+        let plan = MemoryPlan(program, needs: needs)
+        #expect(plan.size >= plan.lowerBound)
+        var last = Array(repeating: -1, count: program.values.count)
+        for (index, instruction) in program.instructions.enumerated() {
+            for (_, value) in instruction.reads + instruction.writes { last[value] = index }
+        }
+        last[0] = program.instructions.count
+        last[program.outputs[0]] = program.instructions.count
+        func range(_ value: Int) -> Range<Int> {
+            let offset = plan.offsets[value] ?? 0
+            return offset..<(offset + program.values[value].shape.count)
+        }
+        for (index, instruction) in program.instructions.enumerated() {
+            let written = instruction.writes[0].value
+            let living = program.values.indices.filter { $0 != written && $0 < written && last[$0] >= index }
+            for value in living {
+                #expect(!range(value).overlaps(range(written)), "\(value) and \(written) overlap at \(index)")
+                if let scratch = plan.scratchOffsets[index] {
+                    #expect(!range(value).overlaps(scratch..<(scratch + needs[index].scratch)))
+                }
+            }
+            #expect(range(written).upperBound <= plan.size)
+        }
+    }
+}
+
+extension Program.Instruction {
+    fileprivate var isRepetition: Bool { if case .recompute = action { true } else { false } }
+}
