@@ -3,10 +3,9 @@ import CMalloc
 
 /// Returns free memory to the system between epochs, for at most half a percent of the time.
 ///
-/// oneDNN takes and frees aligned blocks in every step. Where a small allocation that stays lands next to a freed one, the
-/// block's successor no longer fits there (glibc's memalign needs the alignment's room too) and is taken from new
-/// memory; after some hundred epochs that can be several times what the network needs. Trimming gives back the pages of
-/// such holes, wherever they are in the heap.
+/// Runs were seen whose memory grew by about a megabyte an epoch. The likely cause, which was not reproduced: oneDNN takes and
+/// frees aligned blocks in every step, and glibc's memalign, which needs room for the alignment too, cannot use the hole that
+/// a freed block leaves next to an allocation that stays. Trimming gives back the pages of such holes.
 final class HeapTrimmer: FitObserver {
     private static let share = 0.005
     private var next = -Double.infinity
