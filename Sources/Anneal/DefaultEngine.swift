@@ -37,20 +37,32 @@ extension Trainer {
     ///   - recomputation: what the backward pass may compute a second time to save memory. All choices give the same bits.
     ///   - averaging: weights that follow the trained ones, from their values before the first step on.
     ///   - accumulation: batches whose gradients are averaged into one update.
-    ///   - keepsGradients: whether `gradient` has every parameter's. Without it the backward pass updates large
-    ///     parameters itself, so that their gradients need no memory of their own.
+    ///   - keepsGradients: whether `gradient` has every parameter's. Without it large parameters are updated within the
+    ///     backward pass, so that their gradients need no memory of their own.
+    ///   - canDropSteps: whether `FitOptions.onNonFinite` may be `.skip`. Every update waits until the step is known to be
+    ///     finite then, and gradients need memory of their own.
     ///   - besides: memory that the data takes (`BatchLoader.memoryNeed`): what is needed in all is checked beforehand.
     /// - Throws: `AnnealError`, with the code `outOfMemory` where the machine or a limit has less memory than is needed.
     public convenience init(
         _ symbol: Symbol, dataShape: Shape, batchSize: Int, optimizer: Optimizer, frozen: Set<String> = [],
         seed: UInt64 = 0, softLabels: Bool = false, recomputation: Recomputation = .cheap,
         averaging: WeightAveraging? = nil, accumulation: Int = 1, keepsGradients: Bool = false,
-        besides: MemoryNeed = MemoryNeed()
+        canDropSteps: Bool = false, besides: MemoryNeed = MemoryNeed()
     ) throws {
         try self.init(
             symbol, dataShape: dataShape, batchSize: batchSize, optimizer: optimizer, frozen: frozen, seed: seed,
             softLabels: softLabels, recomputation: recomputation, averaging: averaging, accumulation: accumulation,
-            keepsGradients: keepsGradients, besides: besides, engine: engine(of: nil))
+            keepsGradients: keepsGradients, canDropSteps: canDropSteps, besides: besides, engine: engine(of: nil))
+    }
+}
+
+extension OptimizedParameters {
+    /// - Parameters:
+    ///   - optimizer: its rule and settings are taken; it stays as it is.
+    ///   - values: the parameters in the order in which they are updated.
+    /// - Throws: if the rule cannot update one of them.
+    public convenience init(_ optimizer: Optimizer, _ values: [(name: String, value: Tensor)]) throws {
+        try self.init(optimizer, values, engine: defaultEngine())
     }
 }
 
@@ -84,4 +96,4 @@ extension Scorer {
 /// This machine's processor.
 package func defaultEngine() throws -> any Engine { try CPUEngine() }
 
-private func engine(of store: ParameterStore?) throws -> any Engine { try store?.sharedEngine ?? defaultEngine() }
+private func engine(of store: ParameterStore?) throws -> any Engine { try store?.engine ?? defaultEngine() }

@@ -45,10 +45,7 @@ package final class CPUEngine: KernelEngine {
     package func prepare(_ site: KernelSite) throws -> PreparedKernel {
         switch site.instruction.action {
         case .sum: return try sum(site)
-        case .update:
-            throw AnnealError(
-                "layer \(site.layer)", "an update is no kernel", suggestion: "this is a defect of Anneal",
-                code: .internalDefect)
+        case .update(let action): return action.kernel(site)
         case .forward(let op), .recompute(let op): return try cpu(op, site.layer).forward(site, self)
         case .backward(let op, let part): return try cpu(op, site.layer).backward(site, part: part, self)
         }
@@ -72,11 +69,11 @@ package final class CPUEngine: KernelEngine {
         return kernel
     }
 
+    package var choosesLayouts: Bool { true }
+
     package func supports(_ type: any Operator.Type) -> Bool { type is any CPUOperator.Type || type == Copy.self }
 
     package func message(_ status: Int32) -> String { "oneDNN says \(String(cString: adnn_status_text(status)))" }
-
-    package func allocate(_ count: Int) throws -> Arena { try Arena(count) }
 
     package func write(_ tensor: Tensor, to memory: UnsafeMutablePointer<Float>, layout: Layout) throws {
         try tensor.elements.withUnsafeBufferPointer { source in

@@ -1,10 +1,11 @@
+import AnnealCompiler
 import AnnealCore
 import AnnealGraph
 import AnnealTrain
 import Foundation
 
 /// Steps through a golden optimizer case with the library's `Optimizer`, all parameters in one step as a run does.
-func checkOptimizer(_ folder: String, _ json: [String: Any]) throws -> CaseOutcome {
+func checkOptimizer(_ folder: String, _ json: [String: Any], engine: any Engine) throws -> CaseOutcome {
     let fields = CaseFields(json: json)
     let arrays = try CaseArrays(folder)
     let names: [String] = try fields.get("names")
@@ -45,82 +46,42 @@ func checkOptimizer(_ folder: String, _ json: [String: Any]) throws -> CaseOutco
     guard options.unused.isEmpty else {
         return .skipped("optimizer \(name): \(options.unused.joined(separator: ", "))")
     }
-    return try compare(optimizer, names, arrays, json, half: half)
+    return try compare(optimizer, names, arrays, json, half: half, engine)
 }
 
 private func compare(
-    _ optimizer: Optimizer, _ names: [String], _ arrays: CaseArrays, _ json: [String: Any], half: Bool
+    _ optimizer: Optimizer, _ names: [String], _ arrays: CaseArrays, _ json: [String: Any], half: Bool,
+    _ engine: any Engine
 ) throws -> CaseOutcome {
     let fields = CaseFields(json: json), tolerance = Tolerance(json: json)
-    let model = try CaseParameters(names, arrays)
+    let model = try OptimizedParameters(
+        optimizer, names.map { ($0, try arrays.tensor("weight:\($0)")) }, engine: engine)
     for step in 1...max(1, try fields.get("steps", NSNumber.self).intValue) {
-        for (index, name) in names.enumerated() {
-            try model.setGradient(index, try arrays.tensor("grad:\(step):\(name)"))
-        }
-        try optimizer.step(model.parameters)
-        let lines = try names.indices.map { index in
-            tolerance.mismatch(
-                "after:\(step):\(names[index])", model.weights(index),
-                try arrays.tensor("after:\(step):\(names[index])").elements)
+        try model.step(try names.map { try arrays.tensor("grad:\(step):\($0)") })
+        let lines = try names.map { name in
+            let key = "after:\(step):\(name)"
+            return tolerance.mismatch(key, try model.value(name).elements, try arrays.tensor(key).elements)
         }
         let result = outcome(lines)
         guard result == .passed else { return result }
     }
     var lines: [String?] = []
-    let states = Dictionary(uniqueKeysWithValues: optimizer.stateArrays().map { ($0.name, $0.values) })
     for number in try fields.integers("states") {
-        for (index, name) in names.enumerated() {
+        for name in names {
             let key = "state:\(number):\(name)"
             guard arrays.contains(key) else { continue }
             let expected = try arrays.tensor(key)
             // MXNet's float16 training keeps the master weights as the last state.
             let master = half && number == optimizer.rule.stateCount
-            guard let values = master ? model.weights(index) : states["\(name):\(number)"] else {
+            guard let values = try master ? model.value(name) : model.state(name, number) else {
                 lines.append("\(key): there is no such state")
                 continue
             }
             // GroupAdaGrad's state is one number a row, in each of its elements here.
             let stride = max(1, values.count / max(1, expected.count))
-            let kept = Swift.stride(from: 0, to: values.count, by: stride).map { values[$0] }
+            let kept = Swift.stride(from: 0, to: values.count, by: stride).map { values.elements[$0] }
             lines.append(tolerance.mismatch(key, kept, expected.elements))
         }
     }
     return outcome(lines)
-}
-
-/// Parameters in memory of their own, as an executor's arena would hold them.
-final class CaseParameters {
-    private(set) var parameters: [OptimizedParameter] = []
-    private var gradients: [UnsafeMutablePointer<Float>] = []
-
-    init(_ names: [String], _ arrays: CaseArrays) throws {
-        for name in names {
-            let tensor = try arrays.tensor("weight:\(name)")
-            let weight = UnsafeMutablePointer<Float>.allocate(capacity: tensor.count)
-            weight.initialize(from: tensor.elements, count: tensor.count)
-            let gradient = UnsafeMutablePointer<Float>.allocate(capacity: tensor.count)
-            gradient.initialize(repeating: 0, count: tensor.count)
-            gradients.append(gradient)
-            parameters.append(
-                OptimizedParameter(
-                    name: name, count: tensor.count, weight: weight, gradient: gradient,
-                    rowLength: tensor.shape.rank > 0 ? tensor.count / max(1, tensor.shape[0]) : nil))
-        }
-    }
-
-    deinit {
-        for parameter in parameters { parameter.weight.deallocate() }
-        for gradient in gradients { gradient.deallocate() }
-    }
-
-    func setGradient(_ index: Int, _ tensor: Tensor) throws {
-        guard tensor.count == parameters[index].count else {
-            throw AnnealError("io.params", "a gradient of \(parameters[index].name) has another size than the weight")
-        }
-        gradients[index].update(from: tensor.elements, count: tensor.count)
-    }
-
-    func weights(_ index: Int) -> [Float] {
-        Array(UnsafeBufferPointer(start: parameters[index].weight, count: parameters[index].count))
-    }
 }

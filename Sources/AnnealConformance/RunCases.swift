@@ -35,7 +35,7 @@ private func outcome(_ folder: String, _ engine: CaseEngine) -> CaseOutcome {
         let checks: [() throws -> CaseOutcome?] = [
             { try checkNetworkCase(item) }, { try checkTrainingCase(item) },
             { try checkGraphCase(kind: item.kind, folder: folder, json: item.json) },
-            { try checkTrainCase(kind: item.kind, folder: folder, json: item.json) },
+            { try checkTrainCase(kind: item.kind, folder: folder, json: item.json, engine: item.engine.make()) },
             { try checkDataCase(kind: item.kind, folder: folder, json: item.json) },
         ]
         for check in checks { if let result = try check() { return result } }

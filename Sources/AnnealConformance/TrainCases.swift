@@ -1,3 +1,4 @@
+import AnnealCompiler
 import AnnealCore
 import AnnealGraph
 import AnnealTrain
@@ -6,9 +7,11 @@ import Foundation
 /// Runs a golden case of an optimizer, schedule, metric or initializer; nil for a case of another kind.
 ///
 /// Throws if the case itself cannot be read.
-public func checkTrainCase(kind: String, folder: String, json: [String: Any]) throws -> CaseOutcome? {
+package func checkTrainCase(
+    kind: String, folder: String, json: [String: Any], engine: any Engine
+) throws -> CaseOutcome? {
     switch kind {
-    case "optimizer": try checkOptimizer(folder, json)
+    case "optimizer": try checkOptimizer(folder, json, engine: engine)
     case "schedule": try checkSchedule(json)
     case "fit_schedule": try checkFitSchedule(json)
     case "metric": try checkMetric(folder, json)

@@ -7,7 +7,7 @@ import AnnealGraph
 ///
 /// Other engines' kernels are tested against it, and it is the shortest example of what an engine must implement. It is
 /// slow: for tests and small networks.
-package final class ReferenceEngine: Engine {
+package final class ReferenceEngine: KernelEngine {
     package let name = "reference"
     package var reproducesMXNetDefects = false
     /// What the last kernel that failed threw.
@@ -27,7 +27,7 @@ package final class ReferenceEngine: Engine {
         case .backward(let op, let part):
             let op = try reference(op)
             return kernel(site) { try op.backward($0, part: part) }
-        case .update: throw AnnealError("", "an update is no kernel", suggestion: "this is a defect of Anneal")
+        case .update(let action): return kernel(site) { try $0.run(action) }
         }
     }
 
@@ -71,8 +71,8 @@ protocol ReferenceOperator: Operator {
 struct Operands {
     typealias Role = Program.Operand
 
-    private let site: KernelSite
-    private let memory: KernelMemory
+    let site: KernelSite
+    let memory: KernelMemory
     let reproducesMXNetDefects: Bool
 
     init(site: KernelSite, memory: KernelMemory, reproducesMXNetDefects: Bool) {
@@ -124,7 +124,7 @@ struct Operands {
                     let counter = (sample * groups + channel / 4) * positions + position
                     let words = Random.philox(
                         counter: UInt32(truncatingIfNeeded: counter), stream: hash,
-                        step: UInt32(truncatingIfNeeded: memory.clock.step), purpose: .dropout, seed: memory.clock.seed)
+                        step: UInt32(truncatingIfNeeded: memory.clock.inputs.step), purpose: .dropout, seed: memory.clock.inputs.seed)
                     result[(sample * channels + channel) * positions + position] =
                         Double(Float(words[channel % 4] >> 8) * 0x1p-24)
                 }

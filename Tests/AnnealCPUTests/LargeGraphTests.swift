@@ -34,7 +34,7 @@ import Testing
         let total = Float((count + 1) * (count + 2) / 2)
         #expect(try executor.output().elements == [total, -2 * total])
         #expect(try executor.gradient("data")?.elements == [total, total])
-        let plan = executor.plan
+        let plan = try #require(executor.kernelPlan).memory
         #expect(plan.size >= plan.lowerBound && Double(plan.size) <= 1.1 * Double(plan.lowerBound))
     }
 

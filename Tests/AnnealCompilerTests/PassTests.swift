@@ -149,26 +149,101 @@ import Testing
 
     // MARK: Updates within the backward pass
 
-    @Test func updatesStandAfterTheLastReader() throws {
+    /// A rule of one state, for programs that nobody runs.
+    struct Momentum: UpdateRule {
+        var stateCount: Int { 1 }
+        var sums: RuleSums { .none }
+        var drawsNoise: Bool { false }
+        func stateStart(_ index: Int) -> StateStart { .weight }
+        func terms<N: RuleNumber>(_ element: RuleElement<N>, _ k: RuleNumbers<N>) -> (N, N) { (N(0), N(0)) }
+        func adapt<N: RuleNumber>(_ k: inout RuleNumbers<N>, to sums: (N, N)) {}
+        func update<N: RuleNumber>(_ element: inout RuleElement<N>, _ k: RuleNumbers<N>) {}
+        func update(_ slice: RuleSlice) {}
+        func staysFinite(_ slice: RuleSlice) -> Bool { true }
+        func sums(over slice: RuleSlice) -> (Double, Double) { (0, 0) }
+    }
+
+    /// Two layers and a batch norm: 20,000 weights in the first, few elsewhere.
+    private func updated(_ change: (inout TrainingUpdate) -> Void = { _ in }) throws -> Program {
+        let builder = SymbolBuilder()
         let net = try builder.softmaxOutput(
             builder.fullyConnected(
-                builder.fullyConnected(builder.flatten(data), numHidden: 8, name: "a"), numHidden: 2, name: "b"),
+                builder.fullyConnected(
+                    builder.flatten(builder.batchNorm(data, name: "n")), numHidden: 500, name: "a"), numHidden: 2,
+                name: "b"),
             name: "softmax")
-        let gradients: Set<String> = ["a_weight", "a_bias", "b_weight", "b_bias"]
-        let program = try Autodiff.differentiate(lowered(net), wanted: gradients, engine: nil)
-        let chosen = EarlyUpdates.choose(in: program, from: 16)
-        #expect(chosen.updated == ["a_weight", "b_weight"])
-        #expect(!chosen.kept.contains(try #require(program.gradients["a_weight"])))
-        let result = try EarlyUpdates.insert(into: chosen)
-        for (index, instruction) in result.instructions.enumerated() where instruction.operation == "update" {
-            let values = Set(instruction.reads.map(\.value))
-            let later = result.instructions[(index + 1)...].flatMap { $0.reads + $0.writes }
-            #expect(!later.contains { values.contains($0.value) })
+        let order = ["n_gamma", "n_beta", "a_weight", "a_bias", "b_weight", "b_bias", "n_moving_mean", "n_moving_var"]
+        var update = TrainingUpdate(Momentum())
+        update.order = order
+        change(&update)
+        let program = try Autodiff.differentiate(lowered(net), wanted: Set(order.prefix(6)), engine: nil)
+        return try UpdatePass.insert(update, into: UpdatePass.choose(update, in: program))
+    }
+
+    @Test func largeParametersAreUpdatedAfterTheirLastReader() throws {
+        let result = try updated()
+        #expect(result.updatedEarly == ["a_weight"])
+        #expect(!result.kept.contains(try #require(result.gradients["a_weight"])))
+        #expect(result.states.map { result.values[$0].name } == result.trained.map { "optimizer:\($0):0" })
+        let place = try #require(result.instructions.firstIndex { $0.operation == "update" })
+        #expect(result.instructions[place].layer == "a_weight")
+        let values = Set(result.instructions[place].reads.map(\.value))
+        for later in result.instructions[(place + 1)...] where later.phase != .start {
+            #expect(!(later.reads + later.writes).contains { values.contains($0.value) })
         }
+        // The gradient of the layer's data reads its weight after the weight's gradient is there.
+        #expect(result.instructions[place - 2].operation == "FullyConnected backward 1")
         #expect(result.operations.count { $0 == "update" } == 2)
-        // The gradient of the second layer's data reads its weight after the weight's gradient is there.
-        let update = try #require(result.instructions.firstIndex { $0.layer == "b_weight" })
-        #expect(result.instructions[update - 1].operation == "FullyConnected backward 1")
+    }
+
+    @Test func updatesWaitWhereAllGradientsAreNeeded() throws {
+        for change: (inout TrainingUpdate) -> Void in [
+            { $0.normLimit = 1 }, { $0.isGuarded = true }, { $0.keepsGradients = true },
+        ] {
+            let result = try updated(change)
+            #expect(result.updatedEarly.isEmpty && result.operations.count { $0 == "update" } == 1)
+        }
+        let limited = try updated { $0.normLimit = 1 }
+        let norm = try #require(limited.instructions.first { $0.operation == "norm" }?.writing(.output(0)))
+        #expect(limited.instructions.first { $0.operation == "update" }?.reading(.scale) == norm)
+    }
+
+    @Test func sumsOverBatchesComeBetweenGradientsAndUpdate() throws {
+        let result = try updated { $0.accumulation = 5 }
+        // Sums of one, two and four batches for each of six parameters.
+        #expect(result.states.count == 6 + 3 * 6)
+        let sum = try #require(result.instructions.first { $0.operation == "sum over batches" })
+        let update = try #require(result.instructions.first { $0.operation == "update" })
+        #expect(sum.layer == "a_weight" && update.layer == "a_weight")
+        #expect(update.reading(.input(0)) == sum.reading(.changed(0)))
+    }
+
+    @Test func aGuardedStepRestoresStatistics() throws {
+        let result = try updated {
+            $0.isGuarded = true
+            $0.averaging = .movingAverage
+        }
+        #expect(result.instructions[0].operation == "copy" && result.backwardStart == 6)
+        #expect(result.operations.count { $0 == "restore" } == 2)
+        let check = try #require(result.instructions.first { $0.operation == "finite check" })
+        let flags = try #require(check.writing(.output(0)))
+        let update = try #require(result.instructions.first { $0.operation == "update" })
+        #expect(update.reading(.condition) == flags)
+        #expect(result.checks.flatMap(\.subjects).contains(.loss))
+        // Averages follow what the update has made, if it has.
+        #expect(
+            result.instructions.filter { $0.operation == "average" }.allSatisfy {
+                $0.reading(.condition) == update.writing(.output(0))
+            })
+    }
+
+    @Test func gradientsOfBatchesAreAddedInABinaryTree() {
+        typealias Merge = StepInputs.Merge
+        #expect((0..<5).map { Merge(batch: $0, isLast: false).target } == [0, 1, 0, 2, 0])
+        #expect((0..<4).map { Merge(batch: $0, isLast: false).levels } == [[], [0], [], [0, 1]])
+        #expect(Merge(batch: 4, isLast: true).levels == [2] && Merge(batch: 5, isLast: true).levels == [0, 2])
+        #expect(Merge(rest: 6).levels == [1, 2] && !Merge(rest: 6).takesGradient)
+        #expect([1, 2, 3, 4, 5, 8, 9].map(Merge.levelCount) == [0, 1, 2, 2, 3, 3, 4])
     }
 
     // MARK: Recomputation

@@ -21,6 +21,7 @@ final class BlockedEngine: KernelEngine {
     }
 
     func accumulates(_ op: any Operator, part: Int) -> Bool { op is Pooling }
+    var choosesLayouts: Bool { true }
     func addsHeads(_ op: any Operator, part: Int, writes: [Program.Operand]) -> Bool { false }
     func repeatsFromSaved(_ op: any Operator) -> Bool { op is FusedBatchNorm }
 }
@@ -33,13 +34,18 @@ extension Program {
 }
 
 extension Program.Instruction {
+    /// Of an instruction of the update; none of others.
+    var phase: Phases {
+        if case .update(let action) = action { action.phase } else { [] }
+    }
+
     var operation: String {
         switch action {
         case .forward(let op): op.operation
         case .backward(let op, let part): "\(op.operation) backward \(part)"
         case .recompute(let op): "\(op.operation) again"
         case .sum: "sum"
-        case .update: "update"
+        case .update(let action): action.name
         }
     }
 }

@@ -1,4 +1,5 @@
 import Anneal
+import AnnealCompiler
 import Testing
 
 /// Gradients of several batches in one update.
@@ -56,15 +57,37 @@ import Testing
         #expect(try Self.distance(trainer, second) < 1e-5)
     }
 
-    @Test func goesOnInTheMiddleOfAGroup() throws {
+    @Test func aGroupContinuesFromAState() throws {
+        let folder = try StateFolder()
         let whole = try Self.trainer(batchSize: 8, accumulation: 3, momentum: 0)
         try Self.train(whole, samples: 0..<16)
-        let state = try #require(try whole.gathered?.stateArrays())
+        try whole.saveState(to: folder.prefix, FitProgress(position: FitPosition(epoch: 0, batch: 2)))
         let other = try Self.trainer(batchSize: 8, accumulation: 3, momentum: 0)
-        try other.gathered?.restore(state)
+        _ = try other.restoreState(folder.prefix)
         for trainer in [whole, other] { try Self.train(trainer, samples: 16..<24) }
         #expect(whole.updates == 1 && other.updates == 1)
         #expect(try Self.distance(whole, other) == 0)
-        #expect(throws: AnnealError.self) { try other.gathered?.restore(Array(state.dropLast())) }
+    }
+
+    /// The sums of five batches are ((0+1)+(2+3))+4 to the bit, those of an epoch's last three (0+1)+2.
+    @Test func gradientsAreAddedInABinaryTree() throws {
+        let names = ["fc1_weight", "fc1_bias", "fc2_weight"]
+        func gradients(_ batch: Int) throws -> [[Float]] {
+            let trainer = try Trainer(
+                Networks.symbol("mlp", NetworkOptions(numClasses: 4, imageShape: [1, 8, 8])), dataShape: Self.shape,
+                batchSize: 8, optimizer: Optimizers.make("sgd", ["learning_rate": 0]), keepsGradients: true)
+            try trainer.initialize(Xavier())
+            try Self.train(trainer, samples: 8 * batch..<8 * (batch + 1))
+            return try names.map { try #require(try trainer.gradient($0)).elements }
+        }
+        func sum(_ a: [[Float]], _ b: [[Float]]) -> [[Float]] { zip(a, b).map { zip($0, $1).map { $0 + $1 } } }
+        let g = try (0..<5).map(gradients)
+        for (batches, expected) in [(5, sum(sum(sum(g[0], g[1]), sum(g[2], g[3])), g[4])), (3, sum(sum(g[0], g[1]), g[2]))] {
+            let trainer = try Self.trainer(batchSize: 8, accumulation: 5, momentum: 0)
+            try Self.train(trainer, samples: 0..<8 * batches)
+            try trainer.updateRest()
+            let found = try names.map { try #require(trainer.parameters.state("gradients:0:\($0)")).array.read().elements }
+            #expect(found.map { $0.map(\.bitPattern) } == expected.map { $0.map(\.bitPattern) }, "\(batches)")
+        }
     }
 }

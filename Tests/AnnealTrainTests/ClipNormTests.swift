@@ -1,5 +1,4 @@
-import AnnealCore
-import AnnealTrain
+import Anneal
 import Testing
 
 @Suite struct ClipNormTests {
@@ -11,7 +10,7 @@ import Testing
         parameters.setGradient(1, [12])
         let optimizer = Optimizer(
             SGD(), settings: OptimizerSettings(learningRate: 1, clipNorm: limit, rescaleGradient: 0.5))
-        try optimizer.step(parameters.parameters)
+        try parameters.step(optimizer)
         for (value, number) in zip(parameters.all.joined(), expected) { #expect(abs(Double(value) - number) < 1e-5) }
     }
 
@@ -25,7 +24,7 @@ import Testing
             parameters.setGradient(1, noise(77, 4))
             let optimizer = Optimizer(
                 SGD(momentum: 0.9), settings: OptimizerSettings(learningRate: 0.1, clipNorm: 0.01))
-            for _ in 0..<3 { try optimizer.step(parameters.parameters) }
+            for _ in 0..<3 { try parameters.step(optimizer) }
             return parameters.all
         }
         #expect(results[0] == results[1] && results[0] == results[2])
@@ -35,7 +34,7 @@ import Testing
         let parameters = TestParameters([("a_weight", [0, 0])])
         parameters.setGradient(0, [.nan, 4])
         let optimizer = Optimizer(SGD(), settings: OptimizerSettings(learningRate: 1, clipNorm: 1))
-        try optimizer.step(parameters.parameters)
+        try parameters.step(optimizer)
         #expect(parameters[0][0].isNaN)
     }
 }

@@ -39,11 +39,9 @@ private struct SignDescent: OptimizerRule {
     init(options: inout NamedOptions) throws {}
     var stateCount: Int { 0 }
 
-    func update(_ slice: ParameterSlice, _ step: StepContext) {
-        slice.update { w, g in
-            let direction = step.scaled(g) + step.d * w
-            w -= step.l * (direction > 0 ? 1 : direction < 0 ? -1 : 0)
-        }
+    func update<N: RuleNumber>(_ element: inout RuleElement<N>, _ k: RuleNumbers<N>) {
+        let direction = k.scaled(element.gradient) + k.decay * element.weight
+        element.weight = element.weight - k.rate * N.sign(direction)
     }
 }
 
@@ -54,8 +52,22 @@ private struct ScaledGradient: OptimizerRule {
     init(options: inout NamedOptions) throws {}
     var stateCount: Int { 0 }
 
-    func update(_ slice: ParameterSlice, _ step: StepContext) {
-        slice.update { w, g in w = g == 0 || step.bound != step.pythonBound ? 0 : step.scaled(g) }
+    func update<N: RuleNumber>(_ element: inout RuleElement<N>, _ k: RuleNumbers<N>) {
+        element.weight = k.scaled(element.gradient)
+    }
+}
+
+/// Five states: more than loops of their own are made for. Each takes the one before it, the last one the weight's place.
+private struct Chain: OptimizerRule {
+    static let name = "chain"
+    init() {}
+    init(options: inout NamedOptions) throws {}
+    var stateCount: Int { 5 }
+
+    func update<N: RuleNumber>(_ element: inout RuleElement<N>, _ k: RuleNumbers<N>) {
+        element.weight = element.states[4]
+        for state in stride(from: 4, to: 0, by: -1) { element.states[state] = element.states[state - 1] }
+        element.states[0] = element.gradient
     }
 }
 
@@ -105,14 +117,17 @@ private struct EpochSource: SampleSource {
             rule,
             settings: OptimizerSettings(
                 learningRate: 0.25, weightDecay: 0.125, clipGradient: 1, rescaleGradient: 0.5))
-        var weights: [Float] = [1, -1, 0.5], gradients: [Float] = [4, -0.5, 0]
-        try weights.withUnsafeMutableBufferPointer { weights in
-            try gradients.withUnsafeMutableBufferPointer { gradients in
-                let weight = try #require(weights.baseAddress), gradient = try #require(gradients.baseAddress)
-                try optimizer.step([OptimizedParameter(name: "a_weight", count: 3, weight: weight, gradient: gradient)])
-            }
-        }
-        return weights
+        let parameters = try OptimizedParameters(optimizer, [("a_weight", Tensor([3], [1, -1, 0.5]))])
+        try parameters.step([Tensor([3], [4, -0.5, 0])])
+        return try parameters.value("a_weight").elements
+    }
+
+    @Test func aRuleKeepsAnyNumberOfStates() throws {
+        let parameters = try OptimizedParameters(Optimizer(Chain()), [("a_weight", Tensor([2], [9, 9]))])
+        for step in 1...6 { try parameters.step([Tensor([2], [Float(step), Float(-step)])]) }
+        #expect(try parameters.value("a_weight").elements == [1, -1])
+        #expect(try parameters.state("a_weight", 4)?.elements == [2, -2])
+        #expect(try parameters.state("a_weight", 0)?.elements == [6, -6])
     }
 
     @Test func sourcesAreToldTheEpoch() throws {

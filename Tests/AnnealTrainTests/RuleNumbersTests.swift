@@ -1,4 +1,4 @@
-import AnnealTrain
+import Anneal
 import Testing
 
 /// The first two steps of each rule, worked out by hand (in Python's double precision) from the papers' formulas.
@@ -101,7 +101,7 @@ import Testing
             numbers.rule, settings: OptimizerSettings(learningRate: numbers.rate, weightDecay: numbers.decay))
         for (gradient, expected) in zip([Float(0.5), -0.25], numbers.after) {
             model.setGradient(0, [gradient])
-            try optimizer.step(model.parameters)
+            try model.step(optimizer)
             #expect(
                 abs(Double(model[0][0]) - expected) < 3e-6 * max(1, abs(expected)), "\(model[0][0]), not \(expected)")
         }
@@ -118,7 +118,7 @@ import Testing
                 schedule: try FactorScheduler(step: 1, factor: 0.1, baseRate: 0.1), weightDecay: 0.1))
         for (gradient, expected) in [(0.5, 0.886), (-0.25, 0.8842066)] as [(Float, Float)] {
             parameters.setGradient(0, [gradient])
-            try optimizer.step(parameters.parameters)
+            try parameters.step(optimizer)
             #expect(abs(parameters[0][0] - expected) < 1e-6)
         }
     }

@@ -1,42 +1,43 @@
-import AnnealCore
-import AnnealTrain
+import Anneal
+import AnnealCompiler
 import Testing
 
-/// Parameters in memory of their own.
+/// Parameters that an optimizer updates.
 final class TestParameters {
-    private(set) var parameters: [OptimizedParameter] = []
-    private var gradients: [UnsafeMutablePointer<Float>] = []
+    private let start: [(name: String, value: Tensor)]
+    private var gradients: [Tensor]
+    private var run: OptimizedParameters?
+    private let engine: (any Engine)?
 
-    init(_ values: [(name: String, weights: [Float])], rowLength: Int? = nil) {
-        for value in values {
-            let weight = UnsafeMutablePointer<Float>.allocate(capacity: value.weights.count)
-            weight.initialize(from: value.weights, count: value.weights.count)
-            let gradient = UnsafeMutablePointer<Float>.allocate(capacity: value.weights.count)
-            gradient.initialize(repeating: 0, count: value.weights.count)
-            gradients.append(gradient)
-            parameters.append(
-                OptimizedParameter(
-                    name: value.name, count: value.weights.count, weight: weight, gradient: gradient,
-                    rowLength: rowLength ?? value.weights.count))
+    /// - Parameter rowLength: elements of a row, all by default.
+    init(_ values: [(name: String, weights: [Float])], rowLength: Int? = nil, engine: (any Engine)? = nil) {
+        start = values.map { name, weights in
+            let row = rowLength ?? weights.count
+            return (name, Tensor([weights.count / row, row], weights))
         }
+        gradients = start.map { Tensor($0.value.shape) }
+        self.engine = engine
     }
 
-    deinit {
-        for parameter in parameters { parameter.weight.deallocate() }
-        for gradient in gradients { gradient.deallocate() }
+    /// The optimizer of the steps.
+    var optimizer: Optimizer? { run?.optimizer }
+
+    subscript(_ index: Int) -> [Float] {
+        (try? run?.value(start[index].name) ?? start[index].value)?.elements ?? []
     }
 
-    subscript(_ index: Int = 0) -> [Float] {
-        get { Array(UnsafeBufferPointer(start: parameters[index].weight, count: parameters[index].count)) }
-        set { parameters[index].weight.update(from: newValue, count: parameters[index].count) }
+    func setGradient(_ index: Int, _ values: [Float]) { gradients[index] = Tensor(start[index].value.shape, values) }
+
+    /// A step of an optimizer, which is taken at the first one.
+    func step(_ optimizer: Optimizer) throws {
+        let run = try self.run ?? OptimizedParameters(optimizer, start, engine: engine ?? defaultEngine())
+        self.run = run
+        try run.step(gradients)
     }
 
-    func setGradient(_ index: Int = 0, _ values: [Float]) {
-        precondition(values.count == parameters[index].count)
-        gradients[index].update(from: values, count: values.count)
-    }
+    func state(_ name: String, _ index: Int) throws -> [Float]? { try run?.state(name, index)?.elements }
 
-    var all: [[Float]] { parameters.indices.map { self[$0] } }
+    var all: [[Float]] { start.indices.map { self[$0] } }
 }
 
 /// Every rule, with settings under which it gets somewhere on a small problem.

@@ -22,7 +22,7 @@ import Testing
         let optimizer = try Optimizers.make("sgd", ["learning_rate": 0.5, "momentum": 0.9])
         let first = try stepped(optimizer)
         #expect(optimizer.settings.rescaleGradient == 1)
-        #expect(optimizer.updates == 0 && optimizer.stateArrays().isEmpty)
+        #expect(optimizer.updates == 0 && optimizer.snapshot().counts.isEmpty)
         _ = try stepped(optimizer, accumulation: 2)
         #expect(try stepped(optimizer) == first)
     }

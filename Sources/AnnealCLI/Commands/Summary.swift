@@ -80,8 +80,8 @@ struct Summary: ParsableCommand {
     /// The plan as training has it, where large parameters are updated within the backward pass.
     private func executor(_ symbol: Symbol, _ inputs: [String: Shape], _ mode: Executor.Mode) throws -> Executor {
         try Executor(
-            symbol, inputs: inputs, mode: mode, gradients: nil, parameters: nil,
-            earlyUpdates: mode == .training ? Optimizer.largeParameter : nil, engine: defaultEngine())
+            symbol, inputs: inputs, mode: mode,
+            update: mode == .training ? TrainingUpdate(SGD(momentum: 0.9)) : nil, engine: defaultEngine())
     }
 
     // MARK: The table
@@ -152,27 +152,24 @@ struct Summary: ParsableCommand {
     // MARK: The plan
 
     private func planText(_ executor: Executor) -> String {
-        let program = executor.program
+        let operations = executor.operations
         var table = TextTable(["", "Layer", "Operation"], right: [0])
-        for (index, (step, operation)) in zip(executor.steps, executor.operations).enumerated() {
-            if step.instruction >= program.backwardStart,
-                index == 0 || executor.steps[index - 1].instruction < program.backwardStart
-            {
-                table.add(["", "", "-- backward --"])
+        for (index, operation) in operations.enumerated() {
+            if operation.phase != .forward, index == 0 || operations[index - 1].phase == .forward {
+                table.add(["", "", "-- backward and update --"])
             }
             let what = [operation.kind, operation.shapes, operation.implementation].filter { !$0.isEmpty }
             table.add(["\(index)", operation.layer, what.joined(separator: " ")])
         }
         let operators = executor.symbol.nodes.filter { !$0.isVariable }.count
-        let forward = executor.steps.filter { $0.instruction < program.backwardStart }
-        let fused = forward.filter {
-            program.instructions[$0.instruction].action.op?.operation.hasPrefix("fused") == true
-        }
+        let forward = operations.filter { $0.phase == .forward }
+        let fused = forward.filter { $0.kind.hasPrefix("fused") }
+        let updates = operations.filter { $0.phase == .update }
         return """
             \(table.text)
 
             \(operators) operators became \(forward.count) forward operations, \(fused.count) of them fused, \
-            and \(executor.steps.count - forward.count) backward operations
+            \(operations.count - forward.count - updates.count) backward operations and \(updates.count) of the update
             Reorders inside a step: \(executor.relayouts)
             Arena: \(Readable.count(executor.plannedBytes)) bytes for batch \(batchSize)
             """

@@ -76,7 +76,7 @@ extension TrainingRun {
             frozen: frozen.union(whitened.map { [$0] } ?? []), seed: seed,
             softLabels: source is SoftLabelSource,
             recomputation: options.recompute ? .full : .cheap, averaging: options.updates.averaging,
-            accumulation: options.updates.accumulate, keepsGradients: options.run.onNan == .skip,
+            accumulation: options.updates.accumulate, canDropSteps: options.run.onNan == .skip,
             besides: training.memoryNeed)
         if let validation { try trainer.planScoring(besides: validation.memoryNeed) }
         try giveFirstValues(to: trainer)

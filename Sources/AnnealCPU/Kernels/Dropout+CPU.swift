@@ -87,8 +87,8 @@ struct RandomKey {
         self.purpose = purpose.rawValue
     }
 
-    func at(_ clock: RunClock) -> ank_random_key {
+    func at(_ clock: StepClock) -> ank_random_key {
         ank_random_key(
-            seed: clock.seed, stream: stream, step: UInt32(truncatingIfNeeded: clock.step), purpose: purpose)
+            seed: clock.inputs.seed, stream: stream, step: UInt32(truncatingIfNeeded: clock.inputs.step), purpose: purpose)
     }
 }

@@ -4,48 +4,43 @@ import AnnealGraph
 /// A program that is ready to be given memory, with its kernels: what all passes together make of a symbol.
 struct Compilation {
     private(set) var program: Program
-    /// Of each instruction; nil for views, which compute nothing, and updates, which are not the engine's.
+    /// Of each instruction; nil for views, which compute nothing.
     private(set) var kernels: [PreparedKernel?] = []
 
-    /// What a user can choose about a plan.
-    struct Options {
-        var recomputation = Recomputation.cheap
-        /// Floats in memory from which on parameters are updated within the backward pass; nil: none is.
-        var earlyUpdates: Int?
-    }
-
-    /// - Parameters:
-    ///   - gradients: the variables whose gradients are wanted in training.
-    ///   - fixed: layouts that parameters have already.
-    static func compile(
-        _ symbol: Symbol, inputs: [String: Shape], mode: Program.Mode, gradients: Set<String>, options: Options,
-        fixed: [String: Layout], engine: any Engine
-    ) throws -> Compilation {
-        let kernelEngine = engine as? any KernelEngine
-        var program = try Lowering.lower(symbol, inputs: inputs, mode: mode)
-        if let kernelEngine {
-            if mode == .inference { program = try InferenceFusion.fuse(program) }
-            program = try Fusion.fuse(program)
-            program = try LayoutAssignment.assign(program, engine: kernelEngine, fixed: fixed)
+    static func compile(_ request: PlanRequest, store: ParameterStore, engine: any KernelEngine) throws -> Compilation {
+        var program: Program
+        switch request.source {
+        case .network(let symbol, let inputs, _):
+            program = try Lowering.lower(symbol, inputs: inputs, mode: request.mode)
+            if engine.choosesLayouts {
+                if request.mode == .inference { program = try InferenceFusion.fuse(program) }
+                program = try Fusion.fuse(program)
+                program = try LayoutAssignment.assign(
+                    program, engine: engine, fixed: request.fixedLayouts(program, store.layouts))
+            }
+        case .parameters(let parameters): program = Lowering.parameters(parameters, mode: request.mode)
         }
-        guard mode == .training else { return try Compilation(program, engine: engine) }
-        program = try Autodiff.differentiate(program, wanted: gradients, engine: kernelEngine)
-        if let elements = options.earlyUpdates { program = EarlyUpdates.choose(in: program, from: elements) }
+        guard request.mode == .training else { return try Compilation(program, engine: engine) }
+        if case .network(_, _, let gradients) = request.source {
+            program = try Autodiff.differentiate(
+                program, wanted: gradients, engine: engine.choosesLayouts ? engine : nil)
+        }
+        if let update = request.update { program = UpdatePass.choose(update, in: program) }
         var result = try Compilation(program, engine: engine)
-        if let kernelEngine {
+        if engine.choosesLayouts, case .network = request.source {
             let recomputed = try RecomputationSearch.apply(
-                options.recomputation, to: program, needs: result.needs, engine: kernelEngine)
+                request.recomputation, to: program, needs: result.needs, engine: engine)
             let kernels = result.kernels
             result = try Compilation(recomputed.program, engine: engine) { kernels[recomputed.origins[$0]] }
         }
-        try result.insertEarlyUpdates()
+        if let update = request.update { try result.insert(update, engine) }
         return result
     }
 
     var needs: [KernelNeeds] { kernels.map { $0?.needs ?? KernelNeeds() } }
 
     /// - Parameter known: a kernel that an instruction has already, unless it is a repetition; those have their own.
-    private init(_ program: Program, engine: any Engine, known: (Int) -> PreparedKernel? = { _ in nil }) throws {
+    private init(_ program: Program, engine: any KernelEngine, known: (Int) -> PreparedKernel? = { _ in nil }) throws {
         self.program = program
         for (index, instruction) in program.instructions.enumerated() {
             if program.viewed(by: instruction) != nil {
@@ -58,7 +53,7 @@ struct Compilation {
         }
     }
 
-    private static func prepare(_ instruction: Program.Instruction, _ program: Program, _ engine: any Engine) throws
+    private static func prepare(_ instruction: Program.Instruction, _ program: Program, _ engine: any KernelEngine) throws
         -> PreparedKernel
     {
         let site = KernelSite(instruction: instruction, mode: program.mode, values: program.values)
@@ -69,10 +64,25 @@ struct Compilation {
         }
     }
 
-    private mutating func insertEarlyUpdates() throws {
-        program = try EarlyUpdates.insert(into: program)
-        for (index, instruction) in program.instructions.enumerated() {
-            if case .update = instruction.action { kernels.insert(nil, at: index) }
+    /// Kernels are kept: what they are of stays in order.
+    private mutating func insert(_ update: TrainingUpdate, _ engine: any KernelEngine) throws {
+        program = try UpdatePass.insert(update, into: program)
+        var old = kernels.makeIterator()
+        kernels = try program.instructions.map { instruction in
+            guard case .update = instruction.action else { return old.next() ?? nil }
+            return try Compilation.prepare(instruction, program, engine)
         }
+    }
+}
+
+extension PlanRequest {
+    /// Layouts that parameters have already, or must have since their rows or places count.
+    fileprivate func fixedLayouts(_ program: Program, _ known: [String: Layout]) -> [String: Layout] {
+        guard update?.rule.needsPlainOrder == true else { return known }
+        var layouts = known
+        for (name, id) in program.variables where program.values[id].kind == .parameter {
+            layouts[name] = layouts[name] ?? .plain
+        }
+        return layouts
     }
 }

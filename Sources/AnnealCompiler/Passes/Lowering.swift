@@ -49,4 +49,14 @@ package enum Lowering {
         try program.verify(after: "lowering")
         return program
     }
+
+    /// A program without a network: parameters whose gradients are inputs (`gradient:NAME`).
+    package static func parameters(_ parameters: [(name: String, shape: Shape)], mode: Program.Mode) -> Program {
+        var program = Program(mode: mode)
+        for (name, shape) in parameters {
+            program.variables[name] = program.add(.init(name: name, shape: shape, kind: .parameter))
+            program.gradients[name] = program.add(.init(name: "gradient:\(name)", shape: shape, kind: .input))
+        }
+        return program
+    }
 }

@@ -4,8 +4,9 @@ import AnnealGraph
 /// What a symbol becomes for given shapes and a mode: values and the instructions that compute them, in order.
 ///
 /// A program is a value. The passes of the compiler (`Lowering`, `Fusion`, `LayoutAssignment`, `Autodiff`,
-/// `RecomputationSearch`, `EarlyUpdates`) each give a new one, `Program.verify` checks it, and `MemoryPlan` gives every value its place. Every value is written by one
-/// instruction; in-place work is the memory plan's choice, never the program's.
+/// `RecomputationSearch`, `UpdatePass`) each give a new one, `Program.verify` checks it, and `MemoryPlan` gives every
+/// temporary value its place. Every temporary is written by one instruction; in-place work is the memory plan's choice. What
+/// outlives a run (auxiliary states, parameters, the optimizer's states) is changed by instructions that name it so.
 package struct Program: Sendable {
     package typealias ValueID = Int
 
@@ -16,6 +17,8 @@ package struct Program: Sendable {
         case parameter
         /// A state that operators change in place.
         case auxiliary
+        /// Of the optimizer, an average or a sum of gradients: lives in the parameters' store too.
+        case state
         /// Computed from parameters ahead of a run, when they have changed.
         case derived
         /// Computed in each run.
@@ -50,12 +53,18 @@ package struct Program: Sendable {
         case gradient(Int)
         /// A gradient that is added to `gradient(0)`.
         case accumulated
+        /// What an instruction of the update changes in place: a parameter, a statistic or a state.
+        case changed(Int)
+        /// Flags all of which must be set for an instruction of the update to change anything.
+        case condition
+        /// A number that gradients are multiplied by.
+        case scale
 
         /// Its number among those of its kind.
         var index: Int? {
             switch self {
-            case .input(let i), .output(let i), .saved(let i), .head(let i), .gradient(let i): i
-            case .secondHead, .accumulated: nil
+            case .input(let i), .output(let i), .saved(let i), .head(let i), .gradient(let i), .changed(let i): i
+            case .secondHead, .accumulated, .condition, .scale: nil
             }
         }
 
@@ -74,10 +83,10 @@ package struct Program: Sendable {
         case backward(any Operator, part: Int)
         /// A forward instruction once more, in the backward pass, for a value that was not kept.
         case recompute(any Operator)
-        /// Input 0 is a parameter, input 1 its gradient: the optimizer's update. Engines know nothing of it.
-        case update
         /// input(0) + input(1), the gradients of a value that several layers read.
         case sum
+        /// What follows the gradients.
+        case update(UpdateAction)
 
         /// The operator that it runs; nil for a sum or an update.
         package var op: (any Operator)? {
@@ -97,9 +106,14 @@ package struct Program: Sendable {
         /// Of a backward instruction: what its forward instruction reads, for shapes that it does not read itself.
         package var forwardInputs: [ValueID]
 
+        /// What it changes in place.
+        package var changes: [ValueID] {
+            reads.compactMap { if case .changed = $0.role { $0.value } else { nil } }
+        }
+
         package init(
             layer: String, action: Action, reads: [(role: Operand, value: ValueID)],
-            writes: [(role: Operand, value: ValueID)], forwardInputs: [ValueID] = []
+            writes: [(role: Operand, value: ValueID)] = [], forwardInputs: [ValueID] = []
         ) {
             self.layer = layer
             self.action = action
@@ -135,9 +149,14 @@ package struct Program: Sendable {
     package var variables: [String: ValueID] = [:]
     /// Gradients by variable, once differentiated.
     package var gradients: [String: ValueID] = [:]
-    /// The parameters that the backward pass updates as soon as it can, in the updates' order; their gradients do not
-    /// outlive it.
-    package var updated: [String] = []
+    /// The parameters that are trained, in the order of `StepInputs.numbers`.
+    package var trained: [String] = []
+    /// Those that are updated within the backward pass, as soon as it can be; their gradients do not outlive it.
+    package var updatedEarly: Set<String> = []
+    /// Values of the optimizer, averages and sums, in the order in which they are saved.
+    package var states: [ValueID] = []
+    /// What each flag of a check says.
+    package var checks: [Check] = []
     /// For each output that is no loss, the input that holds its gradient.
     package var heads: [Int: ValueID] = [:]
 
@@ -150,14 +169,20 @@ package struct Program: Sendable {
 
     /// Values that must outlive the run: what a caller can ask for.
     package var kept: Set<ValueID> {
-        let updated = Set(updated)
-        return Set(outputs).union(gradients.lazy.filter { !updated.contains($0.key) }.map(\.value))
+        Set(outputs).union(gradients.lazy.filter { !updatedEarly.contains($0.key) }.map(\.value))
+            .union(checks.map(\.value))
     }
 
     /// The value whose memory an instruction's output is, under another shape; nil if it computes its output.
     package func viewed(by instruction: Instruction) -> ValueID? {
         guard let op = instruction.action.op, op.isView, let source = instruction.reads.first?.value else { return nil }
         return values[source].kind == .input || values[source].kind == .temporary ? source : nil
+    }
+
+    /// The part of a step that an instruction belongs to.
+    package func phase(of index: Int) -> Phases {
+        if case .update(let action) = instructions[index].action { return action.phase }
+        return index < backwardStart ? .forward : .backward
     }
 
     /// The instructions that read each value.
@@ -186,6 +211,9 @@ package struct Program: Sendable {
                     throw wrong(instruction, "\(role) writes \(values[value].name) a second time")
                 }
                 written[value] = true
+            }
+            for value in instruction.changes where values[value].kind == .temporary || values[value].kind == .derived {
+                throw wrong(instruction, "changes \(values[value].name), which does not outlive the run")
             }
         }
         for output in outputs where !written[output] {

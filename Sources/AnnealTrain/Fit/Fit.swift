@@ -34,10 +34,10 @@ extension Trainer {
                 suggestion: "a trainer with softLabels takes a SoftLabelSource, another one the class's number",
                 code: .mismatch)
         }
-        guard options.onNonFinite == .stop || updatedEarly.isEmpty else {
+        guard options.onNonFinite == .stop || canDropSteps else {
             throw AnnealError(
                 "trainer", "updates parameters before all gradients are known, so it cannot drop a step",
-                suggestion: "make it with keepsGradients: true")
+                suggestion: "make it with canDropSteps: true")
         }
         try network.check(dataShape, takes: options.views)
         let start = progress ?? FitProgress(position: FitPosition(epoch: epochs.lowerBound))
@@ -154,41 +154,66 @@ struct FitRun {
         try options.tell(.note("Best: checkpoint \(best.checkpoint), \(best.metric) \(best.value)\(place)"))
     }
 
+    /// A step that was submitted and whose results have not been looked at.
+    private struct PendingStep {
+        let step: SubmittedStep
+        let rows: Int
+    }
+
     /// Trains the rest of the epoch.
+    ///
+    /// Where results come late, a step's are looked at when the next one is under way.
     /// - Returns: false if it was interrupted; the state is saved then.
     private mutating func trainEpoch() throws -> Bool {
-        let begin = clock.now, secondsBefore = progress.seconds
-        let slot = try trainer.slot(), batches = source.batchesPerEpoch
+        let batches = source.batchesPerEpoch
+        var stopwatch = Stopwatch(clock, secondsBefore: progress.seconds)
         try source.start(epoch: progress.position.epoch, atBatch: progress.position.batch)
-        var last = begin
-        while case let rows = try trainer.timed(.data, { try source.next(into: slot) }), rows > 0 {
-            try step(rows)
-            let now = clock.now
-            progress.samples += rows
-            progress.seconds = secondsBefore + (now - begin).seconds
-            try options.tell(
-                .batch(
-                    BatchReport(
-                        epoch: progress.position.epoch, batch: progress.position.batch, batches: batches,
-                        samples: rows, seconds: (now - last).seconds, learningRate: trainer.optimizer.learningRate,
-                        metrics: metrics.results)))
-            last = now
-            progress.position.batch += 1
+        var pending: PendingStep?
+        func finishPending() throws {
+            if let step = pending { try finish(step, &stopwatch) }
+            pending = nil
+        }
+        while true {
+            let slot = try trainer.slot()
+            let rows = try trainer.timed(.data) { try source.next(into: slot) }
+            guard rows > 0 else { break }
+            let step = try trainer.submit(checked: true)
+            try finishPending()
+            pending = PendingStep(step: step, rows: rows)
+            if trainer.training.isImmediate { try finishPending() }
             // An epoch whose last batch is done is finished first.
-            guard progress.position.batch < batches else { continue }
+            guard progress.position.batch + (pending == nil ? 0 : 1) < batches else { continue }
             let stops = options.shouldStop()
-            if stops || stepIsDue { try saveState() }
+            guard stops || stepIsDue else { continue }
+            try finishPending()
+            try saveState()
             if stops { return false }
         }
+        try finishPending()
         return true
     }
 
-    private mutating func step(_ rows: Int) throws {
-        guard let problem = try trainer.checkedStep(undoable: options.onNonFinite == .skip) else {
-            return try trainer.trainingBatch(rows: rows) { try metrics.update($0) }
+    /// Looks at the results of a step, counts it and tells of it.
+    private mutating func finish(_ pending: PendingStep, _ stopwatch: inout Stopwatch) throws {
+        try look(at: pending)
+        progress.samples += pending.rows
+        let seconds = stopwatch.lap()
+        progress.seconds = stopwatch.total
+        try options.tell(
+            .batch(
+                BatchReport(
+                    epoch: progress.position.epoch, batch: progress.position.batch, batches: source.batchesPerEpoch,
+                    samples: pending.rows, seconds: seconds, learningRate: trainer.optimizer.learningRate,
+                    metrics: metrics.results)))
+        progress.position.batch += 1
+    }
+
+    private mutating func look(at pending: PendingStep) throws {
+        guard let problem = try trainer.problem(of: pending.step) else {
+            return try trainer.trainingBatch(pending.step.results, rows: pending.rows) { try metrics.update($0) }
         }
         let position = progress.position
-        let place = "epoch \(position.epoch + 1), batch \(position.batch + 1), update \(trainer.updates + 1)"
+        let place = "epoch \(position.epoch + 1), batch \(position.batch + 1), update \(pending.step.update)"
         guard options.onNonFinite == .skip else {
             throw AnnealError(
                 place, problem.description,
@@ -212,7 +237,7 @@ struct FitRun {
                 .warning("epoch \(epoch + 1): \(progress.skipped) of \(progress.position.batch) steps were dropped"))
         }
         try trainer.updateRest()
-        if epoch + 1 == endEpoch { trainer.endRun() }
+        if epoch + 1 == endEpoch { try trainer.endRun() }
         let begin = clock.now
         var validated: [MetricValue] = []
         if let validation { validated = try score(validation, epoch: epoch) }
@@ -251,6 +276,31 @@ struct FitRun {
             ))
         return values
     }
+}
+
+/// The seconds of an epoch and of its batches.
+private struct Stopwatch {
+    private let clock: ContinuousClock
+    private let begin: ContinuousClock.Instant
+    private var last: ContinuousClock.Instant
+    private let secondsBefore: Double
+
+    init(_ clock: ContinuousClock, secondsBefore: Double) {
+        self.clock = clock
+        self.secondsBefore = secondsBefore
+        begin = clock.now
+        last = begin
+    }
+
+    /// Seconds since the last lap.
+    mutating func lap() -> Double {
+        let now = clock.now
+        defer { last = now }
+        return (now - last).seconds
+    }
+
+    /// Seconds up to the last lap, those before included.
+    var total: Double { secondsBefore + (last - begin).seconds }
 }
 
 extension Duration {

@@ -101,7 +101,7 @@ extension FitRun {
     /// Earlier files are as they were when this throws.
     /// - Returns: whether all was saved.
     private mutating func saving(_ body: (inout FitRun) throws -> Void) throws -> Bool {
-        if let place = trainer.firstNonFiniteValue() {
+        if let place = try trainer.firstNonFiniteValue() {
             throw AnnealError(
                 "update \(trainer.updates)", "\(place) holds a NaN or an infinity",
                 suggestion: "what was saved is as it was; lower --lr", code: .notFinite)

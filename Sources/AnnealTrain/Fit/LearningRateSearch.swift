@@ -95,21 +95,18 @@ extension Trainer {
         }
         try parameters.checkComplete()
         optimizer.schedule = search.schedule
-        let slot = try slot()
         var epoch = 0, loss = CrossEntropy()
         try source.start(epoch: 0, atBatch: 0)
         while !search.isOver {
-            let rows = try source.next(into: slot)
+            let rows = try source.next(into: try slot())
             guard rows > 0 else {
                 epoch += 1
                 try source.start(epoch: epoch, atBatch: 0)
                 continue
             }
             let before = updates
-            try forward()
-            try backward()
-            try trainingBatch(rows: rows) { try loss.update($0) }
-            try update()
+            let step = try submit(checked: false)
+            try trainingBatch(step.results, rows: rows) { try loss.update($0) }
             guard updates > before else { continue }
             search.add(loss: loss.value)
             loss.reset()

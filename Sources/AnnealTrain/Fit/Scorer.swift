@@ -16,6 +16,7 @@ public final class Scorer {
     /// The batch before its views are made of it.
     private var images: [Float] = []
     private var mean = ViewMean()
+    private var results: (any StepResults)?
 
     /// - Parameters:
     ///   - dataShape: a row of data, e.g. (channels, height, width).
@@ -66,9 +67,12 @@ public final class Scorer {
     /// only inside it.
     public func run(_ source: any BatchSource, _ body: (MetricBatch) throws -> Void) throws {
         try parameters.checkComplete()
-        let slot = try slot()
         try source.start(epoch: 0, atBatch: 0)
-        while case let rows = try source.next(into: slot), rows > 0 { try run(rows: rows, in: slot, body) }
+        while true {
+            let slot = try slot(), rows = try source.next(into: slot)
+            guard rows > 0 else { return }
+            try run(rows: rows, in: slot, body)
+        }
     }
 
     /// The memory of the network's input.
@@ -77,7 +81,7 @@ public final class Scorer {
     /// Runs the network over what the slot holds, as `run` does for each batch of a source.
     package func run(rows: Int, in slot: BatchSlot, _ body: (MetricBatch) throws -> Void) throws {
         guard views != .none else {
-            try executor.forward()
+            results = try executor.run(.forward)
             return try withBatch(rows: rows, body)
         }
         try judge(slot, rows: rows, body)
@@ -93,7 +97,7 @@ public final class Scorer {
             images.withUnsafeBufferPointer {
                 view.write($0, to: slot.data, height: dataShape[1], width: dataShape[2])
             }
-            try executor.forward()
+            results = try executor.run(.forward)
             try withBatch(rows: rows) {
                 mean.add($0, weight: view.weight)
                 classes = $0.classes
@@ -103,7 +107,10 @@ public final class Scorer {
     }
 
     private func withBatch(rows: Int, _ body: (MetricBatch) throws -> Void) throws {
-        try body(try executor.batch(output: 0, labels: labels, batchSize: batchSize, rows: rows))
+        guard let results else { return }
+        try body(
+            try results.batch(
+                output: 0, labels: UnsafeBufferPointer(labels), batchSize: batchSize, rows: rows))
     }
 }
 
@@ -130,16 +137,18 @@ extension Executor {
         }
         return data
     }
+}
 
-    /// The last run's scores, with the labels.
+extension StepResults {
+    /// The scores of a run, with the labels.
     func batch(
-        output: Int, labels: UnsafeMutableBufferPointer<Float>, batchSize: Int, rows: Int, softLabels: Bool = false
+        output: Int, labels: UnsafeBufferPointer<Float>?, batchSize: Int, rows: Int, softLabels: Bool = false
     ) throws -> MetricBatch {
-        guard let outputs = outputMemory(output) else {
+        guard let outputs = try self.output(output), let labels else {
             throw AnnealError("symbol", "has an output that is not (batch, classes)")
         }
         return MetricBatch(
-            labels: UnsafeBufferPointer(labels), outputs: outputs, rows: rows, classes: outputs.count / batchSize,
+            labels: labels, outputs: outputs, rows: rows, classes: outputs.count / batchSize,
             labelsAreProbabilities: softLabels)
     }
 }

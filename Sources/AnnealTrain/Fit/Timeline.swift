@@ -59,27 +59,6 @@ extension OperationCost {
 }
 
 extension Trainer {
-    /// What an update moves for a float: weights and states are read and written, gradients read. What a rule computes
-    /// is not counted: it waits for memory.
-    private var updateBytes: Double { Double(MemoryLayout<Float>.size * (3 + 2 * optimizer.rule.stateCount)) }
-
-    /// The plan's operations. Of an update in the backward pass it knows the weight and the gradient only.
-    var operations: [OperationCost] {
-        training.operations.map { operation in
-            guard operation.phase == .update else { return operation }
-            var update = operation
-            update.bytes *= updateBytes / Double(2 * MemoryLayout<Float>.size)
-            return update
-        }
-    }
-
-    /// The update of what the backward pass has not updated.
-    var updateOperation: OperationCost {
-        let elements = trained.enumerated().reduce(0) { $0 + (updatedEarly.contains($1.offset) ? 0 : $1.element.count) }
-        return OperationCost(
-            layer: "parameters", kind: "update", phase: .update, bytes: Double(elements) * updateBytes)
-    }
-
     func timed<Result>(_ operation: @autoclosure () -> OperationCost, _ body: () throws -> Result) rethrows -> Result {
         guard let timeline else { return try body() }
         return try timeline.record(operation(), body)

@@ -34,21 +34,21 @@ public final class Trainer {
 
     /// Records the operations of the steps while it is set.
     package var timeline: Timeline? {
-        didSet { training.around = timeline?.around(operations) }
+        didSet { training.around = timeline?.around(training.operations) }
     }
 
     package let training: Executor
-    /// What has arrays of its own in the state of a run.
-    public var stateHolders: [any StateHolder] = []
-
-    let trained: [OptimizedParameter]
-    let gradientCheck = GradientCheck()
-    /// Those that the backward pass updates.
-    let updatedEarly: Set<Int>
-    package let average: AveragedWeights?
+    /// Whether a step that is not finite can be dropped.
+    public let canDropSteps: Bool
     /// Batches whose gradients are averaged into one update.
     public let accumulation: Int
-    package let gathered: GradientAccumulator?
+    /// Batches that wait in sums for an update.
+    package internal(set) var gathered = 0 {
+        didSet { countBatch() }
+    }
+    public let averaging: WeightAveraging?
+    /// Whether states that begin as copies of weights have their first values.
+    var statesHaveStarted = false
     /// What of the symbol is what.
     public let network: ClassifierNetwork
     private let labelName: String
@@ -68,8 +68,10 @@ public final class Trainer {
     ///   - recomputation: what the backward pass may compute a second time to save memory. All choices give the same bits.
     ///   - averaging: weights that follow the trained ones, from their values before the first step on.
     ///   - accumulation: batches whose gradients are averaged into one update.
-    ///   - keepsGradients: whether `gradient` has every parameter's. Without it the backward pass updates large
-    ///     parameters itself, so that their gradients need no memory of their own.
+    ///   - keepsGradients: whether `gradient` has every parameter's. Without it large parameters are updated within the
+    ///     backward pass, so that their gradients need no memory of their own.
+    ///   - canDropSteps: whether `FitOptions.onNonFinite` may be `.skip`. Every update waits until the step is known to be
+    ///     finite then, and gradients need memory of their own.
     ///   - besides: memory that the data takes (`BatchLoader.memoryNeed`): what is needed in all is checked beforehand.
     ///   - engine: what runs the steps.
     /// - Throws: `AnnealError`, with the code `outOfMemory` where the machine or a limit has less memory than is needed.
@@ -77,7 +79,7 @@ public final class Trainer {
         _ symbol: Symbol, dataShape: Shape, batchSize: Int, optimizer: Optimizer, frozen: Set<String> = [],
         seed: UInt64 = 0, softLabels: Bool = false, recomputation: Recomputation = .cheap,
         averaging: WeightAveraging? = nil, accumulation: Int = 1, keepsGradients: Bool = false,
-        besides: MemoryNeed = MemoryNeed(), engine: any Engine
+        canDropSteps: Bool = false, besides: MemoryNeed = MemoryNeed(), engine: any Engine
     ) throws {
         guard batchSize > 0 else {
             throw AnnealError("--batch-size", "is \(batchSize)", suggestion: "it must be at least 1")
@@ -85,8 +87,6 @@ public final class Trainer {
         guard accumulation > 0 else {
             throw AnnealError("--accumulate", "is \(accumulation)", suggestion: "it must be at least 1")
         }
-        // Both need every gradient before the first update.
-        let keepsGradients = keepsGradients || accumulation > 1 || optimizer.settings.clipNorm != nil
         let network = try ClassifierNetwork(symbol).withLoss()
         let symbol = network.symbol
         self.network = network
@@ -101,6 +101,8 @@ public final class Trainer {
         self.seed = seed
         self.softLabels = softLabels
         self.accumulation = accumulation
+        self.averaging = averaging
+        self.canDropSteps = canDropSteps
         // What the symbol says of its parameters, as MXNet's Module does; the caller has the last word.
         optimizer.settings.multipliers = try Multipliers(symbol: symbol).merging(optimizer.settings.multipliers)
         let variables = Set(try network.parameterNames())
@@ -122,37 +124,22 @@ public final class Trainer {
             trainedSymbol = try trainedSymbol.takingSoftLabels(labelName)
             inputs[labelName] = try symbol.inferShapes(inputs).outputs.first
         }
-        let training = try Executor(
-            trainedSymbol, inputs: inputs, mode: .training,
-            gradients: wanted, parameters: nil, recomputation: recomputation,
-            earlyUpdates: keepsGradients ? nil : Optimizer.largeParameter,
-            plainParameters: optimizer.rule.wantsRows, engine: engine,
-            copies: optimizer.rule.stateCount + (averaging == nil ? 0 : 1) + (accumulation > 1 ? 1 : 0),
-            besides: besides)
+        var update = TrainingUpdate(optimizer.rule)
+        update.accumulation = accumulation
+        update.normLimit = optimizer.settings.clipNorm
+        update.averaging = averaging?.kind
+        update.frozen = self.frozen
+        update.isGuarded = canDropSteps
+        update.keepsGradients = keepsGradients
+        training = try Executor(
+            trainedSymbol, inputs: inputs, mode: .training, gradients: wanted, recomputation: recomputation,
+            update: update, engine: engine, besides: besides)
         training.seed = seed
-        self.training = training
         parameters = training.parameters
-        average = try averaging.map { [frozen = self.frozen] in
-            try AveragedWeights($0, training.parameters, except: frozen)
-        }
-        let trained: [OptimizedParameter] = training.parameters.entries.compactMap { entry in
-            guard !entry.isAuxiliary, let gradient = training.gradientMemory(entry.name) else { return nil }
-            return OptimizedParameter(
-                name: entry.name, count: entry.elements, weight: entry.memory, gradient: gradient,
-                rowLength: entry.layout == .plain && entry.shape.rank > 0 ? entry.shape.count / entry.shape[0] : nil)
-        }
-        self.trained = trained
-        gathered = accumulation > 1 ? try GradientAccumulator(trained, training.parameters) : nil
-        let places = Dictionary(trained.enumerated().map { ($1.name, $0) }) { first, _ in first }
-        let early = training.updatedParameters.compactMap { places[$0] }
-        updatedEarly = Set(early)
-        training.update = { [gradientCheck] in
-            // The last moment at which this gradient is there.
-            gradientCheck.look(at: trained, early[$0])
-            optimizer.update(trained, only: early[$0])
-        }
-        if let average { stateHolders.append(average) }
-        if let gathered { stateHolders.append(gathered) }
+        try optimizer.bind(
+            training.program.trained.compactMap { [parameters] name in
+                parameters.shape(name).map { (name: name, shape: $0) }
+            })
     }
 
     /// Bytes of the training plan's arena, known before the first step.
@@ -166,7 +153,7 @@ public final class Trainer {
         need.add(besides)
         scorer = try Scorer(
             network, dataShape: dataShape, batchSize: batchSize, parameters: parameters, besides: need,
-            engine: parameters.sharedEngine)
+            engine: parameters.engine)
     }
 
     /// Changes of layout inside a training step.
@@ -177,83 +164,8 @@ public final class Trainer {
         try parameters.initialize(initializer, symbol: symbol, seed: seed, except: except)
     }
 
-    /// One training step on what the slot holds: forward, backward, and, when the gradients of `accumulation` batches are
-    /// there, the update. Nothing is allocated.
-    /// - Throws: also when `initialize` has not been called and no values have been loaded.
-    public func step() throws {
-        try parameters.checkComplete()
-        try forward()
-        try backward()
-        try update()
-    }
-
-    func forward() throws { try training.forward() }
-
-    /// Large parameters are updated on the way, as soon as their gradients are there.
-    func backward() throws {
-        average?.begin()
-        if !updatedEarly.isEmpty { try optimizer.begin(trained, rescale: rescale(batches: 1)) }
-        try training.backward()
-    }
-
-    /// Updates what the backward pass has not, if all batches of the update are there.
-    package func update() throws {
-        defer { timeline?.endStep() }
-        if let gathered {
-            gathered.add()
-            guard gathered.batches == accumulation else { return countBatch() }
-        }
-        try apply()
-    }
-
-    /// Ends an epoch: gradients that wait for further batches become an update. `fit` calls it; a loop over `step` of one's
-    /// own does, where updates are of several batches (`accumulation`).
-    public func updateRest() throws {
-        if !isBetweenUpdates { try apply() }
-    }
-
-    /// One update with the gradients of the last batch, or with those that are gathered.
-    private func apply() throws {
-        var ready = trained, batches = 1
-        if let gathered {
-            ready = gathered.sums
-            batches = gathered.batches
-            gathered.reset()
-        }
-        if updatedEarly.isEmpty { try optimizer.begin(ready, rescale: rescale(batches: batches)) }
-        timed(updateOperation) { optimizer.finish(ready, updated: updatedEarly) }
-        updates += 1
-        average?.follow(update: updates, last: lastUpdate)
-        parameters.noteChange()
-    }
-
-    /// Makes the gradient of the mean over the images of so many batches.
-    private func rescale(batches: Int) -> Double {
-        optimizer.settings.rescaleGradient / Double(batchSize) / Double(batches)
-    }
-
-    /// Ends a run: with lookahead the slow weights take the trained ones' place. `fit` calls it, as does a loop of one's own.
-    public func endRun() {
-        average?.end()
-        parameters.noteChange()
-    }
-
-    /// Every batch has random numbers of its own.
-    private func countBatch() { training.step = updates * accumulation + (gathered?.batches ?? 0) }
-
-    /// Whether no gradients wait for those of further batches.
-    var isBetweenUpdates: Bool { (gathered?.batches ?? 0) == 0 }
-
-    /// The updates of an epoch of so many batches.
-    func updates(batches: Int) -> Int { (batches + accumulation - 1) / accumulation }
-
-    /// Runs `body` with the weights that are validated and saved in the store: the moving averages, if there are any.
-    package func withValidatedWeights<Result>(_ body: () throws -> Result) rethrows -> Result {
-        guard let average else { return try body() }
-        return try average.replacingWeights(body)
-    }
-
-    /// The input memory of training, to be filled before `step`.
+    /// The input memory of the next step, to be filled before it. Ask again for each step: some engines use another memory
+    /// while the last one is uploaded.
     public func slot() throws -> BatchSlot { BatchSlot(data: try training.data(of: network), labels: try labels()) }
 
     private func labels() throws -> UnsafeMutableBufferPointer<Float> {
@@ -263,12 +175,12 @@ public final class Trainer {
         return labels
     }
 
-    /// The outputs of the last training batch, as they were before the update.
-    func trainingBatch(rows: Int, _ body: (MetricBatch) throws -> Void) throws {
+    /// The outputs of a training batch, as they were before the update.
+    func trainingBatch(_ results: any StepResults, rows: Int, _ body: (MetricBatch) throws -> Void) throws {
         try timed(.metrics) {
             try body(
-                try training.batch(
-                    output: network.outputIndex, labels: labels(), batchSize: batchSize, rows: rows,
+                try results.batch(
+                    output: network.outputIndex, labels: results.input(labelName), batchSize: batchSize, rows: rows,
                     softLabels: softLabels))
         }
     }
@@ -297,7 +209,7 @@ public final class Trainer {
         scorer = nil
         let made = try Scorer(
             network, dataShape: dataShape, batchSize: batchSize, parameters: parameters, views: views,
-            engine: parameters.sharedEngine)
+            engine: parameters.engine)
         scorer = made
         return made
     }

@@ -1,3 +1,4 @@
+import AnnealCompiler
 import AnnealCore
 
 /// ADADELTA (Zeiler 2012, arXiv:1212.5701); MXNet's `adadelta`.
@@ -12,6 +13,7 @@ import AnnealCore
 /// update. That is the default; `useLearningRate` gives w = w - l*(D + d*w). MXNet's defaults: rho 0.9, epsilon 1e-5.
 public struct AdaDelta: OptimizerRule {
     public static let name = "adadelta"
+    public static let clipsAtZero = true
 
     public var rho: Double
     public var epsilon: Double
@@ -36,16 +38,13 @@ public struct AdaDelta: OptimizerRule {
             ? nil : "adadelta ignores the learning rate and its schedule, as in MXNet, also for the weight decay"
     }
 
-    public func update(_ slice: ParameterSlice, _ step: StepContext) {
-        let bound = step.pythonBound, r = step.r, d = step.d
-        let rho = Float(rho), rest = Float(1 - self.rho), epsilon = Float(epsilon)
-        let rate: Float = useLearningRate ? step.l : 1
-        slice.update { w, g, a, b in
-            let gradient = clip(r * g, bound)
-            a = rho * a + rest * gradient * gradient
-            let delta = root(b + epsilon) / root(a + epsilon) * gradient
-            b = rho * b + rest * delta * delta
-            w -= rate * (delta + d * w)
-        }
+    public func update<N: RuleNumber>(_ element: inout RuleElement<N>, _ k: RuleNumbers<N>) {
+        let rho = N(rho), rest = N(1 - self.rho), epsilon = N(epsilon), rate = useLearningRate ? k.rate : N(1)
+        let gradient = k.scaled(element.gradient)
+        let a = rho * element.states[0] + rest * gradient * gradient
+        let delta = N.root(element.states[1] + epsilon) / N.root(a + epsilon) * gradient
+        element.states[0] = a
+        element.states[1] = rho * element.states[1] + rest * delta * delta
+        element.weight = element.weight - rate * (delta + k.decay * element.weight)
     }
 }

@@ -1,3 +1,4 @@
+import AnnealCompiler
 import AnnealCore
 
 /// AdaGrad (Duchi, Hazan and Singer 2011, JMLR 12); MXNet's `adagrad`.
@@ -9,6 +10,7 @@ import AnnealCore
 /// MXNet's defaults: eps 1e-7, learning rate 0.01.
 public struct AdaGrad: OptimizerRule {
     public static let name = "adagrad"
+    public static let clipsAtZero = true
 
     public var epsilon: Double
 
@@ -18,12 +20,10 @@ public struct AdaGrad: OptimizerRule {
 
     public var stateCount: Int { 1 }
 
-    public func update(_ slice: ParameterSlice, _ step: StepContext) {
-        let bound = step.pythonBound, l = step.l, d = step.d, r = step.r, epsilon = Float(epsilon)
-        slice.update { w, g, h in
-            let gradient = clip(r * g, bound)
-            h += gradient * gradient
-            w -= l * (gradient / root(h + epsilon) + d * w)
-        }
+    public func update<N: RuleNumber>(_ element: inout RuleElement<N>, _ k: RuleNumbers<N>) {
+        let gradient = k.scaled(element.gradient), h = element.states[0] + gradient * gradient
+        element.states[0] = h
+        element.weight =
+            element.weight - k.rate * (gradient / N.root(h + N(epsilon)) + k.decay * element.weight)
     }
 }

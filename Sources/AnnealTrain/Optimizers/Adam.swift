@@ -1,3 +1,4 @@
+import AnnealCompiler
 import AnnealCore
 import Foundation
 
@@ -32,16 +33,17 @@ public struct Adam: OptimizerRule {
 
     public var stateCount: Int { 2 }
 
-    public func update(_ slice: ParameterSlice, _ step: StepContext) {
-        let bound = step.bound, d = step.d, r = step.r, l = Float(Adam.rate(step, beta1, beta2))
-        let beta1 = Float(beta1), beta2 = Float(beta2), rest1 = 1 - beta1, rest2 = 1 - beta2
-        let epsilon = Float(epsilon)
-        slice.update { w, g, m, v in
-            let gradient = clip(r * g + d * w, bound)
-            m = beta1 * m + rest1 * gradient
-            v = beta2 * v + rest2 * gradient * gradient
-            w -= l * m / (root(v) + epsilon)
-        }
+    public func prepare(_ step: inout StepContext, _ scalars: inout [Double]) {
+        step.learningRate = Adam.rate(step, beta1, beta2)
+    }
+
+    public func update<N: RuleNumber>(_ element: inout RuleElement<N>, _ k: RuleNumbers<N>) {
+        let beta1 = N(beta1), beta2 = N(beta2)
+        let gradient = k.clip(k.scale * element.gradient + k.decay * element.weight)
+        let m = beta1 * element.states[0] + (N(1) - beta1) * gradient
+        let v = beta2 * element.states[1] + (N(1) - beta2) * gradient * gradient
+        (element.states[0], element.states[1]) = (m, v)
+        element.weight = element.weight - k.rate * m / (N.root(v) + N(epsilon))
     }
 
     /// The rate with both corrections.

@@ -1,3 +1,4 @@
+import AnnealCompiler
 import AnnealCore
 import Foundation
 
@@ -43,27 +44,27 @@ public struct AdamW: OptimizerRule {
 
     public var stateCount: Int { 2 }
 
-    public func update(_ slice: ParameterSlice, _ step: StepContext) {
-        let bound = step.bound, r = step.r, t = Double(step.update)
-        // w -= rate * m / (sqrt(v / correction) + eps) + decay * w
-        let rate, correction, decay: Double
+    /// constants: what the root of v is multiplied with; the rate and the decay become w's own.
+    public func prepare(_ step: inout StepContext, _ scalars: inout [Double]) {
+        let t = Double(step.update)
         switch form {
         case .corrected:
-            rate = step.learningRate / (1 - pow(beta1, t))
-            correction = 1 - pow(beta2, t)
-            decay = step.learningRate * step.weightDecay
+            step.weightDecay *= step.learningRate
+            step.learningRate /= 1 - pow(beta1, t)
+            step.constants[0] = 1 / (1 - pow(beta2, t)).squareRoot()
         case .operator(let eta):
-            rate = eta * step.learningRate
-            correction = 1
-            decay = eta * step.weightDecay
+            step.weightDecay *= eta
+            step.learningRate *= eta
+            step.constants[0] = 1
         }
-        let l = Float(rate), scale = Float(1 / correction.squareRoot()), d = Float(decay), epsilon = Float(epsilon)
-        let beta1 = Float(beta1), beta2 = Float(beta2), rest1 = 1 - beta1, rest2 = 1 - beta2
-        slice.update { w, g, m, v in
-            let gradient = clip(r * g, bound)
-            m = beta1 * m + rest1 * gradient
-            v = beta2 * v + rest2 * (gradient * gradient)
-            w -= l * m / (root(v) * scale + epsilon) + d * w
-        }
+    }
+
+    public func update<N: RuleNumber>(_ element: inout RuleElement<N>, _ k: RuleNumbers<N>) {
+        let beta1 = N(beta1), beta2 = N(beta2), gradient = k.scaled(element.gradient)
+        let m = beta1 * element.states[0] + (N(1) - beta1) * gradient
+        let v = beta2 * element.states[1] + (N(1) - beta2) * (gradient * gradient)
+        (element.states[0], element.states[1]) = (m, v)
+        let change = k.rate * m / (N.root(v) * k.constants.0 + N(epsilon))
+        element.weight = element.weight - (change + k.decay * element.weight)
     }
 }

@@ -1,3 +1,4 @@
+import AnnealCompiler
 import AnnealCore
 import Foundation
 
@@ -12,6 +13,7 @@ import Foundation
 /// beta2 0.999.
 public struct Adamax: OptimizerRule {
     public static let name = "adamax"
+    public static let clipsAtZero = true
     public static let standardLearningRate: Double? = 0.002
 
     public var beta1: Double
@@ -28,17 +30,17 @@ public struct Adamax: OptimizerRule {
 
     public var stateCount: Int { 2 }
 
-    public func update(_ slice: ParameterSlice, _ step: StepContext) {
-        let bound = step.pythonBound, d = step.d, r = step.r
-        let l = Float(step.learningRate / (1 - pow(beta1, Double(step.update))))
-        let beta1 = Float(beta1), rest1 = Float(1 - self.beta1), beta2 = Float(beta2)
-        slice.update { w, g, m, u in
-            let gradient = clip(r * g + d * w, bound)
-            m = beta1 * m + rest1 * gradient
-            // The gradient first: a NaN comes through.
-            u = max(abs(gradient), beta2 * u)
-            let change = l * m / u
-            w -= u == 0 ? 0 : change
-        }
+    public func prepare(_ step: inout StepContext, _ scalars: inout [Double]) {
+        step.learningRate /= 1 - pow(beta1, Double(step.update))
+    }
+
+    public func update<N: RuleNumber>(_ element: inout RuleElement<N>, _ k: RuleNumbers<N>) {
+        let gradient = k.clip(k.scale * element.gradient + k.decay * element.weight)
+        let m = N(beta1) * element.states[0] + N(1 - beta1) * gradient
+        // The gradient first: a NaN comes through.
+        let u = N.larger(N.magnitude(gradient), N(beta2) * element.states[1])
+        (element.states[0], element.states[1]) = (m, u)
+        let change = k.rate * m / u
+        element.weight = element.weight - N.select(u, over: N(0), change, u)
     }
 }

@@ -1,3 +1,4 @@
+import AnnealCompiler
 import AnnealCore
 
 /// Asynchronous SGD with delay compensation (Zheng et al. 2017, arXiv:1609.08326); MXNet's `dcasgd`.
@@ -10,6 +11,7 @@ import AnnealCore
 /// momentum 0, lamda 0.04, learning rate 0.01.
 public struct DCASGD: OptimizerRule {
     public static let name = "dcasgd"
+    public static let clipsAtZero = true
 
     public var momentum: Double
     public var lambda: Double
@@ -29,25 +31,16 @@ public struct DCASGD: OptimizerRule {
     public var stateCount: Int { momentum == 0 ? 1 : 2 }
     public func stateStart(_ index: Int) -> StateStart { index == 0 ? .weight : .zeros }
 
-    public func update(_ slice: ParameterSlice, _ step: StepContext) {
-        let bound = step.pythonBound, l = step.l, d = step.d, r = step.r, lambda = Float(lambda)
-        func change(_ w: Float, _ g: Float, _ previous: Float) -> Float {
-            let gradient = clip(r * g, bound)
-            return l * (gradient + d * w + lambda * gradient * gradient * (w - previous))
-        }
+    public func update<N: RuleNumber>(_ element: inout RuleElement<N>, _ k: RuleNumbers<N>) {
+        let w = element.weight, gradient = k.scaled(element.gradient), previous = element.states[0]
+        let change =
+            k.rate * (gradient + k.decay * w + N(lambda) * gradient * gradient * (w - previous))
+        element.states[0] = w
         if momentum == 0 {
-            slice.update { w, g, previous in
-                let delta = change(w, g, previous)
-                previous = w
-                w -= delta
-            }
+            element.weight = w - change
         } else {
-            let momentum = Float(momentum)
-            slice.update { w, g, previous, m in
-                m = momentum * m - change(w, g, previous)
-                previous = w
-                w += m
-            }
+            element.states[1] = N(momentum) * element.states[1] - change
+            element.weight = w + element.states[1]
         }
     }
 }

@@ -1,3 +1,4 @@
+import AnnealCompiler
 import AnnealCore
 import Foundation
 
@@ -32,19 +33,22 @@ public struct FTML: OptimizerRule {
 
     public var stateCount: Int { 3 }
 
-    public func update(_ slice: ParameterSlice, _ step: StepContext) {
-        let bound = step.bound, d = step.d, r = step.r
-        let beta1 = Float(beta1), beta2 = Float(beta2), epsilon = Float(epsilon)
-        let rest1 = 1 - beta1, rest2 = 1 - beta2
-        guard step.learningRate != 0 else { return }
-        let factor = (1 - pow(beta1, Float(step.update))) / step.l, correction = 1 - pow(beta2, Float(step.update))
-        slice.update { w, g, dOld, v, z in
-            let gradient = clip(r * g + d * w, bound)
-            v = beta2 * v + rest2 * (gradient * gradient)
-            let dNew = factor * (root(v / correction) + epsilon)
-            z = beta1 * z + rest1 * gradient - (dNew - beta1 * dOld) * w
-            dOld = dNew
-            w = -z / dNew
-        }
+    /// constants: (1-beta1^t)/l and 1-beta2^t.
+    public func prepare(_ step: inout StepContext, _ scalars: inout [Double]) {
+        let t = Float(step.update)
+        step.constants[0] = Double((1 - pow(Float(beta1), t)) / Float(step.learningRate))
+        step.constants[1] = Double(1 - pow(Float(beta2), t))
+    }
+
+    public func update<N: RuleNumber>(_ element: inout RuleElement<N>, _ k: RuleNumbers<N>) {
+        let beta1 = N(beta1), beta2 = N(beta2), w = element.weight
+        let gradient = k.clip(k.scale * element.gradient + k.decay * w)
+        let v = beta2 * element.states[1] + (N(1) - beta2) * (gradient * gradient)
+        let d = k.constants.0 * (N.root(v / k.constants.1) + N(epsilon))
+        let z = beta1 * element.states[2] + (N(1) - beta1) * gradient - (d - beta1 * element.states[0]) * w
+        element.states[0] = N.select(nonzero: k.rate, d, element.states[0])
+        element.states[1] = N.select(nonzero: k.rate, v, element.states[1])
+        element.states[2] = N.select(nonzero: k.rate, z, element.states[2])
+        element.weight = N.select(nonzero: k.rate, -z / d, w)
     }
 }

@@ -1,3 +1,4 @@
+import AnnealCompiler
 import AnnealCore
 
 /// Follow the regularised leader (McMahan et al. 2013, "Ad click prediction: a view from the trenches"); MXNet's
@@ -29,17 +30,15 @@ public struct Ftrl: OptimizerRule {
 
     public var stateCount: Int { 2 }
 
-    public func update(_ slice: ParameterSlice, _ step: StepContext) {
-        let bound = step.bound, l = step.l, d = step.d, r = step.r, lambda1 = Float(lambda1), beta = Float(beta)
-        guard l != 0 else { return }
-        slice.update { w, g, z, n in
-            let gradient = clip(r * g, bound)
-            let sum = n + gradient * gradient
-            z += gradient - (root(sum) - root(n)) * w / l
-            n = sum
-            let moved = (sign(z) * lambda1 - z) / ((beta + root(n)) / l + d)
-            // Multiplied, so that a NaN in z shows.
-            w = moved * (abs(z) > lambda1 ? 1 : 0)
-        }
+    public func update<N: RuleNumber>(_ element: inout RuleElement<N>, _ k: RuleNumbers<N>) {
+        let lambda = N(lambda1), beta = N(beta), w = element.weight, n = element.states[1]
+        let gradient = k.scaled(element.gradient), sum = n + gradient * gradient
+        let z = element.states[0] + gradient - (N.root(sum) - N.root(n)) * w / k.rate
+        let moved = (N.sign(z) * lambda - z) / ((beta + N.root(sum)) / k.rate + k.decay)
+        element.states[0] = N.select(nonzero: k.rate, z, element.states[0])
+        element.states[1] = N.select(nonzero: k.rate, sum, n)
+        // Multiplied, so that a NaN in z shows.
+        let kept = moved * N.select(N.magnitude(z), over: lambda, N(1), N(0))
+        element.weight = N.select(nonzero: k.rate, kept, w)
     }
 }

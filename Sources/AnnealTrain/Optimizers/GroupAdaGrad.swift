@@ -1,3 +1,4 @@
+import AnnealCompiler
 import AnnealCore
 
 /// AdaGrad with one rate for each row of a parameter (Duchi, Hazan and Singer 2011, JMLR 12); MXNet's `groupadagrad`.
@@ -6,11 +7,11 @@ import AnnealCore
 ///     h = h + mean over the row of G²
 ///     w = w - l*G / sqrt(h + eps)
 ///
-/// It has no weight decay. Its weights are in plain order (`rowLength`): `Trainer` keeps them so. MXNet takes matrices only;
-/// here a row is everything after the first axis. The state holds a row's h in each of its elements. MXNet's defaults:
+/// It has no weight decay. MXNet takes matrices only; here a row is everything after the first axis. The state holds a row's h in each of its elements. MXNet's defaults:
 /// eps 1e-5, learning rate 0.01.
 public struct GroupAdaGrad: OptimizerRule {
     public static let name = "groupadagrad"
+    public static let clipsAtZero = true
 
     public var epsilon: Double
 
@@ -19,35 +20,28 @@ public struct GroupAdaGrad: OptimizerRule {
     public init(options: inout NamedOptions) throws { self.init(epsilon: try options.number("eps", 1e-5)) }
 
     public var stateCount: Int { 1 }
-    public var wantsRows: Bool { true }
+    public var sums: RuleSums { .ofRows }
     public static var takesWeightDecay: Bool { false }
 
-    public func check(_ parameter: OptimizedParameter, weightDecay: Double) throws {
-        let place = "parameter \(parameter.name)"
+    public func check(_ name: String, shape: Shape, weightDecay: Double) throws {
         guard weightDecay == 0 else {
             throw AnnealError(
-                place, "has weight decay, which groupadagrad cannot do", suggestion: "set wd to 0 (--wd 0)")
-        }
-        guard let row = parameter.rowLength, row > 0, parameter.count % row == 0 else {
-            throw AnnealError(place, "is not in rows, which groupadagrad wants", suggestion: "keep it in plain layout")
+                "parameter \(name)", "has weight decay, which groupadagrad cannot do",
+                suggestion: "set wd to 0 (--wd 0)")
         }
     }
 
-    public func update(_ slice: ParameterSlice, _ step: StepContext) {
-        let bound = step.pythonBound, l = step.l, r = step.r, epsilon = Float(epsilon)
-        var start = 0
-        while start < slice.count {
-            let row = slice.subslice(start..<start + step.rowLength)
-            let squares = row.sums { _, g in
-                let gradient = clip(r * g, bound)
-                return (gradient * gradient, 0)
-            }
-            let mean = Float(squares.0 / Double(step.rowLength))
-            row.update { w, g, h in
-                h += mean
-                w -= l * clip(r * g, bound) / root(h + epsilon)
-            }
-            start += step.rowLength
-        }
+    /// constants: set by `adapt` to the row's mean of G². The second counts its elements.
+    public func terms<N: RuleNumber>(_ element: RuleElement<N>, _ k: RuleNumbers<N>) -> (N, N) {
+        let gradient = k.scaled(element.gradient)
+        return (gradient * gradient, N(1))
+    }
+
+    public func adapt<N: RuleNumber>(_ k: inout RuleNumbers<N>, to sums: (N, N)) { k.constants.0 = sums.0 / sums.1 }
+
+    public func update<N: RuleNumber>(_ element: inout RuleElement<N>, _ k: RuleNumbers<N>) {
+        element.states[0] = element.states[0] + k.constants.0
+        element.weight =
+            element.weight - k.rate * k.scaled(element.gradient) / N.root(element.states[0] + N(epsilon))
     }
 }

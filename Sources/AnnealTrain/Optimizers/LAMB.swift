@@ -1,3 +1,4 @@
+import AnnealCompiler
 import AnnealCore
 import Foundation
 
@@ -42,54 +43,45 @@ public struct LAMB: OptimizerRule {
     }
 
     public var stateCount: Int { 2 }
-    public var reduces: Bool { true }
+    public var sums: RuleSums { .ofParameter }
 
-    /// R from the moments.
-    private struct Direction {
-        let correction1: Float
-        let correction2: Float
-        let epsilon: Float
-        let d: Float
-
-        @inline(__always)
-        func callAsFunction(_ w: Float, _ m: Float, _ v: Float) -> Float {
-            (m / correction1) / (root(v / correction2) + epsilon) + d * w
-        }
-    }
-
-    private func direction(_ step: StepContext) -> Direction {
+    /// constants: the corrections of m and v.
+    public func prepare(_ step: inout StepContext, _ scalars: inout [Double]) {
         // MXNet raises the float32 betas in double precision and rounds the powers.
         let power1 = Float(pow(Double(Float(beta1)), Double(step.update)))
         let power2 = Float(pow(Double(Float(beta2)), Double(step.update)))
-        return Direction(
-            correction1: biasCorrection ? 1 - power1 : 1, correction2: biasCorrection ? 1 - power2 : 1,
-            epsilon: Float(epsilon), d: step.d)
+        step.constants[0] = Double(biasCorrection ? 1 - power1 : 1)
+        step.constants[1] = Double(biasCorrection ? 1 - power2 : 1)
     }
 
-    /// The moments are updated on the way: |w|² and |R|².
-    public func reduce(_ slice: ParameterSlice, _ step: StepContext) -> (Double, Double) {
-        let bound = step.bound, r = step.r
-        let beta1 = Float(beta1), beta2 = Float(beta2), rest1 = 1 - beta1, rest2 = 1 - beta2
-        let direction = direction(step)
-        return slice.sums { w, g, m, v in
-            let gradient = clip(r * g, bound)
-            m = beta1 * m + rest1 * gradient
-            v = beta2 * v + rest2 * gradient * gradient
-            let change = direction(w, m, v)
-            return (w * w, change * change)
-        }
+    /// The moments after this step, and R.
+    @inline(__always)
+    private func direction<N: RuleNumber>(_ element: RuleElement<N>, _ k: RuleNumbers<N>) -> (m: N, v: N, r: N) {
+        let beta1 = N(beta1), beta2 = N(beta2), gradient = k.scaled(element.gradient)
+        let m = beta1 * element.states[0] + (N(1) - beta1) * gradient
+        let v = beta2 * element.states[1] + (N(1) - beta2) * gradient * gradient
+        let r = (m / k.constants.0) / (N.root(v / k.constants.1) + N(epsilon)) + k.decay * element.weight
+        return (m, v, r)
     }
 
-    public func finish(_ step: inout StepContext, _ sums: (Double, Double)) {
-        var weight = sums.0.squareRoot()
-        if let lowerBound, lowerBound > 0 { weight = max(weight, lowerBound) }
-        if let upperBound, upperBound > 0 { weight = min(weight, upperBound) }
-        let change = sums.1.squareRoot()
-        if weight != 0, change != 0 { step.learningRate *= weight / change }
+    /// |w|² and |R|².
+    public func terms<N: RuleNumber>(_ element: RuleElement<N>, _ k: RuleNumbers<N>) -> (N, N) {
+        let change = direction(element, k).r
+        return (element.weight * element.weight, change * change)
     }
 
-    public func update(_ slice: ParameterSlice, _ step: StepContext) {
-        let l = step.l, direction = direction(step)
-        slice.update { w, _, m, v in w -= l * direction(w, m, v) }
+    public func adapt<N: RuleNumber>(_ k: inout RuleNumbers<N>, to sums: (N, N)) {
+        var weight = N.root(sums.0)
+        if let lowerBound, lowerBound > 0 { weight = N.larger(weight, N(lowerBound)) }
+        if let upperBound, upperBound > 0 { weight = N.select(weight, over: N(upperBound), N(upperBound), weight) }
+        let change = N.root(sums.1)
+        let ratio = N.select(nonzero: weight, N.select(nonzero: change, weight / change, N(1)), N(1))
+        k.rate = k.rate * ratio
+    }
+
+    public func update<N: RuleNumber>(_ element: inout RuleElement<N>, _ k: RuleNumbers<N>) {
+        let (m, v, r) = direction(element, k)
+        (element.states[0], element.states[1]) = (m, v)
+        element.weight = element.weight - k.rate * r
     }
 }

@@ -1,3 +1,4 @@
+import AnnealCompiler
 import AnnealCore
 
 /// Layer-wise adaptive rates (You, Gitman and Ginsburg 2017, arXiv:1708.03888); MXNet's `lars`.
@@ -46,7 +47,7 @@ public struct LARS: OptimizerRule {
     }
 
     public var stateCount: Int { momentum == 0 ? 0 : 1 }
-    public var reduces: Bool { true }
+    public var sums: RuleSums { .ofParameter }
     /// The rates of the last two update calls; -1: none yet.
     public var startScalars: [Double] { [-1, -1] }
 
@@ -54,6 +55,7 @@ public struct LARS: OptimizerRule {
 
     public func adapts(_ name: String) -> Bool { !["gamma", "beta", "bias"].contains(where: name.hasSuffix) }
 
+    /// constants: the momentum, and whether the rate adapts.
     public func prepare(_ step: inout StepContext, _ scalars: inout [Double]) {
         if step.index % (correctedParameters ?? step.parameters) == 0 {
             scalars[0] = scalars[1] < 0 ? step.baseRate : scalars[1]
@@ -61,20 +63,21 @@ public struct LARS: OptimizerRule {
         }
         let corrects = momentumCorrection && scalars[0] != 0
         step.constants[0] = momentum * (corrects ? scalars[1] / scalars[0] : 1)
+        step.constants[1] = step.adapts ? 1 : 0
     }
 
-    public func reduce(_ slice: ParameterSlice, _ step: StepContext) -> (Double, Double) {
-        guard step.adapts else { return (0, 0) }
-        return slice.sums { w, g in (w * w, g * g) }
+    public func terms<N: RuleNumber>(_ element: RuleElement<N>, _ k: RuleNumbers<N>) -> (N, N) {
+        (element.weight * element.weight, element.gradient * element.gradient)
     }
 
-    public func finish(_ step: inout StepContext, _ sums: (Double, Double)) {
-        guard sums.0 > 0, sums.1 > 0 else { return }
-        let weight = sums.0.squareRoot(), gradient = sums.1.squareRoot() * step.rescale
-        step.learningRate *= eta * weight / (gradient + step.weightDecay * weight + epsilon)
+    public func adapt<N: RuleNumber>(_ k: inout RuleNumbers<N>, to sums: (N, N)) {
+        let weight = N.root(sums.0), gradient = N.root(sums.1) * k.scale
+        let ratio = N(eta) * weight / (gradient + k.decay * weight + N(epsilon))
+        let adapted = N.select(sums.0, over: N(0), N.select(sums.1, over: N(0), ratio, N(1)), N(1))
+        k.rate = k.rate * N.select(k.constants.1, over: N(0), adapted, N(1))
     }
 
-    public func update(_ slice: ParameterSlice, _ step: StepContext) {
-        SGD.update(slice, step, rate: step.l, momentum: Float(step.constants[0]))
+    public func update<N: RuleNumber>(_ element: inout RuleElement<N>, _ k: RuleNumbers<N>) {
+        SGD.update(&element, k, momentum: k.constants.0, isPlain: momentum == 0)
     }
 }

@@ -1,3 +1,4 @@
+import AnnealCompiler
 import AnnealCore
 
 /// SGD for large batches made of small ones, with a warm-up of its own; MXNet's `lbsgd`.
@@ -55,7 +56,7 @@ public struct LBSGD: OptimizerRule {
     /// The momentum, if any, then the sum of gradients, if any.
     public var stateCount: Int { (momentum == 0 ? 0 : 1) + (batchScale == 1 ? 0 : 1) }
     public var asksBeforeCounting: Bool { true }
-    public var reduces: Bool { strategy == .lars }
+    public var sums: RuleSums { strategy == .lars ? .ofParameter : .none }
 
     /// constants: 1 where this update completes the large batch.
     public func prepare(_ step: inout StepContext, _ scalars: inout [Double]) {
@@ -78,49 +79,37 @@ public struct LBSGD: OptimizerRule {
         }
     }
 
-    public func reduce(_ slice: ParameterSlice, _ step: StepContext) -> (Double, Double) {
-        guard step.constants[0] == 1 else { return (0, 0) }
-        guard batchScale > 1 else { return slice.sums { w, g in (w * w, g * g) } }
-        let scale = Float(batchScale)
-        func term(_ w: Float, _ g: Float, _ sum: Float) -> (Float, Float) {
-            let mean = (sum + g) / scale
-            return (w * w, mean * mean)
-        }
-        return momentum == 0
-            ? slice.sums { w, g, sum in term(w, g, sum) } : slice.sums { w, g, _, sum in term(w, g, sum) }
+    /// The mean gradient of the large batch so far, with this one.
+    @inline(__always)
+    private func mean<N: RuleNumber>(_ element: RuleElement<N>) -> N {
+        batchScale == 1
+            ? element.gradient : (element.states[stateCount - 1] + element.gradient) / N(Double(batchScale))
     }
 
-    public func finish(_ step: inout StepContext, _ sums: (Double, Double)) {
-        let ratio = (sums.0 / (sums.1 + step.weightDecay * sums.0 + 1e-18)).squareRoot()
-        step.learningRate *= min(max(ratio, 0.01), 100)
+    public func terms<N: RuleNumber>(_ element: RuleElement<N>, _ k: RuleNumbers<N>) -> (N, N) {
+        let mean = mean(element)
+        return (element.weight * element.weight, mean * mean)
     }
 
-    public func update(_ slice: ParameterSlice, _ step: StepContext) {
+    public func adapt<N: RuleNumber>(_ k: inout RuleNumbers<N>, to sums: (N, N)) {
+        let ratio = N.root(sums.0 / (sums.1 + k.decay * sums.0 + N(1e-18)))
+        let low = N(0.01), high = N(100)
+        k.rate = k.rate * N.select(low, over: ratio, low, N.select(ratio, over: high, high, ratio))
+    }
+
+    public func update<N: RuleNumber>(_ element: inout RuleElement<N>, _ k: RuleNumbers<N>) {
+        let gradient = k.scaled(mean(element)), last = stateCount - 1
+        var updated = element
+        SGD.apply(gradient, &updated, k, momentum: N(momentum), isPlain: momentum == 0)
         guard batchScale > 1 else {
-            return SGD.update(slice, step, rate: step.l, momentum: Float(momentum))
+            element = updated
+            return
         }
-        let completes = step.constants[0] == 1
-        switch (completes, momentum == 0) {
-        case (false, true): slice.update { _, g, sum in sum += g }
-        case (false, false): slice.update { _, g, _, sum in sum += g }
-        case (true, let plain): apply(slice, step, plain: plain)
+        let completes = k.constants.0
+        element.weight = N.select(completes, over: N(0), updated.weight, element.weight)
+        if momentum != 0 {
+            element.states[0] = N.select(completes, over: N(0), updated.states[0], element.states[0])
         }
-    }
-
-    private func apply(_ slice: ParameterSlice, _ step: StepContext, plain: Bool) {
-        let bound = step.bound, l = step.l, r = step.r, decay = step.l * step.d
-        let scale = Float(batchScale), momentum = Float(momentum)
-        if plain {
-            slice.update { w, g, sum in
-                w -= decay * w + l * clip(r * ((sum + g) / scale), bound)
-                sum = 0
-            }
-        } else {
-            slice.update { w, g, m, sum in
-                m = momentum * m - decay * w - l * clip(r * ((sum + g) / scale), bound)
-                w += m
-                sum = 0
-            }
-        }
+        element.states[last] = N.select(completes, over: N(0), N(0), element.states[last] + element.gradient)
     }
 }

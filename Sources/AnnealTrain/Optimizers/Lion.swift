@@ -1,3 +1,4 @@
+import AnnealCompiler
 import AnnealCore
 
 /// Evolved sign momentum (Chen et al. 2023, arXiv:2302.06675). Not in MXNet.
@@ -25,13 +26,10 @@ public struct Lion: OptimizerRule {
 
     public var stateCount: Int { 1 }
 
-    public func update(_ slice: ParameterSlice, _ step: StepContext) {
-        let bound = step.bound, l = step.l, d = step.d, r = step.r
-        let beta1 = Float(beta1), rest1 = Float(1 - self.beta1), beta2 = Float(beta2), rest2 = Float(1 - self.beta2)
-        slice.update { w, g, m in
-            let gradient = clip(r * g, bound)
-            w -= l * (sign(beta1 * m + rest1 * gradient) + d * w)
-            m = beta2 * m + rest2 * gradient
-        }
+    public func update<N: RuleNumber>(_ element: inout RuleElement<N>, _ k: RuleNumbers<N>) {
+        let gradient = k.scaled(element.gradient), m = element.states[0]
+        let direction = N.sign(N(beta1) * m + N(1 - beta1) * gradient)
+        element.weight = element.weight - k.rate * (direction + k.decay * element.weight)
+        element.states[0] = N(beta2) * m + N(1 - beta2) * gradient
     }
 }

@@ -1,3 +1,4 @@
+import AnnealCompiler
 import AnnealCore
 
 /// Nesterov's accelerated gradient (Nesterov 1983, Sutskever et al. 2013); MXNet's `nag`.
@@ -24,14 +25,12 @@ public struct NAG: OptimizerRule {
 
     public var stateCount: Int { momentum == 0 ? 0 : 1 }
 
-    public func update(_ slice: ParameterSlice, _ step: StepContext) {
-        guard momentum != 0 else { return SGD.update(slice, step, rate: step.l, momentum: 0) }
-        let bound = step.bound, l = step.l, d = step.d, r = step.r, momentum = Float(momentum)
-        slice.update { w, g, m in
-            let gradient = clip(r * g, bound)
-            m *= momentum
-            w = w - m + (momentum + 1) * (m - l * (gradient + d * w))
-            m -= l * (gradient + d * w)
-        }
+    public func update<N: RuleNumber>(_ element: inout RuleElement<N>, _ k: RuleNumbers<N>) {
+        guard momentum != 0 else { return SGD.update(&element, k, momentum: N(0), isPlain: true) }
+        let momentum = N(momentum), gradient = k.scaled(element.gradient)
+        let w = element.weight, m = momentum * element.states[0]
+        let moved = w - m + (momentum + N(1)) * (m - k.rate * (gradient + k.decay * w))
+        element.weight = moved
+        element.states[0] = m - k.rate * (gradient + k.decay * moved)
     }
 }

@@ -1,3 +1,4 @@
+import AnnealCompiler
 import AnnealCore
 import Foundation
 
@@ -14,6 +15,7 @@ import Foundation
 /// 0.004.
 public struct Nadam: OptimizerRule {
     public static let name = "nadam"
+    public static let clipsAtZero = true
     public static let standardLearningRate: Double? = 0.001
 
     public var beta1: Double
@@ -40,24 +42,20 @@ public struct Nadam: OptimizerRule {
 
     private func momentum(_ t: Int) -> Double { beta1 * (1 - 0.5 * pow(0.96, Double(t) * scheduleDecay)) }
 
-    /// constants: what G and m are multiplied with: (1-m0), 1-S, m1, 1-S*m1.
+    /// constants: what G and m are multiplied with, (1-m0)/(1-S) and m1/(1-S*m1), and 1-beta2^t.
     public func prepare(_ step: inout StepContext, _ scalars: inout [Double]) {
         let now = momentum(step.update), next = momentum(step.update + 1)
         scalars[0] *= now
-        step.constants = SIMD4(1 - now, 1 - scalars[0], next, 1 - scalars[0] * next)
+        step.constants = SIMD4(
+            (1 - now) / (1 - scalars[0]), next / (1 - scalars[0] * next), 1 - pow(beta2, Double(step.update)), 0)
     }
 
-    public func update(_ slice: ParameterSlice, _ step: StepContext) {
-        let bound = step.pythonBound, l = step.l, d = step.d, r = step.r, epsilon = Float(epsilon)
-        let correction = Float(1 - pow(beta2, Double(step.update)))
-        let ofGradient = Float(step.constants[0] / step.constants[1])
-        let ofMomentum = Float(step.constants[2] / step.constants[3])
-        let beta1 = Float(beta1), rest1 = Float(1 - self.beta1), beta2 = Float(beta2), rest2 = Float(1 - self.beta2)
-        slice.update { w, g, m, v in
-            let gradient = clip(r * g + d * w, bound)
-            m = beta1 * m + rest1 * gradient
-            v = beta2 * v + rest2 * gradient * gradient
-            w -= l * (ofGradient * gradient + ofMomentum * m) / (root(v / correction) + epsilon)
-        }
+    public func update<N: RuleNumber>(_ element: inout RuleElement<N>, _ k: RuleNumbers<N>) {
+        let gradient = k.clip(k.scale * element.gradient + k.decay * element.weight)
+        let m = N(beta1) * element.states[0] + N(1 - beta1) * gradient
+        let v = N(beta2) * element.states[1] + N(1 - beta2) * gradient * gradient
+        (element.states[0], element.states[1]) = (m, v)
+        let direction = k.constants.0 * gradient + k.constants.1 * m
+        element.weight = element.weight - k.rate * direction / (N.root(v / k.constants.2) + N(epsilon))
     }
 }

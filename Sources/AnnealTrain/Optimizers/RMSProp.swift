@@ -1,3 +1,4 @@
+import AnnealCompiler
 import AnnealCore
 
 /// RMSProp (Tieleman and Hinton 2012, lecture 6.5), or centered as in Graves 2013, arXiv:1308.0850; MXNet's `rmsprop`.
@@ -40,24 +41,26 @@ public struct RMSProp: OptimizerRule {
 
     public var stateCount: Int { centered ? 3 : 1 }
 
-    public func update(_ slice: ParameterSlice, _ step: StepContext) {
-        let bound = step.bound, l = step.l, d = step.d, r = step.r, epsilon = Float(epsilon)
-        let gamma1 = Float(gamma1), rest1 = 1 - gamma1, gamma2 = Float(gamma2)
-        let limit = clipWeights.map { $0 > 0 ? Float($0) : .infinity } ?? .infinity
+    public func update<N: RuleNumber>(_ element: inout RuleElement<N>, _ k: RuleNumbers<N>) {
+        let gamma1 = N(gamma1), rest1 = N(1) - gamma1, w = element.weight
+        let gradient = k.clip(k.scale * element.gradient + k.decay * w)
+        let moved: N
         if centered {
-            slice.update { w, g, n, average, delta in
-                let gradient = clip(r * g + d * w, bound)
-                n = rest1 * gradient * gradient + gamma1 * n
-                average = rest1 * gradient + gamma1 * average
-                delta = gamma2 * delta - l * gradient / root(n - average * average + epsilon)
-                w = clip(w + delta, limit)
-            }
+            let n = rest1 * gradient * gradient + gamma1 * element.states[0]
+            let average = rest1 * gradient + gamma1 * element.states[1]
+            let delta =
+                N(gamma2) * element.states[2] - k.rate * gradient / N.root(n - average * average + N(epsilon))
+            (element.states[0], element.states[1], element.states[2]) = (n, average, delta)
+            moved = w + delta
         } else {
-            slice.update { w, g, n in
-                let gradient = clip(r * g + d * w, bound)
-                n = rest1 * (gradient * gradient) + gamma1 * n
-                w = clip(w - l * (gradient / root(n + epsilon)), limit)
-            }
+            let n = rest1 * (gradient * gradient) + gamma1 * element.states[0]
+            element.states[0] = n
+            moved = w - k.rate * (gradient / N.root(n + N(epsilon)))
         }
+        guard let clipWeights, clipWeights > 0 else {
+            element.weight = moved
+            return
+        }
+        element.weight = N.clip(moved, N(clipWeights))
     }
 }

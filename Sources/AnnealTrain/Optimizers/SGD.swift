@@ -1,3 +1,4 @@
+import AnnealCompiler
 import AnnealCore
 
 /// Stochastic gradient descent with momentum (Polyak 1964) and weight decay; MXNet's `sgd`.
@@ -35,29 +36,35 @@ public struct SGD: OptimizerRule {
 
     public var stateCount: Int { momentum == 0 ? 0 : 1 }
 
-    public func update(_ slice: ParameterSlice, _ step: StepContext) {
-        SGD.update(slice, step, rate: step.l, momentum: Float(momentum), nesterov: nesterov)
+    public func update<N: RuleNumber>(_ element: inout RuleElement<N>, _ k: RuleNumbers<N>) {
+        SGD.update(&element, k, momentum: N(momentum), isPlain: momentum == 0, nesterov: nesterov)
     }
 
-    /// The update with a rate and a momentum of the step, which LARS and others scale.
-    static func update(
-        _ slice: ParameterSlice, _ step: StepContext, rate: Float, momentum: Float, nesterov: Bool = false
+    /// The update with a momentum of the step, which LARS changes.
+    /// - Parameter isPlain: there is no momentum and no state.
+    @inline(__always)
+    static func update<N: RuleNumber>(
+        _ element: inout RuleElement<N>, _ k: RuleNumbers<N>, momentum: N, isPlain: Bool, nesterov: Bool = false
     ) {
-        let bound = step.bound, r = step.r, decay = rate * step.d
-        if slice.states.0 == nil {
-            slice.update { w, g in w -= decay * w + rate * clip(r * g, bound) }
+        apply(k.scaled(element.gradient), &element, k, momentum: momentum, isPlain: isPlain, nesterov: nesterov)
+    }
+
+    /// The same for a gradient that is scaled and clipped already.
+    @inline(__always)
+    static func apply<N: RuleNumber>(
+        _ gradient: N, _ element: inout RuleElement<N>, _ k: RuleNumbers<N>, momentum: N, isPlain: Bool,
+        nesterov: Bool = false
+    ) {
+        let w = element.weight, decay = k.rate * k.decay
+        if isPlain {
+            element.weight = w - (decay * w + k.rate * gradient)
         } else if nesterov {
-            let d = step.d
-            slice.update { w, g, m in
-                let gradient = clip(r * g, bound) + d * w
-                m = momentum * m + gradient
-                w -= rate * (gradient + momentum * m)
-            }
+            let direction = gradient + k.decay * w
+            element.states[0] = momentum * element.states[0] + direction
+            element.weight = w - k.rate * (direction + momentum * element.states[0])
         } else {
-            slice.update { w, g, m in
-                m = momentum * m - decay * w - rate * clip(r * g, bound)
-                w += m
-            }
+            element.states[0] = momentum * element.states[0] - decay * w - k.rate * gradient
+            element.weight = w + element.states[0]
         }
     }
 }

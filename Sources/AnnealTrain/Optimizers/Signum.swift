@@ -1,3 +1,4 @@
+import AnnealCompiler
 import AnnealCore
 
 /// The sign of the momentum (Bernstein et al. 2018, signSGD, arXiv:1802.04434); MXNet's `signum`.
@@ -28,17 +29,16 @@ public struct Signum: OptimizerRule {
 
     public var stateCount: Int { momentum == 0 ? 0 : 1 }
 
-    public func update(_ slice: ParameterSlice, _ step: StepContext) {
-        let l = step.l
+    public func update<N: RuleNumber>(_ element: inout RuleElement<N>, _ k: RuleNumbers<N>) {
+        let w = element.weight
         guard momentum != 0 else {
-            let keep = 1 - l * (step.d + Float(decoupledDecay))
-            return slice.update { w, g in w = keep * w - l * sign(g) }
+            let keep = N(1) - k.rate * (k.decay + N(decoupledDecay))
+            element.weight = keep * w - k.rate * N.sign(element.gradient)
+            return
         }
-        let bound = step.bound, r = step.r, momentum = Float(momentum), rest = 1 - momentum
-        let decay = rest * step.d, keep = 1 - l * Float(decoupledDecay)
-        slice.update { w, g, m in
-            m = momentum * m - decay * w - rest * clip(r * g, bound)
-            w = keep * w + l * sign(m)
-        }
+        let rest = N(1) - N(momentum), keep = N(1) - k.rate * N(decoupledDecay)
+        let m = N(momentum) * element.states[0] - rest * k.decay * w - rest * k.scaled(element.gradient)
+        element.states[0] = m
+        element.weight = keep * w + k.rate * N.sign(m)
     }
 }

@@ -5,11 +5,11 @@ import Foundation
 
 /// The file of a run's state: a line of text that names the format, arrays as in `.params`, and the CRC-32 of all that
 /// comes before it (little endian). It is written whole or not at all, and nothing of it is believed before the sum fits.
-enum StateFile {
+package enum StateFile {
     private static let header = Data("Anneal run state 3\n".utf8)
     private static let sumSize = MemoryLayout<UInt32>.size
 
-    static func write(names: [String], to path: String, array: (Int) throws -> StoredArray) throws {
+    package static func write(names: [String], to path: String, array: (Int) throws -> StoredArray) throws {
         try Files.writeAtomically(to: path) { write in
             var sum = crc32(0, nil, 0)
             func put(_ piece: Data) throws {
@@ -22,7 +22,7 @@ enum StateFile {
         }
     }
 
-    static func read(_ path: String) throws -> [StoredArray] {
+    package static func read(_ path: String) throws -> [StoredArray] {
         let data = try Files.read(path)
         guard data.starts(with: header) else {
             throw AnnealError(

@@ -3,8 +3,9 @@ import AnnealGraph
 import Foundation
 
 extension Trainer {
-    /// SHA-256 of what later steps follow from, by what it is of: two runs with the same hashes go on alike.
+    /// SHA-256 of what later steps follow from, by what it is of: two runs with the same hashes continue alike.
     public func stateHashes() throws -> [(name: String, hash: String)] {
+        try startStates()
         var weights = SHA256(), state = SHA256()
         for name in parameters.names {
             weights.add(name)
@@ -13,16 +14,10 @@ extension Trainer {
         let encoder = JSONEncoder()
         encoder.outputFormatting = .sortedKeys
         try encoder.encode(optimizer.snapshot()).withUnsafeBytes { state.update($0) }
-        for array in optimizer.stateArrays() {
-            state.add(array.name)
-            state.add(array.values)
-        }
-        state.add("updates \(updates), seed \(seed)")
-        for holder in stateHolders {
-            for array in try holder.stateArrays() {
-                state.add("\(holder.stateName):\(array.name)")
-                array.bytes.withUnsafeBytes { state.update($0) }
-            }
+        state.add("updates \(updates), gathered \(gathered), seed \(seed)")
+        for entry in savedStates {
+            state.add(entry.name)
+            state.add(try entry.array.read().elements)
         }
         return [("weights", weights.finish()), ("optimizer", state.finish())]
     }

@@ -15,16 +15,26 @@ private struct StateRecord: Codable {
     var multipliers: Multipliers
     var optimizer: OptimizerSnapshot
     var progress: FitProgress
-    /// Names of the holders, some of which may have no arrays at the moment.
+    /// What has arrays besides the optimizer, even if it has none at the moment: averages, sums of gradients.
     var holders: [String]
+    /// Batches whose gradients wait in sums; nil in states of version 0.1, which hold that as an array.
+    var gathered: Int?
+    /// The order in which numbers are added; nil in states of version 0.1.
+    var sums: Int?
     /// What the bits depend on; nil in states of version 0.1.
     var machine: RunMachine?
 
     /// Counts beyond these bounds would overflow what is computed of them.
-    var isPossible: Bool { (0..<1 << 53).contains(updates) && progress.isPossible }
+    var isPossible: Bool {
+        (0..<1 << 53).contains(updates) && progress.isPossible && (0..<max(1, accumulation)).contains(gathered ?? 0)
+    }
 
-    /// The arrays' names begin with what they are of: `arg:`, `aux:` as in MXNet's files, `optimizer:`, or a holder's name.
-    static let name = "record", optimizerName = "optimizer"
+    /// The arrays' names begin with what they are of: `arg:`, `aux:` as in MXNet's files, `optimizer:`, `gradients:`, or the
+    /// average's prefix.
+    static let name = "record"
+    static let gradients = "gradients", gatheredName = "gradients:batches"
+    /// The order of sums of this version.
+    static let sums = 2
 }
 
 /// What the order of sums depends on, and so the last bits of a run's weights.
@@ -51,11 +61,13 @@ public struct SavedRun: Sendable {
     public let progress: FitProgress
     /// Of the process that saved it; nil in states of version 0.1.
     public let machine: RunMachine?
+    /// Whether this version adds numbers in another order than the one that saved it: the last bits differ from here on.
+    public let addsOtherwise: Bool
 }
 
 extension Trainer {
-    /// Writes all that a run needs to continue bit for bit, whole or not at all: parameters, optimizer, progress, and the
-    /// arrays of `stateHolders`.
+    /// Writes all that a run needs to continue bit for bit, whole or not at all: parameters, optimizer, averages, gathered
+    /// gradients, progress.
     public func saveState(to path: String, _ progress: FitProgress) throws {
         try withValidatedWeights { try writeState(to: path, progress) }
     }
@@ -63,12 +75,11 @@ extension Trainer {
     private func writeState(to path: String, _ progress: FitProgress) throws {
         let folder = Files.folder(of: path)
         if !folder.isEmpty { try Files.makeFolder(folder) }
-        // Before the first step there are no arrays of the optimizer yet.
-        if optimizer.entries.isEmpty { try optimizer.bind(trained) }
+        try startStates()
         let record = StateRecord(
             seed: seed, updates: updates, batchSize: batchSize, accumulation: accumulation,
             frozen: frozen.sorted(), multipliers: optimizer.settings.multipliers, optimizer: optimizer.snapshot(),
-            progress: progress, holders: stateHolders.map(\.stateName), machine: .current)
+            progress: progress, holders: holders, gathered: gathered, sums: StateRecord.sums, machine: .current)
         let encoder = JSONEncoder()
         encoder.outputFormatting = .sortedKeys
         let json = try encoder.encode(record)
@@ -78,18 +89,22 @@ extension Trainer {
         for name in parameters.names {
             arrays.append((storedName(name), { [parameters] in StoredArray(name: "", try parameters.tensor(name)) }))
         }
-        for state in optimizer.states {
-            // In plain layout: another processor may block its channels otherwise.
-            arrays.append(
-                (
-                    "\(StateRecord.optimizerName):\(state.name)",
-                    { [parameters] in StoredArray(name: "", try parameters.plain(state.memory, of: state.parameter)) }
-                ))
-        }
-        for holder in stateHolders {
-            for array in try holder.stateArrays() { arrays.append(("\(holder.stateName):\(array.name)", { array })) }
+        for entry in savedStates {
+            arrays.append((entry.name, { StoredArray(name: "", try entry.array.read()) }))
         }
         try StateFile.write(names: arrays.map(\.name), to: path) { try arrays[$0].make() }
+    }
+
+    /// Arrays of the store that a run's state holds beside the parameters: sums only if they hold gradients.
+    var savedStates: [ParameterStore.Entry] {
+        let levels = StepInputs.Merge.levels(of: gathered).map { "\(StateRecord.gradients):\($0):" }
+        return parameters.states.filter { entry in
+            !entry.name.hasPrefix("\(StateRecord.gradients):") || levels.contains(where: entry.name.hasPrefix)
+        }
+    }
+
+    private var holders: [String] {
+        (averaging.map { [$0.statePrefix] } ?? []) + (accumulation > 1 ? [StateRecord.gradients] : [])
     }
 
     /// The seed of a saved run.
@@ -98,7 +113,9 @@ extension Trainer {
     /// What a state tells of its run.
     public static func savedRun(_ path: String) throws -> SavedRun {
         let record = try SavedState(path).record
-        return SavedRun(seed: record.seed, progress: record.progress, machine: record.machine)
+        return SavedRun(
+            seed: record.seed, progress: record.progress, machine: record.machine,
+            addsOtherwise: record.sums != StateRecord.sums)
     }
 
     /// Goes back to a saved state.
@@ -129,16 +146,16 @@ extension Trainer {
                         code: .mismatch)
                 }
             }
+            let waiting = try state.gathered()
+            let states = try self.states(in: state, gathered: waiting)
+            try optimizer.check(record.optimizer)
             try checkpoint.restore(parameters, place: "")
-            try optimizer.bind(trained)
-            try optimizer.restore(
-                record.optimizer,
-                arrays: state.arrays(of: StateRecord.optimizerName).compactMap { array in
-                    guard let state = OptimizerArray(name: array.name, values: []) else { return nil }
-                    let values = try parameters.packed(array.tensor(), of: state.parameter)
-                    return OptimizerArray(parameter: state.parameter, index: state.index, values: values)
-                })
-            for holder in stateHolders { try holder.restore(state.arrays(of: holder.stateName)) }
+            try optimizer.restore(record.optimizer)
+            for (entry, value) in states { try entry.array.write(value) }
+            statesHaveStarted = true
+            // A state holds the averages as parameters, and the trained weights in their place.
+            if averaging?.replacesWeights == true { try training.run(.exchange) }
+            gathered = waiting
         } catch let error as AnnealError {
             throw error.within(path)
         }
@@ -167,29 +184,68 @@ extension Trainer {
     }
 
     private func checkHolders(_ record: StateRecord) throws {
-        let known = Set(stateHolders.map(\.stateName)), saved = Set(record.holders)
-        guard let odd = known.symmetricDifference(saved).min() else { return }
+        guard let odd = Set(holders).symmetricDifference(record.holders).min() else { return }
         throw AnnealError(
-            "state", saved.contains(odd) ? "has arrays of \(odd), the run has none" : "has no arrays of \(odd)",
+            "state", holders.contains(odd) ? "has no arrays of \(odd)" : "has arrays of \(odd), the run has none",
             suggestion: "resume with the same flags", code: .mismatch)
+    }
+
+    /// The values of all states, each found and of the right shape.
+    private func states(in state: SavedState, gathered: Int) throws -> [(ParameterStore.Entry, Tensor)] {
+        let levels = StepInputs.Merge.levels(of: gathered)
+        var left = state.stateNames
+        let result = try parameters.states.map { entry -> (ParameterStore.Entry, Tensor) in
+            var name = entry.name
+            if let sum = GradientSum(entry.name) {
+                guard levels.contains(sum.level) else { return (entry, Tensor(entry.shape)) }
+                // Version 0.1 kept one sum: it takes the highest place, and the others are zero.
+                if state.record.gathered == nil {
+                    guard sum.level == levels.last else { return (entry, Tensor(entry.shape)) }
+                    name = "\(StateRecord.gradients):\(sum.parameter)"
+                }
+            }
+            guard let array = state.array(name) else {
+                throw AnnealError("state \(name)", "is not in the file", code: .mismatch)
+            }
+            left.remove(name)
+            let value = array.tensor()
+            guard value.shape == entry.shape else {
+                throw AnnealError(
+                    "state \(name)", "has the shape \(value.shape), the parameter has \(entry.shape)", code: .mismatch)
+            }
+            return (entry, value)
+        }
+        if let other = left.min() { throw AnnealError("state", "has an array \(other) of no use", code: .mismatch) }
+        return result
+    }
+}
+
+/// The name of a sum of gradients.
+private struct GradientSum {
+    let level: Int
+    let parameter: String
+
+    init?(_ name: String) {
+        let parts = name.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
+        guard parts.count == 3, parts[0] == StateRecord.gradients, let level = Int(parts[1]) else { return nil }
+        self.level = level
+        parameter = String(parts[2])
     }
 }
 
 /// A state file's contents.
 private struct SavedState {
     let record: StateRecord
-    /// By the part of their names before the colon; they are named by the rest.
-    private let groups: [String: [StoredArray]]
+    /// By their names.
+    private let arrays: [String: StoredArray]
 
     init(_ path: String) throws {
-        var record: StateRecord?, groups: [String: [StoredArray]] = [:]
-        for var array in try StateFile.read(path) {
+        var record: StateRecord?, arrays: [String: StoredArray] = [:]
+        for array in try StateFile.read(path) {
             if array.name == StateRecord.name {
                 record = try? JSONDecoder().decode(StateRecord.self, from: Data(array.bytes))
-            } else if let colon = array.name.firstIndex(of: ":") {
-                let group = String(array.name[..<colon])
-                array.name = String(array.name[array.name.index(after: colon)...])
-                groups[group, default: []].append(array)
+            } else {
+                arrays[array.name] = array
             }
         }
         guard let record, record.isPossible else {
@@ -198,17 +254,28 @@ private struct SavedState {
                 code: .damaged)
         }
         self.record = record
-        self.groups = groups
+        self.arrays = arrays
     }
 
     /// As a `.params` file has them.
-    var parameters: [StoredArray] {
-        ["arg", "aux"].flatMap { group in
-            arrays(of: group).map { array in
-                StoredArray(name: "\(group):\(array.name)", dtype: array.dtype, shape: array.shape, bytes: array.bytes)
-            }
-        }
+    var parameters: [StoredArray] { arrays.values.filter { Self.isParameter($0.name) } }
+
+    /// Names of what is neither a parameter nor a statistic.
+    var stateNames: Set<String> {
+        Set(arrays.keys.filter { !Self.isParameter($0) && $0 != StateRecord.gatheredName })
     }
 
-    func arrays(of group: String) -> [StoredArray] { groups[group] ?? [] }
+    func array(_ name: String) -> StoredArray? { arrays[name] }
+
+    private static func isParameter(_ name: String) -> Bool { name.hasPrefix("arg:") || name.hasPrefix("aux:") }
+
+    /// Batches whose gradients wait in sums.
+    func gathered() throws -> Int {
+        if let gathered = record.gathered { return gathered }
+        guard record.holders.contains(StateRecord.gradients) else { return 0 }
+        guard let count = arrays[StateRecord.gatheredName]?.tensor().elements.first.flatMap({ Int(exactly: $0) }),
+            (0..<record.accumulation).contains(count)
+        else { throw AnnealError("gathered gradients", "have no number of batches", code: .mismatch) }
+        return count
+    }
 }

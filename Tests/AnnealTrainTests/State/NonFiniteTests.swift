@@ -25,7 +25,7 @@ import Testing
 
     /// Whether the gradient is used in the backward pass or after it.
     @Test(arguments: [8, 4000]) func aGradientThatIsNotFiniteIsNamed(_ hidden: Int) throws {
-        let trainer = try SmallRun.regression(keepsGradients: false, hidden: hidden)
+        let trainer = try SmallRun.regression(canDropSteps: false, hidden: hidden)
         let source = try SmallRun.source(label: { $0 == 5 ? .infinity : nil })
         let error = #expect(throws: AnnealError.self) {
             try trainer.fit(training: source, epochs: 0..<1, options: FitOptions(metrics: CompositeMetric()))
@@ -37,7 +37,7 @@ import Testing
     /// A dropped step leaves the run as if its batch were not there.
     @Test func aDroppedStepChangesNothing() throws {
         let others = (0..<20).filter { !(4..<8).contains($0) }
-        let without = try SmallRun.trainer(keepsGradients: true), with = try SmallRun.trainer(keepsGradients: true)
+        let without = try SmallRun.trainer(canDropSteps: true), with = try SmallRun.trainer(canDropSteps: true)
         try without.fit(training: SmallRun.source(others), epochs: 0..<1)
         let events = Events()
         let reports = try with.fit(
@@ -52,8 +52,8 @@ import Testing
     @Test func aStepThatIsDroppedLateChangesNothing() throws {
         let metrics = FitOptions(metrics: CompositeMetric(), onNonFinite: .skip)
         let others = (0..<20).filter { !(4..<8).contains($0) }
-        let without = try SmallRun.regression(keepsGradients: true)
-        let with = try SmallRun.regression(keepsGradients: true)
+        let without = try SmallRun.regression(canDropSteps: true)
+        let with = try SmallRun.regression(canDropSteps: true)
         try without.fit(training: SmallRun.source(others), epochs: 0..<1, options: metrics)
         try with.fit(training: SmallRun.source(label: { $0 == 5 ? .nan : nil }), epochs: 0..<1, options: metrics)
         #expect(try with.stateHashes().map(\.hash) == without.stateHashes().map(\.hash))
@@ -67,7 +67,7 @@ import Testing
         }
         #expect(stopped?.description.contains("the statistic bn_moving_var holds") == true, "\(stopped as Any)")
         let others = (0..<20).filter { !(4..<8).contains($0) }
-        let without = try SmallRun.trainer(keepsGradients: true), with = try SmallRun.trainer(keepsGradients: true)
+        let without = try SmallRun.trainer(canDropSteps: true), with = try SmallRun.trainer(canDropSteps: true)
         try without.fit(training: SmallRun.source(others), epochs: 0..<1)
         try with.fit(
             training: SmallRun.source(data: huge), epochs: 0..<1, options: FitOptions(onNonFinite: .skip))
@@ -77,7 +77,7 @@ import Testing
     /// Fewer updates than were planned lead to the run's end, where the slow weights are what is saved.
     @Test func lookaheadEndsAfterADroppedStep() throws {
         let trainer = try SmallRun.trainer(
-            keepsGradients: true, averaging: .lookahead(every: 100, alpha: .constant(0.5)))
+            canDropSteps: true, averaging: .lookahead(every: 100, alpha: .constant(0.5)))
         let begin = try trainer.parameters.names.map { try trainer.parameters.tensor($0) }
         try trainer.fit(training: broken(), epochs: 0..<1, options: FitOptions(onNonFinite: .skip))
         #expect(trainer.updates == 4)
@@ -86,8 +86,8 @@ import Testing
 
     /// Batches 0 to 2 are an update, batch 3 alone is one when batch 4, the epoch's last, is dropped.
     @Test func aGroupWhoseLastBatchIsDroppedIsAnUpdate() throws {
-        let with = try SmallRun.trainer(keepsGradients: true, accumulation: 3)
-        let without = try SmallRun.trainer(keepsGradients: true, accumulation: 3)
+        let with = try SmallRun.trainer(canDropSteps: true, accumulation: 3)
+        let without = try SmallRun.trainer(canDropSteps: true, accumulation: 3)
         try with.fit(
             training: SmallRun.source(data: { $0 == 17 ? .nan : nil }), epochs: 0..<1,
             options: FitOptions(onNonFinite: .skip))
@@ -97,7 +97,7 @@ import Testing
     }
 
     @Test func aRunOfDroppedStepsEnds() throws {
-        let trainer = try SmallRun.trainer(keepsGradients: true)
+        let trainer = try SmallRun.trainer(canDropSteps: true)
         let source = try SmallRun.source(data: { _ in .nan })
         let error = #expect(throws: AnnealError.self) {
             try trainer.fit(training: source, epochs: 0..<2, options: FitOptions(onNonFinite: .skip))
@@ -105,11 +105,29 @@ import Testing
         #expect(error?.problem.contains("every step was dropped") == true)
     }
 
-    @Test func droppingWantsAllGradients() throws {
+    @Test func droppingMustBePlannedFor() throws {
         #expect(throws: AnnealError.self) {
             try SmallRun.trainer(hidden: 4000).fit(
                 training: SmallRun.source(), epochs: 0..<1, options: FitOptions(onNonFinite: .skip))
         }
+    }
+
+    /// Gradients may all be finite and the weights that the update makes of them not.
+    @Test func anUpdateThatBreaksWeightsIsDropped() throws {
+        let trainer = try SmallRun.trainer(canDropSteps: true), events = Events()
+        try trainer.fit(
+            training: SmallRun.source(), epochs: 0..<1, options: FitOptions(onNonFinite: .skip, observers: [events]))
+        let hashes = try trainer.stateHashes().map(\.hash)
+        trainer.optimizer.schedule = try FactorScheduler(step: 1, factor: 1, baseRate: 1e38)
+        // Decays of 0.01 leave biases finite and make weights infinite.
+        trainer.optimizer.settings.weightDecay = 1e10
+        let error = #expect(throws: AnnealError.self) {
+            try trainer.fit(
+                training: SmallRun.source(), epochs: 1..<2, options: FitOptions(onNonFinite: .skip, observers: [events]))
+        }
+        #expect(error?.problem.contains("every step was dropped") == true)
+        #expect(events.warnings.contains { $0.contains("the update would give") && $0.contains("_weight") })
+        #expect(try trainer.stateHashes().map(\.hash)[0] == hashes[0])
     }
 
     /// Gradients may all be finite and the sum with the weight not: nothing of that is saved.

@@ -18,7 +18,7 @@ final class StateFolder {
 /// A network with batch norm and dropout on twenty samples: five updates an epoch.
 enum SmallRun {
     static func trainer(
-        seed: UInt64 = 1, batchSize: Int = 4, keepsGradients: Bool = false, hidden: Int = 8,
+        seed: UInt64 = 1, batchSize: Int = 4, canDropSteps: Bool = false, hidden: Int = 8,
         averaging: WeightAveraging? = nil, accumulation: Int = 1
     ) throws -> Trainer {
         let builder = SymbolBuilder()
@@ -28,29 +28,29 @@ enum SmallRun {
         let symbol = try builder.softmaxOutput(
             builder.fullyConnected(dropped, numHidden: 3, name: "out"), name: "softmax")
         return try ready(
-            symbol, batchSize, seed: seed, keepsGradients: keepsGradients, averaging: averaging,
+            symbol, batchSize, seed: seed, canDropSteps: canDropSteps, averaging: averaging,
             accumulation: accumulation)
     }
 
     /// Its output is finite whatever the labels are; its gradients are not where a label is not.
-    static func regression(keepsGradients: Bool, hidden: Int = 8) throws -> Trainer {
+    static func regression(canDropSteps: Bool, hidden: Int = 8) throws -> Trainer {
         let builder = SymbolBuilder()
         let normal = try builder.apply("BatchNorm", name: "bn", inputs: [.variable("data")], attributes: [:])
         let hidden = try builder.fullyConnected(normal, numHidden: hidden, name: "hidden")
         let symbol = try builder.apply(
             "LinearRegressionOutput", name: "line",
             inputs: [builder.fullyConnected(hidden, numHidden: 1, name: "out")], attributes: [:])
-        return try ready(symbol, 4, seed: 1, keepsGradients: keepsGradients)
+        return try ready(symbol, 4, seed: 1, canDropSteps: canDropSteps)
     }
 
     private static func ready(
-        _ symbol: Symbol, _ batchSize: Int, seed: UInt64, keepsGradients: Bool, averaging: WeightAveraging? = nil,
+        _ symbol: Symbol, _ batchSize: Int, seed: UInt64, canDropSteps: Bool, averaging: WeightAveraging? = nil,
         accumulation: Int = 1
     ) throws -> Trainer {
         let optimizer = try Optimizers.make("sgd", ["learning_rate": 0.05, "momentum": 0.9, "wd": 0.01])
         let trainer = try Trainer(
             symbol, dataShape: [6], batchSize: batchSize, optimizer: optimizer, seed: seed,
-            averaging: averaging, accumulation: accumulation, keepsGradients: keepsGradients)
+            averaging: averaging, accumulation: accumulation, canDropSteps: canDropSteps)
         try trainer.initialize(Xavier())
         return trainer
     }

@@ -28,7 +28,7 @@ import Testing
     /// Lookahead's part of the way depends on the run's planned updates, which dropped steps do not change.
     @Test func aRunWithDroppedStepsKeepsItsPlan() throws {
         func trainer() throws -> Trainer {
-            try SmallRun.trainer(keepsGradients: true, averaging: .lookahead(every: 2, alpha: .cubic))
+            try SmallRun.trainer(canDropSteps: true, averaging: .lookahead(every: 2, alpha: .cubic))
         }
         func fit(_ trainer: Trainer, _ steps: Int = .max, prefix: String? = nil, from progress: FitProgress? = nil)
             throws
@@ -84,17 +84,50 @@ import Testing
         #expect(rest.reports.map(\.training) == whole.reports.map(\.training))
     }
 
-    @Test func arraysOfHoldersComeBack() throws {
+    /// A state of version 0.1 keeps one sum of gradients, and their number as an array.
+    @Test func statesOfVersion01AreRead() throws {
         let folder = try StateFolder(), path = folder.prefix + "-latest.resume"
-        let trainer = try SmallRun.trainer(), holder = Holder([1, 2, 3])
-        trainer.stateHolders = [holder]
-        try trainer.saveState(to: path, FitProgress(position: FitPosition(epoch: 1)))
-        let other = try SmallRun.trainer(), empty = Holder([])
-        other.stateHolders = [empty]
-        _ = try other.restoreState(path)
-        #expect(empty.values == [1, 2, 3])
-        let without = #expect(throws: AnnealError.self) { try SmallRun.trainer().restoreState(path) }
-        #expect(without?.description.contains("arrays of test") == true)
+        let trainer = try SmallRun.trainer(averaging: .movingAverage(decay: 0.5), accumulation: 4)
+        let watcher = Steps(3)
+        try trainer.fit(
+            training: SmallRun.source(), epochs: 0..<1,
+            options: FitOptions(modelPrefix: folder.prefix, observers: [watcher], shouldStop: watcher.isOver))
+        let arrays = try StateFile.read(path)
+        let sums = Dictionary(uniqueKeysWithValues: arrays.map { ($0.name, $0) })
+        var old: [StoredArray] = []
+        for array in arrays {
+            if array.name == "record" {
+                var record = try #require(
+                    JSONSerialization.jsonObject(with: Data(array.bytes)) as? [String: Any])
+                for key in ["gathered", "sums", "machine"] { record[key] = nil }
+                let json = try JSONSerialization.data(withJSONObject: record)
+                old.append(StoredArray(name: "record", dtype: .uint8, shape: [json.count], bytes: json))
+            } else if array.name.hasPrefix("gradients:1:") {
+                // Two batches at level 1, one at level 0.
+                let name = array.name.dropFirst("gradients:1:".count)
+                let other = try #require(sums["gradients:0:\(name)"]).tensor(), first = array.tensor()
+                old.append(
+                    StoredArray(
+                        name: "gradients:\(name)",
+                        Tensor(first.shape, zip(first.elements, other.elements).map { $0 + $1 })))
+            } else if !array.name.hasPrefix("gradients:") {
+                old.append(array)
+            }
+        }
+        old.append(StoredArray(name: "gradients:batches", Tensor([1], [3])))
+        try StateFile.write(names: old.map(\.name), to: path) { old[$0] }
+
+        #expect(try Trainer.savedRun(path).addsOtherwise)
+        func trained(_ read: Bool) throws -> [Tensor] {
+            let other = try SmallRun.trainer(averaging: .movingAverage(decay: 0.5), accumulation: 4)
+            let progress = read ? try other.restoreState(path) : nil
+            if let progress { #expect(other.gathered == 3 && progress.position.batch == 3) }
+            try other.fit(training: SmallRun.source(), epochs: 0..<1, from: progress)
+            return try other.parameters.names.map(other.parameters.tensor)
+        }
+        for (a, b) in zip(try trained(true), try trained(false)) {
+            #expect(zip(a.elements, b.elements).allSatisfy { abs($0 - $1) < 1e-6 })
+        }
     }
 
     @Test func aDamagedStateIsRefused() throws {
@@ -140,16 +173,4 @@ import Testing
         }
         #expect(error?.description.contains("other parameters") == true)
     }
-}
-
-/// Arrays of their own in a state.
-private final class Holder: StateHolder {
-    var values: [Float]
-    let stateName = "test"
-
-    init(_ values: [Float]) { self.values = values }
-
-    func stateArrays() -> [StoredArray] { [StoredArray(name: "a", Tensor([values.count], values))] }
-
-    func restore(_ arrays: [StoredArray]) throws { values = arrays.first?.tensor().elements ?? [] }
 }

@@ -1,14 +1,14 @@
 import AnnealCore
 import AnnealGraph
 
-/// What an executor computes from parameters ahead of its runs: weights with batch norm folded in.
+/// What a plan computes from parameters ahead of its runs: weights with batch norm folded in.
 ///
 /// They are computed before the first run, and again before a run when the parameters have changed since.
 final class DerivedParameters {
     private let program: Program
     private let kernels: [PreparedKernel]
     private let store: ParameterStore
-    private let engine: any Engine
+    private let engine: any KernelEngine
     private let arena: Arena
     private let offsets: [Program.ValueID: Int]
     /// For each instruction, the parameters that nothing reads after it, to be given back.
@@ -17,7 +17,7 @@ final class DerivedParameters {
     private var revision: Int?
 
     /// - Parameter releases: whether parameters that only they are computed from are given back.
-    init(_ program: Program, store: ParameterStore, engine: any Engine, releases: Bool) throws {
+    init(_ program: Program, store: ParameterStore, engine: any KernelEngine, releases: Bool) throws {
         self.program = program
         self.store = store
         self.engine = engine
@@ -46,16 +46,16 @@ final class DerivedParameters {
 
     func memory(_ id: Program.ValueID) -> UnsafeMutablePointer<Float>? { offsets[id].map { arena.base + $0 } }
 
-    /// Computes them anew if the parameters have changed.
+    /// Computes them again if the parameters have changed.
     func refresh() throws {
         guard !kernels.isEmpty, revision != store.revision else { return }
         let scratch = try engine.allocate(kernels.map(\.scratch).max() ?? 0)
         for (index, (instruction, kernel)) in zip(program.preparation, kernels).enumerated() {
             let pointers = try (instruction.reads + instruction.writes).map { operand in
-                let pointer = try memory(operand.value) ?? store.memory(program.values[operand.value].name)
+                let pointer = try memory(operand.value) ?? store.hostMemory(program.values[operand.value])
                 return (role: operand.role, pointer: pointer)
             }
-            let status = try kernel.bind(KernelMemory(pointers: pointers, scratch: scratch.base, clock: RunClock()))()
+            let status = try kernel.bind(KernelMemory(pointers: pointers, scratch: scratch.base, clock: StepClock()))()
             guard status == 0 else {
                 throw AnnealError("layer \(instruction.layer)", engine.message(status), code: .internalDefect)
             }

@@ -1,17 +1,12 @@
 import AnnealCore
 import AnnealGraph
 
-/// What runs programs: a device with its memory and its kernels. The compiler, training and scoring know engines only by
-/// this protocol.
+/// An engine made of kernels over the host's memory: it gives a kernel for each instruction, and `KernelPlan` gives them
+/// memory and runs them.
 ///
-/// `ReferenceEngine` is the shortest example of one.
-package protocol Engine: AnyObject {
-    /// As `--devices` names it, e.g. `cpu`.
-    var name: String { get }
-
-    /// Whether it runs the operators of a type.
-    func supports(_ type: any Operator.Type) -> Bool
-
+/// Where `choosesLayouts`, the compiler fuses operators, assigns layouts and recomputes for it; the others get each operator
+/// of the symbol by itself, in plain layouts, and implement no more than the first four members.
+package protocol KernelEngine: Engine {
     /// Makes the kernel of an instruction, not yet bound to memory.
     func prepare(_ site: KernelSite) throws -> PreparedKernel
 
@@ -21,14 +16,15 @@ package protocol Engine: AnyObject {
     /// Memory of that many floats, zero at first, 64-byte aligned.
     func allocate(_ count: Int) throws -> Arena
 
+    /// Runs a plan's kernels, with as many threads as the engine has.
+    func withThreads(_ body: () -> Void)
+
+    var choosesLayouts: Bool { get }
+
     /// Copies between the host's plain order and the layouts of values.
     func write(_ tensor: Tensor, to memory: UnsafeMutablePointer<Float>, layout: Layout) throws
     func read(_ memory: UnsafePointer<Float>, shape: Shape, layout: Layout) throws -> Tensor
-}
 
-/// An engine made of kernels that choose layouts and take several operators at once. The compiler fuses, assigns layouts and
-/// recomputes for these engines only; the others get each operator of the symbol by itself, in plain layouts.
-package protocol KernelEngine: Engine {
     /// The layouts that an operator's kernels prefer for its operands.
     /// - Parameter given: the inputs' layouts now; nil for parameters whose layout is still free.
     func layouts(
@@ -47,9 +43,17 @@ package protocol KernelEngine: Engine {
     func repeatsFromSaved(_ op: any Operator) -> Bool
 }
 
-/// Engines whose values all lie plain in the host's memory need no more than this.
-extension Engine {
+/// Engines whose values all lie in plain order need no more than this.
+extension KernelEngine {
+    package var choosesLayouts: Bool { false }
+
+    package func plan(_ request: PlanRequest, store: ParameterStore) throws -> any ExecutablePlan {
+        try KernelPlan(request, store: store, engine: self)
+    }
+
     package func allocate(_ count: Int) throws -> Arena { try Arena(count) }
+
+    package func withThreads(_ body: () -> Void) { body() }
 
     package func write(_ tensor: Tensor, to memory: UnsafeMutablePointer<Float>, layout: Layout) throws {
         try requirePlain(layout)
@@ -66,6 +70,16 @@ extension Engine {
             throw AnnealError("engine \(name)", "has plain layouts only", suggestion: "this is a defect of Anneal")
         }
     }
+
+    package func layouts(
+        _ op: any Operator, inputs: [Shape], outputs: [Shape], given: [Layout?], mode: Program.Mode, layer: String
+    ) throws -> OperandLayouts {
+        OperandLayouts(inputs: inputs.map { _ in .plain }, outputs: outputs.map { _ in .plain })
+    }
+
+    package func accumulates(_ op: any Operator, part: Int) -> Bool { false }
+    package func addsHeads(_ op: any Operator, part: Int, writes: [Program.Operand]) -> Bool { false }
+    package func repeatsFromSaved(_ op: any Operator) -> Bool { false }
 }
 
 /// Where a kernel is made: an instruction with the shapes and layouts of its operands.
@@ -75,6 +89,8 @@ package struct KernelSite {
     let values: [Program.Value]
 
     package var layer: String { instruction.layer }
+
+    package func value(_ id: Program.ValueID) -> Program.Value { values[id] }
 
     package func value(_ role: Program.Operand) throws -> Program.Value {
         if let id = instruction.reading(role) ?? instruction.writing(role) { return values[id] }
@@ -149,22 +165,23 @@ package struct PreparedKernel {
     }
 }
 
-/// What the random numbers of a run depend on beside the layer and the element.
-package final class RunClock {
-    package var seed: UInt64 = 0
-    package var step = 0
+/// The inputs of the step that runs, where kernels read them.
+package final class StepClock {
+    package var inputs = StepInputs()
+
+    package init() {}
 }
 
 /// Where an instruction's operands lie.
 package struct KernelMemory {
     private let pointers: [Program.Operand: UnsafeMutablePointer<Float>]
     package let scratch: UnsafeMutablePointer<Float>?
-    /// Read when the kernel runs, by kernels that draw random numbers.
-    package let clock: RunClock
+    /// Read when the kernel runs: random numbers, rates and counts depend on it.
+    package let clock: StepClock
 
     init(
         pointers: [(role: Program.Operand, pointer: UnsafeMutablePointer<Float>)],
-        scratch: UnsafeMutablePointer<Float>?, clock: RunClock
+        scratch: UnsafeMutablePointer<Float>?, clock: StepClock
     ) {
         self.pointers = Dictionary(pointers.map { ($0.role, $0.pointer) }) { first, _ in first }
         self.scratch = scratch

@@ -29,67 +29,66 @@ package struct OperationCost: Sendable {
     }
 }
 
-extension Executor {
-    /// What each kernel of the plan does, in the order in which they run.
-    package var operations: [OperationCost] { steps.map(operation) }
-
-    private func operation(_ step: PlannedStep) -> OperationCost {
-        let instruction = program.instructions[step.instruction]
-        let isBackward = step.instruction >= program.backwardStart
-        var operation = OperationCost(layer: instruction.layer, kind: "", phase: isBackward ? .backward : .forward)
+extension OperationCost {
+    /// What an instruction of a program does.
+    init(_ program: Program, instruction index: Int, _ implementation: String, reorders: Int) {
+        let instruction = program.instructions[index]
+        let isBackward = index >= program.backwardStart
+        self.init(layer: instruction.layer, kind: "", phase: isBackward ? .backward : .forward)
         let operands = Set((instruction.reads + instruction.writes).map(\.value))
-        operation.bytes = operands.reduce(0) {
+        bytes = (Array(operands) + instruction.changes).reduce(0) {
             $0 + Double(program.values[$1].shape.count * MemoryLayout<Float>.size)
         }
-        operation.implementation = step.implementation
+        self.implementation = implementation
         let outputs = instruction.writes.compactMap { write -> Shape? in
             if case .output = write.role { program.values[write.value].shape } else { nil }
         }
         switch instruction.action {
         case .forward(let op):
-            describe(&operation, op, instruction.reads.map(\.value), outputs)
-            operation.kind = "\(op.operation) forward"
+            describe(op, program.shapes(instruction.reads.map(\.value)), outputs)
+            kind = "\(op.operation) forward"
         case .recompute(let op):
-            describe(&operation, op, instruction.reads.map(\.value), outputs)
-            operation.kind = "\(op.operation) again"
-        case .update:
-            operation.phase = .update
-            operation.kind = "update"
+            describe(op, program.shapes(instruction.reads.map(\.value)), outputs)
+            kind = "\(op.operation) again"
+        case .update(let action):
+            phase = .update
+            kind = action.name
         case .backward(let op, _):
-            var shapes: [Shape?] = instruction.forwardInputs.map { program.values[$0].shape }
-            describe(&operation, op, instruction.forwardInputs, try? op.inferShapes(&shapes))
-            let (pass, passes) = gradients(of: instruction)
-            operation.kind = "\(op.operation) \(pass)"
-            operation.flops *= passes
+            var inputs: [Shape?] = program.shapes(instruction.forwardInputs)
+            describe(op, program.shapes(instruction.forwardInputs), try? op.inferShapes(&inputs))
+            let (pass, passes) = program.gradients(of: instruction)
+            kind = "\(op.operation) \(pass)"
+            flops *= passes
         case .sum:
             let shape = instruction.writes.first.map { program.values[$0.value].shape } ?? []
-            operation.kind = "sum of gradients"
-            operation.flops = Double(shape.count)
-            operation.shapes = "\(shape)"
+            kind = "sum of gradients"
+            flops = Double(shape.count)
+            shapes = "\(shape)"
         }
         if instruction.action.op is Relayout {
-            operation.kind = Relayout.name
-        } else if step.reorders > 0 {
-            operation.implementation += "+reorder"
+            kind = Relayout.name
+        } else if reorders > 0 {
+            self.implementation += "+reorder"
         }
-        return operation
     }
 
     /// Fills in an operator's shapes and the operations of its forward pass.
-    private func describe(
-        _ operation: inout OperationCost, _ op: any Operator, _ inputs: [Program.ValueID], _ outputs: [Shape]?
-    ) {
+    private mutating func describe(_ op: any Operator, _ inputs: [Shape], _ outputs: [Shape]?) {
         guard let outputs, let output = outputs.first else { return }
-        let inputs = inputs.map { program.values[$0].shape }
-        operation.flops = op.flops(inputs: inputs, outputs: outputs)
-        operation.shapes = "\(inputs.filter { $0.rank > 1 }.map(\.description).joined(separator: " ")) -> \(output)"
+        flops = op.flops(inputs: inputs, outputs: outputs)
+        shapes = "\(inputs.filter { $0.rank > 1 }.map(\.description).joined(separator: " ")) -> \(output)"
     }
+
+}
+
+extension Program {
+    fileprivate func shapes(_ ids: [ValueID]) -> [Shape] { ids.map { values[$0].shape } }
 
     /// What a backward instruction gives, and the forward passes that its work is worth: one for the gradients of
     /// activations, one for those of parameters.
-    private func gradients(of instruction: Program.Instruction) -> (pass: String, passes: Double) {
+    fileprivate func gradients(of instruction: Instruction) -> (pass: String, passes: Double) {
         func isParameter(_ input: Int) -> Bool {
-            program.values[instruction.forwardInputs[input]].kind == .parameter
+            values[instruction.forwardInputs[input]].kind == .parameter
         }
         let targets = instruction.writes.compactMap { write -> Int? in
             if case .gradient(let input) = write.role { input } else { nil }

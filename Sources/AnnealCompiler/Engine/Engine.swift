@@ -1,0 +1,101 @@
+import AnnealCore
+import AnnealGraph
+
+/// What runs programs: one or several devices with their memory. The compiler, training and scoring know engines only by this
+/// protocol, and by what it makes: arrays and plans.
+///
+/// An engine made of kernels conforms to `KernelEngine`, which does most of the work; `ReferenceEngine` is the shortest
+/// example. The article "How a network becomes a plan" says what one must implement.
+package protocol Engine: AnyObject {
+    /// As `--devices` names it, e.g. `cpu`.
+    var name: String { get }
+
+    /// Whether it runs the operators of a type.
+    func supports(_ type: any Operator.Type) -> Bool
+
+    /// Makes a network ready to run. Arrays for parameters, statistics and states that `store` lacks are made and added to
+    /// it; those that it has are checked.
+    /// - Throws: `AnnealError`: what the engine cannot do, by its layer; what does not fit into memory (`outOfMemory`).
+    func plan(_ request: PlanRequest, store: ParameterStore) throws -> any ExecutablePlan
+}
+
+/// What is to be planned.
+package struct PlanRequest {
+    package enum Source {
+        /// A network. `inputs`: the shapes of data and labels; `gradients`: the variables whose gradients are wanted.
+        case network(Symbol, inputs: [String: Shape], gradients: Set<String>)
+        /// Parameters alone, whose gradients are inputs (`gradient:NAME`).
+        case parameters([(name: String, shape: Shape)])
+    }
+
+    package var source: Source
+    package var mode: Program.Mode
+    /// What follows the gradients; nil: nothing.
+    package var update: TrainingUpdate?
+    /// What the backward pass may compute a second time to save memory. All choices give the same bits.
+    package var recomputation = Recomputation.cheap
+    /// Whether all parameters can be read after a run; else inference may give back the memory of those that it has folded
+    /// batch norm into.
+    package var keepsParameters = true
+    /// What is taken besides, for the check of memory.
+    package var besides = MemoryNeed()
+
+    package init(_ source: Source, mode: Program.Mode) {
+        self.source = source
+        self.mode = mode
+    }
+}
+
+/// An array in an engine's memory, for as long as its owner wants: a parameter, a statistic, a state.
+package protocol EngineArray: AnyObject {
+    var shape: Shape { get }
+    /// A copy in plain order, with all that was submitted before done.
+    func read() throws -> Tensor
+    /// - Parameter tensor: of the array's shape.
+    func write(_ tensor: Tensor) throws
+    /// Gives the memory back to the system; the array must be written before it is read again.
+    func release()
+}
+
+/// A network that is ready to run on an engine.
+package protocol ExecutablePlan: AnyObject {
+    var program: Program { get }
+
+    /// Whether a run's results are there when `run` returns, and until the next run only. Otherwise they come late, and stay
+    /// as long as they are held.
+    var isImmediate: Bool { get }
+
+    /// Submits parts of a step.
+    /// - Throws: what went wrong in this or an earlier submission, by the layer.
+    @discardableResult
+    func run(_ phases: Phases, _ inputs: StepInputs) throws -> any StepResults
+
+    /// Host memory in plain order for an input of the next run, to be filled before it; nil if there is no such input. A run
+    /// moves on to the next memory where the engine uploads from it meanwhile: ask again after each.
+    func input(_ name: String) -> UnsafeMutableBufferPointer<Float>?
+
+    /// A copy in plain order of a value of the last run that outlives it: an output, or a gradient that is kept.
+    func read(_ value: Program.ValueID) throws -> Tensor
+
+    /// Bytes that are planned for what lives within a step: activations, gradients, scratch.
+    var plannedBytes: Int { get }
+    /// What was checked to fit into memory.
+    var memoryNeed: MemoryNeed { get }
+    /// Changes of layout inside kernels of a run.
+    var relayouts: Int { get }
+    /// What each operation does, in the order in which they run.
+    var operations: [OperationCost] { get }
+    /// Called in place of each operation, with its number in `operations` and its code, on engines that run them one by one:
+    /// for profiles and monitors.
+    var around: ((_ operation: Int, _ run: () -> Void) -> Void)? { get set }
+}
+
+/// What a run gave.
+package protocol StepResults: AnyObject {
+    /// An output of the network in plain order; nil if the plan has it in another order only. Waits for the run.
+    func output(_ index: Int) throws -> UnsafeBufferPointer<Float>?
+    /// An input as it was in this run.
+    func input(_ name: String) throws -> UnsafeBufferPointer<Float>?
+    /// The flags of a check (`Program.checks`), by its number; 0 where something is not finite.
+    func flags(_ check: Int) throws -> UnsafeBufferPointer<Float>
+}

@@ -1,0 +1,39 @@
+import AnnealCore
+import AnnealGraph
+
+/// An array of an engine made of kernels: a part of an arena, in a layout of the engine's.
+package final class HostArray: EngineArray {
+    package let shape: Shape
+    package let layout: Layout
+    package let memory: UnsafeMutablePointer<Float>
+    /// Floats in memory, the filling included.
+    package let count: Int
+    private let arena: Arena
+    private let engine: any KernelEngine
+
+    private init(_ value: Program.Value, offset: Int, in arena: Arena, engine: any KernelEngine) {
+        shape = value.shape
+        layout = value.layout
+        memory = arena.base + offset
+        count = value.layout.elements(value.shape)
+        self.arena = arena
+        self.engine = engine
+    }
+
+    /// Arrays for values, in one piece of memory.
+    package static func make(_ values: [Program.Value], engine: any KernelEngine) throws -> [HostArray] {
+        var size = 0
+        let offsets = values.map { value in
+            defer { size += MemoryPlan.aligned(value.layout.elements(value.shape)) }
+            return size
+        }
+        let arena = try engine.allocate(size)
+        return zip(values, offsets).map { HostArray($0, offset: $1, in: arena, engine: engine) }
+    }
+
+    package func read() throws -> Tensor { try engine.read(memory, shape: shape, layout: layout) }
+
+    package func write(_ tensor: Tensor) throws { try engine.write(tensor, to: memory, layout: layout) }
+
+    package func release() { Arena.release(memory, count) }
+}

@@ -1,0 +1,214 @@
+import AnnealCore
+import AnnealGraph
+
+/// A program on an engine made of kernels: a static plan over one arena, run again and again. A run allocates nothing.
+///
+/// It is used by one thread at a time; the work inside is parallel.
+package final class KernelPlan: ExecutablePlan {
+    package let program: Program
+    package let memory: MemoryPlan
+    package let memoryNeed: MemoryNeed
+    /// One for each instruction that computes anything.
+    package let steps: [Step]
+    package var around: ((_ operation: Int, _ run: () -> Void) -> Void)?
+
+    package let isImmediate = true
+    private let engine: any KernelEngine
+    private let store: ParameterStore
+    private let arena: Arena
+    private let derived: DerivedParameters
+    private let clock: StepClock
+    private let inputs: [String: Program.ValueID]
+
+    package struct Step {
+        package let instruction: Int
+        package let phase: Phases
+        package let reorders: Int
+        package let implementation: String
+        fileprivate let code: () -> Int32
+    }
+
+    package init(_ request: PlanRequest, store: ParameterStore, engine: any KernelEngine) throws {
+        self.engine = engine
+        self.store = store
+        let compilation = try Compilation.compile(request, store: store, engine: engine)
+        let program = compilation.program
+        let plan = MemoryPlan(program, needs: compilation.needs)
+        memoryNeed = Self.need(program, plan, store, request.besides)
+        try memoryNeed.check()
+        let arena = try engine.allocate(plan.size)
+        try store.adopt(program.stored(in: try request.storedNames())) { try HostArray.make($0, engine: engine) }
+        let derived = try DerivedParameters(
+            program, store: store, engine: engine, releases: !request.keepsParameters)
+
+        func memory(_ id: Program.ValueID) throws -> UnsafeMutablePointer<Float> {
+            if let offset = plan.offsets[id] { return arena.base + offset }
+            if let memory = derived.memory(id) { return memory }
+            return try store.hostMemory(program.values[id])
+        }
+        let clock = StepClock()
+        var steps: [Step] = []
+        for (index, instruction) in program.instructions.enumerated() {
+            guard let kernel = compilation.kernels[index] else { continue }
+            let pointers = try (instruction.reads + instruction.writes).map {
+                (role: $0.role, pointer: try memory($0.value))
+            }
+            let scratch = plan.scratchOffsets[index].map { arena.base + $0 }
+            steps.append(
+                Step(
+                    instruction: index, phase: program.phase(of: index), reorders: kernel.reorders,
+                    implementation: kernel.implementation,
+                    code: try kernel.bind(KernelMemory(pointers: pointers, scratch: scratch, clock: clock))))
+        }
+        self.program = program
+        self.memory = plan
+        self.arena = arena
+        self.derived = derived
+        self.clock = clock
+        self.steps = steps
+        var inputs: [String: Program.ValueID] = [:]
+        for (index, value) in program.values.enumerated() where value.kind == .input { inputs[value.name] = index }
+        self.inputs = inputs
+        // Without other wishes an output's gradient is one everywhere, as in MXNet.
+        for head in program.heads.values {
+            if let offset = plan.offsets[head] {
+                (arena.base + offset).update(repeating: 1, count: program.values[head].shape.count)
+            }
+        }
+    }
+
+    private static func need(
+        _ program: Program, _ plan: MemoryPlan, _ store: ParameterStore, _ besides: MemoryNeed
+    ) -> MemoryNeed {
+        func bytes(_ kinds: Set<Program.Kind>) -> Int {
+            program.values.reduce(0) { sum, value in
+                kinds.contains(value.kind) ? sum + 4 * value.layout.elements(value.shape) : sum
+            }
+        }
+        var need = besides
+        need.add("the plan of the network", bytes: 4 * plan.size)
+        // Those of an earlier plan are there already.
+        if store.names.isEmpty { need.add("parameters", bytes: bytes([.parameter, .auxiliary])) }
+        need.add("weights with batch norm folded in", bytes: bytes([.derived]))
+        need.add("optimizer, averages and sums", bytes: bytes([.state]))
+        return need
+    }
+
+    @discardableResult
+    package func run(_ phases: Phases, _ inputs: StepInputs) throws -> any StepResults {
+        clock.inputs = inputs
+        if phases.contains(.forward) { try derived.refresh() }
+        var failed: (step: Step, status: Int32)?
+        engine.withThreads { failed = runUntilFailure(phases) }
+        // Batch norm's moving statistics change in the backward pass.
+        if phases != .forward { store.noteChange() }
+        if let failed { throw failure(failed.step, failed.status) }
+        return self
+    }
+
+    private func runUntilFailure(_ phases: Phases) -> (Step, Int32)? {
+        for (index, step) in steps.enumerated() where !phases.isDisjoint(with: step.phase) {
+            var status: Int32 = 0
+            if let around { around(index) { status = step.code() } } else { status = step.code() }
+            if status != 0 { return (step, status) }
+        }
+        return nil
+    }
+
+    private func failure(_ step: Step, _ status: Int32) -> AnnealError {
+        AnnealError(
+            "layer \(program.instructions[step.instruction].layer)",
+            "\(engine.message(status)) in \(step.implementation)", code: .internalDefect)
+    }
+
+    package func input(_ name: String) -> UnsafeMutableBufferPointer<Float>? {
+        guard let id = inputs[name], let offset = memory.offsets[id] else { return nil }
+        return UnsafeMutableBufferPointer(start: arena.base + offset, count: program.values[id].shape.count)
+    }
+
+    package func read(_ id: Program.ValueID) throws -> Tensor {
+        let value = program.values[id]
+        if let offset = memory.offsets[id] {
+            return try engine.read(arena.base + offset, shape: value.shape, layout: value.layout)
+        }
+        return try store.array(value).read()
+    }
+
+    package var plannedBytes: Int { memory.size * MemoryLayout<Float>.size }
+    package var relayouts: Int { steps.reduce(0) { $0 + $1.reorders } }
+    package var operations: [OperationCost] {
+        steps.map { OperationCost(program, instruction: $0.instruction, $0.implementation, reorders: $0.reorders) }
+    }
+}
+
+/// The last run's, until the next one.
+extension KernelPlan: StepResults {
+    package func output(_ index: Int) -> UnsafeBufferPointer<Float>? {
+        guard program.outputs.indices.contains(index) else { return nil }
+        let id = program.outputs[index], value = program.values[id]
+        guard value.layout.isSameMemory(as: .plain, value.shape) else { return nil }
+        return plain(id)
+    }
+
+    package func input(_ name: String) throws -> UnsafeBufferPointer<Float>? {
+        let memory: UnsafeMutableBufferPointer<Float>? = input(name)
+        return memory.map { UnsafeBufferPointer($0) }
+    }
+
+    package func flags(_ check: Int) throws -> UnsafeBufferPointer<Float> {
+        guard program.checks.indices.contains(check), let flags = plain(program.checks[check].value) else {
+            throw AnnealError("check \(check)", "is not in the plan", code: .internalDefect)
+        }
+        return flags
+    }
+
+    private func plain(_ id: Program.ValueID) -> UnsafeBufferPointer<Float>? {
+        memory.offsets[id].map { UnsafeBufferPointer(start: arena.base + $0, count: program.values[id].shape.count) }
+    }
+}
+
+extension PlanRequest {
+    /// Parameters and auxiliary states, in the order in which stores name them.
+    fileprivate func storedNames() throws -> [String] {
+        switch source {
+        case .network(let symbol, _, _): try symbol.argumentNames() + symbol.auxiliaryNames()
+        case .parameters(let list): list.map(\.name)
+        }
+    }
+}
+
+extension Program {
+    /// What lives in a store: variables in a given order, and states.
+    package func stored(in order: [String]) -> [Value] {
+        var stored: [Value] = []
+        for name in order {
+            guard let id = variables[name] else { continue }
+            if values[id].kind == .parameter || values[id].kind == .auxiliary { stored.append(values[id]) }
+        }
+        return stored + states.map { values[$0] }
+    }
+}
+
+extension ParameterStore {
+    /// Where an array of an engine made of kernels lies.
+    func hostMemory(_ value: Program.Value) throws -> UnsafeMutablePointer<Float> {
+        guard let array = try array(value) as? HostArray else {
+            throw AnnealError(
+                "parameter \(value.name)", "lies in the memory of another engine", suggestion: "make a store for each",
+                code: .internalDefect)
+        }
+        return array.memory
+    }
+
+    /// The layouts of the arrays of an engine made of kernels.
+    var layouts: [String: Layout] {
+        var layouts: [String: Layout] = [:]
+        for entry in entries { layouts[entry.name] = (entry.array as? HostArray)?.layout }
+        return layouts
+    }
+}
+
+extension Executor {
+    /// The plan of an engine made of kernels; nil on others.
+    package var kernelPlan: KernelPlan? { plan as? KernelPlan }
+}

@@ -1,0 +1,171 @@
+import AnnealCompiler
+import AnnealCore
+
+extension Trainer {
+    /// One training step on what the slot holds: forward, backward, and, when the gradients of `accumulation` batches are
+    /// there, the update. Nothing is allocated.
+    /// - Throws: also when `initialize` has not been called and no values have been loaded.
+    public func step() throws {
+        try parameters.checkComplete()
+        try submit(checked: false)
+    }
+
+    /// Submits a step. One that is not finite is taken back where it can be dropped; otherwise the results tell.
+    /// - Parameter checked: whether loss, gradients and statistics are looked at.
+    @discardableResult
+    func submit(checked: Bool) throws -> SubmittedStep {
+        try startStates()
+        let isUpdate = gathered + 1 == accumulation, before = (optimizer.counters, gathered)
+        training.stepInputs.merge = StepInputs.Merge(batch: gathered, isLast: isUpdate)
+        var phases: Phases = [.forward, .backward]
+        if checked || canDropSteps { phases.insert(.check) }
+        if accumulation > 1 { phases.insert(.accumulate) }
+        if isUpdate {
+            phases.insert(.update)
+            prepareUpdate(batches: accumulation)
+        }
+        let step = SubmittedStep(results: try training.run(phases), isUpdate: isUpdate, update: updates + 1)
+        if canDropSteps, try problem(of: step) != nil {
+            (optimizer.counters, gathered) = before
+            timeline?.endStep()
+            return step
+        }
+        if isUpdate { try finishUpdate() } else { gathered += 1 }
+        timeline?.endStep()
+        return step
+    }
+
+    /// Ends an epoch: gradients that wait for further batches become an update. `fit` calls it; a loop over `step` of one's
+    /// own does, where updates are of several batches (`accumulation`).
+    public func updateRest() throws {
+        guard gathered > 0 else { return }
+        training.stepInputs.merge = StepInputs.Merge(rest: gathered)
+        prepareUpdate(batches: gathered)
+        try training.run([.accumulate, .update])
+        try finishUpdate()
+    }
+
+    /// The numbers of the update, for the gradient of the mean over the images of so many batches.
+    private func prepareUpdate(batches: Int) {
+        let rescale = optimizer.settings.rescaleGradient / Double(batchSize) / Double(batches)
+        optimizer.prepare(&training.stepInputs, rescale: rescale)
+        if case .movingAverage(let decay) = averaging {
+            let update = Double(updates + 1)
+            training.stepInputs.averageShare = Float(1 - min(decay, (1 + update) / (10 + update)))
+        }
+    }
+
+    private func finishUpdate() throws {
+        updates += 1
+        gathered = 0
+        guard case .lookahead(let interval, let alpha) = averaging, updates % interval == 0 else { return }
+        try lookAhead(alpha.value(progress: lastUpdate.map { Double(updates) / Double($0) } ?? 0))
+    }
+
+    private func lookAhead(_ alpha: Double) throws {
+        training.stepInputs.averageShare = Float(alpha)
+        try training.run(.lookAhead)
+    }
+
+    /// Ends a run: with lookahead the slow weights take the trained ones' place. `fit` calls it, as does a loop of one's own.
+    public func endRun() throws {
+        if case .lookahead = averaging, statesHaveStarted { try lookAhead(0) }
+    }
+
+    /// Gives states that begin as copies of weights their values.
+    func startStates() throws {
+        guard !statesHaveStarted else { return }
+        try training.run(.start)
+        statesHaveStarted = true
+    }
+
+    /// Every batch has random numbers of its own.
+    func countBatch() { training.step = updates * accumulation + gathered }
+
+    /// Whether no gradients wait for those of further batches.
+    var isBetweenUpdates: Bool { gathered == 0 }
+
+    /// The updates of an epoch of so many batches.
+    func updates(batches: Int) -> Int { (batches + accumulation - 1) / accumulation }
+
+    /// Runs `body` with the weights that are validated and saved in the store: the moving averages, if there are any.
+    package func withValidatedWeights<Result>(_ body: () throws -> Result) throws -> Result {
+        guard averaging?.replacesWeights == true else { return try body() }
+        try startStates()
+        try training.run(.exchange)
+        let result = Swift.Result { try body() }
+        try training.run(.exchange)
+        return try result.get()
+    }
+}
+
+/// A step that an engine works on or has done.
+struct SubmittedStep {
+    let results: any StepResults
+    /// Whether it ended in an update.
+    let isUpdate: Bool
+    /// The number of the update that its gradients go into, from 1.
+    let update: Int
+}
+
+/// What broke down in a step.
+enum NonFinite: Equatable {
+    case loss
+    /// Of the parameter nearest to the output whose gradient is not finite: there it began.
+    case gradient(String)
+    /// A batch norm's moving mean or variance: an activation's square is beyond the largest float, the loss need not be.
+    case statistic(String)
+    /// What the update would have made of a parameter.
+    case parameter(String)
+
+    var description: String {
+        switch self {
+        case .loss: "the loss is not finite: the network's output holds a NaN or an infinity"
+        case .gradient(let name): "the gradient of \(name) holds a NaN or an infinity"
+        case .statistic(let name): "the statistic \(name) holds a NaN or an infinity"
+        case .parameter(let name): "the update would give \(name) a NaN or an infinity"
+        }
+    }
+}
+
+extension Trainer {
+    /// What is not finite in a step that was checked, nil if all is. Waits for the step.
+    func problem(of step: SubmittedStep) throws -> NonFinite? {
+        var gradients: Set<String> = [], statistics: [String] = [], parameters: [String] = []
+        for (number, check) in training.program.checks.enumerated() {
+            let flags = try step.results.flags(number)
+            for (subject, flag) in zip(check.subjects, flags) where flag == 0 {
+                switch subject {
+                case .loss: return .loss
+                case .gradient(let name): gradients.insert(name)
+                case .statistic(let name): statistics.append(name)
+                case .parameter(let name): if step.isUpdate { parameters.append(name) }
+                }
+            }
+        }
+        if let name = training.program.trained.last(where: gradients.contains) { return .gradient(name) }
+        if let name = statistics.first { return .statistic(name) }
+        return parameters.first.map { .parameter($0) }
+    }
+
+    /// The first parameter, statistic or array of the optimizer with a value that is not finite.
+    func firstNonFiniteValue() throws -> String? {
+        for entry in parameters.entries where try !entry.array.isFinite() { return "parameter \(entry.name)" }
+        for entry in parameters.states where entry.name.hasPrefix(OptimizerState.prefix) {
+            if try !entry.array.isFinite() { return "optimizer state \(entry.name)" }
+        }
+        return nil
+    }
+}
+
+extension EngineArray {
+    /// Whether no value is a NaN or an infinity.
+    fileprivate func isFinite() throws -> Bool {
+        // All bits of the exponent are set in those.
+        try read().elements.withUnsafeBufferPointer { values in
+            var broken: UInt32 = 0
+            for value in values { broken |= (value.bitPattern & 0x7f80_0000) == 0x7f80_0000 ? 1 : 0 }
+            return broken == 0
+        }
+    }
+}

@@ -1,0 +1,66 @@
+import AnnealCompiler
+import AnnealCore
+import AnnealGraph
+
+/// Parameters outside a network, with the optimizer that updates them: for optimization of one's own, and to test rules. It
+/// runs on any engine, as the updates of a training step do.
+public final class OptimizedParameters {
+    public let optimizer: Optimizer
+    private let store: ParameterStore
+    private let plan: any ExecutablePlan
+    private let names: [String]
+    private var inputs = StepInputs()
+    private var hasStarted = false
+
+    /// - Parameters:
+    ///   - optimizer: its rule and settings are taken; it stays as it is.
+    ///   - values: the parameters in the order in which they are updated.
+    /// - Throws: if the rule cannot update one of them.
+    package init(_ optimizer: Optimizer, _ values: [(name: String, value: Tensor)], engine: any Engine) throws {
+        let optimizer = optimizer.fresh()
+        self.optimizer = optimizer
+        names = values.map(\.name)
+        let shapes = values.map { (name: $0.name, shape: $0.value.shape) }
+        try optimizer.bind(shapes)
+        var update = TrainingUpdate(optimizer.rule)
+        update.order = names
+        update.normLimit = optimizer.settings.clipNorm
+        var request = PlanRequest(.parameters(shapes), mode: .training)
+        request.update = update
+        store = ParameterStore(engine: engine)
+        plan = try engine.plan(request, store: store)
+        for (name, value) in values { try store.set(name, value) }
+    }
+
+    /// Updates all parameters by their gradients, which are multiplied by the settings' `rescaleGradient`.
+    /// - Parameter gradients: of each parameter, in their order, of its shape.
+    public func step(_ gradients: [Tensor]) throws {
+        guard gradients.count == names.count else {
+            throw AnnealError(
+                "optimizer", "gets \(gradients.count) gradients for \(names.count) parameters", code: .mismatch)
+        }
+        if !hasStarted { try plan.run(.start, inputs) }
+        hasStarted = true
+        for (name, gradient) in zip(names, gradients) {
+            guard gradient.shape == store.shape(name), let memory = plan.input("gradient:\(name)") else {
+                throw AnnealError("gradient of \(name)", "has the shape \(gradient.shape)", code: .mismatch)
+            }
+            _ = memory.update(from: gradient.elements)
+        }
+        optimizer.prepare(&inputs, rescale: optimizer.settings.rescaleGradient)
+        try plan.run(.update, inputs)
+    }
+
+    public func value(_ name: String) throws -> Tensor { try store.tensor(name) }
+
+    /// One of the rule's states of a parameter; nil if it keeps no such state.
+    public func state(_ name: String, _ index: Int) throws -> Tensor? {
+        try store.state(OptimizerState.name(name, index))?.array.read()
+    }
+}
+
+/// The names of an optimizer's states in a store and in files.
+enum OptimizerState {
+    static let prefix = "optimizer"
+    static func name(_ parameter: String, _ index: Int) -> String { "\(prefix):\(parameter):\(index)" }
+}
