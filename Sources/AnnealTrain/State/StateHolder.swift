@@ -1,6 +1,6 @@
 import AnnealGraph
 
-/// Something that has arrays of its own in a run's state, beside the parameters and the optimizer's: averaged weights, say,
+/// Something that has arrays of its own in a run's state, besides the parameters and the optimizer's: averaged weights, say,
 /// or gradients that are still being gathered.
 public protocol StateHolder: AnyObject {
     /// Stands before the arrays' names in the file, as in `ema:fc1_weight`; no other holder has it.

@@ -124,7 +124,7 @@ import Testing
         #expect(other?.suggestion == "resume with --accumulate 1")
     }
 
-    /// Parameters that another program has put beside a state are not passed over in silence.
+    /// Parameters that another program has put next to a state are not passed over in silence.
     @Test func otherParametersAreNoticed() throws {
         let folder = try StateFolder()
         let trainer = try SmallRun.trainer()
