@@ -67,7 +67,7 @@ check-onnx:
 	@Benchmarks/setup-peers.sh onnx
 	@$(BUILD) --product anneal-onnx-cases
 	@Benchmarks/.venv-onnx/bin/python scripts/check-onnx.py \
-		--golden "$$(if [ -d "$(GOLDEN)/ops" ]; then echo "$(GOLDEN)/ops"; else echo Tests/Fixtures/golden/ops; fi)"
+		--golden Tests/Fixtures/golden/ops $(if $(wildcard $(GOLDEN)/ops),--golden "$(GOLDEN)/ops")
 
 ## Damages every kind of file that is read, in 10,000 ways each, and watches the readers: no crash, no hang, no large
 ## allocation (about five minutes; a part of it runs in `make test`). For more: make fuzz FUZZFLAGS="--count 100000 --seed 2"

@@ -106,7 +106,7 @@ def parse_arguments():
                         help="take ROW.json from here instead of asking Anneal for MXNet's symbols")
     parser.add_argument("--data", default=str(ROOT.parent / "shared" / "data"), metavar="FOLDER",
                         help="where cifar10_train.rec and .idx are, for the rows that train on "
-                             "records (default: ../shared/data beside the repository)")
+                             "records (default: ../shared/data next to the repository)")
     parser.add_argument("--write", action="store_true", help="write Benchmarks/RESULTS.md")
     parser.add_argument("--json", metavar="FILE", help="also write all steps of all rounds")
     parser.add_argument("--list", action="store_true", help="list the rows and stop")

@@ -1,4 +1,4 @@
-// Micro benchmark of the kernels, beside oneDNN's on the same shapes, with the machine's measured peaks.
+// Micro benchmark of the kernels, next to oneDNN's on the same shapes, with the machine's measured peaks.
 //
 //   clang -O2 -I Sources/CAnnealKernels/include Benchmarks/kernels.c Sources/CAnnealKernels/*.c -lgomp -lm -ldnnl -o kernels
 //   ./kernels [bn] [conv] [pool] [flat]

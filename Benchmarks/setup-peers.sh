@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Install the frameworks that Anneal is measured against and checked with, each
-# into a virtual environment of its own beside this script.
+# into a virtual environment of its own next to this script.
 #
 #   setup-peers.sh [--with-cuda-packages] [mxnet] [torch] [onnx]
 #
@@ -66,7 +66,7 @@ find_python() {
   return 1
 }
 
-# Print the version of a module in an environment; fails when it, or what the benchmark and checks need beside it, does not import.
+# Print the version of a module in an environment; fails when it, or what the benchmark and checks need besides it, does not import.
 module_version() {
   local beside=""
   [ "$1" = torch ] && beside=", onnx, PIL"

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """Let ONNX Runtime compute what Anneal exported. Run inside Benchmarks/.venv-onnx.
 
-    check-onnx.py [--tool FILE] [--golden FOLDER] [NAME-PART ...]
+    check-onnx.py [--tool FILE] [--golden FOLDER]... [NAME-PART ...]
 
 The tool (.build/release/anneal-onnx-cases) writes, one after the other, every
 network with random parameters as two models, from numbers to logits and from
 8-bit pixels to probabilities, with inputs and Anneal's outputs; and for the
-MXNet-made cases of operators below a folder, models with MXNet's own outputs.
+MXNet-made cases of operators below folders, models with MXNet's own outputs.
 A value matches when |x - r| <= 1e-4 |r| + 1e-4 max|r| + 1e-6; a model for any
 batch size must give the same for its first row alone. Models also pass ONNX's
 own checker.
@@ -40,7 +40,8 @@ def parse_arguments():
     parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME-PART", help="only cases with this in their name")
     parser.add_argument("--tool", default=".build/release/anneal-onnx-cases")
-    parser.add_argument("--golden", metavar="FOLDER", help="MXNet-made cases")
+    parser.add_argument("--golden", metavar="FOLDER", action="append", default=[],
+                        help="MXNet-made cases; may be given several times")
     return parser.parse_args()
 
 
@@ -106,20 +107,21 @@ def check_case(tool, name):
 def main():
     arguments = parse_arguments()
     onnxruntime.set_default_logger_severity(3)
-    listing = [arguments.tool, "list"] + ([arguments.golden] if arguments.golden else [])
+    listing = [arguments.tool, "list"] + arguments.golden
     try:
         names = subprocess.run(listing, stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()
     except (OSError, subprocess.CalledProcessError) as error:
         print(f"check-onnx: {error}", file=sys.stderr)
         return 1
+    # A case that is in several folders counts once.
+    names = list({os.path.basename(name): name for name in names}.values())
     if arguments.names:
         names = [name for name in names if any(part in name for part in arguments.names)]
     counts = {"passed": 0, "failed": 0, "skipped": 0}
     for name in names:
         outcome, why = check_case(arguments.tool, name)
         counts[outcome] += 1
-        label = name if not arguments.golden else os.path.relpath(name, arguments.golden) if os.sep in name else name
-        print(f"{outcome} {label}" + "".join(f"\n    {line}" for line in why), flush=True)
+        print(f"{outcome} {os.path.basename(name)}" + "".join(f"\n    {line}" for line in why), flush=True)
     print(f"{counts['passed']} passed, {counts['failed']} failed, {counts['skipped']} skipped")
     return 1 if counts["failed"] or not counts["passed"] else 0
 

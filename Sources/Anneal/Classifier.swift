@@ -32,21 +32,26 @@ public final class Classifier: Sendable {
     private let worker: ClassifierWorker
 
     /// - Parameters:
+    ///   - saved: e.g. `SavedModel("runs/2026-11-23_10-00-00-train", .best)`.
     ///   - batchSize: images that are computed together, whether there are as many or not: 1 answers soonest, 32 gets
     ///     through many images sooner.
     ///   - preprocessing: instead of the checkpoint's own record, which MXNet's checkpoints lack.
     /// - Throws: `AnnealError` for a checkpoint that is not there, damaged, or without a record of its preprocessing.
-    public convenience init(prefix: String, epoch: Int, batchSize: Int = 1, preprocessing: Preprocessing? = nil) throws
-    {
-        let checkpoint = try Checkpoint.load(prefix: prefix, epoch: epoch)
-        guard let preprocessing = try preprocessing ?? Preprocessing.load(prefix: prefix) else {
+    public convenience init(_ saved: SavedModel, batchSize: Int = 1, preprocessing: Preprocessing? = nil) throws {
+        let checkpoint = try saved.load()
+        guard let preprocessing = try preprocessing ?? Preprocessing.load(prefix: saved.prefix) else {
             throw AnnealError(
-                Preprocessing.path(prefix), "is not there, so how images were prepared is not known",
+                Preprocessing.path(saved.prefix), "is not there, so how images were prepared is not known",
                 suggestion: "say it with Preprocessing(imageShape:mean:std:)", code: .notFound)
         }
         try self.init(
-            checkpoint, preprocessing: preprocessing, batchSize: batchSize,
-            place: Checkpoint.parametersPath(prefix, epoch))
+            checkpoint, preprocessing: preprocessing, batchSize: batchSize, place: saved.parametersPath)
+    }
+
+    /// As above, by the names that `SavedModel` takes for a model and the checkpoint's number.
+    public convenience init(prefix: String, epoch: Int, batchSize: Int = 1, preprocessing: Preprocessing? = nil) throws
+    {
+        try self.init(SavedModel(prefix, .number(epoch)), batchSize: batchSize, preprocessing: preprocessing)
     }
 
     /// - Parameters:

@@ -27,7 +27,7 @@ final class ClassifierWorker: Sendable {
     /// - Parameter scorer: used by the thread alone from here on.
     init(_ scorer: Scorer, options: LoaderOptions) throws {
         batchSize = options.batchSize
-        // The caller lets go of the scorer.
+        // The caller gives the scorer up.
         let run = Handover(try ClassifierRun(scorer, options: options))
         try OwnThread.start("anneal-classify", pool: Parallel.threads) { [state, batchSize] in
             while case let next = state.wait(for: .work, until: { Self.take(batchSize, &$0) }), !next.isEmpty {

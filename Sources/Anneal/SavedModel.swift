@@ -68,8 +68,8 @@ public struct SavedModel: Sendable, Equatable {
         if Files.exists(Checkpoint.symbolPath(own)) { return own }
         let record = Files.path(folder, RunFolder.recordName)
         if Files.exists(record), let prefix = try recordedPrefix(record) { return prefix }
-        let names = try FileManager.default.contentsOfDirectory(atPath: folder)
-            .filter { $0.hasSuffix(symbolEnding) && $0.count > symbolEnding.count }.sorted()
+        let names = try Files.names(in: folder)
+            .filter { $0.hasSuffix(symbolEnding) && $0.count > symbolEnding.count }
         guard let only = names.first, names.count == 1 else {
             throw AnnealError(
                 folder,
@@ -85,7 +85,7 @@ public struct SavedModel: Sendable, Equatable {
     private static func recordedPrefix(_ path: String) throws -> String? {
         let record = try RunRecord.read(path)
         guard case .string(let prefix)? = record.arguments["model-prefix"] else { return nil }
-        let isHere = prefix.hasPrefix("/") || record.workingFolder == FileManager.default.currentDirectoryPath
+        let isHere = prefix.hasPrefix("/") || record.workingFolder == Files.workingFolder
         let places = isHere ? [prefix] : [Files.path(record.workingFolder, prefix), prefix]
         return places.first { Files.exists(Checkpoint.symbolPath($0)) }
     }

@@ -17,18 +17,19 @@ struct AnnealTool: ParsableCommand {
 
     static func main() {
         ProcessStart.prepare()
-        do {
-            try run(Array(CommandLineArguments.typed.dropFirst()))
-            try StandardStream.output.check()
-        } catch {
-            end(error)
+        let typed = Array(CommandLineArguments.typed.dropFirst())
+        var end = ToolEnd.of(typed, width: StandardStream.output.style.width)
+        StandardStream.output.write(end.output)
+        if end.status == 0 {
+            do { try StandardStream.output.check() } catch { end = ToolEnd(error) }
         }
+        if !end.errors.isEmpty { printError(end.errors) }
+        Foundation.exit(end.status)
     }
 
-    private static func run(_ typed: [String]) throws {
-        if let text = try flagErrors({ try HelpRequest.answer(typed, width: StandardStream.output.style.width) }) {
-            return StandardStream.output.write(text)
-        }
+    /// - Returns: the text that was asked for instead of a command.
+    fileprivate static func run(_ typed: [String], width: Int) throws -> String {
+        if let text = try flagErrors({ try HelpRequest.answer(typed, width: width) }) { return text }
         // A flag that cannot be taken is bad usage.
         let prepared = try flagErrors { try CommandLineArguments.prepare(typed) }
         var command = try flagErrors { try parse(prepared) }
@@ -39,32 +40,46 @@ struct AnnealTool: ParsableCommand {
             let located = prepared.located(error.error)
             throw UsageError(located.place, located.problem, suggestion: located.suggestion)
         }
+        return ""
     }
+}
 
-    /// Says what went wrong, or what was asked for (`--help`), and ends the process.
-    private static func end(_ error: any Error) -> Never {
-        switch error {
-        case let error as AnnealError: fail(error, status: 1)
-        case let error as UsageError: fail(error.error, status: ExitCode.validationFailure.rawValue)
-        case let stop as Interrupted:
-            printError("anneal: stopped; \(stop.suggestion)")
-            Foundation.exit(128 + stop.signal)
-        case is BrokenPipe: Foundation.exit(128 + SIGPIPE)
-        default:
-            let text = fullMessage(for: error), status = exitCode(for: error)
-            guard status.isSuccess else {
-                if !text.isEmpty { printError(text) }
-                Foundation.exit(status.rawValue)
-            }
-            print(text)
-            do { try StandardStream.output.check() } catch { end(error) }
-            Foundation.exit(status.rawValue)
+/// How a call of the tool ends: what it says last, and its exit status. What a command prints while it runs is no part of it.
+package struct ToolEnd: Sendable {
+    package var status: Int32 = 0
+    /// Help and the like, for standard output.
+    package var output = ""
+    /// For standard error, without the last line feed.
+    package var errors = ""
+
+    /// Does what the arguments ask for.
+    /// - Parameters:
+    ///   - typed: without the program's name.
+    ///   - width: columns for help.
+    package static func of(_ typed: [String], width: Int) -> ToolEnd {
+        do {
+            var end = ToolEnd()
+            end.output = try AnnealTool.run(typed, width: width)
+            return end
+        } catch {
+            return ToolEnd(error)
         }
     }
 
-    private static func fail(_ error: AnnealError, status: Int32) -> Never {
-        printError("anneal: error: \(error)")
-        Foundation.exit(status)
+    private init() {}
+
+    fileprivate init(_ error: any Error) {
+        switch error {
+        case let error as AnnealError: (status, errors) = (1, "anneal: error: \(error)")
+        case let error as UsageError:
+            (status, errors) = (ExitCode.validationFailure.rawValue, "anneal: error: \(error.error)")
+        case let stop as Interrupted: (status, errors) = (128 + stop.signal, "anneal: stopped; \(stop.suggestion)")
+        case is BrokenPipe: status = 128 + SIGPIPE
+        default:
+            let text = AnnealTool.fullMessage(for: error)
+            status = AnnealTool.exitCode(for: error).rawValue
+            if status == 0 { output = text + "\n" } else { errors = text }
+        }
     }
 }
 

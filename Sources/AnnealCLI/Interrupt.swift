@@ -1,9 +1,10 @@
+import Anneal
 import CAnnealSystem
 
 /// SIGINT, SIGTERM, SIGHUP and SIGUSR1 ask a run to save and end after its step; a second SIGINT or SIGTERM ends the process
 /// at once.
 struct Interrupt {
-    init() { anneal_watch_stop_signals() }
+    init() { anneal_watch_stop_signals(StandardStream.error.style.isInteractive ? 1 : 0) }
 
     /// Whether a signal has come; may be asked on any thread.
     var check: @Sendable () -> Bool { { anneal_stop_signal() != 0 } }

@@ -6,6 +6,7 @@ import Foundation
 enum ProcessStart {
     /// First of all: nothing has been opened and no thread started.
     static func prepare() {
+        anneal_unblock_signals()
         StandardStream.openClosed()
         ThreadWaiting.limitSpinning()
         // A reader that goes away and a file that reaches its limit (`ulimit -f`) are errors of a write; by default they

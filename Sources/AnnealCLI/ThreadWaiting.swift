@@ -1,3 +1,5 @@
+import Anneal
+import AnnealCore
 import Foundation
 
 /// How the threads of the pool wait for each other.
@@ -6,16 +8,16 @@ enum ThreadWaiting {
     private static let spins = "1000"
 
     /// Starts this process again with short spins. When another program has the processor that a thread of ours needs,
-    /// the threads that wait for it use up their own time with spinning: a step of LeNet took 14 times as long beside a
-    /// second training. libgomp reads the number from the environment only, while it is loaded, before any code of ours runs.
-    /// A user's own setting stays as it is.
+    /// the threads that wait for it use up their own time with spinning: a step of LeNet took 14 times as long next to
+    /// a second training. libgomp reads the number from the environment only, while it is loaded, before any code of ours runs.
+    /// A user's own setting is kept.
     static func limitSpinning() {
         let environment = ProcessInfo.processInfo.environment
         guard environment["GOMP_SPINCOUNT"] == nil, environment["OMP_WAIT_POLICY"] == nil,
-            let program = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
+            let program = Files.realPath("/proc/self/exe")
         else { return }
         setenv("GOMP_SPINCOUNT", spins, 0)
-        // It comes back only if it fails; then this process goes on as it is.
-        execv(program, CommandLine.unsafeArgv)
+        // It returns only if it fails; then this process continues as it is.
+        _ = Files.withPath(program) { execv($0, CommandLine.unsafeArgv) }
     }
 }

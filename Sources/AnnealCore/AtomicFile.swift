@@ -24,8 +24,9 @@ public final class AtomicFile {
         let target = try Files.writeTarget(path)
         let temporary = Files.temporary(target.path)
         // What replaces a private file is private from the start.
-        descriptor = open(
-            temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, target.existing == nil ? 0o666 : 0o600)
+        descriptor = Files.withPath(temporary) {
+            open($0, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, target.existing == nil ? 0o666 : 0o600)
+        }
         guard descriptor >= 0 else {
             throw AnnealError(path, "cannot be written: \(Files.systemError())", code: .init(errno: errno))
         }
@@ -39,11 +40,24 @@ public final class AtomicFile {
         replacement = (target.path, temporary)
     }
 
+    /// A link to another file; nil where the file system has none.
+    fileprivate init?(_ path: String, linkedTo source: String) throws {
+        self.path = path
+        let target = try Files.writeTarget(path).path, temporary = Files.temporary(target)
+        replacement = (target, temporary)
+        descriptor = -1
+        isOpen = false
+        let isLinked = Files.withPath(source) { from in
+            Files.withPath(temporary) { linkat(AT_FDCWD, from, AT_FDCWD, $0, AT_SYMLINK_FOLLOW) == 0 }
+        }
+        if !isLinked { return nil }
+    }
+
     deinit {
         guard let replacement else { return }
         // An open file keeps its place on a full disk.
         if isOpen { close(descriptor) }
-        if !isFinished { unlink(replacement.temporary) }
+        if !isFinished { Files.remove(replacement.temporary) }
     }
 
     /// - Throws: `BrokenPipe` when the reader of an open descriptor has gone.
@@ -62,16 +76,53 @@ public final class AtomicFile {
     public func finish() throws {
         guard let replacement, !isFinished else { return }
         try sync()
-        // What close fails on is closed all the same.
-        isOpen = false
-        guard close(descriptor) == 0 || errno == EINTR else {
-            throw AnnealError(path, "cannot be closed: \(Files.systemError())", code: .ioFailure)
+        if isOpen {
+            // What close fails on is closed all the same.
+            isOpen = false
+            guard close(descriptor) == 0 || errno == EINTR else {
+                throw AnnealError(path, "cannot be closed: \(Files.systemError())", code: .ioFailure)
+            }
         }
-        guard rename(replacement.temporary, replacement.target) == 0 else {
+        let isRenamed = Files.withPath(replacement.temporary) { from in
+            Files.withPath(replacement.target) { rename(from, $0) == 0 }
+        }
+        guard isRenamed else {
             throw AnnealError(path, "cannot be replaced: \(Files.systemError())", code: .ioFailure)
         }
         isFinished = true
         Files.syncFolder(of: replacement.target)
+    }
+}
+
+/// Files that belong together, as a checkpoint's: they get their names once all of them are complete and on the disk, in
+/// the order in which they were added. A disk that is full leaves none of them, and earlier files of these names as they
+/// were.
+public struct AtomicFiles {
+    private var files: [AtomicFile] = []
+
+    public init() {}
+
+    /// Adds a file that is made piece by piece.
+    public mutating func write(to path: String, _ body: ((Data) throws -> Void) throws -> Void) throws {
+        let file = try AtomicFile(path)
+        try body { piece in try piece.withUnsafeBytes { try file.write($0) } }
+        try file.sync()
+        files.append(file)
+    }
+
+    public mutating func write(_ data: Data, to path: String) throws {
+        try write(to: path) { write in try write(data) }
+    }
+
+    /// Adds a second name of a file that is there: a link to it, or where the file system has none, a copy.
+    public mutating func link(_ source: String, to path: String) throws {
+        guard let file = try AtomicFile(path, linkedTo: source) else { return try write(Files.read(source), to: path) }
+        files.append(file)
+    }
+
+    /// Gives the files their names.
+    public func finish() throws {
+        for file in files { try file.finish() }
     }
 }
 

@@ -1,6 +1,6 @@
 import Foundation
 
-/// A file that at most one process holds. The system lets go of it when the process ends, however it ends; the empty file
+/// A file that at most one process holds. The system releases it when the process ends, however it ends; the empty file
 /// stays.
 public final class FileLock {
     private let descriptor: Int32
@@ -11,7 +11,7 @@ public final class FileLock {
     /// - Parameter suggestion: what to do when another process holds it.
     /// - Throws: at once when another process holds the lock, or the file cannot be made.
     public init(_ path: String, suggestion: String) throws {
-        let descriptor = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0o666)
+        let descriptor = Files.withPath(path) { open($0, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0o666) }
         guard descriptor >= 0 else {
             throw AnnealError(path, "cannot be made: \(Files.systemError())", code: .init(errno: errno))
         }

@@ -8,6 +8,18 @@ public struct FilePath: Sendable, Hashable, Comparable, CustomStringConvertible 
 
     public init(bytes: some Sequence<UInt8>) { self.bytes = Array(bytes) }
 
+    /// - Parameter cString: up to its zero byte.
+    package init(cString: UnsafePointer<CChar>) {
+        self.init(bytes: UnsafeRawBufferPointer(start: cString, count: strlen(cString)))
+    }
+
+    /// The name of a folder's entry.
+    package init(nameOf entry: UnsafeMutablePointer<dirent>) {
+        self = withUnsafePointer(to: &entry.pointee.d_name) { name in
+            name.withMemoryRebound(to: CChar.self, capacity: 1) { FilePath(cString: $0) }
+        }
+    }
+
     /// - Parameter text: a path, in which bytes that are not UTF-8 may stand as `text` writes them.
     public init(_ text: String) {
         // Only scalars that begin with F4 can be such bytes.
@@ -24,6 +36,7 @@ public struct FilePath: Sendable, Hashable, Comparable, CustomStringConvertible 
     /// The path as a string from which `FilePath(_:)` makes the same bytes again, for arguments and records of runs:
     /// each byte that is not UTF-8 becomes a scalar of a private range. For people there is `description`.
     public var text: String {
+        if !bytes.contains(0xF4), let text = String(validating: bytes, as: UTF8.self) { return text }
         var result = String.UnicodeScalarView()
         visit(
             { result.append($0) },
@@ -57,6 +70,9 @@ public struct FilePath: Sendable, Hashable, Comparable, CustomStringConvertible 
         bytes.lastIndex(of: UInt8(ascii: "/")).map { FilePath(bytes: bytes[($0 + 1)...]) } ?? self
     }
 
+    /// Whether it is `.` or `..`, which every folder lists.
+    package var isDots: Bool { bytes == [UInt8(ascii: ".")] || bytes == [UInt8(ascii: "."), UInt8(ascii: ".")] }
+
     /// The path of a name in this folder.
     public func appending(_ name: FilePath) -> FilePath {
         let slash = bytes.isEmpty || bytes.last == UInt8(ascii: "/") ? [] : [UInt8(ascii: "/")]
@@ -80,7 +96,12 @@ public struct FilePath: Sendable, Hashable, Comparable, CustomStringConvertible 
     private static let firstEscape: UInt32 = 0x10FE00
     private static let escapes: Range<UInt32> = 0x10FE00..<0x10FF00
 
-    private static func escape(_ byte: UInt8) -> String {
+    /// The byte that a scalar of `text` stands for; nil for any other scalar.
+    static func byte(_ scalar: Unicode.Scalar) -> UInt8? {
+        escapes.contains(scalar.value) ? UInt8(scalar.value - firstEscape) : nil
+    }
+
+    static func escape(_ byte: UInt8) -> String {
         let digits = String(byte, radix: 16, uppercase: true)
         return "\\x" + (digits.count < 2 ? "0" : "") + digits
     }

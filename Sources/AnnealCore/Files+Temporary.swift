@@ -20,31 +20,14 @@ extension Files {
     ///   - folder: empty for the working folder.
     ///   - isOurs: whether the caller writes a file of this name; the leftovers of other files stay.
     public static func removeLeftovers(in folder: String, where isOurs: (String) -> Bool) {
-        let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.isEmpty ? "." : folder)) ?? []
-        for name in names {
+        for name in (try? names(in: folder)) ?? [] {
             guard let (file, process) = temporaryParts(name), isOurs(file), kill(process, 0) != 0, errno == ESRCH
             else { continue }
             let path = Files.path(folder, name)
             var info = stat()
-            guard lstat(path, &info) == 0, info.st_mode & S_IFMT == S_IFREG, info.st_uid == geteuid() else { continue }
-            unlink(path)
+            guard withPath(path, { lstat($0, &info) }) == 0, info.st_mode & S_IFMT == S_IFREG, info.st_uid == geteuid()
+            else { continue }
+            remove(path)
         }
-    }
-
-    /// Gives a file a second name, in place of what had that name: by a link, or where the file system has none by a copy.
-    public static func linkAtomically(_ path: String, to other: String) throws {
-        let target = try writeTarget(other).path
-        let temporary = temporary(target)
-        guard linkat(AT_FDCWD, path, AT_FDCWD, temporary, AT_SYMLINK_FOLLOW) == 0 else {
-            return try writeAtomically(read(path), to: other)
-        }
-        guard rename(temporary, target) == 0 else {
-            let reason = systemError()
-            unlink(temporary)
-            throw AnnealError(other, "cannot be replaced: \(reason)", code: .ioFailure)
-        }
-        // Were both names of one file already, rename has left both.
-        unlink(temporary)
-        syncFolder(of: target)
     }
 }

@@ -36,7 +36,7 @@ extension Files {
     /// A rename reaches the disk with its folder.
     static func syncFolder(of path: String) {
         let folder = Files.folder(of: path)
-        let parent = open(folder.isEmpty ? "." : folder, O_RDONLY | O_CLOEXEC)
+        let parent = withPath(folder.isEmpty ? "." : folder) { open($0, O_RDONLY | O_CLOEXEC) }
         guard parent >= 0 else { return }
         fsync(parent)
         close(parent)
@@ -64,7 +64,7 @@ extension Files {
         // As many as Linux follows.
         for _ in 0..<40 {
             var info = stat()
-            guard lstat(target, &info) == 0 else {
+            guard withPath(target, { lstat($0, &info) }) == 0 else {
                 guard errno == ENOENT else { throw AnnealError(path, "cannot be written: \(systemError())") }
                 return (target, nil)
             }
@@ -87,7 +87,7 @@ extension Files {
         // follow it there either (fs.protected_symlinks).
         var parent = stat()
         let isShared =
-            stat(folder.isEmpty ? "." : folder, &parent) == 0 && parent.st_mode & S_ISVTX != 0
+            withPath(folder.isEmpty ? "." : folder, { stat($0, &parent) }) == 0 && parent.st_mode & S_ISVTX != 0
             && parent.st_mode & S_IWOTH != 0
         guard !isShared || info.st_uid == geteuid() || info.st_uid == parent.st_uid else {
             throw AnnealError(
@@ -95,9 +95,9 @@ extension Files {
                 suggestion: "choose another name or folder")
         }
         var bytes = [CChar](repeating: 0, count: Int(PATH_MAX))
-        let count = readlink(link, &bytes, bytes.count)
+        let count = withPath(link) { readlink($0, &bytes, bytes.count) }
         guard count >= 0 else { throw AnnealError(path, "cannot be written: \(systemError())") }
-        let destination = String(decoding: bytes.prefix(count).map(UInt8.init(bitPattern:)), as: UTF8.self)
+        let destination = FilePath(bytes: bytes.prefix(count).map(UInt8.init(bitPattern:))).text
         return destination.hasPrefix("/") ? destination : Files.path(folder, destination)
     }
 }

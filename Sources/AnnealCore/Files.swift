@@ -2,29 +2,10 @@ import Foundation
 
 /// Whole files, with errors that name them, and writes that are all or nothing.
 public enum Files {
-    /// A regular file's bytes, or those of a stream that is open already, as /dev/stdin.
-    public static func read(_ path: String) throws -> Data {
-        if let stream = try readStream(path) { return stream }
-        do {
-            return try Data(contentsOf: URL(fileURLWithPath: path), options: .mappedIfSafe)
-        } catch {
-            throw failure(path, "cannot be read")
-        }
-    }
-
     /// Reads UTF-8 text, dropping a byte-order mark.
     public static func readText(_ path: String) throws -> String {
         let text = String(decoding: try read(path), as: UTF8.self)
         return text.unicodeScalars.first == "\u{FEFF}" ? String(text.unicodeScalars.dropFirst()) : text
-    }
-
-    /// Standard input to its end.
-    public static func readStandardInput() throws -> Data {
-        do {
-            return try FileHandle.standardInput.readToEnd() ?? Data()
-        } catch {
-            throw AnnealError("standard input", "cannot be read", code: .ioFailure)
-        }
     }
 
     /// Writes a file whole or not at all, as `AtomicFile` does.
@@ -45,7 +26,7 @@ public enum Files {
     /// As `makeFolder`.
     /// - Returns: whether this call made the folder: of several processes, that is true for one.
     public static func makeNewFolder(_ path: String) throws -> Bool {
-        if mkdir(path, 0o777) == 0 { return true }
+        if withPath(path, { mkdir($0, 0o777) }) == 0 { return true }
         var code = errno
         let parent = folder(of: path)
         if code == ENOENT, !parent.isEmpty, parent != path {
@@ -54,7 +35,7 @@ public enum Files {
             } catch let error as AnnealError {
                 throw AnnealError(path, error.problem, suggestion: error.suggestion, code: error.code)
             }
-            if mkdir(path, 0o777) == 0 { return true }
+            if withPath(path, { mkdir($0, 0o777) }) == 0 { return true }
             code = errno
         }
         if code == EEXIST, isFolder(path) { return false }
@@ -62,42 +43,100 @@ public enum Files {
         throw AnnealError(path, "the folder cannot be made: \(reason)", code: .init(errno: code))
     }
 
-    // Foundation's own path functions of NSString trap on paths of one character (Swift 6.3, Linux).
+    /// Removes a file or a link; nothing happens if it is not there.
+    public static func remove(_ path: String) { _ = withPath(path) { unlink($0) } }
+
+    /// Removes a folder and all that is in it, as far as that is possible; links are not followed.
+    public static func removeFolder(_ path: String) {
+        for name in (try? names(in: path)) ?? [] {
+            let entry = Files.path(path, name)
+            var info = stat()
+            let isFolder = withPath(entry, { lstat($0, &info) }) == 0 && info.st_mode & S_IFMT == S_IFDIR
+            if isFolder { removeFolder(entry) } else { remove(entry) }
+        }
+        _ = withPath(path) { rmdir($0) }
+    }
+
+    /// The names in a folder, in the order of their bytes.
+    /// - Parameter folder: empty for the working folder.
+    public static func names(in folder: String) throws -> [String] {
+        guard let stream = withPath(folder.isEmpty ? "." : folder, { opendir($0) }) else {
+            throw AnnealError(folder, "the folder cannot be read: \(systemError())", code: .init(errno: errno))
+        }
+        defer { closedir(stream) }
+        var names: [FilePath] = []
+        while true {
+            errno = 0
+            guard let entry = readdir(stream) else { break }
+            let name = FilePath(nameOf: entry)
+            if !name.isDots { names.append(name) }
+        }
+        guard errno == 0 else {
+            throw AnnealError(folder, "the folder cannot be read to its end: \(systemError())", code: .ioFailure)
+        }
+        return names.sorted().map(\.text)
+    }
+
+    /// Absolute, without links; nil if it is not there.
+    public static func realPath(_ path: String) -> String? {
+        guard let found = withPath(path.isEmpty ? "." : path, { realpath($0, nil) }) else { return nil }
+        defer { free(found) }
+        return FilePath(cString: found).text
+    }
+
+    /// The working folder, absolute.
+    public static var workingFolder: String { realPath(".") ?? "/" }
+
+    /// Makes a folder the working folder.
+    /// - Returns: whether that was possible.
+    public static func enter(_ folder: String) -> Bool { withPath(folder) { chdir($0) } == 0 }
+
+    /// Begins at the root, without `.`, `..` and doubled slashes; links stay.
+    public static func absolute(_ path: String) -> String {
+        let whole = path.utf8.first == slash ? path : Files.path(workingFolder, path)
+        var parts: [Substring.UTF8View] = []
+        for part in whole.utf8.split(separator: slash) where !part.elementsEqual(".".utf8) {
+            if part.elementsEqual("..".utf8) { _ = parts.popLast() } else { parts.append(part) }
+        }
+        return "/" + parts.map { String($0) ?? "" }.joined(separator: "/")
+    }
 
     /// What is before the last slash: `a/b` for `a/b/c`, `/` for `/c`, empty for `c`.
     public static func folder(of path: String) -> String {
-        guard let slash = path.lastIndex(of: "/") else { return "" }
-        return slash == path.startIndex ? "/" : String(path[..<slash])
+        // By bytes: a slash with an accent after it is no character of its own.
+        guard let last = path.utf8.lastIndex(of: slash) else { return "" }
+        return last == path.startIndex ? "/" : String(path[..<last])
     }
 
     /// What is after the last slash.
     public static func name(of path: String) -> String {
-        path.lastIndex(of: "/").map { String(path[path.index(after: $0)...]) } ?? path
+        path.utf8.lastIndex(of: slash).map { String(path[path.utf8.index(after: $0)...]) } ?? path
     }
 
     public static func path(_ folder: String, _ name: String) -> String {
-        folder.isEmpty ? name : folder.hasSuffix("/") ? folder + name : folder + "/" + name
+        folder.isEmpty || folder.utf8.last == slash ? folder + name : folder + "/" + name
     }
 
-    public static func exists(_ path: String) -> Bool { FileManager.default.fileExists(atPath: path) }
+    public static func exists(_ path: String) -> Bool {
+        var info = stat()
+        return withPath(path) { stat($0, &info) } == 0
+    }
 
     public static func isFolder(_ path: String) -> Bool {
         var info = stat()
-        return FilePath(path).withCString { stat($0, &info) } == 0 && info.st_mode & S_IFMT == S_IFDIR
+        return withPath(path) { stat($0, &info) } == 0 && info.st_mode & S_IFMT == S_IFDIR
+    }
+
+    /// Calls `body` with a path for a system call: its bytes, which need not be UTF-8 (`FilePath.text`). Every call that
+    /// takes a path takes it from here.
+    package static func withPath<Result>(
+        _ path: String, _ body: (UnsafePointer<CChar>) throws -> Result
+    ) rethrows -> Result {
+        try FilePath(path).withCString(body)
     }
 
     /// What the last system call failed with.
     static func systemError() -> String { String(cString: strerror(errno)) }
 
-    private static func failure(_ path: String, _ problem: String) -> AnnealError {
-        var info = stat()
-        guard stat(path, &info) == 0 else {
-            return AnnealError(path, "\(problem): \(systemError())", code: .init(errno: errno))
-        }
-        if info.st_mode & S_IFMT == S_IFDIR {
-            return AnnealError(path, "\(problem): it is a folder", code: .ioFailure)
-        }
-        let reason = access(path, R_OK) == 0 ? "" : ": \(systemError())"
-        return AnnealError(path, problem + reason, code: .ioFailure)
-    }
+    private static let slash = UInt8(ascii: "/")
 }

@@ -59,7 +59,7 @@ package enum OwnThread {
     }
 }
 
-/// Hands a value that is not `Sendable` from one thread to another. Whoever makes one sees to it that only one of them uses
+/// Hands a value that is not `Sendable` from one thread to another. The code that makes one ensures that only one of them uses
 /// the value at a time, and says why at that place.
 package struct Handover<Value>: @unchecked Sendable {
     package let value: Value

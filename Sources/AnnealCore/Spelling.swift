@@ -9,7 +9,7 @@ public enum Spelling {
     public static func misspelt(_ name: String, among names: some Sequence<String>) -> [String] {
         // Nobody types more.
         guard name.utf8.count <= 64 else { return [] }
-        let all = ranked(name.lowercased(), names)
+        let all = ranked(name.lowercased(), names) { $0.lowercased() }
         guard let best = all.first?.distance, best <= max(1, name.utf8.count / 3) else { return [] }
         return all.prefix { $0.distance == best }.prefix(3).map(\.name)
     }
@@ -24,10 +24,35 @@ public enum Spelling {
         names.isEmpty ? "" : "did you mean \(names.joined(separator: " or "))? "
     }
 
-    private static func ranked(_ name: String, _ names: some Sequence<String>) -> [(distance: Int, name: String)] {
+    /// A file or folder that is there and whose path differs in misspelt names only; nil if there is none.
+    public static func existingPath(like path: String) -> String? {
+        var found = path.utf8.first == UInt8(ascii: "/") ? "/" : "", isOther = false
+        for name in path.split(separator: "/") {
+            let next = Files.path(found, String(name))
+            if Files.exists(next) {
+                found = next
+                continue
+            }
+            // Nobody looks for a name in a folder of more.
+            guard let names = try? Files.names(in: found), names.count <= 10_000,
+                let near = misspelt(String(name), among: names).first
+            else { return nil }
+            (found, isOther) = (Files.path(found, near), true)
+        }
+        return isOther ? found : nil
+    }
+
+    /// The suggestion of an error about a path that is not there.
+    package static func suggestion(forPath path: String) -> String? {
+        existingPath(like: path).map { "did you mean \($0)?" }
+    }
+
+    private static func ranked(
+        _ name: String, _ names: some Sequence<String>, form: (String) -> String = { $0 }
+    ) -> [(distance: Int, name: String)] {
         // The distance costs the product of both lengths.
         let typed = Array(name.utf8.prefix(256))
-        return names.map { (distance(typed, Array($0.utf8.prefix(256))), $0) }
+        return names.map { (distance(typed, Array(form($0).utf8.prefix(256))), $0) }
             .sorted { ($0.0, $0.1) < ($1.0, $1.1) }
     }
 

@@ -15,7 +15,7 @@ extension Symbol {
             let found = try? self.layerBeforeFullc()
             throw AnnealError(
                 "--layer-before-fullc \(layerBeforeFullc)", "the network has no such layer",
-                suggestion: found.map { "its last fully connected layer stands behind \($0)" }
+                suggestion: found.map { "its last fully connected layer follows \($0)" }
                     ?? "'anneal summary' lists the layers", code: .notFound)
         }
         let head = SymbolBuilder(), taken = Set(Symbol([body]).nodes.map(\.name))
@@ -32,7 +32,7 @@ extension Symbol {
             !input.node.isVariable
         else {
             throw AnnealError(
-                "symbol", "has no fully connected layer behind another layer",
+                "symbol", "has no fully connected layer that follows another layer",
                 suggestion: "name the layer for the new head with --layer-before-fullc")
         }
         guard try input.node.makeOperator().outputNames[input.index] == "output" else {
@@ -49,7 +49,7 @@ public enum FineTune {
     public enum Rule: Sendable {
         /// All of the layers that the network keeps.
         case keptLayers
-        /// As fine-tune.py: none whose name has `fc` in it, so that inner fully connected layers start anew too.
+        /// As fine-tune.py: none whose name has `fc` in it, so that inner fully connected layers get new values too.
         case mxnet
     }
 

@@ -31,7 +31,7 @@ public protocol Operator: Sendable {
     /// Throws an error, without the layer's name, when shapes do not fit.
     func inferShapes(_ inputs: inout [Shape?]) throws -> [Shape]?
 
-    /// Shapes of what the forward pass leaves for the backward pass beside its outputs (in training only).
+    /// Shapes of what the forward pass leaves for the backward pass besides its outputs (in training only).
     func savedShapes(inputs: [Shape], outputs: [Shape]) -> [Shape]
     /// The backward pass in parts; a part none of whose gradients is wanted is dropped. An input that no part writes has
     /// a gradient of zero.
@@ -164,7 +164,7 @@ extension Operator {
         return axis < 0 ? axis + data.rank : axis
     }
 
-    /// The extents before an axis, along it, and behind it.
+    /// The extents before an axis, along it, and after it.
     package func extents(of data: Shape, around axis: Int) -> (outer: Int, axis: Int, inner: Int) {
         let axis = axis < 0 ? axis + data.rank : axis
         return (data.dims[..<axis].reduce(1, *), data.dims[axis], data.dims[(axis + 1)...].reduce(1, *))

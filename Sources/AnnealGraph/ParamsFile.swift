@@ -63,7 +63,7 @@ public struct StoredArray: Sendable, Equatable {
         return Tensor(shape, elements)
     }
 
-    /// IEEE half precision to single; exact. (`Float16` is not to be had on every platform.)
+    /// IEEE half precision to single; exact. (`Float16` is not available on every platform.)
     static func float16(_ bits: UInt16) -> Float {
         let sign: Float = bits & 0x8000 == 0 ? 1 : -1
         let exponent = Int(bits >> 10 & 0x1f), fraction = Float(bits & 0x3ff)

@@ -24,7 +24,7 @@ enum SymbolUpgrade {
         return number
     }
 
-    /// The nodes of a file of that version, upgraded; in the file's order, those that the file lacks behind them.
+    /// The nodes of a file of that version, upgraded; in the file's order, those that the file lacks after them.
     static func nodes(_ stored: [StoredNode], from version: Int) throws -> [Node] {
         var list = stored
         for index in stored.indices { try upgrade(&list, index, from: version) }

@@ -23,7 +23,7 @@ extension Symbol {
         }
         for node in nodes where !node.isVariable {
             let op = try node.makeOperator()
-            // The first input that has a type decides; parameters come behind the data and follow it.
+            // The first input that has a type decides; parameters come after the data and take its type.
             let known = node.inputs.lazy.compactMap { types[ObjectIdentifier($0.node)] }.first ?? "float32"
             var output = known
             if case .output(let type) = op.typeRule { output = type }

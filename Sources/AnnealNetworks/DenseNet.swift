@@ -67,7 +67,7 @@ extension SymbolBuilder {
         return try activation(normed, .relu, name: namer.next("relu"))
     }
 
-    /// The data with `growth` new channels behind its own.
+    /// The data with `growth` new channels after its own.
     fileprivate func denseLayer(
         _ data: Symbol, growth: Int, dropout p: Double, _ namer: inout DenseNamer
     ) throws -> Symbol {

@@ -11,7 +11,7 @@ public func googlenet(numClasses: Int) throws -> Symbol {
     body = try halve(net.inceptionUnit(body, 192, 3, name: "conv3"))
     for (name, widths) in googlenetModules {
         body = try net.googlenetModule(body, widths, name: "in\(name)")
-        // The image is halved behind the third and the fourth stage.
+        // The image is halved after the third and the fourth stage.
         if name == "3b" || name == "4e" { body = try halve(body) }
     }
     body = try net.pooling(body, kind: .avg, kernel: [7, 7], stride: [1, 1], global: true)

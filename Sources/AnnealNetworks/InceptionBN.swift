@@ -13,7 +13,7 @@ public func inceptionBN(numClasses: Int, imageShape: [Int]) throws -> Symbol {
     return try net.softmaxOutput(body, name: "softmax")
 }
 
-/// A module of the small network: two convolutions side by side, or one that halves the image beside a pool.
+/// A module of the small network: two convolutions side by side, or one that halves the image next to a pool.
 private enum SmallModule {
     case simple(one: Int, three: Int)
     case halving(three: Int)
@@ -26,7 +26,7 @@ private let smallModules: [(String, SmallModule)] = [
     ("in5a", .simple(one: 176, three: 160)), ("in5b", .simple(one: 176, three: 160)),
 ]
 
-/// A module of the large network: a 3x3 and two 3x3 in a row, each behind a reduction; beside them a 1x1 and a pool with
+/// A module of the large network: a 3x3 and two 3x3 in a row, each after a reduction; next to them a 1x1 and a pool with
 ///  a projection, or, where the image is halved, the bare pool.
 private enum LargeModule {
     case full(one: Int, reduce: Int, three: Int, doubleReduce: Int, double: Int, pool: Pooling.Kind, project: Int)

@@ -33,7 +33,7 @@ public func mobilenet(numClasses: Int, multiplier: Double = 1, resolution: Int =
     return try net.softmaxOutput(body, name: "softmax")
 }
 
-/// Depthwise convolutions: the stride, and whether the 1x1 convolution behind doubles the channels.
+/// Depthwise convolutions: the stride, and whether the 1x1 convolution after it doubles the channels.
 private let mobilenetLayers: [(stride: Int, widens: Bool)] = [
     (1, true), (2, true), (1, false), (2, true), (1, false), (2, true), (1, false), (1, false), (1, false),
     (1, false), (1, false), (2, true), (1, false),

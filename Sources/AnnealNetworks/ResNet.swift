@@ -45,7 +45,7 @@ extension ResidualLayers {
         for (index, (filters, kernel, stride)) in convolutions.enumerated() {
             body = try norm(body, name: "\(name)_bn\(index + 1)")
             body = try relu(body, name: "\(name)_relu\(index + 1)")
-            // The shortcut branches off behind the first activation when it has a convolution.
+            // The shortcut branches off after the first activation when it has a convolution.
             if index == 0, !sameShape { shortcut = body }
             body = try convolution(
                 body, filters, kernel, stride: stride, pad: kernel / 2, name: "\(name)_conv\(index + 1)")

@@ -1,7 +1,7 @@
 import AnnealGraph
 
 /// He, Zhang, Ren and Sun 2015, Deep residual learning for image recognition (arXiv:1512.03385); MXNet's `resnet-v1`
-/// and `resnetv1`: batch norm and ReLU come behind each convolution.
+/// and `resnetv1`: batch norm and ReLU come after each convolution.
 ///
 /// - Parameters:
 ///   - numLayers: up to a height of 28: 6n+2 below 164, or 9n+2 from 164 on; above: 18, 34, 50, 101, 152, 200, 269.

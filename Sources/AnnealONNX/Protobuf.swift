@@ -6,9 +6,9 @@ protocol ProtobufMessage {
 }
 
 /// Writes the wire format of protocol buffers: each field is its number and kind, then a varint, four bytes, or bytes
-/// behind their length.
+/// after their length.
 ///
-/// A message inside another stands behind its length too: it is written twice, first to a writer that only counts, so that
+/// A message inside another comes after its length too: it is written twice, first to a writer that only counts, so that
 /// large arrays are never copied from buffer to buffer.
 struct ProtobufWriter {
     private enum Kind: UInt64 {

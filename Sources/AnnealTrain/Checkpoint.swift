@@ -62,17 +62,15 @@ public struct Checkpoint: Sendable {
     public static func removeLeftovers(prefix: String) {
         let stem = Files.name(of: prefix) + "-"
         Files.removeLeftovers(in: Files.folder(of: prefix)) { name in
-            name.hasPrefix(stem)
-                && name.dropFirst(stem.count).wholeMatch(
+            name.utf8.starts(with: stem.utf8)
+                && String(name.utf8.dropFirst(stem.utf8.count))?.wholeMatch(
                     of: /symbol\.json|preprocessing\.json|latest\.resume|[0-9]{4,}\.(params|resume)/) != nil
         }
     }
 
     /// Deletes an epoch's files; the symbol stays.
     static func remove(prefix: String, epoch: Int) {
-        for path in [parametersPath(prefix, epoch), resumePath(prefix, epoch)] {
-            try? FileManager.default.removeItem(atPath: path)
-        }
+        for path in [parametersPath(prefix, epoch), resumePath(prefix, epoch)] { Files.remove(path) }
     }
 
     /// Sets every parameter and state of a store; what the checkpoint has beyond it is passed over.
@@ -94,29 +92,43 @@ public struct Checkpoint: Sendable {
 }
 
 extension Trainer {
-    /// Writes the checkpoint of an epoch, each file whole or not at all; the parameters come last, so that where they
-    /// are, all is there.
+    /// Writes the checkpoint of an epoch: all of its files, or none if one cannot be written. The parameters come last, so
+    /// that where they are, all is there.
     /// - Parameters:
     ///   - epoch: epochs that are over.
     ///   - progress: how far the run has come; nil: just those epochs.
     /// - Returns: the parameters' path.
     @discardableResult
     public func save(prefix: String, epoch: Int, _ progress: FitProgress? = nil) throws -> String {
-        try saveState(
-            to: Checkpoint.resumePath(prefix, epoch), progress ?? FitProgress(position: FitPosition(epoch: epoch)))
-        return try saveParameters(prefix: prefix, epoch: epoch)
+        let progress = progress ?? FitProgress(position: FitPosition(epoch: epoch))
+        return try saveCheckpoint(prefix: prefix, epoch: epoch) { files, path in
+            try files.write(to: path) { try encodeState(progress, $0) }
+        }
     }
 
-    /// Writes a checkpoint's symbol and parameters, without the run's state.
-    func saveParameters(prefix: String, epoch: Int) throws -> String {
-        try Files.writeAtomically(Data(try symbol.json().utf8), to: Checkpoint.symbolPath(prefix))
-        let path = Checkpoint.parametersPath(prefix, epoch)
+    /// As above, of a run whose state is saved already.
+    /// - Parameter state: the state's file; the checkpoint gets a link to it.
+    @discardableResult
+    func save(prefix: String, epoch: Int, state: String) throws -> String {
+        try saveCheckpoint(prefix: prefix, epoch: epoch) { files, path in try files.link(state, to: path) }
+    }
+
+    private func saveCheckpoint(
+        prefix: String, epoch: Int, addState: (inout AtomicFiles, String) throws -> Void
+    ) throws -> String {
+        let folder = Files.folder(of: prefix), path = Checkpoint.parametersPath(prefix, epoch)
+        if !folder.isEmpty { try Files.makeFolder(folder) }
+        var files = AtomicFiles()
+        try files.write(Data(try symbol.json().utf8), to: Checkpoint.symbolPath(prefix))
+        try addState(&files, Checkpoint.resumePath(prefix, epoch))
         let names = parameters.names, stored = names.map(storedName)
         try withValidatedWeights {
-            try ParamsFile.write(names: stored, to: path) {
-                StoredArray(name: stored[$0], try parameters.tensor(names[$0]))
+            try files.write(to: path) { write in
+                try ParamsFile.encode(
+                    stored, array: { StoredArray(name: stored[$0], try parameters.tensor(names[$0])) }, write)
             }
         }
+        try files.finish()
         return path
     }
 
@@ -130,7 +142,7 @@ extension Trainer {
         return nil
     }
 
-    /// Takes a checkpoint's parameters alone, as MXNet's scripts do; the optimizer stays as it is.
+    /// Takes a checkpoint's parameters alone, as MXNet's scripts do; the optimizer does not change.
     public func restoreParameters(prefix: String, epoch: Int) throws {
         try Checkpoint.load(prefix: prefix, epoch: epoch)
             .restore(parameters, place: Checkpoint.parametersPath(prefix, epoch))

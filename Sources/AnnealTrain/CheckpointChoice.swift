@@ -34,12 +34,13 @@ extension Checkpoint {
     /// The numbers of the checkpoints of a prefix that are there, rising. A folder that cannot be read has none.
     public static func numbers(prefix: String) -> [Int] {
         let folder = Files.folder(of: prefix), stem = Files.name(of: prefix) + "-"
-        let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.isEmpty ? "." : folder)) ?? []
-        return names.compactMap { name in
-            guard name.hasPrefix(stem), name.hasSuffix(".params"),
-                let number = Int(name.dropFirst(stem.count).dropLast(".params".count)),
+        return ((try? Files.names(in: folder)) ?? []).compactMap { name in
+            // By bytes: a composed and a decomposed é are two names.
+            guard name.utf8.starts(with: stem.utf8), name.hasSuffix(".params"),
+                let digits = String(name.utf8.dropFirst(stem.utf8.count)),
+                let number = Int(digits.dropLast(".params".count)),
                 // As it is written: not `-012`, nor the file of a prefix that ends in digits.
-                name == Files.name(of: parametersPath(prefix, number))
+                name.utf8.elementsEqual(Files.name(of: parametersPath(prefix, number)).utf8)
             else { return nil }
             return number
         }.sorted()
@@ -109,9 +110,15 @@ extension Checkpoint {
     }
 
     private static func noneIsThere(_ prefix: String) -> AnnealError {
-        AnnealError(
+        let ending = symbolPath("")
+        let near =
+            Spelling.existingPath(like: symbolPath(prefix)).flatMap {
+                $0.hasSuffix(ending) ? String($0.dropLast(ending.count)) : nil
+            } ?? Spelling.existingPath(like: prefix)
+        return AnnealError(
             "\(prefix)-NNNN.params", "does not exist",
-            suggestion: "name a model by its prefix, its run's folder or one of its .params files")
+            suggestion: Spelling.question(near.map { [$0] } ?? [])
+                + "name a model by its prefix, its run's folder or one of its .params files")
     }
 
     /// `1, 2, 3`, or of many the first and the last few.

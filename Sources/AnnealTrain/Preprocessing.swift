@@ -1,7 +1,7 @@
 import AnnealCore
 import Foundation
 
-/// How pixels became the network's input, and what its outputs are called: kept beside a checkpoint as
+/// How pixels became the network's input, and what its outputs are called: kept next to a checkpoint as
 /// `PREFIX-preprocessing.json`, so that scoring and predicting do what training's validation did.
 ///
 /// An image is decoded (to `colorOrder`), resized if `resize` says so, enlarged if it is still smaller than the shape,

@@ -22,7 +22,7 @@ static void check(size_t size) {
     if (limit == INT64_MAX || (size <= (size_t)INT64_MAX && (int64_t)size <= limit - atomic_load(&held))) return;
     char text[128];
     int length = snprintf(
-        text, sizeof text, "wants %zu bytes beside %lld that it holds\n", size,
+        text, sizeof text, "wants %zu bytes in addition to the %lld that it holds\n", size,
         (long long)(atomic_load(&held) - atomic_load(&start)));
     if (write(STDERR_FILENO, text, (size_t)length) < 0) _exit(AFZ_OVER_LIMIT);
     _exit(AFZ_OVER_LIMIT);

@@ -8,7 +8,7 @@
 #include "share.h"
 
 /// A strip of an image, some rows of it with their padding: at stride s a row holds its columns 0, s, 2 s, .., then
-/// 1, s + 1, .., so that positions beside each other see values beside each other.
+/// 1, s + 1, .., so that adjacent positions see adjacent values.
 typedef struct {
     int64_t columns, room;  ///< of a position's row: channels times taps; filled up to whole blocks
     const int32_t *offset;  ///< of each, from the position's first value

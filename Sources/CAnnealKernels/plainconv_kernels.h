@@ -13,7 +13,7 @@
 #define PC_COLUMNS 2
 #endif
 
-/// P positions beside each other of `outs` output blocks, from x on.
+/// P adjacent positions of `outs` output blocks, from x on.
 ANK_INLINE void ANK(pc_tile)(const int P, const int outs, const pc_view *view, const float *x, const float *w,
                              const float *bias, const ank_post *post, float *y, int64_t y_block) {
     const int64_t w_block = view->room * ANK_B;

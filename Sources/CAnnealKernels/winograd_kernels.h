@@ -16,7 +16,7 @@ ANK_INLINE void ANK(wg_input_line)(const vb *d, vb *v) {
     v[5] = 4 * d[1] - 5 * d[3] + d[5];
 }
 
-/// Some tiles of x (`blocks` channel blocks, h x w) to the transformed points. Tiles beside each other share columns, so
+/// Some tiles of x (`blocks` channel blocks, h x w) to the transformed points. Adjacent tiles share columns, so
 /// the columns of a row of tiles are transformed first.
 static void ANK(wg_input)(const wg_grid *grid, const float *x, float *v) {
     const int64_t row = grid->w * ANK_B, plane = grid->h * row, stride = grid->stride, step = grid->step;

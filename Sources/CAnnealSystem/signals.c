@@ -16,21 +16,26 @@ static _Atomic int64_t first_demand;
 /// `timeout` sends its signal to the process and to its group, so two within this time are one.
 static const int64_t same_demand = 500 * 1000 * 1000;
 
+/// Whether standard error shows a line in place, which the terminal's ^C has been written over.
+static atomic_int has_live_line;
+
+/// Writes a line of its own, in place of the line in progress, if there is one.
 static void say(const char *text) {
+    const char *start = atomic_load(&has_live_line) ? "\r\033[J" : "\n";
     // Nobody may be there to read it.
-    if (write(STDERR_FILENO, text, strlen(text)) < 0) return;
+    if (write(STDERR_FILENO, start, strlen(start)) < 0 || write(STDERR_FILENO, text, strlen(text)) < 0) return;
 }
 
 static void handle(int number) {
     int error = errno;
     if (number == SIGUSR2) {
-        say("\nSIGUSR2 is ignored; SIGUSR1 saves and stops.\n");
+        say("SIGUSR2 is ignored; SIGUSR1 saves and stops.\n");
         errno = error;
         return;
     }
     int is_demand = number == SIGINT || number == SIGTERM, none = 0;
     if (atomic_compare_exchange_strong(&stop_signal, &none, number))
-        say(is_demand ? "\nStopping after this step; once more to stop at once.\n" : "\nStopping after this step.\n");
+        say(is_demand ? "Stopping after this step; once more to stop at once.\n" : "Stopping after this step.\n");
     // A terminal that closes sends SIGHUP more than once, from the shell and from the system.
     if (is_demand) {
         struct timespec time;
@@ -41,7 +46,14 @@ static void handle(int number) {
     errno = error;
 }
 
-void anneal_watch_stop_signals(void) {
+void anneal_unblock_signals(void) {
+    sigset_t none;
+    sigemptyset(&none);
+    pthread_sigmask(SIG_SETMASK, &none, NULL);
+}
+
+void anneal_watch_stop_signals(int live_line) {
+    atomic_store(&has_live_line, live_line);
     static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2};
     struct sigaction action = {.sa_handler = handle, .sa_flags = SA_RESTART};
     for (unsigned i = 0; i < sizeof numbers / sizeof *numbers; i++) sigaddset(&action.sa_mask, numbers[i]);
@@ -51,8 +63,6 @@ void anneal_watch_stop_signals(void) {
         if (may_be_ignored && sigaction(numbers[i], NULL, &before) == 0 && before.sa_handler == SIG_IGN) continue;
         sigaction(numbers[i], &action, NULL);
     }
-    // A parent may have blocked them in the thread that started this process, as Dispatch's threads do.
-    pthread_sigmask(SIG_UNBLOCK, &action.sa_mask, NULL);
 }
 
 int anneal_stop_signal(void) { return atomic_load(&stop_signal); }

@@ -16,7 +16,7 @@ struct AnnealFuzz: ParsableCommand {
     var count = 10_000
     @Option(help: "Of the damages.")
     var seed: UInt64 = 1
-    @Option(help: "A folder with files to damage, beside those that Anneal writes itself.")
+    @Option(help: "A folder with files to damage, besides those that Anneal writes itself.")
     var fixtures = "Tests/Fixtures"
     @Option(help: "Where inputs that fail are kept.")
     var failures = "fuzz-failures"

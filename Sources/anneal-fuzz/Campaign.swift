@@ -125,7 +125,7 @@ final class Campaign: Sendable {
         let path = Files.path(folder, "\(failure.target)-\(failure.number)-again")
         try Files.makeFolder(path)
         defer { try? FileManager.default.removeItem(atPath: path) }
-        // Made anew, for the worker that made it has ended.
+        // Made again, because the worker that made it has ended.
         let workspace = Workspace(folder: path, fixtures: settings.fixtures)
         let worker = try Worker(FuzzTarget.named(failure.target), seed: settings.seed, workspace: workspace)
         try Files.makeFolder(settings.failures)

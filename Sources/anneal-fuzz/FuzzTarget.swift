@@ -6,9 +6,9 @@ struct FuzzTarget: Sendable {
     let name: String
     /// The files are text: their words and numbers are changed too, not only their bytes.
     var isText = false
-    /// Words that stand for others in texts, beside those that are there.
+    /// Words that stand for others in texts, besides those that are there.
     var words: [String] = []
-    /// Bytes of memory that a byte of the file may cost, beside `fixedMemory`.
+    /// Bytes of memory that a byte of the file may cost, besides `fixedMemory`.
     var memoryFactor = 64
     /// Seconds that an input may take. Slow machines and emulators are slower than any reader.
     var secondsLimit: UInt32 = 10

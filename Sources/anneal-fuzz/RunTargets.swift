@@ -3,7 +3,7 @@ import AnnealConfiguration
 import CZlib
 import Foundation
 
-/// What a run leaves behind, and what it starts from.
+/// What a run writes, and what it starts from.
 let runTargets = [
     FuzzTarget(name: "run-state", suggestion: mendChecksum) { work in
         let trainer = try Trainer(

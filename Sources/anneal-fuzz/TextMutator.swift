@@ -31,7 +31,7 @@ struct TextMutator {
         return tokens.flatMap { $0 }
     }
 
-    /// Puts another number or word, from the list or from the text, in the place of one.
+    /// Replaces a number or word by another one, from the list or from the text.
     private func replace(
         _ tokens: inout [ArraySlice<UInt8>], _ fits: (ArraySlice<UInt8>) -> Bool, _ list: [String],
         _ random: inout Random

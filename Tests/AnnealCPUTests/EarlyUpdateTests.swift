@@ -59,7 +59,7 @@ import Testing
         #expect(early.plannedBytes < separate.plannedBytes)
     }
 
-    /// A weight that is used twice is updated once, behind its last use.
+    /// A weight that is used twice is updated once, after its last use.
     @Test func updatesFollowTheLastUse() throws {
         let executor = try Executor(
             network(), inputs: ["data": [8, 160]], mode: .training, recomputation: RecomputationTests.smallest,

@@ -49,7 +49,9 @@ import Testing
         try Files.writeAtomically(Data("new".utf8), to: folder + "/first")
         #expect(try Files.readText(folder + "/other/target") == "new")
         #expect(mode(folder + "/other/target") == 0o640)
-        try Files.linkAtomically(folder + "/other/target", to: folder + "/new")
+        var linked = AtomicFiles()
+        try linked.link(folder + "/other/target", to: folder + "/new")
+        try linked.finish()
         #expect(try Files.readText(folder + "/other/none") == "new")
         let names = try FileManager.default.contentsOfDirectory(atPath: folder).sorted()
         #expect(names == ["first", "l", "new", "other", "second"])
@@ -61,6 +63,53 @@ import Testing
         defer { umask(mask) }
         try Files.writeAtomically(Data(), to: folder + "/fresh")
         #expect(mode(folder + "/fresh") == 0o640)
+    }
+
+    /// A folder in the place of the last file stands for a disk that is full.
+    @Test func filesThatBelongTogetherAreAllThereOrNone() throws {
+        let folder = try temporaryFolder()
+        defer { Files.removeFolder(folder) }
+        func write(_ names: [String]) throws {
+            var files = AtomicFiles()
+            for name in names { try files.write(Data("new".utf8), to: "\(folder)/\(name)") }
+            try files.link("\(folder)/state", to: "\(folder)/linked")
+            try files.finish()
+        }
+        for name in ["a", "state"] { try Files.writeAtomically(Data("old".utf8), to: "\(folder)/\(name)") }
+        try Files.makeFolder(folder + "/full")
+        #expect(throws: AnnealError.self) { try write(["a", "b", "full"]) }
+        #expect(try Files.names(in: folder) == ["a", "full", "state"] && Files.readText(folder + "/a") == "old")
+        try write(["a", "b"])
+        #expect(try Files.names(in: folder) == ["a", "b", "full", "linked", "state"])
+        #expect(try Files.readText(folder + "/a") == "new" && Files.readText(folder + "/linked") == "old")
+    }
+
+    /// é as Latin-1 has it, a cut-off character, and a slash with an accent, which is one character of a string.
+    @Test(arguments: [[0x63, 0xE9], [0xE2, 0x82], Array("\u{301}b".utf8)] as [[UInt8]])
+    func pathsAreBytes(_ bytes: [UInt8]) throws {
+        let folder = try temporaryFolder(), name = FilePath(bytes: bytes).text, inner = Files.path(folder, name)
+        defer { Files.removeFolder(folder) }
+        #expect(Files.folder(of: inner) == folder && Files.name(of: inner).utf8.elementsEqual(name.utf8))
+        try Files.makeFolder(Files.path(inner, "deep"))
+        let file = Files.path(inner, name), link = Files.path(folder, "link")
+        #expect(Files.isFolder(inner) && !Files.exists(file))
+        _ = FilePath(file).withCString { symlink($0, link) }
+        try Files.writeAtomically(Data("x".utf8), to: link)
+        #expect(Files.exists(file) && Files.realPath(link) == Files.realPath(file))
+        #expect(try Files.readText(file) == "x" && Files.names(in: inner).contains { $0.utf8.elementsEqual(name.utf8) })
+        let lock = try FileLock(file + ".lock", suggestion: "")
+        withExtendedLifetime(lock) {}
+        Files.remove(file)
+        #expect(try Files.names(in: inner).count == 2)
+        Files.removeFolder(inner)
+        #expect(try Files.names(in: folder) == ["link"])
+        let error = #expect(throws: AnnealError.self) { try Files.read(file) }
+        #expect(error?.code == .notFound && FilePath(error?.place ?? "") == FilePath(file))
+    }
+
+    @Test func absolutePaths() {
+        #expect(Files.absolute("/a/./b//../c/") == "/a/c" && Files.absolute("/..") == "/")
+        #expect(Files.absolute("x") == Files.path(Files.workingFolder, "x"))
     }
 
     @Test func whatIsNoFileIsRefused() throws {
@@ -121,6 +170,8 @@ import Testing
         #expect(
             "a\u{1B}[31m\tb\n\u{7F}\u{9B}\u{202E}é🙂\u{2028}".printable()
                 == #"a\u001b[31m\u0009b\u000a\u007f\u009b\u202eé🙂\u2028"#)
+        let path = FilePath(bytes: [0x63, 0xE9]).text
+        #expect(path.printable() == #"c\xE9"# && path.printable(json: true) == path)
         #expect("a\tb\nc\r".printable(keeping: ["\t", "\n"]) == "a\tb\nc\\u000d")
     }
 }

@@ -1,11 +1,13 @@
 import AnnealCore
+import Foundation
 import Testing
 
 @Suite struct SpellingTests {
     private let names = ["train", "score", "resume", "lr", "mom", "sgd", "nag", "sgld"]
 
     @Test(arguments: [
-        ("trian", ["train"]), ("Train", ["train"]), ("scroe", ["score"]), ("resumee", ["resume"]), ("sdg", ["sgd"]),
+        ("trian", ["train"]), ("Train", ["train"]), ("Nag", ["nag"]), ("scroe", ["score"]), ("resumee", ["resume"]),
+        ("sdg", ["sgd"]),
         ("foo", []), ("", []), ("learning-rate", []), ("entirely-different", []),
     ]) func aSlipIsRecognised(_ name: String, _ expected: [String]) {
         #expect(Spelling.misspelt(name, among: names) == expected)
@@ -14,6 +16,18 @@ import Testing
     /// No time is lost on names that nobody has typed.
     @Test func longNames() {
         #expect(Spelling.misspelt(String(repeating: "a", count: 1_000_000), among: names) == [])
+    }
+
+    @Test func pathsThatAreThere() throws {
+        let folder = NSTemporaryDirectory() + "anneal-spelling-" + UUID().uuidString
+        defer { Files.removeFolder(folder) }
+        try Files.makeFolder(folder + "/runs/2026-11-23-train")
+        try Files.makeFolder(folder + "/other")
+        let meant = folder + "/runs/2026-11-23-train"
+        #expect(Spelling.existingPath(like: folder + "/runz/2026-11-23-train") == meant)
+        #expect(Spelling.existingPath(like: folder + "/runz/2026-11-23-trian") == meant)
+        #expect(Spelling.existingPath(like: meant) == nil)
+        #expect(Spelling.existingPath(like: folder + "/none/2026-11-23-train") == nil)
     }
 
     @Test func suggestions() {

@@ -3,7 +3,7 @@ import AnnealData
 import Foundation
 import Testing
 
-/// The folder of real files and MXNet-made cases beside the package; nil when it is not there.
+/// The folder of real files and MXNet-made cases next to the package; nil when it is not there.
 func sharedFolder(_ name: String) -> String? {
     var roots = [ProcessInfo.processInfo.environment["ANNEAL_SHARED"]].compactMap { $0 }
     var folder = URL(fileURLWithPath: #filePath)

@@ -39,6 +39,12 @@ import Testing
         #expect(refused.status == 1 && refused.errors.contains("the validation data has changed"), "\(refused.errors)")
         #expect(refused.errors.contains("val.rec: images are others"), "\(refused.errors)")
         #expect(refused.errors.contains("--accept-changed-data"))
+        let verified = try tool.run(["verify-resume", "r", "--steps", "2"])
+        #expect(
+            verified.status == 1 && verified.errors.contains("the validation data has changed"), "\(verified.errors)")
+        let verifiedAnyway = try tool.run(["verify-resume", "r", "--steps", "2", "--accept-changed-data"])
+        #expect(
+            verifiedAnyway.status == 0 && verifiedAnyway.errors.contains("warning: the validation data has changed"))
         let accepted = try resume(tool, 2, ["--accept-changed-data"])
         #expect(accepted.status == 0, "\(accepted.errors)")
         // From here on the accepted data is the run's.

@@ -28,28 +28,28 @@ import Testing
         // Without a rate the first checkpoint is the best.
         let tool = try tool(3, ["--lr", "0"])
         defer { tool.remove() }
-        func score(_ arguments: [String]) throws -> Tool.Result {
-            try tool.run(["score", "--data-val", "val.rec", "--output", "out", "--model"] + arguments)
-        }
-        let ways = [
-            ["r", "--load-epoch", "best"], ["r/", "--load-epoch", "3"], ["r/model", "--load-epoch", "last"],
-            ["r/model-0001.params"], ["r/model-symbol.json", "--load-epoch", "0001"],
-            ["r/model-0001.params", "--load-epoch", "1"],
+        let ways: [(String, CheckpointChoice?, Int)] = [
+            ("r", .best, 1), ("r/", .number(3), 3), ("r/model", .last, 3), ("r/model-0001.params", nil, 1),
+            ("r/model-symbol.json", .number(1), 1), ("r/model-0001.params", .number(1), 1),
         ]
-        for way in ways {
-            let result = try score(way)
-            #expect(result.status == 0 && result.output.contains("accuracy = "), "\(way) \(result.errors)")
+        for (model, choice, number) in ways {
+            let found = try SavedModel(tool.path(model), choice)
+            #expect(found.number == number && Files.absolute(found.prefix) == tool.path("r/model"), "\(model)")
         }
+        let scored = try tool.run([
+            "score", "--data-val", "val.rec", "--output", "out", "--model", "r", "--load-epoch", "0001",
+        ])
+        #expect(scored.status == 0 && scored.output.contains("accuracy = "), "\(scored.errors)")
         #expect(String(decoding: try tool.bytes("out/score.json"), as: UTF8.self).contains("r/model-0001.params"))
-        let wrong: [([String], String)] = [
-            (["r"], "r/model: has the checkpoints 1, 3"),
-            (["r/model", "--load-epoch", "2"], "there are the checkpoints 1, 3"),
-            (["r/model-0001.params", "--load-epoch", "3"], "is checkpoint 1, not 3"), (["."], ".: holds no model"),
-            (["none"], "none-NNNN.params: does not exist"), (["r/model.params"], "is not named as checkpoints are"),
+        let wrong: [(String, CheckpointChoice?, String)] = [
+            ("r", nil, "r/model: has the checkpoints 1, 3"), ("r/model", .number(2), "there are the checkpoints 1, 3"),
+            ("r/model-0001.params", .number(3), "is checkpoint 1, not 3"), (".", nil, ".: holds no model"),
+            ("none", nil, "none-NNNN.params: does not exist"),
+            ("r/model.params", nil, "is not named as checkpoints are"), ("q/model", .best, "did you mean "),
         ]
-        for (way, text) in wrong {
-            let result = try score(way)
-            #expect(result.status == 1 && result.errors.contains(text), "\(way) \(result.errors)")
+        for (model, choice, text) in wrong {
+            let error = #expect(throws: AnnealError.self) { try SavedModel(tool.path(model), choice) }
+            #expect(error?.description.contains(text) == true, "\(model) \(error?.description ?? "")")
         }
         // The others take the same.
         try tool.writeFolder("images", count: 3, classes: ["a"])
@@ -121,16 +121,18 @@ import Testing
     @Test func theOptimizerCanBeReset() throws {
         let tool = try tool(1, ["--save", "all"])
         defer { tool.remove() }
-        for flags in [
+        let others = [
             ["--optimizer", "adam"], ["--batch-size", "16"], ["--freeze", "fc1.*"], ["--accumulate", "2"],
             ["--ema-decay", "0.9"], ["--wd-mult", "fc1=2"],
-        ] {
-            let back = ["resume", "r", "--num-epochs", "2", "--load-epoch", "1"] + flags
-            let refused = try tool.run(back)
+        ]
+        let back = ["resume", "r", "--num-epochs", "2", "--load-epoch", "1"]
+        for flags in others {
+            let refused = try tool.run(back + flags)
             #expect(refused.status == 1 && refused.errors.contains("--reset-optimizer"), "\(flags) \(refused.errors)")
-            let taken = try tool.run(back + ["--reset-optimizer"])
-            #expect(taken.status == 0 && taken.errors.contains("with a new optimizer"), "\(flags) \(taken.errors)")
         }
+        // All of them at once.
+        let taken = try tool.run(back + others.flatMap { $0 } + ["--reset-optimizer"])
+        #expect(taken.status == 0 && taken.errors.contains("with a new optimizer"), "\(taken.errors)")
         let own = train(2, "r", ["--load-epoch", "1", "--optimizer", "adam"])
         #expect(try tool.run(own).errors.contains("--optimizer sgd, or take the weights alone with --reset-optimizer"))
         #expect(try tool.run(own + ["--reset-optimizer"]).status == 0)
@@ -214,6 +216,9 @@ import Testing
             Files.exists(tool.path("s/arguments.json")) && Files.exists(tool.path("s/model-latest.resume"))
         }
         #expect(running.process.terminationStatus == 130, "\(text)")
+        #expect(
+            text.contains("WARNING:root:s was deleted or moved: it is made again, without the checkpoints"), "\(text)")
+        #expect(String(decoding: try tool.bytes("s/metrics.csv"), as: UTF8.self).contains("\n0,1,"))
         let scored = try tool.run(["score", "--model", "s", "--load-epoch", "last", "--data-val", "val.rec"])
         #expect(scored.status == 0, "\(scored.errors)")
     }

@@ -25,7 +25,13 @@ import Testing
         ("train --lr --mom 0.9", "--lr: has no value"), ("train --rgb 1", "--rgb: could be --rgb-mean, --rgb-std"),
         ("train --lr abc", "--lr abc: is not a number"), ("train --batch-size 1.5", "is not a whole number"),
         ("train --seed -1", "--seed -1: is out of range"), ("train --lr-schedule cosinus", "did you mean cosine?"),
-        ("train --nesterov=1", "--nesterov: takes no value"), ("train lenet", "lenet: is not expected here"),
+        ("train --nesterov=1", "--nesterov: takes no value"),
+        ("train lenet", "lenet: is not expected here (did you mean --network lenet?)"),
+        ("train leneet", "did you mean --network lenet?"), ("train lr=0.1", "did you mean --lr=0.1?"),
+        ("find-lr cosine", "did you mean --lr-schedule cosine?"),
+        ("recipes cifar10-fsat", "cifar10-fsat: is not known (did you mean cifar10-fast?"),
+        ("verify-resume trian --steps 4", "trian: is no folder (did you mean train?)"),
+        ("--generate-completion-script bsh", "did you mean bash or zsh? it is bash, zsh or fish"),
         ("train --network resnet50", "did you mean --network resnet --num-layers 50?"),
         ("train --optimizer sdg", "did you mean sgd?"), ("train --recipe cifar-modern", "did you mean cifar10-modern?"),
         ("train --lr=-0.1", "--lr: is -0.1 (it must not be negative)"), ("train --lr -0.1", "--lr: is -0.1"),
@@ -37,12 +43,22 @@ import Testing
         ("train --macrobatch-size -5", "--macrobatch-size: is -5"),
         ("train --optimizer lbsgd --macrobatch-size 256 --lr-schedule cosine", "does not go with --lr-schedule cosine"),
     ]) func oneLineInOneStyle(_ arguments: String, _ expected: String) throws {
-        let tool = try Tool()
-        defer { tool.remove() }
-        let run = try tool.run(arguments.split(separator: " ").map(String.init))
+        let run = Tool.answer(arguments.split(separator: " ").map(String.init))
         #expect(run.status == 64 && run.output.isEmpty, "\(run)")
         #expect(run.errors.hasPrefix("anneal: error: ") && run.errors.contains(expected), "\(run.errors)")
         #expect(run.errors.split(separator: "\n").count == 1)
+    }
+
+    @Test func pathsOfRuns() throws {
+        let tool = try Tool()
+        defer { tool.remove() }
+        try Files.makeFolder(tool.path("runs/2026-11-23_10-00-00-train"))
+        for typed in ["runz/2026-11-23_10-00-00-train", "2026-11-23_10-00-00-train"] {
+            let run = try tool.run(["resume", typed])
+            #expect(run.status == 1 && run.errors.contains("did you mean runs/2026-11-23_10-00-00-train?"), "\(run)")
+        }
+        let score = try tool.run(["score", "--model", "runs/2026-11-23_10-00-00-trian", "--data-val", "val.rec"])
+        #expect(score.status == 1 && score.errors.contains("did you mean runs/2026-11-23_10-00-00-train?"), "\(score)")
     }
 
     /// MXNet's own defaults are among them; every flag that takes a value takes one with a minus, and none crashes.
@@ -59,6 +75,9 @@ import Testing
         for flag in try flags("train") where flag.hasSuffix(" N") || flag.hasSuffix("PIXELS") || flag.hasSuffix("X") {
             let name = String(flag.split(separator: " ")[0])
             guard !["--load-epoch", "--lr-mult", "--wd-mult"].contains(name) else { continue }
+            // Refused before the data is opened, most need no process.
+            let checked = Tool.answer(["train", "--data-train", tool.path("none.rec"), name, "-2"])
+            guard checked.status != 64 || !checked.errors.contains("anneal: error: \(name)") else { continue }
             let run = try tool.run(tool.training(1, prefix: "m") + [name, "-2"])
             #expect(run.status == 0 || run.status == 64 || run.status == 1, "\(name): \(run)")
             #expect(
@@ -68,9 +87,7 @@ import Testing
 
     /// `--lr RATE` and the like, as help shows them.
     private func flags(_ command: String) throws -> [String] {
-        let tool = try Tool()
-        defer { tool.remove() }
-        return try tool.run([command, "--help-all"]).output.split(separator: "\n").filter { $0.hasPrefix("  --") }
+        Tool.answer([command, "--help-all"]).output.split(separator: "\n").filter { $0.hasPrefix("  --") }
             .compactMap { $0.dropFirst(2).firstMatch(of: /--[a-z0-9-]+( [^ ]+)?/).map { String($0.output.0) } }
     }
 

@@ -1,4 +1,5 @@
 import Anneal
+import AnnealConfiguration
 import Foundation
 import Testing
 
@@ -21,7 +22,7 @@ import Testing
         """
     }
 
-    @Test func theFileOfARunStartsItAnew() throws {
+    @Test func theFileOfARunStartsItAgain() throws {
         let tool = try Tool()
         defer { tool.remove() }
         try tool.writeRecords("train", count: 90)
@@ -93,11 +94,19 @@ import Testing
         let log = String(decoding: try tool.bytes("r/log.txt"), as: UTF8.self)
         #expect(log.contains("at most 0.05 in update \(update) (epoch \(epoch))"), "\(log)")
         #expect(String(decoding: try tool.bytes("r/config.yaml"), as: UTF8.self).contains("warmup-epochs: \(span)"))
+    }
+
+    @Test func aWarmUpLeavesSomeEpochs() throws {
+        let tool = try Tool()
+        defer { tool.remove() }
+        try tool.writeRecords("train", count: 90)
+        try tool.writeRecords("val", count: 30)
+        try Files.writeAtomically(Data(Self.yaml("lr-schedule: cosine").utf8), to: tool.path("c.yaml"))
         let none = try tool.run(["train", "--config", "c.yaml", "--warmup-epochs", "100%", "--run-folder", "n"])
         #expect(none.status != 0 && none.errors.contains("leaves none"), "\(none.errors)")
     }
 
-    /// A run goes on with the flags that it began with, whatever has become of the file that they were in.
+    /// A run continues with the flags that it began with, whatever has become of the file that they were in.
     @Test func resumingDoesNotReadTheFileAgain() throws {
         let tool = try Tool()
         defer { tool.remove() }
@@ -176,7 +185,7 @@ import Testing
     @Test func recipesSetFlagsThatExist() throws {
         let tool = try Tool()
         defer { tool.remove() }
-        let help = try tool.run(["train", "--help-all"]).output
+        let help = Tool.answer(["train", "--help-all"]).output
         let recipes = try tool.run(["recipes"])
         #expect(recipes.status == 0)
         let flags = recipes.output.split(separator: "\n").filter { $0.hasPrefix("    --") }.map {
@@ -223,13 +232,23 @@ import Testing
         let tool = try Tool()
         defer { tool.remove() }
         try Files.writeAtomically(Data("class-names: caf".utf8) + [0xE9, 0x0A], to: tool.path("latin1.yaml"))
-        let run = try tool.run(["train", "--config", "latin1.yaml"])
+        let run = Tool.answer(["train", "--config", tool.path("latin1.yaml")])
         #expect(run.status == 64 && run.errors.contains("latin1.yaml: is not UTF-8"), "\(run.errors)")
     }
 
     /// A seed is a whole number of 64 bits.
-    @Test(arguments: ["18446744073709551615", "9223372036854775808", "9223372036854775807"])
-    func largeSeeds(_ seed: String) throws {
+    @Test(arguments: [UInt64.max, UInt64(Int64.max) + 1, UInt64(Int64.max)] as [UInt64]) func seedsAreRecordedExactly(
+        _ seed: UInt64
+    ) throws {
+        let json = try JSONEncoder().encode(["seed": JSONValue(seed)])
+        #expect(String(decoding: json, as: UTF8.self) == #"{"seed":\#(seed)}"#)
+        let flags = try JSONDecoder().decode([String: JSONValue].self, from: json)
+        #expect(flags == ["seed": JSONValue(seed)])
+        #expect(try ConfigurationFile.text(command: "train", flags).contains("\nseed: \(seed)\n"))
+    }
+
+    @Test func theLargestSeed() throws {
+        let seed = "\(UInt64.max)"
         let tool = try Tool()
         defer { tool.remove() }
         try tool.writeRecords("train", count: 60)
@@ -269,7 +288,7 @@ import Testing
         let tool = try Tool()
         defer { tool.remove() }
         try Files.writeAtomically(Data(text.utf8), to: tool.path("bad.yaml"))
-        let run = try tool.run(["train", "--config", "bad.yaml"])
+        let run = Tool.answer(["train", "--config", tool.path("bad.yaml")])
         #expect(run.status == 64)
         #expect(run.errors.hasPrefix("anneal: error: ") && run.errors.contains(place), "\(run.errors)")
         #expect(run.errors.contains(problem), "\(run.errors)")

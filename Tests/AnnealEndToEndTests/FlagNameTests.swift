@@ -17,9 +17,7 @@ import Testing
 
     /// Every long flag of every command, without its dashes.
     private func flags() throws -> Set<String> {
-        let tool = try Tool()
-        defer { tool.remove() }
-        let json = try tool.run(["--experimental-dump-help"]).output
+        let json = Tool.answer(["--experimental-dump-help"]).output
         func names(_ command: Description.Command) -> [String] {
             let own = (command.arguments ?? []).flatMap { $0.names ?? [] }
             let long = own.filter { $0.kind == "long" }.map { $0.name }

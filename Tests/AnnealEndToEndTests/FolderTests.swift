@@ -102,7 +102,7 @@ import Testing
         #expect(trained.errors.contains("12 of the images are held out for validation"))
         #expect(trained.errors.contains("48 training images") && !trained.errors.contains("nothing is held out"))
         #expect(try config(tool).contains("val-split: 0.2"))
-        // The same images in a run that goes on.
+        // The same images in a run that is continued.
         let unbroken = try train(tool, "train.rec", flags + ["--num-epochs", "2"], folder: "s")
         #expect(unbroken.status == 0, "\(unbroken.errors)")
         let resumed = try tool.run(["resume", "r", "--num-epochs", "2"])

@@ -9,20 +9,18 @@ import Testing
         "Machine:",
     ]
 
-    private func help(_ arguments: [String], columns: Int = 80) throws -> String {
-        let tool = try Tool()
-        defer { tool.remove() }
-        let run = try tool.run(arguments, environment: ["COLUMNS": "\(columns)"])
-        #expect(run.status == 0 && run.errors.isEmpty, "\(run)")
-        return run.output
+    private func help(_ arguments: [String], columns: Int = 80) -> String {
+        let answer = Tool.answer(arguments, columns: columns)
+        #expect(answer.status == 0 && answer.errors.isEmpty, "\(answer)")
+        return answer.output
     }
 
     private func lines(_ text: String) -> [String] {
         text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
     }
 
-    private func commands() throws -> [String] {
-        lines(try help([])).drop { $0 != "Commands:" }.dropFirst().prefix { !$0.isEmpty }
+    private func commands() -> [String] {
+        lines(help([])).drop { $0 != "Commands:" }.dropFirst().prefix { !$0.isEmpty }
             .filter { !$0.hasPrefix("   ") }.map { String($0.split(separator: " ")[0]) }
     }
 
@@ -34,7 +32,7 @@ import Testing
     }
 
     @Test(arguments: ["train", "fine-tune"]) func nineGroupsInTheOrderOfUse(_ command: String) throws {
-        let all = try help([command, "--help-all"]), short = try help([command, "--help"])
+        let all = help([command, "--help-all"]), short = help([command, "--help"])
         #expect(lines(all).filter(Self.groups.contains) == Self.groups)
         #expect(lines(short).filter(Self.groups.contains) == Self.groups)
         #expect(lines(short).count < 110 && lines(short).count * 2 < lines(all).count)
@@ -44,18 +42,18 @@ import Testing
         let own = lines(all).prefix { $0 != "Data:" }.joined(separator: "\n")
         #expect(flags(own) == ["recipe", "config"])
         #expect(Set(flags(all)).count == flags(all).count)
-        #expect(try help(["help", command]) == short && help([command, "-h"]) == short)
-        #expect(try help(["help", command, "--help-all"]) == all)
-        #expect(try help([command, "--lr", "0.1", "--help"]) == short)
+        #expect(help(["help", command]) == short && help([command, "-h"]) == short)
+        #expect(help(["help", command, "--help-all"]) == all)
+        #expect(help([command, "--lr", "0.1", "--help"]) == short)
     }
 
     /// At every width no line is longer, unless a single word is, and the words are those of a wide terminal.
     @Test func linesFit() throws {
         func words(_ text: String) -> [Substring] { text.split(whereSeparator: \.isWhitespace).filter { $0 != "\\" } }
-        for command in try commands() {
-            let wide = words(try help([command, "--help-all"], columns: 10_000))
+        for command in commands() {
+            let wide = words(help([command, "--help-all"], columns: 10_000))
             for columns in [40, 80] {
-                let text = try help([command, "--help-all"], columns: columns)
+                let text = help([command, "--help-all"], columns: columns)
                 for line in lines(text) where line.count > columns {
                     #expect(columns < 80 && words(line).count <= 3, "\(command): \(line)")
                 }
@@ -64,17 +62,19 @@ import Testing
         }
     }
 
-    /// Where no terminal tells its width.
-    @Test func eightyColumnsElsewhere() throws {
+    /// The terminal's width, or where none tells it, 80.
+    @Test func theToolAsksForTheWidth() throws {
         let tool = try Tool()
         defer { tool.remove() }
-        let run = try tool.run(["train", "--help-all"], environment: ["COLUMNS": ""])
-        #expect(try run.output == help(["train", "--help-all"]))
+        for (columns, width) in [("", 80), ("50", 50)] {
+            let run = try tool.run(["train", "--help-all"], environment: ["COLUMNS": columns])
+            #expect(run.status == 0 && run.output == help(["train", "--help-all"], columns: width))
+        }
     }
 
     @Test func valuesAreNotBroken() throws {
         for columns in stride(from: 40, through: 100, by: 6) {
-            let text = try help(["augment-preview", "--help-all"], columns: columns)
+            let text = help(["augment-preview", "--help-all"], columns: columns)
             for line in lines(text) {
                 #expect(!line.hasSuffix("--min-random-area") && !line.hasSuffix("--brightness"), "\(line)")
             }
@@ -83,7 +83,7 @@ import Testing
 
     /// Examples can be pasted into a shell.
     @Test func examplesAreCommands() throws {
-        let text = try help(["train", "--help"])
+        let text = help(["train", "--help"])
         #expect(
             text.contains(
                 """
@@ -99,74 +99,66 @@ import Testing
         defer { tool.remove() }
         #expect(try tool.run(["man-pages", "man1"]).status == 0)
         let files = try FileManager.default.contentsOfDirectory(atPath: tool.path("man1")).sorted()
-        #expect(try files == (["anneal.1"] + commands().map { "anneal-\($0).1" }).sorted())
+        #expect(files == (["anneal.1"] + commands().map { "anneal-\($0).1" }).sorted())
         let page = String(decoding: try tool.bytes("man1/anneal-train.1"), as: UTF8.self)
         #expect(page.contains(".SH OPTIMIZER\n") && page.contains("\\fB\\-\\-lr\\fR \\fIRATE\\fR\nLearning rate"))
         guard FileManager.default.isExecutableFile(atPath: "/usr/bin/groff") else { return }
-        for file in files {
-            let groff = try shell("groff -man -Tutf8 -ww -z '\(tool.path("man1/" + file))'")
-            #expect(groff.isEmpty, "\(file): \(groff)")
-        }
+        // What it warns of names the file.
+        let groff = try tool.shell("groff -man -Tutf8 -ww -z man1/*").output
+        #expect(groff.isEmpty, "\(groff)")
     }
 
     /// A real bash completes: known values, files, folders, flags and commands.
-    @Test(arguments: [
-        (["anneal", "tr"], ["train"]),
-        (["anneal", "train", "--network", "resne"], ["resnet", "resnet-v1", "resnetv1", "resnext"]),
-        (["anneal", "train", "--network", "=", "vg"], ["vgg"]),
-        (["anneal", "train", "--optimizer", "ada"], ["adadelta", "adagrad", "adam", "adamax", "adamw"]),
-        (["anneal", "fine-tune", "--lr-schedule", ""], ["steps", "cosine", "linear", "one-cycle", "plateau"]),
-        (["anneal", "train", "--lr-schedule", "="], ["steps", "cosine", "linear", "one-cycle", "plateau"]),
-        (["anneal", "train", "--recipe", "cifar10-f"], ["cifar10-fast"]),
-        (["anneal", "train", "--initializer", "xa"], ["xavier"]),
-        (["anneal", "train", "--data-train", "tr"], ["train.rec", "trees"]), (["anneal", "resume", "tr"], ["trees"]),
-        (["anneal", "train", "--lr", "0.1", "--num-ep"], ["--num-epochs"]),
-        // Nothing of its own: bash then takes files, for which the script asks.
-        (["anneal", "train", "--model-prefix", "tr"], []),
-        (["anneal", "predict", "tr"], ["train.rec", "train.txt", "trees"]),
-    ]) func bash(_ words: [String], _ expected: [String]) throws {
+    @Test func bash() throws {
+        let cases: [([String], [String])] = [
+            (["anneal", "tr"], ["train"]),
+            (["anneal", "train", "--network", "resne"], ["resnet", "resnet-v1", "resnetv1", "resnext"]),
+            (["anneal", "train", "--network", "=", "vg"], ["vgg"]),
+            (["anneal", "train", "--optimizer", "ada"], ["adadelta", "adagrad", "adam", "adamax", "adamw"]),
+            (["anneal", "fine-tune", "--lr-schedule", ""], ["cosine", "linear", "one-cycle", "plateau", "steps"]),
+            (["anneal", "train", "--lr-schedule", "="], ["cosine", "linear", "one-cycle", "plateau", "steps"]),
+            (["anneal", "train", "--recipe", "cifar10-f"], ["cifar10-fast"]),
+            (["anneal", "recipes", "cifar10-f"], ["cifar10-fast"]),
+            (["anneal", "train", "--initializer", "xa"], ["xavier"]),
+            (["anneal", "train", "--data-train", "tr"], ["train.rec", "trees"]),
+            (["anneal", "resume", "tr"], ["trees"]),
+            (["anneal", "train", "--lr", "0.1", "--num-ep"], ["--num-epochs"]),
+            // Nothing of its own: bash then takes files, for which the script asks.
+            (["anneal", "train", "--model-prefix", "tr"], []),
+            (["anneal", "predict", "tr"], ["train.rec", "train.txt", "trees"]),
+        ]
         let tool = try Tool()
         defer { tool.remove() }
         for name in ["train.rec", "train.txt"] { try Files.writeAtomically(Data(), to: tool.path(name)) }
         try Files.makeFolder(tool.path("trees"))
-        let script = try tool.run(["--generate-completion-script", "bash"])
-        #expect(script.status == 0)
-        try Files.writeAtomically(Data(script.output.utf8), to: tool.path("complete.sh"))
-        let list = words.map { "'\($0)'" }.joined(separator: " ")
-        let current = words.last == "=" ? "" : words.last ?? "", previous = words[words.count - 2]
-        let output = try shell(
-            """
-            cd '\(tool.folder)'; . ./complete.sh; COMP_WORDS=(\(list)); COMP_CWORD=\(words.count - 1)
-            COMP_LINE='\(words.joined(separator: " "))'; COMP_POINT=${#COMP_LINE}
-            _anneal_joined anneal '\(current)' '\(previous)'; printf '%s\\n' "${COMPREPLY[@]}"
-            complete -p anneal
-            """)
-        let found = lines(output).filter { !$0.isEmpty }
-        #expect(found.dropLast().sorted() == expected.sorted(), "\(output)")
-        #expect(found.last == "complete -o bashdefault -o default -o filenames -F _anneal_joined anneal")
+        let script = help(["--generate-completion-script", "bash"])
+        try Files.writeAtomically(Data(script.utf8), to: tool.path("complete.sh"))
+        // One shell for all: it takes its time to read the script.
+        let completions = cases.map { words, _ in
+            let list = words.map { "'\($0)'" }.joined(separator: " ")
+            let current = words.last == "=" ? "" : words.last ?? "", previous = words[words.count - 2]
+            return """
+                COMP_WORDS=(\(list)); COMP_CWORD=\(words.count - 1); COMPREPLY=()
+                COMP_LINE='\(words.joined(separator: " "))'; COMP_POINT=${#COMP_LINE}
+                _anneal_joined anneal '\(current)' '\(previous)'; echo "${COMPREPLY[*]}"
+                """
+        }
+        let output = try tool.shell(
+            ". ./complete.sh; complete -p anneal\n" + completions.joined(separator: "\n")
+        ).output
+        let found = lines(output)
+        #expect(found.first == "complete -o bashdefault -o default -o filenames -F _anneal_joined anneal")
+        for ((words, expected), line) in zip(cases, found.dropFirst()) {
+            #expect(line.split(separator: " ").map(String.init).sorted() == expected, "\(words): \(line)")
+        }
+        #expect(found.count == cases.count + 2, "\(output)")
     }
 
-    @Test func scriptsForEachShell() throws {
-        let tool = try Tool()
-        defer { tool.remove() }
-        let zsh = try tool.run(["--generate-completion-script=zsh"]),
-            fish = try tool.run(["--generate-completion-script", "fish"])
-        #expect(zsh.output.contains(":RATE:_files'") && !zsh.output.contains(":RATE:'"))
-        #expect(fish.output.contains("-l 'lr' -d") && !fish.output.contains("fka ''"))
-        let wrong = try tool.run(["--generate-completion-script", "tcsh"])
+    @Test func scriptsForEachShell() {
+        let zsh = help(["--generate-completion-script=zsh"]), fish = help(["--generate-completion-script", "fish"])
+        #expect(zsh.contains(":RATE:_files'") && !zsh.contains(":RATE:'"))
+        #expect(fish.contains("-l 'lr' -d") && !fish.contains("fka ''"))
+        let wrong = Tool.answer(["--generate-completion-script", "tcsh"])
         #expect(wrong.status == 64 && wrong.errors.contains("'tcsh' is not known (it is bash, zsh or fish)"))
-    }
-
-    /// Both outputs together.
-    private func shell(_ script: String) throws -> String {
-        let process = Process(), pipe = Pipe()
-        process.executableURL = URL(fileURLWithPath: "/bin/bash")
-        process.arguments = ["-c", script]
-        process.standardOutput = pipe
-        process.standardError = pipe
-        try process.run()
-        let data = pipe.fileHandleForReading.readDataToEndOfFile()
-        process.waitUntilExit()
-        return String(decoding: data, as: UTF8.self)
     }
 }

@@ -206,7 +206,7 @@ import Testing
         let wrong = try tool.run(tuning + ["--data-train", "two", "--num-classes", "3"])
         #expect(wrong.status == 64 && wrong.errors.contains("--num-classes 3"))
 
-        // A run that goes on keeps its classes when a folder has vanished.
+        // A run that is continued keeps its classes when a folder has vanished.
         try tool.writeFolder("train2", count: 60, classes: Self.classes, without: ["bird"])
         let resumed = try tool.run([
             "train", "--network", "mlp", "--image-shape", "1,12,12", "--data-train", "train2", "--batch-size", "32",

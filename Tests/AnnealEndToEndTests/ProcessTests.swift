@@ -64,6 +64,81 @@ import Testing
         #expect(run.output.contains("val.rec/s: the folder cannot be made: Not a directory"), "\(run.output)")
     }
 
+    /// The signal is pending when the tool starts: it ends it as soon as it is let through.
+    @Test(arguments: [SIGINT, SIGTERM, SIGHUP]) func signalsThatAParentBlockedAreLetThrough(_ number: Int32) throws {
+        var attributes = posix_spawnattr_t(), signals = sigset_t()
+        posix_spawnattr_init(&attributes)
+        defer { posix_spawnattr_destroy(&attributes) }
+        sigaddset(&signals, number)
+        // What the runner of the tests ignores, the tool would ignore too.
+        posix_spawnattr_setsigdefault(&attributes, &signals)
+        posix_spawnattr_setsigmask(&attributes, &signals)
+        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
+        let arguments = [try Tool.executable(), "recipes"]
+        var process: pid_t = 0, status: Int32 = 0
+        var words: [UnsafeMutablePointer<CChar>?] = arguments.map { strdup($0) } + [nil]
+        defer { words.forEach { free($0) } }
+        try #require(posix_spawn(&process, arguments[0], nil, &attributes, &words, nil) == 0)
+        kill(process, number)
+        #expect(waitpid(process, &status, 0) == process)
+        #expect(status & 0x7F == number)
+    }
+
+    /// ^C is written over the line in progress: the message takes its place.
+    @Test func theMessageOfAStopHasALineOfItsOwn() throws {
+        let tool = try tool(), terminal = open("/dev/ptmx", O_RDWR | O_NOCTTY)
+        defer {
+            tool.remove()
+            close(terminal)
+        }
+        // TIOCSPTLCK and TIOCGPTN: what unlockpt and ptsname do.
+        var lock: Int32 = 0, number: Int32 = 0
+        try #require(ioctl(terminal, 0x4004_5431, &lock) == 0 && ioctl(terminal, 0x8004_5430, &number) == 0)
+        let side = open("/dev/pts/\(number)", O_RDWR | O_NOCTTY)
+        try #require(side >= 0)
+        let process = Tool.process()
+        process.executableURL = URL(fileURLWithPath: try Tool.executable())
+        process.arguments = tool.training(1_000_000, prefix: "m")
+        process.environment = ProcessInfo.processInfo.environment.merging(["TERM": "xterm"]) { $1 }
+        process.currentDirectoryURL = URL(fileURLWithPath: tool.folder)
+        (process.standardInput, process.standardOutput) = (FileHandle.nullDevice, FileHandle.nullDevice)
+        process.standardError = FileHandle(fileDescriptor: side)
+        try process.run()
+        close(side)
+        var text = "", bytes = [UInt8](repeating: 0, count: 4096), isStopped = false
+        // Reading fails when the other side is closed.
+        while case let count = read(terminal, &bytes, bytes.count), count > 0 {
+            text += String(decoding: bytes[..<count], as: UTF8.self)
+            guard !isStopped, Files.exists(tool.path("m-latest.resume")) else { continue }
+            isStopped = true
+            kill(process.processIdentifier, SIGINT)
+        }
+        process.waitUntilExit()
+        #expect(process.terminationStatus == 130)
+        #expect(text.contains("\r\u{1B}[JStopping after this step; once more to stop at once."), "\(text.suffix(400))")
+    }
+
+    /// Of folders, records, their index, the run and its model.
+    @Test func pathsAreBytes() throws {
+        let tool = try tool()
+        defer { tool.remove() }
+        let run = try tool.shell(
+            """
+            set -e; mkdir $'d\\xe9'; mv train.rec $'d\\xe9/t\\xe9.rec'; mv train.idx $'d\\xe9/i\\xe9.idx'
+            \(train(tool, #"--data-train $'d\xe9/t\xe9.rec' --data-train-idx $'d\xe9/i\xe9.idx'"#)) \
+                --run-folder $'r\\xe9' --model-prefix $'r\\xe9/m\\xe9' --profile $'p\\xe9.json'
+            $anneal resume $'r\\xe9' --num-epochs 2
+            $anneal score --model $'r\\xe9' --load-epoch last --data-val val.rec --output $'s\\xe9'
+            $anneal export --model $'r\\xe9/m\\xe9-0002.params' --to $'x\\xe9.onnx'
+            $anneal convert --model $'r\\xe9' --load-epoch last --to $'c\\xe9/m'
+            $anneal train --config $'r\\xe9/config.yaml' --num-epochs 1 --run-folder again
+            """)
+        #expect(run.status == 0, "\(run.output)")
+        // Once as people see it, and never as the system's text has it.
+        #expect(run.output.contains(#"Model:  r\xE9/m\xE9 (checkpoints: best "#), "\(run.output)")
+        #expect(!run.output.unicodeScalars.contains { $0.value > 0x10_FDFF })
+    }
+
     @Test func ignoredSignalsStayIgnored() throws {
         let tool = try tool()
         defer { tool.remove() }

@@ -148,18 +148,19 @@ import Testing
         let tool = try tool()
         defer { tool.remove() }
         #expect(try tool.run(run(2, folder: "r", ["--save", "all"])).status == 0)
-        let saved = try tool.bytes("r/model-latest.resume"), before = try tool.bytes("r/model-0002.params")
+        let before = try tool.bytes("r/model-0002.params")
         try Files.makeFolder(tool.path("r/model-0003.resume/full"))
         let stopped = try tool.run(["resume", "r", "--num-epochs", "4"])
         #expect(stopped.status == 1)
         #expect(stopped.errors.contains("model-0003.resume: cannot be replaced"), "\(stopped.errors)")
         #expect(stopped.errors.contains("--on-save-error warn"))
-        #expect(try tool.bytes("r/model-latest.resume") == saved)
-        #expect(try tool.bytes("r/model-0002.params") == before)
+        #expect(try tool.bytes("r/model-0002.params") == before && !Files.exists(tool.path("r/model-0003.params")))
         let warned = try tool.run(["resume", "r", "--num-epochs", "4", "--on-save-error", "warn"])
         #expect(warned.status == 1 && warned.errors.contains("not saved, training continues"), "\(warned.errors)")
         #expect(warned.errors.contains("r/model-0003.params (checkpoint 3) (make room"), "\(warned.errors)")
         #expect(!warned.errors.contains("Finished"))
+        // The state was saved all the same: no epoch is trained twice.
+        #expect(warned.errors.contains("Resumed at epoch 3 of 4"), "\(warned.errors)")
         #expect(Files.exists(tool.path("r/model-0004.params")))
     }
 

@@ -3,7 +3,7 @@ import Foundation
 import Testing
 
 @Suite struct RunTests {
-    /// The runtime of the threads tells its settings while it is loaded: once as the user started the tool, once anew.
+    /// The runtime of the threads tells its settings while it is loaded: once as the user started the tool, once when it starts itself again.
     @Test func threadsThatWaitSoonSleep() throws {
         let tool = try Tool()
         defer { tool.remove() }
@@ -99,7 +99,7 @@ import Testing
         #expect(kept.arguments["fc_weight"]?.shape == [2, 64])
     }
 
-    /// Killed at a random moment, a run goes on from its last checkpoint and ends in the same bits.
+    /// Killed at a random moment, a run continues from its last checkpoint and ends in the same bits.
     @Test func survivesKillAndInterrupt() throws {
         let tool = try Tool()
         defer { tool.remove() }

@@ -1,4 +1,5 @@
 import Anneal
+import AnnealCLI
 import Foundation
 
 /// The built command-line tool, run as a user runs it.
@@ -21,19 +22,18 @@ struct Tool {
     func bytes(_ name: String) throws -> Data { try Data(contentsOf: URL(fileURLWithPath: path(name))) }
     func remove() { try? FileManager.default.removeItem(atPath: folder) }
 
-    /// The tool stands beside the tests' own executable.
+    /// The tool is next to the tests' own executable.
     static func executable() throws -> String {
         let tests = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()
         var root = URL(fileURLWithPath: #filePath)
         for _ in 0..<3 { root.deleteLastPathComponent() }
         let candidates = [tests.appendingPathComponent("anneal"), root.appendingPathComponent(".build/release/anneal")]
         guard let found = candidates.first(where: { FileManager.default.isExecutableFile(atPath: $0.path) }) else {
-            throw AnnealError("anneal", "is not built beside the tests", suggestion: "swift build")
+            throw AnnealError("anneal", "is not built next to the tests", suggestion: "swift build")
         }
         return found.path
     }
 
-    /// - Parameter environment: beside this process's own.
     /// A process that takes SIGINT as in a terminal: what a runner in the background ignores, its children would ignore too.
     static func process() -> Process {
         signal(SIGINT, SIG_DFL)
@@ -67,6 +67,12 @@ struct Tool {
         return Result(
             status: process.terminationStatus, output: String(decoding: out, as: UTF8.self),
             errors: String(decoding: err, as: UTF8.self))
+    }
+
+    /// What the tool answers to what it does not act on, without a process of its own: help, and errors of arguments.
+    static func answer(_ arguments: [String], columns: Int = 80) -> Result {
+        let end = ToolEnd.of(arguments, width: columns)
+        return Result(status: end.status, output: end.output, errors: end.errors.isEmpty ? "" : end.errors + "\n")
     }
 
     /// Runs a script of the shell in the folder; `$anneal` is the tool.

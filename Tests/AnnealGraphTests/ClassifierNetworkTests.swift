@@ -94,7 +94,7 @@ import Testing
         // A name that the network has already.
         let taken = try ClassifierNetwork(dense(name: "softmax")).withLoss()
         #expect(taken.labelName == "softmax_2_label")
-        // What has its loss stays as it is.
+        // What has its loss does not change.
         let whole = try net.softmaxOutput(logits, name: "out")
         #expect(try ClassifierNetwork(whole).withLoss().symbol.json() == whole.json())
         let sigmoid = try ClassifierNetwork(net.activation(logits, .sigmoid, name: "s"))

@@ -69,7 +69,7 @@ import Testing
         #expect(try parameters(squeezenet(numClasses: 1000, version: .v1_1), [1, 3, 224, 224]) == 1_235_496)
     }
 
-    /// Bottlenecks have 3 convolutions a unit, the others 2; besides there are the stem and a shortcut for each stage.
+    /// Bottlenecks have 3 convolutions a unit, the others 2; in addition there are the stem and a shortcut for each stage.
     @Test(arguments: [
         (18, 2 * 8), (34, 2 * 16), (50, 3 * 16), (101, 3 * 33), (152, 3 * 50), (200, 3 * 66), (269, 3 * 89),
     ]) func largeResidualDepths(_ depth: Int, _ inUnits: Int) throws {

@@ -77,6 +77,20 @@ import Testing
         #expect(last.nodes[0].ints("perm") == [0, 3, 2, 1])
     }
 
+    /// ONNX before version 18 has no operator for it: each group of 2 x 3 x 5 numbers is a channel of InstanceNormalization.
+    @Test func groupsAreNormalisedAsChannels() throws {
+        let model = try exported("GroupNorm", ["num_groups": "2", "eps": "0.01"], data: [1, 4, 3, 5])
+        #expect(model.types == ["Reshape", "InstanceNormalization", "Reshape"])
+        #expect(model.integers(model.nodes[0].input[1]) == [0, 2, -1])
+        let norm = model.nodes[1]
+        #expect(norm.float("epsilon") == 0.01)
+        // A gamma and a beta for each group, as MXNet 1.9 has them.
+        #expect(norm.input == [model.nodes[0].output[0], "layer_gamma", "layer_beta"])
+        #expect(model.floats("layer_gamma") == [1, 2] && model.floats("layer_beta") == [1, 2])
+        #expect(model.integers(model.nodes[2].input[1]) == [-1, 4, 3, 5])
+        #expect(model.outputs.map(\.shape) == [["N", "4", "3", "5"]])
+    }
+
     /// MXNet's codes become numbers; the axis of the batch is left to be inferred.
     @Test(arguments: [
         ("(0, -1)", [2, 3, 4, 5], [-1, 60]), ("(-3, 0, 0)", [2, 3, 4, 5], [-1, 4, 5]),
@@ -110,7 +124,7 @@ import Testing
         #expect(greater.types == ["Greater", "Cast"])
     }
 
-    @Test func halfPrecisionRoundsAndGoesOnInFloat32() throws {
+    @Test func halfPrecisionRoundsAndContinuesInFloat32() throws {
         let model = try exported("Cast", ["dtype": "float16"], data: [1, 2])
         #expect(model.nodes.map { $0.int("to") } == [10, 1])
     }

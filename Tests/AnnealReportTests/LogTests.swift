@@ -100,7 +100,7 @@ struct LogTests {
         #expect(error?.description == "/nowhere/at/all/log.txt: cannot be written: No such file or directory")
     }
 
-    /// Killed behind its last saved state, a run does a part again: the log has it once.
+    /// Killed after its last saved state, a run does a part again: the log has it once.
     @Test func aResumedLogHasEachPartOnce() throws {
         let folder = try TemporaryFolder()
         func train(_ observers: [any FitObserver], from start: FitPosition, to end: FitPosition) throws {

@@ -38,7 +38,7 @@ import Testing
         for layer in graph.layers {
             for (left, right) in zip(layer, layer.dropFirst()) { #expect(graph.right(left) < graph.left(right)) }
         }
-        // The trunk stays straight beside the shortcut.
+        // The trunk stays straight next to the shortcut.
         #expect(abs(graph.x[1] - graph.x[2]) < 1)
         #expect(abs(graph.x[2] - graph.x[3]) < 1)
     }

@@ -53,7 +53,7 @@ struct ProfileTests {
         let kinds = ProfileTable(Self.spans, by: .kind, roofline: Self.roofline)
         let forward = try #require(kinds.rows.first { $0.name == "Convolution forward" })
         #expect(forward.calls == 4 && forward.flops == 12e6 && forward.bytes == 4e5)
-        // 2 MFLOP need 20 µs; 4 MFLOP 40: the traffic's 10 µs hide behind both.
+        // 2 MFLOP need 20 µs; 4 MFLOP 40: the traffic's 10 µs overlap with both.
         #expect(abs(forward.leastSeconds - 2 * 60e-6) < 1e-15)
         let layers = ProfileTable(Self.spans, by: .layer, roofline: Self.roofline)
         #expect(layers.rows.filter { $0.name.hasSuffix("Convolution forward") }.count == 2)

@@ -137,7 +137,7 @@ struct RunFolderTests {
             }
             let names = try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted()
             #expect(names == ["curves.png", "curves.svg", "log.txt", "metrics.csv", "metrics.jsonl"])
-            // Each line once, whoever writes it.
+            // Each line once, whichever process writes it.
             #expect(output.text.components(separatedBy: "hello").count == 2)
         }
     }

@@ -1,9 +1,10 @@
+import AnnealCore
 import AnnealReport
 import AnnealTrain
 import Foundation
 import Testing
 
-/// What a run leaves behind when its folder is deleted or cannot be written, and what it came to.
+/// What a run writes when its folder is deleted or cannot be written, and what it came to.
 @Suite struct RunReportTests {
     private func tell(_ observers: [any FitObserver], _ events: [FitEvent]) throws {
         for event in events { for observer in observers { try observer.receive(event) } }
@@ -34,18 +35,24 @@ import Testing
         #expect(output.text.contains("some reports could not be written, at least for a time: "))
     }
 
-    @Test func aDeletedFolderIsMadeAgain() throws {
+    /// What was written is read from the files that are still open.
+    @Test(arguments: [true, false]) func aFolderThatIsGoneIsMadeAgain(isDeleted: Bool) throws {
         let temporary = try TemporaryFolder(), output = CollectedOutput(.log)
         let folder = try RunFolder.open(temporary.path, occupied: .refuse)
         let observers = try RunObservers.standard(folder: folder, title: "lenet", output: output)
         try tell(observers, [Sample.start(), .epoch(Sample.epoch(0))])
-        try FileManager.default.removeItem(atPath: folder.path)
+        let log = try temporary.text("log.txt")
+        if isDeleted {
+            Files.removeFolder(folder.path)
+        } else {
+            try FileManager.default.moveItem(atPath: folder.path, toPath: folder.path + "-moved")
+        }
+        defer { Files.removeFolder(folder.path + "-moved") }
         try tell(observers, [.epoch(Sample.epoch(1)), end])
         #expect(!output.text.contains("WARNING"), "\(output.text)")
-        #expect(try temporary.text("log.txt").hasPrefix("INFO:root:Epoch[1] Train-accuracy"))
-        // What was deleted is gone.
-        #expect(try temporary.text("metrics.csv").split(separator: "\n").count == 2)
-        #expect(try RunHistory.epochs(of: folder.metricsJSONL).map(\.epoch) == [1])
+        #expect(try temporary.text("log.txt").hasPrefix(log + "INFO:root:Epoch[1] Train-accuracy"))
+        #expect(try temporary.text("metrics.csv").split(separator: "\n").map { $0.prefix(2) } == ["ep", "0,", "1,"])
+        #expect(try RunHistory.epochs(of: folder.metricsJSONL).map(\.epoch) == [0, 1])
         #expect(FileManager.default.fileExists(atPath: folder.curvesSVG))
     }
 

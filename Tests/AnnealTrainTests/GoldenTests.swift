@@ -12,7 +12,7 @@ import Testing
 
     @Test func shared() throws {
         guard let shared = sharedFolder() else {
-            print("skipped: no shared folder beside the package, and ANNEAL_SHARED is not set")
+            print("skipped: no shared folder next to the package, and ANNEAL_SHARED is not set")
             return
         }
         for folder in ["optimizers", "schedules", "metrics", "initializers"] {
@@ -25,7 +25,7 @@ import Testing
         guard let models = sharedFolder()?.appendingPathComponent("realmodels"),
             FileManager.default.fileExists(atPath: models.path)
         else {
-            print("skipped: no folder shared/realmodels beside the package")
+            print("skipped: no folder shared/realmodels next to the package")
             return
         }
         #expect(runCases(below: models.path))
@@ -61,7 +61,7 @@ func packageFolder() -> URL {
     return folder
 }
 
-/// `ANNEAL_SHARED`, or a folder `shared` with golden cases beside the package or one of the folders around it.
+/// `ANNEAL_SHARED`, or a folder `shared` with golden cases next to the package or one of the folders around it.
 func sharedFolder() -> URL? {
     var candidates: [URL] = []
     if let path = ProcessInfo.processInfo.environment["ANNEAL_SHARED"] { candidates.append(URL(fileURLWithPath: path)) }

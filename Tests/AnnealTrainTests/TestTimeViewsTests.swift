@@ -2,7 +2,7 @@ import Anneal
 import Foundation
 import Testing
 
-/// Several views of an image judged together.
+/// Several views of an image scored together.
 @Suite struct TestTimeViewsTests {
     private static func source(_ images: [[Float]]) throws -> InMemorySource {
         try InMemorySource(
@@ -31,7 +31,7 @@ import Testing
 
     /// Cut out of the image with a reflected border of one pixel, at (top, left) of the bordered one.
     private static func cut(_ image: [Float], _ top: Int, _ left: Int) -> [Float] {
-        // Rows 1 0 1 2 1, columns 1 0 1 2 3 2: the border repeats the pixels beside the outermost ones.
+        // Rows 1 0 1 2 1, columns 1 0 1 2 3 2: the border repeats the pixels next to the outermost ones.
         let rows = [1, 0, 1, 2, 1], columns = [1, 0, 1, 2, 3, 2]
         return (0..<2).flatMap { c in
             (0..<3).flatMap { y in (0..<4).map { image[c * 12 + rows[top + y] * 4 + columns[left + $0]] } }

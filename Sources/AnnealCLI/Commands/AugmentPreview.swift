@@ -54,7 +54,7 @@ struct AugmentPreview: ParsableCommand {
         let mixed = try mixing(BatchLoader(source, options: augmented), source, rows)
         for epoch in 0..<epochs { columns.append(try mixed.images(epoch: epoch, normalization: plain.normalization)) }
         let sheet = ContactSheet(
-            title: "Training images of \(Files.name(of: source.path))",
+            title: "Training images of \(FilePath(source.path).name)",
             subtitle: "On the left as validation sees them, then as training does in each epoch, with --seed \(seed).",
             columnNames: ["validation"] + (0..<epochs).map { "epoch \($0)" },
             rows: try (0..<rows).map { row in

@@ -65,7 +65,7 @@ struct Check: ParsableCommand {
                 AnnealError("\(unusable.path)", "the class '\(unusable.name)' has no usable image"))
         }
         if let names { errors += ImageFiles.unknownClasses(folders, among: names) }
-        for error in errors { StandardStream.output.write("\(error)\n") }
+        for error in errors { print("\(error)") }
         // Images of unknown classes are decoded too: under the folders' own names.
         var source = try ImageFiles(folders, classNames: names.flatMap { errors.isEmpty ? $0 : nil })
         source.maximumPixels = maxImagePixels
@@ -82,7 +82,7 @@ struct Check: ParsableCommand {
             progress.update(done: $0)
         }
         progress.finish()
-        for bad in survey.bad { StandardStream.output.write("\(bad.reason)\n") }
+        for bad in survey.bad { print("\(bad.reason)") }
 
         let badLabels = survey.bad.compactMap { try? source.classLabel(of: $0.number) }.compactMap { Int(exactly: $0) }
         let labels = Set(survey.classCounts.keys).union(badLabels).union(names?.indices ?? 0..<0)

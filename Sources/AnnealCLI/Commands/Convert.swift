@@ -65,7 +65,9 @@ struct Convert: ParsableCommand {
         }
         let folder = Files.folder(of: to)
         if !folder.isEmpty { try Files.makeFolder(folder) }
-        for case (let path, let data?) in files { try Files.writeAtomically(data, to: path) }
+        var written = AtomicFiles()
+        for case (let path, let data?) in files { try written.write(data, to: path) }
+        try written.finish()
 
         print("\(Checkpoint.parametersPath(to, epoch)): \(arrays.count) arrays")
         for change in typeChanges(stored) + nameChanges(stored, arrays) { print("  \(change)") }
@@ -76,8 +78,11 @@ struct Convert: ParsableCommand {
         if Files.exists(resumePath) { print("  optimizer's state: \(keepOptimizer ? "kept" : "left out")") }
     }
 
-    private func canonical(_ prefix: String) -> String {
-        URL(fileURLWithPath: Checkpoint.symbolPath(prefix)).resolvingSymlinksInPath().standardizedFileURL.path
+    private func canonical(_ prefix: String) -> FilePath {
+        let path = Checkpoint.symbolPath(prefix), folder = Files.folder(of: path)
+        // What is not there yet may be in a folder that is.
+        let whole = Files.realPath(path) ?? Files.realPath(folder).map { Files.path($0, Files.name(of: path)) }
+        return FilePath(whole ?? Files.absolute(path))
     }
 
     /// The data and labels alone need not be among the parameters.

@@ -56,7 +56,7 @@ struct Export: ParsableCommand {
                 suggestion: "give the shape that the network was trained with, such as 3,224,224")
         }
         var options = ONNXModel.Options()
-        options.name = Files.name(of: prefix)
+        options.name = FilePath(prefix).name.description
         options.anyBatchSize = batchSize == nil
         options.ending = softmax ? .probabilities : .logits
         options.classNames = record?.classNames

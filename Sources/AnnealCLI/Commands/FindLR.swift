@@ -39,7 +39,7 @@ struct FindLR: MXNetScript {
         guard options.optimizer.lowercased() != "adadelta" else {
             throw UsageError("--optimizer adadelta", "takes no learning rate", suggestion: "there is nothing to find")
         }
-        var run = try train.trainingRun(goingOn: nil)
+        var run = try train.trainingRun(continuing: nil)
         let setup = try run.setUp(options, train.data, from: .beginning)
         let interrupt = Interrupt()
         let progress = ProgressLine("Searching", total: steps, unit: "updates")

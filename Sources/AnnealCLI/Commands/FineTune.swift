@@ -40,8 +40,8 @@ struct FineTuneCommand: TrainingCommand {
         return script
     }
 
-    /// What is read on the way here is let go before the run begins.
-    func trainingRun(goingOn prefix: String?) throws -> TrainingRun {
+    /// What is read on the way here is freed before the run begins.
+    func trainingRun(continuing prefix: String?) throws -> TrainingRun {
         let imageShape = try parseImageShape(training.imageShape ?? defaults().imageShape)
         guard !training.run.resetOptimizer else {
             throw UsageError(
@@ -74,7 +74,7 @@ struct FineTuneCommand: TrainingCommand {
         }
         try checkShapes(symbol, start, imageShape, place, preprocessing)
         return TrainingRun(
-            command: "fine-tune", network: Files.name(of: saved.prefix), symbol: symbol,
+            command: "fine-tune", network: FilePath(saved.prefix).name.description, symbol: symbol,
             initializer: try flagErrors { try Initializers.fit(training.initializer, network: nil) }, start: start,
             pretrained: saved, trained: preprocessing, recorded: recorded, images: images, classes: classes,
             imageShape: imageShape, script: Self.script)

@@ -31,7 +31,8 @@ struct PlotCurves: ParsableCommand {
             throw UsageError("--to \(to)", "does not say what to write", suggestion: "end it in .svg or .png")
         }
         let names =
-            labels?.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) } ?? runs.map(Files.name)
+            labels?.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
+            ?? runs.map { FilePath($0).name.description }
         guard names.count == runs.count else {
             throw UsageError(
                 "--labels", "has \(names.count) names for \(runs.count) runs", suggestion: "give one for each")
@@ -51,7 +52,9 @@ struct PlotCurves: ParsableCommand {
         let file = path.hasSuffix(".jsonl") ? path : Files.path(path, "metrics.jsonl")
         guard Files.exists(file) else {
             throw AnnealError(
-                file, "does not exist", suggestion: "name the folder of a run of 'anneal train' or 'fine-tune'")
+                file, "does not exist",
+                suggestion: Spelling.question(Spelling.existingPath(like: path).map { [$0] } ?? [])
+                    + "name the folder of a run of 'anneal train' or 'fine-tune'")
         }
         let epochs = try RunHistory.epochs(of: file)
         guard !epochs.isEmpty else { throw AnnealError(file, "holds no finished epoch", suggestion: "wait for one") }

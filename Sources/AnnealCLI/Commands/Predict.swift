@@ -101,7 +101,8 @@ struct Predict: ParsableCommand {
         if images.contains("-") {
             guard images.count == 1, !pathsFromStdin else {
                 throw UsageError(
-                    "-", "stands beside other images", suggestion: "give it alone: standard input is one image")
+                    "-", "cannot be combined with other images",
+                    suggestion: "give it alone: standard input is one image")
             }
             let bytes = [UInt8](try Files.readStandardInput())
             return (ImageBytes(bytes, name: "standard input"), ["-"])
@@ -209,6 +210,6 @@ private struct PredictionLine: Encodable {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         // Control characters beyond ASCII, which the encoder leaves; read back they are the same.
-        return String(decoding: try encoder.encode(self), as: UTF8.self).printable() + "\n"
+        return String(decoding: try encoder.encode(self), as: UTF8.self).printable(json: true) + "\n"
     }
 }

@@ -28,16 +28,19 @@ struct RecordedRun {
     ///   - acceptsChangedData: whether the run may continue with other data than it had.
     init(folder: String, overrides: [String], acceptsChangedData: Bool = false) throws {
         self.acceptsChangedData = acceptsChangedData
-        self.folder = URL(fileURLWithPath: folder).standardizedFileURL.path
+        self.folder = Files.absolute(folder)
         guard Files.isFolder(folder) else {
-            throw AnnealError(folder, "is no folder", suggestion: "name a run's folder")
+            let underRuns = Files.path("runs", folder)
+            let near = Files.isFolder(underRuns) ? underRuns : Spelling.existingPath(like: folder)
+            throw AnnealError(
+                folder, "is no folder", suggestion: Spelling.question(near.map { [$0] } ?? []) + "name a run's folder")
         }
         let path = try RunFolder.open(self.folder, occupied: .resume).arguments
         guard Files.exists(path) else {
             throw AnnealError(folder, "holds no run: arguments.json is not there", suggestion: "name a run's folder")
         }
         let record = try RunRecord.read(path)
-        guard record.commandLine.count > 1, chdir(record.workingFolder) == 0 else {
+        guard record.commandLine.count > 1, Files.enter(record.workingFolder) else {
             throw AnnealError(
                 record.workingFolder, "the run was started there, and it cannot be entered",
                 suggestion: "make it again, or repeat the run's command elsewhere with --load-epoch")

@@ -8,7 +8,7 @@ struct Resume: ParsableCommand {
             in the same bits as one that was never interrupted. Its flags are those that it was started with; flags after the \
             folder override them. If nothing was saved yet, it begins again. A run that is over is brought to its end if it \
             was killed after its last save; else there is nothing left to do, and the exit code is 0. Data that has changed \
-            meanwhile is refused.
+            since the start is refused.
 
             With --load-epoch N, best or last it goes back to one of its checkpoints; with --reset-optimizer too it takes the \
             weights alone, for another optimizer or batch size.
@@ -30,6 +30,6 @@ struct Resume: ParsableCommand {
     func run() throws {
         let recorded = try RecordedRun(
             folder: folder, overrides: overrides, acceptsChangedData: acceptChangedData)
-        try recorded.command.run(goingOn: recorded)
+        try recorded.command.run(continuing: recorded)
     }
 }

@@ -78,7 +78,7 @@ struct Score: MXNetScript {
         print("\(images) images, \(String(format: "%.1f", Double(images) / seconds)) images/s")
         for bad in source.badRecords { print("skipped \(bad.reason)") }
         let title =
-            "\(Files.name(of: loaded.saved.prefix)), checkpoint \(loaded.saved.number), on \(FilePath(dataPath).name)"
+            "\(FilePath(loaded.saved.prefix).name), checkpoint \(loaded.saved.number), on \(FilePath(dataPath).name)"
         let report = EvaluationReport(
             title: title, classNames: loaded.classNames, matrix: matrix, metrics: metrics.results)
         for line in report.table() { print(line) }

@@ -29,7 +29,7 @@ struct Train: TrainingCommand {
     static let script = ScriptDefaults(
         lr: 0.05, lrStepEpochs: "200,250", mom: 0.9, wd: 1e-4, numEpochs: 300, padSize: 4, imageShape: "3,28,28")
 
-    func trainingRun(goingOn prefix: String?) throws -> TrainingRun {
+    func trainingRun(continuing prefix: String?) throws -> TrainingRun {
         let imageShape = try parseImageShape(training.imageShape ?? Self.script.imageShape)
         // Before any data is opened.
         if !network.hasSuffix(".json"), !Networks.names.contains(network) {

@@ -1,6 +1,6 @@
 import ArgumentParser
 
-/// `train` and `fine-tune`: commands that begin runs, which `resume` goes on with.
+/// `train` and `fine-tune`: commands that begin runs, which `resume` continues.
 protocol TrainingCommand: MXNetScript, Encodable {
     var data: DataOptions { get set }
     var training: TrainingOptions { get set }
@@ -9,21 +9,21 @@ protocol TrainingCommand: MXNetScript, Encodable {
     /// The script's values, or better ones that the command knows.
     func defaults() throws -> ScriptDefaults
 
-    /// - Parameter prefix: of the model of the run that goes on; nil for a new run.
-    func trainingRun(goingOn prefix: String?) throws -> TrainingRun
+    /// - Parameter prefix: of the model of the run that is continued; nil for a new run.
+    func trainingRun(continuing prefix: String?) throws -> TrainingRun
 }
 
 extension TrainingCommand {
     func defaults() throws -> ScriptDefaults { Self.script }
 
-    func run() throws { try run(goingOn: nil) }
+    func run() throws { try run(continuing: nil) }
 
-    /// - Parameter recorded: the run that goes on, where it is not a new one.
-    func run(goingOn recorded: RecordedRun?) throws {
+    /// - Parameter recorded: the run that is continued, where it is not a new one.
+    func run(continuing recorded: RecordedRun?) throws {
         try training.check(command: Self._commandName)
         let filled = try filled(), flags = try flagsInForce(filled)
-        try filled.trainingRun(goingOn: recorded?.prefix).run(
-            filled.training, filled.data, flags: flags, goingOn: recorded)
+        try filled.trainingRun(continuing: recorded?.prefix).run(
+            filled.training, filled.data, flags: flags, continuing: recorded)
     }
 
     /// With the command's values where flags are not given.

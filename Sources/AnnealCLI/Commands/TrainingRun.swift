@@ -26,18 +26,18 @@ struct TrainingRun {
     var imageShape: [Int]
     var script: ScriptDefaults
 
-    /// Consumes the run: the values that it starts with are large, and are let go once the trainer has them.
+    /// Consumes the run: the values that it starts with are large, and are freed once the trainer has them.
     /// - Parameters:
     ///   - flags: all that are in force, for the run's record.
     ///   - recorded: the run that resumes, where it is not a new one.
     consuming func run(
-        _ options: TrainingOptions, _ data: DataOptions, flags: [String: JSONValue], goingOn recorded: RecordedRun?
+        _ options: TrainingOptions, _ data: DataOptions, flags: [String: JSONValue], continuing recorded: RecordedRun?
     ) throws {
         let endEpoch = endEpoch(options)
         var lock = try recorded.map { try Self.lock($0.prefix) }
         let origin = try origin(options, recorded)
         if let recorded, let over = try statusOfEnded(recorded, origin, options) {
-            StandardStream.error.write(over)
+            printError(over)
             return
         }
         guard endEpoch > origin.epoch || recorded != nil && endEpoch == origin.epoch else {
@@ -46,7 +46,7 @@ struct TrainingRun {
                 suggestion: "it is one past the last epoch")
         }
         try options.profile.map(prepareOutput)
-        // Everything is opened and planned before the run folder is made: a wrong flag leaves nothing behind.
+        // Everything is opened and planned before the run folder is made: a wrong flag leaves no files.
         let pretrained = pretrained, setup = try setUp(options, data, from: origin)
         let trainer = setup.trainer, training = setup.loader
         let surveyed = try surveyData(setup, recorded)
@@ -69,14 +69,14 @@ struct TrainingRun {
                 lock = try Self.lock(prefix)
                 if !folder.isContinued, !folder.isNew { try folder.checkUnused() }
                 // It is of another run, which this one replaces.
-                try? FileManager.default.removeItem(atPath: Checkpoint.latestPath(prefix))
+                Files.remove(Checkpoint.latestPath(prefix))
             }
             Checkpoint.removeLeftovers(prefix: prefix)
             folder.removeLeftovers([ConfigurationFile.name])
             try writeRecords()
         } catch {
             // Nothing was written that anybody could resume.
-            if folder.isNew, Files.folder(of: prefix) == folder.path { unlink(Self.lockPath(prefix)) }
+            if folder.isNew, Files.folder(of: prefix) == folder.path { Files.remove(Self.lockPath(prefix)) }
             folder.removeIfEmpty()
             throw error
         }
@@ -95,7 +95,7 @@ struct TrainingRun {
             folder: folder, title: "\(network) on \(FilePath(data.dataTrain ?? "").name)",
             subtitle: "anneal \(commandLine.dropFirst().map { "\(FilePath($0))" }.joined(separator: " "))",
             displayBatches: options.run.dispBatches, from: folder.isContinued ? setup.progress.position : nil,
-            before: [FolderKeeper(folder, writeRecords)], after: after)
+            after: after)
         let remark = try options.recipe.map { [FitEvent.note(try Recipe.named($0).remark(flags))] } ?? []
         let warnings = (lock?.warnings ?? []).map(FitEvent.warning)
         for note in warnings + remark + setup.notes + surveyed.notes {
@@ -107,7 +107,7 @@ struct TrainingRun {
             epochs: setup.progress.position.epoch..<max(endEpoch, setup.progress.position.epoch),
             options: options.run.fitOptions(
                 metrics: setup.metrics, prefix: prefix, views: data.validation.tta,
-                observers: observers + [ending, HeapTrimmer()],
+                observers: observers + [FolderKeeper(folder, observers, writeRecords), ending, HeapTrimmer()],
                 shouldStop: interrupt.check),
             from: setup.progress)
         for bad in training.badRecords + (setup.validation?.badRecords ?? []) {
@@ -116,7 +116,7 @@ struct TrainingRun {
         withExtendedLifetime(lock) {}
         try ending.check(prefix: prefix, folder: folder, interrupt)
         let trace = options.profile.map { "Trace:  \($0)\n" } ?? ""
-        StandardStream.error.write(Self.places(folder, prefix) + trace)
+        printError((Self.places(folder, prefix) + trace).trimmingCharacters(in: .newlines))
     }
 
     /// What to look at after a run.
@@ -173,7 +173,8 @@ struct TrainingRun {
         else { return nil }
         let how = endedEarly ? "it stopped early after \(epochs) epochs" : "it has trained its \(endEpoch) epochs"
         let more = endedEarly ? "--early-stopping above \(patience ?? 0)" : "--num-epochs above \(endEpoch)"
-        return "\(run.folder): the run is over: \(how) (to train on, give \(more))\n" + Self.places(folder, run.prefix)
+        return "\(run.folder): the run is over: \(how) (to train on, give \(more))\n"
+            + Self.places(folder, run.prefix).trimmingCharacters(in: .newlines)
     }
 
     /// The flags in force, as a record and for a file to start the same run from.
@@ -220,20 +221,33 @@ private final class RunEnding: FitObserver {
     }
 }
 
-/// Writes the records of a run again if somebody deletes its folder, so that what is saved later can be used.
+/// Writes the records of a run again if its folder is deleted or moved, so that what is saved later can be used. Comes
+/// after the reports, which make theirs again.
 private final class FolderKeeper: FitObserver {
     private let folder: RunFolder
+    private let reports: [any FitObserver]
     private let write: () throws -> Void
+    private var told = ""
 
-    init(_ folder: RunFolder, _ write: @escaping () throws -> Void) {
+    init(_ folder: RunFolder, _ reports: [any FitObserver], _ write: @escaping () throws -> Void) {
         self.folder = folder
+        self.reports = reports
         self.write = write
     }
 
     func receive(_ event: FitEvent) throws {
         guard case .epoch = event, !Files.exists(folder.arguments) else { return }
-        try Files.makeFolder(folder.path)
-        try write()
+        var text = "\(folder.path) was deleted or moved: it is made again, without the checkpoints saved before"
+        do {
+            try Files.makeFolder(folder.path)
+            try write()
+        } catch let error as AnnealError {
+            // A training that has started does not end because of a record.
+            text = "\(folder.path) was deleted or moved and cannot be made again: \(error)"
+            guard text != told else { return }
+            told = text
+        }
+        for report in reports { try report.receive(.warning(text)) }
     }
 }
 

@@ -7,8 +7,9 @@ struct VerifyResume: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Show by hashes that an interrupted run ends in the same bits as an unbroken one.",
         discussion: """
-            Trains some steps twice: at a stretch, and with a stop in the middle, where the state is saved and a new trainer \
-            continues from it. Begins where the run is, and changes nothing of it. The exit code is 1 if the bits differ.
+            Trains some steps twice: without a break, and with a stop in the middle, where the state is saved and a new trainer \
+            continues from it. Begins where the run is, and changes nothing of it. The exit code is 1 if the bits differ. A \
+            run whose data has changed is refused.
 
             anneal verify-resume runs/2026-11-23_10-00-00-train --steps 20
             anneal verify-resume train --network lenet --data-train mnist.rec --image-shape 1,28,28 --steps 10
@@ -16,6 +17,8 @@ struct VerifyResume: ParsableCommand {
 
     @Option(help: ArgumentHelp("Steps to train.", valueName: "N"))
     var steps: Int = 20
+    @Flag(help: "Verify although the data is not what it was when the run was started.")
+    var acceptChangedData = false
     @Argument(
         help: ArgumentHelp("A run's folder, or train or fine-tune with their flags.", valueName: "RUN-FOLDER"),
         completion: .directory)
@@ -28,20 +31,34 @@ struct VerifyResume: ParsableCommand {
         guard (2...1_000_000).contains(steps) else {
             throw UsageError("--steps", "is \(steps)", suggestion: "it must be at least 2, usually 20")
         }
-        let isCommand = [Train._commandName, FineTuneCommand._commandName].contains(target)
-        let recorded = try isCommand ? nil : RecordedRun(folder: target, overrides: flags)
+        let isCommand = AnnealTool.training.contains(target)
+        if !Files.exists(target), let near = Spelling.misspelt(target, among: AnnealTool.training).first, !isCommand {
+            throw UsageError(target, "is no folder", suggestion: "did you mean \(near)?")
+        }
+        let recorded =
+            try isCommand
+            ? nil : RecordedRun(folder: target, overrides: flags, acceptsChangedData: acceptChangedData)
         let command = try (recorded?.command ?? RecordedRun.command([target] + flags)).filled()
         try command.training.check(command: "train")
-        let start = try command.trainingRun(goingOn: recorded?.prefix)
+        let start = try command.trainingRun(continuing: recorded?.prefix)
         let origin = try start.origin(command.training, recorded), interrupt = Interrupt()
         let folder = Files.path(NSTemporaryDirectory(), "anneal-verify-\(UUID().uuidString)")
         try Files.makeFolder(folder)
-        defer { try? FileManager.default.removeItem(atPath: folder) }
+        defer { Files.removeFolder(folder) }
 
-        /// - Parameter endEpoch: of the run that this is a part of; nil: one that has steps enough.
-        func train(_ steps: Int, from origin: RunOrigin, endEpoch: Int?) throws -> TrainedPart {
+        /// - Parameters:
+        ///   - endEpoch: of the run that this is a part of; nil: one that has steps enough.
+        ///   - checksData: whether the data must be what the run was started with.
+        func train(
+            _ steps: Int, from origin: RunOrigin, endEpoch: Int?, checksData: Bool = false
+        ) throws -> TrainedPart {
             var run = start
             let setup = try run.setUp(command.training, command.data, from: origin)
+            if checksData {
+                for case .warning(let text) in try run.surveyData(setup, recorded).notes {
+                    printError("anneal: warning: \(text)")
+                }
+            }
             let part = try TrainedPart(
                 setup, steps: steps, endEpoch: endEpoch, prefix: Files.path(folder, "model"),
                 onNonFinite: command.training.run.onNan, isInterrupted: interrupt.check)
@@ -51,8 +68,8 @@ struct VerifyResume: ParsableCommand {
             return part
         }
         let first = steps / 2
-        let unbroken = try train(steps, from: origin, endEpoch: nil), endEpoch = unbroken.endEpoch
-        print("\(unbroken.begin), \(steps) steps at a stretch: \(unbroken.end)")
+        let unbroken = try train(steps, from: origin, endEpoch: nil, checksData: true), endEpoch = unbroken.endEpoch
+        print("\(unbroken.begin), \(steps) steps without a break: \(unbroken.end)")
         print("The same with a stop after \(first): \(try train(first, from: origin, endEpoch: endEpoch).end)")
         let broken = try train(
             steps - first, from: .state(Checkpoint.latestPath(Files.path(folder, "model"))), endEpoch: endEpoch)
@@ -65,7 +82,7 @@ struct VerifyResume: ParsableCommand {
         if let odd = zip(unbroken.hashes, broken.hashes).first(where: { $0.hash != $1.hash }) {
             throw AnnealError(
                 odd.0.name, "of the interrupted run differ from those of the unbroken one",
-                suggestion: "this is a defect of Anneal, or the data has changed meanwhile")
+                suggestion: "this is a defect of Anneal, or the data has changed during the check")
         }
         print("Equal: an interrupted run ends in the same bits.")
     }

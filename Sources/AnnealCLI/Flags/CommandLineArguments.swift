@@ -149,9 +149,12 @@ struct TypedArguments {
     private static func check(_ argument: String, number: Int, of command: ToolDescription.Command) throws {
         let expected = command.positionals
         guard number >= expected.count, !expected.contains(where: \.isRepeating) else { return }
+        let near = NearMiss.flags(for: argument, of: command)
         throw AnnealError(
             argument, "is not expected here",
-            suggestion: "flags begin with --; anneal help \(command.commandName) lists them")
+            suggestion: near.isEmpty
+                ? "flags begin with --; anneal help \(command.commandName) lists them"
+                : "did you mean \(near.joined(separator: " or "))?")
     }
 }
 

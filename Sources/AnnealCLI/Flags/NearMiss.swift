@@ -39,6 +39,20 @@ enum NearMiss {
         return near.map { $0.hasPrefix("anneal ") ? $0 : "--" + $0 }
     }
 
+    /// What a word without a flag may stand for, at most three: a flag whose dashes are missing, or a flag that takes it as
+    /// its value, as `lenet` in `--network lenet`.
+    static func flags(for word: String, of command: ToolDescription.Command) -> [String] {
+        let flags = CommandLineArguments.flags(of: command)
+        let name = String(word.prefix { $0 != "=" })
+        if flags[name] != nil { return ["--\(word)"] }
+        let values = flags.values.sorted { $0.name < $1.name }.map { ($0.name, $0.knownValues) }
+        let isKnown = values.contains { $0.1.contains(word) }
+        // Of three letters anything is misspelt.
+        let meant = isKnown ? [word] : word.count > 3 ? Spelling.misspelt(word, among: values.flatMap(\.1)) : []
+        let all = values.flatMap { flag, known in known.filter(meant.contains).map { "--\(flag) \($0)" } }
+        return Array(all.prefix(3))
+    }
+
     /// Names that are the same but for their dashes, then those with all of its words, then misspelt ones.
     private static func close(_ name: String, _ names: [String]) -> [String] {
         if let same = names.first(where: { bare($0) == bare(name) }) { return [same] }

@@ -9,13 +9,13 @@ struct Recipe {
 
     static let all = [mxnet2017, mxnet2017AdaDelta, cifar10Modern, cifar10Fast]
 
-    static func named(_ name: String) throws -> Recipe {
+    /// - Parameter place: how an error names it; nil: as the flag.
+    static func named(_ name: String, place: String? = nil) throws -> Recipe {
         guard let recipe = all.first(where: { $0.name == name }) else {
+            let known = Spelling.suggestion(for: name, among: all.map(\.name))
             throw AnnealError(
-                "--recipe \(name)", "is not known",
-                suggestion: Spelling.suggestion(for: name, among: all.map(\.name))
-                    + "; 'anneal recipes' shows what they set"
-            )
+                place ?? "--recipe \(name)", "is not known",
+                suggestion: place == nil ? known + "; 'anneal recipes' shows what they set" : known)
         }
         return recipe
     }

@@ -36,7 +36,13 @@ struct ToolDescription: Decodable, Sendable {
         var defaultValue: String?
         var abstract: String?
         var discussion: String?
+        private struct Completion: Decodable, Sendable {
+            struct List: Decodable { var values: [String] }
+            var list: List?
+        }
+
         private var names: [Name]?
+        private var completionKind: Completion?
         private var allValues: [String]?
 
         /// The long name without the dashes; of a positional argument its value's name.
@@ -44,6 +50,8 @@ struct ToolDescription: Decodable, Sendable {
         var takesValue: Bool { kind != .flag }
         /// The values that it takes; empty if there are too many to list.
         var values: [String] { allValues ?? [] }
+        /// Those that completion offers: all that it takes, or of others, as names of networks, the known ones.
+        var knownValues: [String] { values.isEmpty ? completionKind?.list?.values ?? [] : values }
         /// Whether its value is a list with commas, as the value's name shows: `R,G,B`.
         var takesList: Bool { valueName?.contains(",") ?? false }
         /// Whether it takes 0 or 1, as MXNet's switches do.

@@ -14,7 +14,8 @@ enum CompletionScript {
         default:
             throw AnnealError(
                 "--generate-completion-script", shell.isEmpty ? "names no shell" : "'\(shell)' is not known",
-                suggestion: "it is bash, zsh or fish")
+                suggestion: Spelling.question(Spelling.misspelt(shell, among: ["bash", "zsh", "fish"]))
+                    + "it is bash, zsh or fish")
         }
     }
 

@@ -94,7 +94,7 @@ struct HelpText {
         return "--\(flag.name)" + (flags.contains { $0.name == opposite } ? "/--\(opposite)" : "")
     }
 
-    /// Whether it is shown together with the flag that it takes back.
+    /// Whether it is shown together with the flag that it negates.
     static func isOpposite(_ flag: ToolDescription.Argument, among flags: [ToolDescription.Argument]) -> Bool {
         flag.name.hasPrefix("no-") && flags.contains { $0.name == flag.name.dropFirst(3) }
     }

@@ -146,8 +146,8 @@ struct ImageData {
     func printNotes(_ preprocessing: Preprocessing) {
         for note in notes + [sizeNote(preprocessing, isOwnRule: false)].compactMap({ $0 }) {
             switch note {
-            case .note(let text): StandardStream.error.write("\(text)\n")
-            case .warning(let text): StandardStream.error.write("warning: \(text)\n")
+            case .note(let text): printError(text)
+            case .warning(let text): printError("warning: \(text)")
             default: continue
             }
         }

@@ -96,6 +96,6 @@ extension Checkpoint {
         let problem = AnnealError(
             saved.parametersPath, "\(name) holds a NaN or an infinity: what the network computes means nothing",
             suggestion: "take another checkpoint, from before the training diverged")
-        StandardStream.error.write("anneal: warning: \(problem)\n")
+        printError("anneal: warning: \(problem)")
     }
 }

@@ -46,12 +46,13 @@ struct NetworkSource: ParsableArguments {
         if let model {
             let prefix = try SavedModel.prefix(model)
             return Network(
-                name: Files.name(of: prefix), symbol: try Symbol.load(Checkpoint.symbolPath(prefix)),
+                name: FilePath(prefix).name.description, symbol: try Symbol.load(Checkpoint.symbolPath(prefix)),
                 imageShape: try shape ?? Preprocessing.load(prefix: prefix)?.imageShape ?? [3, 224, 224])
         }
         if let symbol {
             return Network(
-                name: Files.name(of: symbol), symbol: try Symbol.load(symbol), imageShape: shape ?? [3, 224, 224])
+                name: FilePath(symbol).name.description, symbol: try Symbol.load(symbol),
+                imageShape: shape ?? [3, 224, 224])
         }
         let name = network ?? "", image = shape ?? Networks.usualImageShape(name)
         // As in MXNet's train_mnist.py, train_cifar10.py and train_imagenet.py.

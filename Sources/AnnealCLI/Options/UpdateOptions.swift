@@ -1,7 +1,7 @@
 import Anneal
 import ArgumentParser
 
-/// What happens to the weights beside the optimizer's own step.
+/// What happens to the weights besides the optimizer's own step.
 struct UpdateOptions: ParsableArguments, Encodable {
     @Option(
         help: ArgumentHelp(

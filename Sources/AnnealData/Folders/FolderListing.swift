@@ -36,14 +36,8 @@ struct FolderListing {
         while true {
             errno = 0
             guard let entry = readdir(stream) else { break }
-            let name = withUnsafePointer(to: &entry.pointee.d_name) { start in
-                start.withMemoryRebound(to: UInt8.self, capacity: 1) {
-                    FilePath(
-                        bytes: UnsafeBufferPointer(
-                            start: $0, count: strlen(UnsafeRawPointer($0).assumingMemoryBound(to: CChar.self))))
-                }
-            }
-            if name.bytes == Array(".".utf8) || name.bytes == Array("..".utf8) { continue }
+            let name = FilePath(nameOf: entry)
+            if name.isDots { continue }
             entries.append(
                 Entry(name: name, kind: Self.kind(of: name, in: dirfd(stream), type: Int(entry.pointee.d_type))))
         }

@@ -95,7 +95,7 @@ extension Image {
         }
     }
 
-    /// Adds a number to each channel; what is behind the point falls away.
+    /// Adds a number to each channel; the fraction is dropped.
     mutating func add(_ offsets: [Float]) {
         for i in pixels.indices {
             pixels[i] = UInt8(min(max(Float(pixels[i]) + offsets[i % channels], 0), 255))

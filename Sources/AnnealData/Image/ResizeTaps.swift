@@ -54,7 +54,7 @@ struct ResizeTaps {
         return taps
     }
 
-    /// Beyond the image its outermost pixel goes on. OpenCV then takes that pixel whole in rows, but blends it with
+    /// Beyond the image its outermost pixel is repeated. OpenCV then takes that pixel whole in rows, but blends it with
     /// itself in columns, which can cost a level: both ways are repeated.
     private mutating func append(_ left: Int, fraction: Float, _ old: Int, vertical: Bool) {
         var fraction = fraction

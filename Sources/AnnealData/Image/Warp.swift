@@ -24,7 +24,7 @@ extension Image {
         by source: AffineMap, width newWidth: Int, height newHeight: Int, _ interpolation: Interpolation, fill: UInt8
     ) -> Image {
         let nearest = interpolation == .nearest
-        // 10 bits behind the point, of which 5 are left for the weights.
+        // 10 bits after the point, of which 5 are left for the weights.
         func fixed(_ value: Double) -> Int {
             Int(min(max((value * 1024).rounded(.toNearestOrEven), -0x1p50), 0x1p50))
         }

@@ -1,6 +1,6 @@
 import Foundation
 
-/// A value behind a mutex, with two conditions to wait on: `Mutex` of the standard library has none.
+/// A value protected by a mutex, with two conditions to wait on: `Mutex` of the standard library has none.
 ///
 /// `@unchecked Sendable` because the value is touched only with the mutex held, and never handed out by reference.
 package final class Guarded<State: Sendable>: @unchecked Sendable {

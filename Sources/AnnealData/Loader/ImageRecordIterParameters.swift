@@ -7,7 +7,7 @@ package enum ImageRecordIterParameters {
     /// - Parameters:
     ///   - parameters: as decoded from JSON: numbers, booleans, strings, arrays.
     ///   - folder: what relative paths start from.
-    /// - Throws: `AnnealError` naming a parameter that is not supported, besides the loader's own errors.
+    /// - Throws: `AnnealError` naming a parameter that is not supported, or one of the loader's own errors.
     package static func loader(_ parameters: [String: Any], folder: String) throws -> BatchLoader {
         var values = parameters
         func path(_ name: String) -> String? {

@@ -17,7 +17,7 @@ public final class InMemorySource: BatchSource {
     /// - Parameters:
     ///   - data: (samples, ...), e.g. (60000, 1, 28, 28).
     ///   - labels: (samples,) or (samples, labelWidth).
-    ///   - shuffle: anew each epoch.
+    ///   - shuffle: again in each epoch.
     /// - Throws: `AnnealError` when the two have other numbers of samples, or none.
     public init(data: Tensor, labels: Tensor, batchSize: Int, shuffle: Bool = false, seed: UInt64 = 0) throws {
         guard data.shape.rank > 1, data.shape[0] > 0 else {

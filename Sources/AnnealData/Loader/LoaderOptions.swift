@@ -25,7 +25,7 @@ public struct LoaderOptions: Sendable {
     public var labelWidth = 1
     public var augmentation = Augmentation()
     public var normalization = Normalization()
-    /// Shuffles the whole part anew each epoch.
+    /// Shuffles the whole part again in each epoch.
     public var shuffle = false
     /// Of the order and of the augmentations.
     public var seed: UInt64 = 0

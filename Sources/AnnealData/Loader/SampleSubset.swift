@@ -40,7 +40,7 @@ public struct SampleSubset: SampleSource {
 extension SampleSource {
     /// Holds out a share of each class for validation, chosen by the seed: the same one whenever the samples are the same.
     ///
-    /// Shares are rounded so that together they come to `share` of all; each class keeps a sample for training. Samples
+    /// Shares are rounded so that together they make up `share` of all; each class keeps a sample for training. Samples
     /// whose label cannot be read stay in training, where a loader names them.
     /// - Throws: `AnnealError` when one of the two would be empty.
     public func holdingOut(_ share: Double, seed: UInt64, threads: Int = LoaderOptions.defaultThreads) throws -> (

@@ -18,27 +18,18 @@ extension ImageList {
     ) throws -> (list: ImageList, classes: [String]) {
         var list = ImageList([])
         var classes: [String] = []
-        var open: Set<String> = []
+        var open: Set<FilePath> = []
 
         func walk(_ folder: String, _ relative: String) throws {
             // Links are followed, but not in circles.
-            let real = URL(fileURLWithPath: folder).resolvingSymlinksInPath().path
+            let real = FilePath(Files.realPath(folder) ?? folder)
             guard open.insert(real).inserted else { return }
             defer { open.remove(real) }
-            let names: [String]
-            do {
-                names = try FileManager.default.contentsOfDirectory(atPath: folder)
-            } catch {
-                throw AnnealError(folder, "the folder cannot be read", code: .ioFailure)
-            }
             var folders: [String] = []
             var label: Int?
-            for name in names.sorted(by: { $0.utf8.lexicographicallyPrecedes($1.utf8) }) {
-                var isFolder: ObjCBool = false
-                guard FileManager.default.fileExists(atPath: "\(folder)/\(name)", isDirectory: &isFolder) else {
-                    continue
-                }
-                if isFolder.boolValue {
+            for name in try Files.names(in: folder) {
+                guard Files.exists("\(folder)/\(name)") else { continue }
+                if Files.isFolder("\(folder)/\(name)") {
                     folders.append(name)
                 } else if suffixes.contains(suffix(of: name)) {
                     if label == nil {

@@ -14,7 +14,7 @@ public struct IDXFile: Sendable {
     ///   its header says.
     public init(_ path: String) throws {
         try Files.checkIsFile(FilePath(path), acceptsStreams: true)
-        guard let file = ani_gzip_open(path) else {
+        guard let file = Files.withPath(path, { ani_gzip_open($0) }) else {
             throw AnnealError(path, "cannot be read: \(String(cString: strerror(errno)))", code: .ioFailure)
         }
         defer { ani_gzip_close(file) }
@@ -59,7 +59,7 @@ public struct IDXFile: Sendable {
             throw AnnealError(path, "ends after \(values.count) values, its header says \(Shape(dims))", code: .damaged)
         }
         guard try read(1).isEmpty else {
-            throw AnnealError(path, "goes on after the \(count) values of \(Shape(dims))", code: .damaged)
+            throw AnnealError(path, "has more bytes after the \(count) values of \(Shape(dims))", code: .damaged)
         }
         self.path = path
         shape = Shape(dims)

@@ -15,7 +15,10 @@ final class FileBytes: Sendable {
         // O_NONBLOCK: what has become a pipe since must not be waited for either.
         let descriptor = path.withCString { open($0, O_RDONLY | O_CLOEXEC | O_NONBLOCK) }
         guard descriptor >= 0 else {
-            throw AnnealError("\(path)", String(cString: strerror(errno)), code: .init(errno: errno))
+            let code = errno
+            throw AnnealError(
+                "\(path)", String(cString: strerror(code)),
+                suggestion: code == ENOENT ? Spelling.suggestion(forPath: path.text) : nil, code: .init(errno: code))
         }
         var info = stat()
         guard fstat(descriptor, &info) == 0, info.st_mode & S_IFMT == S_IFREG else {

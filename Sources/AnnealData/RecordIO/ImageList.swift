@@ -23,9 +23,12 @@ public struct ImageList: Sendable, Equatable {
     /// - Throws: `AnnealError` naming the line with a bad id, label or too few fields.
     public init(file path: String) throws {
         items = []
-        let lines = try Files.readText(path).utf8.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
-        for (number, line) in lines.enumerated() {
-            var text = Substring(line)
+        // Paths are bytes: those that are not UTF-8 are kept as `FilePath.text` writes them.
+        var bytes = [UInt8](try Files.read(path))[...]
+        if bytes.starts(with: "\u{FEFF}".utf8) { bytes = bytes.dropFirst(3) }
+        for (number, line) in bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).enumerated()
+        {
+            var text = FilePath(bytes: line).text[...]
             if text.last == "\r" { text.removeLast() }
             if text.allSatisfy(\.isWhitespace) { continue }
             let fields = text.split(separator: "\t", omittingEmptySubsequences: false).map {
@@ -58,6 +61,6 @@ public struct ImageList: Sendable, Equatable {
     }
 
     public func write(to path: String) throws {
-        try Files.writeAtomically(Data(lines.map { $0 + "\n" }.joined().utf8), to: path)
+        try Files.writeAtomically(Data(lines.flatMap { FilePath($0 + "\n").bytes }), to: path)
     }
 }

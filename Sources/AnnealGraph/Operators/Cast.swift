@@ -2,7 +2,7 @@ import AnnealCore
 
 /// MXNet's `Cast`: the values in another type; numbers are cut off towards zero on the way to whole ones.
 ///
-/// The engine holds float32 only: it rounds to what `dtype` can hold and goes on in float32.
+/// The engine holds float32 only: it rounds to what `dtype` can hold and continues in float32.
 public struct Cast: Operator {
     public enum Kind: String, CaseIterable, Sendable {
         case float32, float64, float16, uint8, int8, int32, int64, bool, int16, bfloat16

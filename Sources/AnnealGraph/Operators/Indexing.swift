@@ -105,7 +105,7 @@ public struct Pick: Operator {
 
     public var inputNames: [String] { ["data", "index"] }
 
-    /// The places before, along and behind the axis.
+    /// The places before, along and after the axis.
     package func axes(_ data: Shape) -> (outer: Int, axis: Int, inner: Int) {
         axis.map { extents(of: data, around: $0) } ?? (1, data.count, 1)
     }

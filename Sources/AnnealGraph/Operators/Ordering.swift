@@ -44,7 +44,7 @@ public struct Ordering: OperatorFamily {
     }
     public var storedOutputCount: Int { returned == .value || returned == .both ? 2 : 1 }
 
-    /// The places before, along and behind the axis.
+    /// The places before, along and after the axis.
     package func axes(_ data: Shape) -> (outer: Int, axis: Int, inner: Int) {
         axis.map { extents(of: data, around: $0) } ?? (1, data.count, 1)
     }

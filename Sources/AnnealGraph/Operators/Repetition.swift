@@ -62,7 +62,7 @@ public struct Repeat: StridedOperator {
     }
 }
 
-/// MXNet's `Pad`: `pad_width` elements before and behind each axis: a constant, the edge's value, or mirrored (the edge
+/// MXNet's `Pad`: `pad_width` elements before and after each axis: a constant, the edge's value, or mirrored (the edge
 /// itself not repeated).
 public struct Pad: Operator {
     public enum Mode: String, CaseIterable, Sendable { case constant, edge, reflect }

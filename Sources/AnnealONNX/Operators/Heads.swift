@@ -9,7 +9,7 @@ extension SoftmaxOutput: ONNXOperator {
         if multiOutput || preserveShape || data.rank == 2 {
             return [try site.node("Softmax", [site.names[0]], ["axis": .int(multiOutput ? 1 : -1)])]
         }
-        // All axes behind the batch together.
+        // All axes after the batch together.
         let rows = try site.node("Flatten", [site.names[0]], ["axis": .int(1)])
         return [try site.reshape(site.node("Softmax", [rows], ["axis": .int(1)]), to: data)]
     }

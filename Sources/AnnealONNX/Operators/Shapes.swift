@@ -173,7 +173,7 @@ extension Tile: ONNXOperator {
 }
 
 extension Repeat: ONNXOperator {
-    /// A new axis behind the repeated one, along which all is repeated.
+    /// A new axis after the repeated one, along which all is repeated.
     package func export(_ site: ONNXSite) throws -> [String] {
         let data = site.inputs[0]
         var times = Array(repeating: 1, count: axis == nil ? 1 : data.shape.rank)

@@ -1,6 +1,6 @@
 import Foundation
 
-/// Draws a chart on a canvas of any kind: the one routine behind SVG and PNG.
+/// Draws a chart on a canvas of any kind: the one routine for SVG and PNG.
 struct ChartRenderer {
     private let chart: Chart
     private let canvas: Canvas
@@ -243,7 +243,7 @@ struct ChartRenderer {
         for (index, y) in positions.enumerated() { labels[index].y = y }
         for label in labels {
             let x = box.right + Self.labelGap
-            // A thread to a curve that ends elsewhere than beside its label.
+            // A thin line to a curve that does not end next to its label.
             if abs(label.y - label.end.y) > 3 || box.right - label.end.x > 60 {
                 canvas.line(
                     [Spot(label.end.x + 5, label.end.y), Spot(box.right + 4, label.end.y), Spot(x - 4, label.y)],
@@ -263,7 +263,7 @@ struct ChartRenderer {
         guard series.style != .background else { return nil }
         let finite = series.points.filter { isPlaced($0.x) }
         guard let last = finite.last else { return nil }
-        // A run that ended in NaN says so, beside its last cross.
+        // A run that ended in NaN says so, next to its last cross.
         if !last.y.isFinite {
             let y = Self.crossHeight(last.y, box)
             return EndLabel(

@@ -27,7 +27,7 @@ package enum LogGrammar {
         report.validation.map { "Epoch[\(report.epoch)] Validation-\($0.name)=\(fixed($0.value, 6))" }
     }
 
-    /// The place in the run that a line tells of everything before; nil for a line that is not about a part of the run.
+    /// How far the run had come when a line was written; nil for a line that is not about a part of the run.
     package static func end(ofLine line: Substring) -> FitPosition? {
         let pattern = /^[A-Z]+:root:Epoch\[(\d+)\] (?:Batch \[\d+-(\d+)\]|Train-|Time cost=|Validation-)/
         guard let match = try? pattern.firstMatch(in: line), let epoch = Int(match.1) else { return nil }
@@ -45,7 +45,7 @@ package enum LogGrammar {
 }
 
 extension FitPosition {
-    /// Behind a batch, or, if it is nil, behind the epoch.
+    /// After a batch, or, if it is nil, after the epoch.
     init(afterBatch batch: Int?, of epoch: Int) {
         if let batch { self.init(epoch: epoch, batch: batch + 1) } else { self.init(epoch: epoch + 1) }
     }

@@ -18,7 +18,7 @@ public final class TextLog: FitObserver {
     ///     the epoch so far.
     ///   - position: where the run resumes: lines of a part that it does again are dropped, with all after them. nil: the
     ///     file's lines all stay.
-    ///   - echo: where the lines go besides, e.g. standard error when that is no terminal.
+    ///   - echo: where the lines go too, e.g. standard error when that is no terminal.
     public init(
         path: String?, displayBatches: Int = 20, autoReset: Bool = true, from position: FitPosition? = nil,
         echo: (any TextOutput)? = nil

@@ -93,10 +93,11 @@ public final class MetricsCSV: FitObserver {
         if rows.isEmpty { columns = [] } else { try rewrite(rows, columns: merged(columns, ["epoch", "checkpoint"])) }
     }
 
-    /// The rows so far, read back from the file: a long run keeps none of them in memory.
+    /// The rows so far, read back from the file, also from one that was deleted or moved: a long run keeps none of them in
+    /// memory.
     private func written() throws -> [[String: String]] {
-        guard isBegun, Files.exists(path) else { return [] }
-        let lines = try LineFile.completeLines(of: path)
+        guard isBegun else { return [] }
+        let lines = try Files.exists(path) ? LineFile.completeLines(of: path) : file?.completeLines() ?? []
         let header = lines.first.map(CSV.fields) ?? []
         return lines.dropFirst().map { Dictionary(zip(header, CSV.fields($0))) { first, _ in first } }
     }

@@ -49,7 +49,7 @@ package struct MetricsRecord: Decodable, Sendable {
         case samplesPerSecond = "samples_per_second"
     }
 
-    /// The place in the run that the line tells of everything before.
+    /// How far the run had come when the line was written.
     var end: FitPosition { FitPosition(afterBatch: event == "epoch" ? nil : batch, of: epoch) }
 
     /// null is what a value that is not finite was written as.

@@ -143,7 +143,7 @@ package struct LayeredGraph {
         }
     }
 
-    /// Bends and sources give way, so that a trunk stays straight beside the edges that pass it and what it is fed.
+    /// Bends and sources move aside, so that a trunk stays straight next to the edges that pass it and to its inputs.
     private func isLight(_ vertex: Int) -> Bool { isBend(vertex) || above[vertex].isEmpty }
 
     /// In line with its neighbours; with those that are not light if there are any.

@@ -1,6 +1,6 @@
 import Foundation
 
-/// Draws a network's layout on a canvas: the one routine behind SVG and PNG.
+/// Draws a network's layout on a canvas: the one routine for SVG and PNG.
 struct NetworkPlotRenderer {
     let width: Double
     let height: Double

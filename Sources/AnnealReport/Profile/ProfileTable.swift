@@ -2,7 +2,7 @@ import AnnealCompiler
 import AnnealTrain
 import Foundation
 
-/// Where the time of recorded steps goes, beside what the machine could do.
+/// Where the time of recorded steps goes, compared with what the machine could do.
 package struct ProfileTable {
     package enum Grouping: Sendable {
         /// Operations of one kind are one row.

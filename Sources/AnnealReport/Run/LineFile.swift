@@ -4,8 +4,8 @@ import Foundation
 /// A text file that grows by complete lines.
 ///
 /// A line goes to the system in one `write`, so a killed run or a full disk leaves at most one cut line at the end, and
-/// whoever continues the file drops that first (`completeLines`). A file that somebody deletes or moves is made again,
-/// with its folder, by the next line.
+/// a run that continues the file drops that first (`completeLines`). A file that is deleted or moved meanwhile is made
+/// again by the next line, with its folder and all the lines so far.
 package final class LineFile {
     package let path: String
     private var descriptor: Int32
@@ -22,7 +22,7 @@ package final class LineFile {
     deinit { close(descriptor) }
 
     private static func opened(_ path: String) throws -> Int32 {
-        let descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o666)
+        let descriptor = Files.withPath(path) { open($0, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0o666) }
         guard descriptor >= 0 else { throw error(path, "cannot be written") }
         return descriptor
     }
@@ -31,7 +31,7 @@ package final class LineFile {
     package var isGone: Bool {
         var mine = stat(), there = stat()
         guard fstat(descriptor, &mine) == 0 else { return false }
-        guard stat(path, &there) == 0 else { return errno == ENOENT || errno == ENOTDIR }
+        guard Files.withPath(path, { stat($0, &there) }) == 0 else { return errno == ENOENT || errno == ENOTDIR }
         return (mine.st_dev, mine.st_ino) != (there.st_dev, there.st_ino)
     }
 
@@ -40,6 +40,12 @@ package final class LineFile {
             let folder = Files.folder(of: path)
             if !folder.isEmpty { try Files.makeFolder(folder) }
             let new = try Self.opened(path)
+            // What is there already is another program's: an editor saves so. In a new file nothing is lost.
+            if Self.size(new) == 0, let code = copyLines(to: new) {
+                close(new)
+                Files.remove(path)
+                throw AnnealError(path, "cannot be written: \(String(cString: strerror(code)))", code: .ioFailure)
+            }
             close(descriptor)
             (descriptor, isCut) = (new, false)
         }
@@ -51,28 +57,56 @@ package final class LineFile {
         isCut = false
     }
 
+    /// The complete lines so far; also of a file that was deleted or moved.
+    package func completeLines() -> [String] { Self.completeLines(in: contents()) }
+
+    /// - Returns: the system's error number; nil when everything was written.
+    private func copyLines(to other: Int32) -> Int32? {
+        let bytes = contents()
+        guard let end = bytes.lastIndex(of: UInt8(ascii: "\n")) else { return nil }
+        return bytes[...end].withUnsafeBytes { Files.write($0, to: other) }
+    }
+
+    private func contents() -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: Self.size(descriptor)), done = 0
+        while done < bytes.count {
+            let got = bytes.withUnsafeMutableBytes { buffer in
+                let rest = UnsafeMutableRawBufferPointer(rebasing: buffer[done...])
+                return pread(descriptor, rest.baseAddress, rest.count, off_t(done))
+            }
+            if got < 0, errno == EINTR { continue }
+            guard got > 0 else { break }
+            done += got
+        }
+        return Array(bytes[..<done])
+    }
+
+    private static func size(_ descriptor: Int32) -> Int {
+        var info = stat()
+        return fstat(descriptor, &info) == 0 ? max(0, Int(info.st_size)) : 0
+    }
+
     /// Brings what was written to the disk.
     package func sync() throws { try Files.sync(descriptor, path) }
 
     /// The lines of a file that end with a line feed; none when there is no file.
     package static func completeLines(of path: String) throws -> [String] {
         guard Files.exists(path) else { return [] }
-        var data = try Files.read(path)[...]
-        guard let last = data.lastIndex(of: UInt8(ascii: "\n")) else { return [] }
-        data = data[..<last]
-        return data.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).map {
+        return completeLines(in: [UInt8](try Files.read(path)))
+    }
+
+    private static func completeLines(in bytes: [UInt8]) -> [String] {
+        guard let last = bytes.lastIndex(of: UInt8(ascii: "\n")) else { return [] }
+        return bytes[..<last].split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).map {
             String(decoding: $0, as: UTF8.self)
         }
     }
 
     /// A line that a killed run left half written must not swallow the first line of the next.
     private func endCutLine() throws {
-        let reader = open(path, O_RDONLY | O_CLOEXEC)
-        guard reader >= 0 else { return }
-        defer { close(reader) }
-        let size = lseek(reader, 0, SEEK_END)
+        let size = Self.size(descriptor)
         var last: UInt8 = 0
-        if size > 0, pread(reader, &last, 1, size - 1) == 1, last != UInt8(ascii: "\n") { try append("") }
+        if size > 0, pread(descriptor, &last, 1, off_t(size - 1)) == 1, last != UInt8(ascii: "\n") { try append("") }
     }
 
     private static func error(_ path: String, _ problem: String) -> AnnealError {

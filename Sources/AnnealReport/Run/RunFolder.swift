@@ -1,7 +1,7 @@
 import AnnealCore
 import Foundation
 
-/// The folder that holds all that a run leaves behind for people: its arguments, log, metrics and curves.
+/// The folder that holds all that a run writes for people: its arguments, log, metrics and curves.
 ///
 /// Two runs never mix: a folder that already holds a run is continued only when the caller resumes that run.
 public struct RunFolder: Sendable, Equatable {
@@ -82,7 +82,7 @@ public struct RunFolder: Sendable, Equatable {
 
     /// Removes the folder if `open` made it and nothing is in it.
     public func removeIfEmpty() {
-        if isNew { rmdir(path) }
+        if isNew { _ = Files.withPath(path) { rmdir($0) } }
     }
 
     /// Removes what a killed process left half written of the folder's files.

@@ -11,13 +11,12 @@ public enum RunObservers {
     ///   - displayBatches: a speed line after every so many updates, as MXNet's `--disp-batches`.
     ///   - position: where a run resumes in its folder; nil for a new one.
     ///   - output: where people look.
-    ///   - before: observers that are told before these, with the same indulgence.
-    ///   - after: those that are told last.
+    ///   - after: observers that are told after these, and whose errors are warnings too.
     /// - Throws: `AnnealError` when the log cannot be written.
     public static func standard(
         folder: RunFolder, title: String, subtitle: String? = nil, displayBatches: Int = 20,
         from position: FitPosition? = nil, output: any TextOutput = StandardStream.error,
-        before: [any FitObserver] = [], after: [any FitObserver] = []
+        after: [any FitObserver] = []
     ) throws -> [any FitObserver] {
         let isInteractive = output.style.isInteractive
         let own: [any FitObserver] = [
@@ -28,7 +27,7 @@ public enum RunObservers {
             MetricsJSONL(path: folder.metricsJSONL, displayBatches: displayBatches),
             CurvesWriter(folder: folder, title: title, subtitle: subtitle),
         ]
-        return [ReportObservers(before + own + after)]
+        return [ReportObservers(own + after)]
     }
 }
 

@@ -20,7 +20,7 @@ public struct RunRecord: Codable, Sendable, Equatable {
 
     public init(
         command: String, commandLine: [String], arguments: [String: JSONValue], version: String, threads: Int,
-        date: Date = Date(), workingFolder: String = FileManager.default.currentDirectoryPath,
+        date: Date = Date(), workingFolder: String = Files.workingFolder,
         machine: Machine = .current(), data: [String: DataFingerprint]? = nil
     ) {
         self.command = command

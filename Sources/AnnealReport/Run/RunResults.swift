@@ -70,7 +70,7 @@ public final class ResultsWriter: FitObserver {
     public func receive(_ event: FitEvent) throws {
         switch event {
         case .started:
-            try? FileManager.default.removeItem(atPath: folder.results)
+            Files.remove(folder.results)
         case .finished(let end) where !end.interrupted && end.missing.isEmpty:
             let results = RunResults(end, prefix: prefix, folder: folder.path)
             try Files.writeAtomically(results.json(), to: folder.results)

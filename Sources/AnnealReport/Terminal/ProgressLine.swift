@@ -68,7 +68,7 @@ public final class ProgressLine: Sendable {
         shared = Mutex(Shared(measured: (0, start), live: LiveLine(output)))
     }
 
-    /// Work that ends with an error leaves no line behind.
+    /// Work that ends with an error leaves no line.
     deinit { shared.withLock { $0.live.clear() } }
 
     public func advance(by count: Int = 1) { shared.withLock { update(&$0, to: $0.done + count) } }

@@ -21,7 +21,7 @@ public final class TerminalProgress: FitObserver {
         live = LiveLine(output)
     }
 
-    /// A run that ends with an error leaves the line to nobody else.
+    /// A run that ends with an error leaves no line.
     deinit { live.clear() }
 
     public func receive(_ event: FitEvent) {

@@ -56,7 +56,7 @@ public final class StandardStream: TextOutput {
     private init(descriptor: Int32) { self.descriptor = descriptor }
 
     /// Writes past stdio's buffer, so that lines appear when they are written. A reader that has gone away, a full disk or
-    /// a closed terminal must not end hours of training: `check` tells of such failures who asks.
+    /// a closed terminal must not end hours of training: `check` reports such a failure.
     public func write(_ text: String) {
         var text = text
         guard let code = text.withUTF8({ Files.write(UnsafeRawBufferPointer($0), to: descriptor) }) else { return }

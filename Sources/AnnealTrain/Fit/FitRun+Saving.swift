@@ -33,12 +33,11 @@ extension FitRun {
         progress.superseded = progress.superseded.filter { $0 != number } + (options.keep == .all ? [] : [number])
         if isBest { progress.savedBest = number }
         let isSaved = try saving { run in
-            let state = Checkpoint.resumePath(prefix, number)
-            try run.trainer.saveState(to: state, run.progress)
             // Before the parameters: where a checkpoint is, there is a state to resume from.
-            try Files.linkAtomically(state, to: Checkpoint.latestPath(prefix))
+            let state = Checkpoint.latestPath(prefix)
+            try run.trainer.saveState(to: state, run.progress)
             run.stateIsUnsaved = false
-            _ = try run.trainer.saveParameters(prefix: prefix, epoch: number)
+            try run.trainer.save(prefix: prefix, epoch: number, state: state)
         }
         guard isSaved else {
             (progress.superseded, progress.savedBest) = (earlier.superseded, earlier.savedBest)

@@ -24,7 +24,7 @@ public struct Accuracy: Metric {
     }
 }
 
-/// The share of predictions whose label is among the k highest scores; MXNet's `top_k_accuracy`, printed with k behind.
+/// The share of predictions whose label is among the k highest scores; MXNet's `top_k_accuracy`, printed with k at the end.
 ///
 /// Of equal scores the first classes count as higher (MXNet leaves ties open); NaN counts as lowest.
 public struct TopKAccuracy: Metric {

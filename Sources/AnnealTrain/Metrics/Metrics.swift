@@ -42,7 +42,7 @@ public enum Metrics {
     }
 
     /// As above; nil for an unknown name, and unknown options are left in `options.unused`. An `axis` is not looked at:
-    /// whoever makes the batches knows where the classes are.
+    /// the code that makes the batches knows where the classes are.
     public static func make(_ name: String, reading options: inout NamedOptions) throws -> (any Metric)? {
         let key = aliases[name.lowercased()] ?? name.lowercased()
         options.place = "metric \(key)"

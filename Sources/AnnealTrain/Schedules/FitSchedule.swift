@@ -16,8 +16,8 @@ public struct FitSchedule: Sendable {
 /// The learning rate by the flags of MXNet's scripts: `--lr`, `--lr-factor`, `--lr-step-epochs` and what they look at.
 ///
 /// With `loadEpoch` update 1 is the first of the process, as in MXNet, which restores weights only: passed steps are
-/// multiplied into the rate, the rest is shifted (but `pow` begins anew). A run that restores its optimizer goes on
-/// counting updates; it leaves `loadEpoch` at 0, and its schedule continues by itself.
+/// multiplied into the rate, the rest is shifted (but `pow` starts over). A run that restores its optimizer continues
+/// to count updates; it leaves `loadEpoch` at 0, and its schedule continues by itself.
 ///
 /// - Parameters:
 ///   - factor: `--lr-factor`; nil or 1 and more mean no schedule.

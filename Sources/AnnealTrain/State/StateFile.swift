@@ -9,17 +9,17 @@ package enum StateFile {
     private static let header = Data("Anneal run state 3\n".utf8)
     private static let sumSize = MemoryLayout<UInt32>.size
 
-    package static func write(names: [String], to path: String, array: (Int) throws -> StoredArray) throws {
-        try Files.writeAtomically(to: path) { write in
-            var sum = crc32(0, nil, 0)
-            func put(_ piece: Data) throws {
-                sum = add(piece, to: sum)
-                try write(piece)
-            }
-            try put(header)
-            try ParamsFile.encode(names, array: array, put)
-            try write(withUnsafeBytes(of: UInt32(sum).littleEndian) { Data($0) })
+    package static func encode(
+        names: [String], array: (Int) throws -> StoredArray, _ write: (Data) throws -> Void
+    ) throws {
+        var sum = crc32(0, nil, 0)
+        func put(_ piece: Data) throws {
+            sum = add(piece, to: sum)
+            try write(piece)
         }
+        try put(header)
+        try ParamsFile.encode(names, array: array, put)
+        try write(withUnsafeBytes(of: UInt32(sum).littleEndian) { Data($0) })
     }
 
     package static func read(_ path: String) throws -> [StoredArray] {

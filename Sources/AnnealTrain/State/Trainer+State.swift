@@ -55,7 +55,7 @@ public struct RunMachine: Codable, Sendable, Equatable {
     }
 }
 
-/// What a state tells of its run before a trainer is made for it.
+/// What a state says about its run before a trainer is made for it.
 public struct SavedRun: Sendable {
     public let seed: UInt64
     public let progress: FitProgress
@@ -69,12 +69,17 @@ extension Trainer {
     /// Writes all that a run needs to continue bit for bit, whole or not at all: parameters, optimizer, averages, gathered
     /// gradients, progress.
     public func saveState(to path: String, _ progress: FitProgress) throws {
-        try withValidatedWeights { try writeState(to: path, progress) }
-    }
-
-    private func writeState(to path: String, _ progress: FitProgress) throws {
         let folder = Files.folder(of: path)
         if !folder.isEmpty { try Files.makeFolder(folder) }
+        try Files.writeAtomically(to: path) { try encodeState(progress, $0) }
+    }
+
+    /// Passes the bytes of a state's file to `write`, piece by piece.
+    func encodeState(_ progress: FitProgress, _ write: (Data) throws -> Void) throws {
+        try withValidatedWeights { try encodeValidatedState(progress, write) }
+    }
+
+    private func encodeValidatedState(_ progress: FitProgress, _ write: (Data) throws -> Void) throws {
         try startStates()
         let record = StateRecord(
             seed: seed, updates: updates, batchSize: batchSize, accumulation: accumulation,
@@ -92,7 +97,7 @@ extension Trainer {
         for entry in savedStates {
             arrays.append((entry.name, { StoredArray(name: "", try entry.array.read()) }))
         }
-        try StateFile.write(names: arrays.map(\.name), to: path) { try arrays[$0].make() }
+        try StateFile.encode(names: arrays.map(\.name), array: { try arrays[$0].make() }, write)
     }
 
     /// Arrays of the store that a run's state holds beside the parameters: sums only if they hold gradients.
@@ -110,7 +115,7 @@ extension Trainer {
     /// The seed of a saved run.
     public static func savedSeed(_ path: String) throws -> UInt64 { try savedRun(path).seed }
 
-    /// What a state tells of its run.
+    /// What a state says about its run.
     public static func savedRun(_ path: String) throws -> SavedRun {
         let record = try SavedState(path).record
         return SavedRun(

@@ -29,7 +29,7 @@ void ank_dropout(const float *x, const float *u, float keep, float *mask, float 
 /// Zeros in the channels that fill up the last block.
 void ank_clear_filling(float *y, ank_dims dims);
 
-/// Neither is in place. y holds `outer` rows; each is the rows of all parts, of chunks[i] floats, behind one
+/// Neither is in place. y holds `outer` rows; each is the rows of all parts, of chunks[i] floats, one after
 /// another; parts that are NULL are zeros.
 void ank_concat(const float *const *parts, const int64_t *chunks, int64_t count, int64_t outer, float *y);
 /// The other way; parts that are NULL are left out.

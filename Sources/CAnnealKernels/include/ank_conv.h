@@ -17,7 +17,7 @@ typedef struct {
     int64_t threads;            ///< that scratch is for: ank_max_threads() when the plan was made
 } ank_conv;
 
-/// What a forward pass does to its result beside: y = min(max(result + (sum ? y : 0), low), high), the limits if clip; NaN
+/// What a forward pass also does to its result: y = min(max(result + (sum ? y : 0), low), high), the limits if clip; NaN
 /// stays. ReLU: low 0, high INFINITY.
 typedef struct {
     int sum, clip;

@@ -7,7 +7,7 @@
 extern "C" {
 #endif
 
-/// What a number depends on beside its place in the array.
+/// What a number depends on besides its place in the array.
 typedef struct {
     uint64_t seed;
     uint32_t stream;  ///< which layer

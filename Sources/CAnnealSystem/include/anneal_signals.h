@@ -1,10 +1,15 @@
-// The signals that ask a run to stop. A handler in C: only it may do so little in so few calls that it is safe anywhere.
+// What signals do to the process, and those that ask a run to stop. A handler in C: only it may do so little in so few calls that it is safe anywhere.
 #ifndef ANNEAL_SIGNALS_H
 #define ANNEAL_SIGNALS_H
 
+/// Lets all signals through to this thread and those that it starts. A parent may have blocked some in the thread that
+/// started this process, as Dispatch's threads do, and neither Ctrl-C nor `timeout` would end it then.
+void anneal_unblock_signals(void);
+
 /// From now on SIGINT, SIGTERM, SIGHUP and SIGUSR1 ask for a stop, and SIGUSR2 does nothing; each says so on standard error.
 /// A second SIGINT or SIGTERM ends the process at once. SIGINT and SIGHUP stay ignored where they are (nohup).
-void anneal_watch_stop_signals(void);
+/// live_line: whether standard error is a terminal whose last line is redrawn in place; messages wipe that line.
+void anneal_watch_stop_signals(int live_line);
 
 /// The first signal that asked for a stop; 0: none yet.
 int anneal_stop_signal(void);

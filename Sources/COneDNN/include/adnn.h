@@ -21,7 +21,7 @@ void adnn_engine_destroy(adnn_engine *engine);
 
 typedef enum { ADNN_FORWARD_TRAINING, ADNN_FORWARD_INFERENCE, ADNN_BACKWARD_DATA, ADNN_BACKWARD_WEIGHTS } adnn_pass;
 
-/// What a forward pass does to its result beside: dst = min(max(result + (sum ? dst : 0), low), high), the limits if clip.
+/// What a forward pass also does to its result: dst = min(max(result + (sum ? dst : 0), low), high), the limits if clip.
 typedef struct {
     int sum, clip;
     float low, high; ///< high INFINITY with low 0: ReLU

@@ -92,6 +92,27 @@ import Testing
         #expect(abs(Int(upright.pixels[0]) - 40 * [1: 1, 3: 4, 6: 3, 8: 2][orientation, default: 0]) < 4)
     }
 
+    /// Names of folders and images, the list and the records.
+    @Test func pathsAreBytes() throws {
+        func odd(_ name: String) -> String { FilePath(bytes: [0xE9] + name.utf8).text }
+        let root = "\(folder.path)/\(odd("root"))", prefix = "\(folder.path)/\(odd("set"))"
+        let image = try Image(width: 4, height: 4, channels: 1, filledWith: 9).encoded(as: .png(level: 1))
+        for name in ["a", odd("b")] {
+            try Files.makeFolder("\(root)/\(name)")
+            try Files.writeAtomically(Data(image), to: "\(root)/\(name)/\(odd(".png"))")
+        }
+        let (list, classes) = try ImageList.scan(root)
+        #expect(classes == ["a", odd("b")])
+        try list.write(to: "\(prefix).lst")
+        let bytes = try Files.read("\(prefix).lst")
+        #expect(
+            bytes.split(separator: 10).first.map(Array.init) == Array("0\t0.000000\ta/".utf8) + [0xE9] + ".png".utf8)
+        #expect(try ImageList(file: "\(prefix).lst") == list)
+        #expect(try RecordPacker().pack(list, root: root, to: prefix).count == 2)
+        #expect(try RecordFile("\(prefix).rec", index: "\(prefix).idx").count == 2)
+        #expect(try RecordFile("\(prefix).rec").indexPath == "\(prefix).idx")
+    }
+
     @Test func badFilesAreNamedOrLeftOut() throws {
         let root = try makeImages()
         try Files.writeAtomically(Data("broken".utf8), to: "\(root)/b/0.PNG")
@@ -128,7 +149,7 @@ import Testing
         #expect(read([1, 2]).contains("is not an IDX file"))
         #expect(read([0, 0, 13, 1, 0, 0, 0, 1, 0]).contains("type 13"))
         #expect(read(Array(good.dropLast())).contains("ends after 2 values"))
-        #expect(read(good + [1]).contains("goes on after"))
+        #expect(read(good + [1]).contains("has more bytes after"))
         #expect(read([0, 0, 8, 4] + [UInt8](repeating: 255, count: 16)).contains("too much"))
         #expect(read([0x1F, 0x8B, 8, 0, 0, 0]).contains("/l"))
         let labels = try folder.file("m", good)

@@ -69,6 +69,28 @@ import Testing
         #expect(CheckpointChoice("-1") == nil && CheckpointChoice("1.5") == nil && CheckpointChoice("") == nil)
     }
 
+    @Test func aCheckpointIsSavedWholeOrNotAtAll() throws {
+        let folder = try StateFolder(), prefix = folder.prefix, trainer = try SmallRun.trainer()
+        try trainer.save(prefix: prefix, epoch: 1)
+        let names = ["m-0001.params", "m-0001.resume", "m-symbol.json"]
+        #expect(try Files.names(in: folder.path) == names)
+        try Files.makeFolder(prefix + "-0002.params/full")
+        #expect(throws: AnnealError.self) { try trainer.save(prefix: prefix, epoch: 2) }
+        #expect(
+            try Files.names(in: folder.path) == ["m-0001.params", "m-0001.resume", "m-0002.params", "m-symbol.json"])
+    }
+
+    /// A composed and a decomposed é, and a byte that is not UTF-8.
+    @Test func prefixesAreBytes() throws {
+        let folder = try StateFolder(), trainer = try SmallRun.trainer()
+        let prefixes = ["\u{E9}", "e\u{301}", FilePath(bytes: [0xE9]).text].map { Files.path(folder.path, $0) }
+        for (index, prefix) in prefixes.enumerated() { try trainer.save(prefix: prefix, epoch: index + 1) }
+        for (index, prefix) in prefixes.enumerated() {
+            #expect(Checkpoint.numbers(prefix: prefix) == [index + 1])
+            #expect(try trainer.restore(prefix: prefix, epoch: index + 1)?.position.epoch == index + 1)
+        }
+    }
+
     /// Between the state and the parameters of its last checkpoint.
     @Test func aKilledRunFinishesItsLastSave() throws {
         let folder = try StateFolder(), prefix = folder.prefix
@@ -93,6 +115,8 @@ import Testing
             #expect(end.end?.missing == (isFreed ? [best] : [best, last]))
             #expect(end.notes == ["Best: checkpoint 1, accuracy 0.0; its checkpoint was not kept"])
             #expect(!Files.isFolder("\(prefix)-0003.params") == isFreed)
+            // Of a checkpoint all files are there or none.
+            #expect(!Files.exists("\(prefix)-0001.resume") && Files.exists("\(prefix)-0003.resume") == isFreed)
             // The state was saved all the same.
             #expect(try resumed(prefix).1.position == FitPosition(epoch: 3))
         }

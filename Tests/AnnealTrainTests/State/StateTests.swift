@@ -115,7 +115,9 @@ import Testing
             }
         }
         old.append(StoredArray(name: "gradients:batches", Tensor([1], [3])))
-        try StateFile.write(names: old.map(\.name), to: path) { old[$0] }
+        try Files.writeAtomically(to: path) { write in
+            try StateFile.encode(names: old.map(\.name), array: { old[$0] }, write)
+        }
 
         #expect(try Trainer.savedRun(path).addsOtherwise)
         func trained(_ read: Bool) throws -> [Tensor] {
@@ -157,7 +159,7 @@ import Testing
         #expect(other?.suggestion == "resume with --accumulate 1")
     }
 
-    /// Parameters that another program has put beside a state are not passed over in silence.
+    /// Parameters that another program has put next to a state are not passed over in silence.
     @Test func otherParametersAreNoticed() throws {
         let folder = try StateFolder()
         let trainer = try SmallRun.trainer()

@@ -1,6 +1,6 @@
 // Preloaded into the tool by tests (LD_PRELOAD): a system that has less.
 //   POOR_ERRNO=N: flock and fsync fail with this error number.
-//   POOR_THREADS=N: at most N threads run at the same time beside the first.
+//   POOR_THREADS=N: at most N threads run at the same time besides the first.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
