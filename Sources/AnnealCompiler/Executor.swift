@@ -20,7 +20,7 @@ public final class Executor {
     /// One for each instruction that computes anything.
     package let steps: [PlannedStep]
 
-    /// What was planned for, with what the caller takes besides.
+    /// What it has allocated and will use.
     package let memoryNeed: MemoryNeed
     private let engine: any Engine
     private let arena: Arena
@@ -70,13 +70,10 @@ public final class Executor {
     ///   - plainParameters: parameters stay in plain order, for rules that look at their rows; what reads them in another
     ///     order copies them in each run.
     ///   - engine: of the store, if one is given.
-    ///   - copies: arrays of the size of all parameters that the caller keeps: the optimizer's state, averages, sums.
-    ///   - besides: what the caller takes in addition, so that the sum is checked before anything is taken.
     package init(
         _ symbol: Symbol, inputs given: [String: Shape], mode: Mode, gradients: Set<String>? = nil,
         parameters: ParameterStore? = nil, recomputation: Recomputation = .cheap, earlyUpdates: Int? = nil,
-        keepsParameters: Bool = true, plainParameters: Bool = false, engine: any Engine, copies: Int = 0,
-        besides: MemoryNeed = MemoryNeed()
+        keepsParameters: Bool = true, plainParameters: Bool = false, engine: any Engine
     ) throws {
         self.engine = engine
         self.symbol = symbol
@@ -107,8 +104,9 @@ public final class Executor {
             engine: engine)
         let program = compilation.program
         let plan = MemoryPlan(program, needs: compilation.needs)
-        memoryNeed = Self.memoryNeed(program, plan, store, copies: copies, besides)
+        let memoryNeed = Self.memoryNeed(program, plan, store)
         try memoryNeed.check()
+        self.memoryNeed = memoryNeed.mapped
         let arena = try engine.allocate(plan.size)
         try store.adopt(program, order: arguments + symbol.auxiliaryNames())
         let derived = try DerivedParameters(program, store: store, engine: engine, releases: !keepsParameters)
@@ -162,19 +160,17 @@ public final class Executor {
         }
     }
 
-    private static func memoryNeed(
-        _ program: Program, _ plan: MemoryPlan, _ store: ParameterStore, copies: Int, _ besides: MemoryNeed
-    ) -> MemoryNeed {
+    private static func memoryNeed(_ program: Program, _ plan: MemoryPlan, _ store: ParameterStore) -> MemoryNeed {
         func bytes(_ isCounted: (Program.Value) -> Bool) -> Int {
             program.values.filter(isCounted).reduce(0) { $0 + 4 * $1.layout.elements($1.shape) }
         }
-        let parameters = bytes { $0.kind == .parameter || $0.kind == .auxiliary }
-        var need = besides
+        var need = MemoryNeed()
         need.add("the plan of the network", bytes: 4 * plan.size)
         // Those of an earlier executor are there already.
-        if store.names.isEmpty { need.add("parameters", bytes: parameters) }
+        if store.names.isEmpty {
+            need.add("parameters", bytes: bytes { $0.kind == .parameter || $0.kind == .auxiliary })
+        }
         need.add("weights with batch norm folded in", bytes: bytes { $0.kind == .derived })
-        need.add("optimizer and averages", bytes: copies * parameters)
         return need
     }
 

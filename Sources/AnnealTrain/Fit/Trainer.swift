@@ -70,14 +70,13 @@ public final class Trainer {
     ///   - accumulation: batches whose gradients are averaged into one update.
     ///   - keepsGradients: whether `gradient` has every parameter's. Without it the backward pass updates large
     ///     parameters itself, so that their gradients need no memory of their own.
-    ///   - besides: memory that the data takes (`BatchLoader.memoryNeed`): what is needed in all is checked beforehand.
     ///   - engine: what runs the steps.
     /// - Throws: `AnnealError`, with the code `outOfMemory` where the machine or a limit has less memory than is needed.
     package init(
         _ symbol: Symbol, dataShape: Shape, batchSize: Int, optimizer: Optimizer, frozen: Set<String> = [],
         seed: UInt64 = 0, softLabels: Bool = false, recomputation: Recomputation = .cheap,
         averaging: WeightAveraging? = nil, accumulation: Int = 1, keepsGradients: Bool = false,
-        besides: MemoryNeed = MemoryNeed(), engine: any Engine
+        engine: any Engine
     ) throws {
         guard batchSize > 0 else {
             throw AnnealError("--batch-size", "is \(batchSize)", suggestion: "it must be at least 1")
@@ -126,9 +125,7 @@ public final class Trainer {
             trainedSymbol, inputs: inputs, mode: .training,
             gradients: wanted, parameters: nil, recomputation: recomputation,
             earlyUpdates: keepsGradients ? nil : Optimizer.largeParameter,
-            plainParameters: optimizer.rule.wantsRows, engine: engine,
-            copies: optimizer.rule.stateCount + (averaging == nil ? 0 : 1) + (accumulation > 1 ? 1 : 0),
-            besides: besides)
+            plainParameters: optimizer.rule.wantsRows, engine: engine)
         training.seed = seed
         self.training = training
         parameters = training.parameters
@@ -160,13 +157,20 @@ public final class Trainer {
 
     /// Plans the scoring of validation data, which `score` otherwise does when it is first called: so that a lack of memory
     /// shows before the first step.
-    /// - Parameter besides: memory that the validation data takes.
-    public func planScoring(besides: MemoryNeed = MemoryNeed()) throws {
-        var need = training.memoryNeed.mapped
-        need.add(besides)
-        scorer = try Scorer(
-            network, dataShape: dataShape, batchSize: batchSize, parameters: parameters, besides: need,
-            engine: parameters.sharedEngine)
+    public func planScoring() throws { _ = try scorer(.none) }
+
+    /// What training takes, and scoring if it is planned. The optimizer's state and the images of test-time views are not
+    /// allocated yet.
+    /// - Parameter views: what scoring will be asked for.
+    public func memoryNeed(views: TestTimeViews = .none) -> MemoryNeed {
+        var need = training.memoryNeed
+        let floats = trained.reduce(0) { $0 + $1.count }
+        need.add("the optimizer's state", bytes: 4 * optimizer.rule.stateCount * floats)
+        if average != nil { need.add("averaged weights", bytes: 4 * floats, isMapped: true) }
+        if gathered != nil { need.add("gradients of several batches", bytes: 4 * floats, isMapped: true) }
+        if let scorer { need.add(scorer.memoryNeed) }
+        need.add("images of test-time views", bytes: Scorer.bytes(of: views, batchSize: batchSize, dataShape))
+        return need
     }
 
     /// Changes of layout inside a training step.
