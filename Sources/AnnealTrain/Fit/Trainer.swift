@@ -159,8 +159,8 @@ public final class Trainer {
     /// shows before the first step.
     public func planScoring() throws { _ = try scorer(.none) }
 
-    /// What training takes, and scoring if it is planned. The optimizer's state and the images of test-time views are not
-    /// allocated yet.
+    /// What training takes, and scoring if it is planned. The optimizer's state, the images of test-time views and what saving
+    /// takes are not allocated yet.
     /// - Parameter views: what scoring will be asked for.
     public func memoryNeed(views: TestTimeViews = .none) -> MemoryNeed {
         var need = training.memoryNeed
@@ -168,6 +168,9 @@ public final class Trainer {
         need.add("the optimizer's state", bytes: 4 * optimizer.rule.stateCount * floats)
         if average != nil { need.add("averaged weights", bytes: 4 * floats, isMapped: true) }
         if gathered != nil { need.add("gradients of several batches", bytes: 4 * floats, isMapped: true) }
+        // Files are written array by array.
+        let largest = parameters.entries.map(\.elements).max() ?? 0
+        need.add("the largest array twice, while it is saved", bytes: 8 * largest)
         if let scorer { need.add(scorer.memoryNeed) }
         need.add("images of test-time views", bytes: Scorer.bytes(of: views, batchSize: batchSize, dataShape))
         return need
