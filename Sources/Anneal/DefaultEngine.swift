@@ -41,18 +41,17 @@ extension Trainer {
     ///     backward pass, so that their gradients need no memory of their own.
     ///   - canDropSteps: whether `FitOptions.onNonFinite` may be `.skip`. Every update waits until the step is known to be
     ///     finite then, and gradients need memory of their own.
-    ///   - besides: memory that the data takes (`BatchLoader.memoryNeed`): what is needed in all is checked beforehand.
     /// - Throws: `AnnealError`, with the code `outOfMemory` where the machine or a limit has less memory than is needed.
     public convenience init(
         _ symbol: Symbol, dataShape: Shape, batchSize: Int, optimizer: Optimizer, frozen: Set<String> = [],
         seed: UInt64 = 0, softLabels: Bool = false, recomputation: Recomputation = .cheap,
         averaging: WeightAveraging? = nil, accumulation: Int = 1, keepsGradients: Bool = false,
-        canDropSteps: Bool = false, besides: MemoryNeed = MemoryNeed()
+        canDropSteps: Bool = false
     ) throws {
         try self.init(
             symbol, dataShape: dataShape, batchSize: batchSize, optimizer: optimizer, frozen: frozen, seed: seed,
             softLabels: softLabels, recomputation: recomputation, averaging: averaging, accumulation: accumulation,
-            keepsGradients: keepsGradients, canDropSteps: canDropSteps, besides: besides, engine: engine(of: nil))
+            keepsGradients: keepsGradients, canDropSteps: canDropSteps, engine: engine(of: nil))
     }
 }
 
@@ -72,14 +71,13 @@ extension Scorer {
     ///   - parameters: the store of a trainer of the same network; a new one if nil, to be set before the first pass and
     ///     not to be read after it (`keepsParameters` of `Executor`).
     ///   - views: more than one require a network whose output is a softmax.
-    ///   - besides: memory that the data takes (`BatchLoader.memoryNeed`): what is needed in all is checked beforehand.
     /// - Throws: if the network's output is not (batch, classes).
     public convenience init(
         _ network: ClassifierNetwork, dataShape: Shape, batchSize: Int, parameters: ParameterStore? = nil,
-        views: TestTimeViews = .none, besides: MemoryNeed = MemoryNeed()
+        views: TestTimeViews = .none
     ) throws {
         try self.init(
-            network, dataShape: dataShape, batchSize: batchSize, parameters: parameters, views: views, besides: besides,
+            network, dataShape: dataShape, batchSize: batchSize, parameters: parameters, views: views,
             engine: engine(of: parameters))
     }
 

@@ -47,11 +47,10 @@ public final class Executor {
     ///     cannot be read then, nor used by another executor, until they are set again.
     ///   - update: what a training step does with its gradients; nothing if nil.
     ///   - engine: of the store, if one is given.
-    ///   - besides: what the caller takes in addition, so that the sum is checked before anything is taken.
     package init(
         _ symbol: Symbol, inputs given: [String: Shape], mode: Mode, gradients: Set<String>? = nil,
         parameters: ParameterStore? = nil, recomputation: Recomputation = .cheap, keepsParameters: Bool = true,
-        update: TrainingUpdate? = nil, engine: any Engine, besides: MemoryNeed = MemoryNeed()
+        update: TrainingUpdate? = nil, engine: any Engine
     ) throws {
         self.symbol = symbol
         self.mode = mode
@@ -77,7 +76,6 @@ public final class Executor {
         request.update?.order = try arguments + symbol.auxiliaryNames()
         request.recomputation = recomputation
         request.keepsParameters = keepsParameters
-        request.besides = besides
         plan = try engine.plan(request, store: store)
     }
 
@@ -141,7 +139,7 @@ public final class Executor {
     /// Bytes of the plan: activations, gradients, scratch; parameters and states are in their store.
     public var plannedBytes: Int { plan.plannedBytes }
 
-    /// What was checked to fit into memory.
+    /// What it has allocated and will use.
     package var memoryNeed: MemoryNeed { plan.memoryNeed }
 
     /// Whether a run's results are there when it returns.

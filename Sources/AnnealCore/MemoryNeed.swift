@@ -1,6 +1,9 @@
 import Foundation
 
 /// Memory that is about to be taken, part by part, so that what cannot fit is refused before anything starts.
+///
+/// What takes much says how much (`memoryNeed` of `Trainer`, `Scorer`, `BatchLoader`) and checks its own part before it
+/// allocates; whoever puts a run together adds up the parts and checks the sum before the first step.
 public struct MemoryNeed: Sendable {
     struct Part: Sendable {
         let name: String
@@ -50,15 +53,25 @@ public struct MemoryNeed: Sendable {
         let limits = MemoryLimit.all(files: files)
         let unmapped = sum { !$0.isMapped }, all = bytes
         for limit in limits where (limit.countsAddresses ? unmapped : all) > limit.free {
-            let list = parts.sorted { $0.bytes > $1.bytes }.map { "\($0.name) \(Self.megabytes($0.bytes))" }
             throw AnnealError(
                 "memory",
-                "\(Self.megabytes(all)) are needed (\(list.joined(separator: ", "))), and \(limit.name) leaves \(Self.megabytes(max(0, limit.free)))",
+                "\(Self.megabytes(all)) are needed (\(largest)), and \(limit.name) leaves \(Self.megabytes(max(0, limit.free)))",
                 suggestion: suggestion, code: .outOfMemory)
         }
     }
 
-    public static let suggestion = "lower --batch-size or the image shape, give --recompute, or raise the limit"
+    /// `the plan of the network 300 MB, decoded images 20 MB`: the four largest, those of one name together.
+    private var largest: String {
+        let sums = Dictionary(parts.map { ($0.name, $0.bytes) }) {
+            let (sum, overflow) = $0.addingReportingOverflow($1)
+            return overflow ? .max : sum
+        }
+        let ordered = sums.sorted { ($1.value, $0.key) < ($0.value, $1.key) }
+        return ordered.prefix(4).map { "\($0.key) \(Self.megabytes($0.value))" }.joined(separator: ", ")
+    }
+
+    public static let suggestion =
+        "lower --batch-size or the image shape, give --recompute, or raise the limit"
 
     private static func megabytes(_ bytes: Int) -> String {
         let whole = String((bytes >> 20) + (bytes & 0xF_FFFF > 0 ? 1 : 0))
@@ -97,8 +110,16 @@ struct MemoryLimit {
         }
         add("the limit on addresses (ulimit -v)", resource(RLIMIT_AS), used: used[0], countsAddresses: true)
         add("the limit on data (ulimit -d)", resource(RLIMIT_DATA), used: used[5], countsAddresses: true)
-        add("the control group's limit", ControlGroup.memoryLimit(files: files), used: used[1])
-        add("this machine's memory", machine(files), used: used[1])
+        let machine = MachineMemory(files: files)
+        add("the control group's limit", ControlGroup.memoryLimit(files: files, swap: machine.freeSwap), used: used[1])
+        if let total = machine.total, let free = machine.free {
+            add("this machine's memory", total, used: total - free)
+        }
+        if let committable = machine.committable {
+            add(
+                "what this system commits (vm.overcommit_memory is 2)", committable.limit,
+                used: committable.used, countsAddresses: true)
+        }
         return limits
     }
 
@@ -108,36 +129,74 @@ struct MemoryLimit {
         return limit.rlim_cur < UInt(Int.max) ? Int(limit.rlim_cur) : nil
     }
 
-    /// `MemTotal:  16384256 kB`
-    private static func machine(_ files: String) -> Int? {
-        let line = text(files + "/proc/meminfo")?.split(separator: "\n").first { $0.hasPrefix("MemTotal:") }
-        return line?.split(separator: " ").dropFirst().first.flatMap { Int($0) }.map { $0 << 10 }
+}
+
+/// What `/proc/meminfo` says, in bytes.
+private struct MachineMemory {
+    /// With swap.
+    let total: Int?
+    /// What programs can get: memory that nobody uses, caches and swap; nil before Linux 3.14.
+    let free: Int?
+    let freeSwap: Int
+    /// Addresses that the system gives out and has given out, where it gives out no more than it has memory for.
+    let committable: (limit: Int, used: Int)?
+
+    init(files: String) {
+        // `MemTotal:  16384256 kB`
+        let lines = text(files + "/proc/meminfo")?.split(separator: "\n") ?? []
+        func bytes(_ name: String) -> Int? {
+            lines.first { $0.hasPrefix(name + ":") }?.split(separator: " ").dropFirst().first
+                .flatMap { Int($0) }.map { $0 << 10 }
+        }
+        freeSwap = bytes("SwapFree") ?? 0
+        total = bytes("MemTotal").map { $0 + (bytes("SwapTotal") ?? 0) }
+        free = bytes("MemAvailable").map { [freeSwap] in $0 + freeSwap }
+        let isStrict = text(files + "/proc/sys/vm/overcommit_memory")?.first == "2"
+        if isStrict, let limit = bytes("CommitLimit"), let used = bytes("Committed_AS") {
+            committable = (limit, used)
+        } else {
+            committable = nil
+        }
     }
 }
 
 /// Linux' control groups, of both versions.
 enum ControlGroup {
-    /// Bytes: the least of the process's group and those above it; nil where nothing limits it.
-    static func memoryLimit(files: String) -> Int? {
+    /// Bytes, with swap: the least of the process's group and those above it; nil where nothing limits it.
+    /// - Parameter swap: bytes of it that are free.
+    static func memoryLimit(files: String, swap: Int) -> Int? {
         let groups = text(files + "/proc/self/cgroup")?.split(separator: "\n") ?? []
         return groups.compactMap { line -> Int? in
             // ID:CONTROLLERS:PATH; the second version has no controllers.
             let parts = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
             guard parts.count == 3 else { return nil }
-            if parts[1].isEmpty { return least(parts[2], files + "/sys/fs/cgroup", "memory.max") }
+            if parts[1].isEmpty {
+                return least(parts[2], files + "/sys/fs/cgroup") { read in
+                    read("memory.max").map { $0 + min(swap, read("memory.swap.max") ?? swap) }
+                }
+            }
             guard parts[1].split(separator: ",").contains("memory") else { return nil }
-            return least(parts[2], files + "/sys/fs/cgroup/memory", "memory.limit_in_bytes")
+            return least(parts[2], files + "/sys/fs/cgroup/memory") { read in
+                read("memory.limit_in_bytes").map { min($0 + swap, read("memory.memsw.limit_in_bytes") ?? .max) }
+            }
         }.min()
     }
 
     /// Inside a container a group's path may be the host's, and the container's own group is the root. "max" is no limit,
     /// nor is the first version's number near 2^63.
-    private static func least(_ group: Substring, _ root: String, _ file: String) -> Int? {
+    /// - Parameter limit: of one group, from the numbers in its files.
+    private static func least(
+        _ group: Substring, _ root: String, _ limit: (_ read: (String) -> Int?) -> Int?
+    ) -> Int? {
         let names = group.split(separator: "/")
         return (0...names.count).compactMap { depth -> Int? in
             let folder = root + names.prefix(depth).map { "/" + $0 }.joined()
-            return text("\(folder)/\(file)").flatMap { Int($0.filter { !$0.isWhitespace }) }
-        }.filter { $0 < 1 << 62 }.min()
+            return limit { file in
+                text("\(folder)/\(file)").flatMap { Int($0.filter { !$0.isWhitespace }) }.flatMap {
+                    $0 < 1 << 62 ? $0 : nil
+                }
+            }
+        }.min()
     }
 }
 

@@ -14,8 +14,28 @@ static inline void pool_window(const ank_pool *p, int axis, int64_t o, int64_t *
     *high = end < p->in[axis] ? end : p->in[axis];
 }
 
+/// The part of window `o` along an axis that lies in the padded data.
+static inline int64_t pool_span(const ank_pool *p, int axis, int64_t o) {
+    int64_t start = o * p->stride[axis] - p->pad[axis], end = start + p->kernel[axis];
+    int64_t limit = p->in[axis] + p->pad[axis];
+    if (end > limit) end = limit;
+    return end > start ? end - start : 0;
+}
+
+/// What a maximum of the first version begins with: a zero if the window reaches into the padding.
+static inline float pool_floor(const ank_pool *p, int64_t od, int64_t oh, int64_t ow) {
+    int64_t at[3] = {od, oh, ow}, padded = 1, inside = 1, low, high;
+    for (int axis = 0; axis < 3; axis++) {
+        pool_window(p, axis, at[axis], &low, &high);
+        padded *= pool_span(p, axis, at[axis]);
+        inside *= high > low ? high - low : 0;
+    }
+    return padded > inside ? 0 : -INFINITY;
+}
+
 /// What the axis contributes to an average's divisor.
 static inline int64_t pool_cells(const ank_pool *p, int axis, int64_t o) {
+    if (p->first_version) return p->kernel[axis];
     int64_t start = o * p->stride[axis] - p->pad[axis], end = start + p->kernel[axis];
     int64_t limit = p->in[axis] + (p->count_include_pad ? p->pad[axis] : 0);
     if (end > limit) end = limit;
@@ -41,7 +61,7 @@ static inline int pool_is_whole(const ank_pool *p) {
 static inline int pool_is_22(const ank_pool *p) {
     return p->in[0] == 1 && p->out[0] == 1 && p->kernel[1] == 2 && p->kernel[2] == 2 && p->stride[1] == 2 &&
            p->stride[2] == 2 && p->pad[0] == 0 && p->pad[1] == 0 && p->pad[2] == 0 && p->out[1] * 2 <= p->in[1] &&
-           p->out[2] * 2 <= p->in[2];
+           p->out[2] * 2 <= p->in[2] && !p->first_version;
 }
 
 #define ANK_IMPLEMENTATION "pooling_kernels.h"

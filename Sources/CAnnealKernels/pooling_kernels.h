@@ -8,13 +8,32 @@ ANK_INLINE vb ANK(pool_root)(int lp, vb x) {
     return x;
 }
 
+/// The maximum of a window's cells and `floor`; NaN if one of them is.
+ANK_INLINE vb ANK(pool_max_first_version)(const ank_pool *p, const float *x, float floor, int64_t d0, int64_t d1,
+                                          int64_t h0, int64_t h1, int64_t w0, int64_t w1) {
+    vb best = SPLAT(floor);
+    for (int64_t d = d0; d < d1; d++)
+        for (int64_t h = h0; h < h1; h++)
+            for (int64_t w = w0; w < w1; w++) {
+                vb v = LOAD(x + ((d * p->in[1] + h) * p->in[2] + w) * ANK_B);
+                best = SELECT((best >= v) | (best != best), best, v);
+            }
+    return best;
+}
+
 /// One row of outputs (all of the last axis) from windows [d0, d1) x [h0, h1) x their own columns.
 ANK_INLINE void ANK(pool_row)(const ank_pool *p, int lp, const float *x, float *y, int32_t *argmax, int64_t d0,
-                              int64_t d1, int64_t h0, int64_t h1, int64_t cells_dh) {
+                              int64_t d1, int64_t h0, int64_t h1, int64_t od, int64_t oh) {
+    int64_t cells_dh = pool_cells(p, 0, od) * pool_cells(p, 1, oh);
     int64_t height = p->in[1], width = p->in[2];
     for (int64_t ow = 0; ow < p->out[2]; ow++) {
         int64_t start = ow * p->stride[2] - p->pad[2], w0 = start > 0 ? start : 0;
         int64_t w1 = start + p->kernel[2] < width ? start + p->kernel[2] : width;
+        if (p->kind == ANK_POOL_MAX && p->first_version) {
+            float floor = pool_floor(p, od, oh, ow);
+            STORE(y + ow * ANK_B, ANK(pool_max_first_version)(p, x, floor, d0, d1, h0, h1, w0, w1));
+            continue;
+        }
         if (p->kind == ANK_POOL_MAX) {
             // The first cell wins whatever it is; a window without cells gives 0 and -1.
             vb best = SPLAT(0);
@@ -113,8 +132,7 @@ ANK_INLINE void ANK(pool_planes_kind)(const ank_pool *p, ank_pool_kind kind, int
                 int64_t d0, d1, h0, h1, row = plane * out + (od * p->out[1] + oh) * p->out[2] * ANK_B;
                 pool_window(p, 0, od, &d0, &d1);
                 pool_window(p, 1, oh, &h0, &h1);
-                ANK(pool_row)(p, lp, from, y + row, argmax ? argmax + row : 0, d0, d1, h0, h1,
-                              pool_cells(p, 0, od) * pool_cells(p, 1, oh));
+                ANK(pool_row)(p, lp, from, y + row, argmax ? argmax + row : 0, d0, d1, h0, h1, od, oh);
             }
     }
 }
@@ -142,7 +160,9 @@ ANK_INLINE void ANK(pool_row_back)(const ank_pool *p, int lp, const float *x, co
                 for (int64_t ow = w0; ow < w1; ow++) {
                     int64_t at = ((od * p->out[1] + oh) * p->out[2] + ow) * ANK_B;
                     vb g = LOAD(dy + at);
-                    if (p->kind == ANK_POOL_MAX) {
+                    if (p->kind == ANK_POOL_MAX && p->first_version) {
+                        sum += (vb)((ib)g & (LOAD(x + cell * ANK_B) == LOAD(y + at)));
+                    } else if (p->kind == ANK_POOL_MAX) {
                         sum += (vb)((ib)g & (LOADI(argmax + at) == (int32_t)cell));
                     } else if (p->kind == ANK_POOL_AVG) {
                         sum += g * (ow < POOL_TABLE ? scale * inverse[ow] : scale / (float)pool_cells(p, 2, ow));

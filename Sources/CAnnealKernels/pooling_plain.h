@@ -9,14 +9,17 @@ static void plain_plane(const ank_pool *p, const float *x, float *y, int32_t *ar
                 pool_window(p, 0, od, &d0, &d1);
                 pool_window(p, 1, oh, &h0, &h1);
                 pool_window(p, 2, ow, &w0, &w1);
-                float best = 0, sum = 0;
+                float best = p->first_version ? pool_floor(p, od, oh, ow) : 0, sum = 0;
                 int64_t at = -1;
                 for (int64_t d = d0; d < d1; d++)
                     for (int64_t h = h0; h < h1; h++)
                         for (int64_t w = w0; w < w1; w++) {
                             int64_t index = (d * p->in[1] + h) * p->in[2] + w;
                             float v = x[index];
-                            if (p->kind == ANK_POOL_MAX) {
+                            if (p->kind == ANK_POOL_MAX && p->first_version) {
+                                // NaN stays.
+                                if (best < v || v != v) best = v;
+                            } else if (p->kind == ANK_POOL_MAX) {
                                 if (at < 0 || v > best) best = v, at = index;
                             } else if (p->kind == ANK_POOL_LP) {
                                 sum += p->lp == 1 ? v : p->lp == 2 ? v * v : v * v * v;
@@ -25,7 +28,7 @@ static void plain_plane(const ank_pool *p, const float *x, float *y, int32_t *ar
                             }
                         }
                 if (p->kind == ANK_POOL_MAX) {
-                    sum = at < 0 ? 0 : best;
+                    sum = best;
                     if (argmax) argmax[out] = (int32_t)at;
                 } else if (p->kind == ANK_POOL_AVG) {
                     int64_t cells = pool_cells(p, 0, od) * pool_cells(p, 1, oh) * pool_cells(p, 2, ow);
@@ -45,7 +48,7 @@ static void plain_plane_back(const ank_pool *p, const float *x, const float *y, 
         for (int64_t oh = 0; oh < p->out[1]; oh++)
             for (int64_t ow = 0; ow < p->out[2]; ow++, out++) {
                 float g = dy[out];
-                if (p->kind == ANK_POOL_MAX) {
+                if (p->kind == ANK_POOL_MAX && !p->first_version) {
                     if (argmax[out] >= 0) dx[argmax[out]] += g;
                     continue;
                 }
@@ -59,7 +62,9 @@ static void plain_plane_back(const ank_pool *p, const float *x, const float *y, 
                     for (int64_t h = h0; h < h1; h++)
                         for (int64_t w = w0; w < w1; w++) {
                             int64_t index = (d * p->in[1] + h) * p->in[2] + w;
-                            if (p->kind == ANK_POOL_LP && p->lp > 1) {
+                            if (p->kind == ANK_POOL_MAX) {
+                                if (x[index] == y[out]) dx[index] += g;
+                            } else if (p->kind == ANK_POOL_LP && p->lp > 1) {
                                 float ratio = y[out] == 0 ? 0 : x[index] / y[out];
                                 dx[index] += g * (p->lp == 2 ? ratio : ratio * ratio);
                             } else {

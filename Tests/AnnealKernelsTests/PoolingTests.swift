@@ -5,7 +5,7 @@ import Testing
 private struct Case {
     var kind: ank_pool_kind
     var input: [Int], kernel: [Int], stride: [Int], pad: [Int]
-    var full = false, include = true, lp = 2
+    var full = false, include = true, lp = 2, first = false
     var n = 2, c = 9
 
     var output: [Int] {
@@ -20,28 +20,31 @@ private struct Case {
         return ank_pool(
             kind: kind, n: Int64(n), c: Int64(c), b: Int64(b), in: triple(input), out: triple(output),
             kernel: triple(kernel), stride: triple(stride), pad: triple(pad), count_include_pad: include ? 1 : 0,
-            lp: Int32(lp))
+            lp: Int32(lp), first_version: first ? 1 : 0)
     }
 
-    /// Each window: its cells in row order and MXNet's divisor.
-    func windows(_ body: (_ output: Int, _ cells: [Int], _ divisor: Int) -> Void) {
+    /// Each window: its cells in row order, MXNet's divisor, and how many cells of the padded data it has.
+    func windows(_ body: (_ output: Int, _ cells: [Int], _ divisor: Int, _ padded: Int) -> Void) {
         var out = 0
         for od in 0..<output[0] {
             for oh in 0..<output[1] {
                 for ow in 0..<output[2] {
                     let o = [od, oh, ow]
-                    var ranges: [Range<Int>] = [], divisor = 1
+                    var ranges: [Range<Int>] = [], divisor = 1, padded = 1
                     for axis in 0..<3 {
                         let start = o[axis] * stride[axis] - pad[axis], end = start + kernel[axis]
                         let low = max(start, 0), high = max(low, min(end, input[axis]))
                         ranges.append(low..<high)
-                        divisor *= include ? max(0, min(end, input[axis] + pad[axis]) - start) : high - low
+                        padded *= max(0, min(end, input[axis] + pad[axis]) - start)
+                        divisor *=
+                            first
+                            ? kernel[axis] : include ? max(0, min(end, input[axis] + pad[axis]) - start) : high - low
                     }
                     var cells: [Int] = []
                     for d in ranges[0] {
                         for h in ranges[1] { for w in ranges[2] { cells.append((d * input[1] + h) * input[2] + w) } }
                     }
-                    body(out, cells, divisor)
+                    body(out, cells, divisor, padded)
                     out += 1
                 }
             }
@@ -78,6 +81,12 @@ extension KernelTests {
                 (ANK_POOL_LP, true, 1), (ANK_POOL_LP, true, 2), (ANK_POOL_LP, true, 3),
             ]
             for base in Self.shapes {
+                for kind in [ANK_POOL_MAX, ANK_POOL_AVG, ANK_POOL_SUM] {
+                    var test = base
+                    (test.kind, test.first) = (kind, true)
+                    // A maximum of no cell is refused before.
+                    if kind != ANK_POOL_MAX || base.kernel[1] >= base.stride[1] { check(test, b, &random) }
+                }
                 for (kind, include, lp) in kinds {
                     var test = base
                     (test.kind, test.include, test.lp) = (kind, include, lp)
@@ -95,10 +104,13 @@ extension KernelTests {
             var y = [Double](repeating: 0, count: outs.plain), dx = more.map { Double($0) }
             var winners = [Int32](repeating: -1, count: outs.plain)
             for plane in 0..<(test.n * test.c) {
-                test.windows { out, cells, divisor in
+                test.windows { out, cells, divisor, padded in
                     let at = plane * outs.s + out, values = cells.map { Double(x[plane * ins.s + $0]) }
                     let g = Double(dy[at])
                     switch test.kind {
+                    case ANK_POOL_MAX where test.first:
+                        y[at] = (values + (padded > cells.count ? [0] : [])).max()!
+                        for (cell, v) in zip(cells, values) where v == y[at] { dx[plane * ins.s + cell] += g }
                     case ANK_POOL_MAX:
                         guard let best = values.max() else { return }
                         y[at] = best
@@ -122,14 +134,14 @@ extension KernelTests {
                 var pool = test.pool(b)
                 var out = [Float](repeating: 7, count: outs.elements), arg = [Int32](repeating: 7, count: outs.elements)
                 let bx = ins.blocked(x), bdy = outs.blocked(dy)
-                if test.kind == ANK_POOL_MAX {
+                if test.kind == ANK_POOL_MAX, !test.first {
                     ank_pool_forward(&pool, bx, &out, &arg)
                 } else {
                     ank_pool_forward(&pool, bx, &out, nil)
                 }
                 expectClose(outs.plain(out), y, 1e-6, name)
                 #expect(outs.fillingIsZero(out), "\(name)")
-                if test.kind == ANK_POOL_MAX { #expect(outs.plain(arg) == winners, "\(name)") }
+                if test.kind == ANK_POOL_MAX, !test.first { #expect(outs.plain(arg) == winners, "\(name)") }
                 var sum = ins.blocked(more)
                 sum.withUnsafeMutableBufferPointer { p in
                     ank_pool_backward(&pool, bx, out, arg, bdy, p.baseAddress!, p.baseAddress!)

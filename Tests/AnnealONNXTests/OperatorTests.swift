@@ -55,6 +55,22 @@ import Testing
         #expect(try pool("sum").types == ["AveragePool", "Mul"])
     }
 
+    /// Its padding is of zeros, also for maxima, and it divides by the whole kernel, as ONNX does.
+    @Test func poolingOfTheFirstVersion() throws {
+        func pool(_ kind: String) throws -> ReadModel {
+            try exported(
+                "Pooling_v1",
+                [
+                    "kernel": "(3, 3)", "stride": "(2, 2)", "pad": "(1, 1)", "pool_type": kind,
+                    "pooling_convention": "full",
+                ], data: [1, 1, 4, 5])
+        }
+        let max = try pool("max")
+        #expect(max.types == ["Pad", "MaxPool"])
+        #expect(max.node("MaxPool")?.ints("pads") == [0, 0, 1, 0])
+        #expect(try pool("avg").types == ["AveragePool"])
+    }
+
     @Test func globalPoolingIgnoresItsKernel() throws {
         let pool = try exported(
             "Pooling", ["kernel": "(7, 7)", "pool_type": "avg", "global_pool": "True"], data: [1, 2, 5, 5])

@@ -54,6 +54,25 @@ import Testing
         #expect((2e-3...0.1).contains(rate), "\(rate)")
     }
 
+    /// From 2.3 to 1 around 10^-3.5, then flat, and from 10^-1.5 on up to 50: the right rates are in between. The losses of a
+    /// batch vary with one over the root of its images.
+    @Test(arguments: [4, 16, 64], 0..<6) func theSuggestionIsInTheValley(_ batch: Int, _ seed: Int) throws {
+        var random = Random(seed: UInt64(seed), purpose: .test)
+        let steps = LearningRateSearch.usualSteps(batchSize: batch), deviation = 1.2 / Double(batch).squareRoot()
+        var search = try LearningRateSearch(steps: steps)
+        while !search.isOver {
+            let place = -6 + Double(search.points.count) / Double(steps - 1) * 7
+            let loss = min(50, 1 + 1.3 / (1 + exp(5 * (place + 3.5))) + exp(5 * (place + 1.5)))
+            search.add(loss: loss * exp(deviation * Double(random.normal()) - deviation * deviation / 2))
+        }
+        #expect(search.hasDiverged)
+        guard case .suggestion(let rate) = LearningRateCurve(search).finding else {
+            Issue.record("no suggestion")
+            return
+        }
+        #expect((1e-3...1.5e-2).contains(rate), "\(rate)")
+    }
+
     @Test func stopsAtItsLastStepAndAtANumberThatIsNone() throws {
         let short = try search(to: 1e-2)
         #expect(short.points.count == 200)
@@ -81,7 +100,7 @@ import Testing
     }
 
     @Test func smallBatchesAreSearchedLonger() {
-        #expect([1, 2, 4, 8, 128].map(LearningRateSearch.usualSteps) == [1600, 800, 400, 200, 200])
+        #expect([1, 2, 4, 8, 128].map(LearningRateSearch.usualSteps) == [2000, 2000, 1600, 800, 200])
     }
 
     @Test func theAxisHasPowersOfTen() throws {

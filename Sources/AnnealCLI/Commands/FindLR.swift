@@ -10,8 +10,9 @@ struct FindLR: MXNetScript {
         discussion: """
             Trains as 'anneal train' with the same flags would, while the rate rises by the same factor at every update, until \
             the loss is four times its lowest value (Smith 2017). The curve (SVG, PNG) and its numbers (CSV) go to the run \
-            folder; no weights are kept. The suggestion is about a third of the rate at which the smoothed loss is lowest; \
-            there is none if the loss did not fall by clearly more than its noise. Ctrl-C writes what was measured so far.
+            folder; no weights are kept. The suggestion is half of the middle, on the axis of the chart, of the rates at \
+            which the smoothed loss is near its lowest; there is none if the loss did not fall by clearly more than its \
+            noise. Ctrl-C writes what was measured so far.
 
             anneal find-lr --network resnet --num-layers 20 --data-train cifar10_train.rec --random-crop 1 --random-mirror 1
             """)
@@ -22,7 +23,7 @@ struct FindLR: MXNetScript {
     var to: Double = 10
     @Option(
         help: ArgumentHelp(
-            "Updates from the first rate to the last (default: 200, more for batches of fewer than 8 images).",
+            "Updates from the first rate to the last (default: 200, more for batches of fewer than 32 images).",
             valueName: "N"))
     var steps: Int?
     @OptionGroup var train: Train

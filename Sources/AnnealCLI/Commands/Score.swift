@@ -50,7 +50,10 @@ struct Score: MXNetScript {
                 loaded.preprocessing, batchSize: batchSize, classes: loaded.classes, model.images))
         let shape = Shape(loaded.preprocessing.imageShape)
         let scorer = try Scorer(
-            loaded.network, dataShape: shape, batchSize: batchSize, views: validation.tta, besides: source.memoryNeed)
+            loaded.network, dataShape: shape, batchSize: batchSize, views: validation.tta)
+        var need = scorer.memoryNeed
+        need.add(source.memoryNeed(imagePixels: data.survey.mostPixels))
+        try need.check(suggestion: "lower --batch-size or --data-nthreads, or raise the limit")
         try loaded.checkpoint.restore(scorer.parameters, place: loaded.saved.parametersPath)
         data.printNotes(loaded.preprocessing)
         var matrix = ConfusionMatrix(classes: loaded.classes)

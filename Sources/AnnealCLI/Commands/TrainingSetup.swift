@@ -76,9 +76,14 @@ extension TrainingRun {
             frozen: frozen.union(whitened.map { [$0] } ?? []), seed: seed,
             softLabels: source is SoftLabelSource,
             recomputation: options.recompute ? .full : .cheap, averaging: options.updates.averaging,
-            accumulation: options.updates.accumulate, canDropSteps: options.run.onNan == .skip,
-            besides: training.memoryNeed)
-        if let validation { try trainer.planScoring(besides: validation.memoryNeed) }
+            accumulation: options.updates.accumulate, canDropSteps: options.run.onNan == .skip)
+        if validation != nil { try trainer.planScoring() }
+        var need = trainer.memoryNeed(views: validation == nil ? .none : data.validation.tta)
+        need.add(training.memoryNeed(imagePixels: images.survey.mostPixels))
+        if let validation, let survey = validationImages?.survey {
+            need.add(validation.memoryNeed(imagePixels: survey.mostPixels))
+        }
+        try need.check()
         try giveFirstValues(to: trainer)
         if let layer = firstLayer, case .beginning = origin {
             // The images as they are, without augmentation.

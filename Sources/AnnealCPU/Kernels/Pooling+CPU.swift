@@ -25,7 +25,7 @@ extension Pooling: CPUOperator {
             kind: code, n: Int64(data[0]), c: Int64(data[1]), b: Int64(block),
             in: three(Array(data.dims.dropFirst(2)), 1), out: three(Array(output.dims.dropFirst(2)), 1),
             kernel: three(window.kernel, 1), stride: three(window.stride, 1), pad: three(window.pad, 0),
-            count_include_pad: countIncludePad ? 1 : 0, lp: Int32(power))
+            count_include_pad: countIncludePad ? 1 : 0, lp: Int32(power), first_version: isFirstVersion ? 1 : 0)
     }
 
     package func forward(_ site: KernelSite, _ engine: CPUEngine) throws -> PreparedKernel {

@@ -37,8 +37,6 @@ package struct PlanRequest {
     /// Whether all parameters can be read after a run; else inference may give back the memory of those that it has folded
     /// batch norm into.
     package var keepsParameters = true
-    /// What is taken besides, for the check of memory.
-    package var besides = MemoryNeed()
 
     package init(_ source: Source, mode: Program.Mode) {
         self.source = source
@@ -79,7 +77,7 @@ package protocol ExecutablePlan: AnyObject {
 
     /// Bytes that are planned for what lives within a step: activations, gradients, scratch.
     var plannedBytes: Int { get }
-    /// What was checked to fit into memory.
+    /// What it has allocated and will use, its new parameters and states included.
     var memoryNeed: MemoryNeed { get }
     /// Changes of layout inside kernels of a run.
     var relayouts: Int { get }

@@ -34,8 +34,9 @@ package final class KernelPlan: ExecutablePlan {
         let compilation = try Compilation.compile(request, store: store, engine: engine)
         let program = compilation.program
         let plan = MemoryPlan(program, needs: compilation.needs)
-        memoryNeed = Self.need(program, plan, store, request.besides)
-        try memoryNeed.check()
+        let need = Self.need(program, plan, store)
+        try need.check()
+        memoryNeed = need.mapped
         let arena = try engine.allocate(plan.size)
         try store.adopt(program.stored(in: try request.storedNames())) { try HostArray.make($0, engine: engine) }
         let derived = try DerivedParameters(
@@ -78,14 +79,14 @@ package final class KernelPlan: ExecutablePlan {
     }
 
     private static func need(
-        _ program: Program, _ plan: MemoryPlan, _ store: ParameterStore, _ besides: MemoryNeed
+        _ program: Program, _ plan: MemoryPlan, _ store: ParameterStore
     ) -> MemoryNeed {
         func bytes(_ kinds: Set<Program.Kind>) -> Int {
             program.values.reduce(0) { sum, value in
                 kinds.contains(value.kind) ? sum + 4 * value.layout.elements(value.shape) : sum
             }
         }
-        var need = besides
+        var need = MemoryNeed()
         need.add("the plan of the network", bytes: 4 * plan.size)
         // Those of an earlier plan are there already.
         if store.names.isEmpty { need.add("parameters", bytes: bytes([.parameter, .auxiliary])) }

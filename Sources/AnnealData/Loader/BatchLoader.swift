@@ -51,8 +51,13 @@ public final class BatchLoader: BatchSource {
 
     deinit { core.stop() }
 
-    /// The memory that it has allocated and will use, for who checks a sum.
-    public var memoryNeed: MemoryNeed { options.memoryNeed.mapped }
+    /// What it has allocated and will use, and what its threads will take.
+    /// - Parameter imagePixels: of the largest image (`ImageSurvey.mostPixels`); 0 if it is not known.
+    public func memoryNeed(imagePixels: Int = 0) -> MemoryNeed {
+        var need = options.memoryNeed.mapped
+        need.add(options.decodingNeed(imagePixels: imagePixels))
+        return need
+    }
 
     /// The records or files that could not be used so far, each once, by number.
     public var badRecords: [BadRecord] { core.badRecords }

@@ -97,6 +97,9 @@ extension ImageSurvey {
     /// The largest length of an image's shorter side; 0 without a good image.
     public var longestShortSide: Int { sizes.keys.map { min($0.width, $0.height) }.max() ?? 0 }
 
+    /// Of the largest image; 0 without a good image.
+    public var mostPixels: Int { sizes.keys.map(\.pixels).max() ?? 0 }
+
     /// The share of an image's area that a crop of its middle shows, on average; 1 without a good image. Images that are
     /// smaller than the crop are enlarged to it first.
     public func shareShown(height: Int, width: Int) -> Double {

@@ -177,10 +177,21 @@ extension LoaderOptions {
         return 2 * batchSize + min(ahead, (256 << 20) / dataShape.count)
     }
 
-    /// What a loader takes: decoded images with their labels.
+    /// What a loader takes when it is made: decoded images with their labels, and what became of them.
     var memoryNeed: MemoryNeed {
         var need = MemoryNeed()
-        need.add("decoded images", bytes: ringRows * (dataShape.count + 4 * labelWidth))
+        need.add(
+            "decoded images",
+            bytes: ringRows * (dataShape.count + 4 * labelWidth + MemoryLayout<SampleResult?>.stride))
+        return need
+    }
+
+    /// What each thread takes: a file, and the image in it before and after a change of its size or place.
+    func decodingNeed(imagePixels: Int) -> MemoryNeed {
+        var need = MemoryNeed()
+        need.add(
+            "files and images of decoding threads",
+            bytes: (3 * dataShape[0] * threads).multipliedSafely(by: imagePixels))
         return need
     }
 }

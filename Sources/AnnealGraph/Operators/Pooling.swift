@@ -9,6 +9,9 @@ public struct Pooling: Operator {
     public static let name = "Pooling"
     public static let earlierNames = ["Pooling_v1"]
     public let operation: String
+    /// `Pooling_v1` gives a maximum's whole gradient to every cell that has it, lets the padding's zeros take part in
+    /// maxima, and divides an average by the whole kernel, whatever of it hangs over.
+    public var isFirstVersion: Bool { operation == Self.earlierNames[0] }
     public let kind: Kind
     public let globalPool: Bool
     public let countIncludePad: Bool
@@ -33,6 +36,9 @@ public struct Pooling: Operator {
         attributes.ignore("cudnn_off")
         if convention == .same { throw attributes.wrong("pooling_convention", "same", "valid or full") }
         guard (1...3).contains(power) else { throw attributes.wrong("p_value", "\(power)", "1, 2 or 3") }
+        if operation == Self.earlierNames[0], kind == .lp {
+            throw attributes.wrong("pool_type", "lp", "max, avg or sum")
+        }
         guard globalPool || kernel != nil else { throw AnnealError("", "Pooling wants the attribute kernel") }
         if let layout = attributes.string("layout"), !["NCW", "NCHW", "NCDHW"].contains(layout) {
             throw attributes.wrong("layout", layout, "NCW, NCHW or NCDHW")
@@ -78,14 +84,26 @@ public struct Pooling: Operator {
             let span = data[axis + 2] + 2 * pad[axis] - kernel[axis]
             return 1 + (full ? (span + stride[axis] - 1) / stride[axis] : span / stride[axis])
         }
+        if isFirstVersion, kind == .max {
+            for axis in extents.indices where (extents[axis] - 1) * stride[axis] >= data[axis + 2] + 2 * pad[axis] {
+                throw AnnealError(
+                    "",
+                    "with the kernel \(kernel), stride \(stride) and pooling_convention full the last windows lie "
+                        + "outside the data \(data), and \(operation) gives -infinity there",
+                    suggestion: "use pooling_convention valid, or Pooling", code: .unsupported)
+            }
+        }
         return [Shape(data.dims.prefix(2) + extents)]
     }
 
     /// The winners' spatial indices, 32-bit integers in the space of floats.
-    public func savedShapes(inputs: [Shape], outputs: [Shape]) -> [Shape] { kind == .max ? [outputs[0]] : [] }
+    public func savedShapes(inputs: [Shape], outputs: [Shape]) -> [Shape] {
+        kind == .max && !isFirstVersion ? [outputs[0]] : []
+    }
 
     public var backward: [BackwardPart] {
         switch kind {
+        case .max where isFirstVersion: [BackwardPart(reads: [.head(0), .input(0), .output(0)], writes: [0])]
         case .max: [BackwardPart(reads: [.saved(0), .head(0)], writes: [0])]
         case .lp: [BackwardPart(reads: [.head(0), .input(0), .output(0)], writes: [0])]
         case .avg, .sum: [BackwardPart(reads: [.head(0)], writes: [0])]

@@ -14,20 +14,31 @@ extension Pooling: ONNXOperator {
         guard zip(end, kernel).allSatisfy({ $0 < $1 }) else {
             throw site.refusal("windows of kernel \(kernel) and stride \(stride) lie outside the data \(data)")
         }
-        func pool(_ type: String, _ name: String? = nil, _ value: Int = 0) throws -> String {
+        func pool(
+            _ type: String, _ name: String? = nil, _ value: Int = 0, of data: String? = nil, pads: [Int]? = nil
+        ) throws -> String {
             try site.graph.add(
-                type, layer: site.layer, reads: [site.names[0]], outputs: 1,
+                type, layer: site.layer, reads: [data ?? site.names[0]], outputs: 1,
                 [
-                    ("kernel_shape", .ints(kernel)), ("strides", .ints(stride)), ("pads", .ints(pad + end)),
+                    ("kernel_shape", .ints(kernel)), ("strides", .ints(stride)), ("pads", .ints(pads ?? pad + end)),
                 ] + (name.map { [($0, .int(value))] } ?? []))[0]
         }
         switch kind {
+        case .max where isFirstVersion && pad.contains { $0 > 0 }:
+            // Its padding is of zeros that take part.
+            let widths = [0, 0] + pad
+            let padded = try site.node(
+                "Pad", [site.names[0], site.integers(widths + widths, "pads"), site.scalar(0)],
+                ["mode": .string("constant")])
+            let rest = zip(end, pad).map { $0 - $1 }
+            return [try pool("MaxPool", of: padded, pads: pad.map { _ in 0 } + rest)]
         case .max: return [try pool("MaxPool")]
         case .lp: return [try pool("LpPool", "p", power)]
         case .avg where !countIncludePad: return [try pool("AveragePool", "count_include_pad", 0)]
         case .avg:
             let mean = try pool("AveragePool", "count_include_pad", 1)
-            guard end != pad else { return [mean] }
+            // The first version divides by all of them too.
+            guard end != pad, !isFirstVersion else { return [mean] }
             let factors = correction(extents: data.dims.suffix(kernel.count), output, kernel, stride, pad)
             return [try site.node("Mul", [mean, site.constant(factors, "divisors")])]
         case .sum:

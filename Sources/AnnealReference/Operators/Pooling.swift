@@ -8,6 +8,10 @@ extension Pooling: ReferenceOperator {
         var y = NDArray(try operands.shape(.output(0))), winners = NDArray(y.shape, repeating: -1)
         windows.forEach(y.shape) { place, pixels, cells in
             switch kind {
+            case .max where isFirstVersion:
+                // Zeros of the padding take part.
+                let floor = cells > pixels.count ? 0 : -Double.infinity
+                y[place] = pixels.reduce(floor) { $0 >= x[$1] || $0.isNaN ? $0 : x[$1] }
             case .max:
                 // The first in row order wins a tie.
                 guard var best = pixels.first else { return }
@@ -15,14 +19,14 @@ extension Pooling: ReferenceOperator {
                 y[place] = x[best]
                 winners[place] = Double(best)
             case .sum: y[place] = pixels.reduce(0) { $0 + x[$1] }
-            case .avg: y[place] = pixels.reduce(0) { $0 + x[$1] } / divisor(pixels.count, cells)
+            case .avg: y[place] = pixels.reduce(0) { $0 + x[$1] } / divisor(windows.window.kernel, pixels.count, cells)
             case .lp:
                 let sum = pixels.reduce(0) { $0 + pow(x[$1], Double(power)) }
                 y[place] = power == 1 ? sum : power == 2 ? sum.squareRoot() : cbrt(sum)
             }
         }
         operands.write(.output(0), y)
-        operands.write(.saved(0), winners)
+        if !isFirstVersion { operands.write(.saved(0), winners) }
     }
 
     func backward(_ operands: Operands, part: Int) throws {
@@ -37,7 +41,10 @@ extension Pooling: ReferenceOperator {
             }
             for pixel in pixels {
                 switch kind {
-                case .avg: dx[pixel] += dy[place] / divisor(pixels.count, cells)
+                case .max:
+                    // Every cell of the first version's maximum; the later one's winner is known.
+                    if let x, let y, x[pixel] == y[place] { dx[pixel] += dy[place] }
+                case .avg: dx[pixel] += dy[place] / divisor(windows.window.kernel, pixels.count, cells)
                 case .lp where power > 1:
                     guard let x, let y, y[place] != 0 else { continue }
                     dx[pixel] += dy[place] * pow(x[pixel] / y[place], Double(power - 1))
@@ -49,9 +56,12 @@ extension Pooling: ReferenceOperator {
     }
 
     /// - Parameters:
+    ///   - window: its extents.
     ///   - pixels: of the window that lie inside the image.
     ///   - cells: of the window that lie inside the padded image.
-    private func divisor(_ pixels: Int, _ cells: Int) -> Double { Double(countIncludePad ? cells : max(pixels, 1)) }
+    private func divisor(_ window: [Int], _ pixels: Int, _ cells: Int) -> Double {
+        isFirstVersion ? Double(window.reduce(1, *)) : Double(max(countIncludePad ? cells : pixels, 1))
+    }
 }
 
 private struct PoolingWindows {
@@ -73,7 +83,7 @@ private struct PoolingWindows {
                 for axis in index.indices {
                     let first = index[axis] * window.stride[axis] - window.pad[axis]
                     let padded = min(first + window.kernel[axis], extents[axis] + window.pad[axis])
-                    cells *= padded - first
+                    cells *= max(0, padded - first)
                     ranges.append(max(first, 0)..<max(max(first, 0), min(padded, extents[axis])))
                 }
                 let pixels = Indices(ranges.map(\.count)).map { inside in

@@ -24,7 +24,8 @@ public struct LearningRateReport {
                 ? "it diverged at \(Self.text(last))" : "it did not diverge up to \(Self.text(last))"
             return
                 "Suggestion: --lr \(Self.text(rate)); the loss falls fastest at \(Self.text(curve.steepest?.rate)) and "
-                + "is lowest at \(Self.text(curve.lowest?.rate)); \(end)"
+                + "is near its lowest from \(Self.text(curve.valley?.lowerBound)) to "
+                + "\(Self.text(curve.valley?.upperBound)); \(end)"
         case .stillFalling:
             return "No suggestion: the loss still falls at \(Self.text(last)); search higher rates with --to"
         case .noClearDescent:

@@ -13,8 +13,8 @@ public struct LearningRateCurve: Sendable {
         case stillFalling
     }
 
-    /// The losses smoothed over the logarithm of the rate, at the points of the search; what is far above the first
-    /// losses counts as twice them.
+    /// The losses smoothed over the logarithm of the rate, at the points of the search; what is far above the first losses
+    /// counts as 1.25 times them, so that the end of the search does not hide the rates before it.
     public let smoothed: [Point]
     /// Where the smoothed loss is lowest; nil without a finite loss.
     public let lowest: Point?
@@ -22,6 +22,15 @@ public struct LearningRateCurve: Sendable {
     public let steepest: Point?
     public let finding: Finding
 
+    /// Rates at which the smoothed loss is near its lowest value: within a tenth of its fall, or twice its noise if that is
+    /// more. nil without a clear descent.
+    public let valley: ClosedRange<Double>?
+
+    private static let highest = 1.25
+    private static let floor = 0.1
+    private static let valleyNoise = 2.0
+    /// What is safe for the few updates of a search is too much for a whole training.
+    private static let caution = 0.5
     /// A descent is clear if it is at least as many times the noise of the smoothed loss, and this part of the loss.
     private static let clearNoise = 6.0
     private static let clearPart = 0.05
@@ -31,39 +40,46 @@ public struct LearningRateCurve: Sendable {
     public init(_ search: LearningRateSearch) {
         let finite = search.points.prefix { $0.loss.isFinite }
         guard let level = search.initialLoss, level.isFinite, level > 0, finite.count > search.beginning else {
-            (smoothed, lowest, steepest, finding) = ([], nil, nil, .noClearDescent)
+            (smoothed, lowest, steepest, valley, finding) = ([], nil, nil, nil, .noClearDescent)
             return
         }
-        let losses = finite.map { min($0.loss, 2 * level) }
-        // A 20th of the range: a third of a power of ten of the usual seven.
-        let width = max(2, search.steps / 20)
+        let losses = finite.map { min($0.loss, Self.highest * level) }
+        // A 30th of the range: a quarter of a power of ten of the usual seven.
+        let width = max(2, search.steps / 30)
         let curve = Self.smooth(losses, width: width)
         smoothed = zip(finite, curve).map { Point(rate: $0.rate, loss: $1) }
 
         let bottom = curve.indices.min { curve[$0] < curve[$1] } ?? 0
-        let drop = level - curve[bottom]
+        // Of what the curve is made of too.
+        let first = losses.prefix(search.beginning).reduce(0, +) / Double(search.beginning)
+        let drop = first - curve[bottom]
         var top = bottom
-        while top > 0, curve[top] < level - Self.descentBegins * drop { top -= 1 }
+        while top > 0, curve[top] < first - Self.descentBegins * drop { top -= 1 }
         func slope(_ index: Int) -> Double { curve[min(index + 1, curve.count - 1)] - curve[max(index - 1, 0)] }
         let steepest = (top...bottom).min { slope($0) < slope($1) } ?? bottom
         lowest = smoothed[bottom]
         self.steepest = smoothed[steepest]
 
-        // The standard error of the drop: of the mean of the first losses, and of a Gaussian average.
+        // The standard errors of a Gaussian average, and of the drop: that, and of the mean of the first losses.
         let squares = zip(losses, curve).prefix(bottom + 1).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }
         let variance = squares / Double(bottom + 1)
-        let noise = (variance / Double(search.beginning) + variance / (2 * Double.pi.squareRoot() * Double(width)))
-            .squareRoot()
+        let curveNoise = (variance / (2 * Double.pi.squareRoot() * Double(width))).squareRoot()
+        let noise = (variance / Double(search.beginning) + curveNoise * curveNoise).squareRoot()
         let isClear = drop >= Self.clearNoise * noise && drop >= Self.clearPart * level && slope(steepest) < 0
-        if !isClear {
-            finding = .noClearDescent
-        } else if !search.hasDiverged, curve.count - bottom <= width {
-            finding = .stillFalling
-        } else {
-            // Still on the descent, and well below the rates at which the loss rises again.
-            let rate = smoothed[bottom].rate
-            finding = .suggestion(min(rate / 2, max(rate / 3, smoothed[steepest].rate)))
+        guard isClear else {
+            (valley, finding) = (nil, .noClearDescent)
+            return
         }
+        // The lowest point itself is chance where the valley is flat; its sides are not.
+        let depth = max(Self.floor * drop, Self.valleyNoise * curveNoise)
+        func isInside(_ index: Int) -> Bool { curve[index] <= curve[bottom] + depth }
+        let left = (0...bottom).last { !isInside($0) }.map { $0 + 1 } ?? 0
+        let right = (bottom..<curve.count).first { !isInside($0) }.map { $0 - 1 } ?? curve.count - 1
+        let sides = smoothed[left].rate...smoothed[right].rate
+        valley = sides
+        finding =
+            !search.hasDiverged && curve.count - bottom <= 2 * width
+            ? .stillFalling : .suggestion(Self.caution * (sides.lowerBound * sides.upperBound).squareRoot())
     }
 
     /// Three moving averages one after the other, which together are close to a Gaussian of this deviation, in a time

@@ -20,10 +20,10 @@ public struct LearningRateSearch: Sendable {
     private var firstLosses = 0.0
     private var lowestAverage = Double.infinity
 
-    /// What the running average keeps at each update.
-    private static let memory = 0.9
     private static let divergence = 4.0
     public static let usualSteps = 200
+    /// Images of each step for which these are enough.
+    private static let usualBatch = 32
     private static let mostUsualSteps = 2000
 
     /// Throws if the rates do not rise or there are fewer than 10 steps.
@@ -38,15 +38,19 @@ public struct LearningRateSearch: Sendable {
         (self.from, self.to, self.steps) = (from, to, steps)
     }
 
-    /// Steps for batches of this size: small batches have noisy losses, and need more of them.
+    /// Steps for batches of this size: the noise of the losses depends on the number of images in all, and so does how long
+    /// each rate has to show what it does.
     public static func usualSteps(batchSize: Int) -> Int {
-        min(mostUsualSteps, max(usualSteps, usualSteps * 8 / max(1, batchSize)))
+        min(mostUsualSteps, max(usualSteps, usualSteps * usualBatch / max(1, batchSize)))
     }
 
     public var isOver: Bool { hasDiverged || points.count == steps }
 
     /// Losses from which the level before any training is taken: a tenth of the steps.
     var beginning: Int { max(5, steps / 10) }
+
+    /// What the running average keeps at each update: it is of about a 20th of the steps.
+    private var memory: Double { 1 - min(0.5, 20 / Double(steps)) }
 
     /// The mean of the first losses; nil without any.
     var initialLoss: Double? { points.isEmpty ? nil : firstLosses / Double(min(points.count, beginning)) }
@@ -55,9 +59,9 @@ public struct LearningRateSearch: Sendable {
     public mutating func add(loss: Double) {
         points.append(Point(rate: schedule.rate(at: points.count + 1), loss: loss))
         if points.count <= beginning { firstLosses += loss }
-        average = Self.memory * average + (1 - Self.memory) * loss
+        average = memory * average + (1 - memory) * loss
         // Corrected for its beginning, as Adam's averages are.
-        let smoothed = average / (1 - pow(Self.memory, Double(points.count)))
+        let smoothed = average / (1 - pow(memory, Double(points.count)))
         guard smoothed.isFinite else {
             hasDiverged = true
             return

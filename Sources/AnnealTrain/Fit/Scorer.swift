@@ -1,6 +1,7 @@
 import AnnealCompiler
 import AnnealCore
 import AnnealGraph
+import Foundation
 
 /// Runs a classifier over batches of one shape in inference mode and counts how right it is.
 public final class Scorer {
@@ -13,8 +14,8 @@ public final class Scorer {
     private let executor: Executor
     /// (batch,): the network itself reads no labels in inference.
     private let labels: UnsafeMutableBufferPointer<Float>
-    /// The batch before its views are made of it.
-    private var images: [Float] = []
+    /// The batch before its views are made of it; none without views.
+    private let images: UnsafeMutableBufferPointer<Float>
     private var mean = ViewMean()
     private var results: (any StepResults)?
 
@@ -23,12 +24,11 @@ public final class Scorer {
     ///   - parameters: the store of a trainer of the same network; a new one if nil, to be set before the first pass and
     ///     not to be read after it (`keepsParameters` of `Executor`).
     ///   - views: more than one require a network whose output is a softmax.
-    ///   - besides: memory that the data takes (`BatchLoader.memoryNeed`): what is needed in all is checked beforehand.
     ///   - engine: of the store, if one is given.
     /// - Throws: if the network's output is not (batch, classes).
     package init(
         _ network: ClassifierNetwork, dataShape: Shape, batchSize: Int, parameters: ParameterStore? = nil,
-        views: TestTimeViews = .none, besides: MemoryNeed = MemoryNeed(), engine: any Engine
+        views: TestTimeViews = .none, engine: any Engine
     ) throws {
         try network.check(dataShape, takes: views)
         _ = try network.classes(dataShape)
@@ -38,14 +38,35 @@ public final class Scorer {
         self.views = views
         executor = try Executor(
             network.scoring, inputs: [network.dataName: Shape([batchSize] + dataShape.dims)], mode: .inference,
-            parameters: parameters, keepsParameters: parameters != nil, engine: engine, besides: besides)
+            parameters: parameters, keepsParameters: parameters != nil, engine: engine)
         self.parameters = executor.parameters
-        labels = .allocate(capacity: batchSize)
-        labels.initialize(repeating: 0)
-        if views != .none { images = Array(repeating: 0, count: batchSize * dataShape.count) }
+        labels = UnsafeMutableBufferPointer(start: try allocateFloats(batchSize, for: "labels"), count: batchSize)
+        let imageFloats = Self.bytes(of: views, batchSize: batchSize, dataShape) / 4
+        do {
+            images = UnsafeMutableBufferPointer(
+                start: try allocateFloats(imageFloats, for: "images of test-time views"), count: imageFloats)
+        } catch {
+            free(labels.baseAddress)
+            throw error
+        }
     }
 
-    deinit { labels.deallocate() }
+    deinit {
+        free(labels.baseAddress)
+        free(images.baseAddress)
+    }
+
+    /// What it has allocated and will use.
+    public var memoryNeed: MemoryNeed {
+        var need = executor.memoryNeed
+        need.add("images of test-time views", bytes: 4 * images.count, isMapped: true)
+        return need
+    }
+
+    /// Of a batch that is kept while its views are judged.
+    static func bytes(of views: TestTimeViews, batchSize: Int, _ dataShape: Shape) -> Int {
+        views == .none ? 0 : 4 * batchSize * dataShape.count
+    }
 
     /// Scores every sample of the source exactly once.
     /// - Parameter progress: called with the batches done so far.
@@ -90,13 +111,12 @@ public final class Scorer {
     /// Runs the network over every view of a batch.
     private func judge(_ slot: BatchSlot, rows: Int, _ body: (MetricBatch) throws -> Void) throws {
         // Running may overwrite the slot.
-        images.replaceSubrange(images.indices, with: slot.data)
+        _ = images.update(from: slot.data)
         mean.reset()
         var classes = 1
         for view in views.views {
-            images.withUnsafeBufferPointer {
-                view.write($0, to: slot.data, height: dataShape[1], width: dataShape[2])
-            }
+            view.write(
+                UnsafeBufferPointer(images), to: slot.data, height: dataShape[1], width: dataShape[2])
             results = try executor.run(.forward)
             try withBatch(rows: rows) {
                 mean.add($0, weight: view.weight)

@@ -72,14 +72,13 @@ public final class Trainer {
     ///     backward pass, so that their gradients need no memory of their own.
     ///   - canDropSteps: whether `FitOptions.onNonFinite` may be `.skip`. Every update waits until the step is known to be
     ///     finite then, and gradients need memory of their own.
-    ///   - besides: memory that the data takes (`BatchLoader.memoryNeed`): what is needed in all is checked beforehand.
     ///   - engine: what runs the steps.
     /// - Throws: `AnnealError`, with the code `outOfMemory` where the machine or a limit has less memory than is needed.
     package init(
         _ symbol: Symbol, dataShape: Shape, batchSize: Int, optimizer: Optimizer, frozen: Set<String> = [],
         seed: UInt64 = 0, softLabels: Bool = false, recomputation: Recomputation = .cheap,
         averaging: WeightAveraging? = nil, accumulation: Int = 1, keepsGradients: Bool = false,
-        canDropSteps: Bool = false, besides: MemoryNeed = MemoryNeed(), engine: any Engine
+        canDropSteps: Bool = false, engine: any Engine
     ) throws {
         guard batchSize > 0 else {
             throw AnnealError("--batch-size", "is \(batchSize)", suggestion: "it must be at least 1")
@@ -133,7 +132,7 @@ public final class Trainer {
         update.keepsGradients = keepsGradients
         training = try Executor(
             trainedSymbol, inputs: inputs, mode: .training, gradients: wanted, recomputation: recomputation,
-            update: update, engine: engine, besides: besides)
+            update: update, engine: engine)
         training.seed = seed
         parameters = training.parameters
         try optimizer.bind(
@@ -147,13 +146,19 @@ public final class Trainer {
 
     /// Plans the scoring of validation data, which `score` otherwise does when it is first called: so that a lack of memory
     /// shows before the first step.
-    /// - Parameter besides: memory that the validation data takes.
-    public func planScoring(besides: MemoryNeed = MemoryNeed()) throws {
-        var need = training.memoryNeed.mapped
-        need.add(besides)
-        scorer = try Scorer(
-            network, dataShape: dataShape, batchSize: batchSize, parameters: parameters, besides: need,
-            engine: parameters.engine)
+    public func planScoring() throws { _ = try scorer(.none) }
+
+    /// What training takes, and scoring if it is planned. The images of test-time views and what saving takes are not
+    /// allocated yet.
+    /// - Parameter views: what scoring will be asked for.
+    public func memoryNeed(views: TestTimeViews = .none) -> MemoryNeed {
+        var need = training.memoryNeed
+        // Files are written array by array.
+        let largest = parameters.entries.map(\.shape.count).max() ?? 0
+        need.add("the largest array twice, while it is saved", bytes: 8 * largest)
+        if let scorer { need.add(scorer.memoryNeed) }
+        need.add("images of test-time views", bytes: Scorer.bytes(of: views, batchSize: batchSize, dataShape))
+        return need
     }
 
     /// Changes of layout inside a training step.
