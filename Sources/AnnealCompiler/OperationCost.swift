@@ -67,8 +67,8 @@ extension Executor {
             operation.flops = Double(shape.count)
             operation.shapes = "\(shape)"
         }
-        if instruction.action.op is Relayout {
-            operation.kind = Relayout.name
+        if let op = instruction.action.op, op.changesLayoutOnly {
+            operation.kind = op.operation
         } else if step.reorders > 0 {
             operation.implementation += "+reorder"
         }

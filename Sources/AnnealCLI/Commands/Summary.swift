@@ -165,9 +165,7 @@ struct Summary: ParsableCommand {
         }
         let operators = executor.symbol.nodes.filter { !$0.isVariable }.count
         let forward = executor.steps.filter { $0.instruction < program.backwardStart }
-        let fused = forward.filter {
-            program.instructions[$0.instruction].action.op?.operation.hasPrefix("fused") == true
-        }
+        let fused = forward.filter { program.instructions[$0.instruction].action.op?.isFused == true }
         return """
             \(table.text)
 
