@@ -36,11 +36,10 @@ package final class CPUEngine: KernelEngine {
     }
 
     package func addsHeads(_ op: any Operator, part: Int, writes: [Program.Operand]) -> Bool {
-        // Fused batch norm stores the masked gradient in its first pass anyway, and the sum with it.
-        (op as? FusedBatchNorm)?.adds == true && writes.contains(.gradient(5))
+        (op as? any CPUOperator)?.addsHeads(part: part, writes: writes) ?? false
     }
 
-    package func repeatsFromSaved(_ op: any Operator) -> Bool { op is BatchNorm || op is FusedBatchNorm }
+    package func repeatsFromSaved(_ op: any Operator) -> Bool { (op as? any CPUOperator)?.repeatsFromSaved ?? false }
 
     package func prepare(_ site: KernelSite) throws -> PreparedKernel {
         switch site.instruction.action {
@@ -71,7 +70,7 @@ package final class CPUEngine: KernelEngine {
 
     package var choosesLayouts: Bool { true }
 
-    package func supports(_ type: any Operator.Type) -> Bool { type is any CPUOperator.Type || type == Copy.self }
+    package func supports(_ type: any Operator.Type) -> Bool { type is any CPUOperator.Type }
 
     package func message(_ status: Int32) -> String { "oneDNN says \(String(cString: adnn_status_text(status)))" }
 
@@ -148,11 +147,17 @@ package protocol CPUOperator: Operator {
     func backward(_ site: KernelSite, part: Int, _ engine: CPUEngine) throws -> PreparedKernel
     /// Whether a part can add to a gradient that is there already (the operand `accumulated`).
     func accumulates(part: Int) -> Bool
+    /// Whether a part that writes these operands can add up two output gradients (the operand `secondHead`).
+    func addsHeads(part: Int, writes: [Program.Operand]) -> Bool
+    /// Whether the forward kernel is cheaper where it reads what it saved.
+    var repeatsFromSaved: Bool { get }
 }
 
 extension CPUOperator {
     package func layouts(_ request: LayoutRequest) throws -> OperandLayouts { request.plain }
     package func accumulates(part: Int) -> Bool { false }
+    package func addsHeads(part: Int, writes: [Program.Operand]) -> Bool { false }
+    package var repeatsFromSaved: Bool { false }
 }
 
 /// The kernels' view of an activation: batch, channels, positions, block.

@@ -63,7 +63,7 @@ private func write(_ sample: SampleNetwork, to folder: String) throws {
     let options = NetworkOptions(
         numClasses: 10, imageShape: image, numLayers: sample.layers, batchNorm: sample.batchNorm)
     let symbol = try Networks.symbol(sample.network, options)
-    let scores = Symbol([symbol.outputs[0].node.inputs[0]])
+    let scores = try symbol.endingInLogits()
     let executor = try Executor(
         Symbol.group([symbol, scores]), inputs: ["data": Shape([2] + image)], mode: .inference)
     let formula = Procedural(salt: sample.name, gammaRange: [0.5, 1.5], classes: 10)

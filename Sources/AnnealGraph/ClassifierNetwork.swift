@@ -27,6 +27,7 @@ public struct ClassifierNetwork: Sendable {
     /// How the network got its loss, where `withLoss` added one.
     public private(set) var addedLoss: String?
     private let labelNames: [String]
+    private let isRegression: Bool
 
     /// - Parameter parameters: names that are known to be parameters, as those of a checkpoint.
     /// - Throws: an error that names the inputs or outputs of a symbol that is no classifier.
@@ -39,6 +40,7 @@ public struct ClassifierNetwork: Sendable {
         outputIndex = try Self.chosen(endings, symbol)
         let ending = endings[outputIndex]
         self.ending = ending.description
+        isRegression = ending.isRegression
         scores =
             switch ending.kind {
             case .probabilities: .probabilities
@@ -72,10 +74,7 @@ public struct ClassifierNetwork: Sendable {
     public var scoring: Symbol { symbol[outputIndex] }
 
     /// Parameters and auxiliary states.
-    public func parameterNames() throws -> [String] {
-        let fed = Set(labelNames + [dataName])
-        return try symbol.argumentNames().filter { !fed.contains($0) } + symbol.auxiliaryNames()
-    }
+    public func parameterNames() throws -> [String] { try symbol.parameterNames(fed: labelNames + [dataName]) }
 
     /// The classes that the network tells apart.
     ///
@@ -97,7 +96,7 @@ public struct ClassifierNetwork: Sendable {
         guard let labelName,
             let label = try symbol.inferShapes([dataName: Shape([1] + dataShape.dims)]).variables[labelName]
         else { return }
-        guard label.count == 1, scores == .probabilities || !ending.hasSuffix("RegressionOutput)") else {
+        guard label.count == 1, !isRegression else {
             throw AnnealError(
                 "symbol", "ends in \(ending), which learns \(label.count) numbers of each image, not its class",
                 suggestion: "end it in SoftmaxOutput, or in its last layer, which gets one")

@@ -35,7 +35,7 @@ extension Symbol {
                 "symbol", "has no fully connected layer that follows another layer",
                 suggestion: "name the layer for the new head with --layer-before-fullc")
         }
-        guard try input.node.makeOperator().outputNames[input.index] == "output" else {
+        guard try input.node.op.outputNames[input.index] == "output" else {
             throw AnnealError(
                 "layer \(layer.name)", "reads an output of \(input.node.name) that is not its first",
                 suggestion: "name the layer for the new head with --layer-before-fullc")
@@ -55,15 +55,20 @@ public enum FineTune {
 
     static let headLayer = "fc"
 
+    /// The parameters of the new head of a network that `withNewHead` made.
+    public static func headParameters(of network: Symbol) -> Set<String> {
+        let head = network.nodes.last { $0.operation == FullyConnected.name }
+        return Set(head?.inputs.filter { $0.node.isVariable }.map(\.node.name) ?? [])
+    }
+
     /// The stored parameters that `network`, made by `withNewHead`, takes over, in the stored order; the others of its
     /// arguments and auxiliary states are initialised.
     public static func parametersTakenOver(
         _ stored: [String], by network: Symbol, rule: Rule = .keptLayers
     ) throws -> [String] {
         // The old network's last layer may be called as the new head: that one is new whatever its shape.
-        let head = network.nodes.last { $0.operation == FullyConnected.name }
-        let fresh = Set(head?.inputs.filter { $0.node.isVariable }.map(\.node.name) ?? [])
-        let wanted = Set(try network.argumentNames() + network.auxiliaryNames()).subtracting(fresh)
+        let wanted = Set(try network.argumentNames() + network.auxiliaryNames())
+            .subtracting(headParameters(of: network))
         return stored.filter { wanted.contains($0) && (rule == .keptLayers || !$0.contains("fc")) }
     }
 }

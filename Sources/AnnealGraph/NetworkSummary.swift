@@ -34,7 +34,7 @@ public struct NetworkSummary: Sendable {
         var counted: Set<String> = []
         let labels = Set(try symbol.labelNames())
         layers = try nodes.indices.filter { !nodes[$0].isVariable }.map { index in
-            let node = nodes[index], op = try node.makeOperator()
+            let node = nodes[index], op = try node.op
             let inputShapes = node.inputs.map { entry in
                 position[ObjectIdentifier(entry.node)].map { shapes[$0][entry.index] } ?? []
             }

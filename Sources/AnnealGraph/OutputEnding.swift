@@ -14,6 +14,8 @@ struct OutputEnding {
     }
 
     let kind: Kind
+    /// It is trained on numbers, not on classes.
+    let isRegression: Bool
     /// The layer that decides.
     let layer: Node
     /// What goes into a softmax or its logarithm, if the softmax is a plain one.
@@ -24,17 +26,19 @@ struct OutputEnding {
     init(_ output: Entry) throws {
         var entry = output
         var wrappers: [Node] = []
-        while !entry.node.isVariable, try Self.keepsNumbers(entry.node.makeOperator()) {
+        while !entry.node.isVariable, try Self.keepsNumbers(entry.node.op) {
             wrappers.append(entry.node)
             entry = entry.node.inputs[0]
         }
         self.wrappers = wrappers
         layer = entry.node
         guard !layer.isVariable else {
-            (kind, softmaxInput) = (.logits, nil)
+            (kind, softmaxInput, isRegression) = (.logits, nil, false)
             return
         }
-        switch try layer.makeOperator() {
+        let op = try layer.op
+        isRegression = op is RegressionOutput
+        switch op {
         case is SoftmaxOutput, is SoftmaxActivation: (kind, softmaxInput) = (.probabilities, layer.inputs[0])
         case let op as Softmax:
             let isOverClasses = (op.axis == -1 || op.axis == 1) && !op.useLength
@@ -56,11 +60,7 @@ struct OutputEnding {
     func logits(of output: Entry) -> Entry? {
         if kind == .logits { return output }
         guard let softmaxInput else { return nil }
-        return wrappers.reversed().reduce(softmaxInput) { entry, wrapper in
-            Entry(
-                Node(
-                    operation: wrapper.operation, name: wrapper.name, attributes: wrapper.attributes, inputs: [entry]))
-        }
+        return wrappers.reversed().reduce(softmaxInput) { entry, wrapper in Entry(wrapper.copied(inputs: [entry])) }
     }
 
     /// `dense1 (FullyConnected)`

@@ -33,29 +33,35 @@ extension Symbol {
         return chosen
     }
 
-    /// The moving means and variances that stay as they are when `frozen` do: those in it, and those of batch norms whose
-    /// gamma and beta are both in it.
+    /// The auxiliary states (a batch norm's moving mean and variance) that stay as they are when `frozen` do: those in it,
+    /// and those of layers whose parameters (gamma and beta) are all in it.
     package func frozenStatistics(_ frozen: Set<String>) throws -> Set<String> {
         var result: Set<String> = []
         for node in nodes where !node.isVariable {
-            guard try node.makeOperator() is BatchNorm, node.inputs.count == 5 else { continue }
-            let names = node.inputs.map(\.node.name)
-            if frozen.isSuperset(of: names[1...2]) || !frozen.isDisjoint(with: names[3...4]) {
-                result.formUnion(names[3...4])
-            }
+            let states = try node.states
+            guard !states.isEmpty else { continue }
+            let parameters = node.inputs.dropFirst().dropLast(states.count).map(\.node.name)
+            if frozen.isSuperset(of: parameters) || !frozen.isDisjoint(with: states) { result.formUnion(states) }
         }
         return result
     }
 
-    /// The same network, with batch norms of these moving means that normalise by them in training too and do not change
-    /// them (`use_global_stats`).
+    /// The same network, with layers of these auxiliary states that read them in training too and do not change them
+    /// (batch norm with `use_global_stats`).
     package func usingStoredStatistics(_ statistics: Set<String>) throws -> Symbol {
         guard !statistics.isEmpty else { return self }
         return try rewritten { node in
-            guard try node.makeOperator() is BatchNorm, node.inputs.count == 5,
-                statistics.contains(node.inputs[3].node.name)
-            else { return [:] }
-            return ["use_global_stats": AttributeText.bool(true)]
+            try node.states.contains(where: statistics.contains) ? node.op.attributesKeepingStates : [:]
+        }
+    }
+}
+
+extension Node {
+    /// The names of its auxiliary states.
+    fileprivate var states: [String] {
+        get throws {
+            let op = try op, first = op.inputNames.count
+            return inputs.count == first + op.auxiliaryNames.count ? inputs[first...].map(\.node.name) : []
         }
     }
 }

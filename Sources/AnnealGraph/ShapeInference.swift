@@ -23,13 +23,11 @@ extension Symbol {
         let nodes = self.nodes
         var position: [ObjectIdentifier: Int] = [:]
         for (index, node) in nodes.enumerated() { position[ObjectIdentifier(node)] = index }
-        var shapes: [[Shape?]] = try nodes.map { node in
-            guard node.isVariable else {
-                return Array(repeating: nil, count: try node.makeOperator().outputNames.count)
-            }
-            return [given[node.name] ?? Symbol.declaredShape(node)]
+        let operators = try nodes.map { $0.isVariable ? nil : try $0.op }
+        var shapes: [[Shape?]] = zip(nodes, operators).map { node, op in
+            guard let op else { return [given[node.name] ?? Symbol.declaredShape(node)] }
+            return Array(repeating: nil, count: op.outputNames.count)
         }
-        let operators = try nodes.map { $0.isVariable ? nil : try $0.makeOperator() }
 
         var readers = Array(repeating: [Int](), count: nodes.count)
         for (index, node) in nodes.enumerated() {

@@ -10,12 +10,40 @@ public final class Node: Sendable {
     public var inputs: [Entry] { storedInputs }
     /// Written by `deinit` alone, when nobody else holds the node.
     nonisolated(unsafe) private var storedInputs: [Entry]
+    /// What the attributes say, read when the node was made; nil for a variable.
+    private let parsed: Result<any SymbolOperator, any Error>?
 
-    public init(operation: String?, name: String, attributes: [String: String] = [:], inputs: [Entry] = []) {
+    private init(
+        _ operation: String?, _ name: String, _ attributes: [String: String], _ inputs: [Entry],
+        _ parsed: Result<any SymbolOperator, any Error>?
+    ) {
         self.operation = operation
         self.name = name
         self.attributes = attributes
+        self.parsed = parsed
         storedInputs = inputs
+    }
+
+    /// Attributes that the operator does not take are an error of `op`, not of the node.
+    public convenience init(
+        operation: String?, name: String, attributes: [String: String] = [:], inputs: [Entry] = []
+    ) {
+        let parsed = operation.map { operation in Result { try OperatorRegistry.make(operation, attributes) } }
+        self.init(operation, name, attributes, inputs, parsed)
+    }
+
+    /// A node of an operator that was read from these attributes already.
+    package convenience init(
+        _ op: any SymbolOperator, operation: String, name: String, attributes: [String: String], inputs: [Entry]
+    ) {
+        self.init(operation, name, attributes, inputs, .success(op))
+    }
+
+    /// The same node with other inputs, and with `changes` set over its attributes.
+    func copied(inputs: [Entry], changes: [String: String] = [:]) -> Node {
+        guard !changes.isEmpty else { return Node(operation, name, attributes, inputs, parsed) }
+        return Node(
+            operation: operation, name: name, attributes: attributes.merging(changes) { _, new in new }, inputs: inputs)
     }
 
     deinit {
@@ -32,12 +60,14 @@ public final class Node: Sendable {
     public var isVariable: Bool { operation == nil }
 
     /// The typed operator. Throws an error that names the layer and the attribute.
-    public func makeOperator() throws -> any Operator {
-        guard let operation else { throw AnnealError(name, "is a variable, not an operator") }
-        do {
-            return try OperatorRegistry.make(operation, attributes)
-        } catch let error as AnnealError {
-            throw error.within("layer \(name)")
+    public var op: any SymbolOperator {
+        get throws {
+            guard let parsed else { throw AnnealError(name, "is a variable, not an operator") }
+            do {
+                return try parsed.get()
+            } catch let error as AnnealError {
+                throw error.within("layer \(name)")
+            }
         }
     }
 }
@@ -116,7 +146,7 @@ public struct Symbol: Sendable {
         return try outputs.map { output in
             let node = output.node
             if node.isVariable { return try Symbol.outputName(output) }
-            let known = try names[ObjectIdentifier(node)] ?? node.makeOperator().outputNames
+            let known = try names[ObjectIdentifier(node)] ?? node.op.outputNames
             names[ObjectIdentifier(node)] = known
             guard output.index < known.count else { return try Symbol.outputName(output) }
             return "\(node.name)_\(known[output.index])"
@@ -124,7 +154,7 @@ public struct Symbol: Sendable {
     }
 
     static func outputName(_ entry: Entry) throws -> String {
-        let names = entry.node.isVariable ? [""] : try entry.node.makeOperator().outputNames
+        let names = entry.node.isVariable ? [""] : try entry.node.op.outputNames
         guard entry.index < names.count else {
             throw AnnealError(
                 "layer \(entry.node.name)", "has \(names.count) outputs, number \(entry.index) is asked for",
@@ -137,7 +167,7 @@ public struct Symbol: Sendable {
     func auxiliaryNodes() throws -> Set<ObjectIdentifier> {
         var result = Set<ObjectIdentifier>()
         for node in nodes where !node.isVariable {
-            let op = try node.makeOperator()
+            let op = try node.op
             for entry in node.inputs.dropFirst(op.inputNames.count) where entry.node.isVariable {
                 result.insert(ObjectIdentifier(entry.node))
             }
@@ -149,7 +179,7 @@ public struct Symbol: Sendable {
     public func internals() throws -> Symbol {
         Symbol(
             try nodes.flatMap { node in
-                (0..<(node.isVariable ? 1 : try node.makeOperator().outputNames.count)).map { Entry(node, $0) }
+                (0..<(node.isVariable ? 1 : try node.op.outputNames.count)).map { Entry(node, $0) }
             })
     }
 

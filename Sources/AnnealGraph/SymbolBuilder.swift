@@ -37,7 +37,7 @@ public final class SymbolBuilder {
             if let value { written[AttributeReader.annotations.contains(key) ? "__\(key)__" : key] = value }
         }
         let layer = name ?? automaticName(hint ?? operation.lowercased())
-        let op: any Operator
+        let op: any SymbolOperator
         do {
             op = try OperatorRegistry.make(operation, written)
         } catch let error as AnnealError {
@@ -70,7 +70,7 @@ public final class SymbolBuilder {
             // The operator changes its auxiliary states: it reads their first version.
             entries.append(Entry(variable, version: op.auxiliaryNames.contains(input) ? 1 : 0))
         }
-        let node = Node(operation: operation, name: layer, attributes: written, inputs: entries)
+        let node = Node(op, operation: operation, name: layer, attributes: written, inputs: entries)
         return Symbol((0..<op.outputNames.count).map { Entry(node, $0) })
     }
 

@@ -25,7 +25,7 @@ extension Symbol {
                 let body = pairs.map { "        \($0)" }.joined(separator: ", \n")
                 lines.append("      \"attrs\": {\n\(body)\n      }")
             }
-            let stored = node.isVariable ? 1 : try node.makeOperator().storedOutputCount
+            let stored = node.isVariable ? 1 : try node.op.storedOutputCount
             lines.append("      \"inputs\": \(list(node.inputs.map(reference), indent: "      "))")
             texts.append("    {\n\(lines.joined(separator: ", \n"))\n    }")
             rowPointer.append(rowPointer[rowPointer.count - 1] + stored)
@@ -103,7 +103,7 @@ extension Symbol {
         // Unknown operators and attributes are told now, not in the middle of a run.
         var outputCounts: [ObjectIdentifier: Int] = [:]
         for node in self.nodes where !node.isVariable {
-            let op = try node.makeOperator()
+            let op = try node.op
             let wanted = op.inputNames.count + op.auxiliaryNames.count
             guard node.inputs.count == wanted else {
                 throw AnnealError(

@@ -8,10 +8,8 @@ extension Symbol {
             Entry(copies[ObjectIdentifier(entry.node)] ?? entry.node, entry.index, version: entry.version)
         }
         for node in nodes {
-            let changes = node.isVariable ? [:] : try changes(node)
-            copies[ObjectIdentifier(node)] = Node(
-                operation: node.operation, name: node.name,
-                attributes: node.attributes.merging(changes) { _, new in new }, inputs: node.inputs.map(copied))
+            copies[ObjectIdentifier(node)] = node.copied(
+                inputs: node.inputs.map(copied), changes: node.isVariable ? [:] : try changes(node))
         }
         return Symbol(outputs.map(copied))
     }
@@ -21,7 +19,7 @@ extension Symbol {
     ///
     /// - Throws: unless the symbol is one `SoftmaxOutput` that reads the variable `label`.
     package func takingSoftLabels(_ label: String) throws -> Symbol {
-        guard outputs.count == 1, try outputs[0].node.makeOperator() is SoftmaxOutput,
+        guard outputs.count == 1, try outputs[0].node.op is SoftmaxOutput,
             outputs[0].node.inputs.last?.node.name == label
         else {
             throw AnnealError(

@@ -6,6 +6,8 @@ struct StoredNode {
     var name: String
     var attributes: [String: String] = [:]
     var inputs: [StoredEntry] = []
+    /// What an upgraded node's attributes say; nil for a variable.
+    var op: (any SymbolOperator)?
 }
 
 struct StoredEntry {
@@ -32,11 +34,13 @@ enum SymbolUpgrade {
         var nodes: [Node?] = list.map {
             $0.operation == nil ? Node(operation: nil, name: $0.name, attributes: $0.attributes) : nil
         }
-        for (index, node) in list.enumerated() where node.operation != nil {
+        for (index, node) in list.enumerated() {
+            guard let operation = node.operation, let op = node.op else { continue }
             let inputs = node.inputs.compactMap { entry in
                 nodes[entry.node].map { Entry($0, entry.index, version: entry.version) }
             }
-            nodes[index] = Node(operation: node.operation, name: node.name, attributes: node.attributes, inputs: inputs)
+            nodes[index] = Node(
+                op, operation: operation, name: node.name, attributes: node.attributes, inputs: inputs)
         }
         return nodes.compactMap { $0 }
     }
@@ -58,12 +62,13 @@ enum SymbolUpgrade {
         if version < 905, canonical == "argmax" || canonical == "argmin", list[index].attributes["axis"] == "-1" {
             list[index].attributes["axis"] = nil
         }
-        let op: any Operator
+        let op: any SymbolOperator
         do {
             op = try OperatorRegistry.make(canonical, list[index].attributes)
         } catch let error as AnnealError {
             throw error.within(place)
         }
+        list[index].op = op
         func variable(_ name: String) -> Int? {
             guard let input = (op.inputNames + op.auxiliaryNames).firstIndex(of: name),
                 input < list[index].inputs.count

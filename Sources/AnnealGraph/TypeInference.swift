@@ -22,7 +22,7 @@ extension Symbol {
             types[ObjectIdentifier(node)] = given[node.name] ?? Symbol.declaredType(node)
         }
         for node in nodes where !node.isVariable {
-            let op = try node.makeOperator()
+            let op = try node.op
             // The first input that has a type decides; parameters come after the data and take its type.
             let known = node.inputs.lazy.compactMap { types[ObjectIdentifier($0.node)] }.first ?? "float32"
             var output = known

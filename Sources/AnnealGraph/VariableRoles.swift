@@ -22,12 +22,13 @@ struct VariableRoles {
         var uses: [ObjectIdentifier: Use] = [:]
         for output in symbol.outputs { uses[ObjectIdentifier(output.node)] = .data }
         for node in nodes.reversed() where !node.isVariable {
-            let op = try node.makeOperator(), names = op.inputNames, own = uses[ObjectIdentifier(node)] ?? []
+            let op = try node.op, names = op.inputNames, label = op.labelInput
+            let own = uses[ObjectIdentifier(node)] ?? []
             for (place, input) in node.inputs.enumerated() {
                 let use: Use =
                     if place >= names.count || Self.parameterInputs.contains(names[place]) {
                         .parameter
-                    } else if names[place] == "label" || op is Pick && place == 1 {
+                    } else if place == label {
                         .label
                     } else {
                         own
@@ -57,6 +58,20 @@ extension Symbol {
     /// - Throws: if no variable, or one of several, can be the data.
     public func dataName(parameters: Set<String> = []) throws -> String {
         try Symbol.dataName(VariableRoles(self), parameters)
+    }
+
+    /// The parameters and auxiliary states, each in graph order: what is neither the data nor a label.
+    ///
+    /// - Parameter parameters: names that are known to be parameters, as those of a checkpoint.
+    /// - Throws: if no variable, or one of several, can be the data.
+    public func parameterNames(parameters: Set<String> = []) throws -> [String] {
+        let roles = try VariableRoles(self)
+        return try parameterNames(fed: roles.labels + [Symbol.dataName(roles, parameters)])
+    }
+
+    func parameterNames(fed: [String]) throws -> [String] {
+        let fed = Set(fed)
+        return try argumentNames().filter { !fed.contains($0) } + auxiliaryNames()
     }
 
     static func dataName(_ roles: VariableRoles, _ parameters: Set<String>) throws -> String {

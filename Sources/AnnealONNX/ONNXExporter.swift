@@ -109,7 +109,7 @@ struct ONNXExporter {
 
     mutating func addLayers() throws {
         for (node, shapes) in zip(symbol.nodes, shapes) where !node.isVariable {
-            let op = try node.makeOperator()
+            let op = try node.op
             guard let exported = op as? any ONNXOperator else {
                 throw AnnealError(
                     "layer \(node.name)", "the operator \(op.operation) cannot be exported to ONNX", code: .unsupported)

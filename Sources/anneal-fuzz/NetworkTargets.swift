@@ -37,10 +37,11 @@ extension Networks {
     }
 }
 
-/// Guesses at what a graph's inputs are: the first variable is the data, or all are alike.
+/// Guesses at what a graph's inputs are: the data, which is the first variable where the graph is no classifier, or all,
+/// and alike.
 private func inputShapes(_ symbol: Symbol) throws -> [[String: Shape]] {
     let names = try symbol.argumentNames()
-    guard let first = names.first else { return [[:]] }
+    guard let first = (try? symbol.dataName()) ?? names.first else { return [[:]] }
     let image: Shape = [2, 4, 8, 8]
     return [image, [2, 6], [2, 3, 8]].map { [first: $0] }
         + [Dictionary(names.map { ($0, image) }, uniquingKeysWith: { first, _ in first })]

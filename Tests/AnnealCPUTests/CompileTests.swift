@@ -37,6 +37,25 @@ import Testing
         #expect(names.filter { $0 != "relayout" } == ["Convolution", "Convolution", "fused BatchNorm"])
     }
 
+    /// A frozen branch next to it does not change the gradient of the other.
+    @Test func fusedAdditionsGiveTheSecondInputItsGradient() throws {
+        let builder = SymbolBuilder()
+        let data = Symbol.variable("data")
+        func branch(_ name: String) throws -> Symbol {
+            try builder.convolution(data, numFilter: 8, kernel: [1, 1], noBias: true, name: name)
+        }
+        let net = try builder.activation(builder.add(branch("a"), branch("b")), .relu)
+        let gradients = try [["a_weight", "b_weight"], ["b_weight"]].map { wanted in
+            let executor = try Executor(
+                net, inputs: ["data": [2, 3, 4, 4]], mode: .training, gradients: Set(wanted))
+            try fill(executor, seed: 1)
+            try executor.forward()
+            try executor.backward()
+            return try executor.gradient("b_weight")
+        }
+        #expect(gradients[0] != nil && gradients[0] == gradients[1])
+    }
+
     /// What is read by two is not joined to one of them.
     @Test func sharedValuesStay() throws {
         let builder = SymbolBuilder()

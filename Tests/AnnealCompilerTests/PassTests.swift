@@ -147,6 +147,43 @@ import Testing
         #expect(program.operations == ["Activation", "elemwise_add", "Activation backward 0", "sum"])
     }
 
+    /// One gradient serves both inputs, also where only the second is wanted.
+    @Test(arguments: ["a_weight", "b_weight"])
+    func fusedAdditionsShareAGradient(_ wanted: String) throws {
+        let sum = try builder.add(convolution(data, 8, name: "a"), convolution(data, 8, name: "b"))
+        let fused = try Fusion.fuse(lowered(builder.activation(sum, .relu)))
+        let program = try Autodiff.differentiate(fused, wanted: [wanted], engine: BlockedEngine())
+        #expect(
+            program.operations == [
+                "Convolution", "Convolution", "fused addition", "fused addition backward 0", "Convolution backward 0",
+            ])
+        #expect(program.gradients.keys.sorted() == [wanted])
+    }
+
+    // MARK: Operators
+
+    /// An addition that no pass knows by its type.
+    private struct OwnSum: Operator {
+        var operation: String { "own sum" }
+        var inputNames: [String] { ["a", "b"] }
+        var isSum: Bool { true }
+        func inferShapes(_ inputs: inout [Shape?]) throws -> [Shape]? { try sameShape(&inputs) }
+    }
+
+    @Test func passesAskForProperties() throws {
+        var program = try lowered(builder.add(builder.activation(data, .tanh), data))
+        program.instructions[1].action = .forward(OwnSum())
+        let result = try Autodiff.differentiate(program, wanted: ["data"], engine: nil)
+        #expect(result.operations == ["Activation", "own sum", "Activation backward 0", "sum"])
+    }
+
+    @Test func operatorsOfTheCompilerAreInNoFile() {
+        let own: [any Operator.Type] = [
+            AddReLU.self, BatchNormFolding.self, FusedBatchNorm.self, FusedConvolution.self, Relayout.self,
+        ]
+        #expect(!own.contains { $0 is any SymbolOperator.Type })
+    }
+
     // MARK: Updates within the backward pass
 
     /// A rule of one state, for programs that nobody runs.

@@ -50,6 +50,7 @@ import Testing
         let cut = try whole.withNewHead(numClasses: 2)
         #expect(
             try cut.argumentNames() == ["data", "fc_weight", "fc_bias", "fc_2_weight", "fc_2_bias", "softmax_label"])
+        #expect(FineTune.headParameters(of: cut) == ["fc_2_weight", "fc_2_bias"])
         #expect(try cut.inferShapes(["data": [2, 3]]).outputs == [[2, 2]])
         let stored = ["fc_weight", "fc_bias", "out_weight", "out_bias"]
         #expect(try FineTune.parametersTakenOver(stored, by: cut) == ["fc_weight", "fc_bias"])

@@ -87,10 +87,8 @@ struct Convert: ParsableCommand {
 
     /// The data and labels alone need not be among the parameters.
     private func checkComplete(_ arrays: [StoredArray], _ symbol: Symbol, _ path: String) throws {
-        let there = Set(arrays.map { $0.name.dropFirst(4) })
-        let fed = Set(try symbol.labelNames() + [symbol.dataName(parameters: Set(there.map(String.init)))])
-        let wanted = try symbol.argumentNames().filter { !fed.contains($0) }
-        if let missing = try (wanted + symbol.auxiliaryNames()).first(where: { !there.contains($0[...]) }) {
+        let there = Set(arrays.map { String($0.name.dropFirst(4)) })
+        if let missing = try symbol.parameterNames(parameters: there).first(where: { !there.contains($0) }) {
             throw AnnealError(
                 path, "has no parameter \(missing)", suggestion: "it is of another network than the symbol")
         }

@@ -61,8 +61,9 @@ struct FineTuneCommand: TrainingCommand {
             Array(trained.arguments.keys) + Array(trained.auxiliary.keys), by: symbol)
         var start: [String: Tensor] = [:]
         for name in taken { start[name] = trained.arguments[name] ?? trained.auxiliary[name] }
-        let missing = Set(try ClassifierNetwork(symbol, parameters: Set(start.keys)).parameterNames())
-            .subtracting(start.keys).filter { !$0.hasPrefix("fc_") }.sorted()
+        let network = try ClassifierNetwork(symbol, parameters: Set(start.keys))
+        let missing = Set(try network.parameterNames())
+            .subtracting(start.keys).subtracting(FineTune.headParameters(of: symbol)).sorted()
         guard missing.isEmpty else {
             throw AnnealError(
                 place, "has no values for \(missing.prefix(3).joined(separator: ", "))",
@@ -72,7 +73,7 @@ struct FineTuneCommand: TrainingCommand {
             throw AnnealError(
                 place, "\(name) holds a NaN or an infinity", suggestion: "take a checkpoint from before it diverged")
         }
-        try checkShapes(symbol, start, imageShape, place, preprocessing)
+        try checkShapes(network, start, imageShape, place, preprocessing)
         return TrainingRun(
             command: "fine-tune", network: FilePath(saved.prefix).name.description, symbol: symbol,
             initializer: try flagErrors { try Initializers.fit(training.initializer, network: nil) }, start: start,
@@ -82,11 +83,11 @@ struct FineTuneCommand: TrainingCommand {
 
     /// Layers that depend on the image's shape cannot take over values that were trained for another.
     private func checkShapes(
-        _ symbol: Symbol, _ start: [String: Tensor], _ imageShape: [Int], _ place: String, _ record: Preprocessing?
+        _ network: ClassifierNetwork, _ start: [String: Tensor], _ imageShape: [Int], _ place: String,
+        _ record: Preprocessing?
     ) throws {
-        let data = try symbol.dataName(parameters: Set(start.keys))
-        let wanted = try symbol.inferShapes([data: Shape([1] + imageShape)]).variables
-        for layer in symbol.nodes where !layer.isVariable {
+        let wanted = try network.symbol.inferShapes([network.dataName: Shape([1] + imageShape)]).variables
+        for layer in network.symbol.nodes where !layer.isVariable {
             for input in layer.inputs where input.node.isVariable {
                 let name = input.node.name
                 guard let value = start[name], let shape = wanted[name], value.shape != shape else { continue }

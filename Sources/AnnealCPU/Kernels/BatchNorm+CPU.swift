@@ -8,6 +8,7 @@ extension BatchNorm: CPUOperator {
         axis == 1 || axis == 1 - request.inputs[0].rank ? request.following : request.plain
     }
     package func accumulates(part: Int) -> Bool { true }
+    package var repeatsFromSaved: Bool { true }
 
     package func forward(_ site: KernelSite, _ engine: CPUEngine) throws -> PreparedKernel {
         try BatchNormKernels(norm: self, adds: false, relu: false, site).forward(site)
@@ -21,6 +22,9 @@ extension BatchNorm: CPUOperator {
 extension FusedBatchNorm: CPUOperator {
     package func layouts(_ request: LayoutRequest) throws -> OperandLayouts { request.following }
     package func accumulates(part: Int) -> Bool { true }
+    package var repeatsFromSaved: Bool { true }
+    /// The first pass stores the masked gradient anyway, and the sum with it.
+    package func addsHeads(part: Int, writes: [Program.Operand]) -> Bool { adds && writes.contains(.gradient(5)) }
 
     package func forward(_ site: KernelSite, _ engine: CPUEngine) throws -> PreparedKernel {
         try BatchNormKernels(norm: norm, adds: adds, relu: relu, site).forward(site)

@@ -42,7 +42,7 @@ extension BatchNormFolding: CPUOperator {
 
     package func backward(_ site: KernelSite, part: Int, _ engine: CPUEngine) throws -> PreparedKernel {
         throw AnnealError(
-            "", "\(Self.name) is of inference only", suggestion: "this is a defect of Anneal's compiler",
+            "", "\(operation) is of inference only", suggestion: "this is a defect of Anneal's compiler",
             code: .internalDefect)
     }
 }

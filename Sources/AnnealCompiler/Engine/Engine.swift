@@ -68,8 +68,8 @@ package protocol ExecutablePlan: AnyObject {
     @discardableResult
     func run(_ phases: Phases, _ inputs: StepInputs) throws -> any StepResults
 
-    /// Host memory in plain order for an input of the next run, to be filled before it; nil if there is no such input. A run
-    /// moves on to the next memory where the engine uploads from it meanwhile: ask again after each.
+    /// Host memory in plain order for an input of the next forward pass, to be filled before it; nil if there is no such
+    /// input. A forward pass moves on to other memory where the engine uploads from it meanwhile: ask again after each.
     func input(_ name: String) -> UnsafeMutableBufferPointer<Float>?
 
     /// A copy in plain order of a value of the last run that outlives it: an output, or a gradient that is kept.

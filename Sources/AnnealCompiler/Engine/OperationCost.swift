@@ -65,8 +65,8 @@ extension OperationCost {
             flops = Double(shape.count)
             shapes = "\(shape)"
         }
-        if instruction.action.op is Relayout {
-            kind = Relayout.name
+        if let op = instruction.action.op, op.changesLayoutOnly {
+            kind = op.operation
         } else if reorders > 0 {
             self.implementation += "+reorder"
         }

@@ -61,8 +61,8 @@ package enum Autodiff {
 
         for instruction in program.instructions.reversed() {
             guard let op = instruction.action.op else { continue }
-            if op is ElementwiseAdd || op is AddN {
-                // All gradients are the head itself.
+            if op.isSum {
+                // Each input's gradient is the output's own, passed on without a copy.
                 guard let head = gradients[instruction.writes[0].value] else { continue }
                 for (_, value) in instruction.reads where leads[value] {
                     contribute(head, to: value, layer: instruction.layer)
@@ -70,7 +70,11 @@ package enum Autodiff {
                 continue
             }
             for (partIndex, part) in op.backward.enumerated() {
-                let targets = part.writes.filter { leads[instruction.reads[$0].value] }
+                let sharing = part.sharing.filter { leads[instruction.reads[$0].value] }
+                // A gradient that only others share is computed for their sake.
+                let targets = part.writes.filter { target in
+                    leads[instruction.reads[target].value] || target == part.writes[0] && !sharing.isEmpty
+                }
                 guard !targets.isEmpty else { continue }
                 var reads: [(role: Program.Operand, value: Program.ValueID)] = []
                 var heads = 0
@@ -94,7 +98,7 @@ package enum Autodiff {
                 var folded = false
                 for target in targets {
                     let value = instruction.reads[target].value
-                    if target == part.writes[0], let earlier = gradients[value],
+                    if target == part.writes[0], sharing.isEmpty, let earlier = gradients[value],
                         engine?.accumulates(op, part: partIndex) == true
                     {
                         reads.append((.accumulated, earlier))
@@ -106,7 +110,7 @@ package enum Autodiff {
                     .init(
                         layer: instruction.layer, action: .backward(op, part: partIndex), reads: reads, writes: writes,
                         forwardInputs: instruction.reads.map(\.value)))
-                for (position, target) in targets.enumerated() {
+                for (position, target) in targets.enumerated() where leads[instruction.reads[target].value] {
                     let value = instruction.reads[target].value
                     if position == 0 && folded && target == part.writes[0] {
                         gradients[value] = writes[position].value
@@ -114,9 +118,8 @@ package enum Autodiff {
                         contribute(writes[position].value, to: value, layer: instruction.layer)
                     }
                 }
-                // The masked gradient of a fused addition is both inputs'.
-                if op is AddReLU, leads[instruction.reads[1].value], !targets.contains(1) {
-                    contribute(writes[0].value, to: instruction.reads[1].value, layer: instruction.layer)
+                for input in sharing {
+                    contribute(writes[0].value, to: instruction.reads[input].value, layer: instruction.layer)
                 }
             }
         }

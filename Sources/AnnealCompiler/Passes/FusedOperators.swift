@@ -7,7 +7,7 @@ import AnnealGraph
 ///
 /// Inputs: data, gamma, beta, moving mean, moving variance, then the addend if there is one.
 package struct FusedBatchNorm: Operator {
-    package static let name = "fused BatchNorm"
+    package var operation: String { "fused BatchNorm" }
     package let norm: BatchNorm
     package let adds: Bool
     package let relu: Bool
@@ -18,11 +18,8 @@ package struct FusedBatchNorm: Operator {
         self.relu = relu
     }
 
-    package init(_ attributes: inout AttributeReader) throws {
-        throw AnnealError("", "\(Self.name) is made by the compiler only", code: .internalDefect)
-    }
-
     package var inputNames: [String] { norm.inputNames + norm.auxiliaryNames + (adds ? ["addend"] : []) }
+    package var isFused: Bool { true }
     package func inferShapes(_ inputs: inout [Shape?]) throws -> [Shape]? { try sameShape(&inputs) }
 
     package var backward: [BackwardPart] {
@@ -38,15 +35,15 @@ package struct FusedBatchNorm: Operator {
 
 /// An addition and the ReLU that follows it.
 package struct AddReLU: Operator {
-    package static let name = "fused addition"
+    package var operation: String { "fused addition" }
     package init() {}
-    package init(_ attributes: inout AttributeReader) throws {
-        throw AnnealError("", "\(Self.name) is made by the compiler only", code: .internalDefect)
-    }
     package var inputNames: [String] { ["lhs", "rhs"] }
     package func inferShapes(_ inputs: inout [Shape?]) throws -> [Shape]? { try sameShape(&inputs) }
+    package var isFused: Bool { true }
     // One masked gradient serves both inputs.
-    package var backward: [BackwardPart] { [BackwardPart(reads: [.output(0), .head(0)], writes: [0])] }
+    package var backward: [BackwardPart] {
+        [BackwardPart(reads: [.output(0), .head(0)], writes: [0], sharing: [1])]
+    }
     package func flops(inputs: [Shape], outputs: [Shape]) -> Double { 2 * Double(outputs[0].count) }
 }
 
@@ -54,7 +51,7 @@ package struct AddReLU: Operator {
 ///
 /// Inputs: data, weight, the bias if there is one, then the addend if there is one.
 package struct FusedConvolution: Operator {
-    package static let name = "fused Convolution"
+    package var operation: String { "fused Convolution" }
     package let convolution: Convolution
     package let adds: Bool
     package let limits: ClosedRange<Float>?
@@ -65,11 +62,8 @@ package struct FusedConvolution: Operator {
         self.limits = limits
     }
 
-    package init(_ attributes: inout AttributeReader) throws {
-        throw AnnealError("", "\(Self.name) is made by the compiler only", code: .internalDefect)
-    }
-
     package var inputNames: [String] { convolution.inputNames + (adds ? ["addend"] : []) }
+    package var isFused: Bool { true }
     package func inferShapes(_ inputs: inout [Shape?]) throws -> [Shape]? { try convolution.inferShapes(&inputs) }
     package func multiplyAdds(inputs: [Shape], outputs: [Shape]) -> Double {
         convolution.multiplyAdds(inputs: inputs, outputs: outputs)
@@ -85,7 +79,7 @@ package struct FusedConvolution: Operator {
 ///
 /// Inputs: weight, gamma, beta, moving mean, moving variance, then the layer's bias if it has one.
 package struct BatchNormFolding: Operator {
-    package static let name = "folding of BatchNorm"
+    package var operation: String { "folding of BatchNorm" }
     package let norm: BatchNorm
     /// 1 where the weight's second axis is the output's channels (of one group), as in deconvolution; else 0.
     package let channelAxis: Int
@@ -97,10 +91,6 @@ package struct BatchNormFolding: Operator {
         self.groups = groups
     }
 
-    package init(_ attributes: inout AttributeReader) throws {
-        throw AnnealError("", "\(Self.name) is made by the compiler only", code: .internalDefect)
-    }
-
     package var inputNames: [String] { ["weight"] + norm.inputNames.dropFirst() + norm.auxiliaryNames }
     package func inferShapes(_ inputs: inout [Shape?]) throws -> [Shape]? {
         guard let weight = inputs[0], let channels = inputs[1] else { return nil }
@@ -110,12 +100,10 @@ package struct BatchNormFolding: Operator {
 
 /// A change of layout; shapes and values stay.
 package struct Relayout: Operator {
-    package static let name = "relayout"
+    package var operation: String { "relayout" }
     package init() {}
-    package init(_ attributes: inout AttributeReader) throws {
-        throw AnnealError("", "\(Self.name) is made by the compiler only", code: .internalDefect)
-    }
     package func inferShapes(_ inputs: inout [Shape?]) throws -> [Shape]? { try sameShape(&inputs) }
+    package var changesLayoutOnly: Bool { true }
     package var backward: [BackwardPart] { [BackwardPart(reads: [.head(0)], writes: [0])] }
     package func flops(inputs: [Shape], outputs: [Shape]) -> Double { 0 }
 }

@@ -13,10 +13,7 @@ package enum Fusion {
         func onlyReader(_ value: Program.ValueID) -> Int? {
             consumers[value].count == 1 && !outputs.contains(value) ? consumers[value][0] : nil
         }
-        func isReLU(_ index: Int) -> Bool {
-            let op = program.instructions[index].action.op
-            return (op as? Activation)?.kind == .relu || (op as? Unary)?.member == .relu
-        }
+        func isReLU(_ index: Int) -> Bool { program.instructions[index].action.op?.isReLU == true }
 
         for (index, instruction) in program.instructions.enumerated() {
             guard let norm = instruction.action.op as? BatchNorm, norm.axis == 1, !norm.outputMeanVar else { continue }

@@ -70,7 +70,7 @@ package struct InferenceFusion {
         return readers.count == 1 && !dropped.contains(readers[0]) && !isFused(readers[0]) ? readers[0] : nil
     }
 
-    private func isFused(_ index: Int) -> Bool { result.instructions[index].action.op is FusedConvolution }
+    private func isFused(_ index: Int) -> Bool { result.instructions[index].action.op?.isFused == true }
 
     /// Takes a batch norm into the weights of the layer before it.
     /// - Returns: the layer's operator, which has a bias now; nil if the two do not fit.
@@ -130,8 +130,7 @@ package struct InferenceFusion {
 
     private static func limits(_ op: (any Operator)?) -> ClosedRange<Float>? {
         switch op {
-        case let op as Activation where op.kind == .relu: 0...Float.infinity
-        case let op as Unary where op.member == .relu: 0...Float.infinity
+        case let op? where op.isReLU: 0...Float.infinity
         // What fills a block's channels up must stay zero.
         case let op as Clip where op.minimum <= 0 && op.maximum >= 0: op.minimum...op.maximum
         default: nil

@@ -19,9 +19,9 @@ package enum Lowering {
                 entries[ObjectIdentifier(node)] = [id]
                 continue
             }
-            let op = try node.makeOperator()
+            let op = try node.op
             let inputIDs = node.inputs.map { (entries[ObjectIdentifier($0.node)] ?? [])[$0.index] }
-            if op is Copy {
+            if type(of: op).isIdentity {
                 entries[ObjectIdentifier(node)] = inputIDs
                 continue
             }

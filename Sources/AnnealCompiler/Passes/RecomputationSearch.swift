@@ -49,7 +49,7 @@ struct RecomputationSearch {
             }
             self.work.append(given == 0 ? 0 : work)
             // Changes of layout are not to be done twice.
-            let isRelayout = instruction.action.op is Relayout
+            let isRelayout = instruction.action.op?.changesLayoutOnly == true
             density.append(isRelayout ? .infinity : given == 0 ? 0 : work / Double(given))
         }
     }

@@ -1,7 +1,7 @@
 import AnnealCore
 
 /// MXNet's `Activation`: an elementwise function of the data, any shape.
-public struct Activation: Operator {
+public struct Activation: SymbolOperator {
     public enum Kind: String, CaseIterable, Sendable {
         case relu, sigmoid, tanh
         /// log(1 + e^x)
@@ -20,6 +20,9 @@ public struct Activation: Operator {
     }
 
     public func inferShapes(_ inputs: inout [Shape?]) throws -> [Shape]? { try sameShape(&inputs) }
+
+    public var isReLU: Bool { kind == .relu }
+    public var detail: String { kind.rawValue }
 
     // The derivative follows from the output, so that the input need not be kept.
     public var backward: [BackwardPart] { [BackwardPart(reads: [.output(0), .head(0)], writes: [0])] }

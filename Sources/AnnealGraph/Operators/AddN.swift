@@ -1,7 +1,7 @@
 import AnnealCore
 
 /// MXNet's `add_n` (`ElementWiseSum`): the sum of any number of arrays of one shape.
-public struct AddN: Operator {
+public struct AddN: SymbolOperator {
     public static let name = "add_n"
     public static let aliases = ["ElementWiseSum", "_sum"]
     public let numArgs: Int
@@ -13,7 +13,7 @@ public struct AddN: Operator {
     public var inputNames: [String] { (0..<numArgs).map { "arg\($0)" } }
     public func inferShapes(_ inputs: inout [Shape?]) throws -> [Shape]? { try unify(&inputs).map { [$0] } }
 
-    // Every gradient is the head itself: the compiler passes it on without a copy.
+    public var isSum: Bool { true }
     public var backward: [BackwardPart] { [BackwardPart(reads: [.head(0)], writes: Array(0..<numArgs))] }
 
     public func flops(inputs: [Shape], outputs: [Shape]) -> Double { Double(outputs[0].count) * Double(numArgs - 1) }

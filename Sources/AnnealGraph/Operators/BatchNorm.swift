@@ -4,7 +4,7 @@ import AnnealCore
 ///
 /// In training `(x - mean) / sqrt(var + eps) * gamma + beta` with the batch's mean and biased variance; the moving
 /// averages, used in inference, become `moving * momentum + batch * (1 - momentum)` in the backward pass, once a step.
-public struct BatchNorm: Operator {
+public struct BatchNorm: SymbolOperator {
     public static let name = "BatchNorm"
     public static let aliases = ["CuDNNBatchNorm"]
     public static let earlierNames = ["BatchNorm_v1"]
@@ -31,6 +31,7 @@ public struct BatchNorm: Operator {
     public var inputNames: [String] { ["data", "gamma", "beta"] }
     public var auxiliaryNames: [String] { ["moving_mean", "moving_var"] }
     public var auxiliaryInitializers: [String] { ["[\"zero\", {}]", "[\"one\", {}]"] }
+    public var attributesKeepingStates: [String: String] { ["use_global_stats": AttributeText.bool(true)] }
     /// With `output_mean_var` the mean and 1 / sqrt(var + eps) are outputs too.
     public var outputNames: [String] { outputMeanVar ? ["output", "mean", "var"] : ["output"] }
     public var storedOutputCount: Int { 3 }

@@ -2,7 +2,7 @@ import AnnealCore
 
 /// MXNet's `BilinearSampler` (Jaderberg et al. 2015): data (batch, channels, height, width) sampled at the points of
 /// `grid` (batch, 2, height', width'), x and y in -1 … 1 from edge to edge; zero outside.
-public struct BilinearSampler: Operator {
+public struct BilinearSampler: SymbolOperator {
     public static let name = "BilinearSampler"
     public init(_ attributes: inout AttributeReader) throws { attributes.ignore("cudnn_off") }
 
@@ -24,7 +24,7 @@ public struct BilinearSampler: Operator {
 
 /// MXNet's `GridGenerator`: the points for a `BilinearSampler`, from affine maps (batch, 6) for a grid of `target_shape`, or
 /// from the displacements in pixels of `warp` (batch, 2, height, width).
-public struct GridGenerator: Operator {
+public struct GridGenerator: SymbolOperator {
     public enum Transform: String, CaseIterable, Sendable { case affine, warp }
     public static let name = "GridGenerator"
     public let transform: Transform

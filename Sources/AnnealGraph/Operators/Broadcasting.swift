@@ -1,7 +1,7 @@
 import AnnealCore
 
 /// MXNet's `broadcast_to`: extents of 1 repeated up to `shape`; a 0 there keeps the extent.
-public struct BroadcastTo: StridedOperator {
+public struct BroadcastTo: SymbolOperator, StridedOperator {
     public static let name = "broadcast_to"
     public let shape: [Int]
 
@@ -17,7 +17,7 @@ public struct BroadcastTo: StridedOperator {
 }
 
 /// MXNet's `broadcast_axis`: extents of 1 along `axis` repeated `size` times.
-public struct BroadcastAxis: StridedOperator {
+public struct BroadcastAxis: SymbolOperator, StridedOperator {
     public static let name = "broadcast_axis"
     public static let aliases = ["broadcast_axes"]
     public let axis: [Int]
@@ -45,7 +45,7 @@ public struct BroadcastAxis: StridedOperator {
 
 /// MXNet's `broadcast_like`: extents of 1 of `lhs` repeated up to those of `rhs`, along all axes or `lhs_axes`, which
 /// match `rhs_axes`. `rhs` has no gradient.
-public struct BroadcastLike: StridedOperator {
+public struct BroadcastLike: SymbolOperator, StridedOperator {
     public static let name = "broadcast_like"
     public let lhsAxes: [Int]?
     public let rhsAxes: [Int]?

@@ -3,7 +3,7 @@ import AnnealCore
 /// MXNet's `Cast`: the values in another type; numbers are cut off towards zero on the way to whole ones.
 ///
 /// The engine holds float32 only: it rounds to what `dtype` can hold and continues in float32.
-public struct Cast: Operator {
+public struct Cast: SymbolOperator {
     public enum Kind: String, CaseIterable, Sendable {
         case float32, float64, float16, uint8, int8, int32, int64, bool, int16, bfloat16
     }
@@ -17,6 +17,7 @@ public struct Cast: Operator {
     }
 
     public var typeRule: TypeRule { .output(dtype.rawValue) }
+    public var detail: String { dtype.rawValue }
     public func inferShapes(_ inputs: inout [Shape?]) throws -> [Shape]? { try sameShape(&inputs) }
 
     /// The gradient is in the output's type.

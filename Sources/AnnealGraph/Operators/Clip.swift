@@ -1,7 +1,7 @@
 import AnnealCore
 
 /// MXNet's `clip`: the values limited to `a_min … a_max`; the gradient passes at both bounds.
-public struct Clip: Operator {
+public struct Clip: SymbolOperator {
     public static let name = "clip"
     public let minimum: Float
     public let maximum: Float

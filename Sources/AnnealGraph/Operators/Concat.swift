@@ -1,7 +1,7 @@
 import AnnealCore
 
 /// MXNet's `Concat`: arrays that differ in one axis only, joined along it (axis 1 by default, the channels).
-public struct Concat: Operator {
+public struct Concat: SymbolOperator {
     public static let name = "Concat"
     public static let aliases = ["concat"]
     public let numArgs: Int

@@ -2,7 +2,7 @@ import AnnealCore
 
 /// MXNet's `Convolution` over 1 to 3 spatial axes: data (batch, channels, …), weight (filters, channels / groups,
 /// kernel…), bias (filters,); each output extent is floor((x + 2 pad - dilate (kernel - 1) - 1) / stride) + 1.
-public struct Convolution: Operator {
+public struct Convolution: SymbolOperator {
     public static let name = "Convolution"
     public static let earlierNames = ["Convolution_v1"]
     public let operation: String
@@ -28,6 +28,7 @@ public struct Convolution: Operator {
     }
 
     public var inputNames: [String] { noBias ? ["data", "weight"] : ["data", "weight", "bias"] }
+    public var detail: String { "\(window.detail), \(numFilter)" + (numGroup > 1 ? ", \(numGroup) groups" : "") }
 
     public func inferShapes(_ inputs: inout [Shape?]) throws -> [Shape]? {
         guard let data = inputs[0] else { return nil }
@@ -85,6 +86,15 @@ public struct Window: Sendable, Equatable {
         stride = try axes("stride", 1, try attributes.factors("stride"))
         pad = try axes("pad", 0, try attributes.factors("pad"))
         dilate = try axes("dilate", 1, try attributes.factors("dilate"))
+    }
+
+    /// `3x3/2`, or `3x3/2x1` for strides that differ.
+    var detail: String { Window.detail(kernel, stride) }
+
+    static func detail(_ kernel: [Int], _ stride: [Int]) -> String {
+        let isSquare = stride.allSatisfy { $0 == stride[0] }
+        return [kernel, isSquare ? Array(stride.prefix(1)) : stride]
+            .map { $0.map(String.init).joined(separator: "x") }.joined(separator: "/")
     }
 
     func check(_ data: Shape) throws {

@@ -2,7 +2,7 @@ import AnnealCore
 
 /// MXNet's `Deconvolution`, the transpose of a convolution: data (batch, channels, …), weight (channels, filters / groups,
 /// kernel…), bias (filters,); each output extent is stride (x - 1) + dilate (kernel - 1) + 1 - 2 pad + adj.
-public struct Deconvolution: Operator {
+public struct Deconvolution: SymbolOperator {
     public static let name = "Deconvolution"
     public let window: Window
     public let adj: [Int]
@@ -50,6 +50,7 @@ public struct Deconvolution: Operator {
     }
 
     public var inputNames: [String] { noBias ? ["data", "weight"] : ["data", "weight", "bias"] }
+    public var detail: String { "\(window.detail), \(numFilter)" + (numGroup > 1 ? ", \(numGroup) groups" : "") }
 
     /// Padding and adjustment for data of a shape: `target_shape` overrides what is given.
     public func padding(_ data: Shape) throws -> (pad: [Int], adj: [Int]) {

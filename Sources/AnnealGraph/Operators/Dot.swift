@@ -2,7 +2,7 @@ import AnnealCore
 
 /// MXNet's `dot`: the sum over the last axis of `lhs` and the first of `rhs`; `transpose_a` takes the first axis of
 /// `lhs`, `transpose_b` the last of `rhs`.
-public struct Dot: Operator {
+public struct Dot: SymbolOperator {
     public static let name = "dot"
     public let transposeA: Bool
     public let transposeB: Bool
@@ -42,7 +42,7 @@ public struct Dot: Operator {
 }
 
 /// MXNet's `batch_dot`: matrix products of (batch, m, k) and (batch, k, n), each or both transposed if asked.
-public struct BatchDot: Operator {
+public struct BatchDot: SymbolOperator {
     public static let name = "batch_dot"
     public let transposeA: Bool
     public let transposeB: Bool

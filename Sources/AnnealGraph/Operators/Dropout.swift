@@ -2,7 +2,7 @@ import AnnealCore
 
 /// MXNet's `Dropout` (Srivastava et al. 2014): in training `x * mask / (1 - p)`, the mask 0 with probability p; the
 /// data itself in inference, unless `mode` is `always`.
-public struct Dropout: Operator {
+public struct Dropout: SymbolOperator {
     public enum Mode: String, CaseIterable, Sendable { case training, always }
 
     public static let name = "Dropout"
@@ -19,6 +19,7 @@ public struct Dropout: Operator {
         guard p >= 0, p < 1 else { throw attributes.wrong("p", "\(p)", "at least 0 and less than 1") }
     }
 
+    public var detail: String { "\(p)" }
     /// The mask is an output in MXNet's files.
     public var storedOutputCount: Int { 2 }
 

@@ -1,7 +1,7 @@
 import AnnealCore
 
 /// MXNet's `elemwise_add`: the sum of two arrays of one shape.
-public struct ElementwiseAdd: Operator {
+public struct ElementwiseAdd: SymbolOperator {
     public static let name = "elemwise_add"
     public static let aliases = ["_plus", "_Plus", "_add", "_grad_add"]
 
@@ -10,7 +10,7 @@ public struct ElementwiseAdd: Operator {
     public var inputNames: [String] { ["lhs", "rhs"] }
     public func inferShapes(_ inputs: inout [Shape?]) throws -> [Shape]? { try unify(&inputs).map { [$0] } }
 
-    // Both gradients are the head itself: the compiler passes it on without a copy.
+    public var isSum: Bool { true }
     public var backward: [BackwardPart] { [BackwardPart(reads: [.head(0)], writes: [0, 1])] }
 }
 

@@ -2,7 +2,7 @@ import AnnealCore
 
 /// MXNet's `FullyConnected`: data (batch, …) flattened to (batch, k), or with `flatten=False` (…, k); weight
 /// (num_hidden, k), bias (num_hidden,); output data · weightᵀ + bias.
-public struct FullyConnected: Operator {
+public struct FullyConnected: SymbolOperator {
     public static let name = "FullyConnected"
     public let numHidden: Int
     public package(set) var noBias: Bool
@@ -16,6 +16,7 @@ public struct FullyConnected: Operator {
     }
 
     public var inputNames: [String] { noBias ? ["data", "weight"] : ["data", "weight", "bias"] }
+    public var detail: String { "\(numHidden)" }
 
     public func inferShapes(_ inputs: inout [Shape?]) throws -> [Shape]? {
         guard let data = inputs[0], data.rank >= 1 else { return nil }

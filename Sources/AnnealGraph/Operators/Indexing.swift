@@ -11,7 +11,7 @@ public enum IndexMode: String, CaseIterable, Sendable {
 }
 
 /// MXNet's `take`: the slices of `a` along `axis` at `indices`. `indices` has no gradient.
-public struct Take: Operator {
+public struct Take: SymbolOperator {
     public static let name = "take"
     public let axis: Int
     public let mode: IndexMode
@@ -35,7 +35,7 @@ public struct Take: Operator {
 
 /// MXNet's `Embedding`: the rows of weight (input_dim, output_dim) at the indices in data, which are limited to the rows
 /// that there are. data has no gradient.
-public struct Embedding: Operator {
+public struct Embedding: SymbolOperator {
     public static let name = "Embedding"
     public let inputDim: Int
     public let outputDim: Int
@@ -63,7 +63,7 @@ public struct Embedding: Operator {
 }
 
 /// MXNet's `one_hot`: a new last axis of extent `depth`, `on_value` at the index and `off_value` elsewhere. No gradient.
-public struct OneHot: Operator {
+public struct OneHot: SymbolOperator {
     public static let name = "one_hot"
     public let depth: Int
     public let onValue: Float
@@ -89,7 +89,7 @@ public struct OneHot: Operator {
 
 /// MXNet's `pick`: of each row along `axis` the element at `index`, whose shape lacks the axis or has 1 there. `index`
 /// has no gradient.
-public struct Pick: Operator {
+public struct Pick: SymbolOperator {
     public static let name = "pick"
     public static let aliases = ["choose_element_0index"]
     /// nil: of the flattened array.
@@ -104,6 +104,8 @@ public struct Pick: Operator {
     }
 
     public var inputNames: [String] { ["data", "index"] }
+    /// A cross-entropy written out picks the label's score.
+    public var labelInput: Int? { 1 }
 
     /// The places before, along and after the axis.
     package func axes(_ data: Shape) -> (outer: Int, axis: Int, inner: Int) {
@@ -130,7 +132,7 @@ public struct Pick: Operator {
 }
 
 /// MXNet's `where`: x where the condition is not 0, else y; the condition has their shape, or one value for each row.
-public struct Where: Operator {
+public struct Where: SymbolOperator {
     public static let name = "where"
     public init(_ attributes: inout AttributeReader) throws {}
 

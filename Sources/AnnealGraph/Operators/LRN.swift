@@ -2,7 +2,7 @@ import AnnealCore
 
 /// MXNet's `LRN`, local response normalisation across channels (Krizhevsky, Sutskever and Hinton 2012):
 /// `x * (knorm + alpha / nsize * Σ x²)^-beta` over `nsize` channels around each.
-public struct LRN: Operator {
+public struct LRN: SymbolOperator {
     public static let name = "LRN"
     public let alpha: Float
     public let beta: Float

@@ -1,7 +1,7 @@
 import AnnealCore
 
 /// MXNet's `LeakyReLU`: x where x > 0, and below zero a branch that `act_type` chooses.
-public struct LeakyReLU: Operator {
+public struct LeakyReLU: SymbolOperator {
     public enum Kind: String, CaseIterable, Sendable {
         /// slope * x
         case leaky
@@ -31,6 +31,7 @@ public struct LeakyReLU: Operator {
     }
 
     public var inputNames: [String] { kind == .prelu ? ["data", "gamma"] : ["data"] }
+    public var detail: String { kind.rawValue }
     public var inputInitializers: [String: String] {
         kind == .prelu ? ["gamma": "[\"Constant\", {\"value\": 0.25}]"] : [:]
     }

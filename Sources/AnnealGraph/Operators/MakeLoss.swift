@@ -2,7 +2,7 @@ import AnnealCore
 
 /// MXNet's `MakeLoss`: the data is a loss; its gradient is grad_scale, divided by the rows (`batch`) or by the number of
 /// values above `valid_thresh`, at least 1 (`valid`).
-public struct MakeLoss: Operator {
+public struct MakeLoss: SymbolOperator {
     public enum Normalization: String, CaseIterable, Sendable { case null, batch, valid }
     public static let name = "MakeLoss"
     public let gradScale: Float
@@ -23,7 +23,7 @@ public struct MakeLoss: Operator {
 }
 
 /// MXNet's `make_loss`: the data is a loss, whose gradient is 1.
-public struct SimpleMakeLoss: Operator {
+public struct SimpleMakeLoss: SymbolOperator {
     public static let name = "make_loss"
     public init(_ attributes: inout AttributeReader) throws {}
 

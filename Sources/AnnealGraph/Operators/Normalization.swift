@@ -2,7 +2,7 @@ import AnnealCore
 
 /// MXNet's `InstanceNorm` (Ulyanov et al. 2016): (x - mean) / sqrt(var + eps) * gamma + beta with the statistics of each
 /// channel of each sample; data (batch, channels, …), gamma and beta (channels,).
-public struct InstanceNorm: Operator {
+public struct InstanceNorm: SymbolOperator {
     public static let name = "InstanceNorm"
     public let eps: Float
     public init(_ attributes: inout AttributeReader) throws { eps = try attributes.float("eps", default: 1e-3) }
@@ -34,7 +34,7 @@ public struct InstanceNorm: Operator {
 /// MXNet's `GroupNorm` (Wu and He 2018, arXiv:1803.08494): (x - mean) / sqrt(var + eps) * gamma + beta with the statistics
 /// of each group of channels of each sample; data (batch, channels, …). As in MXNet 1.9.1 gamma and beta are (groups,): a
 /// number for each group, not for each channel.
-public struct GroupNorm: Operator {
+public struct GroupNorm: SymbolOperator {
     public static let name = "GroupNorm"
     public let groups: Int
     public let eps: Float
@@ -78,7 +78,7 @@ public struct GroupNorm: Operator {
 
 /// MXNet's `LayerNorm` (Ba, Kiros and Hinton 2016): (x - mean) / sqrt(var + eps) * gamma + beta with the statistics along
 /// `axis`, the last by default; gamma and beta (data[axis],).
-public struct LayerNorm: Operator {
+public struct LayerNorm: SymbolOperator {
     public static let name = "LayerNorm"
     public let axis: Int
     public let eps: Float
@@ -119,7 +119,7 @@ public struct LayerNorm: Operator {
 
 /// MXNet's `L2Normalization`: x / sqrt(Σ x² + eps), the sum over a sample (`instance`), over the channels (`channel`), or
 /// over the positions of each channel (`spatial`).
-public struct L2Normalization: Operator {
+public struct L2Normalization: SymbolOperator {
     public enum Mode: String, CaseIterable, Sendable { case instance, channel, spatial }
     public static let name = "L2Normalization"
     public let eps: Float

@@ -1,6 +1,6 @@
 /// Every operator that Anneal has: a new one is added here, in a file next to this one, and with its kernels in each
 /// engine.
-let operatorTypes: [any Operator.Type] = [
+let operatorTypes: [any SymbolOperator.Type] = [
     Activation.self, AddN.self, BatchDot.self, BatchNorm.self, BilinearSampler.self, BlockGrad.self, BroadcastAxis.self,
     BroadcastLike.self, BroadcastTo.self, Cast.self, Clip.self, Concat.self, Convolution.self, Copy.self, Crop.self,
     Deconvolution.self, Dot.self, Dropout.self, ElementwiseAdd.self, Embedding.self, ExpandDims.self, Flatten.self,

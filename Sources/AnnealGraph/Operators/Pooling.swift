@@ -2,7 +2,7 @@ import AnnealCore
 
 /// MXNet's `Pooling` over 1 to 3 spatial axes; each output extent is 1 + floor((x + 2 pad - kernel) / stride), or ceil
 /// with `pooling_convention=full`.
-public struct Pooling: Operator {
+public struct Pooling: SymbolOperator {
     public enum Kind: String, CaseIterable, Sendable { case max, avg, sum, lp }
     enum Convention: String, CaseIterable, Sendable { case valid, full, same }
 
@@ -43,6 +43,11 @@ public struct Pooling: Operator {
         if let layout = attributes.string("layout"), !["NCW", "NCHW", "NCDHW"].contains(layout) {
             throw attributes.wrong("layout", layout, "NCW, NCHW or NCDHW")
         }
+    }
+
+    public var detail: String {
+        guard !globalPool, let kernel else { return "\(kind.rawValue), global" }
+        return "\(kind.rawValue), \(Window.detail(kernel, stride ?? [1]))"
     }
 
     /// MXNet counts a workspace as a second output of a max pooling, if it is told a kernel; its earlier operator has none.

@@ -83,7 +83,7 @@ public struct Reduction: OperatorFamily {
 }
 
 /// MXNet's `norm`: Σ |x| (`ord=1`) or √Σ x² (`ord=2`) over one axis, two, or all.
-public struct Norm: Operator {
+public struct Norm: SymbolOperator {
     public static let name = "norm"
     public let order: Int
     public let axes: ReducedAxes

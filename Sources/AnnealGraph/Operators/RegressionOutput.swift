@@ -38,7 +38,7 @@ public struct RegressionOutput: OperatorFamily {
 
 /// MXNet's `SVMOutput`: the data as it is; backward the gradient of the hinge loss, squared unless `use_linear`.
 /// data (batch, classes), label (batch,).
-public struct SVMOutput: Operator {
+public struct SVMOutput: SymbolOperator {
     public static let name = "SVMOutput"
     public let margin: Float
     public let regularization: Float

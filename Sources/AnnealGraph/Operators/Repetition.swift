@@ -1,7 +1,7 @@
 import AnnealCore
 
 /// MXNet's `tile`: the whole array `reps` times along each axis; missing leading axes of either count as 1.
-public struct Tile: StridedOperator {
+public struct Tile: SymbolOperator, StridedOperator {
     public static let name = "tile"
     public let reps: [Int]
 
@@ -35,7 +35,7 @@ public struct Tile: StridedOperator {
 }
 
 /// MXNet's `repeat`: each element `repeats` times along `axis`; of the flattened array if absent.
-public struct Repeat: StridedOperator {
+public struct Repeat: SymbolOperator, StridedOperator {
     public static let name = "repeat"
     public let repeats: Int
     public let axis: Int?
@@ -64,7 +64,7 @@ public struct Repeat: StridedOperator {
 
 /// MXNet's `Pad`: `pad_width` elements before and after each axis: a constant, the edge's value, or mirrored (the edge
 /// itself not repeated).
-public struct Pad: Operator {
+public struct Pad: SymbolOperator {
     public enum Mode: String, CaseIterable, Sendable { case constant, edge, reflect }
     public static let name = "Pad"
     public static let aliases = ["pad"]

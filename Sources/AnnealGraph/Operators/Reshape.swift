@@ -2,7 +2,7 @@ import AnnealCore
 
 /// MXNet's `Reshape`: the data under another shape. In `shape` 0 copies an extent, -1 is inferred, -2 copies all that are
 /// left, -3 joins two, -4 splits one into the two that follow (one may be -1); `reverse` matches from the right.
-public struct Reshape: Operator {
+public struct Reshape: SymbolOperator {
     public static let name = "Reshape"
     public static let aliases = ["reshape"]
     public let shape: [Int]
@@ -89,7 +89,7 @@ public struct Reshape: Operator {
 
 /// MXNet's `reshape_like`: `lhs` under the shape of `rhs`, or its axes `lhs_begin ..< lhs_end` under the extents of the
 /// axes `rhs_begin ..< rhs_end` of `rhs`. `rhs` has no gradient.
-public struct ReshapeLike: Operator {
+public struct ReshapeLike: SymbolOperator {
     public static let name = "reshape_like"
     private let lhs: (begin: Int?, end: Int?)
     private let rhs: (begin: Int?, end: Int?)
@@ -124,7 +124,7 @@ public struct ReshapeLike: Operator {
 }
 
 /// MXNet's `expand_dims`: a new axis of extent 1 before `axis`.
-public struct ExpandDims: Operator {
+public struct ExpandDims: SymbolOperator {
     public static let name = "expand_dims"
     public let axis: Int
     public init(_ attributes: inout AttributeReader) throws { axis = try attributes.required("axis") }
@@ -144,7 +144,7 @@ public struct ExpandDims: Operator {
 }
 
 /// MXNet's `squeeze`: without the axes of extent 1, or those that `axis` names.
-public struct Squeeze: Operator {
+public struct Squeeze: SymbolOperator {
     public static let name = "squeeze"
     public let axis: [Int]?
     public init(_ attributes: inout AttributeReader) throws { axis = try attributes.tuple("axis") }

@@ -1,7 +1,7 @@
 import AnnealCore
 
 /// MXNet's `Flatten`: (batch, …) to (batch, k).
-public struct Flatten: Operator {
+public struct Flatten: SymbolOperator {
     public static let name = "Flatten"
     public static let aliases = ["flatten"]
     public init(_ attributes: inout AttributeReader) throws {}
@@ -16,9 +16,10 @@ public struct Flatten: Operator {
 }
 
 /// MXNet's `identity` (`_copy`): the data as it is.
-public struct Copy: Operator {
+public struct Copy: SymbolOperator {
     public static let name = "_copy"
     public static let aliases = ["identity"]
+    public static let isIdentity = true
     public init(_ attributes: inout AttributeReader) throws {}
 
     public func inferShapes(_ inputs: inout [Shape?]) throws -> [Shape]? { try sameShape(&inputs) }

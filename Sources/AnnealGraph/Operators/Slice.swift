@@ -2,7 +2,7 @@ import AnnealCore
 
 /// MXNet's `slice` (alias `crop`): begin ..< end by step along the first axes. Negative places count from the end; a
 /// negative step goes backwards; None is the whole axis.
-public struct Slice: StridedOperator {
+public struct Slice: SymbolOperator, StridedOperator {
     public static let name = "slice"
     public static let aliases = ["crop"]
     private let begin: [Int?]
@@ -59,7 +59,7 @@ public struct Slice: StridedOperator {
 }
 
 /// MXNet's `slice_axis`: begin ..< end along one axis; negative places count from the end, None is the end.
-public struct SliceAxis: StridedOperator {
+public struct SliceAxis: SymbolOperator, StridedOperator {
     public static let name = "slice_axis"
     public let axis: Int
     public let begin: Int
@@ -100,7 +100,7 @@ public struct SliceAxis: StridedOperator {
 
 /// MXNet's `slice_like`: the data cut at its end to the extents of `shape_like`, along `axes` or all; that input has no
 /// gradient.
-public struct SliceLike: StridedOperator {
+public struct SliceLike: SymbolOperator, StridedOperator {
     public static let name = "slice_like"
     public let axes: [Int]
     public init(_ attributes: inout AttributeReader) throws { axes = try attributes.tuple("axes") ?? [] }
@@ -133,7 +133,7 @@ public struct SliceLike: StridedOperator {
 
 /// MXNet's `Crop`: height and width `h_w`, or those of a second input, from `offset` or the centre. The second input has
 /// no gradient. data (batch, channels, height, width).
-public struct Crop: StridedOperator {
+public struct Crop: SymbolOperator, StridedOperator {
     public static let name = "Crop"
     public let numArgs: Int
     public let offset: [Int]

@@ -2,7 +2,7 @@ import AnnealCore
 
 /// MXNet's `SliceChannel` (`split`): `num_outputs` equal pieces along `axis`, 1 by default; `squeeze_axis` drops the axis,
 /// whose extent is 1 then.
-public struct SliceChannel: Operator {
+public struct SliceChannel: SymbolOperator {
     public static let name = "SliceChannel"
     public static let aliases = ["split"]
     public let numOutputs: Int
@@ -42,7 +42,7 @@ public struct SliceChannel: Operator {
 }
 
 /// MXNet's `stack`: arrays of one shape joined along a new axis.
-public struct Stack: Operator {
+public struct Stack: SymbolOperator {
     public static let name = "stack"
     public let numArgs: Int
     public let axis: Int

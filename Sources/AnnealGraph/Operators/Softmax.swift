@@ -42,7 +42,7 @@ public struct Softmax: OperatorFamily {
 }
 
 /// MXNet's `SoftmaxActivation`: softmax over the last axis (`instance`), or over axis 1 (`channel`).
-public struct SoftmaxActivation: Operator {
+public struct SoftmaxActivation: SymbolOperator {
     public enum Mode: String, CaseIterable, Sendable { case instance, channel }
     public static let name = "SoftmaxActivation"
     public let mode: Mode
@@ -67,7 +67,7 @@ public struct SoftmaxActivation: Operator {
 }
 
 /// MXNet's `softmax_cross_entropy`: data (batch, classes), label (batch,); the sum of -log softmax(data)[label], (1,).
-public struct SoftmaxCrossEntropy: Operator {
+public struct SoftmaxCrossEntropy: SymbolOperator {
     public static let name = "softmax_cross_entropy"
     public init(_ attributes: inout AttributeReader) throws {}
 

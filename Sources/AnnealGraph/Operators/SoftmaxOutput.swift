@@ -4,7 +4,7 @@ import AnnealCore
 ///
 /// data (batch, classes), label (batch,); with `multi_output` data (batch, classes, …), label (batch, …). A label of the
 ///  data's shape holds probabilities.
-public struct SoftmaxOutput: Operator {
+public struct SoftmaxOutput: SymbolOperator {
     public enum Normalization: String, CaseIterable, Sendable {
         case null
         /// The gradient is divided by the number of labels.

@@ -5,7 +5,7 @@ enum Sampler: String, CaseIterable, Sendable { case bilinear }
 
 /// MXNet's `SpatialTransformer` (Jaderberg et al. 2015): data (batch, channels, height, width) sampled bilinearly at the
 ///  points to which the affine map `loc` (batch, 6) sends a grid of `target_shape`; zero outside.
-public struct SpatialTransformer: Operator {
+public struct SpatialTransformer: SymbolOperator {
     enum Transform: String, CaseIterable { case affine }
 
     public static let name = "SpatialTransformer"

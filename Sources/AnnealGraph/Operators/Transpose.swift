@@ -1,7 +1,7 @@
 import AnnealCore
 
 /// MXNet's `transpose`: output axis i is input axis `axes[i]`; all axes reversed if absent.
-public struct Transpose: StridedOperator {
+public struct Transpose: SymbolOperator, StridedOperator {
     public static let name = "transpose"
     public let axes: [Int]?
     public init(_ attributes: inout AttributeReader) throws { axes = try attributes.tuple("axes") }
@@ -29,7 +29,7 @@ public struct Transpose: StridedOperator {
 }
 
 /// MXNet's `SwapAxis`: two axes exchanged.
-public struct SwapAxis: StridedOperator {
+public struct SwapAxis: SymbolOperator, StridedOperator {
     public static let name = "SwapAxis"
     public static let aliases = ["swapaxes"]
     public let dim1: Int
@@ -56,7 +56,7 @@ public struct SwapAxis: StridedOperator {
 }
 
 /// MXNet's `reverse` (`flip`): the order along each axis of `axis` turned round.
-public struct Reverse: StridedOperator {
+public struct Reverse: SymbolOperator, StridedOperator {
     public static let name = "reverse"
     public static let aliases = ["flip"]
     public let axis: [Int]

@@ -25,6 +25,7 @@ public struct Unary: OperatorFamily {
     public static func aliases(_ member: Member) -> [String] { member == .negative ? ["_np_negative"] : [] }
 
     public func inferShapes(_ inputs: inout [Shape?]) throws -> [Shape]? { try sameShape(&inputs) }
+    public var isReLU: Bool { member == .relu }
 
     /// What the derivative reads; functions that are constant in pieces have none.
     public var backward: [BackwardPart] {
@@ -39,7 +40,7 @@ public struct Unary: OperatorFamily {
 }
 
 /// MXNet's `hard_sigmoid`: alpha x + beta, limited to 0 … 1.
-public struct HardSigmoid: Operator {
+public struct HardSigmoid: SymbolOperator {
     public static let name = "hard_sigmoid"
     public let alpha: Float
     public let beta: Float
@@ -54,7 +55,7 @@ public struct HardSigmoid: Operator {
 }
 
 /// MXNet's `BlockGrad`: the data as it is; no gradient passes back.
-public struct BlockGrad: Operator {
+public struct BlockGrad: SymbolOperator {
     public static let name = "BlockGrad"
     public static let aliases = ["stop_gradient"]
     public init(_ attributes: inout AttributeReader) throws {}

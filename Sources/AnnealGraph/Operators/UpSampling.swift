@@ -3,7 +3,7 @@ import AnnealCore
 /// MXNet's `UpSampling`: height and width `scale` times. `nearest` repeats elements, and brings further inputs to the same
 /// size, which are joined along the channels or summed; `bilinear` is a deconvolution of each channel with the input
 /// weight (channels, 1, k, k), k = 2 scale - scale % 2.
-public struct UpSampling: Operator {
+public struct UpSampling: SymbolOperator {
     public enum Sample: String, CaseIterable, Sendable { case nearest, bilinear }
     public enum Join: String, CaseIterable, Sendable { case concat, sum }
     public static let name = "UpSampling"

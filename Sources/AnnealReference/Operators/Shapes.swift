@@ -12,7 +12,6 @@ extension SameElements {
 }
 
 extension BlockGrad: SameElements {}
-extension Copy: SameElements {}
 extension ExpandDims: SameElements {}
 extension Flatten: SameElements {}
 extension Reshape: SameElements {}

@@ -34,7 +34,7 @@ public struct NetworkPlot {
         for (index, node) in nodes.enumerated() {
             let isParameter = node.isVariable && parameters.contains(node.name)
             guard showsWeights || !isParameter else { continue }
-            let detail = node.isVariable ? "" : try node.makeOperator().detail
+            let detail = node.isVariable ? "" : try node.op.detail
             place[ObjectIdentifier(node)] = vertices.count
             for input in node.inputs {
                 if let from = place[ObjectIdentifier(input.node)] { edges.append((from, vertices.count)) }

@@ -203,7 +203,7 @@ struct FitRun {
             .batch(
                 BatchReport(
                     epoch: progress.position.epoch, batch: progress.position.batch, batches: source.batchesPerEpoch,
-                    samples: pending.rows, seconds: seconds, learningRate: trainer.optimizer.learningRate,
+                    samples: pending.rows, seconds: seconds, learningRate: pending.step.learningRate,
                     metrics: metrics.results)))
         progress.position.batch += 1
     }

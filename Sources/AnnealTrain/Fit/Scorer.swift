@@ -116,7 +116,7 @@ public final class Scorer {
         var classes = 1
         for view in views.views {
             view.write(
-                UnsafeBufferPointer(images), to: slot.data, height: dataShape[1], width: dataShape[2])
+                UnsafeBufferPointer(images), to: try self.slot().data, height: dataShape[1], width: dataShape[2])
             results = try executor.run(.forward)
             try withBatch(rows: rows) {
                 mean.add($0, weight: view.weight)

@@ -24,7 +24,10 @@ extension Trainer {
             phases.insert(.update)
             prepareUpdate(batches: accumulation)
         }
-        let step = SubmittedStep(results: try training.run(phases), isUpdate: isUpdate, update: updates + 1)
+        let results = try training.run(phases)
+        let step = SubmittedStep(
+            results: results, isUpdate: isUpdate, update: updates + 1,
+            learningRate: optimizer.learningRate)
         if canDropSteps, try problem(of: step) != nil {
             (optimizer.counters, gathered) = before
             timeline?.endStep()
@@ -106,6 +109,8 @@ struct SubmittedStep {
     let isUpdate: Bool
     /// The number of the update that its gradients go into, from 1.
     let update: Int
+    /// After it.
+    let learningRate: Double
 }
 
 /// What broke down in a step.
