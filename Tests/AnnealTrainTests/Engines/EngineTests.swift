@@ -62,16 +62,16 @@ import Testing
             try makeTrainer(choice, averaging: averaging, accumulation: accumulation, canDropSteps: broken != nil)
         }
         var trainer = try make(), progress: FitProgress?
-        let source = try source(broken: broken)
+        let source = try source(broken: broken), validation = try Self.source()
         if let stopAfter {
             let watcher = Steps(stopAfter)
             try trainer.fit(
-                training: source, validation: source, epochs: 0..<3, options: options(watcher, stops: watcher.isOver))
+                training: source, validation: validation, epochs: 0..<3, options: options(watcher, stops: watcher.isOver))
             trainer = try make()
             progress = try trainer.restoreState(Checkpoint.latestPath(folder.prefix))
         }
         let reports = try trainer.fit(
-            training: source, validation: source, epochs: 0..<3, options: options(events), from: progress)
+            training: source, validation: validation, epochs: 0..<3, options: options(events), from: progress)
         return Outcome(
             weights: try trainer.parameters.names.map { try trainer.parameters.tensor($0).elements },
             metrics: reports.last.map { $0.training + $0.validation } ?? [],
