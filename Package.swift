@@ -78,7 +78,8 @@ let package = Package(
         // Passes, without an engine's kernels.
         .testTarget(name: "AnnealCompilerTests", dependencies: ["AnnealCompiler", "AnnealNetworks"]),
         // Kernels, also against the reference engine's.
-        .testTarget(name: "AnnealCPUTests", dependencies: ["Anneal", "AnnealConformance", "AnnealReference"]),
+        .testTarget(
+            name: "AnnealCPUTests", dependencies: ["Anneal", "AnnealConformance", "AnnealReference", "COneDNN"]),
         .testTarget(name: "AnnealFuzzTests", dependencies: ["AnnealCore", "anneal-fuzz"]),
         .testTarget(name: "AnnealGraphTests", dependencies: ["AnnealGraph"]),
         .testTarget(name: "AnnealNetworksTests", dependencies: ["AnnealNetworks"]),

@@ -50,8 +50,8 @@ public enum Parallel {
         return started.count
     }
 
-    /// Runs `body(part, parts)` on every thread of the pool and waits for all. Parts are fixed for a number of threads,
-    /// so sums over them are repeatable.
+    /// Runs `body(part, parts)` on every thread of the pool and waits for all. Parts depend on
+    /// the number of threads: sums must not follow them.
     public static func run(_ body: @Sendable (_ part: Int, _ parts: Int) -> Void) {
         withoutActuallyEscaping(body) { body in
             var box = Box(body: body)

@@ -40,7 +40,7 @@ static gradient_fn *const gradient_table[][3] = BN_TABLE(bn_gradient);
 
 typedef struct {
     ank_dims d;
-    int64_t blocks, padded, limit;
+    int64_t blocks, padded;
     int variant, layout;  ///< indices of the tables
     const float *x, *y, *dy, *dy2, *addend, *gamma, *beta, *mean_in, *var_in;
     float *out, *mean, *var, *dmasked, *dgamma, *dbeta, *scratch;
@@ -48,32 +48,28 @@ typedef struct {
     int relu;
     int fixed;   ///< backward: the statistics are constants
     int sums;    ///< backward: the sums are wanted
-    int64_t pieces; ///< slices of the batch whose sums wait in scratch; 1: all is done
+    int64_t pieces; ///< slices of the batch that are summed apart
+    int waits;      ///< threads share a block's pieces: nothing can follow the sums before all are there
 } bn_job;
 
-/// Slices of the batch that scratch has room for. More are of use only where there are few blocks; the number must not
-/// depend on the threads, which may change after the scratch was planned.
-static int64_t piece_limit(int64_t blocks) {
-    int64_t limit = 512 / blocks;
-    return limit < 1 ? 1 : limit > 64 ? 64 : limit;
-}
-
-int64_t ank_bn_scratch(ank_dims d) {
-    int64_t blocks = (d.c + d.b - 1) / d.b;
-    return 2 * blocks * d.b * piece_limit(blocks);
-}
-
 static bn_job new_job(ank_dims d) {
-    bn_job job = {.pieces = 1};
+    bn_job job = {0};
     // One position: plain rows of whole vectors look just like blocks.
     if (d.b == 1 && d.s == 1 && d.c % 8 == 0) d.b = 8;
     job.d = d;
     job.blocks = (d.c + d.b - 1) / d.b;
     job.padded = job.blocks * d.b;
-    job.limit = piece_limit(job.blocks);
+    // More are of use only where there are few blocks.
+    int64_t most = job.blocks > 0 ? 64 / job.blocks : 1;
+    job.pieces = ank_pieces(d.n * d.s / 2, smaller(d.n, most), 2 * job.padded);
     job.variant = ank_variant();
     job.layout = d.b == 8 ? 0 : d.b == 16 ? 1 : 2;
     return job;
+}
+
+int64_t ank_bn_scratch(ank_dims d) {
+    bn_job job = new_job(d);
+    return 2 * job.padded * job.pieces;
 }
 
 /// Blocks to take together: runs of some KB in each sample (measured: 8 KB is best or nearly so at every size, shorter runs
@@ -115,9 +111,28 @@ static inline float *piece_sums(const bn_job *job, int64_t piece, int which, int
     return job->scratch + (piece * 2 + which) * job->padded + lane;
 }
 
-/// Runs `step` for each group of the part's blocks.
-#define FOR_GROUPS(share, range, job)                                                                             \
-    bn_range range = {job->blocks, job->d.s, 0, 0, share.n0, share.n1};                                            \
+/// The range's blocks in the samples of one piece.
+static bn_range piece_range(const bn_job *job, const bn_range *r, int64_t piece) {
+    bn_range range = *r;
+    ank_bounds(job->d.n, 1, piece, job->pieces, &range.n0, &range.n1);
+    return range;
+}
+
+/// The part's share of the blocks and pieces.
+static ank_share share_of(const bn_job *job, int part, int parts) {
+    return ank_divide(job->blocks, job->pieces, job->pieces, part, parts);
+}
+
+/// The first sample of a piece, or the end of the one before.
+static int64_t first_sample(const bn_job *job, int64_t piece) {
+    int64_t low, high;
+    ank_bounds(job->d.n, 1, piece, job->pieces, &low, &high);
+    return piece < job->pieces ? low : job->d.n;
+}
+
+/// The body that follows runs for each group of the part's blocks, with `range` over the samples [from, to).
+#define FOR_GROUPS(share, range, job, from, to)                                                                   \
+    bn_range range = {job->blocks, job->d.s, 0, 0, from, to};                                                      \
     int64_t group = group_size(job);                                                                               \
     for (range.first = share.c0;                                                                                   \
          range.count = share.c1 - range.first < group ? share.c1 - range.first : group, range.first < share.c1;    \
@@ -139,26 +154,6 @@ static void publish(const bn_job *job, const bn_range *r, const float *mean, con
     memcpy(job->var + r->first * job->d.b, var, bytes);
 }
 
-static void statistics_body(void *context, int part, int parts) {
-    bn_job *job = context;
-    ank_share share = ank_divide(job->blocks, job->d.n, job->limit, part, parts);
-    if (part == 0) job->pieces = share.pieces;
-    FOR_GROUPS(share, r, job) {
-        float mean[BN_LANES], var[BN_LANES];
-        int64_t lanes = r.count * job->d.b;
-        statistics_table[job->variant][job->layout](job->x, &r, mean, var);
-        if (share.pieces > 1) {
-            memcpy(piece_sums(job, share.piece, 0, r.first * job->d.b), mean, sizeof(float) * (size_t)lanes);
-            memcpy(piece_sums(job, share.piece, 1, r.first * job->d.b), var, sizeof(float) * (size_t)lanes);
-            continue;
-        }
-        float count = (float)(job->d.n * job->d.s);
-        for (int64_t k = 0; k < lanes; k++) var[k] /= count;
-        publish(job, &r, mean, var);
-        if (job->out) normalise(job, &r, mean, var);
-    }
-}
-
 /// The pieces' moments as one, in the order of the pieces.
 static void merge_moments(const bn_job *job, const bn_range *r, float *mean, float *var) {
     int64_t first = r->first * job->d.b, lanes = r->count * job->d.b;
@@ -178,10 +173,31 @@ static void merge_moments(const bn_job *job, const bn_range *r, float *mean, flo
     for (int64_t k = 0; k < lanes; k++) var[k] /= before;
 }
 
-static void merge_body(void *context, int part, int parts) {
+static void statistics_body(void *context, int part, int parts) {
     bn_job *job = context;
-    ank_share share = ank_divide(job->blocks, job->d.n, job->limit, part, parts);
-    FOR_GROUPS(share, r, job) {
+    ank_share share = share_of(job, part, parts);
+    if (part == 0) job->waits = share.pieces > 1;
+    FOR_GROUPS(share, r, job, first_sample(job, share.n0), first_sample(job, share.n1)) {
+        float mean[BN_LANES], var[BN_LANES];
+        int64_t first = r.first * job->d.b;
+        size_t bytes = sizeof(float) * (size_t)(r.count * job->d.b);
+        for (int64_t p = share.n0; p < share.n1; p++) {
+            bn_range piece = piece_range(job, &r, p);
+            statistics_table[job->variant][job->layout](job->x, &piece, mean, var);
+            memcpy(piece_sums(job, p, 0, first), mean, bytes);
+            memcpy(piece_sums(job, p, 1, first), var, bytes);
+        }
+        if (share.pieces > 1) continue;
+        merge_moments(job, &r, mean, var);
+        publish(job, &r, mean, var);
+        if (job->out) normalise(job, &r, mean, var);
+    }
+}
+
+static void merge_body(void *context, int part, int parts) {
+    const bn_job *job = context;
+    ank_share share = share_of(job, part, parts);
+    FOR_GROUPS(share, r, job, first_sample(job, share.n0), first_sample(job, share.n1)) {
         float mean[BN_LANES], var[BN_LANES];
         merge_moments(job, &r, mean, var);
         if (share.piece == 0) publish(job, &r, mean, var);
@@ -193,7 +209,7 @@ static void forward(bn_job *job) {
     int64_t elements = ank_elements(job->d);
     if (elements == 0) return;
     ank_run(elements, statistics_body, job);
-    if (job->pieces == 1) return;
+    if (!job->waits) return;
     if (job->out)
         ank_run(elements, merge_body, job);
     else
@@ -217,7 +233,7 @@ void ank_bn_forward(const float *x, const float *addend, float *y, float *mean, 
 static void apply_body(void *context, int part, int parts) {
     bn_job *job = context;
     ank_share share = ank_divide(job->blocks, job->d.n, 64, part, parts);
-    FOR_GROUPS(share, r, job)
+    FOR_GROUPS(share, r, job, share.n0, share.n1)
         normalise(job, &r, job->mean_in + r.first * job->d.b, job->var_in + r.first * job->d.b);
 }
 
@@ -252,40 +268,48 @@ static void finish(const bn_job *job, const bn_range *r, bn_coefficients *c, con
     ank_stream_end();
 }
 
+/// The pieces' sums as one, in the order of the pieces.
+static void merge_sums(const bn_job *job, const bn_range *r, float *sum_g, float *sum_gd) {
+    int64_t first = r->first * job->d.b, lanes = r->count * job->d.b;
+    for (int64_t k = 0; k < lanes; k++) sum_g[k] = sum_gd[k] = 0;
+    for (int64_t p = 0; p < job->pieces; p++) {
+        const float *g = piece_sums(job, p, 0, first), *gd = piece_sums(job, p, 1, first);
+        for (int64_t k = 0; k < lanes; k++) sum_g[k] += g[k], sum_gd[k] += gd[k];
+    }
+}
+
 static void backward_body(void *context, int part, int parts) {
     bn_job *job = context;
-    ank_share share = ank_divide(job->blocks, job->d.n, job->limit, part, parts);
-    if (part == 0) job->pieces = share.pieces;
-    FOR_GROUPS(share, r, job) {
+    ank_share share = share_of(job, part, parts);
+    if (part == 0) job->waits = share.pieces > 1 && job->sums;
+    FOR_GROUPS(share, r, job, first_sample(job, share.n0), first_sample(job, share.n1)) {
         bn_coefficients c;
         float inverse[BN_LANES], sum_g[BN_LANES], sum_gd[BN_LANES];
-        int64_t first = r.first * job->d.b, lanes = r.count * job->d.b;
+        int64_t first = r.first * job->d.b;
+        size_t bytes = sizeof(float) * (size_t)(r.count * job->d.b);
         prepare(job, &r, job->mean_in + first, job->var_in + first, &c, inverse);
-        if (job->sums)
-            sums_table[job->variant][job->layout](job->x, job->y, job->dy, job->dy2, job->dmasked, &c, job->relu, &r, sum_g,
-                                                  sum_gd);
-        if (share.pieces > 1 && job->sums) {
-            memcpy(piece_sums(job, share.piece, 0, first), sum_g, sizeof(float) * (size_t)lanes);
-            memcpy(piece_sums(job, share.piece, 1, first), sum_gd, sizeof(float) * (size_t)lanes);
-        } else {
-            finish(job, &r, &c, inverse, sum_g, sum_gd, job->sums);
+        for (int64_t p = share.n0; job->sums && p < share.n1; p++) {
+            bn_range piece = piece_range(job, &r, p);
+            sums_table[job->variant][job->layout](job->x, job->y, job->dy, job->dy2, job->dmasked, &c, job->relu, &piece,
+                                                  sum_g, sum_gd);
+            memcpy(piece_sums(job, p, 0, first), sum_g, bytes);
+            memcpy(piece_sums(job, p, 1, first), sum_gd, bytes);
         }
+        if (share.pieces > 1 && job->sums) continue;
+        if (job->sums) merge_sums(job, &r, sum_g, sum_gd);
+        finish(job, &r, &c, inverse, sum_g, sum_gd, job->sums);
     }
 }
 
 static void finish_body(void *context, int part, int parts) {
-    bn_job *job = context;
-    ank_share share = ank_divide(job->blocks, job->d.n, job->limit, part, parts);
-    FOR_GROUPS(share, r, job) {
+    const bn_job *job = context;
+    ank_share share = share_of(job, part, parts);
+    FOR_GROUPS(share, r, job, first_sample(job, share.n0), first_sample(job, share.n1)) {
         bn_coefficients c;
         float inverse[BN_LANES], sum_g[BN_LANES], sum_gd[BN_LANES];
-        int64_t first = r.first * job->d.b, lanes = r.count * job->d.b;
+        int64_t first = r.first * job->d.b;
         prepare(job, &r, job->mean_in + first, job->var_in + first, &c, inverse);
-        for (int64_t k = 0; k < lanes; k++) sum_g[k] = sum_gd[k] = 0;
-        for (int64_t p = 0; p < job->pieces; p++) {
-            const float *g = piece_sums(job, p, 0, first), *gd = piece_sums(job, p, 1, first);
-            for (int64_t k = 0; k < lanes; k++) sum_g[k] += g[k], sum_gd[k] += gd[k];
-        }
+        merge_sums(job, &r, sum_g, sum_gd);
         finish(job, &r, &c, inverse, sum_g, sum_gd, share.piece == 0);
     }
 }
@@ -294,12 +318,11 @@ static void backward(bn_job *job) {
     int64_t elements = ank_elements(job->d);
     if (elements == 0 || (!job->sums && !job->out)) return;
     ank_run(elements, backward_body, job);
-    if (job->pieces > 1 && job->sums) {
-        if (job->out)
-            ank_run(elements, finish_body, job);
-        else
-            finish_body(job, 0, 1);
-    }
+    if (!job->waits) return;
+    if (job->out)
+        ank_run(elements, finish_body, job);
+    else
+        finish_body(job, 0, 1);
 }
 
 void ank_bn_backward(const float *x, const float *y, const float *dy, const float *dy2, const float *mean, const float *var,

@@ -33,8 +33,8 @@ ANK_INLINE void ANK(bn_moments)(const float *x, int64_t count, vb shift, vb *sum
 }
 
 /// Mean and sum of squared deviations. Chunks of some hundred positions are summed about the mean of all before them
-/// (Chan, Golub and LeVeque's merge), so neither a large mean nor a long sum costs accuracy; the first about its own mean,
-/// which stays the `base` that means are kept relative to: a mean of 1e4 in a float is only good to 1e-3.
+/// (Chan, Golub and LeVeque's merge), so neither a large mean nor a long sum costs accuracy; the first about the mean of its
+/// beginning, which stays the `base` that means are kept relative to: a mean of 1e4 in a float is only good to 1e-3.
 ANK_INLINE void ANK(bn_statistics_s)(const float *x, const bn_range *r, int64_t s, float *mean, float *m2) {
     vb base[BN_GROUP], shift[BN_GROUP], sum[BN_GROUP], square[BN_GROUP];
     int64_t images = s >= 256 ? 1 : (255 + s) / s, length = s > 1024 ? 1024 : s;
@@ -50,14 +50,18 @@ ANK_INLINE void ANK(bn_statistics_s)(const float *x, const bn_range *r, int64_t 
             int64_t part = s - k0 < length ? s - k0 : length;
             float count = (float)((i1 - i0) * part);
             for (int pass = before == 0 ? 0 : 1; pass < 2; pass++) {
+                // The base is the mean of a few numbers.
+                int64_t run = pass == 0 && part > BN_BASE ? BN_BASE : part, end = i0 + (BN_BASE - 1) / run + 1;
+                if (pass == 1 || end > i1) end = i1;
                 for (int64_t g = 0; g < r->count; g++) sum[g] = square[g] = SPLAT(0);
-                for (int64_t i = i0; i < i1; i++) {
+                for (int64_t i = i0; i < end; i++) {
                     const float *from = x + BN_OFFSET(r, i, 0) + k0 * ANK_B;
                     for (int64_t g = 0; g < r->count; g++)
-                        ANK(bn_moments)(from + g * s * ANK_B, part, shift[g], &sum[g], &square[g]);
+                        ANK(bn_moments)(from + g * s * ANK_B, run, shift[g], &sum[g], &square[g]);
                 }
+                float seen = (float)((end - i0) * run);
                 if (pass == 0)
-                    for (int64_t g = 0; g < r->count; g++) base[g] = shift[g] = shift[g] + sum[g] / count;
+                    for (int64_t g = 0; g < r->count; g++) base[g] = shift[g] = shift[g] + sum[g] / seen;
             }
             float total = before + count, weight = count / total, both = before * weight;
             for (int64_t g = 0; g < r->count; g++) {

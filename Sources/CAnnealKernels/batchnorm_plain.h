@@ -14,11 +14,13 @@ static void PLAIN(bn_statistics)(const float *x, const bn_range *r, float *mean,
                 int64_t part = s - k0 < length ? s - k0 : length;
                 float count = (float)((i1 - i0) * part), sum = 0, square = 0;
                 for (int pass = before == 0 ? 0 : 1; pass < 2; pass++) {
+                    int64_t run = pass == 0 && part > BN_BASE ? BN_BASE : part, end = i0 + (BN_BASE - 1) / run + 1;
+                    if (pass == 1 || end > i1) end = i1;
                     sum = square = 0;
-                    for (int64_t i = i0; i < i1; i++) {
+                    for (int64_t i = i0; i < end; i++) {
                         const float *from = channel + i * r->blocks * s + k0;
                         float a = 0, b = 0;
-                        for (int64_t k = 0; k < part; k++) {
+                        for (int64_t k = 0; k < run; k++) {
                             float d = from[k] - shift;
                             a += d;
                             b += d * d;
@@ -26,7 +28,7 @@ static void PLAIN(bn_statistics)(const float *x, const bn_range *r, float *mean,
                         sum += a;
                         square += b;
                     }
-                    if (pass == 0) base = shift = shift + sum / count;
+                    if (pass == 0) base = shift = shift + sum / (float)((end - i0) * run);
                 }
                 float step = sum / count, here = (shift - base) + step, total = before + count;
                 float delta = before == 0 ? 0 : here - mean[g];

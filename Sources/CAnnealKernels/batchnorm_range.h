@@ -6,6 +6,9 @@
 /// Blocks that are taken together where one is only a few bytes long in each sample.
 enum { BN_GROUP = 32, BN_LANES = BN_GROUP * 16 };
 
+/// Numbers of a channel whose mean others are measured from.
+enum { BN_BASE = 64 };
+
 /// Bytes of a tensor from which on results bypass the caches.
 enum { BN_STREAMED = 24 << 20 };
 

@@ -64,10 +64,13 @@ static int64_t product_rows(const ank_conv *c) { return panel_rows(PANEL, c, 12,
 /// Many rows, so that sums are rarely loaded and stored; the panels may then lie in the last cache.
 static int64_t outer_rows(const ank_conv *c) { return panel_rows(4 * PANEL, c, 48, OUTER_ROWS); }
 
-// The weights' gradient: threads share the output blocks, or where those are few the rows, whose sums are then added.
+// The weights' gradient: threads share the output blocks, or where those are few pieces of the rows, whose sums are then
+// added.
 static int splits_outputs(const ank_conv *c) { return weights_of(c) >= MANY_WEIGHTS && outputs_of(c) / c->b >= 6; }
-static int64_t pieces_of(const ank_conv *c) { return splits_outputs(c) ? 1 : smaller(c->threads, ANK_MAX_PIECES); }
 static int64_t piece_floats(const ank_conv *c) { return weights_of(c) + outputs_of(c); }
+static int64_t pieces_of(const ank_conv *c) {
+    return splits_outputs(c) ? 1 : ank_pieces(c->n * c->oh * c->ow, ANK_MAX_PIECES, piece_floats(c));
+}
 
 int64_t ank_denseconv_scratch(const ank_conv *c, ank_pass pass) {
     if (c->plain && pass != ANK_BACKWARD_DATA) return pc_scratch(c, pass);
@@ -85,10 +88,11 @@ typedef struct {
     int64_t rows, chunk;   ///< of the matrix; taken together
     const float *x, *w, *bias, *dy;
     float *y, *dw, *dbias, *panels;
-    float *partial;        ///< the threads' sums of the weights' gradient
+    float *partial;        ///< the pieces' sums of the weights' gradient
     const ank_post *post;
     float *transposed;     ///< the weights with inputs and outputs exchanged
-    int variant, wide, pieces;
+    int64_t pieces;
+    int variant, wide;
 } dc_job;
 
 static dc_job job_of(const ank_conv *c) {
@@ -120,8 +124,9 @@ static void product_body(void *context, int part, int parts) {
     int64_t inputs = dc_columns(&job->in), outputs = dc_columns(&job->out);
     product_fn *product = product_table[job->variant][job->wide];
     // A thread's rows; where those are few, its output blocks, so that each weight is read once. Where rows add up in an
-    // image, it belongs to one thread.
-    int64_t grain = adds ? image : 12, pairs = adds ? 1 : (outputs + 1) / 2, grains = (job->rows + grain - 1) / grain;
+    // image, it belongs to one thread, and panels begin where the shape says: they decide the order of the additions.
+    int64_t images = smaller(job->chunk / image, c->n / ANK_MAX_PIECES), grain = adds ? (images < 1 ? 1 : images) * image : 12;
+    int64_t pairs = adds ? 1 : (outputs + 1) / 2, grains = (job->rows + grain - 1) / grain;
     ank_share share;
     if (!adds && job->rows < outputs * b) {
         ank_share other = ank_divide(pairs, grains, grains, part, parts);
@@ -148,8 +153,9 @@ static void product_body(void *context, int part, int parts) {
         int64_t floats = dc_image(&job->out);
         memset(job->y + low / image * floats, 0, sizeof(float) * (size_t)((high - low) / image * floats));
     }
-    for (int64_t row = low; row < high; row += job->chunk) {
-        int64_t rows = smaller(job->chunk, high - row);
+    for (int64_t row = low, rows; row < high; row += rows) {
+        rows = smaller(job->chunk, high - row);
+        if (adds) rows = smaller(rows, grain - row % grain);
         gather(&job->in, job->x, row, rows, 0, job->in.blocks, a, job->chunk);
         if (job->post && job->post->sum) gather(&job->out, job->y, row, rows, o, o + count, to, job->chunk);
         product(rows, a, job->chunk * b, inputs, w, to, job->chunk * b, count, bias, job->post);
@@ -206,45 +212,51 @@ void ank_denseconv_backward_data(const ank_conv *c, const float *dy, const float
 
 // MARK: the weights' gradient
 
-static void outer_body(void *context, int part, int parts) {
-    dc_job *job = context;
+/// The gradient of the output blocks [o, end) from the rows [low, high), set to dw and dbias.
+static void outer_rows_of(const dc_job *job, int64_t low, int64_t high, int64_t o, int64_t end, float *a, float *dw,
+                          float *dbias) {
     const ank_conv *c = job->conv;
-    if (!ank_joins(splits_outputs(c) ? c->threads : pieces_of(c), part, &parts)) return;
-    int64_t b = c->b, image = c->oh * c->ow, columns = columns_of(c), low = 0, high = job->rows;
-    int64_t o = 0, end = job->out.blocks;
-    float *dw = job->dw, *dbias = job->dbias;
-    if (splits_outputs(c)) {
-        ank_bounds(end, 3, part, parts, &o, &end);
-    } else {
-        if (part == 0) job->pieces = parts;
-        ank_bounds(job->rows, 1, part, parts, &low, &high);
-        if (part > 0) {
-            dw = job->partial + part * piece_floats(c);
-            dbias = dbias ? dw + weights_of(c) : NULL;
-        }
-    }
-    if (o >= end) return;
-    memset(dw + o * columns * b, 0, sizeof(float) * (size_t)((end - o) * columns * b));
-    if (dbias) memset(dbias + o * b, 0, sizeof(float) * (size_t)((end - o) * b));
+    int64_t b = c->b, image = c->oh * c->ow, columns = columns_of(c);
     dw += o * columns * b;
-    if (dbias) dbias += o * b;
+    memset(dw, 0, sizeof(float) * (size_t)((end - o) * columns * b));
+    if (dbias) {
+        dbias += o * b;
+        memset(dbias, 0, sizeof(float) * (size_t)((end - o) * b));
+    }
     outer_fn *outer = outer_table[job->variant][job->wide];
-    if (!job->panels) {
-        for (int64_t row = low, rows; row < high; row += rows) {
+    gather_fn *gather = gather_table[job->variant][job->wide];
+    float *heads = a ? a + job->chunk * columns : NULL;
+    for (int64_t row = low, rows; row < high; row += rows) {
+        rows = smaller(job->chunk, high - row);
+        if (a) {
+            gather(&job->in, job->x, row, rows, 0, job->in.blocks, a, job->chunk);
+            gather(&job->out, job->dy, row, rows, o, end, heads, job->chunk);
+            outer(rows, a, job->chunk * b, columns / b, heads, job->chunk * b, end - o, dw, dbias);
+        } else {
             int64_t first = row % image;
-            rows = smaller(smaller(image - first, high - row), job->chunk);
+            rows = smaller(rows, image - first);
             outer(rows, job->x + place(&job->in, row / image, 0, first), image * b, job->in.blocks,
                   job->dy + place(&job->out, row / image, o, first), image * b, end - o, dw, dbias);
         }
-        return;
     }
-    float *a = job->panels + part * job->chunk * (columns + outputs_of(c)), *heads = a + job->chunk * columns;
-    gather_fn *gather = gather_table[job->variant][job->wide];
-    for (int64_t row = low; row < high; row += job->chunk) {
-        int64_t rows = smaller(job->chunk, high - row);
-        gather(&job->in, job->x, row, rows, 0, job->in.blocks, a, job->chunk);
-        gather(&job->out, job->dy, row, rows, o, end, heads, job->chunk);
-        outer(rows, a, job->chunk * b, columns / b, heads, job->chunk * b, end - o, dw, dbias);
+}
+
+static void outer_body(void *context, int part, int parts) {
+    const dc_job *job = context;
+    const ank_conv *c = job->conv;
+    if (!ank_joins(c->threads, part, &parts)) return;
+    int64_t o = 0, end = job->out.blocks, first = 0, last = 1;
+    if (splits_outputs(c))
+        ank_bounds(end, 3, part, parts, &o, &end);
+    else
+        ank_bounds(job->pieces, 1, part, parts, &first, &last);
+    if (o >= end) return;
+    float *a = job->panels ? job->panels + part * job->chunk * (columns_of(c) + outputs_of(c)) : NULL;
+    for (int64_t p = first; p < last; p++) {
+        int64_t low, high;
+        ank_bounds(job->rows, 1, p, job->pieces, &low, &high);
+        float *sums = job->partial + p * piece_floats(c);
+        outer_rows_of(job, low, high, o, end, a, p == 0 ? job->dw : sums, job->dbias ? sums + weights_of(c) : NULL);
     }
 }
 
@@ -265,12 +277,12 @@ void ank_denseconv_backward_weights(const ank_conv *c, const float *x, const flo
         return;
     }
     dc_job job = job_of(c);
-    job.x = x, job.dy = dy, job.dw = dw, job.pieces = 1;
+    job.x = x, job.dy = dy, job.dw = dw, job.pieces = pieces_of(c);
     job.partial = scratch;
     // The first piece's sums of the biases, filled up.
     job.dbias = dbias ? scratch + weights_of(c) : NULL;
     job.chunk = is_direct(c) ? OUTER_ROWS : outer_rows(c);
-    job.panels = is_direct(c) ? NULL : scratch + pieces_of(c) * piece_floats(c);
+    job.panels = is_direct(c) ? NULL : scratch + job.pieces * piece_floats(c);
     ank_parallel(outer_body, &job);
     if (job.pieces > 1) ank_parallel(merge_body, &job);
     if (dbias) memcpy(dbias, job.dbias, sizeof(float) * (size_t)c->oc);

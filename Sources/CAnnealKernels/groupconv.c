@@ -48,16 +48,14 @@ int ank_groupconv_supported(const ank_conv *c) {
            gc_run_bound(c->oh, c->kh, 1) <= GC_MAX_RUNS && gc_run_bound(c->ih, c->kh, c->sh) <= GC_MAX_RUNS;
 }
 
-/// Slices of the batch in the weights' gradient, where there are too few units for all threads. Not for the threads to
-/// decide: they may change after the scratch was planned.
-static int64_t piece_limit(const ank_conv *c) {
-    int64_t limit = 64 / gc_units(c);
-    return limit < 1 ? 1 : smaller(limit, ANK_MAX_PIECES);
+/// Pieces of the batch in the weights' gradient, where there are too few units for many threads.
+static int64_t pieces_of(const ank_conv *c) {
+    return ank_pieces(c->n * c->oh * c->ow, smaller(c->n, 32 / gc_units(c)), ank_conv_weights(c) + c->groups * c->oc);
 }
 
 int64_t ank_groupconv_scratch(const ank_conv *c, ank_pass pass) {
     if (pass != ANK_BACKWARD_WEIGHTS) return 0;
-    return piece_limit(c) * (ank_conv_weights(c) + c->groups * c->oc);
+    return pieces_of(c) * (ank_conv_weights(c) + c->groups * c->oc);
 }
 
 // MARK: forward and the data's gradient
@@ -68,7 +66,7 @@ typedef struct {
     const float *x, *w, *bias, *dy;
     float *y, *dw, *dbias, *scratch;
     const ank_post *post;
-    int64_t pieces;
+    int64_t pieces; ///< of the batch, in the weights' gradient
 } conv_job;
 
 static inline int64_t work(const ank_conv *c) {
@@ -245,11 +243,10 @@ static void outer_samples(const conv_job *job, const gc_samples_of *of, float *d
 }
 
 static void weights_body(void *context, int part, int parts) {
-    conv_job *job = context;
+    const conv_job *job = context;
     const ank_conv *c = job->conv;
     const gc_pass *pass = job->pass;
-    ank_share share = ank_divide(gc_units(c), c->n, piece_limit(c), part, parts);
-    if (part == 0) job->pieces = share.pieces;
+    ank_share share = ank_divide(gc_units(c), job->pieces, job->pieces, part, parts);
     int64_t weights = ank_conv_weights(c), channels = c->groups * c->oc, unit = gc_unit_weights(c);
     int64_t x_sample = pass->in_blocks * pass->x_block, y_sample = pass->out_blocks * pass->y_block;
     int64_t chunk = GATHERED / (x_sample + y_sample);
@@ -257,31 +254,33 @@ static void weights_body(void *context, int part, int parts) {
     // See gc_plan: samples that share few sets of the first cache are copied together.
     int gather = chunk > 4 && (pass->x_image * 4 % 2048 == 0 || pass->y_image * 4 % 2048 == 0);
     float together[GATHERED] __attribute__((aligned(64)));
-    float *dw = job->dw, *dbias = job->dbias;
-    if (share.piece > 0) {
-        dw = job->scratch + share.piece * (weights + channels);
-        dbias = dbias ? dw + weights : NULL;
-    }
-    for (int64_t u = share.c0; u < share.c1; u++) {
-        memset(dw + u * unit, 0, sizeof(float) * (size_t)unit);
-        for (int64_t i = share.n0; i < share.n1; i += chunk) {
-            int64_t count = share.n1 - i < chunk ? share.n1 - i : chunk;
-            const float *x = job->x + i * pass->x_image + u * x_sample, *dy = job->dy + i * pass->y_image + u * y_sample;
-            gc_samples_of of = {x, dy, pass->x_image, pass->y_image, count};
-            if (gather) {
-                float *heads = together + chunk * x_sample;
-                for (int64_t k = 0; k < count; k++) {
-                    memcpy(together + k * x_sample, x + k * pass->x_image, sizeof(float) * (size_t)x_sample);
-                    memcpy(heads + k * y_sample, dy + k * pass->y_image, sizeof(float) * (size_t)y_sample);
+    for (int64_t p = share.n0; p < share.n1; p++) {
+        float *dw = p == 0 ? job->dw : job->scratch + p * (weights + channels), *dbias = job->dbias;
+        if (dbias && p > 0) dbias = dw + weights;
+        int64_t n0, n1;
+        ank_bounds(c->n, 1, p, job->pieces, &n0, &n1);
+        for (int64_t u = share.c0; u < share.c1; u++) {
+            memset(dw + u * unit, 0, sizeof(float) * (size_t)unit);
+            for (int64_t i = n0; i < n1; i += chunk) {
+                int64_t count = n1 - i < chunk ? n1 - i : chunk;
+                const float *x = job->x + i * pass->x_image + u * x_sample;
+                const float *dy = job->dy + i * pass->y_image + u * y_sample;
+                gc_samples_of of = {x, dy, pass->x_image, pass->y_image, count};
+                if (gather) {
+                    float *heads = together + chunk * x_sample;
+                    for (int64_t k = 0; k < count; k++) {
+                        memcpy(together + k * x_sample, x + k * pass->x_image, sizeof(float) * (size_t)x_sample);
+                        memcpy(heads + k * y_sample, dy + k * pass->y_image, sizeof(float) * (size_t)y_sample);
+                    }
+                    of = (gc_samples_of){together, heads, x_sample, y_sample, count};
                 }
-                of = (gc_samples_of){together, heads, x_sample, y_sample, count};
+                outer_samples(job, &of, dw + u * unit);
             }
-            outer_samples(job, &of, dw + u * unit);
+            for (int64_t o = 0; dbias && o < pass->out_blocks; o++)
+                bias_table[ank_variant()][c->b == 16](
+                    job->dy + n0 * pass->y_image + (u * pass->out_blocks + o) * pass->y_block, pass->y_image, n1 - n0,
+                    c->oh * c->ow, dbias + (u * pass->out_blocks + o) * c->b);
         }
-        for (int64_t o = 0; dbias && o < pass->out_blocks; o++)
-            bias_table[ank_variant()][c->b == 16](
-                job->dy + share.n0 * pass->y_image + (u * pass->out_blocks + o) * pass->y_block, pass->y_image,
-                share.n1 - share.n0, c->oh * c->ow, dbias + (u * pass->out_blocks + o) * c->b);
     }
 }
 
@@ -300,7 +299,7 @@ void ank_groupconv_backward_weights(const ank_conv *c, const float *x, const flo
     gc_pass pass;
     gc_plan(&pass, c, 0);
     conv_job job = {.conv = c, .pass = &pass, .x = x, .dy = dy, .dw = dw, .dbias = dbias,
-                    .scratch = scratch, .pieces = 1};
+                    .scratch = scratch, .pieces = pieces_of(c)};
     ank_run(work(c), weights_body, &job);
     if (job.pieces > 1) ank_run(ank_conv_weights(c) * job.pieces, merge_body, &job);
 }

@@ -39,7 +39,8 @@ typedef struct {
     const float *x, *w, *bias, *dy;
     float *y, *dw, *dbias, *partial, *strip;
     const ank_post *post;
-    int pieces, variant, wide;
+    int64_t pieces;               ///< of the weights' gradient: strips whose sums are then added
+    int variant, wide;
 } pc_job;
 
 static int64_t strip_floats(const pc_job *job) {
@@ -60,12 +61,12 @@ static int64_t weights_of(const ank_conv *c) {
     return filled(c->ic * c->kh * c->kw, c->b) * filled(c->oc, c->b);
 }
 static int64_t piece_floats(const ank_conv *c) { return weights_of(c) + filled(c->oc, c->b); }
-static int64_t pieces_of(const ank_conv *c) { return smaller(c->threads, ANK_MAX_PIECES); }
 
 static void prepare(pc_job *job, const ank_conv *c) {
-    *job = (pc_job){.conv = c, .blocks = filled(c->oc, c->b) / c->b, .pieces = 1, .variant = ank_variant(), .wide = c->b == 16};
+    *job = (pc_job){.conv = c, .blocks = filled(c->oc, c->b) / c->b, .variant = ank_variant(), .wide = c->b == 16};
     job->rows = rows_of(c);
     job->strips = (c->oh + job->rows - 1) / job->rows;
+    job->pieces = ank_pieces(c->n * c->oh * c->ow, c->n * job->strips, piece_floats(c));
     job->lines = (job->rows - 1) * c->sh + (c->kh - 1) * c->dh + 1;
     job->line = c->ow + (c->kw - 1) * c->dw / c->sw;
     job->view = (pc_view){.columns = c->ic * c->kh * c->kw, .room = filled(c->ic * c->kh * c->kw, c->b),
@@ -115,7 +116,7 @@ int64_t pc_scratch(const ank_conv *c, ank_pass pass) {
     pc_job job;
     prepare(&job, c);
     if (pass == ANK_FORWARD) return filled(c->oc, c->b) + c->threads * strip_floats(&job);
-    return pieces_of(c) * (piece_floats(c) + strip_floats(&job));
+    return job.pieces * piece_floats(c) + c->threads * strip_floats(&job);
 }
 
 static void forward_body(void *context, int part, int parts) {
@@ -144,19 +145,23 @@ void pc_forward(const ank_conv *c, const float *x, const float *w, const float *
 }
 
 static void outer_body(void *context, int part, int parts) {
-    pc_job *job = context;
+    const pc_job *job = context;
     const ank_conv *c = job->conv;
-    if (!ank_joins(pieces_of(c), part, &parts)) return;
-    if (part == 0) job->pieces = parts;
-    float *sums = job->partial + part * piece_floats(c), *strip = job->strip + part * strip_floats(job);
-    memset(sums, 0, sizeof(float) * (size_t)piece_floats(c));
-    int64_t low, high, rows;
-    ank_bounds(c->n * job->strips, 1, part, parts, &low, &high);
-    for (int64_t unit = low; unit < high; unit++) {
-        int64_t at = place(job, unit, &rows);
-        copy_strip(job, unit / job->strips, unit % job->strips * job->rows, strip);
-        outer_table[job->variant][job->wide](&job->view, rows, strip, job->dy + at, c->oh * c->ow * c->b, job->blocks, sums,
-                                             job->dbias ? sums + weights_of(c) : NULL);
+    if (!ank_joins(c->threads, part, &parts)) return;
+    float *strip = job->strip + part * strip_floats(job);
+    int64_t first, last;
+    ank_bounds(job->pieces, 1, part, parts, &first, &last);
+    for (int64_t p = first; p < last; p++) {
+        float *sums = job->partial + p * piece_floats(c);
+        memset(sums, 0, sizeof(float) * (size_t)piece_floats(c));
+        int64_t low, high, rows;
+        ank_bounds(c->n * job->strips, 1, p, job->pieces, &low, &high);
+        for (int64_t unit = low; unit < high; unit++) {
+            int64_t at = place(job, unit, &rows);
+            copy_strip(job, unit / job->strips, unit % job->strips * job->rows, strip);
+            outer_table[job->variant][job->wide](&job->view, rows, strip, job->dy + at, c->oh * c->ow * c->b, job->blocks,
+                                                 sums, job->dbias ? sums + weights_of(c) : NULL);
+        }
     }
 }
 
@@ -164,7 +169,7 @@ void pc_backward_weights(const ank_conv *c, const float *x, const float *dy, flo
     pc_job job;
     prepare(&job, c);
     job.x = x, job.dy = dy, job.dw = dw, job.dbias = dbias, job.partial = scratch;
-    job.strip = scratch + pieces_of(c) * piece_floats(c);
+    job.strip = scratch + job.pieces * piece_floats(c);
     ank_parallel(outer_body, &job);
     // The pieces in their order; they are small.
     ank_add_pieces(scratch, scratch, piece_floats(c), job.pieces, 0, piece_floats(c));

@@ -10,8 +10,11 @@
 /// Below this many elements entering the pool costs more than it saves.
 enum { ANK_SMALL = 8192 };
 
-/// Slices of a batch whose sums are taken apart and then added, at most.
-enum { ANK_MAX_PIECES = 16 };
+enum {
+    ANK_MAX_PIECES = 16,
+    ANK_PIECE_TERMS = 512,       ///< of a sum, so that adding the pieces costs little
+    ANK_PIECES_FLOATS = 1 << 18  ///< of all pieces' sums together; two pieces may be larger
+};
 
 static inline int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
@@ -24,6 +27,18 @@ static inline const float *filled_bias(const float *bias, int64_t count, int64_t
     memset(room, 0, sizeof(float) * (size_t)filled(count, b));
     memcpy(room, bias, sizeof(float) * (size_t)count);
     return room;
+}
+
+/// Into how many pieces sums of `terms` numbers are cut, at most `most`; a piece has `floats` sums. Each piece is summed by one
+/// thread, then they are added in their order. A power of two, of the shape alone: never of the number of threads, on which
+/// no bit of a result may depend.
+static inline int64_t ank_pieces(int64_t terms, int64_t most, int64_t floats) {
+    int64_t limit = terms / ANK_PIECE_TERMS, room = ANK_PIECES_FLOATS / (floats > 0 ? floats : 1), pieces = 1;
+    if (limit < 2 && terms * 4 >= ANK_PIECE_TERMS) limit = 2;
+    if (room < 2) room = 2;
+    limit = smaller(smaller(limit, room), smaller(most, ANK_MAX_PIECES));
+    while (pieces * 2 <= limit) pieces *= 2;
+    return pieces;
 }
 
 /// Whether a part has work, where at most `most` parts share it: the rest of `parts` have none.
@@ -56,12 +71,12 @@ static inline void ank_bounds(int64_t count, int64_t grain, int64_t part, int64_
 typedef struct {
     int64_t c0, c1; ///< channel blocks
     int64_t n0, n1; ///< samples
-    int64_t piece;  ///< which of `pieces` slices of the batch
+    int64_t piece;  ///< which of `pieces` slices of the samples
     int64_t pieces;
 } ank_share;
 
-/// Divides blocks x n among the parts. The batch is cut (into at most `limit` pieces) only where the blocks alone would leave
-/// a thread waiting, since sums over pieces need a second step. Depends on the shape and `parts` alone.
+/// Divides blocks x n among the parts. The samples are cut (into at most `limit` slices) only where the blocks alone would
+/// leave a thread waiting. For sums over samples, give the pieces of ank_pieces as samples.
 static inline ank_share ank_divide(int64_t blocks, int64_t n, int64_t limit, int part, int parts) {
     int64_t best = 0, columns = 1, pieces = 1;
     for (int64_t c = parts < blocks ? parts : blocks; c >= 1; c--) {

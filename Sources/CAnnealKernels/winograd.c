@@ -82,7 +82,8 @@ typedef struct {
     float *v, *m;         ///< transformed tiles
     int64_t per_thread;   ///< floats from one thread's v (m, points) to the next one's
     int64_t chunk;        ///< tiles
-    int pieces, variant, wide_block;
+    int64_t pieces;       ///< of the weights' gradient, where the weights are few: tiles whose sums are then added
+    int variant, wide_block;
 } wg_job;
 
 static int64_t padded_floats(int64_t count) { return filled(count, 16); }
@@ -128,7 +129,9 @@ static wg_job job_of(const ank_conv *c, wg_way way) {
 }
 
 static int64_t points_floats(const ank_conv *c) { return WG_POINTS * padded_floats(c->ic * c->oc); }
-static int64_t pieces_of(const ank_conv *c) { return smaller(c->threads, ANK_MAX_PIECES); }
+static int64_t pieces_of(const ank_conv *c, int64_t tiles) {
+    return ank_pieces(tiles, tiles, points_floats(c) + c->oc);
+}
 /// Of a pair of output blocks, whichever side they are on.
 static int64_t pair_floats(const ank_conv *c) {
     return WG_POINTS * padded_floats((c->ic > c->oc ? c->ic : c->oc) * 2 * c->b);
@@ -143,7 +146,7 @@ int64_t ank_winograd_scratch(const ank_conv *given, ank_pass pass) {
     int64_t v = WG_POINTS * job.in.stride, m = WG_POINTS * job.out.stride;
     if (pass == ANK_BACKWARD_WEIGHTS)
         return is_wide(c) ? v + m + c->threads * pair_floats(c)
-                          : pieces_of(c) * (points_floats(c) + c->oc + v + m);
+                          : pieces_of(c, job.total) * (points_floats(c) + c->oc) + c->threads * (v + m);
     return c->oc + (is_wide(c) ? v + c->threads * pair_room(c) : points_floats(c) + c->threads * (v + m));
 }
 
@@ -171,7 +174,7 @@ static void transform_weights(const wg_job *job, int64_t low, int64_t high, floa
 }
 
 /// The part's share of the tiles.
-static void tile_share(const wg_job *job, int part, int parts, int64_t *low, int64_t *high) {
+static void tile_share(const wg_job *job, int64_t part, int64_t parts, int64_t *low, int64_t *high) {
     // Multiples of 12 suit the products; tiles of an image that overlap belong to one thread.
     int64_t grain = job->way == SPREAD ? job->in.rows * job->in.columns : job->chunk < job->total / parts ? 12 : 1;
     ank_bounds(job->total, grain, part, parts, low, high);
@@ -215,22 +218,25 @@ static void narrow_forward_body(void *context, int part, int parts) {
 }
 
 static void narrow_outer_body(void *context, int part, int parts) {
-    wg_job *job = context;
-    if (!ank_joins(pieces_of(job->conv), part, &parts)) return;
-    if (part == 0) job->pieces = parts;
-    int64_t low, high, floats = points_floats(job->conv);
-    tile_share(job, part, parts, &low, &high);
+    const wg_job *job = context;
+    if (!ank_joins(job->conv->threads, part, &parts)) return;
+    int64_t first, last, floats = points_floats(job->conv);
+    ank_bounds(job->pieces, 1, part, parts, &first, &last);
     wg_grid in = job->in, out = job->out;
     float *v = job->v + part * job->per_thread, *m = v + WG_POINTS * in.stride;
-    float *du = job->points + part * (floats + job->conv->oc), *sums = job->dbias ? du + floats : NULL;
-    memset(du, 0, sizeof(float) * (size_t)(floats + job->conv->oc));
-    for (int64_t t = low; t < high; t += job->chunk) {
-        in.first = out.first = t;
-        in.count = out.count = smaller(job->chunk, high - t);
-        input_table[job->variant][job->wide_block](&in, job->x, v);
-        head_table[job->variant][job->wide_block](&out, job->dy, m, sums);
-        outer_table[job->variant][job->wide_block](&in, v, &out, m, du,
-                                                   padded_floats(job->conv->ic * job->conv->oc));
+    for (int64_t p = first; p < last; p++) {
+        int64_t low, high;
+        tile_share(job, p, job->pieces, &low, &high);
+        float *du = job->points + p * (floats + job->conv->oc), *sums = job->dbias ? du + floats : NULL;
+        memset(du, 0, sizeof(float) * (size_t)(floats + job->conv->oc));
+        for (int64_t t = low; t < high; t += job->chunk) {
+            in.first = out.first = t;
+            in.count = out.count = smaller(job->chunk, high - t);
+            input_table[job->variant][job->wide_block](&in, job->x, v);
+            head_table[job->variant][job->wide_block](&out, job->dy, m, sums);
+            outer_table[job->variant][job->wide_block](&in, v, &out, m, du,
+                                                       padded_floats(job->conv->ic * job->conv->oc));
+        }
     }
 }
 
@@ -374,7 +380,8 @@ void ank_winograd_backward_weights(const ank_conv *given, const float *x, const 
         return;
     }
     job.points = scratch;
-    job.v = scratch + pieces_of(c) * (points_floats(c) + c->oc);
+    job.pieces = pieces_of(c, job.total);
+    job.v = scratch + job.pieces * (points_floats(c) + c->oc);
     job.per_thread = v + m;
     ank_parallel(narrow_outer_body, &job);
     ank_parallel(narrow_taps_body, &job);

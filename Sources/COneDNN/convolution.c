@@ -199,12 +199,20 @@ int adnn_conv_create(adnn_engine *engine, const adnn_conv_shape *shape, adnn_pas
     return 0;
 }
 
+/// Forgets what is bound.
+static void unbind(adnn_conv *conv) {
+    dnnl_memory_t *all[] = {&conv->memory_src,   &conv->memory_given_src, &conv->memory_dst,    &conv->memory_weights,
+                            &conv->memory_given, &conv->memory_bias,      &conv->memory_scratch};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        if (*all[i]) dnnl_memory_destroy(*all[i]);
+        *all[i] = NULL;
+    }
+    conv->count = 0;
+}
+
 void adnn_conv_destroy(adnn_conv *conv) {
     if (!conv) return;
-    dnnl_memory_t all[] = {conv->memory_src,     conv->memory_given_src, conv->memory_dst,    conv->memory_weights,
-                           conv->memory_given, conv->memory_bias,      conv->memory_scratch};
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        if (all[i]) dnnl_memory_destroy(all[i]);
+    unbind(conv);
     if (conv->primitive) dnnl_primitive_destroy(conv->primitive);
     if (conv->reorder) dnnl_primitive_destroy(conv->reorder);
     if (conv->src_reorder) dnnl_primitive_destroy(conv->src_reorder);
@@ -235,6 +243,7 @@ size_t adnn_conv_scratch_bytes(const adnn_conv *conv) {
 }
 
 int adnn_conv_bind(adnn_conv *conv, float *src, float *weights, float *bias, float *dst, void *scratch) {
+    unbind(conv);
     dnnl_engine_t engine = conv->engine->engine;
     char *rest = scratch;
     float *own = weights;

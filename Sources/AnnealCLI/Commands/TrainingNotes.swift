@@ -62,13 +62,9 @@ extension TrainingRun {
     /// Warns if the bits may be others than those of a run that was not interrupted; nil if not, or it is not known.
     func machineNote(_ saved: RunMachine?) -> FitEvent? {
         let now = RunMachine.current
-        guard let saved, saved != now else { return nil }
-        var changes: [String] = []
-        if saved.threads != now.threads { changes.append("\(saved.threads) threads, now \(now.threads)") }
-        if saved.kernels != now.kernels { changes.append("\(saved.kernels) kernels, now \(now.kernels)") }
-        let way = saved.threads != now.threads ? "; --threads \(saved.threads) keeps their number" : ""
+        guard let saved, saved.kernels != now.kernels else { return nil }
         return .warning(
-            "The run was saved with \(changes.joined(separator: ", and ")): sums may be added in another order, and end in other bits\(way)"
+            "The run was saved with \(saved.kernels) kernels, now \(now.kernels): they add in another order, and sums end in other bits"
         )
     }
 

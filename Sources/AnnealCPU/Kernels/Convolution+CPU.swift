@@ -31,10 +31,15 @@ extension Convolution: CPUOperator {
         }
         let pass = request.mode == .training ? ADNN_FORWARD_TRAINING : ADNN_FORWARD_INFERENCE
         let shape = oneDNNShape(data: data, output: output, post: post)
-        var primitive = try OneDNNConvolution(request.engine, shape, pass, source: 0, target: 0, weights: given)
+        // The choice follows the shape, not the number of threads.
+        var primitive = try onOneThread {
+            try OneDNNConvolution(request.engine, shape, pass, source: 0, target: 0, weights: given)
+        }
         if primitive.sourceBlock == 0 || primitive.targetBlock == 0 {
             // A layout that no other kernel knows: plain costs less than to change it twice.
-            primitive = try OneDNNConvolution(request.engine, shape, pass, source: 1, target: 1, weights: given)
+            primitive = try onOneThread {
+                try OneDNNConvolution(request.engine, shape, pass, source: 1, target: 1, weights: given)
+            }
         }
         func layout(_ block: Int) -> Layout { block > 1 ? .blocked(block) : .plain }
         result.inputs[0] = layout(primitive.sourceBlock)
@@ -89,9 +94,10 @@ extension Convolution: CPUOperator {
             // A weight gradient may be wanted without the bias's.
             var shape = oneDNNShape(data: x.shape, output: y.shape, post: post)
             shape.bias = site.has(bias) ? 1 : 0
-            let primitive = try OneDNNConvolution(
-                engine, shape, pass, source: x.layout.block, target: y.layout.block, weights: weights)
-            kernel = primitive.kernel(data: data, weight: weight, bias: bias, output: output)
+            kernel = try OneDNNPass(
+                engine: engine, shape: shape, pass: pass, weights: weights, data: data, weight: weight, bias: bias,
+                output: output, source: x, target: y
+            ).kernel()
         }
         let taps = window.kernel.reduce(1, *) * x.shape[1] / numGroup
         kernel.flops = 2 * Double(y.shape.count) * Double(taps)

@@ -12,11 +12,13 @@ extension Deconvolution: CPUOperator {
         let shape = try oneDNNShape(data: request.inputs[0], output: request.outputs[0])
         var given: OneDNNWeights?
         if case .opaque(let opaque)? = request.given[1] { given = opaque.layout as? OneDNNWeights }
-        var primitive = try OneDNNConvolution(
-            request.engine, shape, ADNN_BACKWARD_DATA, source: 0, target: 0, weights: given)
+        var primitive = try onOneThread {
+            try OneDNNConvolution(request.engine, shape, ADNN_BACKWARD_DATA, source: 0, target: 0, weights: given)
+        }
         if primitive.sourceBlock == 0 || primitive.targetBlock == 0 {
-            primitive = try OneDNNConvolution(
-                request.engine, shape, ADNN_BACKWARD_DATA, source: 1, target: 1, weights: given)
+            primitive = try onOneThread {
+                try OneDNNConvolution(request.engine, shape, ADNN_BACKWARD_DATA, source: 1, target: 1, weights: given)
+            }
         }
         func layout(_ block: Int) -> Layout { block > 1 ? .blocked(block) : .plain }
         result.inputs[0] = layout(primitive.targetBlock)
@@ -79,10 +81,10 @@ extension Deconvolution: CPUOperator {
                 code: .internalDefect)
         }
         let data = try site.value(small), output = try site.value(large)
-        let primitive = try OneDNNConvolution(
-            engine, try oneDNNShape(data: data.shape, output: output.shape), pass, source: output.layout.block,
-            target: data.layout.block, weights: weights)
-        var kernel = primitive.kernel(data: large, weight: weight, bias: .input(2), output: small)
+        var kernel = try OneDNNPass(
+            engine: engine, shape: try oneDNNShape(data: data.shape, output: output.shape), pass: pass,
+            weights: weights, data: large, weight: weight, bias: .input(2), output: small, source: output, target: data
+        ).kernel()
         kernel.flops = 2 * Double(data.shape.count) * Double(window.kernel.reduce(1, *) * numFilter / numGroup)
         return kernel
     }

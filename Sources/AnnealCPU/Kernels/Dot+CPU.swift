@@ -1,7 +1,6 @@
 import AnnealCompiler
 import AnnealCore
 import AnnealGraph
-import COneDNN
 
 extension Dot: CPUOperator {
     private func product(_ site: KernelSite) throws -> MatrixProduct {
@@ -40,56 +39,42 @@ private struct MatrixProduct {
     let batch, m, n, k: Int
     let transposeA, transposeB: Bool
 
-    private var strideA: Int { transposeA ? m : k }
-    private var strideB: Int { transposeB ? k : n }
-
     var forward: PreparedKernel {
-        gemm(
-            .input(0), transposed: transposeA, strideA, .input(1), transposed: transposeB, strideB, to: .output(0),
-            rows: m, columns: n, depth: k)
+        kernel(
+            .input(0), .input(1), to: .output(0),
+            SplitProduct(batch: batch, m: m, n: n, k: k, transposeA: transposeA, transposeB: transposeB))
     }
 
     /// dA = dY Bᵀ, or its transpose B dYᵀ.
     var backwardA: PreparedKernel {
         transposeA
-            ? gemm(
-                .input(1), transposed: transposeB, strideB, .head(0), transposed: true, n, to: .gradient(0), rows: k,
-                columns: m, depth: n)
-            : gemm(
-                .head(0), transposed: false, n, .input(1), transposed: !transposeB, strideB, to: .gradient(0), rows: m,
-                columns: k, depth: n)
+            ? kernel(
+                .input(1), .head(0), to: .gradient(0),
+                SplitProduct(batch: batch, m: k, n: m, k: n, transposeA: transposeB, transposeB: true))
+            : kernel(
+                .head(0), .input(1), to: .gradient(0),
+                SplitProduct(batch: batch, m: m, n: k, k: n, transposeB: !transposeB))
     }
 
     /// dB = Aᵀ dY, or its transpose dYᵀ A.
     var backwardB: PreparedKernel {
         transposeB
-            ? gemm(
-                .head(0), transposed: true, n, .input(0), transposed: transposeA, strideA, to: .gradient(1), rows: n,
-                columns: k, depth: m)
-            : gemm(
-                .input(0), transposed: !transposeA, strideA, .head(0), transposed: false, n, to: .gradient(1), rows: k,
-                columns: n, depth: m)
+            ? kernel(
+                .head(0), .input(0), to: .gradient(1),
+                SplitProduct(batch: batch, m: n, n: k, k: m, transposeA: true, transposeB: transposeA))
+            : kernel(
+                .input(0), .head(0), to: .gradient(1),
+                SplitProduct(batch: batch, m: k, n: n, k: m, transposeA: !transposeA))
     }
 
-    private func gemm(
-        _ a: Program.Operand, transposed ta: Bool, _ strideA: Int, _ b: Program.Operand, transposed tb: Bool,
-        _ strideB: Int, to y: Program.Operand, rows: Int, columns: Int, depth: Int
+    private func kernel(
+        _ a: Program.Operand, _ b: Program.Operand, to y: Program.Operand, _ product: SplitProduct
     ) -> PreparedKernel {
-        let batch = batch
         var kernel = PreparedKernel.checked({ memory in
             let a = memory[a], b = memory[b], y = memory[y]
-            return {
-                var status: Int32 = 0
-                for i in 0..<batch where status == 0 {
-                    status = adnn_sgemm(
-                        ta ? 1 : 0, tb ? 1 : 0, Int64(rows), Int64(columns), Int64(depth), 1, a + i * rows * depth,
-                        Int64(strideA), b + i * depth * columns, Int64(strideB), 0, y + i * rows * columns,
-                        Int64(columns))
-                }
-                return status
-            }
+            return { product.run(a, b, to: y) }
         })
-        kernel.flops = 2 * Double(batch) * Double(rows) * Double(columns) * Double(depth)
+        kernel.flops = product.flops
         return kernel
     }
 }

@@ -1,7 +1,6 @@
 import AnnealCompiler
 import AnnealCore
 import AnnealGraph
-import COneDNN
 
 extension FullyConnected: CPUOperator {
     package func layouts(_ request: LayoutRequest) throws -> OperandLayouts { request.plain }
@@ -14,34 +13,34 @@ extension FullyConnected: CPUOperator {
 
     package func forward(_ site: KernelSite, _ engine: CPUEngine) throws -> PreparedKernel {
         let (rows, width) = try extents(site)
-        let m = Int64(rows), n = Int64(numHidden), k = Int64(width), hidden = numHidden
+        let hidden = numHidden, product = SplitProduct(m: rows, n: hidden, k: width, transposeB: true)
         var kernel = PreparedKernel.checked({ memory in
             let x = memory[.input(0)], w = memory[.input(1)], bias = memory.optional(.input(2)), y = memory[.output(0)]
             return {
                 // The bias goes in first and the product is added to it.
                 if let bias { for row in 0..<rows { (y + row * hidden).update(from: bias, count: hidden) } }
-                return adnn_sgemm(0, 1, m, n, k, 1, x, k, w, k, bias == nil ? 0 : 1, y, n)
+                return product.run(x, w, beta: bias == nil ? 0 : 1, to: y)
             }
         })
-        kernel.flops = 2 * Double(m * n * k)
+        kernel.flops = product.flops
         return kernel
     }
 
     package func backward(_ site: KernelSite, part: Int, _ engine: CPUEngine) throws -> PreparedKernel {
-        let hidden = numHidden, n = Int64(numHidden)
+        let hidden = numHidden
         if part == 1 {
             let width = try site.shape(.input(1))[1], rows = try site.shape(.head(0)).count / hidden
-            let m = Int64(rows), k = Int64(width)
+            let product = SplitProduct(m: rows, n: width, k: hidden)
             var kernel = PreparedKernel.checked({ memory in
                 let w = memory[.input(1)], dy = memory[.head(0)], dx = memory[.gradient(0)]
-                return { adnn_sgemm(0, 0, m, k, n, 1, dy, n, w, k, 0, dx, k) }
+                return { product.run(dy, w, to: dx) }
             })
-            kernel.flops = 2 * Double(m * n * k)
+            kernel.flops = product.flops
             return kernel
         }
         let rows = try site.shape(.head(0)).count / hidden
         let width = try site.shape(.input(0)).count / rows
-        let m = Int64(rows), k = Int64(width)
+        let product = SplitProduct(m: hidden, n: width, k: rows, transposeA: true)
         var kernel = PreparedKernel.checked({ memory in
             let x = memory[.input(0)], dy = memory[.head(0)]
             let dw = memory.optional(.gradient(1)), dBias = memory.optional(.gradient(2))
@@ -51,10 +50,10 @@ extension FullyConnected: CPUOperator {
                     for row in 1..<max(rows, 1) { for i in 0..<hidden { dBias[i] += dy[row * hidden + i] } }
                 }
                 guard let dw else { return 0 }
-                return adnn_sgemm(1, 0, n, k, m, 1, dy, n, x, k, 0, dw, k)
+                return product.run(dy, x, to: dw)
             }
         })
-        kernel.flops = 2 * Double(m * n * k)
+        kernel.flops = product.flops
         return kernel
     }
 }

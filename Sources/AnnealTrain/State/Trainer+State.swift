@@ -27,20 +27,18 @@ private struct StateRecord: Codable {
     static let name = "record", optimizerName = "optimizer"
 }
 
-/// What the order of sums depends on, and so the last bits of a run's weights.
+/// What the last bits of a run's weights depend on. The number of threads is not part of it; states that have one still load.
 public struct RunMachine: Codable, Sendable, Equatable {
-    public var threads: Int
     /// The instruction set of the kernels: portable, avx2 or avx512.
     public var kernels: String
 
     /// This process.
     public static var current: RunMachine {
         let name = ank_variant_name(ank_variant()).map { String(cString: $0) }
-        return RunMachine(threads: Parallel.threads, kernels: name ?? "portable")
+        return RunMachine(kernels: name ?? "portable")
     }
 
-    public init(threads: Int, kernels: String) {
-        self.threads = threads
+    public init(kernels: String) {
         self.kernels = kernels
     }
 }

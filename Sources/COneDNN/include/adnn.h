@@ -51,7 +51,7 @@ size_t adnn_conv_scratch_bytes(const adnn_conv *conv);
 int adnn_conv_reorders(const adnn_conv *conv);
 const char *adnn_conv_implementation(const adnn_conv *conv);
 
-/// Binds memory. Forward reads src, weights, bias and writes dst; backward data reads dst and weights and writes src;
+/// Binds memory, in place of what was bound before. Forward reads src, weights, bias and writes dst; backward data reads dst and weights and writes src;
 /// backward weights reads src and dst and writes weights and bias. scratch: adnn_conv_scratch_bytes bytes, 64-aligned.
 int adnn_conv_bind(adnn_conv *conv, float *src, float *weights, float *bias, float *dst, void *scratch);
 int adnn_conv_execute(adnn_conv *conv);

@@ -51,6 +51,12 @@ import Testing
         }
     }
 
+    /// States of earlier versions hold a number of threads, on which no bit depends any more.
+    @Test func machinesWithThreadsStillLoad() throws {
+        let json = Data(#"{"threads": 2, "kernels": "avx2"}"#.utf8)
+        #expect(try JSONDecoder().decode(RunMachine.self, from: json) == RunMachine(kernels: "avx2"))
+    }
+
     /// A run that began at epoch 3 without an optimizer's state counts its 2 epochs of 5 updates alone.
     @Test func theStateKnowsWhereTheRunBegan() throws {
         let folder = try StateFolder(), watcher = Steps(7)
