@@ -36,8 +36,11 @@ public final class Classifier: Sendable {
     ///   - batchSize: images that are computed together, whether there are as many or not: 1 answers soonest, 32 gets
     ///     through many images sooner.
     ///   - preprocessing: instead of the checkpoint's own record, which MXNet's checkpoints lack.
+    ///   - device: where it runs; this machine's processor if nil.
     /// - Throws: `AnnealError` for a checkpoint that is not there, damaged, or without a record of its preprocessing.
-    public convenience init(_ saved: SavedModel, batchSize: Int = 1, preprocessing: Preprocessing? = nil) throws {
+    public convenience init(
+        _ saved: SavedModel, batchSize: Int = 1, preprocessing: Preprocessing? = nil, device: Device? = nil
+    ) throws {
         let checkpoint = try saved.load()
         guard let preprocessing = try preprocessing ?? Preprocessing.load(prefix: saved.prefix) else {
             throw AnnealError(
@@ -45,13 +48,15 @@ public final class Classifier: Sendable {
                 suggestion: "say it with Preprocessing(imageShape:mean:std:)", code: .notFound)
         }
         try self.init(
-            checkpoint, preprocessing: preprocessing, batchSize: batchSize, place: saved.parametersPath)
+            checkpoint, preprocessing: preprocessing, batchSize: batchSize, place: saved.parametersPath, device: device)
     }
 
     /// As above, by the names that `SavedModel` takes for a model and the checkpoint's number.
-    public convenience init(prefix: String, epoch: Int, batchSize: Int = 1, preprocessing: Preprocessing? = nil) throws
-    {
-        try self.init(SavedModel(prefix, .number(epoch)), batchSize: batchSize, preprocessing: preprocessing)
+    public convenience init(
+        prefix: String, epoch: Int, batchSize: Int = 1, preprocessing: Preprocessing? = nil, device: Device? = nil
+    ) throws {
+        try self.init(
+            SavedModel(prefix, .number(epoch)), batchSize: batchSize, preprocessing: preprocessing, device: device)
     }
 
     /// - Parameters:
@@ -59,10 +64,11 @@ public final class Classifier: Sendable {
     ///   - maximumPixels: images of more are refused.
     ///   - views: the views of each image whose probabilities are averaged (test-time augmentation).
     ///   - place: how errors name the checkpoint.
+    ///   - device: where it runs; this machine's processor if nil.
     public init(
         _ checkpoint: Checkpoint, preprocessing: Preprocessing, batchSize: Int = 1,
         threads: Int = LoaderOptions.defaultThreads, maximumPixels: Int = Image.maximumPixels,
-        views: TestTimeViews = .none, place: String
+        views: TestTimeViews = .none, place: String, device: Device? = nil
     ) throws {
         var options = LoaderOptions(validating: preprocessing, batchSize: batchSize)
         options.threads = threads
@@ -70,7 +76,8 @@ public final class Classifier: Sendable {
         try options.check()
         let network = try checkpoint.network()
         scores = network.scores
-        let scorer = try Scorer(network, dataShape: options.dataShape, batchSize: batchSize, views: views)
+        let scorer = try Scorer(
+            network, dataShape: options.dataShape, batchSize: batchSize, views: views, device: device)
         try checkpoint.restore(scorer.parameters, place: place)
         let classes = try network.classes(options.dataShape)
         let names = preprocessing.classNames ?? (0..<classes).map(String.init)

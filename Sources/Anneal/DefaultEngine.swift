@@ -4,7 +4,7 @@ import AnnealCore
 import AnnealGraph
 import AnnealTrain
 
-// What a program gets that names no engine: the CPU.
+// What a program names is a device; without one it gets this machine's processor.
 
 extension Executor {
     /// - Parameters:
@@ -14,13 +14,15 @@ extension Executor {
     ///   - recomputation: what the backward pass may compute a second time to save memory. All choices give the same bits.
     ///   - keepsParameters: false lets inference give back the memory of weights that it has folded batch norm into. They
     ///     cannot be read then, nor used by another executor, until they are set again.
+    ///   - device: where it runs: that of the store if one is given, else this machine's processor if nil.
     public convenience init(
         _ symbol: Symbol, inputs: [String: Shape], mode: Mode, gradients: Set<String>? = nil,
-        parameters: ParameterStore? = nil, recomputation: Recomputation = .cheap, keepsParameters: Bool = true
+        parameters: ParameterStore? = nil, recomputation: Recomputation = .cheap, keepsParameters: Bool = true,
+        device: Device? = nil
     ) throws {
         try self.init(
             symbol, inputs: inputs, mode: mode, gradients: gradients, parameters: parameters,
-            recomputation: recomputation, keepsParameters: keepsParameters, engine: engine(of: parameters))
+            recomputation: recomputation, keepsParameters: keepsParameters, engine: engine(of: parameters, device))
     }
 }
 
@@ -41,17 +43,18 @@ extension Trainer {
     ///     backward pass, so that their gradients need no memory of their own.
     ///   - canDropSteps: whether `FitOptions.onNonFinite` may be `.skip`. Every update waits until the step is known to be
     ///     finite then, and gradients need memory of their own.
+    ///   - device: where it runs; this machine's processor if nil.
     /// - Throws: `AnnealError`, with the code `outOfMemory` where the machine or a limit has less memory than is needed.
     public convenience init(
         _ symbol: Symbol, dataShape: Shape, batchSize: Int, optimizer: Optimizer, frozen: Set<String> = [],
         seed: UInt64 = 0, softLabels: Bool = false, recomputation: Recomputation = .cheap,
         averaging: WeightAveraging? = nil, accumulation: Int = 1, keepsGradients: Bool = false,
-        canDropSteps: Bool = false
+        canDropSteps: Bool = false, device: Device? = nil
     ) throws {
         try self.init(
             symbol, dataShape: dataShape, batchSize: batchSize, optimizer: optimizer, frozen: frozen, seed: seed,
             softLabels: softLabels, recomputation: recomputation, averaging: averaging, accumulation: accumulation,
-            keepsGradients: keepsGradients, canDropSteps: canDropSteps, engine: engine(of: nil))
+            keepsGradients: keepsGradients, canDropSteps: canDropSteps, engine: engine(of: nil, device))
     }
 }
 
@@ -59,9 +62,12 @@ extension OptimizedParameters {
     /// - Parameters:
     ///   - optimizer: its rule and settings are taken; it stays as it is.
     ///   - values: the parameters in the order in which they are updated.
+    ///   - device: where it runs; this machine's processor if nil.
     /// - Throws: if the rule cannot update one of them.
-    public convenience init(_ optimizer: Optimizer, _ values: [(name: String, value: Tensor)]) throws {
-        try self.init(optimizer, values, engine: defaultEngine())
+    public convenience init(
+        _ optimizer: Optimizer, _ values: [(name: String, value: Tensor)], device: Device? = nil
+    ) throws {
+        try self.init(optimizer, values, engine: engine(of: nil, device))
     }
 }
 
@@ -71,14 +77,15 @@ extension Scorer {
     ///   - parameters: the store of a trainer of the same network; a new one if nil, to be set before the first pass and
     ///     not to be read after it (`keepsParameters` of `Executor`).
     ///   - views: more than one require a network whose output is a softmax.
+    ///   - device: where it runs: that of the store if one is given, else this machine's processor if nil.
     /// - Throws: if the network's output is not (batch, classes).
     public convenience init(
         _ network: ClassifierNetwork, dataShape: Shape, batchSize: Int, parameters: ParameterStore? = nil,
-        views: TestTimeViews = .none
+        views: TestTimeViews = .none, device: Device? = nil
     ) throws {
         try self.init(
             network, dataShape: dataShape, batchSize: batchSize, parameters: parameters, views: views,
-            engine: engine(of: parameters))
+            engine: engine(of: parameters, device))
     }
 
     /// As above, with a symbol that is a classifier.
@@ -94,4 +101,9 @@ extension Scorer {
 /// This machine's processor.
 package func defaultEngine() throws -> any Engine { try CPUEngine() }
 
-private func engine(of store: ParameterStore?) throws -> any Engine { try store?.engine ?? defaultEngine() }
+private func engine(of store: ParameterStore?, _ device: Device?) throws -> any Engine {
+    guard let store else { return try device?.engine ?? defaultEngine() }
+    guard let device, device.engine !== store.engine else { return store.engine }
+    throw AnnealError(
+        "device \(device.name)", "is another than that of the parameters", suggestion: "leave it out", code: .mismatch)
+}

@@ -12,7 +12,7 @@ struct AnnealTool: ParsableCommand {
         subcommands: [
             Train.self, FineTuneCommand.self, FindLR.self, AugmentPreview.self, Resume.self, VerifyResume.self,
             Score.self, Predict.self, Check.self, Export.self, Convert.self, ImportMNIST.self, Summary.self,
-            PlotNetwork.self, PlotCurves.self, Recipes.self, Profile.self, BenchStep.self, ManPages.self,
+            PlotNetwork.self, PlotCurves.self, Recipes.self, Devices.self, Profile.self, BenchStep.self, ManPages.self,
         ])
 
     static func main() {

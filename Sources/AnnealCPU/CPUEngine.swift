@@ -14,7 +14,12 @@ package final class CPUEngine: KernelEngine {
     /// LeakyReLUs selu and prelu, and of a SoftmaxActivation along a last axis that is not the channels.
     package var reproducesMXNetDefects = false
 
-    package init() throws {
+    /// Threads of its kernels: a pool of its own for each thread that calls it.
+    package let threads: Int
+
+    /// - Parameter threads: those of the process if nil (`Parallel.threads`).
+    package init(threads: Int? = nil) throws {
+        self.threads = threads ?? Parallel.threads
         var engine: OpaquePointer?
         try check(adnn_engine_create(&engine), "creating the CPU engine")
         guard let engine else { throw AnnealError("oneDNN", "gave no engine", code: .internalDefect) }
@@ -69,6 +74,15 @@ package final class CPUEngine: KernelEngine {
     }
 
     package var choosesLayouts: Bool { true }
+
+    package func withThreads(_ body: () -> Void) {
+        // The number belongs to the calling thread: a task's thread has another than the one that made the engine.
+        let before = Parallel.threads
+        guard before != threads else { return body() }
+        Parallel.setThreads(threads)
+        body()
+        Parallel.setThreads(before)
+    }
 
     package func supports(_ type: any Operator.Type) -> Bool { type is any CPUOperator.Type }
 

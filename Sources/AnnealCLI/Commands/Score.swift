@@ -50,7 +50,7 @@ struct Score: MXNetScript {
                 loaded.preprocessing, batchSize: batchSize, classes: loaded.classes, model.images))
         let shape = Shape(loaded.preprocessing.imageShape)
         let scorer = try Scorer(
-            loaded.network, dataShape: shape, batchSize: batchSize, views: validation.tta)
+            loaded.network, dataShape: shape, batchSize: batchSize, views: validation.tta, device: model.machine.device())
         var need = scorer.memoryNeed
         need.add(source.memoryNeed(imagePixels: data.survey.mostPixels))
         try need.check(suggestion: "lower --batch-size or --data-nthreads, or raise the limit")

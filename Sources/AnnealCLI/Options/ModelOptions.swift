@@ -28,8 +28,7 @@ struct ModelOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Shape of the network's input (default: the model's).", valueName: "C,H,W"))
     var imageShape: String?
     @OptionGroup var images: ImageOptions
-    @Option(help: ArgumentHelp("There is no GPU engine in this build: leave it out.", valueName: "ID,ID,..."))
-    var gpus: String?
+    @OptionGroup var machine: DeviceOptions
 
     struct Loaded {
         var saved: SavedModel
@@ -43,11 +42,7 @@ struct ModelOptions: ParsableArguments {
     }
 
     func load() throws -> Loaded {
-        if let gpus, !gpus.isEmpty {
-            throw UsageError(
-                "--gpus \(gpus)", "there is no GPU engine in this build",
-                suggestion: "run the same command without --gpus: it uses all \(Parallel.threads) CPU cores")
-        }
+        try machine.check(command: "it")
         let saved = try SavedModel(model, loadEpoch), prefix = saved.prefix
         let checkpoint = try saved.load()
         try checkpoint.warnOfNonFinite(saved)

@@ -51,8 +51,7 @@ struct TrainingOptions: ParsableArguments, Encodable {
     var batchSize: Int = 128
     @Option(help: ArgumentHelp("Epochs in all; with --load-epoch, those before it count.", valueName: "N"))
     var numEpochs: Int?
-    @Option(help: ArgumentHelp("There is no GPU engine in this build: leave it out.", valueName: "ID,ID,..."))
-    var gpus: String?
+    @OptionGroup var machine: DeviceOptions
     @Option(
         help: ArgumentHelp("local or device: the same for one processor.", valueName: "MODE"),
         completion: .list(["device", "local"]))
@@ -61,8 +60,6 @@ struct TrainingOptions: ParsableArguments, Encodable {
         help: ArgumentHelp(
             "Of initial values, data order and augmentation (default: 0, or the checkpoint's).", valueName: "N"))
     var seed: UInt64?
-    @Option(help: ArgumentHelp("Threads of the engine (default: all cores).", valueName: "N"))
-    var threads: Int?
     @Flag(help: "Need less memory: compute most of the forward pass a second time. The result has the same bits.")
     var recompute = false
     @Option(
@@ -76,12 +73,7 @@ struct TrainingOptions: ParsableArguments, Encodable {
 
     /// Refuses what cannot be done here; `command` is what to run instead of a GPU's command.
     func check(command: String) throws {
-        if let gpus, !gpus.isEmpty {
-            throw UsageError(
-                "--gpus \(gpus)", "there is no GPU engine in this build",
-                suggestion:
-                    "run the same command without --gpus: anneal \(command) uses all \(Parallel.threads) CPU cores")
-        }
+        try machine.check(command: "anneal \(command)")
         guard dtype == "float32" else {
             throw UsageError("--dtype \(dtype)", "is not supported", suggestion: "training is in float32: leave it out")
         }
@@ -107,13 +99,6 @@ struct TrainingOptions: ParsableArguments, Encodable {
         for (flag, value) in [("--mom", mom), ("--wd", wd)] {
             if let value, !value.isFinite { throw UsageError(flag, "is \(value)", suggestion: "give a number") }
             if let value, value < 0 { throw UsageError(flag, "is \(value)", suggestion: "it must not be negative") }
-        }
-        if let threads {
-            guard (1...1024).contains(threads) else {
-                throw UsageError("--threads", "is \(threads)", suggestion: "it is 1 to 1024")
-            }
-            Parallel.setThreads(threads)
-            ProcessStart.limitThreads()
         }
     }
 

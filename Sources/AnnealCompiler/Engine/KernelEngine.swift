@@ -16,7 +16,7 @@ package protocol KernelEngine: Engine {
     /// Memory of that many floats, zero at first, 64-byte aligned.
     func allocate(_ count: Int) throws -> Arena
 
-    /// Runs a plan's kernels, with as many threads as the engine has.
+    /// Runs what makes kernels or runs them, with as many threads as the engine has.
     func withThreads(_ body: () -> Void)
 
     var choosesLayouts: Bool { get }
@@ -48,7 +48,7 @@ extension KernelEngine {
     package var choosesLayouts: Bool { false }
 
     package func plan(_ request: PlanRequest, store: ParameterStore) throws -> any ExecutablePlan {
-        try KernelPlan(request, store: store, engine: self)
+        try onThreads { try KernelPlan(request, store: store, engine: self) }
     }
 
     package func allocate(_ count: Int) throws -> Arena { try Arena(count) }
@@ -63,6 +63,14 @@ extension KernelEngine {
     package func read(_ memory: UnsafePointer<Float>, shape: Shape, layout: Layout) throws -> Tensor {
         try requirePlain(layout)
         return Tensor(shape, Array(UnsafeBufferPointer(start: memory, count: shape.count)))
+    }
+
+    /// Kernels may be made for a number of threads.
+    func onThreads<Value>(_ body: () throws -> Value) throws -> Value {
+        var result: Result<Value, any Error>?
+        withThreads { result = Result { try body() } }
+        guard let result else { throw AnnealError("engine \(name)", "has not run", code: .internalDefect) }
+        return try result.get()
     }
 
     private func requirePlain(_ layout: Layout) throws {

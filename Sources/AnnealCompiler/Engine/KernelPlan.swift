@@ -98,7 +98,7 @@ package final class KernelPlan: ExecutablePlan {
     @discardableResult
     package func run(_ phases: Phases, _ inputs: StepInputs) throws -> any StepResults {
         clock.inputs = inputs
-        if phases.contains(.forward) { try derived.refresh() }
+        if phases.contains(.forward) { try engine.onThreads { try derived.refresh() } }
         var failed: (step: Step, status: Int32)?
         engine.withThreads { failed = runUntilFailure(phases) }
         // Batch norm's moving statistics change in the backward pass.

@@ -149,9 +149,9 @@ extension Trainer {
                         code: .mismatch)
                 }
             }
+            try optimizer.check(record.optimizer)
             let waiting = try state.gathered()
             let states = try self.states(in: state, gathered: waiting)
-            try optimizer.check(record.optimizer)
             try checkpoint.restore(parameters, place: "")
             try optimizer.restore(record.optimizer)
             for (entry, value) in states { try entry.array.write(value) }

@@ -8,8 +8,8 @@ extern "C" {
 #endif
 
 /// Statistics of a training batch: mean[c] and the biased variance var[c], in a numerically stable form (a channel whose
-/// mean is 1e4 and whose variance is 1 must come out right), in a summation order that depends on the shape and the
-/// number of threads only. scratch: ank_bn_scratch(dims) floats.
+/// mean is 1e4 and whose variance is 1 must come out right), in a summation order that depends on the shape only.
+/// scratch: ank_bn_scratch(dims) floats.
 void ank_bn_statistics(const float *x, float *mean, float *var, float *scratch, ank_dims dims);
 int64_t ank_bn_scratch(ank_dims dims);
 

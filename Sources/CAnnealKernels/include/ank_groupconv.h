@@ -13,14 +13,14 @@ extern "C" {
 
 /// Whether the kernels take this shape.
 int ank_groupconv_supported(const ank_conv *conv);
-/// Floats of scratch: backward_weights has partial sums of the threads, the others none.
+/// Floats of scratch: backward_weights has the sums of pieces of the batch, the others none.
 int64_t ank_groupconv_scratch(const ank_conv *conv, ank_pass pass);
 
 /// y = conv(x, w) [+ bias], then what `post` says, but for its sum; bias, post NULL: none.
 void ank_groupconv_forward(const ank_conv *conv, const float *x, const float *w, const float *bias, const ank_post *post,
                            float *y);
 void ank_groupconv_backward_data(const ank_conv *conv, const float *dy, const float *w, float *dx);
-/// dbias NULL: none. The sums are taken in an order that depends on the shape and the number of threads only.
+/// dbias NULL: none. The sums are taken in an order that depends on the shape only.
 void ank_groupconv_backward_weights(const ank_conv *conv, const float *x, const float *dy, float *dw, float *dbias,
                                     float *scratch);
 

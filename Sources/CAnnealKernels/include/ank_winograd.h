@@ -20,7 +20,7 @@ int64_t ank_winograd_scratch(const ank_conv *conv, ank_pass pass);
 void ank_winograd_forward(const ank_conv *conv, const float *x, const float *w, const float *bias,
                           const ank_post *post, float *y, float *scratch);
 void ank_winograd_backward_data(const ank_conv *conv, const float *dy, const float *w, float *dx, float *scratch);
-/// dbias NULL: none. The sums are taken in an order that depends on the shape and the number of threads only.
+/// dbias NULL: none. The sums are taken in an order that depends on the shape only.
 void ank_winograd_backward_weights(const ank_conv *conv, const float *x, const float *dy, float *dw, float *dbias,
                                    float *scratch);
 
