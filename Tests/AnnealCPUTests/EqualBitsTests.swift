@@ -219,11 +219,7 @@ import Testing
         let skip = net
         net = try norm(conv(net, 64, 3, "wide"), "wide")
         net = try norm(builder.add(conv(net, 64, 1, "last"), skip), "sum")
-<<<<<<< HEAD
-        net = try builder.deconvolution(net, numFilter: 12, kernel: [4, 4], stride: [2, 2], pad: [1, 1], name: "up")
-=======
         net = try builder.deconvolution(net, numFilter: 16, kernel: [4, 4], stride: [2, 2], pad: [1, 1], name: "up")
->>>>>>> 8ba36ad6ca037aaede857f2f4b3dc41ef212229b
         net = try norm(conv(net, 20, 5, "large"), "large")
         net = try builder.pooling(net, kind: .max, kernel: [2, 2], stride: [2, 2])
         net = try builder.dropout(builder.fullyConnected(builder.flatten(net), numHidden: 100, name: "hidden"), p: 0.2)

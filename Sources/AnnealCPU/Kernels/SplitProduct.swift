@@ -11,13 +11,8 @@ struct SplitProduct: Sendable {
     let transposeA, transposeB: Bool
     private let rowParts, columnParts: Int
 
-<<<<<<< HEAD
-    /// Multiplications below which a part is not worth a thread.
-    private static let leastWork = 1 << 19
-=======
     /// Multiplications below which a second thread, and a third one, is not worth its share of A and B.
     private static let leastWork = 1 << 20, partWork = 1 << 22
->>>>>>> 8ba36ad6ca037aaede857f2f4b3dc41ef212229b
 
     init(batch: Int = 1, m: Int, n: Int, k: Int, transposeA: Bool = false, transposeB: Bool = false) {
         self.batch = batch
@@ -27,11 +22,7 @@ struct SplitProduct: Sendable {
         self.transposeA = transposeA
         self.transposeB = transposeB
         // Every part reads its share of A and B into the caches anew: few parts where sides are short.
-<<<<<<< HEAD
-        let most = min(16 / max(batch, 1), m * n * k / Self.leastWork)
-=======
         let work = m * n * k, most = min(16 / max(batch, 1), max(work / Self.partWork, work >= Self.leastWork ? 2 : 1))
->>>>>>> 8ba36ad6ca037aaede857f2f4b3dc41ef212229b
         var rows = 1, columns = 1
         while rows * columns * 2 <= most {
             let side = max(m / rows, n / columns)
