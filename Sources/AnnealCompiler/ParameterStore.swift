@@ -20,7 +20,7 @@ public final class ParameterStore {
 
     /// Parameters first, then auxiliary states, each in the symbol's order.
     package private(set) var entries: [Entry] = []
-    /// What training keeps besides: the optimizer's states, averages, sums. Zero at first.
+    /// What training keeps in addition: the optimizer's states, averages, sums. Zero at first.
     package private(set) var states: [Entry] = []
     private var position: [String: Int] = [:]
     private var statePosition: [String: Int] = [:]

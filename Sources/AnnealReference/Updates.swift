@@ -7,11 +7,11 @@ extension Operands {
         let inputs = memory.clock.inputs
         switch action {
         case .update(let rule, let parameters): update(rule, parameters, inputs)
-        case .limitNorm(let limit, let parameter):
+        case .limitNorm(let parameter):
             let squares = roles(of: .input(0)).map { self[$0].elements.reduce(0) { $0 + $1 * $1 } }
             let norm = squares.reduce(0, +).squareRoot() * Double(inputs.numbers[parameter][0])
             // A norm that is no number leaves gradients as they are, to be seen.
-            let part = limit / (norm + 1e-6)
+            let part = inputs.normLimit / (norm + 1e-6)
             write(.output(0), NDArray([1], repeating: part < 1 ? part : 1))
         case .checkFinite:
             let flags = roles(of: .input(0)).map { self[$0].elements.allSatisfy(\.isFinite) ? 1.0 : 0.0 }
@@ -38,7 +38,7 @@ extension Operands {
                 write(.changed(index + 1), a)
             }
         case .copy: copy()
-        case .restore: if !conditionIsMet { copy() }
+        case .restore: if !mayUpdate { copy() }
         }
     }
 
@@ -80,8 +80,8 @@ extension Operands {
         }
         let results = parameters.enumerated().map { updated(rule, $0, number: $1, inputs) }
         if has(.output(0)) {
-            // A weight that float32 cannot hold is not finite either.
-            let flags = results.map { $0[0].elements.allSatisfy { Float($0).isFinite } ? 1.0 : 0.0 }
+            // What float32 cannot hold is not finite either.
+            let flags = results.map { $0.allSatisfy { $0.elements.allSatisfy { Float($0).isFinite } } ? 1.0 : 0.0 }
             write(.output(0), NDArray([flags.count], flags))
             if flags.contains(0) { return }
         }

@@ -235,12 +235,12 @@ import Testing
 
     @Test func updatesWaitWhereAllGradientsAreNeeded() throws {
         for change: (inout TrainingUpdate) -> Void in [
-            { $0.normLimit = 1 }, { $0.isGuarded = true }, { $0.keepsGradients = true },
+            { $0.limitsNorm = true }, { $0.isGuarded = true }, { $0.keepsGradients = true },
         ] {
             let result = try updated(change)
             #expect(result.updatedEarly.isEmpty && result.operations.count { $0 == "update" } == 1)
         }
-        let limited = try updated { $0.normLimit = 1 }
+        let limited = try updated { $0.limitsNorm = true }
         let norm = try #require(limited.instructions.first { $0.operation == "norm" }?.writing(.output(0)))
         #expect(limited.instructions.first { $0.operation == "update" }?.reading(.scale) == norm)
     }

@@ -94,7 +94,7 @@ import Testing
         #expect(total["parameters"] as? Int == 431_080)
         #expect(lines.count == (total["layers"] as? Int ?? 0) + 1)
         let plan = try tool.run(["summary", "--plan", "--batch-size", "8"] + lenet)
-        #expect(plan.output.contains("-- backward --") && plan.output.contains("Reorders inside a step: "))
+        #expect(plan.output.contains("-- backward and update --") && plan.output.contains("Reorders inside a step: "))
 
         let plot = try tool.run(["plot-network", "--to", "net.png"] + lenet)
         #expect(plot.status == 0 && plot.output == "net.png\n", "\(plot.errors)")

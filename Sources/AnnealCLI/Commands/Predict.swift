@@ -60,7 +60,7 @@ struct Predict: ParsableCommand {
         let classifier = try Classifier(
             loaded.checkpoint, preprocessing: loaded.preprocessing, batchSize: min(batch, images.source.count),
             threads: try model.images.checkedThreads(), maximumPixels: try model.images.checkedPixels(), views: tta,
-            place: loaded.saved.parametersPath)
+            place: loaded.saved.parametersPath, device: model.machine.device())
 
         warnOfCrops(images.source, loaded.preprocessing)
         let kind = classifier.scores == .probabilities ? "probability" : "score"

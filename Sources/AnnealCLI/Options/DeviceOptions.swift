@@ -2,7 +2,7 @@ import Anneal
 import ArgumentParser
 
 /// Where a command runs.
-struct DeviceOptions: ParsableArguments {
+struct DeviceOptions: ParsableArguments, Encodable {
     @Option(
         help: ArgumentHelp("A list of KIND:INDEX or KIND:FIRST-LAST: cpu ('anneal devices' lists them).", valueName: "LIST"),
         completion: .list(["cpu"]))

@@ -12,9 +12,9 @@ extension UpdateAction {
             case .update(let rule, let parameters):
                 let update = RuleUpdate(rule, parameters, arrays, memory)
                 return { update.run(clock.inputs, isAllowed: condition.isMet(clock.inputs)) }
-            case .limitNorm(let limit, let parameter):
+            case .limitNorm(let parameter):
                 let norm = GradientNorm(arrays.inputs), scale = memory[.output(0)]
-                return { scale.pointee = norm.scale(limit, by: clock.inputs.numbers[parameter][0]) }
+                return { scale.pointee = norm.scale(clock.inputs.normLimit, by: clock.inputs.numbers[parameter][0]) }
             case .checkFinite:
                 let flags = memory[.output(0)]
                 return { FiniteScan(arrays.inputs).run(flags) }
@@ -25,13 +25,13 @@ extension UpdateAction {
             case .lookAhead: return { arrays.lookAhead(clock.inputs.averageShare) }
             case .exchange: return { arrays.exchange() }
             case .copy: return { arrays.copy() }
-            case .restore: return { if !condition.isMet { arrays.copy() } }
+            case .restore: return { if !condition.isMet(clock.inputs) { arrays.copy() } }
             }
         }
     }
 }
 
-/// The operands of an instruction of the update: counts in memory, filling included.
+/// The operands of an instruction of the update: counts in memory, padding included.
 private struct UpdateOperands {
     private let site: KernelSite
 

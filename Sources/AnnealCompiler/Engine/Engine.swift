@@ -53,6 +53,8 @@ package protocol EngineArray: AnyObject {
     func write(_ tensor: Tensor) throws
     /// Gives the memory back to the system; the array must be written before it is read again.
     func release()
+    /// Whether no value is a NaN or an infinity.
+    func isFinite() throws -> Bool
 }
 
 /// A network that is ready to run on an engine.

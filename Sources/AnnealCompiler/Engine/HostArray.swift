@@ -6,7 +6,7 @@ package final class HostArray: EngineArray {
     package let shape: Shape
     package let layout: Layout
     package let memory: UnsafeMutablePointer<Float>
-    /// Floats in memory, the filling included.
+    /// Floats in memory, padding included.
     package let count: Int
     private let arena: Arena
     private let engine: any KernelEngine
@@ -36,4 +36,11 @@ package final class HostArray: EngineArray {
     package func write(_ tensor: Tensor) throws { try engine.write(tensor, to: memory, layout: layout) }
 
     package func release() { Arena.release(memory, count) }
+
+    package func isFinite() -> Bool {
+        // All bits of the exponent are set in NaN and infinities. Padding is zero.
+        var broken: UInt32 = 0
+        for i in 0..<count { broken |= (memory[i].bitPattern & 0x7f80_0000) == 0x7f80_0000 ? 1 : 0 }
+        return broken == 0
+    }
 }

@@ -103,6 +103,8 @@ package final class KernelPlan: ExecutablePlan {
         engine.withThreads { failed = runUntilFailure(phases) }
         // Batch norm's moving statistics change in the backward pass.
         if phases != .forward { store.noteChange() }
+        // The caller's arrays are its own again, so that it can refill them in place.
+        clock.inputs = StepInputs()
         if let failed { throw failure(failed.step, failed.status) }
         return self
     }

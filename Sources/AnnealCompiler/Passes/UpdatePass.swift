@@ -10,8 +10,8 @@ package struct TrainingUpdate: Sendable {
     package var rule: any UpdateRule
     /// Batches whose gradients make an update.
     package var accumulation = 1
-    /// The norm of all gradients together is limited to this.
-    package var normLimit: Double?
+    /// Whether the norm of all gradients together is limited.
+    package var limitsNorm = false
     package var averaging: Averaging?
     /// Parameters and statistics that never change: no averages of them are kept.
     package var frozen: Set<String> = []
@@ -23,11 +23,10 @@ package struct TrainingUpdate: Sendable {
     package init(_ rule: any UpdateRule) { self.rule = rule }
 
     /// Whether every gradient must be there before the first update.
-    var needsAllGradients: Bool { isGuarded || normLimit != nil || keepsGradients }
+    var needsAllGradients: Bool { isGuarded || limitsNorm || keepsGradients }
 
-    /// Floats from which on a parameter is updated by an instruction of its own, as soon as its gradient is complete and
-    /// nothing reads the parameter any more, so that gradients live shortly and share memory. Small ones save little memory
-    /// and are better updated all at once.
+    /// Minimum size, in floats, of a parameter that is updated early: as soon as its gradient is complete and nothing reads the
+    /// parameter any more. Its gradient then shares memory with others. Small ones save little and are updated together.
     static let largeParameter = 2 * 8192
 }
 
@@ -223,11 +222,11 @@ package struct UpdatePass {
         func complete(_ name: String) -> Program.ValueID { sums[name]?[0] ?? gradient(name) }
         let numbers = names.map { name in program.trained.firstIndex(of: name) ?? 0 }
         var scale: [(role: Program.Operand, value: Program.ValueID)] = []
-        if let limit = update.normLimit {
+        if update.limitsNorm {
             let norm = program.add(.init(name: "\(layer)_scale", shape: [1], kind: .temporary))
             program.instructions.append(
                 .init(
-                    layer: layer, action: .update(.limitNorm(limit, parameter: numbers[0])),
+                    layer: layer, action: .update(.limitNorm(parameter: numbers[0])),
                     reads: gradientOperands(names, complete), writes: [(.output(0), norm)]))
             scale = [(.scale, norm)]
         }

@@ -3,14 +3,14 @@
 package enum UpdateAction: Sendable {
     /// input(p) is the gradient of the instruction's p-th parameter; changed(p·(1+s)) the parameter, followed by its s
     /// states. `scale`, if there is one, multiplies gradients. With a `condition`, output(0) is a flag for each parameter:
-    /// whether its new value is finite; if one is not, nothing is changed. The condition of this and of `accumulate` is not
+    /// whether its new value and states are finite; if one is not, nothing is changed. The condition of this and of `accumulate` is not
     /// asked where only sums of earlier batches are added (`Merge.takesGradient`): those were checked.
     case update(any UpdateRule, parameters: [Int])
     /// input(p): a gradient; changed(p·n), …: its n partial sums. Adds as `StepInputs.merge` says.
     case accumulate(levels: Int)
-    /// output(0) is what limits the norm of all inputs together, after scaling, to `limit`: min(1, limit / (norm + 1e-6)).
-    /// `parameter`: any of those that the inputs are the gradients of, for the scaling.
-    case limitNorm(Double, parameter: Int)
+    /// output(0) is what limits the norm of all inputs together, after scaling, to `StepInputs.normLimit`:
+    /// min(1, limit / (norm + 1e-6)). `parameter`: any of those that the inputs are the gradients of, for the scaling.
+    case limitNorm(parameter: Int)
     /// output(0) is a flag for each input: whether all its values are finite.
     case checkFinite
     /// changed(p) += share · (input(p) - changed(p)), the share being `StepInputs.averageShare`.
@@ -21,7 +21,7 @@ package enum UpdateAction: Sendable {
     case exchange
     /// output(p) or changed(p) becomes input(p).
     case copy(Phases)
-    /// changed(p) becomes input(p) unless all flags of `condition` are set.
+    /// changed(p) becomes input(p) unless all flags of `condition` are set; nothing where only sums of earlier batches were added.
     case restore(Phases)
 
     package var phase: Phases {
@@ -83,6 +83,7 @@ package struct StepInputs: Sendable {
     package var noiseSeed: UInt64 = 0
     package var merge = Merge()
     package var averageShare: Float = 0
+    package var normLimit = Double.infinity
 
     package init() {}
 

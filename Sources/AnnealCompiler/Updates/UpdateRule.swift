@@ -24,7 +24,7 @@ public protocol UpdateRule: Sendable {
 
     /// For engines: `update` of every element of a slice.
     func update(_ slice: RuleSlice)
-    /// For engines: whether `update` would give every element of a slice a finite weight; changes nothing.
+    /// For engines: whether `update` would give every element of a slice a finite weight and finite states; changes nothing.
     func staysFinite(_ slice: RuleSlice) -> Bool
     /// For engines: the sums of `terms` over a slice.
     func sums(over slice: RuleSlice) -> (Double, Double)
@@ -164,7 +164,7 @@ extension UpdateRule {
         adapt(&k, to: sums)
         let constants = k.constants
         return StepNumbers(
-            numbers[0], Float(k.rate), Float(k.decay), Float(k.bound), Float(constants.0), Float(constants.1),
+            Float(k.scale), Float(k.rate), Float(k.decay), Float(k.bound), Float(constants.0), Float(constants.1),
             Float(constants.2), Float(constants.3))
     }
 }

@@ -11,7 +11,8 @@ extension Trainer {
     /// - Parameter progress: what the saved state gave; nil begins at the range's first epoch.
     /// - Returns: what was reached in each epoch.
     /// - Throws: also when the parameters have no values yet, since neither `initialize` was called nor a checkpoint loaded;
-    ///   and when the loss or a gradient is not finite, with everything that was saved before as it was.
+    ///   and when the loss or a gradient is not finite: what was saved before is untouched, but the trainer's own weights may
+    ///   hold what the step made of them.
     @discardableResult
     public func fit(
         training source: any BatchSource, validation: (any BatchSource)? = nil, epochs: Range<Int>,
@@ -236,7 +237,9 @@ struct FitRun {
             try options.tell(
                 .warning("epoch \(epoch + 1): \(progress.skipped) of \(progress.position.batch) steps were dropped"))
         }
-        try trainer.updateRest()
+        if let problem = try trainer.updateRest() {
+            try options.tell(.warning("epoch \(epoch + 1): the last update was dropped: \(problem)"))
+        }
         if epoch + 1 == endEpoch { try trainer.endRun() }
         let begin = clock.now
         var validated: [MetricValue] = []

@@ -111,8 +111,10 @@ extension Trainer {
             let before = updates
             let step = try submit(checked: false)
             try trainingBatch(step.results, rows: rows) { try loss.update($0) }
-            guard updates > before else { continue }
-            search.add(loss: loss.value)
+            // The rate is too high for a step that was dropped.
+            let isDropped = canDropSteps ? try problem(of: step) != nil : false
+            guard updates > before || isDropped else { continue }
+            search.add(loss: isDropped ? .nan : loss.value)
             loss.reset()
             try progress(search)
         }

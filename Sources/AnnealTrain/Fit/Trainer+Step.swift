@@ -15,21 +15,23 @@ extension Trainer {
     @discardableResult
     func submit(checked: Bool) throws -> SubmittedStep {
         try startStates()
-        let isUpdate = gathered + 1 == accumulation, before = (optimizer.counters, gathered)
+        let isUpdate = gathered + 1 == accumulation, before = canDropSteps ? optimizer.counters : nil
         training.stepInputs.merge = StepInputs.Merge(batch: gathered, isLast: isUpdate)
         var phases: Phases = [.forward, .backward]
         if checked || canDropSteps { phases.insert(.check) }
         if accumulation > 1 { phases.insert(.accumulate) }
         if isUpdate {
             phases.insert(.update)
-            prepareUpdate(batches: accumulation)
+            try prepareUpdate(batches: accumulation)
         }
         let results = try training.run(phases)
         let step = SubmittedStep(
             results: results, isUpdate: isUpdate, update: updates + 1,
             learningRate: optimizer.learningRate)
-        if canDropSteps, try problem(of: step) != nil {
-            (optimizer.counters, gathered) = before
+        if let before, let problem = try problem(of: step) {
+            optimizer.counters = before
+            // The sum of the group has taken the place of a part of it: it is dropped with its update.
+            if case .parameter = problem { gathered = 0 }
             timeline?.endStep()
             return step
         }
@@ -40,18 +42,26 @@ extension Trainer {
 
     /// Ends an epoch: gradients that wait for further batches become an update. `fit` calls it; a loop over `step` of one's
     /// own does, where updates are of several batches (`accumulation`).
-    public func updateRest() throws {
-        guard gathered > 0 else { return }
+    /// - Returns: why the update was dropped, where steps can be dropped; nil if it was made or there was none to make.
+    @discardableResult
+    public func updateRest() throws -> String? {
+        guard gathered > 0 else { return nil }
+        let before = canDropSteps ? optimizer.counters : nil
         training.stepInputs.merge = StepInputs.Merge(rest: gathered)
-        prepareUpdate(batches: gathered)
-        try training.run([.accumulate, .update])
+        try prepareUpdate(batches: gathered)
+        let results = try training.run([.accumulate, .update])
+        if let before, let name = try brokenParameters(results).first {
+            (optimizer.counters, gathered) = (before, 0)
+            return Check.Subject.parameter(name).description
+        }
         try finishUpdate()
+        return nil
     }
 
     /// The numbers of the update, for the gradient of the mean over the images of so many batches.
-    private func prepareUpdate(batches: Int) {
+    private func prepareUpdate(batches: Int) throws {
         let rescale = optimizer.settings.rescaleGradient / Double(batchSize) / Double(batches)
-        optimizer.prepare(&training.stepInputs, rescale: rescale)
+        try optimizer.prepare(&training.stepInputs, rescale: rescale)
         if case .movingAverage(let decay) = averaging {
             let update = Double(updates + 1)
             training.stepInputs.averageShare = Float(1 - min(decay, (1 + update) / (10 + update)))
@@ -93,8 +103,8 @@ extension Trainer {
 
     /// Runs `body` with the weights that are validated and saved in the store: the moving averages, if there are any.
     package func withValidatedWeights<Result>(_ body: () throws -> Result) throws -> Result {
-        guard averaging?.replacesWeights == true else { return try body() }
-        try startStates()
+        // Before the first step the averages are the weights.
+        guard averaging?.replacesWeights == true, statesHaveStarted else { return try body() }
         try training.run(.exchange)
         let result = Swift.Result { try body() }
         try training.run(.exchange)
@@ -113,20 +123,13 @@ struct SubmittedStep {
     let learningRate: Double
 }
 
-/// What broke down in a step.
-enum NonFinite: Equatable {
-    case loss
-    /// Of the parameter nearest to the output whose gradient is not finite: there it began.
-    case gradient(String)
-    /// A batch norm's moving mean or variance: an activation's square is beyond the largest float, the loss need not be.
-    case statistic(String)
-    /// What the update would have made of a parameter.
-    case parameter(String)
-
+extension Check.Subject {
+    /// What is said when it is not finite.
     var description: String {
         switch self {
         case .loss: "the loss is not finite: the network's output holds a NaN or an infinity"
         case .gradient(let name): "the gradient of \(name) holds a NaN or an infinity"
+        // An activation's square is beyond the largest float; the loss need not be.
         case .statistic(let name): "the statistic \(name) holds a NaN or an infinity"
         case .parameter(let name): "the update would give \(name) a NaN or an infinity"
         }
@@ -134,23 +137,33 @@ enum NonFinite: Equatable {
 }
 
 extension Trainer {
-    /// What is not finite in a step that was checked, nil if all is. Waits for the step.
-    func problem(of step: SubmittedStep) throws -> NonFinite? {
-        var gradients: Set<String> = [], statistics: [String] = [], parameters: [String] = []
+    /// What is not finite in a step that was checked, nil if all is. Of gradients it is the one nearest to the output: there it
+    /// began. Waits for the step.
+    func problem(of step: SubmittedStep) throws -> Check.Subject? {
+        var gradients: Set<String> = [], statistic: Check.Subject?
         for (number, check) in training.program.checks.enumerated() {
-            let flags = try step.results.flags(number)
-            for (subject, flag) in zip(check.subjects, flags) where flag == 0 {
+            for (subject, flag) in zip(check.subjects, try step.results.flags(number)) where flag == 0 {
                 switch subject {
                 case .loss: return .loss
                 case .gradient(let name): gradients.insert(name)
-                case .statistic(let name): statistics.append(name)
-                case .parameter(let name): if step.isUpdate { parameters.append(name) }
+                case .statistic: statistic = statistic ?? subject
+                // Flags of an update stay until the next one.
+                case .parameter: break
                 }
             }
         }
         if let name = training.program.trained.last(where: gradients.contains) { return .gradient(name) }
-        if let name = statistics.first { return .statistic(name) }
-        return parameters.first.map { .parameter($0) }
+        if let statistic { return statistic }
+        return step.isUpdate ? try brokenParameters(step.results).first.map { .parameter($0) } : nil
+    }
+
+    /// The parameters that an update would have made infinite.
+    private func brokenParameters(_ results: any StepResults) throws -> [String] {
+        try training.program.checks.enumerated().flatMap { number, check in
+            zip(check.subjects, try results.flags(number)).compactMap { subject, flag in
+                if case .parameter(let name) = subject, flag == 0 { name } else { nil }
+            }
+        }
     }
 
     /// The first parameter, statistic or array of the optimizer with a value that is not finite.
@@ -160,17 +173,5 @@ extension Trainer {
             if try !entry.array.isFinite() { return "optimizer state \(entry.name)" }
         }
         return nil
-    }
-}
-
-extension EngineArray {
-    /// Whether no value is a NaN or an infinity.
-    fileprivate func isFinite() throws -> Bool {
-        // All bits of the exponent are set in those.
-        try read().elements.withUnsafeBufferPointer { values in
-            var broken: UInt32 = 0
-            for value in values { broken |= (value.bitPattern & 0x7f80_0000) == 0x7f80_0000 ? 1 : 0 }
-            return broken == 0
-        }
     }
 }

@@ -125,7 +125,7 @@ public final class Trainer {
         }
         var update = TrainingUpdate(optimizer.rule)
         update.accumulation = accumulation
-        update.normLimit = optimizer.settings.clipNorm
+        update.limitsNorm = optimizer.settings.clipNorm != nil
         update.averaging = averaging?.kind
         update.frozen = self.frozen
         update.isGuarded = canDropSteps

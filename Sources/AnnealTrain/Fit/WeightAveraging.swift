@@ -23,7 +23,7 @@ public enum WeightAveraging: Sendable, Equatable {
         }
     }
 
-    /// Stands before the names of its arrays in a store and in files.
+    /// The prefix of its arrays' names in a store and in files.
     var statePrefix: String {
         switch self {
         case .lookahead: "lookahead"

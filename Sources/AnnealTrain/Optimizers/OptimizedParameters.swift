@@ -19,12 +19,16 @@ public final class OptimizedParameters {
     package init(_ optimizer: Optimizer, _ values: [(name: String, value: Tensor)], engine: any Engine) throws {
         let optimizer = optimizer.fresh()
         self.optimizer = optimizer
-        names = values.map(\.name)
+        let names = values.map(\.name)
+        self.names = names
+        if let twice = names.first(where: { name in names.count { $0 == name } > 1 }) {
+            throw AnnealError("parameter \(twice)", "is given twice", suggestion: "give each a name of its own")
+        }
         let shapes = values.map { (name: $0.name, shape: $0.value.shape) }
         try optimizer.bind(shapes)
         var update = TrainingUpdate(optimizer.rule)
         update.order = names
-        update.normLimit = optimizer.settings.clipNorm
+        update.limitsNorm = optimizer.settings.clipNorm != nil
         var request = PlanRequest(.parameters(shapes), mode: .training)
         request.update = update
         store = ParameterStore(engine: engine)
@@ -47,7 +51,7 @@ public final class OptimizedParameters {
             }
             _ = memory.update(from: gradient.elements)
         }
-        optimizer.prepare(&inputs, rescale: optimizer.settings.rescaleGradient)
+        try optimizer.prepare(&inputs, rescale: optimizer.settings.rescaleGradient)
         try plan.run(.update, inputs)
     }
 

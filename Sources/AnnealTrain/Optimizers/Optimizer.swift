@@ -68,6 +68,7 @@ public final class Optimizer {
     /// - Throws: if the rule cannot update one of them.
     func bind(_ parameters: [(name: String, shape: Shape)]) throws {
         bound = parameters.map { bind($0.name) }
+        limitsNorm = settings.clipNorm != nil
         for (parameter, bound) in zip(parameters, bound) {
             try rule.check(
                 parameter.name, shape: parameter.shape, weightDecay: settings.weightDecay * bound.decayMultiplier)
@@ -82,9 +83,19 @@ public final class Optimizer {
             adapts: rule.adapts(name))
     }
 
+    /// Whether gradients' norm was limited when the program was made: `clipNorm` can be another number then, but not begin.
+    private var limitsNorm = false
+
     /// Counts an update of every parameter, asks the schedule, and writes the numbers of the step.
     /// - Parameter rescale: what gradients are multiplied by.
-    func prepare(_ inputs: inout StepInputs, rescale: Double) {
+    /// - Throws: if `settings.clipNorm` was nil when the program was made and is not now.
+    func prepare(_ inputs: inout StepInputs, rescale: Double) throws {
+        guard limitsNorm || settings.clipNorm == nil else {
+            throw AnnealError(
+                "clipNorm", "was set after the training program was made",
+                suggestion: "set it in the optimizer that the trainer is made with")
+        }
+        inputs.normLimit = settings.clipNorm ?? .infinity
         inputs.numbers.removeAll(keepingCapacity: true)
         inputs.updates.removeAll(keepingCapacity: true)
         inputs.noiseSeed = settings.seed

@@ -26,7 +26,7 @@ public struct HostFloat: RuleNumber {
     }
 }
 
-/// The loops of rules over slices, which the compiler makes anew for each type of rule: a rule's formula becomes part of the
+/// The loops of rules over slices, which the compiler specialises for each type of rule: a rule's formula becomes part of the
 /// loop, and the loop vector instructions. Up to three states have loops of their own.
 extension OptimizerRule {
     @inlinable
@@ -87,11 +87,17 @@ extension OptimizerRule {
 
     @inlinable
     public func staysFinite(_ slice: RuleSlice) -> Bool {
-        let k = slice.hostNumbers
+        let k = slice.hostNumbers, count = stateCount
         var broken: UInt32 = 0
         forEachElement(slice) { _, element in
             update(&element, k)
-            broken |= element.weight.value.isFinite ? 0 : 1
+            // States that the rule does not keep are 0.
+            let states = element.states
+            let isFinite =
+                element.weight.value.isFinite && states.first.value.isFinite && states.second.value.isFinite
+                && states.third.value.isFinite
+            broken |= isFinite ? 0 : 1
+            if count > 3 { for state in 3..<count where !states[state].value.isFinite { broken |= 1 } }
         }
         return broken == 0
     }
@@ -100,12 +106,26 @@ extension OptimizerRule {
     /// other.
     @inlinable
     public func sums(over slice: RuleSlice) -> (Double, Double) {
-        let k = slice.hostNumbers
-        var first = SIMD4<Double>(repeating: 0), second = SIMD4<Double>(repeating: 0)
-        forEachElement(slice) { i, element in
-            let (a, b) = terms(element, k), lane = (i - slice.start) & 3
-            first[lane] += Double(a.value)
-            second[lane] += Double(b.value)
+        let k = slice.hostNumbers, end = slice.start + slice.count
+        var first = SIMD4<Double>(repeating: 0), second = first
+        withOthers { others in
+            func term(_ i: Int) -> (Double, Double) {
+                let (a, b) = terms(element(slice, i, others), k)
+                return (Double(a.value), Double(b.value))
+            }
+            var i = slice.start
+            while i + 4 <= end {
+                let (p, q, s, t) = (term(i), term(i + 1), term(i + 2), term(i + 3))
+                first += SIMD4(p.0, q.0, s.0, t.0)
+                second += SIMD4(p.1, q.1, s.1, t.1)
+                i += 4
+            }
+            while i < end {
+                let p = term(i)
+                first[0] += p.0
+                second[0] += p.1
+                i += 1
+            }
         }
         return ((first[0] + first[1]) + (first[2] + first[3]), (second[0] + second[1]) + (second[2] + second[3]))
     }
@@ -113,18 +133,30 @@ extension OptimizerRule {
     /// Any number of states, with or without noise.
     @inlinable @inline(__always)
     func forEachElement(_ slice: RuleSlice, _ body: (Int, inout RuleElement<HostFloat>) -> Void) {
-        let count = stateCount, zero = HostFloat(0), states = slice.states
-        withUnsafeTemporaryAllocation(of: HostFloat.self, capacity: max(1, count - 3)) { others in
+        withOthers { others in
             for i in slice.start..<slice.start + slice.count {
-                if count > 3 { for state in 3..<count { others[state - 3] = HostFloat(value: states[state][i]) } }
-                func state(_ number: Int) -> HostFloat { number < count ? HostFloat(value: states[number][i]) : zero }
-                var element = RuleElement(
-                    weight: HostFloat(value: slice.weight[i]), gradient: HostFloat(value: slice.gradient[i]),
-                    states: RuleStates(state(0), state(1), state(2), others: others.baseAddress),
-                    noise: slice.noise.map { HostFloat(value: $0[i - slice.start]) } ?? zero)
+                var element = element(slice, i, others)
                 body(i, &element)
             }
         }
+    }
+
+    /// Memory for the states of an element after its first three.
+    @inlinable @inline(__always)
+    func withOthers(_ body: (UnsafeMutablePointer<HostFloat>?) -> Void) {
+        withUnsafeTemporaryAllocation(of: HostFloat.self, capacity: max(1, stateCount - 3)) { body($0.baseAddress) }
+    }
+
+    @inlinable @inline(__always)
+    func element(_ slice: RuleSlice, _ i: Int, _ others: UnsafeMutablePointer<HostFloat>?) -> RuleElement<HostFloat> {
+        let count = stateCount, states = slice.states, zero = HostFloat(0)
+        if count > 3, let others { for state in 3..<count { others[state - 3] = HostFloat(value: states[state][i]) } }
+        return RuleElement(
+            weight: HostFloat(value: slice.weight[i]), gradient: HostFloat(value: slice.gradient[i]),
+            states: RuleStates(
+                count > 0 ? HostFloat(value: states[0][i]) : zero, count > 1 ? HostFloat(value: states[1][i]) : zero,
+                count > 2 ? HostFloat(value: states[2][i]) : zero, others: others),
+            noise: slice.noise.map { HostFloat(value: $0[i - slice.start]) } ?? zero)
     }
 }
 

@@ -15,7 +15,7 @@ private struct StateRecord: Codable {
     var multipliers: Multipliers
     var optimizer: OptimizerSnapshot
     var progress: FitProgress
-    /// What has arrays besides the optimizer, even if it has none at the moment: averages, sums of gradients.
+    /// What has arrays in addition to the optimizer, even if it has none at the moment: averages, sums of gradients.
     var holders: [String]
     /// Batches whose gradients wait in sums; nil in states of version 0.1, which hold that as an array.
     var gathered: Int?
@@ -98,7 +98,7 @@ extension Trainer {
         try StateFile.encode(names: arrays.map(\.name), array: { try arrays[$0].make() }, write)
     }
 
-    /// Arrays of the store that a run's state holds beside the parameters: sums only if they hold gradients.
+    /// Arrays of the store that a run's state holds in addition to the parameters: sums only if they hold gradients.
     var savedStates: [ParameterStore.Entry] {
         let levels = StepInputs.Merge.levels(of: gathered).map { "\(StateRecord.gradients):\($0):" }
         return parameters.states.filter { entry in

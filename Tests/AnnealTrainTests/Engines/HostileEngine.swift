@@ -97,6 +97,7 @@ private final class RemoteArray: EngineArray {
     func read() throws -> Tensor { try worker.wait { try array.read() } }
     func write(_ tensor: Tensor) throws { try worker.wait { try array.write(tensor) } }
     func release() { try? worker.wait { array.release() } }
+    func isFinite() throws -> Bool { try worker.wait { try array.isFinite() } }
 }
 
 private final class LatePlan: ExecutablePlan {
