@@ -54,9 +54,8 @@ import Testing
         // The others take the same.
         try tool.writeFolder("images", count: 3, classes: ["a"])
         let tune = [
-            "fine-tune", "--data-train", "train.rec", "--num-classes", "3", "--image-shape", "1,12,12", "--num-epochs",
-            "1",
-            "--batch-size", "32", "--run-folder", "tuned", "--pretrained-model", "r", "--load-epoch", "best",
+            "fine-tune", "--data-train", "train.rec", "--num-classes", "3", "--num-epochs", "1", "--batch-size", "32",
+            "--run-folder", "tuned", "--pretrained-model", "r", "--load-epoch", "best",
             "--layer-before-fullc", "relu2",
         ]
         for arguments in [
@@ -71,6 +70,8 @@ import Testing
             #expect(result.status == 0, "\(arguments) \(result.errors)")
         }
         #expect(String(decoding: try tool.bytes("tuned/config.yaml"), as: UTF8.self).contains("load-epoch: 1\n"))
+        // By the record of the model, which the run's folder holds.
+        #expect(try RunRecord.read(tool.path("tuned/arguments.json")).arguments["image-shape"] == "1,12,12")
         // By the record of a run whose model is elsewhere, from any folder.
         #expect(try tool.run(train(1, "s", ["--model-prefix", "away/m"])).status == 0)
         #expect(try SavedModel(tool.path("s")).prefix == tool.path("away/m"))
@@ -116,6 +117,42 @@ import Testing
         #expect(ended.status == 0 && ended.errors.contains("Best: checkpoint"), "\(ended.errors)")
         #expect(try endings() == 2)
         #expect(try bytes(tool, "r/results.json") == results && bytes(tool, "r/model-0002.params") == before)
+    }
+
+    @Test func aNewOptimizerKeepsTheBest() throws {
+        // Without a rate the first checkpoint is the best.
+        let tool = try tool(3, ["--lr", "0"])
+        defer { tool.remove() }
+        let results = try bytes(tool, "r/results.json"), back = ["resume", "r", "--load-epoch", "last"]
+        let over = try tool.run(back + ["--reset-optimizer"])
+        #expect(over.status == 0 && over.errors.contains("--num-epochs above 3"), "\(over.errors)")
+        #expect(try bytes(tool, "r/results.json") == results)
+        let more = try tool.run(back + ["--reset-optimizer", "--num-epochs", "4"])
+        #expect(more.status == 0 && more.errors.contains("Best: checkpoint 1, "), "\(more.errors)")
+        #expect(Checkpoint.numbers(prefix: tool.path("r/model")) == [1, 4])
+        #expect(try SavedModel(tool.path("r"), .best).number == 1)
+    }
+
+    /// What was and what is, and the way out, of a run that resumes where it was.
+    @Test func otherSettingsAreNamed() throws {
+        let tool = try tool(1)
+        defer { tool.remove() }
+        let others = [
+            (["--optimizer", "adam"], "optimizer: was sgd, now it is adam (resume with --optimizer sgd, or "),
+            (["--mom", "0"], "momentum: was above 0, now it is 0"),
+            (["--ema-decay", "0.9"], "was none, now it is a moving average (--ema-decay)"),
+            (["--batch-size", "16"], "batch size: was 32, now it is 16"),
+        ]
+        for (flags, text) in others {
+            let refused = try tool.run(["resume", "r", "--num-epochs", "2"] + flags)
+            #expect(
+                refused.status == 1 && refused.errors.contains(text)
+                    && refused.errors.contains("--load-epoch last --reset-optimizer"), "\(flags) \(refused.errors)")
+        }
+        let network = try tool.run(["resume", "r", "--num-epochs", "2", "--network", "resnet", "--num-layers", "8"])
+        #expect(network.status == 1 && network.errors.contains("network: was another one"), "\(network.errors)")
+        let schedule = try tool.run(["resume", "r", "--num-epochs", "2", "--lr-schedule", "cosine"])
+        #expect(schedule.status == 0, "\(schedule.errors)")
     }
 
     @Test func theOptimizerCanBeReset() throws {

@@ -40,6 +40,13 @@ import Testing
         ("import-mnist --images a --labels b c d", "d: is not expected here"),
         ("train --config=", "--config: names no file"), ("predict --model m -5.jpg", "write ./-5.jpg"),
         ("train --lr-patience -3", "--lr-patience: is -3"),
+        ("train --load-epoch lats", "--load-epoch lats: is neither a number nor best or last (did you mean last?"),
+        ("score --model m --load-epoch Best", "did you mean best?"),
+        ("train --load-epoch best --run-folder no-such-folder", "(give --model-prefix"),
+        ("train --lr-schedule cosine --lr-step-epochs 5", "--lr-step-epochs 5: is for the schedule steps"),
+        ("train --lr-schedule cosine --lr-step-epochs=", "--data-train: is missing"),
+        ("train --recipe mxnet-2017 --lr-schedule cosine", "--data-train: is missing"),
+        ("train --recipe cifar10-fast --lr-schedule steps", "--data-train: is missing"),
         ("train --macrobatch-size -5", "--macrobatch-size: is -5"),
         ("train --optimizer lbsgd --macrobatch-size 256 --lr-schedule cosine", "does not go with --lr-schedule cosine"),
     ]) func oneLineInOneStyle(_ arguments: String, _ expected: String) throws {

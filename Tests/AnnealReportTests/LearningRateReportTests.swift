@@ -88,6 +88,13 @@ import Testing
         _ = try report.chart.svg()
     }
 
+    @Test func aSearchThatWasStoppedSaysSo() throws {
+        var search = try LearningRateSearch()
+        for _ in 0..<17 { search.add(loss: 2) }
+        let suggestion = LearningRateReport(search, title: "").suggestion
+        #expect(suggestion.contains("No suggestion: the search was stopped after 17 of 200 updates"), "\(suggestion)")
+    }
+
     /// A loss that jumps about where it began has not diverged, whatever its lowest batch was.
     @Test func divergenceIsAboveTheFirstLosses() throws {
         var search = try LearningRateSearch(steps: 100)

@@ -34,7 +34,7 @@ struct FineTuneCommand: TrainingCommand {
     /// Images have the shape that the pre-trained model's record says.
     func defaults() throws -> ScriptDefaults {
         var script = Self.script
-        if let trained = try Preprocessing.load(prefix: pretrainedModel) {
+        if let trained = try Preprocessing.load(prefix: SavedModel.prefix(pretrainedModel)) {
             script.imageShape = trained.imageShape.map(String.init).joined(separator: ",")
         }
         return script

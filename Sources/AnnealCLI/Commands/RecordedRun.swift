@@ -50,7 +50,8 @@ struct RecordedRun {
         let number = try Self.takeOut("load-epoch", from: &overrides, of: record.commandLine[1])
         choice = try number.map { text in
             guard let choice = CheckpointChoice(text) else {
-                throw UsageError("--load-epoch", "is '\(text)'", suggestion: "it is a number, best or last")
+                let error = CheckpointChoice.unknown(text)
+                throw UsageError(error.place, error.problem, suggestion: error.suggestion)
             }
             return choice
         }

@@ -43,16 +43,20 @@ enum RunOrigin {
         case .beginning:
             return (FitProgress(position: FitPosition(epoch: 0)), nil)
         case .state(let path):
-            return (try trainer.restoreState(path), .note("Resumed from \(path)"))
+            return (try restoreLatest(trainer, path), .note("Resumed from \(path)"))
         case .checkpoint(let prefix, let epoch, true):
             try trainer.restoreParameters(prefix: prefix, epoch: epoch)
             let path = Checkpoint.parametersPath(prefix, epoch)
-            return (.withNewOptimizer(epoch), .note("Started from the weights of \(path), with a new optimizer"))
+            let progress = try saved()?.progress ?? FitProgress(position: FitPosition(epoch: epoch))
+            return (
+                progress.withNewOptimizer(epoch: epoch),
+                .note("Started from the weights of \(path), with a new optimizer")
+            )
         case .checkpoint(let prefix, let epoch, false):
             guard let progress = try restoreWhole(trainer, prefix, epoch) else {
                 let missing = Checkpoint.resumePath(prefix, epoch)
                 return (
-                    .withNewOptimizer(epoch),
+                    FitProgress(position: FitPosition(epoch: epoch)).withNewOptimizer(epoch: epoch),
                     .warning("\(missing) is not there: the optimizer starts again, as in MXNet's scripts")
                 )
             }
@@ -70,18 +74,28 @@ enum RunOrigin {
             return try trainer.restore(prefix: prefix, epoch: epoch)
         } catch let error as AnnealError {
             guard (try? trainer.restoreParameters(prefix: prefix, epoch: epoch)) != nil else { throw error }
-            let wayOut = "take the weights alone with --reset-optimizer, as MXNet's scripts do"
-            throw AnnealError(
-                error.place, error.problem, suggestion: error.suggestion.map { "\($0), or \(wayOut)" } ?? wayOut)
+            throw Self.adding("take the weights alone with --reset-optimizer, as MXNet's scripts do", to: error)
         }
     }
-}
 
-extension FitProgress {
-    /// The beginning of an epoch with an optimizer that has counted none before.
-    fileprivate static func withNewOptimizer(_ epoch: Int) -> FitProgress {
-        var progress = FitProgress(position: FitPosition(epoch: epoch))
-        progress.passedEpochs = epoch
-        return progress
+    /// As above, of the run's last state: the weights are those of its newest checkpoint.
+    private func restoreLatest(_ trainer: Trainer, _ path: String) throws -> FitProgress {
+        do {
+            return try trainer.restoreState(path)
+        } catch let error as AnnealError {
+            let ending = Checkpoint.latestPath("")
+            let prefix = path.hasSuffix(ending) ? String(path.dropLast(ending.count)) : path
+            guard error.code == .mismatch, let newest = Checkpoint.numbers(prefix: prefix).last,
+                (try? trainer.restoreParameters(prefix: prefix, epoch: newest)) != nil
+            else { throw error }
+            throw Self.adding(
+                "take the weights of a checkpoint alone with --load-epoch last --reset-optimizer", to: error)
+        }
+    }
+
+    private static func adding(_ wayOut: String, to error: AnnealError) -> AnnealError {
+        var error = error
+        error.suggestion = error.suggestion.map { "\($0), or \(wayOut)" } ?? wayOut
+        return error
     }
 }

@@ -76,6 +76,12 @@ struct Train: TrainingCommand {
                 "--load-epoch", "is of a model, and none is given",
                 suggestion: "give --model-prefix, or --run-folder of the earlier run")
         }
+        // A folder for a new run holds none: then it is the model that was not named.
+        if training.run.modelPrefix == nil, Checkpoint.numbers(prefix: prefix).isEmpty {
+            throw UsageError(
+                "--load-epoch \(choice)", "--run-folder \(training.run.runFolder ?? "") holds no checkpoint",
+                suggestion: "give --model-prefix of the model to continue, or --run-folder of the earlier run")
+        }
         _ = try Checkpoint.number(prefix: prefix, choice)
         return prefix
     }

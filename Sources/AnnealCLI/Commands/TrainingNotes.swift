@@ -46,17 +46,26 @@ extension TrainingRun {
     }
 
     /// What a batch is, in words.
-    func batchNote(_ training: BatchLoader, accumulation: Int) -> FitEvent {
+    /// - Parameter scheduled: updates of an epoch as the schedule of the learning rate counts them (--num-examples).
+    func batchNote(_ training: BatchLoader, accumulation: Int, scheduled: Int) -> FitEvent {
         let size = training.batchSize, rest = training.count % size
         guard training.count >= size else {
             return .warning("\(training.count) training images do not fill one batch of \(size)")
         }
         let filling = rest > 0 ? ", the last with \(rest) images, filled up with others" : ""
         let images = "\(size * accumulation) images in all" + (accumulation > 1 ? ", of \(accumulation) batches" : "")
-        let updates = (training.batchesPerEpoch + accumulation - 1) / accumulation
+        let updates = updatesPerEpoch(training, accumulation: accumulation)
+        let other =
+            scheduled == updates
+            ? "" : "; the learning rate's schedule takes \(scheduled) for an epoch, as --num-examples says"
         return .note(
-            "Batch size \(size): an update averages over \(images), all of them on one device; \(training.count) images make \(updates) updates an epoch\(filling)"
+            "Batch size \(size): an update averages over \(images), all of them on one device; \(training.count) images make \(updates) updates an epoch\(filling)\(other)"
         )
+    }
+
+    /// Updates that are made in an epoch.
+    func updatesPerEpoch(_ training: BatchLoader, accumulation: Int) -> Int {
+        max(1, (training.batchesPerEpoch + accumulation - 1) / accumulation)
     }
 
     /// Warns if the bits may be others than those of a run that was not interrupted; nil if not, or it is not known.
@@ -69,16 +78,22 @@ extension TrainingRun {
     }
 
     /// The learning rate's steps in epochs and updates, or that there is none.
+    /// - Parameter updatesPerEpoch: that are made; the schedule may count others.
     func rateNote(
-        _ options: TrainingOptions, _ schedule: FitSchedule, _ optimizer: Optimizer, passedEpochs: Int
+        _ options: TrainingOptions, _ schedule: FitSchedule, _ optimizer: Optimizer, passedEpochs: Int,
+        updatesPerEpoch: Int
     ) -> FitEvent {
+        func epochs(_ update: Int) -> String {
+            let number = Double(update) / Double(updatesPerEpoch) + Double(passedEpochs)
+            return number == number.rounded() ? "\(Int(number))" : "\((number * 10).rounded() / 10)"
+        }
         if let remark = optimizer.rule.remark { return .note("Learning rate: \(remark)") }
         // A run that resumes has counted updates before.
         let next = optimizer.updates + 1, first = optimizer.rate(at: next)
         let beginning = "Learning rate \(first)" + (next > 1 ? " in the next update, update \(next)" : "")
         if !schedule.steps.isEmpty {
             let steps = schedule.steps.filter { $0 >= next }
-                .map { "\($0 / max(1, schedule.epochSize) + passedEpochs) (update \($0))" }
+                .map { "\(epochs($0)) (update \($0))" }
             guard !steps.isEmpty else { return .note("\(beginning), and to the end") }
             return .note(
                 "\(beginning), times \(options.schedule.lrFactor) after epoch \(steps.joined(separator: ", "))")
@@ -89,11 +104,11 @@ extension TrainingRun {
             )
         }
         guard schedule.schedule != nil else { return .note("Learning rate \(first) in every update") }
-        let last = max(next, (endEpoch(options) - passedEpochs) * schedule.epochSize)
+        let last = max(next, (endEpoch(options) - passedEpochs) * updatesPerEpoch)
         // A long run is looked at here and there.
         let updates = stride(from: next, through: last, by: max(1, (last - next) / 10_000))
         let peak = updates.max { optimizer.rate(at: $0) < optimizer.rate(at: $1) } ?? next
-        let epoch = Double(peak) / Double(max(1, schedule.epochSize)) + Double(passedEpochs)
+        let epoch = Double(peak) / Double(updatesPerEpoch) + Double(passedEpochs)
         return .note(
             "Learning rate \(first) in the \(next > 1 ? "next update, update \(next)" : "first update"), at most \(optimizer.rate(at: peak)) in update \(peak) (epoch \((epoch * 10).rounded() / 10)), \(optimizer.rate(at: last)) in the last, update \(last) (epoch \(endEpoch(options)))"
         )

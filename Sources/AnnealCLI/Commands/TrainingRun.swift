@@ -158,14 +158,23 @@ struct TrainingRun {
     /// save still has to score its test-time views and to tell its end.
     /// - Throws: `UsageError` if it has trained more epochs than it is to have.
     private func statusOfEnded(_ run: RecordedRun, _ origin: RunOrigin, _ options: TrainingOptions) throws -> String? {
-        guard origin.isState, let progress = try origin.saved()?.progress else { return nil }
+        let saved = try origin.saved()?.progress
+        let progress: FitProgress
+        switch origin {
+        case .beginning: return nil
+        case .state:
+            guard let saved else { return nil }
+            progress = saved
+        case .checkpoint(_, let epoch, _):
+            progress = (saved ?? FitProgress(position: FitPosition(epoch: epoch))).renumbered(epoch: epoch)
+        }
         let endEpoch = endEpoch(options), epochs = progress.position.epoch
-        guard progress.position <= FitPosition(epoch: endEpoch) else {
+        guard !origin.isState || progress.position <= FitPosition(epoch: endEpoch) else {
             throw UsageError(
                 "--num-epochs \(endEpoch)", "the run has trained \(epochs) epochs already",
                 suggestion: "leave it out, or give more than \(epochs)")
         }
-        let patience = options.run.earlyStopping
+        let patience = options.run.patience
         let endedEarly = FitOptions(earlyStopping: patience).stopsEarly(progress)
         guard epochs == endEpoch || endedEarly,
             let folder = try? RunFolder.open(run.folder, occupied: .resume),

@@ -110,13 +110,17 @@ extension TrainingRun {
         if let note = options.updates.note { notes.append(.note(note)) }
         notes += imageNotes(preprocessing, validationImages, isHeldOut: heldOut != nil, data)
         notes += options.idleFlags(hasValidation: validation != nil, data.validation.tta)
-        notes.append(batchNote(training, accumulation: trainer.accumulation))
+        notes.append(
+            batchNote(training, accumulation: trainer.accumulation, scheduled: schedule.epochSize))
         if let note = LargeBatchOptions.note(
             optimizer.rule, updateSize: options.batchSize * options.updates.accumulate)
         {
             notes.append(note)
         }
-        notes.append(rateNote(options, schedule, trainer.optimizer, passedEpochs: passedEpochs))
+        notes.append(
+            rateNote(
+                options, schedule, trainer.optimizer, passedEpochs: passedEpochs,
+                updatesPerEpoch: updatesPerEpoch(training, accumulation: trainer.accumulation)))
         return TrainingSetup(
             trainer: trainer, training: source, loader: training, validation: validation, metrics: metrics,
             preprocessing: preprocessing, progress: progress, seed: seed, notes: notes)

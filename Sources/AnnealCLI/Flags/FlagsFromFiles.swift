@@ -25,21 +25,45 @@ struct FlagsFromFiles {
             isOfARunBeforeResizing = configuration.isOfARunBeforeResizing
         }
         let set = typed.names.union(file.map(\.name))
+        let recipeName = typed.values["recipe"] ?? file.last { $0.name == "recipe" }.flatMap { Self.text($0.value) }
+        let recipe = try recipeName.map { try Recipe.named($0) }
+        let typedKind = typed.values["lr-schedule"]
+        let fileKind = file.last { $0.name == "lr-schedule" }.flatMap { Self.text($0.value) }
+        let recipeKind = recipe?.flags.first { $0.key == "lr-schedule" }?.value
+        let replacedInFile = Self.scheduleFlags(of: fileKind ?? recipeKind, replacedBy: typedKind)
+        let replacedInRecipe = Self.scheduleFlags(of: recipeKind, replacedBy: typedKind ?? fileKind)
         for entry in file {
             let flag = try Self.flag(entry, of: command)
-            guard !typed.names.contains(entry.name) else { continue }
+            guard !typed.names.contains(entry.name), !replacedInFile.contains(entry.name) else { continue }
             arguments += try Self.arguments(flag, entry)
             places[entry.name] = entry.place
         }
         if isOfARunBeforeResizing, !typed.names.contains("resize") { arguments.append("--resize=recorded") }
-        let recipe = typed.values["recipe"] ?? file.last { $0.name == "recipe" }.flatMap { Self.text($0.value) }
         guard let recipe else { return }
         // Before the file's.
         arguments =
-            try Recipe.named(recipe).flags.compactMap { name, value in
-                guard let flag = command.flag(name), !set.contains(name) else { return nil }
+            recipe.flags.compactMap { name, value in
+                guard let flag = command.flag(name), !set.contains(name), !replacedInRecipe.contains(name) else {
+                    return nil
+                }
                 return flag.takesValue ? "--\(name)=\(value)" : value == "true" ? "--\(name)" : nil
             } + arguments
+    }
+
+    /// What goes with one kind of schedule only: whoever chooses another one need not take its flags back.
+    /// - Parameters:
+    ///   - kind: that a file or a recipe has; nil: the standard one, steps.
+    ///   - other: the one that is chosen over it; nil: none.
+    private static func scheduleFlags(of kind: String?, replacedBy other: String?) -> Set<String> {
+        guard let other = other.flatMap(ScheduleOptions.Kind.init(rawValue:)),
+            let kind = ScheduleOptions.Kind(rawValue: kind ?? "steps"), kind != other
+        else { return [] }
+        let falls = other == .steps || other == .plateau
+        switch kind {
+        case .steps: return falls ? ["lr-step-epochs"] : ["lr-step-epochs", "lr-factor"]
+        case .plateau: return falls ? ["lr-patience"] : ["lr-patience", "lr-factor"]
+        case .cosine, .linear, .oneCycle: return falls ? ["warmup-epochs", "lr-begin", "lr-end"] : []
+        }
     }
 
     private static func flag(_ entry: ConfigurationFile.Entry, of command: ToolDescription.Command) throws

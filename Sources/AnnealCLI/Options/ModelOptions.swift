@@ -9,6 +9,14 @@ extension CheckpointChoice: ExpressibleByArgument, Encodable {
         if case .number(let number) = self { try container.encode(number) } else { try container.encode(description) }
     }
 
+    /// The error of a value that names no checkpoint.
+    static func unknown(_ text: String) -> AnnealError {
+        AnnealError(
+            "--load-epoch \(text)", "is neither a number nor best or last",
+            suggestion: Spelling.question(Spelling.misspelt(text, among: ["best", "last"]))
+                + "it is a checkpoint's number, best or last")
+    }
+
     static let help = ArgumentHelp(
         "Which of its checkpoints: a number, best or last (default: the only one).", valueName: "N")
 }

@@ -24,7 +24,7 @@ struct RunOptions: ParsableArguments, Encodable {
     var saveSteps: Int?
     @Option(
         help: ArgumentHelp(
-            "Continue from this checkpoint of --model-prefix: a number, best or last; in fine-tune, of --pretrained-model.",
+            "train: continue from this checkpoint of --model-prefix; fine-tune: start from this one of --pretrained-model. A number, best or last.",
             valueName: "N"))
     var loadEpoch: CheckpointChoice?
     @Flag(
@@ -34,7 +34,7 @@ struct RunOptions: ParsableArguments, Encodable {
     var resetOptimizer = false
     @Option(
         help: ArgumentHelp(
-            "End the run when the validation accuracy has not risen for N epochs.", valueName: "N"))
+            "End the run when the validation accuracy has not risen for N epochs; 0: off.", valueName: "N"))
     var earlyStopping: Int?
     @Option(
         help: ArgumentHelp(
@@ -55,14 +55,14 @@ struct RunOptions: ParsableArguments, Encodable {
     func check() throws {
         let counts: [(String, Int?)] = [
             ("--disp-batches", dispBatches), ("--save-period", savePeriod), ("--save-steps", saveSteps),
-            ("--early-stopping", earlyStopping),
         ]
         for case (let flag, let value?) in counts where value < 1 {
             throw UsageError(flag, "is \(value)", suggestion: "it must be at least 1")
         }
-        if let earlyStopping, earlyStopping > 1_000_000 {
+        if let earlyStopping, !(0...1_000_000).contains(earlyStopping) {
             throw UsageError(
-                "--early-stopping", "is \(earlyStopping)", suggestion: "it is at most 1000000; leave it out")
+                "--early-stopping", "is \(earlyStopping)",
+                suggestion: "it is at least 0, which is off, and at most 1000000")
         }
         guard !resetOptimizer || loadEpoch != nil else {
             throw UsageError(
@@ -79,7 +79,7 @@ struct RunOptions: ParsableArguments, Encodable {
         guard !hasValidation else { return }
         for (flag, isGiven) in [
             ("--save best", save == .best), ("--save best-last", save == .bestAndLast),
-            ("--early-stopping", earlyStopping != nil),
+            ("--early-stopping", patience != nil),
         ]
         where isGiven {
             throw UsageError(flag, "looks at the validation accuracy", suggestion: "give --data-val")
@@ -92,6 +92,9 @@ struct RunOptions: ParsableArguments, Encodable {
     /// The prefix of the model in a run folder.
     static func prefix(inFolder folder: String) -> String { Files.path(folder, "model") }
 
+    /// --early-stopping; nil: off.
+    var patience: Int? { earlyStopping.flatMap { $0 > 0 ? $0 : nil } }
+
     var keep: FitOptions.Keep { save ?? (modelPrefix == nil ? .bestAndLast : .all) }
 
     func fitOptions(
@@ -100,7 +103,7 @@ struct RunOptions: ParsableArguments, Encodable {
     ) -> FitOptions {
         FitOptions(
             metrics: metrics, modelPrefix: prefix, savePeriod: savePeriod,
-            keep: keep, saveSteps: saveSteps, earlyStopping: earlyStopping,
+            keep: keep, saveSteps: saveSteps, earlyStopping: patience,
             onNonFinite: onNan, onSaveError: onSaveError, views: views, observers: observers, shouldStop: shouldStop)
     }
 }

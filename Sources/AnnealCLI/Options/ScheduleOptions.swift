@@ -83,10 +83,10 @@ struct ScheduleOptions: ParsableArguments, Encodable {
         guard lrPatience >= 0 else {
             throw UsageError("--lr-patience", "is \(lrPatience)", suggestion: "it must not be negative")
         }
-        if lrSchedule != .steps, let lrStepEpochs {
+        if lrSchedule != .steps, let lrStepEpochs, !lrStepEpochs.isEmpty {
             throw UsageError(
                 "--lr-step-epochs \(lrStepEpochs)", "is for the schedule steps, this one is \(lrSchedule.rawValue)",
-                suggestion: "leave it out")
+                suggestion: "leave it out, or, where a run or a file gives it, --lr-step-epochs ''")
         }
         if leavesWarmUpToOptimizer {
             for (flag, value) in [

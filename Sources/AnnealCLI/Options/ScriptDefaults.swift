@@ -15,7 +15,11 @@ extension TrainingOptions {
     /// Sets what is not given.
     mutating func fill(_ script: ScriptDefaults) {
         schedule.lr = schedule.lr ?? script.lr
-        if schedule.lrSchedule == .steps { schedule.lrStepEpochs = schedule.lrStepEpochs ?? script.lrStepEpochs }
+        if schedule.lrSchedule == .steps {
+            schedule.lrStepEpochs = schedule.lrStepEpochs ?? script.lrStepEpochs
+        } else if schedule.lrStepEpochs?.isEmpty == true {
+            schedule.lrStepEpochs = nil
+        }
         mom = mom ?? script.mom
         // The scripts' weight decay is for the rules that have one.
         let decays = Optimizers.rule(named: optimizer)?.takesWeightDecay ?? true

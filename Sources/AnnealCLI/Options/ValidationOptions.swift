@@ -5,7 +5,7 @@ import ArgumentParser
 struct ValidationOptions: ParsableArguments, Encodable {
     @Option(
         help: ArgumentHelp(
-            "Validation records, or a folder with a sub-folder for each class (default: the part val of --data-train, if it has parts).",
+            "Validation records, or a folder with a sub-folder for each class (in training by default the part val of the training data, if it has parts).",
             valueName: "FILE.rec|FOLDER"),
         completion: .file(extensions: ["rec"]))
     var dataVal: String?

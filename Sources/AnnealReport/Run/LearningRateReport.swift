@@ -17,20 +17,26 @@ public struct LearningRateReport {
     /// What to try, and why.
     public var suggestion: String {
         let last = search.points.last?.rate ?? search.from
+        // Of a search that the user ended: what it did not find may come later.
+        let stop = "stopped after \(search.points.count) of \(search.steps) updates, at \(Self.text(last))"
         switch curve.finding {
         case .suggestion(let rate):
             let end =
-                search.hasDiverged
-                ? "it diverged at \(Self.text(last))" : "it did not diverge up to \(Self.text(last))"
+                !search.isOver
+                ? "the search was \(stop)"
+                : search.hasDiverged
+                    ? "it diverged at \(Self.text(last))" : "it did not diverge up to \(Self.text(last))"
             return
                 "Suggestion: --lr \(Self.text(rate)); the loss falls fastest at \(Self.text(curve.steepest?.rate)) and "
                 + "is near its lowest from \(Self.text(curve.valley?.lowerBound)) to "
                 + "\(Self.text(curve.valley?.upperBound)); \(end)"
-        case .stillFalling:
+        case .stillFalling where search.isOver:
             return "No suggestion: the loss still falls at \(Self.text(last)); search higher rates with --to"
-        case .noClearDescent:
+        case .noClearDescent where search.isOver:
             return "No suggestion: from \(Self.text(search.from)) to \(Self.text(last)) the loss did not clearly fall; "
                 + "search other rates with --from and --to, or measure with less noise: more --steps, a larger --batch-size"
+        case .stillFalling, .noClearDescent:
+            return "No suggestion: the search was \(stop); let it run to its end"
         }
     }
 

@@ -25,18 +25,26 @@ extension Optimizer {
         let name = type(of: rule).name
         guard snapshot.rule == name else {
             throw AnnealError(
-                "optimizer state", "is of \(snapshot.rule), the run has \(name)",
+                "optimizer", "was \(snapshot.rule), now it is \(name)",
                 suggestion: "resume with --optimizer \(snapshot.rule)", code: .mismatch)
         }
-        guard snapshot.scalars.count == counters.scalars.count, snapshot.schedule.count == scheduleState.count else {
+        guard snapshot.schedule.count == scheduleState.count else {
             throw AnnealError(
-                "optimizer state", "has not the numbers that \(name) and its schedule keep", code: .mismatch)
+                "schedule of the learning rate", "was of another kind",
+                suggestion: "resume with the run's --lr-schedule", code: .mismatch)
+        }
+        guard snapshot.scalars.count == counters.scalars.count else {
+            throw AnnealError(
+                "optimizer", "\(name) kept \(snapshot.scalars.count) numbers, now it keeps \(counters.scalars.count)",
+                suggestion: "the state is of another version of \(name)", code: .mismatch)
         }
         guard Set(snapshot.counts.keys) == Set(parameters) else {
             let odd = Set(snapshot.counts.keys).symmetricDifference(parameters).sorted()
             throw AnnealError(
-                "optimizer state", "is not of this model: \(odd.joined(separator: ", ")) on one side only",
-                code: .mismatch)
+                "trained parameters",
+                "were \(snapshot.counts.count), now they are \(parameters.count): "
+                    + odd.prefix(3).joined(separator: ", ") + (odd.count > 3 ? ", …" : "") + " on one side only",
+                suggestion: "resume with the same network and --freeze", code: .mismatch)
         }
         // Rules and schedules compute with them as doubles.
         guard ([snapshot.updates] + snapshot.counts.values).allSatisfy((0..<1 << 53).contains) else {

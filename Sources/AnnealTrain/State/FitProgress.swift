@@ -59,6 +59,15 @@ public struct FitProgress: Codable, Sendable, Equatable {
         return result
     }
 
+    /// The same at the beginning of an epoch with an optimizer that has counted no update before. The best checkpoint is so
+    /// by its validation: it stays the best.
+    public func withNewOptimizer(epoch: Int) -> FitProgress {
+        var result = renumbered(epoch: epoch)
+        result.plannedStart = nil
+        result.passedEpochs = epoch
+        return result
+    }
+
     /// Whether the counts are small enough to compute with.
     var isPossible: Bool {
         let counts = [position.batch, samples, skipped, Int(clamping: (plannedStart ?? 0).magnitude)]

@@ -137,7 +137,10 @@ extension Trainer {
                     "batches of an update", "were \(record.accumulation), now they are \(accumulation)",
                     suggestion: "resume with --accumulate \(record.accumulation)", code: .mismatch)
             }
+            try checkNetwork(state)
             try checkSelection(record)
+            try optimizer.check(record.optimizer)
+            try checkMomentum(state)
             try checkHolders(record)
             let checkpoint = try Checkpoint(symbol: symbol, arrays: state.parameters)
             if let parametersPath {
@@ -149,7 +152,6 @@ extension Trainer {
                         code: .mismatch)
                 }
             }
-            try optimizer.check(record.optimizer)
             let waiting = try state.gathered()
             let states = try self.states(in: state, gathered: waiting)
             try checkpoint.restore(parameters, place: "")
@@ -169,6 +171,44 @@ extension Trainer {
     /// A parameter's name in MXNet's files.
     func storedName(_ name: String) -> String { (parameters.isAuxiliary(name) ? "aux:" : "arg:") + name }
 
+    /// Before the optimizer, whose state follows from the network: of two differences the user made this one.
+    private func checkNetwork(_ state: SavedState) throws {
+        var saved: [String: Shape] = [:]
+        for array in state.parameters { saved[array.name] = array.shape }
+        func fail(_ problem: String) -> AnnealError {
+            AnnealError(
+                "network", "was another one: \(problem)",
+                suggestion: "resume with the run's --network, --num-layers, --num-classes and --image-shape",
+                code: .mismatch)
+        }
+        for name in parameters.names {
+            guard let shape = saved.removeValue(forKey: storedName(name)) else {
+                throw fail("it had no \(name)")
+            }
+            if let now = parameters.shape(name), now != shape {
+                throw fail("its \(name) had the shape \(shape), now it has \(now)")
+            }
+        }
+        if let other = saved.keys.min() { throw fail("it also had \(other.dropFirst("arg:".count))") }
+    }
+
+    /// With a momentum most rules keep an array more of each parameter than without.
+    private func checkMomentum(_ state: SavedState) throws {
+        let prefix = "\(OptimizerState.prefix):"
+        let before = state.stateNames.filter { $0.hasPrefix(prefix) }.count
+        let now = parameters.states.filter { $0.name.hasPrefix(prefix) }.count
+        guard before != now else { return }
+        let name = type(of: optimizer.rule).name
+        guard ["sgd", "nag", "signum", "lars", "dcasgd"].contains(name) else {
+            throw AnnealError(
+                "optimizer", "\(name) kept \(before) arrays, now it keeps \(now)",
+                suggestion: "resume with the settings of \(name) that the run was started with", code: .mismatch)
+        }
+        throw AnnealError(
+            "momentum", before > now ? "was above 0, now it is 0" : "was 0, now it is above 0",
+            suggestion: "resume with the run's --mom", code: .mismatch)
+    }
+
     /// A run resumes with what was frozen and multiplied before.
     private func checkSelection(_ record: StateRecord) throws {
         let odd = frozen.symmetricDifference(record.frozen).sorted()
@@ -187,10 +227,15 @@ extension Trainer {
     }
 
     private func checkHolders(_ record: StateRecord) throws {
-        guard let odd = Set(holders).symmetricDifference(record.holders).min() else { return }
+        guard Set(holders) != Set(record.holders) else { return }
+        // By the prefixes of their arrays.
+        func averages(_ holders: [String]) -> String {
+            if holders.contains("ema") { return "a moving average (--ema-decay)" }
+            return holders.contains("lookahead") ? "lookahead (--lookahead)" : "none"
+        }
         throw AnnealError(
-            "state", holders.contains(odd) ? "has no arrays of \(odd)" : "has arrays of \(odd), the run has none",
-            suggestion: "resume with the same flags", code: .mismatch)
+            "averaging of the weights", "was \(averages(record.holders)), now it is \(averages(holders))",
+            suggestion: "resume with the run's --ema-decay and --lookahead", code: .mismatch)
     }
 
     /// The values of all states, each found and of the right shape.
