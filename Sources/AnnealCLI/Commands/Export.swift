@@ -78,7 +78,7 @@ struct Export: ParsableCommand {
         if !folder.isEmpty { try Files.makeFolder(folder) }
         let size = try exported.write(to: path)
         let megabytes = String(format: "%.1f", Double(size) / 1e6)
-        print("\(path): \(megabytes) MB, ONNX operators of version \(ONNXModel.opset)", about: path)
+        print("\(path): \(megabytes) MB, ONNX opset \(ONNXModel.opset)", about: path)
         for port in exported.inputs { print("input   \(line(port))", about: path) }
         for port in exported.outputs { print("output  \(line(port))", about: path) }
     }

@@ -23,8 +23,13 @@ extension TrainingRun {
                 ))
         }
         let isOwnRule = data.images.resize == nil || data.images.resize == .automatic
-        return notes
-            + [recordNote(preprocessing), images.sizeNote(preprocessing, isOwnRule: isOwnRule)].compactMap { $0 }
+        let sizes = images.sizeNote(preprocessing, isOwnRule: isOwnRule)
+        var validationSizes: FitEvent?
+        // One of them may be large where the other is not. What is resized is told once.
+        if let validation, !isHeldOut, preprocessing.resize == nil || sizes == nil {
+            validationSizes = validation.sizeNote(preprocessing, isOwnRule: isOwnRule, of: .validation)
+        }
+        return notes + [recordNote(preprocessing), sizes, validationSizes].compactMap { $0 }
     }
 
     /// Of a fine-tuned model: what its record says of images, and what is otherwise here; nil for others.
@@ -49,13 +54,13 @@ extension TrainingRun {
     func batchNote(_ training: BatchLoader, accumulation: Int) -> FitEvent {
         let size = training.batchSize, rest = training.count % size
         guard training.count >= size else {
-            return .warning("\(training.count) training images do not fill one batch of \(size)")
+            return .warning("\(training.count.counted("training image")) cannot fill a batch of \(size)")
         }
-        let filling = rest > 0 ? ", the last with \(rest) images, filled up with others" : ""
-        let images = "\(size * accumulation) images in all" + (accumulation > 1 ? ", of \(accumulation) batches" : "")
+        let filling = rest > 0 ? ", the last with \(rest.counted("image")), filled up with others" : ""
+        let images = (size * accumulation).counted("image") + (accumulation > 1 ? " (\(accumulation) batches)" : "")
         let updates = (training.batchesPerEpoch + accumulation - 1) / accumulation
         return .note(
-            "Batch size \(size): an update averages over \(images), all of them on one device; \(training.count) images make \(updates) updates an epoch\(filling)"
+            "Batch size \(size): each update averages over \(images), all on one device; \(training.count.counted("image")) make \(updates.counted("update")) per epoch\(filling)"
         )
     }
 
@@ -75,7 +80,7 @@ extension TrainingRun {
         if let remark = optimizer.rule.remark { return .note("Learning rate: \(remark)") }
         // A run that resumes has counted updates before.
         let next = optimizer.updates + 1, first = optimizer.rate(at: next)
-        let beginning = "Learning rate \(first)" + (next > 1 ? " in the next update, update \(next)" : "")
+        let beginning = "Learning rate \(first.brief)" + (next > 1 ? " in the next update, update \(next)" : "")
         if !schedule.steps.isEmpty {
             let steps = schedule.steps.filter { $0 >= next }
                 .map { "\($0 / max(1, schedule.epochSize) + passedEpochs) (update \($0))" }
@@ -85,17 +90,17 @@ extension TrainingRun {
         }
         if options.schedule.lrSchedule == .plateau {
             return .note(
-                "\(beginning), times \(options.schedule.lrFactor) when the validation accuracy has not risen for more than \(options.schedule.lrPatience) epochs"
+                "\(beginning), times \(options.schedule.lrFactor) when the validation accuracy has not risen for more than \(options.schedule.lrPatience.counted("epoch"))"
             )
         }
-        guard schedule.schedule != nil else { return .note("Learning rate \(first) in every update") }
+        guard schedule.schedule != nil else { return .note("Learning rate \(first.brief) in every update") }
         let last = max(next, (endEpoch(options) - passedEpochs) * schedule.epochSize)
         // A long run is looked at here and there.
         let updates = stride(from: next, through: last, by: max(1, (last - next) / 10_000))
         let peak = updates.max { optimizer.rate(at: $0) < optimizer.rate(at: $1) } ?? next
         let epoch = Double(peak) / Double(max(1, schedule.epochSize)) + Double(passedEpochs)
         return .note(
-            "Learning rate \(first) in the \(next > 1 ? "next update, update \(next)" : "first update"), at most \(optimizer.rate(at: peak)) in update \(peak) (epoch \((epoch * 10).rounded() / 10)), \(optimizer.rate(at: last)) in the last, update \(last) (epoch \(endEpoch(options)))"
+            "Learning rate \(first.brief) in the \(next > 1 ? "next update, update \(next)" : "first update"), at most \(optimizer.rate(at: peak).brief) in update \(peak) (epoch \((epoch * 10).rounded() / 10)), \(optimizer.rate(at: last).brief) in the last, update \(last) (epoch \(endEpoch(options)))"
         )
     }
 }

@@ -76,12 +76,13 @@ struct AugmentationOptions: ParsableArguments, Encodable {
     var useImagenetDataAugmentation: Int = 0
     @Flag(help: "One operation of TrivialAugment's wide set at a random strength for each image.")
     var trivialAugment = false
-    @Option(help: ArgumentHelp("How likely an image loses a rectangle, 2 to 33 % of its area.", valueName: "P"))
+    @Option(help: ArgumentHelp("Probability that a rectangle of 2 to 33 % of an image is erased.", valueName: "P"))
     var randomErasing: Float = 0
     @Option(help: ArgumentHelp("Erase a square of this side from each image.", valueName: "PIXELS"))
     var cutout: Int = 0
     @Option(
-        help: ArgumentHelp("What is painted there: mean, noise, or a level.", valueName: "mean|noise|0...255"),
+        help: ArgumentHelp(
+            "What --random-erasing and --cutout paint: mean, noise, or a level.", valueName: "mean|noise|0...255"),
         completion: .list(["mean", "noise"]))
     var erasingValue: String = "mean"
 

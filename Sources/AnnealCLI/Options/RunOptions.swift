@@ -25,7 +25,7 @@ struct RunOptions: ParsableArguments, Encodable {
     @Option(
         help: ArgumentHelp(
             "Continue from this checkpoint of --model-prefix: a number, best or last; in fine-tune, of --pretrained-model.",
-            valueName: "N"))
+            valueName: "N"), completion: .list(["best", "last"]))
     var loadEpoch: CheckpointChoice?
     @Flag(
         help:

@@ -103,7 +103,7 @@ extension FitRun {
         if let place = try trainer.firstNonFiniteValue() {
             throw AnnealError(
                 "update \(trainer.updates)", "\(place) holds a NaN or an infinity",
-                suggestion: "what was saved is as it was; lower --lr", code: .notFinite)
+                suggestion: "what was saved before is kept; lower --lr", code: .notFinite)
         }
         stateIsUnsaved = true
         do {
@@ -118,7 +118,7 @@ extension FitRun {
         } catch var error as AnnealError {
             guard options.onSaveError == .warn else {
                 error.suggestion =
-                    "what was saved before is as it was; \(error.suggestion ?? "make room"), or train on with "
+                    "what was saved before is kept; \(error.suggestion ?? "make room"), or train on with "
                     + "--on-save-error warn"
                 throw error
             }
