@@ -91,7 +91,7 @@ struct Export: ParsableCommand {
         }
         guard record.mean.count == shape[0] else {
             throw UsageError(
-                "--image-shape", "has \(shape[0]) channels, the model's mean \(record.mean.count)",
+                "--image-shape", "has \(shape[0].counted("channel")), the model's mean \(record.mean.count)",
                 suggestion: "leave it out, or export without --preprocessing")
         }
         return .init(mean: record.mean, std: record.std, pixels: pixels ?? .uint8)

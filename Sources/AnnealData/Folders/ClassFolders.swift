@@ -69,7 +69,8 @@ public struct ClassFolders: Sendable {
     private static func problems(_ path: FilePath, _ classes: [Class], _ strays: [FilePath]) -> [AnnealError] {
         var problems: [AnnealError] = []
         if let stray = strays.first {
-            let more = strays.count > 1 ? ", and so are \(strays.count - 1) more images" : ""
+            let others = strays.count - 1
+            let more = others == 0 ? "" : ", nor \(others == 1 ? "is" : "are") \(others.counted("other image"))"
             problems.append(
                 AnnealError(
                     "\(stray)", "is in no class\(more)", suggestion: "a sub-folder of \(path) is a class: move it there"
