@@ -51,20 +51,21 @@ extension ContactSheet {
                 caption: [
                     "\(share(answer.labelProbability)) \(classNames[answer.label])",
                     "\(share(answer.probability)) \(said)",
-                    source is RecordFile ? "record id \(name)" : Self.shortened(name),
-                ])
+                ], path: source is RecordFile ? "record id \(name)" : Self.shortened(name))
         }
+        let all = worst.wrong == 1 ? "The only wrong image" : "All \(worst.wrong) wrong images"
+        let shown = cells.count < worst.wrong ? "The \(cells.count) worst of \(worst.wrong) wrong images" : all
         self.init(
             title: title,
-            subtitle: "The \(cells.count) of \(worst.wrong) wrong images whose true class has the lowest probability. "
+            subtitle: "\(shown), ordered by the probability of the true class. "
                 + "Below each: the true class, the predicted class, the image.",
             rows: stride(from: 0, to: cells.count, by: columns).map {
                 Row(cells: Array(cells[$0..<min(cells.count, $0 + columns)]))
             })
     }
 
-    /// The end of a path, which tells images apart.
+    /// The end of a path, which tells images apart: more than a sheet has room for.
     public static func shortened(_ name: String) -> String {
-        name.count > 18 ? "…\(name.suffix(17))" : name
+        name.count > 60 ? "…\(name.suffix(59))" : name
     }
 }

@@ -47,7 +47,7 @@ public struct DataFingerprint: Codable, Sendable, Equatable {
         if count != earlier.count { return ["it had \(earlier.count) records, now it has \(count)"] }
         if bytes != earlier.bytes { return ["it had \(earlier.bytes) bytes, now it has \(bytes)"] }
         let meanings = [
-            ("offsets", "the records have other sizes"), ("headers", "labels or ids are others"),
+            ("offsets", "the sizes of the records have changed"), ("headers", "labels or ids have changed"),
             ("samples", "images are others"),
         ]
         return meanings.filter { parts[$0.0] != earlier.parts[$0.0] }.map(\.1)
@@ -59,7 +59,9 @@ public struct DataFingerprint: Codable, Sendable, Equatable {
             case (nil, _): return "class \(name) is new"
             case (_, nil): return "class \(name) is not there any more"
             case (let old?, let new?):
-                if old.count != new.count { return "class \(name) had \(old.count) images, now it has \(new.count)" }
+                if old.count != new.count {
+                    return "class \(name) had \(old.count.counted("image")), now it has \(new.count)"
+                }
                 return old == new ? nil : "class \(name) has files of other names or sizes"
             }
         }

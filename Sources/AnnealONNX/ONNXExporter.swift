@@ -91,7 +91,7 @@ struct ONNXExporter {
         guard preprocessing.mean.count == channels, preprocessing.std.count == channels else {
             throw AnnealError(
                 "preprocessing", "has \(preprocessing.mean.count) means and \(preprocessing.std.count) deviations",
-                suggestion: "the data \(shape.shape) has \(channels) channels")
+                suggestion: "the data \(shape.shape) has \(channels.counted("channel"))")
         }
         guard preprocessing.std.allSatisfy({ $0 != 0 }) else {
             throw AnnealError("preprocessing", "divides by 0", suggestion: "every standard deviation must be positive")

@@ -35,7 +35,7 @@ static void handle(int number) {
     }
     int is_demand = number == SIGINT || number == SIGTERM, none = 0;
     if (atomic_compare_exchange_strong(&stop_signal, &none, number))
-        say(is_demand ? "Stopping after this step; once more to stop at once.\n" : "Stopping after this step.\n");
+        say(is_demand ? "Stopping after this step; interrupt again to stop at once.\n" : "Stopping after this step.\n");
     // A terminal that closes sends SIGHUP more than once, from the shell and from the system.
     if (is_demand) {
         struct timespec time;

@@ -71,7 +71,7 @@ import Testing
         (["--min-random-area", "0.1"], "--random-resized-crop 1"),
         (["--min-random-scale", "2"], "--min-random-scale and --max-random-scale: span 2.0 to 1.0"),
         (["--min-crop-size", "4"], "are not both given"),
-        (["--saturation", "0.4"], "have 1 channels"),
+        (["--saturation", "0.4"], "have 1 channel (leave"),
         (["--brightness", "nan"], "--brightness: is nan"),
         (["--max-random-rotate-angle", "-5"], "--max-random-rotate-angle"),
         (["--random-erasing", "2"], "--random-erasing: is 2.0"),

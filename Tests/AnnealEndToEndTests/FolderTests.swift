@@ -81,6 +81,10 @@ import Testing
         #expect(
             records.errors.contains("WARNING:root:images (12x12) are cropped to their middle, 6x6 or 25 % of the area"))
         #expect(try Preprocessing.load(prefix: tool.path("s/model"))?.resize == nil)
+        try tool.writeFolder("val", count: 6, classes: ["0", "1", "2"])
+        let validated = try train(
+            tool, "train.rec", shape + ["--num-classes", "3", "--data-val", "val"], folder: "w")
+        #expect(validated.errors.contains("WARNING:root:validation images (12x12) are cropped to their middle, 6x6"))
         let whole = try train(tool, "train", shape + ["--resize", "0"], folder: "u")
         #expect(whole.errors.contains("cropped to their middle"))
         // A file that a run of 0.1 wrote has no such line.
@@ -157,6 +161,10 @@ import Testing
         try tool.writeRecords("a", count: 9)
         #expect(try tool.run(["check", "a.rec"]).output.contains("9 images in 3 classes, 0 bad"))
         #expect(try tool.run(["check", "none"]).status == 1)
+        try tool.writeFolder("links", count: 4, classes: ["cat", "dog"])
+        symlink("nowhere", tool.path("links/dog/gone.jpg"))
+        let links = try tool.run(["check", "links"])
+        #expect(links.status == 1 && links.output.contains("1 of these cannot be read, which counts as bad"))
         // Training notices what headers show, before it begins.
         try Data("<html>".utf8).write(to: URL(fileURLWithPath: tool.path("set/bird/page.jpg")))
         try FileManager.default.removeItem(atPath: tool.path("set/horse"))

@@ -115,7 +115,9 @@ import Testing
         }
         process.waitUntilExit()
         #expect(process.terminationStatus == 130)
-        #expect(text.contains("\r\u{1B}[JStopping after this step; once more to stop at once."), "\(text.suffix(400))")
+        #expect(
+            text.contains("\r\u{1B}[JStopping after this step; interrupt again to stop at once."), "\(text.suffix(400))"
+        )
     }
 
     /// Of folders, records, their index, the run and its model.

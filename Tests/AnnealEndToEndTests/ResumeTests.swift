@@ -130,7 +130,7 @@ import Testing
     @Test func wrongFoldersAndFlagsAreRefused() throws {
         let tool = try tool()
         defer { tool.remove() }
-        #expect(try tool.run(["resume", "nowhere"]).errors.contains("nowhere: is no folder"))
+        #expect(try tool.run(["resume", "nowhere"]).errors.contains("nowhere: is not a folder"))
         try Files.makeFolder(tool.path("empty"))
         let empty = try tool.run(["resume", "empty"])
         #expect(empty.status == 1 && empty.errors.contains("arguments.json"))
@@ -173,7 +173,7 @@ import Testing
         let stopped = try tool.run(broken)
         #expect(stopped.status == 1)
         #expect(stopped.errors.contains("a NaN or an infinity"), "\(stopped.errors)")
-        #expect(stopped.errors.contains("what was saved is as it was"))
+        #expect(stopped.errors.contains("what was saved before is kept"))
         #expect(try tool.bytes("r/model-0001.params") == saved && tool.bytes("r/model-0001.resume") == state)
         #expect(!Files.exists(tool.path("r/model-0002.params")))
     }

@@ -84,7 +84,7 @@ import Testing
         let wrong = message {
             _ = try exported(symbol, data: [1, 1, 4, 4]) { $0.preprocessing = .init(mean: [1, 2, 3], std: [4, 5, 6]) }
         }
-        #expect(wrong?.contains("preprocessing") == true && wrong?.contains("1 channels") == true)
+        #expect(wrong?.contains("preprocessing") == true && wrong?.contains("1 channel") == true)
     }
 
     @Test func refusalsNameTheLayer() throws {

@@ -140,6 +140,23 @@ struct EvaluationTests {
                 """)
     }
 
+    @Test func namesInTablesAreNotComputed() throws {
+        let folder = try TemporaryFolder()
+        let answer = Answer(number: 0, label: 1, predicted: 0, probability: 0.75, labelProbability: 0.25)
+        try AnswerTable([answer], classNames: ["=cmd", "-1"]).write(to: folder.file("p.csv")) { _ in "@x.png" }
+        #expect(try folder.text("p.csv").split(separator: "\n").last == "'@x.png,1,-1,0,'=cmd,0.75,0.25")
+    }
+
+    @Test func longNamesStayDifferent() throws {
+        let canvas = try Canvas(width: 10, height: 10, format: .svg), font = Canvas.Font(10)
+        let names = (1...3).map { "class_with_a_rather_long_name_\($0)" }
+        let cut = names.map { canvas.fitted($0, font, room: 80, losing: .middle) }
+        #expect(Set(cut).count == 3 && cut[0].hasPrefix("cl") && cut[0].hasSuffix("_1") && cut[0].contains("…"))
+        let path = canvas.fitted("some/folder/of/images/011.png", font, room: 80, losing: .beginning)
+        #expect(path.hasPrefix("…") && path.hasSuffix("/011.png"))
+        #expect(canvas.fitted("0.5 cat", font, room: 200, losing: .middle) == "0.5 cat")
+    }
+
     @Test func sheetsShowTheirPictures() throws {
         let red = ContactSheet.Picture(rgb: [255, 0, 0, 0, 0, 255], width: 2, height: 1)
         let sheet = ContactSheet(

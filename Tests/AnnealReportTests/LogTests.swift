@@ -35,7 +35,7 @@ struct LogTests {
             INFO:root:Saved checkpoint to "model/cifar-0001.params"
             INFO:root:AdaDelta ignores the learning rate
             WARNING:root:3 bad records skipped
-            INFO:root:Finished after 1 epochs, 20.000 seconds
+            INFO:root:Finished after 1 epoch, 20.000 seconds
 
             """
         #expect(try folder.text("log.txt") == expected)

@@ -82,6 +82,14 @@ struct TerminalTests {
         #expect(TerminalState(start: state.start).secondsLeft() == nil)
     }
 
+    /// They would pass for the validation's.
+    @Test func validationShowsNoMetricsOfTheTraining() {
+        var line = state()
+        #expect(line.layout().fields.contains(where: { $0.text.hasPrefix("acc") }))
+        line.validating(epoch: 0, batch: 4, batches: 10)
+        #expect(!line.layout().fields.contains(where: { $0.text.hasPrefix("acc") }))
+    }
+
     @Test func theLineOfAnEpochStays() {
         var state = state()
         var copy = state

@@ -111,7 +111,7 @@ import Testing
         #expect(together != alone)
         #expect(
             notes.texts.last
-                == "Checkpoint 2 by 6 views of each image (mirror-shift): accuracy \(together[0].value), cross-entropy \(together[1].value)"
+                == "Checkpoint 2 by 6 views of each image (mirror-shift): accuracy \(together[0].value.brief), cross-entropy \(together[1].value.brief)"
         )
     }
 

@@ -8,7 +8,7 @@ struct AugmentPreview: ParsableCommand {
         commandName: "augment-preview",
         abstract: "Draw images as training will see them.",
         discussion: """
-            A row for each of the first images: on the left as validation sees it, then as training does in epoch 0, 1, … \
+            A row for each of the first images: on the left as validation sees it, then as training does in epoch 1, 2, … \
             with the same flags and seed. Defaults are those of train. Mixed images (--mixup, --cutmix) have their partners \
             from the same sheet. Flags of the data that do not change images may stay; they have no effect here.
 
@@ -56,7 +56,7 @@ struct AugmentPreview: ParsableCommand {
         let sheet = ContactSheet(
             title: "Training images of \(FilePath(source.path).name)",
             subtitle: "On the left as validation sees them, then as training does in each epoch, with --seed \(seed).",
-            columnNames: ["validation"] + (0..<epochs).map { "epoch \($0)" },
+            columnNames: ["validation"] + (0..<epochs).map { "epoch \($0 + 1)" },
             rows: try (0..<rows).map { row in
                 ContactSheet.Row(
                     name: try names(of: row, training), cells: columns.map { ContactSheet.Cell(.init($0[row])) })

@@ -7,8 +7,9 @@ struct Check: ParsableCommand {
         abstract: "Decode every image of a folder or a record file, and list those that cannot be used.",
         discussion: """
             Names each bad image with the reason, and what was passed over; then counts images by class, formats and sizes. \
-            The exit code is 1 if anything is bad. A folder has a sub-folder for each class, or the parts train, val and \
-            test of such folders: then each part is checked.
+            The exit code is 1 if anything is bad: an image or its label, a class without images, images next to the \
+            parts of a data set, or a link, file or folder that cannot be read. A folder has a sub-folder for each class, or \
+            the parts train, val and test of such folders: then each part is checked.
 
             anneal check animals
             anneal check cifar10_train.rec --class-names cifar10.txt
@@ -21,7 +22,7 @@ struct Check: ParsableCommand {
             "The records' index (default: the .idx next to them; without one they are scanned).", valueName: "FILE.idx")
     )
     var idx: String?
-    @Option(help: ArgumentHelp("Names of the classes, one a line, in the order of the labels.", valueName: "FILE"))
+    @Option(help: ArgumentHelp("Names of the classes, one per line, in the order of the labels.", valueName: "FILE"))
     var classNames: String?
     @Option(help: ArgumentHelp("Threads that decode images.", valueName: "N"))
     var dataNthreads: Int = LoaderOptions.defaultThreads
@@ -48,6 +49,10 @@ struct Check: ParsableCommand {
         let parts = try DataParts(FilePath(data))
         let folders = parts.map { [$0.training, $0.validation, $0.test].compactMap { $0 } } ?? [FilePath(data)]
         var bad = 0
+        if let parts, let strays = parts.strayDescription {
+            StandardStream.output.write("\(parts.path): \(strays)\n\n")
+            bad += parts.strays.count
+        }
         for folder in folders {
             if folders.count > 1 { StandardStream.output.write("\(folder)\n") }
             bad += try check(ClassFolders(folder), names)
@@ -71,20 +76,30 @@ struct Check: ParsableCommand {
         source.maximumPixels = maxImagePixels
         let bad = try source.count > 0 ? report(source, source.classNames) : 0
         if !folders.passedOver.isEmpty { StandardStream.output.write("\(folders.passedOver)\n") }
-        return errors.count + bad + folders.passedOver.unreadable
+        let unreadable = folders.passedOver.unreadable
+        if unreadable > 0 {
+            StandardStream.output.write("\(unreadable) of these cannot be read, which counts as bad\n")
+        }
+        return errors.count + bad + unreadable
     }
 
     /// - Returns: how many images are bad.
     private func report(_ source: some SampleSource, _ names: [String]?) throws -> Int {
         guard source.count > 0 else { throw AnnealError(source.path, "has no images") }
+        try source.checkImages()
         let progress = ProgressLine("Checking", total: source.count, unit: "images")
-        let survey = try ImageSurvey.decoding(source, threads: dataNthreads, maximumPixels: maxImagePixels) {
+        let survey = try ImageSurvey.decoding(
+            source, classes: names?.count, threads: dataNthreads, maximumPixels: maxImagePixels
+        ) {
             progress.update(done: $0)
         }
         progress.finish()
         for bad in survey.bad { print("\(bad.reason)") }
 
+        // A label that is no class's adds none to the table.
+        let classes = 0..<(names?.count ?? 1 << 24)
         let badLabels = survey.bad.compactMap { try? source.classLabel(of: $0.number) }.compactMap { Int(exactly: $0) }
+            .filter(classes.contains)
         let labels = Set(survey.classCounts.keys).union(badLabels).union(names?.indices ?? 0..<0)
         let badCounts = Dictionary(badLabels.map { ($0, 1) }, uniquingKeysWith: +)
         var table = TextTable(["class", "images", "bad"], right: [1, 2])
@@ -94,8 +109,15 @@ struct Check: ParsableCommand {
         }
         let good = survey.count - survey.bad.count
         let images = good > 0 ? "; \(survey.summary)" : ""
+        let number = Readable.count(survey.count) + (survey.count == 1 ? " image" : " images")
         StandardStream.output.write(
-            "\(table.text)\n\(survey.count) images in \(labels.count) classes, \(survey.bad.count) bad\(images)\n")
+            "\(table.text)\n\(number) in \(labels.count.counted("class")), \(survey.bad.count) bad\(images)\n")
+        // Without names training takes the number of classes from a flag.
+        if names == nil, let highest = labels.max(), highest + 1 > labels.count {
+            StandardStream.output.write(
+                "The labels go up to \(highest): training takes --num-classes \(highest + 1), and \((highest + 1 - labels.count).counted("class")) would have no images\n"
+            )
+        }
         return survey.bad.count
     }
 }

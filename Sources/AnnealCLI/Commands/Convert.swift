@@ -22,7 +22,8 @@ struct Convert: ParsableCommand {
     var to: String
     @Option(help: ArgumentHelp("Its number (default: as before).", valueName: "N"))
     var toEpoch: Int?
-    @Option(help: ArgumentHelp("New names of the classes, one a line in the order of the labels.", valueName: "FILE"))
+    @Option(
+        help: ArgumentHelp("New names of the classes, one per line, in the order of the labels.", valueName: "FILE"))
     var classNames: String?
     @Flag(help: "Take the optimizer's state along, to continue training.")
     var keepOptimizer = false
@@ -105,7 +106,7 @@ struct Convert: ParsableCommand {
         let names = try ClassNames.read(classNames)
         let classes = try ClassifierNetwork(symbol).classes(Shape(shape))
         guard names.count == classes else {
-            throw AnnealError(classNames, "has \(names.count) names, the network \(classes) classes")
+            throw AnnealError(classNames, "has \(names.count.counted("name")), the network \(classes.counted("class"))")
         }
         record?.classNames = names
         return record

@@ -78,7 +78,7 @@ struct Export: ParsableCommand {
         if !folder.isEmpty { try Files.makeFolder(folder) }
         let size = try exported.write(to: path)
         let megabytes = String(format: "%.1f", Double(size) / 1e6)
-        print("\(path): \(megabytes) MB, ONNX operators of version \(ONNXModel.opset)", about: path)
+        print("\(path): \(megabytes) MB, ONNX opset \(ONNXModel.opset)", about: path)
         for port in exported.inputs { print("input   \(line(port))", about: path) }
         for port in exported.outputs { print("output  \(line(port))", about: path) }
     }
@@ -91,7 +91,7 @@ struct Export: ParsableCommand {
         }
         guard record.mean.count == shape[0] else {
             throw UsageError(
-                "--image-shape", "has \(shape[0]) channels, the model's mean \(record.mean.count)",
+                "--image-shape", "has \(shape[0].counted("channel")), the model's mean \(record.mean.count)",
                 suggestion: "leave it out, or export without --preprocessing")
         }
         return .init(mean: record.mean, std: record.std, pixels: pixels ?? .uint8)

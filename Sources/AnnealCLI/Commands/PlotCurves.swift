@@ -35,7 +35,8 @@ struct PlotCurves: ParsableCommand {
             ?? runs.map { FilePath($0).name.description }
         guard names.count == runs.count else {
             throw UsageError(
-                "--labels", "has \(names.count) names for \(runs.count) runs", suggestion: "give one for each")
+                "--labels", "has \(names.count.counted("name")) for \(runs.count.counted("run"))",
+                suggestion: "give one for each")
         }
         let read = try zip(runs, names).map { path, label in
             RunComparison.Run(label: label, epochs: try epochs(of: path))

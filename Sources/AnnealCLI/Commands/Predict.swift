@@ -22,7 +22,7 @@ struct Predict: ParsableCommand {
             "Image files, folders (all images in them and below), or - for one image on standard input.",
             valueName: "IMAGE"), completion: .file())
     var images: [String] = []
-    @Flag(help: "Read paths of images from standard input, one a line.")
+    @Flag(help: "Read paths of images from standard input, one per line.")
     var pathsFromStdin = false
     @Option(
         name: .customLong("top-k"),
@@ -36,7 +36,7 @@ struct Predict: ParsableCommand {
     var tta: TestTimeViews = .none
     @Option(
         help: ArgumentHelp(
-            "table, json (a line an image) or csv (a row a class: image,rank,class,index,probability).",
+            "table, json (one line per image) or csv (one row per class: image,rank,class,index,probability).",
             valueName: "FORMAT"))
     var format: Format = .table
 
@@ -69,12 +69,9 @@ struct Predict: ParsableCommand {
                 "The network ends in \(loaded.network.ending): its numbers are scores, not probabilities\n")
         }
         let table = PredictionTable(images: images.names, number: kind)
-        switch format {
-        case .table: StandardStream.output.write(table.head)
-        case .csv: StandardStream.output.write(PredictionRows.header(number: kind))
-        case .json: break
-        }
-        var failures = 0
+        if format == .csv { StandardStream.output.write(PredictionRows.header(number: kind)) }
+        // A table without rows has no head either.
+        var failures = 0, head = format == .table ? table.head : ""
         try classifier.predict(images.source, top: top) { number, result in
             switch result {
             case .success(let predictions):
@@ -85,7 +82,8 @@ struct Predict: ParsableCommand {
                     case .json: try PredictionLine(name, predictions, number: kind).json()
                     case .csv: PredictionRows.text(name, predictions)
                     }
-                StandardStream.output.write(text)
+                StandardStream.output.write(head + text)
+                head = ""
                 // Of a million images nobody may read on after three.
                 try StandardStream.output.check()
             case .failure(let error):
@@ -114,6 +112,10 @@ struct Predict: ParsableCommand {
                 .filter { !$0.bytes.isEmpty }
         }
         guard !paths.isEmpty else {
+            guard !pathsFromStdin else {
+                throw UsageError(
+                    "--paths-from-stdin", "standard input has no paths", suggestion: "write one path per line to it")
+            }
             throw UsageError("IMAGE", "is missing", suggestion: "name image files or folders, or - for standard input")
         }
         let files = try paths.flatMap { path in
@@ -177,9 +179,12 @@ private enum PredictionRows {
     static func header(number: String) -> String { CSV.line(["image", "rank", "class", "index", number]) + "\n" }
 
     static func text(_ image: String, _ predictions: [Classifier.Prediction]) -> String {
-        predictions.enumerated().map { rank, prediction in
+        // A lone - is standard input, which no spreadsheet computes.
+        let shown = image == "-" ? image : CSV.text(image)
+        return predictions.enumerated().map { rank, prediction in
             let probability = prediction.probability.isNaN ? "nan" : "\(prediction.probability)"
-            return CSV.line([image, "\(rank + 1)", prediction.className, "\(prediction.index)", probability]) + "\n"
+            let name = CSV.text(prediction.className)
+            return CSV.line([shown, "\(rank + 1)", name, "\(prediction.index)", probability]) + "\n"
         }.joined()
     }
 }

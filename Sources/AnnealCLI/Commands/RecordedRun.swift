@@ -33,7 +33,8 @@ struct RecordedRun {
             let underRuns = Files.path("runs", folder)
             let near = Files.isFolder(underRuns) ? underRuns : Spelling.existingPath(like: folder)
             throw AnnealError(
-                folder, "is no folder", suggestion: Spelling.question(near.map { [$0] } ?? []) + "name a run's folder")
+                folder, "is not a folder",
+                suggestion: Spelling.question(near.map { [$0] } ?? []) + "name a run's folder")
         }
         let path = try RunFolder.open(self.folder, occupied: .resume).arguments
         guard Files.exists(path) else {

@@ -50,7 +50,8 @@ struct Score: MXNetScript {
                 loaded.preprocessing, batchSize: batchSize, classes: loaded.classes, model.images))
         let shape = Shape(loaded.preprocessing.imageShape)
         let scorer = try Scorer(
-            loaded.network, dataShape: shape, batchSize: batchSize, views: validation.tta, device: model.machine.device())
+            loaded.network, dataShape: shape, batchSize: batchSize, views: validation.tta,
+            device: model.machine.device())
         var need = scorer.memoryNeed
         need.add(source.memoryNeed(imagePixels: data.survey.mostPixels))
         try need.check(suggestion: "lower --batch-size or --data-nthreads, or raise the limit")
@@ -78,7 +79,9 @@ struct Score: MXNetScript {
         if loaded.network.scores != .probabilities {
             print("no cross-entropy: the network's scores are no probabilities, it ends in \(loaded.network.ending)")
         }
-        print("\(images) images, \(String(format: "%.1f", Double(images) / seconds)) images/s")
+        print(
+            "\(Readable.count(images)) \(images == 1 ? "image" : "images"), \(String(format: "%.1f", Double(images) / seconds)) images/s"
+        )
         for bad in source.badRecords { print("skipped \(bad.reason)") }
         let title =
             "\(FilePath(loaded.saved.prefix).name), checkpoint \(loaded.saved.number), on \(FilePath(dataPath).name)"

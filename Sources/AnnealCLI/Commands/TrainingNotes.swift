@@ -23,8 +23,13 @@ extension TrainingRun {
                 ))
         }
         let isOwnRule = data.images.resize == nil || data.images.resize == .automatic
-        return notes
-            + [recordNote(preprocessing), images.sizeNote(preprocessing, isOwnRule: isOwnRule)].compactMap { $0 }
+        let sizes = images.sizeNote(preprocessing, isOwnRule: isOwnRule)
+        var validationSizes: FitEvent?
+        // One of them may be large where the other is not. What is resized is told once.
+        if let validation, !isHeldOut, preprocessing.resize == nil || sizes == nil {
+            validationSizes = validation.sizeNote(preprocessing, isOwnRule: isOwnRule, of: .validation)
+        }
+        return notes + [recordNote(preprocessing), sizes, validationSizes].compactMap { $0 }
     }
 
     /// Of a fine-tuned model: what its record says of images, and what is otherwise here; nil for others.
@@ -50,16 +55,16 @@ extension TrainingRun {
     func batchNote(_ training: BatchLoader, accumulation: Int, scheduled: Int) -> FitEvent {
         let size = training.batchSize, rest = training.count % size
         guard training.count >= size else {
-            return .warning("\(training.count) training images do not fill one batch of \(size)")
+            return .warning("\(training.count.counted("training image")) cannot fill a batch of \(size)")
         }
-        let filling = rest > 0 ? ", the last with \(rest) images, filled up with others" : ""
-        let images = "\(size * accumulation) images in all" + (accumulation > 1 ? ", of \(accumulation) batches" : "")
+        let filling = rest > 0 ? ", the last with \(rest.counted("image")), filled up with others" : ""
+        let images = (size * accumulation).counted("image") + (accumulation > 1 ? " (\(accumulation) batches)" : "")
         let updates = updatesPerEpoch(training, accumulation: accumulation)
         let other =
             scheduled == updates
             ? "" : "; the learning rate's schedule takes \(scheduled) for an epoch, as --num-examples says"
         return .note(
-            "Batch size \(size): an update averages over \(images), all of them on one device; \(training.count) images make \(updates) updates an epoch\(filling)\(other)"
+            "Batch size \(size): each update averages over \(images), all on one device; \(training.count.counted("image")) make \(updates.counted("update")) per epoch\(filling)\(other)"
         )
     }
 
@@ -69,9 +74,13 @@ extension TrainingRun {
     }
 
     /// Warns if the bits may be others than those of a run that was not interrupted; nil if not, or it is not known.
-    func machineNote(_ saved: RunMachine?) -> FitEvent? {
+    func machineNote(_ run: SavedRun?) -> FitEvent? {
         let now = RunMachine.current
-        guard let saved, saved.kernels != now.kernels else { return nil }
+        if run?.addsOtherwise == true {
+            return .note(
+                "The run was saved by version 0.1, which added numbers in another order: the last bits differ from here on")
+        }
+        guard let saved = run?.machine, saved.kernels != now.kernels else { return nil }
         return .warning(
             "The run was saved with \(saved.kernels) kernels, now \(now.kernels): they add in another order, and sums end in other bits"
         )
@@ -90,7 +99,7 @@ extension TrainingRun {
         if let remark = optimizer.rule.remark { return .note("Learning rate: \(remark)") }
         // A run that resumes has counted updates before.
         let next = optimizer.updates + 1, first = optimizer.rate(at: next)
-        let beginning = "Learning rate \(first)" + (next > 1 ? " in the next update, update \(next)" : "")
+        let beginning = "Learning rate \(first.brief)" + (next > 1 ? " in the next update, update \(next)" : "")
         if !schedule.steps.isEmpty {
             let steps = schedule.steps.filter { $0 >= next }
                 .map { "\(epochs($0)) (update \($0))" }
@@ -100,17 +109,17 @@ extension TrainingRun {
         }
         if options.schedule.lrSchedule == .plateau {
             return .note(
-                "\(beginning), times \(options.schedule.lrFactor) when the validation accuracy has not risen for more than \(options.schedule.lrPatience) epochs"
+                "\(beginning), times \(options.schedule.lrFactor) when the validation accuracy has not risen for more than \(options.schedule.lrPatience.counted("epoch"))"
             )
         }
-        guard schedule.schedule != nil else { return .note("Learning rate \(first) in every update") }
+        guard schedule.schedule != nil else { return .note("Learning rate \(first.brief) in every update") }
         let last = max(next, (endEpoch(options) - passedEpochs) * updatesPerEpoch)
         // A long run is looked at here and there.
         let updates = stride(from: next, through: last, by: max(1, (last - next) / 10_000))
         let peak = updates.max { optimizer.rate(at: $0) < optimizer.rate(at: $1) } ?? next
         let epoch = Double(peak) / Double(updatesPerEpoch) + Double(passedEpochs)
         return .note(
-            "Learning rate \(first) in the \(next > 1 ? "next update, update \(next)" : "first update"), at most \(optimizer.rate(at: peak)) in update \(peak) (epoch \((epoch * 10).rounded() / 10)), \(optimizer.rate(at: last)) in the last, update \(last) (epoch \(endEpoch(options)))"
+            "Learning rate \(first.brief) in the \(next > 1 ? "next update, update \(next)" : "first update"), at most \(optimizer.rate(at: peak).brief) in update \(peak) (epoch \((epoch * 10).rounded() / 10)), \(optimizer.rate(at: last).brief) in the last, update \(last) (epoch \(endEpoch(options)))"
         )
     }
 }

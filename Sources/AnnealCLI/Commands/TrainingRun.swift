@@ -171,7 +171,7 @@ struct TrainingRun {
         let endEpoch = endEpoch(options), epochs = progress.position.epoch
         guard !origin.isState || progress.position <= FitPosition(epoch: endEpoch) else {
             throw UsageError(
-                "--num-epochs \(endEpoch)", "the run has trained \(epochs) epochs already",
+                "--num-epochs \(endEpoch)", "the run has already trained \(epochs.counted("epoch"))",
                 suggestion: "leave it out, or give more than \(epochs)")
         }
         let patience = options.run.patience
@@ -180,7 +180,9 @@ struct TrainingRun {
             let folder = try? RunFolder.open(run.folder, occupied: .resume),
             RunResults.read(folder.results)?.epochs == epochs
         else { return nil }
-        let how = endedEarly ? "it stopped early after \(epochs) epochs" : "it has trained its \(endEpoch) epochs"
+        let how =
+            endedEarly
+            ? "it stopped early after \(epochs.counted("epoch"))" : "it has trained its \(endEpoch.counted("epoch"))"
         let more = endedEarly ? "--early-stopping above \(patience ?? 0)" : "--num-epochs above \(endEpoch)"
         return "\(run.folder): the run is over: \(how) (to train on, give \(more))\n"
             + Self.places(folder, run.prefix).trimmingCharacters(in: .newlines)

@@ -100,12 +100,14 @@ extension TrainingRun {
         }
         if !frozen.isEmpty { notes.append(.note(trainer.frozenDescription)) }
         if let weights = (source as? SoftLabelSource)?.labels.classWeights {
-            notes.append(.note("Class weights: \(weights.map { "\($0)" }.joined(separator: ", "))"))
+            notes.append(.note("Class weights: \(weights.map { Double($0).brief }.joined(separator: ", "))"))
         }
-        if let note = machineNote(counted?.machine) { notes.append(note) }
+        if let note = machineNote(counted) { notes.append(note) }
+        let kilobytes = trainer.plannedBytes >> 10,
+            planned = kilobytes < 1024 ? "\(kilobytes) KB" : "\(kilobytes >> 10) MB"
         notes.append(
             .note(
-                "\(network): \(trainer.parameters.parameterCount) parameters, \(trainer.plannedBytes >> 20) MB planned, batch \(options.batchSize), \(Parallel.threads) threads, seed \(seed)"
+                "\(network): \(trainer.parameters.parameterCount) parameters, \(planned) planned, batch \(options.batchSize), \(Parallel.threads.counted("thread")), seed \(seed)"
             ))
         if let note = options.updates.note { notes.append(.note(note)) }
         notes += imageNotes(preprocessing, validationImages, isHeldOut: heldOut != nil, data)

@@ -33,7 +33,7 @@ struct VerifyResume: ParsableCommand {
         }
         let isCommand = AnnealTool.training.contains(target)
         if !Files.exists(target), let near = Spelling.misspelt(target, among: AnnealTool.training).first, !isCommand {
-            throw UsageError(target, "is no folder", suggestion: "did you mean \(near)?")
+            throw UsageError(target, "is not a folder", suggestion: "did you mean \(near)?")
         }
         let recorded =
             try isCommand
@@ -63,7 +63,7 @@ struct VerifyResume: ParsableCommand {
                 setup, steps: steps, endEpoch: endEpoch, prefix: Files.path(folder, "model"),
                 onNonFinite: command.training.run.onNan, isInterrupted: interrupt.check)
             if interrupt.check() {
-                throw interrupt.interrupted(suggestion: "nothing was found out, and nothing changed")
+                throw interrupt.interrupted(suggestion: "nothing was verified, and nothing has changed")
             }
             return part
         }

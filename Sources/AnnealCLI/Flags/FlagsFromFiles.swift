@@ -75,7 +75,7 @@ struct FlagsFromFiles {
         }
         let near = NearMiss.flags(entry.name, of: command).filter { $0 != "--config" }.map { $0.drop { $0 == "-" } }
         throw AnnealError(
-            entry.place, "\(entry.name) is no flag of anneal \(command.commandName)",
+            entry.place, "\(entry.name) is not a flag of anneal \(command.commandName)",
             suggestion: near.isEmpty
                 ? "anneal \(command.commandName) --help-all lists them"
                 : "did you mean \(near.joined(separator: " or "))?")

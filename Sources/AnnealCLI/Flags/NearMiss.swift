@@ -7,7 +7,7 @@ enum NearMiss {
         let others = OtherNames.commands[bare(name)] ?? []
         let near = others.isEmpty ? close(name, commands) : others
         return AnnealError(
-            name, "is no command of anneal",
+            name, "is not a command of anneal",
             suggestion: near.isEmpty ? "anneal --help lists them" : "did you mean \(near.joined(separator: " or "))?")
     }
 
@@ -16,10 +16,10 @@ enum NearMiss {
         let near = flags(String(flag.drop { $0 == "-" }), of: command), name = command.commandName
         if near.isEmpty, !flag.hasPrefix("--"), !command.positionals.isEmpty {
             return AnnealError(
-                flag, "is no flag of anneal \(name)", suggestion: "write ./\(flag) for a file of that name")
+                flag, "is not a flag of anneal \(name)", suggestion: "write ./\(flag) for a file of that name")
         }
         return AnnealError(
-            flag, command.passesFlagsOn ? "is no flag of a training" : "is no flag of anneal \(name)",
+            flag, command.passesFlagsOn ? "is not a flag of train or fine-tune" : "is not a flag of anneal \(name)",
             suggestion: near.isEmpty
                 ? "anneal \(command.passesFlagsOn ? "train" : name) --help-all lists them"
                 : "did you mean \(near.joined(separator: " or "))?")

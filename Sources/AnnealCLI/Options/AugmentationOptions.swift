@@ -18,16 +18,20 @@ struct AugmentationOptions: ParsableArguments, Encodable {
     var randomCrop: Int?
     @Option(help: ArgumentHelp("Mirror half of the images, chosen at random (default: 0).", valueName: "0|1"))
     var randomMirror: Int?
-    @Option(help: "Choose that half again in each epoch, or at random in the first and then every other time.")
+    @Option(help: "Choose the mirrored half again in each epoch, or at random in the first and then alternate.")
     var mirrorMode: Augmentation.MirrorMode = .random
     @Option(
         help: ArgumentHelp(
             "Resize a part of random area and aspect ratio to the image shape, in place of a crop (default: 0).",
             valueName: "0|1"))
     var randomResizedCrop: Int?
-    @Option(help: ArgumentHelp("Its smallest share of the image's area (default: 1).", valueName: "SHARE"))
+    @Option(
+        help: ArgumentHelp(
+            "Smallest share of the image's area for --random-resized-crop (default: 1).", valueName: "SHARE"))
     var minRandomArea: Float?
-    @Option(help: ArgumentHelp("Its largest share (default: 1).", valueName: "SHARE"))
+    @Option(
+        help: ArgumentHelp(
+            "Largest share of the image's area for --random-resized-crop (default: 1).", valueName: "SHARE"))
     var maxRandomArea: Float?
     @Option(
         help: ArgumentHelp("Smallest aspect ratio (default: 1 minus --max-random-aspect-ratio).", valueName: "RATIO"))
@@ -39,12 +43,12 @@ struct AugmentationOptions: ParsableArguments, Encodable {
     var maxRandomAspectRatio: Float?
     @Option(help: ArgumentHelp("Zoom before the crop by at least this factor.", valueName: "FACTOR"))
     var minRandomScale: Float = 1
-    @Option(help: ArgumentHelp("And by at most this.", valueName: "FACTOR"))
+    @Option(help: ArgumentHelp("Zoom before the crop by at most this factor.", valueName: "FACTOR"))
     var maxRandomScale: Float = 1
     @Option(
         help: ArgumentHelp("Crop squares of at least this side and resize them to the shape.", valueName: "PIXELS"))
     var minCropSize: Int?
-    @Option(help: ArgumentHelp("And of at most this.", valueName: "PIXELS"))
+    @Option(help: ArgumentHelp("Crop squares of at most this side and resize them to the shape.", valueName: "PIXELS"))
     var maxCropSize: Int?
     @Option(help: ArgumentHelp("Shift the hue by up to this, 180 being the whole circle.", valueName: "N"))
     var maxRandomH: Int = 0
@@ -58,9 +62,9 @@ struct AugmentationOptions: ParsableArguments, Encodable {
     var maxRandomShearRatio: Float = 0
     @Option(help: ArgumentHelp("Multiply the brightness by 1 plus or minus up to this (default: 0).", valueName: "X"))
     var brightness: Float?
-    @Option(help: ArgumentHelp("The same for the contrast (default: 0).", valueName: "X"))
+    @Option(help: ArgumentHelp("Multiply the contrast by 1 plus or minus up to this (default: 0).", valueName: "X"))
     var contrast: Float?
-    @Option(help: ArgumentHelp("The same for the saturation (default: 0).", valueName: "X"))
+    @Option(help: ArgumentHelp("Multiply the saturation by 1 plus or minus up to this (default: 0).", valueName: "X"))
     var saturation: Float?
     @Option(help: ArgumentHelp("Noise along the principal colours, AlexNet's lighting (default: 0).", valueName: "SD"))
     var pcaNoise: Float?
@@ -76,12 +80,13 @@ struct AugmentationOptions: ParsableArguments, Encodable {
     var useImagenetDataAugmentation: Int = 0
     @Flag(help: "One operation of TrivialAugment's wide set at a random strength for each image.")
     var trivialAugment = false
-    @Option(help: ArgumentHelp("How likely an image loses a rectangle, 2 to 33 % of its area.", valueName: "P"))
+    @Option(help: ArgumentHelp("Probability that a rectangle of 2 to 33 % of an image is erased.", valueName: "P"))
     var randomErasing: Float = 0
     @Option(help: ArgumentHelp("Erase a square of this side from each image.", valueName: "PIXELS"))
     var cutout: Int = 0
     @Option(
-        help: ArgumentHelp("What is painted there: mean, noise, or a level.", valueName: "mean|noise|0...255"),
+        help: ArgumentHelp(
+            "What --random-erasing and --cutout paint: mean, noise, or a level.", valueName: "mean|noise|0...255"),
         completion: .list(["mean", "noise"]))
     var erasingValue: String = "mean"
 

@@ -49,7 +49,7 @@ struct ImageData {
         if classNames == nil, let classes, !folders.isNumbered || folders.classes.count != classes {
             throw UsageError(
                 "\(flag) \(chosen)",
-                "has \(folders.classes.count) classes, the network \(classes), and it knows no names to match them by",
+                "has \(folders.classes.count.counted("class")), the network \(classes), and the model's record has no class names to match them by",
                 suggestion: "give --class-names FILE with the \(classes) names in the order of the labels")
         }
         var files = try ImageFiles(folders, classNames: classNames)
@@ -81,6 +81,9 @@ struct ImageData {
                 purpose == .training ? parts.test.map { "\($0) is not used" } : nil,
             ]
             notes.append(.note("\(parts.path) has parts: \(uses.compactMap { $0 }.joined(separator: "; "))"))
+            if let strays = parts.strayDescription {
+                notes.append(.warning("\(parts.path): \(strays)"))
+            }
         }
         if !folders.passedOver.isEmpty {
             let text = "\(chosen): \(folders.passedOver)"
@@ -91,13 +94,13 @@ struct ImageData {
 
     /// What the images are, class by class for a folder.
     func contents(_ purpose: Purpose) -> FitEvent {
-        let what = "\(source.count) \(purpose.rawValue) images"
+        let what = source.count.counted("\(purpose.rawValue) image")
         let looked = survey.count < source.count ? "of \(survey.count) looked at: " : ""
         let images = survey.sizes.isEmpty ? "" : "; \(looked)\(survey.summary)"
         guard folders != nil, let classNames else { return .note(what + images) }
         let counts = source.classCounts(classNames.count)
         let shown = zip(classNames, counts).prefix(40).map { "\($0) \($1)" } + (counts.count > 40 ? ["…"] : [])
-        return .note("\(what) in \(counts.count) classes: \(shown.joined(separator: ", "))\(images)")
+        return .note("\(what) in \(counts.count.counted("class")): \(shown.joined(separator: ", "))\(images)")
     }
 
     /// Refuses a folder of which files cannot be read as images, or, where those are skipped, a class of which none can.
@@ -125,20 +128,23 @@ struct ImageData {
 
     /// What becomes of images that are larger than the network's input; nil if none is.
     ///
-    /// - Parameter isOwnRule: whether no flag said how they are resized.
-    func sizeNote(_ preprocessing: Preprocessing, isOwnRule: Bool) -> FitEvent? {
+    /// - Parameters:
+    ///   - isOwnRule: whether no flag said how they are resized.
+    ///   - purpose: what the images are for, where that is to be said.
+    func sizeNote(_ preprocessing: Preprocessing, isOwnRule: Bool, of purpose: Purpose? = nil) -> FitEvent? {
         let (height, width) = (preprocessing.imageShape[1], preprocessing.imageShape[2])
         guard let range = survey.sizeRange, survey.longestShortSide > min(height, width) else { return nil }
         let share = survey.shareShown(height: height, width: width)
+        let what = (purpose.map { "\($0.rawValue) " } ?? "") + "images"
         if let side = preprocessing.resize {
             guard isOwnRule, folders != nil else { return nil }
             return .note(
-                "Images (\(range)) are larger than \(width)x\(height): their shorter side is resized to \(side) before the crop (--resize 0 crops them as they are)"
+                "\(what.prefix(1).uppercased() + what.dropFirst()) (\(range)) are larger than \(width)x\(height): their shorter side is resized to \(side) before the crop (--resize 0 crops them as they are)"
             )
         }
         guard share < 0.5 else { return nil }
         return .warning(
-            "images (\(range)) are cropped to their middle, \(width)x\(height) or \(String(format: "%.2g", 100 * share)) % of the area: --resize \(min(height, width)) shows more of them"
+            "\(what) (\(range)) are cropped to their middle, \(width)x\(height) or \(String(format: "%.2g", 100 * share)) % of the area: --resize \(min(height, width)) shows more of them"
         )
     }
 

@@ -10,10 +10,10 @@ struct ImageOptions: ParsableArguments, Encodable {
     @Option(
         help: ArgumentHelp(
             "Length that the shorter side of each image gets before the crop; 0 leaves it. auto (the default): as the model's record says; else a folder's images get the image shape's shorter side if they are larger, and records are left, as in MXNet.",
-            valueName: "PIXELS|auto"))
+            valueName: "PIXELS|auto"), completion: .list(["auto"]))
     var resize: ResizeChoice?
     @Option(
-        help: ArgumentHelp("Names of the classes, one a line, in the order of the labels.", valueName: "FILE"))
+        help: ArgumentHelp("Names of the classes, one per line, in the order of the labels.", valueName: "FILE"))
     var classNames: String?
     @Option(help: ArgumentHelp("Threads that decode images.", valueName: "N"))
     var dataNthreads: Int = 4
@@ -35,7 +35,7 @@ struct ImageOptions: ParsableArguments, Encodable {
         }
         guard result.mean.count == channels, result.std.count == channels else {
             throw UsageError(
-                "--image-shape", "has \(channels) channels, the model's mean \(result.mean.count)",
+                "--image-shape", "has \(channels.counted("channel")), the model's mean \(result.mean.count)",
                 suggestion: "give --rgb-mean and --rgb-std too")
         }
         if case .pixels(let side)? = resize {
@@ -52,7 +52,8 @@ struct ImageOptions: ParsableArguments, Encodable {
         let values = parts.compactMap { Float($0.trimmingCharacters(in: .whitespaces)) }.filter(\.isFinite)
         guard values.count == parts.count, values.count == 1 || values.count >= channels else {
             throw UsageError(
-                "\(flag) \(text)", "is not \(channels) numbers", suggestion: "write them as 123.68,116.779,103.939")
+                "\(flag) \(text)", "is not \(channels.counted("number"))",
+                suggestion: "write them as 123.68,116.779,103.939")
         }
         return values.count == 1 ? Array(repeating: values[0], count: channels) : Array(values.prefix(channels))
     }

@@ -31,7 +31,7 @@ extension SavedModel {
 struct ModelOptions: ParsableArguments {
     @Option(help: SavedModel.help)
     var model: String
-    @Option(help: CheckpointChoice.help)
+    @Option(help: CheckpointChoice.help, completion: .list(["best", "last"]))
     var loadEpoch: CheckpointChoice?
     @Option(help: ArgumentHelp("Shape of the network's input (default: the model's).", valueName: "C,H,W"))
     var imageShape: String?
@@ -68,8 +68,8 @@ struct ModelOptions: ParsableArguments {
         if let names = preprocessing.classNames, names.count != classes {
             throw AnnealError(
                 images.classNames ?? Preprocessing.path(prefix),
-                "names \(names.count) classes, \(Checkpoint.symbolPath(prefix)) has \(classes)",
-                suggestion: "give --class-names FILE with a line a class")
+                "names \(names.count.counted("class")), \(Checkpoint.symbolPath(prefix)) has \(classes)",
+                suggestion: "give --class-names FILE with one name per line")
         }
         return Loaded(
             saved: saved, checkpoint: checkpoint, network: network, preprocessing: preprocessing, classes: classes)

@@ -25,7 +25,7 @@ struct RunOptions: ParsableArguments, Encodable {
     @Option(
         help: ArgumentHelp(
             "train: continue from this checkpoint of --model-prefix; fine-tune: start from this one of --pretrained-model. A number, best or last.",
-            valueName: "N"))
+            valueName: "N"), completion: .list(["best", "last"]))
     var loadEpoch: CheckpointChoice?
     @Flag(
         help:

@@ -14,7 +14,10 @@ struct TrainingOptions: ParsableArguments, Encodable {
             "Set flags by a file, a line each: 'lr: 0.1'. The command line wins over the file, the file over the recipe.",
             valueName: "FILE.yaml"), completion: .file(extensions: ["yaml", "yml"]))
     var config: String?
-    @Option(help: ArgumentHelp("Classes of the network's head (default: as many as have names).", valueName: "N"))
+    @Option(
+        help: ArgumentHelp(
+            "Classes of the network's head (default: the number of class names, where those are known).", valueName: "N"
+        ))
     var numClasses: Int?
     @Option(help: ArgumentHelp("Shape of the network's input.", valueName: "C,H,W"))
     var imageShape: String?

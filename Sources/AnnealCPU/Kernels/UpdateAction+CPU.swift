@@ -206,12 +206,13 @@ private final class GradientNorm {
         var sums = SIMD4<Double>(repeating: 0)
         var i = 0
         while i + 4 <= count {
-            let x = SIMD4(values[i], values[i + 1], values[i + 2], values[i + 3])
-            sums += SIMD4<Double>(x * x)
+            // In double precision: the square of a large float is no float.
+            let x = SIMD4<Double>(SIMD4(values[i], values[i + 1], values[i + 2], values[i + 3]))
+            sums += x * x
             i += 4
         }
         while i < count {
-            sums[0] += Double(values[i] * values[i])
+            sums[0] += Double(values[i]) * Double(values[i])
             i += 1
         }
         return (sums[0] + sums[1]) + (sums[2] + sums[3])

@@ -60,7 +60,7 @@ public struct ClassFolders: Sendable {
         do {
             try walk.walk(folder)
         } catch {
-            unreadable.add(.unreadable((error as? AnnealError)?.problem ?? "\(error)"), folder)
+            unreadable.add(.unreadableFolder((error as? AnnealError)?.problem ?? "\(error)"), folder)
         }
         unreadable.add(walk.passedOver)
         return Class(name: folder.name.description, path: folder, images: walk.images, passedOver: unreadable)
@@ -69,7 +69,8 @@ public struct ClassFolders: Sendable {
     private static func problems(_ path: FilePath, _ classes: [Class], _ strays: [FilePath]) -> [AnnealError] {
         var problems: [AnnealError] = []
         if let stray = strays.first {
-            let more = strays.count > 1 ? ", and so are \(strays.count - 1) more images" : ""
+            let others = strays.count - 1
+            let more = others == 0 ? "" : ", nor \(others == 1 ? "is" : "are") \(others.counted("other image"))"
             problems.append(
                 AnnealError(
                     "\(stray)", "is in no class\(more)", suggestion: "a sub-folder of \(path) is a class: move it there"
@@ -103,11 +104,15 @@ extension ClassFolders {
         guard let first = unusable.first else { return }
         let more = unusable.dropFirst().map(\.name)
         let others = more.isEmpty ? "" : "; the same is true of \(ClassNames.summary(more))"
+        let remedy =
+            first.passedOver.unreadable > 0
+            ? "make them readable (chmod), or move the folder away"
+            : "convert its images to JPEG or PNG, or move the folder away"
         throw AnnealError(
             "\(first.path)",
             "the class '\(first.name)' has no usable image: \(first.isEmpty ? "the folder is empty" : "\(first.passedOver)")\(others)",
             suggestion: first.isEmpty
-                ? "add its images, or remove the folder" : "convert its images to JPEG or PNG, or move the folder away")
+                ? "add its images, or remove the folder" : remedy)
     }
 
     /// Classes without an image that could be used.

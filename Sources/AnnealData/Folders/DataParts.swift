@@ -6,6 +6,8 @@ public struct DataParts: Sendable, Equatable {
     public var training: FilePath?
     public var validation: FilePath?
     public var test: FilePath?
+    /// Images next to the parts, which belong to none of them.
+    public private(set) var strays: [FilePath] = []
 
     private static let validationNames: Set = ["val", "valid", "validation"]
 
@@ -16,8 +18,11 @@ public struct DataParts: Sendable, Equatable {
         var parts: [(name: String, path: FilePath)] = []
         for entry in try FolderListing(path).entries {
             let place = path.appending(entry.name)
-            guard case .folder = ImageWalk.verdict(entry, place) else { continue }
-            parts.append((entry.name.description.lowercased(), place))
+            switch ImageWalk.verdict(entry, place) {
+            case .folder: parts.append((entry.name.description.lowercased(), place))
+            case .image: strays.append(place)
+            case .passedOver: continue
+            }
         }
         guard !parts.isEmpty, parts.allSatisfy({ Self.isPart($0.name) }) else { return nil }
         // A test part without labels is nothing unusual; the others must have classes.
@@ -35,6 +40,13 @@ public struct DataParts: Sendable, Equatable {
         training = try part { $0 == "train" }
         validation = try part(Self.validationNames.contains)
         test = try part { $0 == "test" }
+    }
+
+    /// `2 images next to its parts are not used (the first: p/x.png)`; nil if there are none.
+    public var strayDescription: String? {
+        guard let first = strays.first else { return nil }
+        let verb = strays.count == 1 ? "is" : "are"
+        return "\(strays.count.counted("image")) next to its parts \(verb) not used (the first: \(first))"
     }
 
     private static func isPart(_ name: String) -> Bool {

@@ -41,7 +41,7 @@ public struct ImageWalk: Sendable {
             do {
                 try walk(path)
             } catch let error as AnnealError {
-                passedOver.add(.unreadable(error.problem), path)
+                passedOver.add(.unreadableFolder(error.problem), path)
             }
         }
     }

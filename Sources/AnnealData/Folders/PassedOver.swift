@@ -17,12 +17,13 @@ public struct PassedOver: Sendable, Equatable, CustomStringConvertible {
         case emptyFolder
         /// With the system's reason.
         case unreadable(String)
+        case unreadableFolder(String)
 
         /// Whether nobody would have taken it for an image.
         var isHarmless: Bool {
             switch self {
             case .otherFile, .hiddenFile, .hiddenFolder, .systemFolder, .emptyFolder: true
-            case .foreignImage, .brokenLink, .circularLink, .specialFile, .unreadable: false
+            case .foreignImage, .brokenLink, .circularLink, .specialFile, .unreadable, .unreadableFolder: false
             }
         }
     }
@@ -41,7 +42,7 @@ public struct PassedOver: Sendable, Equatable, CustomStringConvertible {
     public var unreadable: Int {
         counts.reduce(0) { sum, item in
             switch item.key {
-            case .brokenLink, .circularLink, .specialFile, .unreadable: sum + item.value
+            case .brokenLink, .circularLink, .specialFile, .unreadable, .unreadableFolder: sum + item.value
             default: sum
             }
         }
@@ -68,8 +69,9 @@ public struct PassedOver: Sendable, Equatable, CustomStringConvertible {
             }
         let shown = parts.prefix(8), rest = parts.dropFirst(8).reduce(0) { $0 + $1.count }
         let hasFolders = counts.keys.contains { $0.isFolder }, hasFiles = counts.keys.contains { !$0.isFolder }
-        let what = hasFolders && hasFiles ? "files and folders" : hasFolders ? "folders" : total == 1 ? "file" : "files"
-        return "passed over \(total) \(what): "
+        let isMixed = hasFolders && hasFiles
+        let what = isMixed ? "\(total) files and folders" : total.counted(hasFolders ? "folder" : "file")
+        return "passed over \(what): "
             + (shown.map(\.text) + (rest > 0 ? ["\(rest) others"] : [])).joined(separator: ", ")
     }
 
@@ -88,6 +90,8 @@ public struct PassedOver: Sendable, Equatable, CustomStringConvertible {
         case .systemFolder(let name): return counted("\(name) folder", "\(name) folders")
         case .emptyFolder: return counted("empty folder", "empty folders")
         case .unreadable(let why): return "\(count) that cannot be read: \(why)" + example
+        case .unreadableFolder(let why):
+            return counted("folder", "folders") + " that cannot be read: \(why)" + example
         }
     }
 }
@@ -95,7 +99,7 @@ public struct PassedOver: Sendable, Equatable, CustomStringConvertible {
 extension PassedOver.Reason {
     fileprivate var isFolder: Bool {
         switch self {
-        case .hiddenFolder, .systemFolder, .emptyFolder, .circularLink: true
+        case .hiddenFolder, .systemFolder, .emptyFolder, .circularLink, .unreadableFolder: true
         default: false
         }
     }

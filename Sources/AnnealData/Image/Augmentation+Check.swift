@@ -59,11 +59,11 @@ extension Augmentation {
         try demand(
             colour.isIdentity || channels == 3 || (channels == 1 && !colour.wantsRGB),
             "--saturation, --max-random-h, -s, -l and --pca-noise",
-            "change the colours of RGB images, these have \(channels) channels",
+            "change the colours of RGB images, these have \(channels.counted("channel"))",
             "leave them out\(channels == 1 ? "" : ", --brightness and --contrast too")")
         try demand(
             !trivialAugment || channels == 1 || channels == 3, "--trivial-augment",
-            "is for RGB and gray images, these have \(channels) channels", "leave it out")
+            "is for RGB and gray images, these have \(channels.counted("channel"))", "leave it out")
     }
 }
 

@@ -107,10 +107,7 @@ extension RecordFile {
             var imageStart = 0
             guard let header = try? IRHeader(bytes, imageStart: &imageStart) else { continue }
             do {
-                guard header.labels.count == 1 else {
-                    throw AnnealError("", "it has \(header.labels.count) labels, expected 1", code: .mismatch)
-                }
-                try ClassLabel.check(header.labels[0], classes: classes)
+                try ClassLabel.check(header.labels, classes: classes)
             } catch let error as AnnealError {
                 throw error.within(place(of: number, id: header.id))
             }

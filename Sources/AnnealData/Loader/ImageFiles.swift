@@ -73,7 +73,12 @@ public struct ImageFiles: SampleSource {
     }
 
     private static func unknownClass(_ found: ClassFolders.Class, among names: [String]) -> AnnealError {
-        AnnealError(
+        guard names.filter({ $0 == found.name }).count < 2 else {
+            return AnnealError(
+                "\(found.path)", "several classes have the name '\(found.name)', so the folder's label is not known",
+                suggestion: "give each class a name of its own")
+        }
+        return AnnealError(
             "\(found.path)", "the class '\(found.name)' is not among the \(names.count) known ones",
             suggestion: "they are \(ClassNames.summary(names))")
     }

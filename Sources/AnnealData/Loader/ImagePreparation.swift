@@ -55,7 +55,7 @@ package final class ImagePreparation {
     package func write(_ image: Image, to row: UnsafeMutableBufferPointer<Float>) throws {
         guard image.channels == options.dataShape[0] else {
             throw AnnealError(
-                "", "the image has \(image.channels) channels, the network takes \(options.dataShape[0])",
+                "", "the image has \(image.channels.counted("channel")), the network takes \(options.dataShape[0])",
                 suggestion: "1 is gray, 3 is RGB, 4 is RGBA", code: .mismatch)
         }
         write(try augmented(image, sample: 0, epoch: 0), to: row)

@@ -41,19 +41,20 @@ public struct ImageSurvey: Sendable, Equatable {
         return survey
     }
 
-    /// Every image, decoded as training decodes it; labels must be whole numbers.
+    /// Every image, decoded as training decodes it, with one label that is the number of a class.
     /// - Parameters:
+    ///   - classes: how many there are; nil if that is not known.
     ///   - maximumPixels: images of more are bad.
     ///   - progress: called with the number of images done.
     public static func decoding(
-        _ source: any SampleSource, threads: Int = LoaderOptions.defaultThreads,
+        _ source: any SampleSource, classes: Int? = nil, threads: Int = LoaderOptions.defaultThreads,
         maximumPixels: Int = Image.maximumPixels, progress: (Int) -> Void = { _ in }
     ) throws -> ImageSurvey {
         var survey = ImageSurvey()
         let round = 64 * max(1, threads)
         for start in stride(from: 0, to: source.count, by: round) {
             let samples = try parallelMap(min(round, source.count - start), threads: threads) { index in
-                source.look(at: start + index, decodingUpTo: maximumPixels)
+                source.look(at: start + index, decodingUpTo: maximumPixels, classes: classes)
             }
             for sample in samples { survey.add(sample) }
             progress(start + samples.count)
@@ -118,8 +119,12 @@ extension SampleSource {
     /// Where an image's header is, unless a camera wrote a large preview before it.
     private var usualHeader: Int { 1 << 14 }
 
-    /// - Parameter maximumPixels: of an image that is decoded whole; nil: only its header is read.
-    fileprivate func look(at number: Int, decodingUpTo maximumPixels: Int?) -> ImageSurvey.Sample {
+    /// - Parameters:
+    ///   - maximumPixels: of an image that is decoded whole; nil: only its header is read.
+    ///   - classes: that a label of such an image may name; nil: any.
+    fileprivate func look(
+        at number: Int, decodingUpTo maximumPixels: Int?, classes: Int? = nil
+    ) -> ImageSurvey.Sample {
         var id: UInt64?
         do {
             var payload: [UInt8] = []
@@ -134,7 +139,7 @@ extension SampleSource {
                 header = ImageHeader(payload[sample.imageStart...])
             }
             if let maximumPixels {
-                try check(sample.labels)
+                try check(sample.labels, classes)
                 let image = try ImageDecoder(maximumPixels: maximumPixels).decode(payload, from: sample.imageStart)
                 header = ImageFormat(payload[sample.imageStart...]).map {
                     ImageHeader(format: $0, width: image.width, height: image.height)
@@ -148,9 +153,12 @@ extension SampleSource {
         }
     }
 
-    private func check(_ labels: [Float]) throws {
-        guard let label = labels.first(where: { !($0 >= 0 && $0 == $0.rounded() && $0 <= 0x1p24) }) else { return }
-        throw AnnealError("", "its label \(label) is not the number of a class")
+    private func check(_ labels: [Float], _ classes: Int?) throws {
+        if let classes { return try ClassLabel.check(labels, classes: classes) }
+        let label = try ClassLabel.only(labels)
+        guard label >= 0, label == label.rounded(), label <= 0x1p24 else {
+            throw AnnealError("", "its label \(label) is not the number of a class")
+        }
     }
 
     private static func notAnImage(_ bytes: ArraySlice<UInt8>) -> AnnealError {

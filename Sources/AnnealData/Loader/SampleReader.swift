@@ -66,12 +66,13 @@ final class SampleReader {
             }
             labels = listed
         }
+        if let classes = options.numClasses, options.labelWidth == 1 {
+            try ClassLabel.check(labels, classes: classes)
+            return labels
+        }
         guard labels.count == options.labelWidth else {
             throw AnnealError(
                 "", "it has \(labels.count) labels, expected \(options.labelWidth)", code: .mismatch)
-        }
-        if let classes = options.numClasses, options.labelWidth == 1 {
-            try ClassLabel.check(labels[0], classes: classes)
         }
         return labels
     }

@@ -236,19 +236,30 @@ package final class Canvas {
         return advance(Self.bounded(text))
     }
 
-    /// The text, its end replaced by `…` where it is wider than `room`.
-    package func fitted(_ text: String, _ font: Font, room: Double) -> String {
+    /// What a text that is too wide loses.
+    package enum Cut: Sendable { case beginning, middle, end }
+
+    /// The text, a part of it replaced by `…` where it is wider than `room`.
+    package func fitted(_ text: String, _ font: Font, room: Double, losing cut: Cut = .end) -> String {
         let text = Self.bounded(text)
         use(font)
         if advance(text) <= room { return text }
-        // The longest beginning that fits, by bisection.
+        // As many letters as fit, by bisection.
         let characters = Array(text)
+        func shortened(_ kept: Int) -> String {
+            switch cut {
+            case .beginning: return "…" + String(characters.suffix(kept))
+            case .middle:
+                return String(characters.prefix((kept + 1) / 2)) + "…" + String(characters.suffix(kept / 2))
+            case .end: return String(characters.prefix(kept)) + "…"
+            }
+        }
         var fits = 0, tooLong = characters.count
         while tooLong - fits > 1 {
             let middle = (fits + tooLong) / 2
-            if advance(String(characters[..<middle]) + "…") <= room { fits = middle } else { tooLong = middle }
+            if advance(shortened(middle)) <= room { fits = middle } else { tooLong = middle }
         }
-        return String(characters[..<fits]) + "…"
+        return shortened(fits)
     }
 
     /// The words in lines that are at most `room` wide; a longer word is cut.

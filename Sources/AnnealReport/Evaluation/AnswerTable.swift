@@ -36,8 +36,9 @@ public struct AnswerTable: Sendable {
     private func line(_ answer: Answer, image: String) -> String {
         func number(_ value: Float) -> String { value.isNaN ? "nan" : "\(value)" }
         return CSV.line([
-            image, "\(answer.label)", classNames[answer.label], answer.predicted.map(String.init) ?? "",
-            answer.predicted.map { classNames[$0] } ?? "", number(answer.probability), number(answer.labelProbability),
+            CSV.text(image), "\(answer.label)", CSV.text(classNames[answer.label]),
+            answer.predicted.map(String.init) ?? "", answer.predicted.map { CSV.text(classNames[$0]) } ?? "",
+            number(answer.probability), number(answer.labelProbability),
         ])
     }
 }

@@ -128,7 +128,7 @@ public struct ConfusionChart: Sendable {
     /// Names of the classes, or labels at whole steps, at the left and below; then the axes' own names.
     private func drawNames(_ canvas: Canvas, _ box: Box, step: Double, _ font: Canvas.Font, room: Double) {
         for label in shownLabels {
-            let text = canvas.fitted(name(label), font, room: room - 8)
+            let text = canvas.fitted(name(label), font, room: room - 8, losing: .middle)
             let middle = step * (Double(label) + 0.5)
             let down = font.size * 0.36
             canvas.text(text, at: Spot(box.x - 6, box.y + middle + down), font, Palette.text, anchor: .end)

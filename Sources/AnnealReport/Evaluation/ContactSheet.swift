@@ -20,17 +20,26 @@ public struct ContactSheet: Sendable {
 
     public struct Cell: Sendable {
         public var picture: Picture
-        /// Lines below the picture; one that is too wide loses its end.
+        /// Lines below the picture; one that is too wide loses its middle, which tells the fewest names apart.
         public var caption: [String]
+        /// The image's path, below the caption; one that is too wide loses its beginning. Empty for no such line.
+        public var path: String
 
-        public init(_ picture: Picture, caption: [String] = []) {
+        public init(_ picture: Picture, caption: [String] = [], path: String = "") {
             self.picture = picture
             self.caption = caption
+            self.path = path
+        }
+
+        fileprivate var lines: [(text: String, cut: Canvas.Cut)] {
+            var lines = caption.map { (text: $0, cut: Canvas.Cut.middle) }
+            if !path.isEmpty { lines.append((text: path, cut: Canvas.Cut.beginning)) }
+            return lines
         }
     }
 
     public struct Row: Sendable {
-        /// Lines to the left of the pictures.
+        /// Lines to the left of the pictures. Too wide, the first, the image's path, loses its beginning, others their middle.
         public var name: [String]
         public var cells: [Cell]
 
@@ -101,7 +110,7 @@ public struct ContactSheet: Sendable {
                 let size = ContactSheet.size(cell.picture)
                 picture = (max(picture.width, size.width), max(picture.height, size.height))
             }
-            let captions = cells.map(\.caption.count).max() ?? 0
+            let captions = cells.map(\.lines.count).max() ?? 0
             cell.width = max(picture.width, ContactSheet.narrowestCell) + ContactSheet.gap
             let text = captions == 0 ? 0 : Double(captions) * ContactSheet.line + 4
             let nameLines = Double(sheet.rows.map(\.name.count).max() ?? 0) * ContactSheet.line
@@ -140,7 +149,8 @@ public struct ContactSheet: Sendable {
         for (index, row) in rows.enumerated() {
             let top = layout.top + Double(index) * layout.cell.height
             for (line, text) in row.name.enumerated() {
-                let fitted = canvas.fitted(text, Self.textFont, room: layout.names - 12)
+                let fitted = canvas.fitted(
+                    text, Self.textFont, room: layout.names - 12, losing: line == 0 ? .beginning : .middle)
                 let spot = Spot(Self.margin, top + 10 + Double(line) * Self.line)
                 canvas.text(fitted, at: spot, Self.textFont, line == 0 ? Palette.text : Palette.quiet)
             }
@@ -149,9 +159,10 @@ public struct ContactSheet: Sendable {
                 canvas.image(
                     cell.picture.rgb, columns: cell.picture.width, rows: cell.picture.height,
                     in: Box(x: x, y: top, width: size.width, height: size.height))
-                for (line, text) in cell.caption.enumerated() {
-                    let spot = Spot(x, top + layout.picture.height + 12 + Double(line) * Self.line)
-                    canvas.text(canvas.fitted(text, Self.textFont, room: room), at: spot, Self.textFont, Palette.text)
+                for (number, line) in cell.lines.enumerated() {
+                    let spot = Spot(x, top + layout.picture.height + 12 + Double(number) * Self.line)
+                    let fitted = canvas.fitted(line.text, Self.textFont, room: room, losing: line.cut)
+                    canvas.text(fitted, at: spot, Self.textFont, Palette.text)
                 }
             }
         }

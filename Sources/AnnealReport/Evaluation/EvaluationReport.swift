@@ -38,7 +38,8 @@ public struct EvaluationReport: Sendable {
         let names = Dictionary(uniqueKeysWithValues: shown.map { ($0, classNames[$0].printable()) })
         let width = min(40, max(5, names.values.map(\.count).max() ?? 0))
         func line(_ name: String, _ fields: [String]) -> String {
-            let cut = name.count > width ? "\(name.prefix(width - 1))…" : name
+            // Names with a common beginning stay different.
+            let cut = name.count > width ? "\(name.prefix(width / 2))…\(name.suffix((width - 1) / 2))" : name
             let padded = cut + String(repeating: " ", count: width - cut.count)
             return padded + zip(fields, [8, 9, 8, 11, 8]).map { Self.right($0, $1) }.joined()
         }

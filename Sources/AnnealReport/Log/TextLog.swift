@@ -56,7 +56,7 @@ public final class TextLog: FitObserver {
         case .warning(let text):
             try line("WARNING", text)
         case .finished(let end):
-            try info("\(end.verb) after \(end.epochs) epochs, \(LogGrammar.fixed(end.seconds, 3)) seconds")
+            try info("\(end.verb) after \(end.epochs.counted("epoch")), \(LogGrammar.fixed(end.seconds, 3)) seconds")
             try file?.sync()
         }
     }

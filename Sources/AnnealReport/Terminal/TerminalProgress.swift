@@ -48,7 +48,7 @@ public final class TerminalProgress: FitObserver {
                 Paint(enabled: output.style.colour).yellow("warning: ") + text.printable(keeping: ["\n"]))
         case .finished(let end):
             live.print(
-                "\(end.verb) after \(end.epochs) \(end.epochs == 1 ? "epoch" : "epochs"), \(Readable.duration(end.seconds))"
+                "\(end.verb) after \(end.epochs.counted("epoch")), \(Readable.duration(end.seconds))"
             )
             state = nil
         }

@@ -35,6 +35,8 @@ package struct TerminalState: Sendable {
 
     package mutating func validating(epoch: Int, batch: Int, batches: Int) {
         (self.epoch, self.batch, self.batches, isValidating) = (epoch, batch + 1, batches, true)
+        // They are the training's, and would pass for the validation's.
+        metrics = []
     }
 
     /// Takes the epoch's results and returns the line that stays: with names in full where they fit in the width, and

@@ -152,7 +152,7 @@ struct FitRun {
             let path = Checkpoint.parametersPath(prefix, best.checkpoint)
             if Files.exists(path) { place = ": \(path)" }
         }
-        try options.tell(.note("Best: checkpoint \(best.checkpoint), \(best.metric) \(best.value)\(place)"))
+        try options.tell(.note("Best: checkpoint \(best.checkpoint), \(best.metric) \(best.value.brief)\(place)"))
     }
 
     /// A step that was submitted and whose results have not been looked at.
@@ -218,7 +218,7 @@ struct FitRun {
         guard options.onNonFinite == .skip else {
             throw AnnealError(
                 place, problem.description,
-                suggestion: "what was saved is as it was; lower --lr, or drop such steps with --on-nan skip",
+                suggestion: "what was saved before is kept; lower --lr, or drop such steps with --on-nan skip",
                 code: .notFinite)
         }
         progress.skipped += 1
@@ -272,7 +272,7 @@ struct FitRun {
         let number = progress.position.epoch
         guard let validation, options.views != .none, number > 0 else { return [] }
         let values = try score(validation, epoch: number - 1, views: options.views)
-        let list = values.map { "\($0.name) \($0.value)" }.joined(separator: ", ")
+        let list = values.map { "\($0.name) \($0.value.brief)" }.joined(separator: ", ")
         try options.tell(
             .note(
                 "Checkpoint \(number) by \(options.views.views.count) views of each image (\(options.views.rawValue)): \(list)"

@@ -1,4 +1,5 @@
 import AnnealCore
+import AnnealGraph
 
 extension FitRun {
     /// Whether the run's state is to be saved after this update.
@@ -17,12 +18,13 @@ extension FitRun {
         }
     }
 
-    /// Writes the checkpoint that a run which was killed while it saved has the state of, but not the parameters.
+    /// Writes the checkpoint that a run which was killed while it saved has the state of, but not the parameters. Those of an
+    /// earlier run may be there under its number.
     mutating func finishSaving() throws {
         let number = progress.position.epoch, isBest = progress.best?.checkpoint == number
         guard let prefix = options.modelPrefix, resumes, progress.position.batch == 0, number > 0,
             options.keep != .best && epochIsDue || options.keep.keepsBest && isBest,
-            !Files.exists(Checkpoint.parametersPath(prefix, number))
+            try !trainer.isSaved(Checkpoint.parametersPath(prefix, number))
         else { return }
         try saveCheckpoint(isBest: isBest)
     }
@@ -103,7 +105,7 @@ extension FitRun {
         if let place = try trainer.firstNonFiniteValue() {
             throw AnnealError(
                 "update \(trainer.updates)", "\(place) holds a NaN or an infinity",
-                suggestion: "what was saved is as it was; lower --lr", code: .notFinite)
+                suggestion: "what was saved before is kept; lower --lr", code: .notFinite)
         }
         stateIsUnsaved = true
         do {
@@ -118,12 +120,26 @@ extension FitRun {
         } catch var error as AnnealError {
             guard options.onSaveError == .warn else {
                 error.suggestion =
-                    "what was saved before is as it was; \(error.suggestion ?? "make room"), or train on with "
+                    "what was saved before is kept; \(error.suggestion ?? "make room"), or train on with "
                     + "--on-save-error warn"
                 throw error
             }
             try options.tell(.warning("not saved, training continues: \(error)"))
             return false
+        }
+    }
+}
+
+extension Trainer {
+    /// Whether a file has the parameters that are validated and saved now.
+    fileprivate func isSaved(_ path: String) throws -> Bool {
+        guard Files.exists(path), let stored = try? Checkpoint(symbol: symbol, arrays: ParamsFile.read(path)) else {
+            return false
+        }
+        return try withValidatedWeights {
+            try parameters.names.allSatisfy { name in
+                try (stored.arguments[name] ?? stored.auxiliary[name]) == parameters.tensor(name)
+            }
         }
     }
 }

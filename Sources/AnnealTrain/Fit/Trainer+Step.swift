@@ -166,12 +166,10 @@ extension Trainer {
         }
     }
 
-    /// The first parameter, statistic or array of the optimizer with a value that is not finite.
+    /// The first parameter, statistic or state that would be saved with a value that is not finite.
     func firstNonFiniteValue() throws -> String? {
         for entry in parameters.entries where try !entry.array.isFinite() { return "parameter \(entry.name)" }
-        for entry in parameters.states where entry.name.hasPrefix(OptimizerState.prefix) {
-            if try !entry.array.isFinite() { return "optimizer state \(entry.name)" }
-        }
+        for entry in savedStates where try !entry.array.isFinite() { return "state \(entry.name)" }
         return nil
     }
 }

@@ -28,7 +28,7 @@ import Testing
         #expect(try records("b").difference(from: before) == nil, "the name does not count")
         #expect(try records("c", count: 1999).difference(from: before) == "it had 2000 records, now it has 1999")
         #expect(try records("d", size: 9).difference(from: before) == "it had 144000 bytes, now it has 144008")
-        #expect(try records("e", label: 1).difference(from: before) == "labels or ids are others")
+        #expect(try records("e", label: 1).difference(from: before) == "labels or ids have changed")
         #expect(try records("f", pixel: 2).difference(from: before) == "images are others")
     }
 

@@ -59,6 +59,21 @@ import Testing
         #expect(survey.bad[0].reason.description.contains("label 0.5 is not the number of a class"))
     }
 
+    @Test func checkFindsTheLabelsThatTrainingRefuses() throws {
+        let writer = try RecordWriter("\(folder.path)/b.rec", index: nil)
+        let image = try pattern(4, 4).encoded(as: .png(level: 1))
+        try writer.write(IRHeader(label: 1, id: 0).packed(image))
+        try writer.write(IRHeader(labels: [0, 1], id: 1).packed(image))
+        try writer.write(IRHeader(label: 2, id: 2).packed(image))
+        try writer.finish()
+        let records = try RecordFile("\(folder.path)/b.rec")
+        #expect(try ImageSurvey.decoding(records).bad.map(\.number) == [1])
+        let known = try ImageSurvey.decoding(records, classes: 2)
+        #expect(known.bad.map(\.number) == [1, 2])
+        #expect(known.bad[0].reason.description.contains("2 labels"))
+        #expect(known.bad[1].reason.description.contains("outside 0 ..< 2"))
+    }
+
     /// Labels 0, 0, …, 1, …: 20 of class 0, 10 of class 1, 1 of class 2.
     private func labelled() throws -> RecordFile {
         let path = "\(folder.path)/l.rec"
