@@ -86,7 +86,8 @@ let package = Package(
         .testTarget(name: "AnnealONNXTests", dependencies: ["AnnealONNX", "AnnealNetworks"]),
         .testTarget(name: "AnnealReportTests", dependencies: ["Anneal", "CCairo"]),
         .testTarget(
-            name: "AnnealTrainTests", dependencies: ["AnnealTrain", "AnnealConformance", "AnnealCPU", "AnnealReference"]),
+            name: "AnnealTrainTests",
+            dependencies: ["AnnealTrain", "AnnealConformance", "AnnealCPU", "AnnealReference"]),
         .testTarget(name: "AnnealEndToEndTests", dependencies: ["Anneal", "AnnealCLI", "AnnealConfiguration"]),
         .testTarget(name: "AnnealKernelsTests", dependencies: ["CAnnealKernels", "AnnealCore"]),
     ]

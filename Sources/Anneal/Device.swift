@@ -72,12 +72,15 @@ package struct DeviceName: Equatable, Sendable, CustomStringConvertible {
             }
             guard parts.count == 2 else { return [DeviceName(kind: kind, index: 0)] }
             let ends = parts[1].split(separator: "-", omittingEmptySubsequences: false).map { Int($0) }
-            guard let first = ends.first ?? nil, let last = ends.last ?? nil, ends.count <= 2, first >= 0, first <= last,
+            guard let first = ends.first ?? nil, let last = ends.last ?? nil, ends.count <= 2, first >= 0,
+                first <= last,
                 last < 4096
             else { throw wrong("'\(item)' is not KIND:INDEX or KIND:FIRST-LAST") }
             return (first...last).map { DeviceName(kind: kind, index: $0) }
         }
-        if let twice = names.first(where: { name in names.count { $0 == name } > 1 }) { throw wrong("names \(twice) twice") }
+        if let twice = names.first(where: { name in names.count { $0 == name } > 1 }) {
+            throw wrong("names \(twice) twice")
+        }
         return names
     }
 }

@@ -87,7 +87,8 @@ public final class Executor {
     public func input(_ name: String) -> UnsafeMutableBufferPointer<Float>? { plan.input(name) }
 
     public func setInput(_ name: String, _ tensor: Tensor) throws {
-        guard let memory = input(name), let value = program.values.first(where: { $0.name == name && $0.kind == .input })
+        guard let memory = input(name),
+            let value = program.values.first(where: { $0.name == name && $0.kind == .input })
         else {
             throw AnnealError(
                 "input \(name)", "is not in the network",

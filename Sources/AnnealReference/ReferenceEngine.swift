@@ -124,7 +124,8 @@ struct Operands {
                     let counter = (sample * groups + channel / 4) * positions + position
                     let words = Random.philox(
                         counter: UInt32(truncatingIfNeeded: counter), stream: hash,
-                        step: UInt32(truncatingIfNeeded: memory.clock.inputs.step), purpose: .dropout, seed: memory.clock.inputs.seed)
+                        step: UInt32(truncatingIfNeeded: memory.clock.inputs.step), purpose: .dropout,
+                        seed: memory.clock.inputs.seed)
                     result[(sample * channels + channel) * positions + position] =
                         Double(Float(words[channel % 4] >> 8) * 0x1p-24)
                 }

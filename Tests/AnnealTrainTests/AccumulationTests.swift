@@ -82,11 +82,15 @@ import Testing
         }
         func sum(_ a: [[Float]], _ b: [[Float]]) -> [[Float]] { zip(a, b).map { zip($0, $1).map { $0 + $1 } } }
         let g = try (0..<5).map(gradients)
-        for (batches, expected) in [(5, sum(sum(sum(g[0], g[1]), sum(g[2], g[3])), g[4])), (3, sum(sum(g[0], g[1]), g[2]))] {
+        for (batches, expected) in [
+            (5, sum(sum(sum(g[0], g[1]), sum(g[2], g[3])), g[4])), (3, sum(sum(g[0], g[1]), g[2])),
+        ] {
             let trainer = try Self.trainer(batchSize: 8, accumulation: 5, momentum: 0)
             try Self.train(trainer, samples: 0..<8 * batches)
             try trainer.updateRest()
-            let found = try names.map { try #require(trainer.parameters.state("gradients:0:\($0)")).array.read().elements }
+            let found = try names.map {
+                try #require(trainer.parameters.state("gradients:0:\($0)")).array.read().elements
+            }
             #expect(found.map { $0.map(\.bitPattern) } == expected.map { $0.map(\.bitPattern) }, "\(batches)")
         }
     }

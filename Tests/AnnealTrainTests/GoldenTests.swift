@@ -39,7 +39,8 @@ import Testing
             let json = try #require(
                 try JSONSerialization.jsonObject(with: Data(contentsOf: file)) as? [String: Any], "\(file.path)")
             let folder = file.deletingLastPathComponent().path
-            let outcome = try checkTrainCase(kind: json["kind"] as? String ?? "", folder: folder, json: json, engine: defaultEngine())
+            let outcome = try checkTrainCase(
+                kind: json["kind"] as? String ?? "", folder: folder, json: json, engine: defaultEngine())
             switch outcome {
             case .passed: passed += 1
             case .failed(let line): Issue.record("\(folder): \(line)")

@@ -21,10 +21,12 @@ struct Devices: ParsableCommand {
         let devices = DeviceReport.all()
         switch format {
         case .text:
-            var table = TextTable(["Device", "Processor", "Cores", "Quota", "Threads", "Instructions", "Memory"], right: [2, 3, 4])
+            var table = TextTable(
+                ["Device", "Processor", "Cores", "Quota", "Threads", "Instructions", "Memory"], right: [2, 3, 4])
             for device in devices {
                 table.add([
-                    device.name, device.model, "\(device.cores)", device.quota.map { String(format: "%.1f", $0) } ?? "none",
+                    device.name, device.model, "\(device.cores)",
+                    device.quota.map { String(format: "%.1f", $0) } ?? "none",
                     "\(device.threads)", device.instructions, "\(device.memory >> 30) GB",
                 ])
             }

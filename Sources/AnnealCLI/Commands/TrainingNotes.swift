@@ -78,7 +78,8 @@ extension TrainingRun {
         let now = RunMachine.current
         if run?.addsOtherwise == true {
             return .note(
-                "The run was saved by version 0.1, which added numbers in another order: the last bits differ from here on")
+                "The run was saved by version 0.1, which added numbers in another order: the last bits differ from here on"
+            )
         }
         guard let saved = run?.machine, saved.kernels != now.kernels else { return nil }
         return .warning(

@@ -4,7 +4,8 @@ import ArgumentParser
 /// Where a command runs.
 struct DeviceOptions: ParsableArguments, Encodable {
     @Option(
-        help: ArgumentHelp("A list of KIND:INDEX or KIND:FIRST-LAST: cpu ('anneal devices' lists them).", valueName: "LIST"),
+        help: ArgumentHelp(
+            "A list of KIND:INDEX or KIND:FIRST-LAST: cpu ('anneal devices' lists them).", valueName: "LIST"),
         completion: .list(["cpu"]))
     var devices: String = "cpu"
     @Option(help: ArgumentHelp("There is no GPU engine in this build: leave it out.", valueName: "ID,ID,..."))

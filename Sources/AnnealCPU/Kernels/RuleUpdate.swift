@@ -160,6 +160,7 @@ extension RuleSlice {
     /// The same with other numbers.
     fileprivate func with(_ numbers: StepNumbers) -> RuleSlice {
         RuleSlice(
-            numbers: numbers, start: start, count: count, weight: weight, gradient: gradient, states: states, noise: noise)
+            numbers: numbers, start: start, count: count, weight: weight, gradient: gradient, states: states,
+            noise: noise)
     }
 }

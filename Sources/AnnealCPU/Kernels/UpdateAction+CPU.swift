@@ -55,7 +55,9 @@ private struct UpdateOperands {
             }
         }
         // Copies into temporaries write them.
-        for (role, id) in site.instruction.writes where site.instruction.changes.isEmpty { changed.append(array(role, id)) }
+        for (role, id) in site.instruction.writes where site.instruction.changes.isEmpty {
+            changed.append(array(role, id))
+        }
         return UpdateArrays(inputs: inputs, changed: changed, names: names)
     }
 

@@ -53,7 +53,8 @@ struct Compilation {
         }
     }
 
-    private static func prepare(_ instruction: Program.Instruction, _ program: Program, _ engine: any KernelEngine) throws
+    private static func prepare(_ instruction: Program.Instruction, _ program: Program, _ engine: any KernelEngine)
+        throws
         -> PreparedKernel
     {
         let site = KernelSite(instruction: instruction, mode: program.mode, values: program.values)

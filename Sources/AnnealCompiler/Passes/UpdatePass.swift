@@ -48,7 +48,9 @@ package struct UpdatePass {
         guard !update.needsAllGradients else { return result }
         result.updatedEarly = Set(
             result.trained.filter { name in
-                guard let parameter = program.variables[name], let gradient = program.gradients[name] else { return false }
+                guard let parameter = program.variables[name], let gradient = program.gradients[name] else {
+                    return false
+                }
                 let value = program.values[parameter]
                 return value.layout.elements(value.shape) >= TrainingUpdate.largeParameter
                     && program.values[gradient].kind == .temporary && !program.outputs.contains(gradient)
@@ -78,7 +80,9 @@ package struct UpdatePass {
         }
         for name in averaged { averages[name] = addState("\(averagePrefix):\(name)", like: name) }
         for level in 0..<StepInputs.Merge.levelCount(batches: update.accumulation) {
-            for name in program.trained { sums[name, default: []].append(addState("gradients:\(level):\(name)", like: name)) }
+            for name in program.trained {
+                sums[name, default: []].append(addState("gradients:\(level):\(name)", like: name))
+            }
         }
     }
 

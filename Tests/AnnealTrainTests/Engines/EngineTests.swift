@@ -19,7 +19,9 @@ import Testing
         }
     }
 
-    private static func makeTrainer(_ choice: Choice, averaging: WeightAveraging?, accumulation: Int, canDropSteps: Bool)
+    private static func makeTrainer(
+        _ choice: Choice, averaging: WeightAveraging?, accumulation: Int, canDropSteps: Bool
+    )
         throws -> Trainer
     {
         let net = SymbolBuilder()
@@ -30,7 +32,8 @@ import Testing
         let symbol = try net.softmaxOutput(net.fullyConnected(body, numHidden: 4, name: "fc"), name: "softmax")
         let trainer = try Trainer(
             symbol, dataShape: [2, 6, 6], batchSize: 4,
-            optimizer: Optimizers.make("sgd", ["learning_rate": 0.05, "momentum": 0.9, "wd": 0.01, "clip_norm": 1]), seed: 3,
+            optimizer: Optimizers.make("sgd", ["learning_rate": 0.05, "momentum": 0.9, "wd": 0.01, "clip_norm": 1]),
+            seed: 3,
             averaging: averaging, accumulation: accumulation, canDropSteps: canDropSteps, engine: choice.make())
         try trainer.initialize(Xavier())
         return trainer
@@ -66,7 +69,8 @@ import Testing
         if let stopAfter {
             let watcher = Steps(stopAfter)
             try trainer.fit(
-                training: source, validation: validation, epochs: 0..<3, options: options(watcher, stops: watcher.isOver))
+                training: source, validation: validation, epochs: 0..<3,
+                options: options(watcher, stops: watcher.isOver))
             trainer = try make()
             progress = try trainer.restoreState(Checkpoint.latestPath(folder.prefix))
         }
@@ -80,7 +84,9 @@ import Testing
 
     private func expectSame(_ a: Outcome, _ b: Outcome, within tolerance: Float) {
         for (a, b) in zip(a.weights.joined(), b.weights.joined()) { #expect(abs(a - b) <= tolerance * max(1, abs(b))) }
-        for (a, b) in zip(a.metrics, b.metrics) { #expect(abs(a.value - b.value) <= Double(10 * tolerance), "\(a.name)") }
+        for (a, b) in zip(a.metrics, b.metrics) {
+            #expect(abs(a.value - b.value) <= Double(10 * tolerance), "\(a.name)")
+        }
     }
 
     @Test(arguments: [nil, WeightAveraging.movingAverage(decay: 0.9), .lookahead(every: 2, alpha: .constant(0.5))])

@@ -125,7 +125,8 @@ import Testing
         trainer.optimizer.settings.weightDecay = 1e10
         let error = #expect(throws: AnnealError.self) {
             try trainer.fit(
-                training: SmallRun.source(), epochs: 1..<2, options: FitOptions(onNonFinite: .skip, observers: [events]))
+                training: SmallRun.source(), epochs: 1..<2, options: FitOptions(onNonFinite: .skip, observers: [events])
+            )
         }
         #expect(error?.problem.contains("every step was dropped") == true)
         #expect(events.warnings.contains { $0.contains("step dropped: the update would give bn_gamma") })
