@@ -271,7 +271,7 @@ import Testing
         ("network: mlp\nepochs: 3", "bad.yaml, line 2", "did you mean num-epochs?"),
         ("lr: {a: 1}", "bad.yaml, line 1", "flags of its own"), ("recompute: 3", "bad.yaml, line 1", "true or false"),
         ("command: fine-tune", "bad.yaml", "fine-tune"), ("recipe: none", "recipe", "not known"),
-        ("config: b.yaml", "bad.yaml, line 1", "no flag"),
+        ("config: b.yaml", "bad.yaml, line 1", "not a flag"),
         ("network: mlp\n\nlr: [0.1, 0.2]", "bad.yaml, line 3", "lr is a list"),
         ("freeze: [a, [b]]", "bad.yaml, line 1", "no value"),
         ("lr-step-epochs: [1, null]", "bad.yaml, line 1", "no value"),
