@@ -73,7 +73,7 @@ import Testing
         let cranes = try makeFolder(["crane/1.png"], "cranes")
         #expect(
             message { _ = try ImageFiles(classFolders: cranes, classNames: ["crane", "tench", "crane"]) }
-                .contains("'crane' is not among"))
+                .contains("several classes have the name 'crane'"))
     }
 
     @Test func whatIsNoClassIsNamed() throws {
