@@ -40,6 +40,15 @@ public struct SGD: OptimizerRule {
         SGD.update(&element, k, momentum: N(momentum), isPlain: momentum == 0, nesterov: nesterov)
     }
 
+    /// A loop for each form: the choice between them inside of one loop would cost more than the arithmetic.
+    public func update(_ slice: RuleSlice) {
+        switch (momentum == 0, nesterov) {
+        case (true, _): PlainForm(momentum: 0).update(slice)
+        case (false, false): MomentumForm(momentum: momentum).update(slice)
+        case (false, true): NesterovForm(momentum: momentum).update(slice)
+        }
+    }
+
     /// The update with a momentum of the step, which LARS changes.
     /// - Parameter isPlain: there is no momentum and no state.
     @inline(__always)
@@ -66,6 +75,43 @@ public struct SGD: OptimizerRule {
             element.states[0] = momentum * element.states[0] - decay * w - k.rate * gradient
             element.weight = w + element.states[0]
         }
+    }
+}
+
+/// SGD in one of its forms.
+private protocol SGDForm: OptimizerRule {
+    init(momentum: Double)
+}
+
+extension SGDForm {
+    static var name: String { SGD.name }
+    init(options: inout NamedOptions) throws { self.init(momentum: try options.momentum()) }
+}
+
+private struct PlainForm: SGDForm {
+    let momentum: Double
+    var stateCount: Int { 0 }
+
+    func update<N: RuleNumber>(_ element: inout RuleElement<N>, _ k: RuleNumbers<N>) {
+        SGD.update(&element, k, momentum: N(0), isPlain: true)
+    }
+}
+
+private struct MomentumForm: SGDForm {
+    let momentum: Double
+    var stateCount: Int { 1 }
+
+    func update<N: RuleNumber>(_ element: inout RuleElement<N>, _ k: RuleNumbers<N>) {
+        SGD.update(&element, k, momentum: N(momentum), isPlain: false)
+    }
+}
+
+private struct NesterovForm: SGDForm {
+    let momentum: Double
+    var stateCount: Int { 1 }
+
+    func update<N: RuleNumber>(_ element: inout RuleElement<N>, _ k: RuleNumbers<N>) {
+        SGD.update(&element, k, momentum: N(momentum), isPlain: false, nesterov: true)
     }
 }
 
