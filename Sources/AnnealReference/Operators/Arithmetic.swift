@@ -126,17 +126,17 @@ extension ScalarArithmetic: ReferenceOperator {
         case .reversePower: pow(s, x)
         case .maximum: BinaryFunction.maximum.value(x, s)
         case .minimum: BinaryFunction.minimum.value(x, s)
-        case .hypot: Foundation.hypot(x, s)
+        case .hypot: BinaryFunction.hypot.value(x, s)
         case .smoothL1: abs(x) > 1 / (s * s) ? abs(x) - 0.5 / (s * s) : 0.5 * (s * x) * (s * x)
-        case .equal: x == s ? 1 : 0
-        case .notEqual: x != s ? 1 : 0
-        case .greater: x > s ? 1 : 0
-        case .greaterEqual: x >= s ? 1 : 0
-        case .lesser: x < s ? 1 : 0
-        case .lesserEqual: x <= s ? 1 : 0
-        case .logicalAnd: x != 0 && s != 0 ? 1 : 0
-        case .logicalOr: x != 0 || s != 0 ? 1 : 0
-        case .logicalXor: (x != 0) != (s != 0) ? 1 : 0
+        case .equal: BinaryFunction.equal.value(x, s)
+        case .notEqual: BinaryFunction.notEqual.value(x, s)
+        case .greater: BinaryFunction.greater.value(x, s)
+        case .greaterEqual: BinaryFunction.greaterEqual.value(x, s)
+        case .lesser: BinaryFunction.lesser.value(x, s)
+        case .lesserEqual: BinaryFunction.lesserEqual.value(x, s)
+        case .logicalAnd: BinaryFunction.logicalAnd.value(x, s)
+        case .logicalOr: BinaryFunction.logicalOr.value(x, s)
+        case .logicalXor: BinaryFunction.logicalXor.value(x, s)
         }
     }
 
