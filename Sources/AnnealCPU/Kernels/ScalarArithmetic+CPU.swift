@@ -73,15 +73,15 @@ extension ScalarArithmetic: CPUOperator {
                 let square = sigma * sigma
                 return abs(x) > 1 / square ? abs(x) - 0.5 / square : 0.5 * x * x * square
             }
-        case .equal: { $0 == $1 ? 1 : 0 }
-        case .notEqual: { $0 != $1 ? 1 : 0 }
-        case .greater: { $0 > $1 ? 1 : 0 }
-        case .greaterEqual: { $0 >= $1 ? 1 : 0 }
-        case .lesser: { $0 < $1 ? 1 : 0 }
-        case .lesserEqual: { $0 <= $1 ? 1 : 0 }
-        case .logicalAnd: { $0 != 0 && $1 != 0 ? 1 : 0 }
-        case .logicalOr: { $0 != 0 || $1 != 0 ? 1 : 0 }
-        case .logicalXor: { ($0 != 0) != ($1 != 0) ? 1 : 0 }
+        case .equal: BinaryFunction.equal.function
+        case .notEqual: BinaryFunction.notEqual.function
+        case .greater: BinaryFunction.greater.function
+        case .greaterEqual: BinaryFunction.greaterEqual.function
+        case .lesser: BinaryFunction.lesser.function
+        case .lesserEqual: BinaryFunction.lesserEqual.function
+        case .logicalAnd: BinaryFunction.logicalAnd.function
+        case .logicalOr: BinaryFunction.logicalOr.function
+        case .logicalXor: BinaryFunction.logicalXor.function
         }
     }
 
