@@ -5,7 +5,7 @@ MODELS ?= ../shared/realmodels
 BUILD = swift build -c release
 ANNEAL = .build/release/anneal
 
-.PHONY: demo test setup build conformance check-examples check-mxnet check-onnx fuzz docs man lint format bench clean
+.PHONY: demo test setup build plugin conformance check-examples check-mxnet check-onnx fuzz docs man lint format bench clean
 
 ## Installs what is missing, builds, and trains, fine-tunes and scores on Fashion-MNIST (about six minutes).
 demo: setup
@@ -19,17 +19,21 @@ test: setup
 	@$(BUILD) --build-tests
 	@scripts/say "Unit tests"
 	@# One after the other: the kernels' tests choose the processor's instructions for the whole process.
-	@swift test -c release --skip-build --no-parallel
+	@. scripts/test-plugin.sh && swift test -c release --skip-build --no-parallel
 	@$(MAKE) --no-print-directory check-examples
 	@$(MAKE) --no-print-directory conformance-all
 
 setup:
 	@scripts/setup.sh
 
+## Installs what accelerators need: make plugin NAME=cuda12|cuda13|rocm|cpu (cpu runs XLA on the processor, for tests).
+plugin:
+	@scripts/plugin.sh "$(NAME)"
+
 build: setup
 	@$(BUILD) --product anneal
 
-## Repeats every MXNet-made case below a folder: make conformance GOLDEN=FOLDER ENGINE=cpu|reference
+## Repeats every MXNet-made case below a folder: make conformance GOLDEN=FOLDER ENGINE=cpu|reference|xla
 conformance:
 	@$(BUILD) --product anneal-conformance
 	@.build/release/anneal-conformance --engine "$(ENGINE)" "$(GOLDEN)"
@@ -38,6 +42,8 @@ conformance:
 conformance-all:
 	@scripts/say "MXNet-made cases"
 	@$(MAKE) --no-print-directory conformance GOLDEN=Tests/Fixtures/golden
+	@. scripts/test-plugin.sh && if [ -n "$$ANNEAL_PJRT_PLUGIN" ]; then \
+	$(MAKE) --no-print-directory conformance GOLDEN=Tests/Fixtures/golden ENGINE=xla; fi
 	@if [ -d "$(GOLDEN)" ]; then $(MAKE) --no-print-directory conformance; \
 	else scripts/say "skipped: $(GOLDEN) is not there (the committed cases ran)"; fi
 	@if [ -d "$(MODELS)" ]; then $(MAKE) --no-print-directory conformance GOLDEN="$(MODELS)"; \

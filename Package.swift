@@ -5,6 +5,7 @@ import PackageDescription
 //   Core ← Graph ← Networks
 //   Core ← Data (records, images)          Graph ← Compiler ← Train ← Report
 //   Compiler ← CPU (kernels, oneDNN)       Compiler ← Reference (plain loops)
+//   Compiler ← XLA (accelerators, through PJRT plugins)
 //   Graph ← ONNX
 //   everything ← Anneal (re-exports; Classifier, where Data and Engine meet) ← AnnealCLI
 let package = Package(
@@ -25,6 +26,8 @@ let package = Package(
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CCairo", pkgConfig: "cairo", providers: [.apt(["libcairo2-dev"])]),
         .systemLibrary(name: "CMalloc"),
+        // Declarations only: plugins are loaded at run time.
+        .systemLibrary(name: "CPJRT"),
 
         // Our C: the hot kernels, the codecs (setjmp stays in C), signals, a plain face of oneDNN's versions.
         .target(name: "CAnnealKernels", linkerSettings: [.linkedLibrary("gomp"), .linkedLibrary("m")]),
@@ -41,6 +44,7 @@ let package = Package(
         .target(name: "AnnealCPU", dependencies: ["AnnealCompiler", "COneDNN", "CAnnealKernels"]),
         // An engine of plain loops, which the others are tested against.
         .target(name: "AnnealReference", dependencies: ["AnnealCompiler"]),
+        .target(name: "AnnealXLA", dependencies: ["AnnealCompiler", "CPJRT"]),
         .target(name: "AnnealTrain", dependencies: ["AnnealCompiler", "CAnnealKernels", "CZlib"]),
         .target(name: "AnnealReport", dependencies: ["AnnealTrain", "CCairo"]),
         .target(name: "AnnealONNX", dependencies: ["AnnealGraph"]),
@@ -48,7 +52,7 @@ let package = Package(
             name: "Anneal",
             dependencies: [
                 "AnnealCore", "AnnealGraph", "AnnealNetworks", "AnnealData", "AnnealCompiler", "AnnealCPU",
-                "AnnealReference", "AnnealTrain", "AnnealReport", "AnnealONNX",
+                "AnnealReference", "AnnealXLA", "AnnealTrain", "AnnealReport", "AnnealONNX",
             ]),
         .executableTarget(
             name: "AnnealCLI",
@@ -59,7 +63,7 @@ let package = Package(
         // Flags from YAML files.
         .target(name: "AnnealConfiguration", dependencies: ["AnnealReport", "Yams"]),
         // Repeats MXNet-made cases: `make conformance`.
-        .target(name: "AnnealConformance", dependencies: ["Anneal"]),
+        .target(name: "AnnealConformance", dependencies: ["Anneal", "AnnealXLA"]),
         .executableTarget(name: "anneal-conformance", dependencies: ["AnnealConformance"]),
         // Writes models for ONNX Runtime to compute: `make check-onnx`.
         .executableTarget(name: "anneal-onnx-cases", dependencies: ["AnnealConformance"]),
@@ -87,7 +91,9 @@ let package = Package(
         .testTarget(name: "AnnealReportTests", dependencies: ["Anneal", "CCairo"]),
         .testTarget(
             name: "AnnealTrainTests",
-            dependencies: ["AnnealTrain", "AnnealConformance", "AnnealCPU", "AnnealReference"]),
+            dependencies: ["AnnealTrain", "AnnealConformance", "AnnealCPU", "AnnealReference", "AnnealXLA"]),
+        // Texts of programs, plugins that fail, and where plugins are looked for.
+        .testTarget(name: "AnnealXLATests", dependencies: ["AnnealXLA", "AnnealNetworks", "CPJRT"]),
         .testTarget(name: "AnnealEndToEndTests", dependencies: ["Anneal", "AnnealCLI", "AnnealConfiguration"]),
         .testTarget(name: "AnnealKernelsTests", dependencies: ["CAnnealKernels", "AnnealCore"]),
     ]

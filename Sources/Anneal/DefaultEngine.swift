@@ -43,18 +43,21 @@ extension Trainer {
     ///     backward pass, so that their gradients need no memory of their own.
     ///   - canDropSteps: whether `FitOptions.onNonFinite` may be `.skip`. Every update waits until the step is known to be
     ///     finite then, and gradients need memory of their own.
+    ///   - precision: of what flows between layers; weights, statistics and losses are float32 always. The processor has
+    ///     float32 only.
     ///   - device: where it runs; this machine's processor if nil.
     /// - Throws: `AnnealError`, with the code `outOfMemory` where the machine or a limit has less memory than is needed.
     public convenience init(
         _ symbol: Symbol, dataShape: Shape, batchSize: Int, optimizer: Optimizer, frozen: Set<String> = [],
         seed: UInt64 = 0, softLabels: Bool = false, recomputation: Recomputation = .cheap,
         averaging: WeightAveraging? = nil, accumulation: Int = 1, keepsGradients: Bool = false,
-        canDropSteps: Bool = false, device: Device? = nil
+        canDropSteps: Bool = false, precision: ElementType = .float32, device: Device? = nil
     ) throws {
         try self.init(
             symbol, dataShape: dataShape, batchSize: batchSize, optimizer: optimizer, frozen: frozen, seed: seed,
             softLabels: softLabels, recomputation: recomputation, averaging: averaging, accumulation: accumulation,
-            keepsGradients: keepsGradients, canDropSteps: canDropSteps, engine: engine(of: nil, device))
+            keepsGradients: keepsGradients, canDropSteps: canDropSteps, precision: precision,
+            engine: engine(of: nil, device))
     }
 }
 

@@ -1,12 +1,14 @@
 import AnnealCPU
 import AnnealCompiler
 import AnnealCore
+import AnnealXLA
 import Foundation
 
 /// Where networks run: what `Trainer`, `Scorer`, `Classifier` and `Executor` take.
 ///
 /// ```swift
 /// let trainer = try Trainer(network, dataShape: [3, 28, 28], batchSize: 128, optimizer: optimizer, device: .cpu(threads: 4))
+/// let onGPU = try Trainer(network, dataShape: [3, 28, 28], batchSize: 128, optimizer: optimizer, device: Device(named: "cuda:0"))
 /// ```
 public struct Device {
     package let engine: any Engine
@@ -24,25 +26,73 @@ public struct Device {
         return Device(engine: try CPUEngine(threads: threads), name: "cpu:0")
     }
 
-    /// The devices of a list as `--devices` takes it: KIND, KIND:INDEX or KIND:FIRST-LAST, with commas.
-    /// - Parameter threads: of all together; those of the process if nil.
-    /// - Throws: `AnnealError` for what is no such list, for a kind that there is no engine for, and for more than one device.
-    public init(named list: String, threads: Int? = nil) throws {
+    /// The devices of a list as `--devices` takes it: KIND, KIND:INDEX or KIND:FIRST-LAST, with commas. Kinds other than `cpu`
+    /// are accelerators, whose PJRT plugin is loaded (`DeviceReport.all` says what there is). Several train together: each
+    /// batch is cut into shards, and the results depend on their number, not on that of the devices.
+    /// - Parameters:
+    ///   - threads: of a processor; those of the process if nil.
+    ///   - shards: parts that each batch is cut into, a multiple of the number of accelerators; one for each if nil.
+    ///   - report: gets a line about each compilation for an accelerator.
+    /// - Throws: `AnnealError` for what is no such list, for a kind whose plugin or driver is not there, and for several
+    ///   kinds.
+    public init(
+        named list: String, threads: Int? = nil, shards: Int? = nil, report: (@Sendable (String) -> Void)? = nil
+    ) throws {
         let names = try DeviceName.list(list), place = "devices \(list)"
-        if let other = names.first(where: { $0.kind != DeviceName.cpu }) {
+        let kind = names[0].kind, indexes = names.map(\.index)
+        guard names.allSatisfy({ $0.kind == kind }) else {
             throw AnnealError(
-                place, "there is no engine for \(other.kind) in this build",
-                suggestion: "it has cpu; 'anneal devices' lists what there is", code: .unsupported)
+                place, "are of several kinds", suggestion: "name devices of one kind", code: .unsupported)
         }
-        guard names.count == 1 else {
+        guard kind != DeviceName.cpu else {
+            guard indexes == [0], shards == nil || shards == 1 else {
+                throw AnnealError(
+                    place, "the processor is one device, cpu:0, and trains whole batches",
+                    suggestion: "leave --devices and --shards out: all cores are used", code: .unsupported)
+            }
+            self = try .cpu(threads: threads)
+            return
+        }
+        if let shards, shards < 1 || shards % names.count != 0 {
             throw AnnealError(
-                place, "are several, which cannot train together yet",
-                suggestion: "cpu alone uses all cores", code: .unsupported)
+                "shards \(shards)", "are no multiple of the \(names.count) devices",
+                suggestion: "give \(names.count), or a multiple of it")
         }
-        guard names[0].index == 0 else {
-            throw AnnealError(place, "there is no \(names[0])", suggestion: "the processor is cpu:0", code: .notFound)
+        self.init(
+            engine: try Accelerators.engine(kind, indexes: indexes, shards: shards, report: report),
+            name: names.map(\.description).joined(separator: ","))
+    }
+
+    /// MXNet's `--gpus`: devices of the only kind of GPU that there is a plugin for, by their numbers.
+    /// - Parameters:
+    ///   - numbers: e.g. `0,1,2,3`.
+    ///   - shards: as in `init(named:)`.
+    ///   - report: gets a line about each compilation.
+    /// - Throws: as `init(named:)`; also if there are plugins for several kinds of GPU, or none.
+    public init(gpus numbers: String, shards: Int? = nil, report: (@Sendable (String) -> Void)? = nil) throws {
+        let place = "GPUs \(numbers)", list = numbers.split(separator: ",", omittingEmptySubsequences: false)
+        guard list.allSatisfy({ Int($0.trimmingCharacters(in: .whitespaces)).map { $0 >= 0 } ?? false }) else {
+            throw AnnealError(place, "is no list of numbers", suggestion: "give e.g. 0")
         }
-        self = try .cpu(threads: threads)
+        let kinds = Accelerators.gpuKinds()
+        guard let kind = kinds.first, kinds.count == 1 else {
+            throw AnnealError(
+                place,
+                kinds.isEmpty
+                    ? "no plugin for GPUs is installed"
+                    : "there are plugins for several kinds: \(kinds.joined(separator: ", "))",
+                suggestion: kinds.isEmpty
+                    ? "run '\(Accelerators.gpuCommand)'; without GPUs all \(Parallel.threads) CPU cores are used"
+                    : "name the kind: --devices \(kinds[0]):\(list[0])", code: .notFound)
+        }
+        try self.init(
+            named: list.map { "\(kind):\($0.trimmingCharacters(in: .whitespaces))" }.joined(separator: ","),
+            shards: shards, report: report)
+    }
+
+    /// The command that installs what a kind of device needs.
+    public static func installing(_ kind: String) -> String {
+        PluginSearch.command(kind) ?? "name the plugin's file in ANNEAL_PJRT_PLUGIN"
     }
 
     private init(engine: any Engine, name: String) {
@@ -85,32 +135,51 @@ package struct DeviceName: Equatable, Sendable, CustomStringConvertible {
     }
 }
 
-/// What this machine has for training and scoring.
+/// A device of this machine, or a plugin whose devices cannot be used.
 public struct DeviceReport: Sendable, Codable, Equatable {
     /// As `--devices` names it.
     public var name: String
-    /// The processor's name, as the system says it.
+    /// The processor's or accelerator's name, as the system or the plugin says it.
     public var model: String
-    /// Logical cores that this process may use.
-    public var cores: Int
+    /// Logical cores that this process may use; nil for accelerators, as the next three.
+    public var cores: Int?
     /// Processors' time that a container may use; nil where nothing limits it.
     public var quota: Double?
     /// Threads that compute, unless `--threads` says otherwise.
-    public var threads: Int
+    public var threads: Int?
     /// The instruction set that the kernels use: portable, avx2 or avx512.
-    public var instructions: String
-    /// Bytes of memory in the machine.
-    public var memory: UInt64
+    public var instructions: String?
+    /// Bytes of memory; nil where a plugin does not say.
+    public var memory: UInt64?
+    /// An accelerator's plugin: its file and version.
+    public var plugin: String?
+    /// What keeps the plugin's devices from being used.
+    public var problem: String?
 
-    /// Every device of this machine.
+    /// Every device of this machine, the processor first. Plugins are loaded for it.
     public static func all() -> [DeviceReport] {
         let process = ProcessInfo.processInfo
-        return [
+        var devices = [
             DeviceReport(
                 name: "cpu:0", model: processorName() ?? "unknown processor", cores: process.activeProcessorCount,
-                quota: ProcessorQuota.current(), threads: Parallel.threads, instructions: RunMachine.current.kernels,
+                quota: ProcessorQuota.current(), threads: Parallel.threads, instructions: CPUEngine.instructions,
                 memory: process.physicalMemory)
         ]
+        for listing in Accelerators.list() {
+            devices.append(
+                DeviceReport(
+                    name: listing.index.map { "\(listing.kind):\($0)" } ?? listing.kind, model: listing.model ?? "none",
+                    memory: listing.memory.map(UInt64.init),
+                    plugin: listing.version.isEmpty ? listing.plugin : "\(listing.plugin) (\(listing.version))",
+                    problem: listing.problem))
+        }
+        return devices
+    }
+
+    /// The kinds of GPU that this machine has, as its device files say, whether or not there is a plugin for them.
+    public static func visibleGPUs() -> [String] {
+        let files = [("cuda", "/dev/nvidia0"), ("rocm", "/dev/kfd")]
+        return files.filter { FileManager.default.fileExists(atPath: $0.1) }.map(\.0)
     }
 
     private static func processorName() -> String? {

@@ -7,6 +7,11 @@ import COneDNN
 /// The engine of this machine's processor: oneDNN's primitives and our own kernels, on one thread pool.
 package final class CPUEngine: KernelEngine {
     package let name = "cpu"
+    package var arithmetic: String { Self.instructions }
+    /// The instruction set of the kernels: portable, avx2 or avx512.
+    package static var instructions: String {
+        ank_variant_name(ank_variant()).map { String(cString: $0) } ?? "portable"
+    }
     let handle: OpaquePointer
     /// Channels in a block: what oneDNN's kernels for this processor use.
     let block: Int

@@ -45,12 +45,13 @@ public final class Executor {
     ///   - recomputation: what the backward pass may compute a second time to save memory. All choices give the same bits.
     ///   - keepsParameters: false lets inference give back the memory of weights that it has folded batch norm into. They
     ///     cannot be read then, nor used by another executor, until they are set again.
+    ///   - precision: of what flows between layers.
     ///   - update: what a training step does with its gradients; nothing if nil.
     ///   - engine: of the store, if one is given.
     package init(
         _ symbol: Symbol, inputs given: [String: Shape], mode: Mode, gradients: Set<String>? = nil,
         parameters: ParameterStore? = nil, recomputation: Recomputation = .cheap, keepsParameters: Bool = true,
-        update: TrainingUpdate? = nil, engine: any Engine
+        precision: ElementType = .float32, update: TrainingUpdate? = nil, engine: any Engine
     ) throws {
         self.symbol = symbol
         self.mode = mode
@@ -76,6 +77,7 @@ public final class Executor {
         request.update?.order = try arguments + symbol.auxiliaryNames()
         request.recomputation = recomputation
         request.keepsParameters = keepsParameters
+        request.precision = precision
         plan = try engine.plan(request, store: store)
     }
 

@@ -1,10 +1,11 @@
 import Anneal
 import AnnealCPU
 import AnnealReference
+import AnnealXLA
 
 /// The engines that cases can be repeated on.
 public enum CaseEngine: String, CaseIterable, Sendable {
-    case cpu, reference
+    case cpu, reference, xla
 
     /// - Parameter reproducesMXNetDefects: computes what MXNet 1.9.1 plainly gets wrong as it does; its cases hold that.
     package func make(reproducesMXNetDefects: Bool = false) throws -> any Engine {
@@ -15,6 +16,10 @@ public enum CaseEngine: String, CaseIterable, Sendable {
             return engine
         case .reference:
             let engine = ReferenceEngine()
+            engine.reproducesMXNetDefects = reproducesMXNetDefects
+            return engine
+        case .xla:
+            let engine = try Accelerators.engine("xla-cpu", indexes: [0])
             engine.reproducesMXNetDefects = reproducesMXNetDefects
             return engine
         }

@@ -38,6 +38,8 @@ public protocol Operator: Sendable {
     var isReLU: Bool { get }
     /// The output has the input's shape and values in another layout.
     var changesLayoutOnly: Bool { get }
+    /// Outputs that are float32 whatever flows between layers: statistics and indices.
+    var exactOutputs: Set<Int> { get }
     /// A pass has joined several operators in it.
     var isFused: Bool { get }
     /// The output is the input, and the gradient passes through: no engine ever sees such an operator. A property of the
@@ -77,6 +79,7 @@ extension Operator {
     public var isSum: Bool { false }
     public var isReLU: Bool { false }
     public var changesLayoutOnly: Bool { false }
+    public var exactOutputs: Set<Int> { [] }
     public var isFused: Bool { false }
     public static var isIdentity: Bool { false }
     public func multiplyAdds(inputs: [Shape], outputs: [Shape]) -> Double { 0 }

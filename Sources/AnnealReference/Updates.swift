@@ -140,14 +140,8 @@ extension Operands {
         guard rule.drawsNoise, let id = site.instruction.reading(.changed(parameter)) else {
             return Array(repeating: 0, count: count)
         }
-        return stride(from: 0, to: count, by: RuleNoise.chunk).flatMap { start in
-            var draws = Array(repeating: Float(0), count: min(RuleNoise.chunk, count - start))
-            draws.withUnsafeMutableBufferPointer {
-                RuleNoise.fill(
-                    $0, chunk: start / RuleNoise.chunk, parameter: site.value(id).name, update: inputs.updates[number],
-                    seed: inputs.noiseSeed)
-            }
-            return draws.map(Double.init)
-        }
+        return RuleNoise.draws(
+            count, parameter: site.value(id).name, update: inputs.updates[number], seed: inputs.noiseSeed
+        ).map(Double.init)
     }
 }

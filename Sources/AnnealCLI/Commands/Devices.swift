@@ -9,7 +9,9 @@ struct Devices: ParsableCommand {
             anneal devices
             anneal train --devices cpu --threads 4 ...
 
-            A device's instruction set is what its kernels use; --threads says how many threads compute.
+            A processor's instruction set is what its kernels use; --threads says how many threads compute.
+            Accelerators come with PJRT plugins: the file that ANNEAL_PJRT_PLUGIN names, the folder that
+            'make plugin NAME=cuda12' fills, and the packages of Python environments (JAX's plugins).
             """)
 
     enum Format: String, ExpressibleByArgument, CaseIterable { case text, json }
@@ -22,15 +24,23 @@ struct Devices: ParsableCommand {
         switch format {
         case .text:
             var table = TextTable(
-                ["Device", "Processor", "Cores", "Quota", "Threads", "Instructions", "Memory"], right: [2, 3, 4])
-            for device in devices {
+                ["Device", "Model", "Cores", "Quota", "Threads", "Instructions", "Memory"], right: [2, 3, 4])
+            for device in devices where device.problem == nil {
                 table.add([
-                    device.name, device.model, "\(device.cores)",
-                    device.quota.map { String(format: "%.1f", $0) } ?? "none",
-                    "\(device.threads)", device.instructions, "\(device.memory >> 30) GB",
+                    device.name, device.model, device.cores.map(String.init) ?? "-",
+                    device.cores == nil ? "-" : device.quota.map { String(format: "%.1f", $0) } ?? "none",
+                    device.threads.map(String.init) ?? "-", device.instructions ?? "-",
+                    device.memory.map { "\($0 >> 30) GB" } ?? "-",
                 ])
             }
             print(table.text)
+            for device in devices {
+                guard let plugin = device.plugin else { continue }
+                print("\(device.name): plugin \(plugin)" + (device.problem.map { "\n  cannot be used: \($0)" } ?? ""))
+            }
+            for kind in DeviceReport.visibleGPUs() where !devices.contains(where: { $0.name.hasPrefix(kind) }) {
+                print("This machine has a GPU (\(kind)) and no plugin for it: \(Device.installing(kind))")
+            }
         case .json:
             let encoder = JSONEncoder()
             encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]

@@ -29,7 +29,7 @@ struct FindLR: MXNetScript {
     @OptionGroup var train: Train
 
     func run() throws {
-        try train.training.check(command: "find-lr")
+        try train.training.check()
         let train = try train.filled(), options = train.training
         let steps = steps ?? LearningRateSearch.usualSteps(batchSize: options.batchSize)
         var search = try flagErrors { try LearningRateSearch(from: from, to: to, steps: steps) }

@@ -20,7 +20,7 @@ extension TrainingCommand {
 
     /// - Parameter recorded: the run that is continued, where it is not a new one.
     func run(continuing recorded: RecordedRun?) throws {
-        try training.check(command: Self._commandName)
+        try training.check()
         let filled = try filled(), flags = try flagsInForce(filled)
         try filled.trainingRun(continuing: recorded?.prefix).run(
             filled.training, filled.data, flags: flags, continuing: recorded)

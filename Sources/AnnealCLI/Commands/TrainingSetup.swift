@@ -77,6 +77,7 @@ extension TrainingRun {
             softLabels: source is SoftLabelSource,
             recomputation: options.recompute ? .full : .cheap, averaging: options.updates.averaging,
             accumulation: options.updates.accumulate, canDropSteps: options.run.onNan == .skip,
+            precision: options.precision,
             device: options.machine.device())
         if validation != nil { try trainer.planScoring() }
         var need = trainer.memoryNeed(views: validation == nil ? .none : data.validation.tta)
@@ -102,7 +103,8 @@ extension TrainingRun {
         if let weights = (source as? SoftLabelSource)?.labels.classWeights {
             notes.append(.note("Class weights: \(weights.map { Double($0).brief }.joined(separator: ", "))"))
         }
-        if let note = machineNote(counted) { notes.append(note) }
+        if let note = options.machine.note { notes.append(.note(note)) }
+        if let note = machineNote(counted, now: trainer.machine) { notes.append(note) }
         let kilobytes = trainer.plannedBytes >> 10,
             planned = kilobytes < 1024 ? "\(kilobytes) KB" : "\(kilobytes >> 10) MB"
         notes.append(

@@ -39,7 +39,7 @@ struct VerifyResume: ParsableCommand {
             try isCommand
             ? nil : RecordedRun(folder: target, overrides: flags, acceptsChangedData: acceptChangedData)
         let command = try (recorded?.command ?? RecordedRun.command([target] + flags)).filled()
-        try command.training.check(command: "train")
+        try command.training.check()
         let start = try command.trainingRun(continuing: recorded?.prefix)
         let origin = try start.origin(command.training, recorded), interrupt = Interrupt()
         let folder = Files.path(NSTemporaryDirectory(), "anneal-verify-\(UUID().uuidString)")

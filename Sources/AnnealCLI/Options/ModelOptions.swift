@@ -50,7 +50,7 @@ struct ModelOptions: ParsableArguments {
     }
 
     func load() throws -> Loaded {
-        try machine.check(command: "it")
+        try machine.check()
         let saved = try SavedModel(model, loadEpoch), prefix = saved.prefix
         let checkpoint = try saved.load()
         try checkpoint.warnOfNonFinite(saved)

@@ -31,7 +31,10 @@ struct TrainingOptions: ParsableArguments, Encodable {
             "Let this convolution, the network's first, whiten the training images' patches, and freeze its weight; '': none.",
             valueName: "LAYER"))
     var whiten: String?
-    @Option(help: ArgumentHelp("Only float32.", valueName: "TYPE"), completion: .list(["float32"]))
+    @Option(
+        help: ArgumentHelp(
+            "Of what flows between layers: float32, or on accelerators bfloat16. Weights, statistics and files stay float32.",
+            valueName: "TYPE"), completion: .list(["float32", "bfloat16"]))
     var dtype: String = "float32"
     @Option(
         help: ArgumentHelp("Losses to show next to accuracy and cross-entropy: ce, nll.", valueName: "NAME,NAME"),
@@ -74,11 +77,15 @@ struct TrainingOptions: ParsableArguments, Encodable {
     @OptionGroup var run: RunOptions
     @OptionGroup var parameters: ParameterOptions
 
-    /// Refuses what cannot be done here; `command` is what to run instead of a GPU's command.
-    func check(command: String) throws {
-        try machine.check(command: "anneal \(command)")
-        guard dtype == "float32" else {
-            throw UsageError("--dtype \(dtype)", "is not supported", suggestion: "training is in float32: leave it out")
+    var precision: ElementType { ElementType(rawValue: dtype) ?? .float32 }
+
+    /// Refuses what cannot be done here.
+    func check() throws {
+        try machine.check()
+        guard ["float32", "bfloat16"].contains(dtype) else {
+            throw UsageError(
+                "--dtype \(dtype)", "is not supported",
+                suggestion: "use bfloat16 on an accelerator (--devices), or leave it out")
         }
         guard ["local", "device"].contains(kvStore) else {
             throw UsageError(

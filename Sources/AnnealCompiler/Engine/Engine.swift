@@ -10,6 +10,9 @@ package protocol Engine: AnyObject {
     /// As `--devices` names it, e.g. `cpu`.
     var name: String { get }
 
+    /// What the last bits of its results depend on: the instruction set of its kernels, or its device and compiler.
+    var arithmetic: String { get }
+
     /// Whether it runs the operators of a type.
     func supports(_ type: any Operator.Type) -> Bool
 
@@ -32,6 +35,8 @@ package struct PlanRequest {
     package var mode: Program.Mode
     /// What follows the gradients; nil: nothing.
     package var update: TrainingUpdate?
+    /// What flows between layers.
+    package var precision = ElementType.float32
     /// What the backward pass may compute a second time to save memory. All choices give the same bits.
     package var recomputation = Recomputation.cheap
     /// Whether all parameters can be read after a run; else inference may give back the memory of those that it has folded
@@ -41,6 +46,28 @@ package struct PlanRequest {
     package init(_ source: Source, mode: Program.Mode) {
         self.source = source
         self.mode = mode
+    }
+}
+
+extension PlanRequest {
+    /// Parameters and auxiliary states, in the order in which stores name them.
+    package func storedNames() throws -> [String] {
+        switch source {
+        case .network(let symbol, _, _): try symbol.argumentNames() + symbol.auxiliaryNames()
+        case .parameters(let list): list.map(\.name)
+        }
+    }
+}
+
+extension Program {
+    /// What lives in a store: variables in a given order, and states.
+    package func stored(in order: [String]) -> [Value] {
+        var stored: [Value] = []
+        for name in order {
+            guard let id = variables[name] else { continue }
+            if values[id].kind == .parameter || values[id].kind == .auxiliary { stored.append(values[id]) }
+        }
+        return stored + states.map { values[$0] }
     }
 }
 

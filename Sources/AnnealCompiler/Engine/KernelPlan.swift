@@ -170,28 +170,6 @@ extension KernelPlan: StepResults {
     }
 }
 
-extension PlanRequest {
-    /// Parameters and auxiliary states, in the order in which stores name them.
-    fileprivate func storedNames() throws -> [String] {
-        switch source {
-        case .network(let symbol, _, _): try symbol.argumentNames() + symbol.auxiliaryNames()
-        case .parameters(let list): list.map(\.name)
-        }
-    }
-}
-
-extension Program {
-    /// What lives in a store: variables in a given order, and states.
-    package func stored(in order: [String]) -> [Value] {
-        var stored: [Value] = []
-        for name in order {
-            guard let id = variables[name] else { continue }
-            if values[id].kind == .parameter || values[id].kind == .auxiliary { stored.append(values[id]) }
-        }
-        return stored + states.map { values[$0] }
-    }
-}
-
 extension ParameterStore {
     /// Where an array of an engine made of kernels lies.
     func hostMemory(_ value: Program.Value) throws -> UnsafeMutablePointer<Float> {

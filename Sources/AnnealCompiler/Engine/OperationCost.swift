@@ -31,7 +31,7 @@ package struct OperationCost: Sendable {
 
 extension OperationCost {
     /// What an instruction of a program does.
-    init(_ program: Program, instruction index: Int, _ implementation: String, reorders: Int) {
+    package init(_ program: Program, instruction index: Int, _ implementation: String, reorders: Int) {
         let instruction = program.instructions[index]
         let isBackward = index >= program.backwardStart
         self.init(layer: instruction.layer, kind: "", phase: isBackward ? .backward : .forward)

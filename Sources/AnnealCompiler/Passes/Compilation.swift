@@ -20,12 +20,15 @@ struct Compilation {
             }
         case .parameters(let parameters): program = Lowering.parameters(parameters, mode: request.mode)
         }
-        guard request.mode == .training else { return try Compilation(program, engine: engine) }
+        guard request.mode == .training else {
+            return try Compilation(Precision.assign(request.precision, to: program), engine: engine)
+        }
         if case .network(_, _, let gradients) = request.source {
             program = try Autodiff.differentiate(
                 program, wanted: gradients, engine: engine.choosesLayouts ? engine : nil)
         }
         if let update = request.update { program = UpdatePass.choose(update, in: program) }
+        program = try Precision.assign(request.precision, to: program)
         var result = try Compilation(program, engine: engine)
         if engine.choosesLayouts, case .network = request.source {
             let recomputed = try RecomputationSearch.apply(
@@ -58,6 +61,12 @@ struct Compilation {
         -> PreparedKernel
     {
         let site = KernelSite(instruction: instruction, mode: program.mode, values: program.values)
+        for (_, id) in instruction.reads + instruction.writes where program.values[id].type != .float32 {
+            throw AnnealError(
+                "layer \(instruction.layer)",
+                "computes in \(program.values[id].type.rawValue), and the \(engine.name) engine in float32 only",
+                suggestion: "leave --dtype out, or use an accelerator (--devices)", code: .unsupported)
+        }
         do {
             return try engine.prepare(site)
         } catch let error as AnnealError where !error.place.hasPrefix("layer ") {

@@ -30,12 +30,16 @@ package struct Program: Sendable {
         package var shape: Shape
         package var kind: Kind
         package var layout: Layout
+        package var type: ElementType
 
-        package init(name: String, shape: Shape, kind: Kind, layout: Layout = .plain) {
+        package init(
+            name: String, shape: Shape, kind: Kind, layout: Layout = .plain, type: ElementType = .float32
+        ) {
             self.name = name
             self.shape = shape
             self.kind = kind
             self.layout = layout
+            self.type = type
         }
     }
 

@@ -40,12 +40,13 @@ package struct UpdatePass {
     private var averages: [String: Program.ValueID] = [:]
 
     /// Decides which parameters are updated early, so that passes know which gradients need not be kept.
-    package static func choose(_ update: TrainingUpdate, in program: Program) -> Program {
+    /// - Parameter updatesEarly: whether any are: false for engines whose compilers order the work themselves.
+    package static func choose(_ update: TrainingUpdate, in program: Program, updatesEarly: Bool = true) -> Program {
         var result = program
         result.trained = update.order.filter { name in
             program.gradients[name] != nil && program.variables[name].map { program.values[$0].kind } == .parameter
         }
-        guard !update.needsAllGradients else { return result }
+        guard updatesEarly, !update.needsAllGradients else { return result }
         result.updatedEarly = Set(
             result.trained.filter { name in
                 guard let parameter = program.variables[name], let gradient = program.gradients[name] else {

@@ -204,6 +204,20 @@ package enum RuleNoise {
     /// Elements that share a random stream.
     package static let chunk = 8192
 
+    /// The draws for all elements of a parameter, in plain order.
+    package static func draws(_ count: Int, parameter: String, update: Int, seed: UInt64) -> [Float] {
+        var draws = [Float](repeating: 0, count: count)
+        draws.withUnsafeMutableBufferPointer { draws in
+            for start in stride(from: 0, to: count, by: chunk) {
+                fill(
+                    UnsafeMutableBufferPointer(rebasing: draws[start..<min(start + chunk, count)]),
+                    chunk: start / chunk,
+                    parameter: parameter, update: update, seed: seed)
+            }
+        }
+        return draws
+    }
+
     /// Fills in the draws for elements of one chunk, from its first on.
     package static func fill(
         _ draws: UnsafeMutableBufferPointer<Float>, chunk: Int, parameter: String, update: Int, seed: UInt64

@@ -34,6 +34,7 @@ public struct BatchNorm: SymbolOperator {
     public var attributesKeepingStates: [String: String] { ["use_global_stats": AttributeText.bool(true)] }
     /// With `output_mean_var` the mean and 1 / sqrt(var + eps) are outputs too.
     public var outputNames: [String] { outputMeanVar ? ["output", "mean", "var"] : ["output"] }
+    public var exactOutputs: Set<Int> { [1, 2] }
     public var storedOutputCount: Int { 3 }
     /// Parameters and statistics stay in float32 when the data is float16.
     public var typeRule: TypeRule { .float32Parameters }

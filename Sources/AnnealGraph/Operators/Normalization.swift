@@ -50,6 +50,7 @@ public struct GroupNorm: SymbolOperator {
     public var inputNames: [String] { ["data", "gamma", "beta"] }
     /// With `output_mean_var` the mean and sqrt(var + eps) are outputs too.
     public var outputNames: [String] { outputMeanVar ? ["output", "mean", "std"] : ["output"] }
+    public var exactOutputs: Set<Int> { [1, 2] }
     public var storedOutputCount: Int { 3 }
 
     public func inferShapes(_ inputs: inout [Shape?]) throws -> [Shape]? {
@@ -93,6 +94,7 @@ public struct LayerNorm: SymbolOperator {
     public var inputNames: [String] { ["data", "gamma", "beta"] }
     /// With `output_mean_var` the mean and sqrt(var + eps) are outputs too.
     public var outputNames: [String] { outputMeanVar ? ["output", "mean", "std"] : ["output"] }
+    public var exactOutputs: Set<Int> { [1, 2] }
     public var storedOutputCount: Int { 3 }
 
     public func inferShapes(_ inputs: inout [Shape?]) throws -> [Shape]? {

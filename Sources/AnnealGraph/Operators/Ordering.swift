@@ -34,6 +34,7 @@ public struct Ordering: OperatorFamily {
         dtype = (member == .sort ? nil : attributes.string("dtype")) ?? "float32"
     }
 
+    public var exactOutputs: Set<Int> { returned == .indices ? [0] : [1] }
     public var outputNames: [String] {
         switch returned {
         case .both: ["output0", "output1"]

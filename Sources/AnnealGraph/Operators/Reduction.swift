@@ -118,6 +118,7 @@ public struct ArgExtremum: OperatorFamily {
     /// nil: of the whole array.
     public let axis: Int?
     public let keepdims: Bool
+    public var exactOutputs: Set<Int> { [0] }
 
     public init(_ member: Member, _ attributes: inout AttributeReader) throws {
         self.member = member

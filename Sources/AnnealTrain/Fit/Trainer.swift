@@ -72,13 +72,14 @@ public final class Trainer {
     ///     backward pass, so that their gradients need no memory of their own.
     ///   - canDropSteps: whether `FitOptions.onNonFinite` may be `.skip`. Every update waits until the step is known to be
     ///     finite then, and gradients need memory of their own.
+    ///   - precision: of what flows between layers; weights, statistics and losses are float32 always.
     ///   - engine: what runs the steps.
     /// - Throws: `AnnealError`, with the code `outOfMemory` where the machine or a limit has less memory than is needed.
     package init(
         _ symbol: Symbol, dataShape: Shape, batchSize: Int, optimizer: Optimizer, frozen: Set<String> = [],
         seed: UInt64 = 0, softLabels: Bool = false, recomputation: Recomputation = .cheap,
         averaging: WeightAveraging? = nil, accumulation: Int = 1, keepsGradients: Bool = false,
-        canDropSteps: Bool = false, engine: any Engine
+        canDropSteps: Bool = false, precision: ElementType = .float32, engine: any Engine
     ) throws {
         guard batchSize > 0 else {
             throw AnnealError("--batch-size", "is \(batchSize)", suggestion: "it must be at least 1")
@@ -132,7 +133,7 @@ public final class Trainer {
         update.keepsGradients = keepsGradients
         training = try Executor(
             trainedSymbol, inputs: inputs, mode: .training, gradients: wanted, recomputation: recomputation,
-            update: update, engine: engine)
+            precision: precision, update: update, engine: engine)
         training.seed = seed
         parameters = training.parameters
         try optimizer.bind(

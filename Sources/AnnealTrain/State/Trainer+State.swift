@@ -1,7 +1,6 @@
 import AnnealCompiler
 import AnnealCore
 import AnnealGraph
-import CAnnealKernels
 import Foundation
 
 /// The numbers of a run's state; its arrays follow them in the file. The random streams follow from the seed and the
@@ -39,14 +38,8 @@ private struct StateRecord: Codable {
 
 /// What the last bits of a run's weights depend on. The number of threads is not part of it; states that have one still load.
 public struct RunMachine: Codable, Sendable, Equatable {
-    /// The instruction set of the kernels: portable, avx2 or avx512.
+    /// The instruction set of the processor's kernels (portable, avx2 or avx512), or an accelerator with its plugin.
     public var kernels: String
-
-    /// This process.
-    public static var current: RunMachine {
-        let name = ank_variant_name(ank_variant()).map { String(cString: $0) }
-        return RunMachine(kernels: name ?? "portable")
-    }
 
     public init(kernels: String) {
         self.kernels = kernels
@@ -82,7 +75,7 @@ extension Trainer {
         let record = StateRecord(
             seed: seed, updates: updates, batchSize: batchSize, accumulation: accumulation,
             frozen: frozen.sorted(), multipliers: optimizer.settings.multipliers, optimizer: optimizer.snapshot(),
-            progress: progress, holders: holders, gathered: gathered, sums: StateRecord.sums, machine: .current)
+            progress: progress, holders: holders, gathered: gathered, sums: StateRecord.sums, machine: machine)
         let encoder = JSONEncoder()
         encoder.outputFormatting = .sortedKeys
         let json = try encoder.encode(record)
@@ -109,6 +102,9 @@ extension Trainer {
     private var holders: [String] {
         (averaging.map { [$0.statePrefix] } ?? []) + (accumulation > 1 ? [StateRecord.gradients] : [])
     }
+
+    /// What the bits depend on now.
+    public var machine: RunMachine { RunMachine(kernels: parameters.engine.arithmetic) }
 
     /// The seed of a saved run.
     public static func savedSeed(_ path: String) throws -> UInt64 { try savedRun(path).seed }

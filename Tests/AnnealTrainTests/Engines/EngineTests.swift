@@ -2,19 +2,36 @@ import Anneal
 import AnnealCPU
 import AnnealCompiler
 import AnnealReference
+import AnnealXLA
 import Testing
 
 /// A whole small training run on every engine: convolutions, batch norm, dropout, several batches an update, averages, dropped
 /// steps, scoring, and a state that continues.
 @Suite struct EngineTests {
     enum Choice: String, CaseIterable {
-        case cpu, reference, hostile
+        case cpu, reference, hostile, xla
+
+        /// Those that are here: XLA's needs a plugin (`make plugin NAME=cpu`).
+        static var here: [Choice] {
+            let hasXLA = (try? Accelerators.engine("xla-cpu", indexes: [0])) != nil
+            if !hasXLA { print("skipped: the xla engine (no plugin; 'make plugin NAME=cpu' installs it)") }
+            return allCases.filter { $0 != .xla || hasXLA }
+        }
+
+        /// How far it may be from the reference engine: a part of each number.
+        var tolerance: Float {
+            switch self {
+            case .reference, .hostile: 0
+            case .cpu, .xla: 1e-4
+            }
+        }
 
         func make() throws -> any Engine {
             switch self {
             case .cpu: try CPUEngine()
             case .reference: ReferenceEngine()
             case .hostile: HostileEngine()
+            case .xla: try Accelerators.engine("xla-cpu", indexes: [0])
             }
         }
     }
@@ -92,26 +109,27 @@ import Testing
     @Test(arguments: [nil, WeightAveraging.movingAverage(decay: 0.9), .lookahead(every: 2, alpha: .constant(0.5))])
     func everyEngineTrains(_ averaging: WeightAveraging?) throws {
         let expected = try Self.run(.reference, averaging: averaging)
-        expectSame(try Self.run(.hostile, averaging: averaging), expected, within: 0)
-        expectSame(try Self.run(.cpu, averaging: averaging), expected, within: 1e-4)
+        for choice in Choice.here {
+            expectSame(try Self.run(choice, averaging: averaging), expected, within: choice.tolerance)
+        }
     }
 
-    @Test(arguments: Choice.allCases) func gradientsAreGatheredAndStepsDropped(_ choice: Choice) throws {
+    @Test(arguments: Choice.here) func gradientsAreGatheredAndStepsDropped(_ choice: Choice) throws {
         let broken = try Self.run(choice, averaging: .movingAverage(decay: 0.9), accumulation: 3, broken: 9)
         #expect(broken.skipped && broken.weights.joined().allSatisfy(\.isFinite))
         let expected = try Self.run(.reference, averaging: .movingAverage(decay: 0.9), accumulation: 3, broken: 9)
-        expectSame(broken, expected, within: choice == .cpu ? 1e-4 : 0)
+        expectSame(broken, expected, within: choice.tolerance)
     }
 
     /// The state is saved while later work may be under way.
-    @Test(arguments: Choice.allCases) func aRunContinuesToTheSameBits(_ choice: Choice) throws {
+    @Test(arguments: Choice.here) func aRunContinuesToTheSameBits(_ choice: Choice) throws {
         let whole = try Self.run(choice, averaging: .movingAverage(decay: 0.9), accumulation: 2)
         let parts = try Self.run(choice, averaging: .movingAverage(decay: 0.9), accumulation: 2, stopAfter: 3)
         expectSame(parts, whole, within: 0)
     }
 
     /// Results that come late name the step that they are of.
-    @Test(arguments: Choice.allCases) func aBrokenStepIsNamed(_ choice: Choice) throws {
+    @Test(arguments: Choice.here) func aBrokenStepIsNamed(_ choice: Choice) throws {
         let trainer = try Self.makeTrainer(choice, averaging: nil, accumulation: 1, canDropSteps: false)
         let error = #expect(throws: AnnealError.self) {
             try trainer.fit(training: Self.source(broken: 9), epochs: 0..<1)

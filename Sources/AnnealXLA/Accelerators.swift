@@ -1,0 +1,135 @@
+import AnnealCore
+import Synchronization
+
+/// The accelerators of this machine, by the plugins that are installed.
+package enum Accelerators {
+    /// Opens devices of one kind, which share each batch.
+    /// - Parameters:
+    ///   - kind: `cuda`, `rocm`, `tpu`, `xpu` or `xla-cpu`.
+    ///   - indexes: from 0.
+    ///   - shards: parts that each batch is cut into; one for each device if nil. Results depend on it, and not on the number of
+    ///     devices.
+    ///   - report: gets a line about each compilation.
+    /// - Throws: `AnnealError`: no plugin, a plugin or driver that does not work, no such device, each with what helps.
+    package static func engine(
+        _ kind: String, indexes: [Int], shards: Int? = nil, search: PluginSearch = PluginSearch(),
+        report: (@Sendable (String) -> Void)? = nil
+    ) throws -> XLAEngine {
+        let client = try client(kind, atLeast: (indexes.max() ?? 0) + 1, search)
+        if let index = indexes.first(where: { !client.devices.indices.contains($0) }) {
+            throw AnnealError(
+                "device \(kind):\(index)",
+                "is not there: the plugin finds \(client.devices.count) (\(client.plugin.path))",
+                suggestion: "'anneal devices' lists what there is", code: .notFound)
+        }
+        return XLAEngine(
+            client, devices: indexes.map { client.devices[$0] }, shards: max(1, shards ?? indexes.count), name: kind,
+            report: report)
+    }
+
+    /// A device, or what keeps a plugin's devices from being used.
+    package struct Listing: Sendable {
+        package var kind: String
+        package var plugin: String
+        package var version: String
+        package var index: Int?
+        package var model: String?
+        package var memory: Int?
+        package var problem: String?
+    }
+
+    /// Every plugin with its devices.
+    package static func list(search: PluginSearch = PluginSearch()) -> [Listing] {
+        search.all().flatMap { found -> [Listing] in
+            do {
+                let client = try clients.client(found.path, count: 1)
+                let kind = client.kind
+                return client.devices.map { device in
+                    Listing(
+                        kind: kind, plugin: found.path, version: client.versions, index: device.index,
+                        model: device.kind,
+                        memory: device.memory(client), problem: nil)
+                }
+            } catch {
+                return [
+                    Listing(
+                        kind: found.kind ?? "unknown", plugin: found.path, version: "", index: nil, model: nil,
+                        memory: nil, problem: "\(error)")
+                ]
+            }
+        }
+    }
+
+    private static let gpus = ["cuda", "rocm", "xpu"]
+
+    /// The kinds of GPU that a plugin is installed for.
+    package static func gpuKinds(search: PluginSearch = PluginSearch()) -> [String] {
+        var kinds: [String] = []
+        for found in search.all() {
+            let kind = found.kind ?? (try? clients.client(found.path, count: 1))?.kind
+            if let kind, gpus.contains(kind), !kinds.contains(kind) { kinds.append(kind) }
+        }
+        return kinds
+    }
+
+    /// What installs a GPU's plugin.
+    package static var gpuCommand: String { PluginSearch.command("cuda") ?? "make plugin" }
+
+    private static func client(_ kind: String, atLeast count: Int, _ search: PluginSearch) throws -> PJRTClient {
+        let place = "device \(kind)", found = search.all()
+        var failure: (any Error)?
+        for plugin in found where plugin.kind == nil || plugin.kind == kind {
+            do {
+                let client = try clients.client(plugin.path, count: count)
+                if client.kind == kind { return client }
+            } catch { failure = failure ?? error }
+        }
+        if let failure { throw failure }
+        let command = PluginSearch.command(kind)
+        guard command != nil || PluginSearch.packages.contains(where: { $0.kind == kind }) else {
+            let kinds = Set(PluginSearch.packages.map(\.kind)).sorted().joined(separator: ", ")
+            throw AnnealError(
+                place, "there is no such kind of device", suggestion: "there are cpu, \(kinds)", code: .unsupported)
+        }
+        throw AnnealError(
+            place, "no plugin for it is installed",
+            suggestion: command.map { "run '\($0)', or name its file in ANNEAL_PJRT_PLUGIN" }
+                ?? "name the plugin's file in ANNEAL_PJRT_PLUGIN", code: .notFound)
+    }
+
+    private static let clients = ClientCache()
+}
+
+/// A process has one client for each plugin, until it ends: a second would hold the devices' memory twice.
+private final class ClientCache: Sendable {
+    private let known = Mutex<[String: PJRTClient]>([:])
+
+    /// - Parameter count: of devices, where the plugin makes as many as are wished.
+    func client(_ path: String, count: Int) throws -> PJRTClient {
+        try known.withLock { known in
+            if let client = known[path], client.kind != PJRTClient.virtualKind || client.devices.count >= count {
+                return client
+            }
+            let client = try PJRTClient(try PJRTPlugin(path: path), devices: count)
+            known[path] = client
+            return client
+        }
+    }
+}
+
+extension PJRTClient {
+    /// The kind of XLA's own CPU devices, which serve tests.
+    static let virtualKind = "xla-cpu"
+
+    /// As `--devices` names its devices.
+    var kind: String { platform == "cpu" ? Self.virtualKind : platform == "gpu" ? "cuda" : platform }
+
+    var versions: String { "PJRT \(plugin.version.major).\(plugin.version.minor), \(platformVersion)" }
+
+    /// - Parameter count: of devices, where the plugin makes as many as are wished.
+    convenience init(_ plugin: PJRTPlugin, devices count: Int) throws {
+        // Only the CPU plugin takes this option.
+        let isCPU = plugin.path.contains("cpu") && count > 1
+        try self.init(plugin, options: isCPU ? [.int("cpu_device_count", Int64(count))] : [])
+    }
+}

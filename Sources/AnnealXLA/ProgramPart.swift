@@ -1,0 +1,407 @@
+import AnnealCompiler
+import AnnealCore
+import AnnealGraph
+
+/// What an executable is made of: the instructions of some phases of a step.
+package struct PartKey: Hashable {
+    /// Whose work it is.
+    package enum Role: Hashable {
+        /// All of a step, or of what concerns no shard.
+        case whole
+        /// One shard's passes: what it has for the others is left in one row of numbers.
+        case shard
+        /// What follows: the shards' rows are added, and the update is made of the sum.
+        case exchange
+    }
+
+    var phases: Phases
+    var role = Role.whole
+    /// How gradients of several batches are added, where they are.
+    var merge: StepInputs.Merge?
+
+    package init(_ phases: Phases, _ merge: StepInputs.Merge, _ role: Role = .whole) {
+        self.phases = phases
+        self.role = role
+        let sums: Phases = [.accumulate, .update]
+        self.merge = phases.isDisjoint(with: sums) ? nil : merge
+    }
+
+    package static func == (a: PartKey, b: PartKey) -> Bool {
+        a.phases == b.phases && a.role == b.role && a.merge == b.merge
+    }
+    package func hash(into hasher: inout Hasher) {
+        hasher.combine(phases)
+        hasher.combine(role)
+        hasher.combine(merge?.levels)
+        hasher.combine(merge?.takesGradient)
+        hasher.combine(merge?.target)
+    }
+}
+
+/// What a part's executable is given, in order.
+package enum PartArgument: Hashable {
+    /// Data, labels, head gradients: (as the host has it, in plain order).
+    case input(Program.ValueID)
+    /// A parameter, a statistic or a state.
+    case stored(Program.ValueID)
+    /// A value that an earlier part of the step has left.
+    case carried(Program.ValueID)
+    /// A shard's row of numbers.
+    case row(shard: Int)
+    /// The seed's two words, the step, and the number of the first sample: ui32 (4).
+    case random
+    /// `StepInputs.numbers`: (parameters, 8).
+    case numbers
+    /// `averageShare` and `normLimit`: (2).
+    case scalars
+    /// The normal draws of a parameter, in plain order.
+    case noise(parameter: Int)
+}
+
+/// What a part's executable gives, in order.
+package enum PartResult: Hashable {
+    /// A new value of a parameter, a statistic or a state.
+    case stored(Program.ValueID)
+    /// Values that later parts of the step read, or that can be asked for.
+    case carried(Program.ValueID)
+    /// What a shard has for the others: `PartWriter.exchanged`, one after the other.
+    case row
+    /// An output of the network, or the flags of a check, in plain order.
+    case plain(Program.ValueID)
+}
+
+/// A part of a program as a StableHLO function.
+///
+/// Arrays of three and more axes have their second axis, the channels, last: what accelerators' convolutions want, for
+/// weights too. Operators that want MXNet's order get it by transpositions, which the compiler drops where they cancel.
+package final class PartWriter {
+    let program: Program
+    let key: PartKey
+    let function = HLOFunction()
+    let precision: ElementType
+    let reproducesMXNetDefects: Bool
+    private let shards: Int
+    private(set) var arguments: [PartArgument] = []
+    private var argumentValues: [PartArgument: HLOValue] = [:]
+    private var values: [Program.ValueID: HLOValue] = [:]
+    /// What outlives the step and has a new value, in the order in which it got it.
+    private var changed: [Program.ValueID] = []
+
+    /// - Parameter shards: how many share the step's work.
+    package init(
+        _ program: Program, _ key: PartKey, precision: ElementType, shards: Int = 1, reproducesMXNetDefects: Bool
+    ) {
+        self.shards = shards
+        self.program = program
+        self.key = key
+        self.precision = precision
+        self.reproducesMXNetDefects = reproducesMXNetDefects
+    }
+
+    package struct Text {
+        package let module: String
+        package let arguments: [PartArgument]
+        package let results: [PartResult]
+    }
+
+    /// - Parameter carried: which of the values that it computes are wanted after it.
+    package func write(carried: Set<Program.ValueID>) throws -> Text {
+        if key.role == .exchange { try addShards() }
+        for (index, instruction) in program.instructions.enumerated()
+        where isHere(instruction, program.phase(of: index)) {
+            do {
+                try write(instruction)
+            } catch let error as AnnealError where !error.place.hasPrefix("layer ") {
+                throw error.within("layer \(instruction.layer)")
+            }
+        }
+        var results: [PartResult] = [], list: [HLOValue] = []
+        func give(_ result: PartResult, _ value: HLOValue) {
+            results.append(result)
+            list.append(value)
+        }
+        if key.role == .shard, key.phases.contains(.backward) {
+            let row = try exchanged.map { id in
+                let value = try value(id)
+                return value.reshaped([value.elementCount])
+            }
+            if !row.isEmpty { give(.row, HLOValue.concatenated(row, axis: 0)) }
+        } else if key.role != .shard {
+            for id in changed { give(.stored(id), try value(id)) }
+        }
+        let checks = key.role == .shard ? [] : program.checks.map(\.value)
+        for id in program.outputs + checks where values[id] != nil {
+            guard program.values[id].kind == .temporary || program.values[id].kind == .input,
+                !results.contains(.plain(id)), key.phases.contains(.forward) || !program.outputs.contains(id)
+            else { continue }
+            give(.plain(id), Order.plain(try value(id)).converted(to: .f32))
+        }
+        for id in carried.sorted() where values[id] != nil { give(.carried(id), try value(id)) }
+        // A result takes the place of the argument that held the value before.
+        var donated: [Int: Int] = [:]
+        for (number, result) in results.enumerated() {
+            guard case .stored(let id) = result, let place = arguments.firstIndex(of: .stored(id)) else { continue }
+            donated[place] = number
+        }
+        return Text(
+            module: function.module(results: list, donated: donated), arguments: arguments, results: results)
+    }
+
+    private func isHere(_ instruction: Program.Instruction, _ phase: Phases) -> Bool {
+        guard key.phases.contains(phase) else { return false }
+        guard case .update(let action) = instruction.action, case .restore(.check) = action else {
+            // A shard's own flags come in its row.
+            return key.role != .exchange || phase != .check
+        }
+        // Statistics go back if any shard's step is broken.
+        return key.role != .shard
+    }
+
+    // MARK: Shards
+
+    /// What shards exchange, in the order of their rows: gradients and flags, which are added, and statistics (and fixed
+    /// gammas), whose mean is taken.
+    private var exchanged: [Program.ValueID] {
+        let gradients = program.gradients.keys.sorted().compactMap { program.gradients[$0] }
+        let flags = key.phases.contains(.check) ? program.checks.filter { isOfCheck($0.value) }.map(\.value) : []
+        return gradients.filter { program.values[$0].kind == .temporary } + flags + means
+    }
+
+    private func isOfCheck(_ flags: Program.ValueID) -> Bool {
+        program.instructions.contains { instruction in
+            guard case .update(.checkFinite) = instruction.action else { return false }
+            return instruction.writing(.output(0)) == flags
+        }
+    }
+
+    /// What operators change in both passes.
+    private var means: [Program.ValueID] {
+        var changed: [Program.ValueID] = []
+        for instruction in program.instructions {
+            guard let op = instruction.action.op as? BatchNorm else { continue }
+            for (role, id) in instruction.reads {
+                let changes =
+                    switch role {
+                    case .input(1): op.fixGamma
+                    case .input(3), .input(4): !op.useGlobalStats
+                    default: false
+                    }
+                if changes, !changed.contains(id) { changed.append(id) }
+            }
+        }
+        return changed
+    }
+
+    /// Adds up the shards' rows in a binary tree, and takes them apart.
+    private func addShards() throws {
+        let count = exchanged.reduce(0) { $0 + program.values[$1].shape.count }
+        guard count > 0 else { return }
+        let rows = (0..<shards).map { argument(.row(shard: $0), [count], .f32) }
+        let sum = Self.tree(rows[...])
+        // What statistics go back to.
+        for instruction in program.instructions {
+            guard case .update(.copy(.forward)) = instruction.action else { continue }
+            for (role, id) in instruction.writes {
+                guard case .output(let index) = role, let from = instruction.reading(.input(index)) else { continue }
+                values[id] = try value(from)
+            }
+        }
+        let means = Set(means), flags = Set(program.checks.map(\.value))
+        var start = 0
+        for id in exchanged {
+            let dims = Order.channelsLast(program.values[id].shape.dims), size = dims.reduce(1, *)
+            var value = sum.sliced(axis: 0, from: start, to: start + size).reshaped(dims)
+            if means.contains(id) { value = value / Double(shards) }
+            if flags.contains(id) { value = value.compare(.atLeast, Double(shards)).converted(to: .f32) }
+            set(id, value)
+            start += size
+        }
+    }
+
+    /// The sum in the order of a binary tree, split at the largest power of two below the number of summands.
+    private static func tree(_ values: ArraySlice<HLOValue>) -> HLOValue {
+        guard values.count > 1 else { return values[values.startIndex] }
+        var half = 1
+        while half * 2 < values.count { half *= 2 }
+        return tree(values.prefix(half)) + tree(values.dropFirst(half))
+    }
+
+    private func write(_ instruction: Program.Instruction) throws {
+        let operands = Operands(writer: self, instruction: instruction)
+        switch instruction.action {
+        case .forward(let op): try known(op).forward(operands)
+        case .recompute(let op): try known(op).forward(operands.behindBarrier())
+        case .backward(let op, let part): try known(op).backward(operands, part: part)
+        case .sum:
+            operands.writeStored(.output(0), operands.stored(.input(0)) + operands.stored(.input(1)))
+        case .update(let action): try operands.write(action)
+        }
+    }
+
+    private func known(_ op: any Operator) throws -> any XLAOperator {
+        guard let op = op as? any XLAOperator else {
+            throw AnnealError("", "accelerators do not have the operator \(op.operation)", code: .unsupported)
+        }
+        return op
+    }
+
+    // MARK: Values
+
+    /// A value of the program as it is now, with channels last.
+    func value(_ id: Program.ValueID) throws -> HLOValue {
+        if let known = values[id] { return known }
+        let value = program.values[id]
+        let made: HLOValue
+        switch value.kind {
+        case .input: made = Order.channelsLast(argument(.input(id), value.shape.dims, .f32))
+        case .parameter, .auxiliary, .state: made = argument(.stored(id), Order.channelsLast(value.shape.dims), .f32)
+        case .temporary: made = argument(.carried(id), Order.channelsLast(value.shape.dims), HLOType(value.type))
+        case .derived: throw AnnealError(value.name, "is derived", code: .internalDefect)
+        }
+        values[id] = made
+        return made
+    }
+
+    func set(_ id: Program.ValueID, _ value: HLOValue) {
+        values[id] = value.converted(to: HLOType(program.values[id].type))
+        switch program.values[id].kind {
+        case .parameter, .auxiliary, .state: if !changed.contains(id) { changed.append(id) }
+        case .input, .temporary, .derived: break
+        }
+    }
+
+    func argument(_ argument: PartArgument, _ dims: [Int], _ type: HLOType) -> HLOValue {
+        if let known = argumentValues[argument] { return known }
+        let value = function.argument(dims, type)
+        arguments.append(argument)
+        argumentValues[argument] = value
+        return value
+    }
+}
+
+/// Channels-last and plain order of arrays.
+package enum Order {
+    /// For each axis of the channels-last array, the axis of the plain one.
+    package static func axes(_ rank: Int) -> [Int] {
+        rank < 3 ? Array(0..<rank) : [0] + Array(2..<rank) + [1]
+    }
+
+    /// Where an axis of the plain array is in the channels-last one.
+    package static func place(of axis: Int, rank: Int) -> Int {
+        rank < 3 || axis == 0 ? axis : axis == 1 ? rank - 1 : axis - 1
+    }
+
+    static func channelsLast(_ dims: [Int]) -> [Int] { axes(dims.count).map { dims[$0] } }
+    static func channelsLast(_ value: HLOValue) -> HLOValue { value.transposed(axes(value.rank)) }
+    static func plain(_ value: HLOValue) -> HLOValue {
+        value.transposed((0..<value.rank).map { place(of: $0, rank: value.rank) })
+    }
+}
+
+/// An operator's definition in StableHLO.
+protocol XLAOperator: Operator {
+    /// Reads the inputs and writes the outputs, and in training what the backward pass reads.
+    func forward(_ operands: Operands) throws
+    /// Reads what the part's definition (`Operator.backward`) names and writes the gradients that are wanted.
+    func backward(_ operands: Operands, part: Int) throws
+}
+
+/// The operands of one instruction while its text is written.
+struct Operands {
+    typealias Role = Program.Operand
+
+    let writer: PartWriter
+    let instruction: Program.Instruction
+    private var isBehindBarrier = false
+
+    init(writer: PartWriter, instruction: Program.Instruction) {
+        self.writer = writer
+        self.instruction = instruction
+    }
+
+    /// With inputs that the compiler cannot see through: what is computed again is not merged with the first time.
+    func behindBarrier() -> Operands {
+        var result = self
+        result.isBehindBarrier = true
+        return result
+    }
+
+    var function: HLOFunction { writer.function }
+    var isTraining: Bool { writer.program.mode == .training }
+    var reproducesMXNetDefects: Bool { writer.reproducesMXNetDefects }
+
+    private func id(_ role: Role) -> Program.ValueID? { instruction.reading(role) ?? instruction.writing(role) }
+
+    func has(_ role: Role) -> Bool { id(role) != nil }
+
+    /// In MXNet's order.
+    func shape(_ role: Role) throws -> Shape {
+        guard let id = id(role) else {
+            throw AnnealError(
+                "", "has no operand \(role)", suggestion: "this is a defect of Anneal", code: .internalDefect)
+        }
+        return writer.program.values[id].shape
+    }
+
+    /// The shape of an operator's input, also in a backward pass that does not read it.
+    func inputShape(_ index: Int) throws -> Shape {
+        guard instruction.forwardInputs.indices.contains(index) else { return try shape(.input(index)) }
+        return writer.program.values[instruction.forwardInputs[index]].shape
+    }
+
+    /// The operator's input, also in a backward pass that does not name it.
+    func forwardInput(_ index: Int) throws -> HLOValue { try writer.value(instruction.forwardInputs[index]) }
+
+    /// MXNet computes the data's gradient in the place of the output's where it can.
+    var overwritesHead: Bool {
+        guard has(.gradient(0)), let head = id(.head(0)) else { return false }
+        return writer.program.values[head].kind == .temporary
+    }
+
+    /// An operand in float32, with channels last.
+    func stored(_ role: Role) -> HLOValue {
+        guard let value = optionalStored(role) else { preconditionFailure("the instruction has no operand \(role)") }
+        return value
+    }
+
+    func optionalStored(_ role: Role) -> HLOValue? {
+        guard let id = id(role), let value = try? writer.value(id) else { return nil }
+        let float = value.converted(to: .f32)
+        return isBehindBarrier ? float.barrier() : float
+    }
+
+    /// An operand in the type that products are computed in, with channels last.
+    func factor(_ role: Role) -> HLOValue { stored(role).converted(to: HLOType(writer.precision)) }
+
+    /// An operand in float32 and in MXNet's order.
+    subscript(role: Role) -> HLOValue { Order.plain(stored(role)) }
+
+    func optional(_ role: Role) -> HLOValue? { optionalStored(role).map { Order.plain($0) } }
+
+    /// Gives an operand its value, with channels last; one that is not wanted is left out.
+    func writeStored(_ role: Role, _ value: HLOValue) {
+        guard let id = instruction.writing(role) ?? instruction.reading(role) else { return }
+        writer.set(id, value)
+    }
+
+    /// Gives an operand its value, in MXNet's order; one that is not wanted is left out.
+    func write(_ role: Role, _ value: HLOValue) { writeStored(role, Order.channelsLast(value)) }
+
+    /// The operands of a kind, in order.
+    func roles(of kind: Role) -> [Role] {
+        instruction.reads.map(\.role).filter { role in
+            switch (role, kind) {
+            case (.input, .input), (.changed, .changed): true
+            default: false
+            }
+        }
+    }
+
+    // MARK: Element by element
+
+    func map(_ from: Role, to target: Role, _ f: (HLOValue) -> HLOValue) { writeStored(target, f(stored(from))) }
+
+    func map(_ a: Role, _ b: Role, to target: Role, _ f: (HLOValue, HLOValue) -> HLOValue) {
+        writeStored(target, f(stored(a), stored(b)))
+    }
+}

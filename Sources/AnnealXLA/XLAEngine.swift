@@ -1,0 +1,126 @@
+import AnnealCompiler
+import AnnealCore
+import AnnealGraph
+import CPJRT
+
+/// An accelerator: programs are written in StableHLO, and a PJRT plugin compiles and runs them.
+///
+/// A part of a step is one executable: parameters and states are donated to it, rates and counters are inputs, so that
+/// nothing is compiled again between steps. Work is submitted and runs on while the host prepares the next batch.
+///
+/// A batch is cut into as many shards as wished, which the devices share. A shard's passes are an executable that knows nothing
+/// of the others; gradients are then exchanged and added in an order that the number of shards alone determines, so that any
+/// number of devices gives the same bits. Every device has all parameters.
+package final class XLAEngine: Engine {
+    package let name: String
+    package var arithmetic: String {
+        "\(name) (\(devices[0].kind), \(client.versions))\(shards > 1 ? ", \(shards) shards" : "")"
+    }
+    package var reproducesMXNetDefects = false
+    let client: PJRTClient
+    let devices: [PJRTDevice]
+    /// Parts that each batch is cut into.
+    let shards: Int
+    let compileOptions: CompileOptions
+    private let cache: ExecutableCache?
+    /// Gets a line about each compilation.
+    private let report: (@Sendable (String) -> Void)?
+
+    init(
+        _ client: PJRTClient, devices: [PJRTDevice], shards: Int, name: String,
+        cache: ExecutableCache? = ExecutableCache(),
+        report: (@Sendable (String) -> Void)? = nil
+    ) {
+        self.cache = cache
+        self.report = report
+        self.client = client
+        self.devices = devices
+        self.shards = shards
+        self.name = name
+        var options = CompileOptions()
+        // Same bits in every run.
+        if client.platform == "cuda" || client.platform == "rocm" {
+            options.flags = [("xla_gpu_exclude_nondeterministic_ops", true)]
+        }
+        // Its fast maximum loses NaN.
+        if client.platform == "cpu" { options.flags = [("xla_cpu_enable_fast_min_max", false)] }
+        compileOptions = options
+    }
+
+    package func supports(_ type: any Operator.Type) -> Bool { type is any XLAOperator.Type }
+
+    package func plan(_ request: PlanRequest, store: ParameterStore) throws -> any ExecutablePlan {
+        try XLAPlan(request, store: store, engine: self)
+    }
+
+    // MARK: Arrays
+
+    func upload(_ elements: [Float], _ dims: [Int], to device: Int) throws -> PJRTBuffer {
+        try elements.withUnsafeBytes { try upload($0, .f32, dims, to: device) }
+    }
+
+    func upload(_ bytes: UnsafeRawBufferPointer, _ type: HLOType, _ dims: [Int], to device: Int) throws -> PJRTBuffer {
+        try client.upload(bytes, type: type.code, dims: dims, to: devices[device], copies: true).buffer
+    }
+
+    /// Compiles a program, or loads what was compiled before.
+    /// - Parameter name: for messages.
+    func compile(_ module: String, _ name: String) throws -> PJRTExecutable {
+        let start = ContinuousClock.now
+        let device = "\(self.name):" + devices.map { "\($0.index)" }.joined(separator: ",")
+        func seconds() -> String {
+            let time = (ContinuousClock.now - start).components
+            return "\(Double(time.seconds * 10 + time.attoseconds / 100_000_000_000_000_000) / 10) s"
+        }
+        let key = ExecutableCache.key([
+            module, arithmetic, client.plugin.path, client.plugin.stamp, compileOptions.text,
+        ])
+        do {
+            if let bytes = try cache?.read(key) {
+                let executable = try client.load(bytes)
+                report?("Loaded the compiled \(name) for \(device) in \(seconds())")
+                return executable
+            }
+        } catch {
+            // Whatever is wrong with it, it can be compiled.
+            report?("\(error)")
+        }
+        report?("Compiling the \(name) for \(device)")
+        let executable = try client.compile(module, options: compileOptions)
+        report?("Compiled the \(name) in \(seconds())")
+        do {
+            if let cache { try cache.write(executable.serialized(), key) }
+        } catch {
+            report?("The compiled \(name) is not kept: \(error)")
+        }
+        return executable
+    }
+
+    func run(_ executable: PJRTExecutable, _ inputs: [PJRTBuffer], outputs: Int, on device: Int) throws -> (
+        outputs: [PJRTBuffer], event: PJRTEvent
+    ) {
+        try executable.run(inputs, outputs: outputs, on: devices[device])
+    }
+
+    func download(_ buffer: PJRTBuffer, _ count: Int) throws -> [Float] {
+        var elements = [Float](repeating: 0, count: count)
+        try elements.withUnsafeMutableBytes { try buffer.download(to: $0).wait() }
+        return elements
+    }
+}
+
+extension HLOType {
+    /// Its number in the PJRT interface.
+    var code: PJRT_ElementType {
+        switch self {
+        case .f32: PJRT_F32
+        case .bf16: PJRT_BF16
+        case .f16: PJRT_F16
+        case .i1: PJRT_PRED
+        case .i32: PJRT_S32
+        case .ui8: PJRT_U8
+        case .ui32: PJRT_U32
+        case .ui64: PJRT_U64
+        }
+    }
+}

@@ -1,0 +1,312 @@
+import AnnealCompiler
+import AnnealCore
+import AnnealGraph
+
+/// A network on an accelerator: an executable for each part of a step that is asked for, compiled when it is.
+final class XLAPlan: ExecutablePlan {
+    let program: Program
+    let isImmediate = false
+    let relayouts = 0
+    /// Operations of an executable do not run one by one.
+    var around: ((_ operation: Int, _ run: () -> Void) -> Void)?
+
+    private let engine: XLAEngine
+    private let store: ParameterStore
+    private let precision: ElementType
+    /// The program of a shard: that of the batch, whose values it shares, with fewer samples.
+    private let shardProgram: Program
+    private let shards: Int
+    /// Whether gradients can be read after a backward pass.
+    private let keepsGradients: Bool
+    private let isOfParameters: Bool
+    private var parts: [PartKey: Part] = [:]
+    /// What the next forward pass gets, what the last one got, and what earlier ones did.
+    private var next: Staging?
+    private var fed: Staging?
+    private var free: [Staging] = []
+    /// What parts of the step have left, of each shard.
+    private var carried: [[Program.ValueID: PJRTBuffer]] = []
+    private var results: Results?
+    /// Of the last two steps: no more are under way.
+    private var underWay: [[PJRTEvent]] = []
+
+    private struct Part {
+        let executable: PJRTExecutable
+        let text: PartWriter.Text
+    }
+
+    init(_ request: PlanRequest, store: ParameterStore, engine: XLAEngine) throws {
+        self.engine = engine
+        self.store = store
+        precision = request.precision
+        keepsGradients = request.update?.keepsGradients ?? true
+        if case .parameters = request.source { isOfParameters = true } else { isOfParameters = false }
+        shards = try Self.shards(request, engine)
+        program = try Self.program(request, shards: 1)
+        shardProgram = shards == 1 ? program : try Self.program(request, shards: shards)
+        carried = Array(repeating: [:], count: shards)
+        try store.adopt(program.stored(in: try request.storedNames())) { values in
+            values.map { XLAArray($0.shape, engine: engine) }
+        }
+    }
+
+    /// Samples of a batch: the first axis of every input.
+    private static func batch(_ request: PlanRequest) -> Int? {
+        guard case .network(_, let inputs, _) = request.source else { return nil }
+        let extents = Set(inputs.values.compactMap(\.dims.first))
+        return extents.count == 1 ? extents.first : nil
+    }
+
+    private static func shards(_ request: PlanRequest, _ engine: XLAEngine) throws -> Int {
+        guard engine.shards > 1, let batch = batch(request) else { return 1 }
+        if batch % engine.shards == 0 { return engine.shards }
+        // One image to be scored is no batch to be shared.
+        guard request.mode == .training else { return 1 }
+        let less = batch / engine.shards * engine.shards, more = less + engine.shards
+        throw AnnealError(
+            "batch size \(batch)", "does not divide into \(engine.shards) shards, one for each device",
+            suggestion: less > 0 ? "use \(less) or \(more)" : "use \(more)", code: .mismatch)
+    }
+
+    private static func program(_ request: PlanRequest, shards: Int) throws -> Program {
+        var program: Program
+        switch request.source {
+        case .network(let symbol, let inputs, let gradients):
+            let shapes = inputs.mapValues { shape in
+                shards == 1 ? shape : Shape([shape[0] / shards] + shape.dims.dropFirst())
+            }
+            program = try Lowering.lower(symbol, inputs: shapes, mode: request.mode)
+            if request.mode == .training {
+                program = try Autodiff.differentiate(program, wanted: gradients, engine: nil)
+            }
+        case .parameters(let parameters): program = Lowering.parameters(parameters, mode: request.mode)
+        }
+        if request.mode == .training, let update = request.update {
+            program = try UpdatePass.insert(
+                update, into: UpdatePass.choose(update, in: program, updatesEarly: false))
+        }
+        return try Precision.assign(request.precision, to: program)
+    }
+
+    // MARK: Inputs
+
+    func input(_ name: String) -> UnsafeMutableBufferPointer<Float>? {
+        guard let id = program.values.firstIndex(where: { $0.kind == .input && $0.name == name }) else { return nil }
+        return current().memory[id]
+    }
+
+    /// Memory for the next forward pass: another one while the results of an earlier pass are held.
+    private func current() -> Staging {
+        if let next { return next }
+        for index in free.indices where isKnownUniquelyReferenced(&free[index]) {
+            let staging = free.remove(at: index)
+            next = staging
+            return staging
+        }
+        let made = Staging(program)
+        next = made
+        return made
+    }
+
+    // MARK: Runs
+
+    func run(_ phases: Phases, _ inputs: StepInputs) throws -> any StepResults {
+        while underWay.count > 1 { for event in underWay.removeFirst() { try event.wait() } }
+        if phases.contains(.forward) || isOfParameters {
+            if let fed { free.append(fed) }
+            let staging = current()
+            next = nil
+            fed = staging
+            staging.forgetUploads()
+            carried = carried.map { _ in [:] }
+            results = nil
+        }
+        let results = self.results ?? Results(program, engine, fed)
+        self.results = results
+        underWay.append([])
+        let passes: Phases = [.forward, .backward, .check], sums: Phases = [.accumulate, .update]
+        if shards > 1, program.mode == .inference || !phases.isDisjoint(with: passes) {
+            try runShards(phases.intersection(passes), sums: phases.intersection(sums), inputs, results)
+        } else if phases.contains(.accumulate) {
+            // The sums of several batches have an executable of their own: their order changes from batch to batch.
+            try runEverywhere(PartKey(phases.subtracting(sums), inputs.merge), inputs, results)
+            try runEverywhere(PartKey(phases.intersection(sums), inputs.merge), inputs, results)
+        } else {
+            try runEverywhere(PartKey(phases, inputs.merge), inputs, results)
+        }
+        if phases != .forward { store.noteChange() }
+        return results
+    }
+
+    /// Every device does the same: what needs no shard's data.
+    private func runEverywhere(_ key: PartKey, _ inputs: StepInputs, _ results: Results) throws {
+        for device in engine.devices.indices {
+            try runPart(key, inputs, results, shard: 0, device: device)
+        }
+    }
+
+    private func runShards(_ phases: Phases, sums: Phases, _ inputs: StepInputs, _ results: Results) throws {
+        let isTraining = program.mode == .training
+        let key = PartKey(phases, inputs.merge, isTraining ? .shard : .whole)
+        var rows: [PJRTBuffer?] = []
+        for shard in 0..<shards {
+            rows.append(
+                try runPart(key, inputs, results, shard: shard, device: shard % engine.devices.count))
+        }
+        let given = rows.compactMap { $0 }
+        guard isTraining, phases.contains(.backward), !given.isEmpty else { return }
+        let exchange = PartKey(sums.union(phases.intersection(.check)), inputs.merge, .exchange)
+        for device in engine.devices.indices {
+            let here = try given.enumerated().map { shard, row in
+                shard % engine.devices.count == device ? row : try row.copied(to: engine.devices[device])
+            }
+            try runPart(exchange, inputs, results, shard: 0, device: device, rows: here)
+        }
+    }
+
+    /// - Returns: the shard's row, if the part gives one.
+    @discardableResult
+    private func runPart(
+        _ key: PartKey, _ inputs: StepInputs, _ results: Results, shard: Int, device: Int, rows: [PJRTBuffer] = []
+    ) throws -> PJRTBuffer? {
+        // Nothing is asked of a backward pass without gradients.
+        guard !key.phases.isEmpty || key.role == .exchange, let part = try part(key) else { return nil }
+        let given = try part.text.arguments.map { argument in
+            if case .row(let shard) = argument { return rows[shard] }
+            return try buffer(argument, inputs, shard: shard, device: device)
+        }
+        let (outputs, event) = try engine.run(
+            part.executable, given, outputs: part.text.results.count, on: device)
+        underWay[underWay.count - 1].append(event)
+        var row: PJRTBuffer?
+        for (result, output) in zip(part.text.results, outputs) {
+            switch result {
+            case .stored(let id): try array(id).replace(output, on: device)
+            case .carried(let id): if device == 0 || key.role == .shard { carried[shard][id] = output }
+            case .row: row = output
+            case .plain(let id): if device == 0 || shard > 0 { results.add(output, id, shard: shard) }
+            }
+        }
+        return row
+    }
+
+    private func array(_ id: Program.ValueID) throws -> XLAArray {
+        guard let array = try store.array(program.values[id]) as? XLAArray else {
+            throw AnnealError(
+                "parameter \(program.values[id].name)", "lies in the memory of another engine",
+                suggestion: "make a store for each", code: .internalDefect)
+        }
+        return array
+    }
+
+    private func buffer(_ argument: PartArgument, _ inputs: StepInputs, shard: Int, device: Int) throws -> PJRTBuffer {
+        switch argument {
+        case .stored(let id): return try array(id).current(device)
+        case .input(let id):
+            guard let fed else { throw missing(id) }
+            return try fed.buffer(id, engine, shard: shard, shape: shardProgram.values[id].shape, device: device)
+        case .carried(let id):
+            guard let buffer = carried[shard][id] else { throw missing(id) }
+            return buffer
+        case .row(let shard): throw AnnealError("row \(shard)", "is not there", code: .internalDefect)
+        case .random:
+            let samples = shard * (program.mode == .training ? shardProgram : program).samples
+            let words = [
+                UInt32(truncatingIfNeeded: inputs.seed), UInt32(truncatingIfNeeded: inputs.seed >> 32),
+                UInt32(truncatingIfNeeded: inputs.step), UInt32(truncatingIfNeeded: samples),
+            ]
+            return try words.withUnsafeBytes { try engine.upload($0, .ui32, [words.count], to: device) }
+        case .numbers:
+            let numbers = inputs.numbers.flatMap { row in row.indices.map { row[$0] } }
+            return try engine.upload(numbers, [inputs.numbers.count, StepNumbers.scalarCount], to: device)
+        case .scalars:
+            return try engine.upload([inputs.averageShare, Float(inputs.normLimit)], [2], to: device)
+        case .noise(let parameter):
+            let name = program.trained[parameter]
+            guard let id = program.variables[name] else { throw missing(0) }
+            let shape = program.values[id].shape
+            return try engine.upload(
+                RuleNoise.draws(
+                    shape.count, parameter: name, update: inputs.updates[parameter], seed: inputs.noiseSeed),
+                shape.dims, to: device)
+        }
+    }
+
+    private func missing(_ id: Program.ValueID) -> AnnealError {
+        AnnealError(
+            "value \(program.values[id].name)", "is read before a pass has computed it",
+            suggestion: "run the forward pass first", code: .internalDefect)
+    }
+
+    // MARK: Parts
+
+    /// - Returns: nil if it gives nothing.
+    private func part(_ key: PartKey) throws -> Part? {
+        if let known = parts[key] { return known }
+        let writer = PartWriter(
+            shardProgram, key, precision: precision, shards: shards,
+            reproducesMXNetDefects: engine.reproducesMXNetDefects)
+        let text = try writer.write(carried: carried(after: key))
+        guard !text.results.isEmpty else { return nil }
+        let made = Part(executable: try engine.compile(text.module, name(of: key)), text: text)
+        parts[key] = made
+        return made
+    }
+
+    /// What a part is, for messages.
+    private func name(of key: PartKey) -> String {
+        let phases = key.phases
+        if key.role == .exchange { return "exchange and update" }
+        if program.mode == .inference { return "forward pass" }
+        if phases.contains([.forward, .backward]) { return "training step" }
+        if phases.contains(.forward) { return "forward pass" }
+        if phases.contains(.backward) { return "backward pass" }
+        return phases.contains(.update) ? "update" : "program of averages and states"
+    }
+
+    /// Values that a part must leave: those that later phases of a step read, and gradients that can be asked for.
+    private func carried(after key: PartKey) -> Set<Program.ValueID> {
+        let phases = key.phases
+        // What a shard leaves for the update is its row.
+        if key.role == .exchange { return keepsGradients ? Set(program.gradients.values) : [] }
+        if key.role == .shard, phases.contains(.backward) { return [] }
+        let order: [Phases] = [.forward, .backward, .check, .accumulate, .update]
+        let last = order.lastIndex { phases.contains($0) } ?? order.count
+        let later = order.dropFirst(last + 1).reduce(into: Phases()) { $0.formUnion($1) }
+        var wanted: Set<Program.ValueID> = []
+        for (index, instruction) in program.instructions.enumerated() where later.contains(program.phase(of: index)) {
+            wanted.formUnion(instruction.reads.map(\.value))
+            wanted.formUnion(instruction.forwardInputs)
+        }
+        if phases.contains(.backward), keepsGradients { wanted.formUnion(program.gradients.values) }
+        return wanted.filter { program.values[$0].kind == .temporary }
+    }
+
+    // MARK: Reading
+
+    func read(_ id: Program.ValueID) throws -> Tensor {
+        let value = program.values[id]
+        if let results, results.has(id) { return Tensor(value.shape, Array(try results.copy(id))) }
+        if let buffer = carried[0][id] {
+            return Tensor(value.shape, HostOrder.plain(try engine.download(buffer, value.shape.count), value.shape))
+        }
+        guard value.kind != .temporary else { throw missing(id) }
+        if value.kind == .input {
+            guard let memory = fed?.memory[id] else { throw missing(id) }
+            return Tensor(value.shape, Array(memory))
+        }
+        return try store.array(value).read()
+    }
+
+    var plannedBytes: Int { parts.values.compactMap { $0.executable.temporaryBytes() }.max() ?? 0 }
+    /// Arrays are in the device's memory.
+    var memoryNeed: MemoryNeed { MemoryNeed() }
+    var operations: [OperationCost] {
+        program.instructions.indices.map { OperationCost(program, instruction: $0, "", reorders: 0) }
+    }
+}
+
+extension Program {
+    /// The first axis of its inputs.
+    fileprivate var samples: Int { values.first { $0.kind == .input }?.shape.dims.first ?? 0 }
+}
