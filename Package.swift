@@ -25,14 +25,17 @@ let package = Package(
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CCairo", pkgConfig: "cairo", providers: [.apt(["libcairo2-dev"])]),
         .systemLibrary(name: "CMalloc"),
+        // A square root that loops in Swift are vectorised with.
+        .systemLibrary(name: "CAnnealMath"),
 
-        // Our C: the hot kernels, the codecs (setjmp stays in C), signals, a plain face of oneDNN's versions.
-        .target(name: "CAnnealKernels", linkerSettings: [.linkedLibrary("gomp"), .linkedLibrary("m")]),
+        // Our C: the process's signals, memory and threads, the hot kernels, a plain face of oneDNN's versions, the codecs
+        // (setjmp stays in C).
+        .target(name: "CAnnealSystem", linkerSettings: [.linkedLibrary("gomp")]),
+        .target(name: "CAnnealKernels", dependencies: ["CAnnealSystem"], linkerSettings: [.linkedLibrary("m")]),
         .target(name: "CAnnealImage", dependencies: ["CJPEG", "CPNG", "CZlib"]),
-        .target(name: "CAnnealSystem"),
         .target(name: "COneDNN", dependencies: ["CDNNL", "CAnnealKernels"], linkerSettings: [.linkedLibrary("dnnl")]),
 
-        .target(name: "AnnealCore", dependencies: ["CAnnealKernels", "CAnnealSystem"]),
+        .target(name: "AnnealCore", dependencies: ["CAnnealSystem"]),
         .target(name: "AnnealGraph", dependencies: ["AnnealCore"]),
         .target(name: "AnnealNetworks", dependencies: ["AnnealGraph"]),
         .target(name: "AnnealData", dependencies: ["AnnealCore", "CAnnealImage"]),
@@ -41,7 +44,7 @@ let package = Package(
         .target(name: "AnnealCPU", dependencies: ["AnnealCompiler", "COneDNN", "CAnnealKernels"]),
         // An engine of plain loops, which the others are tested against.
         .target(name: "AnnealReference", dependencies: ["AnnealCompiler"]),
-        .target(name: "AnnealTrain", dependencies: ["AnnealCompiler", "CAnnealKernels", "CZlib"]),
+        .target(name: "AnnealTrain", dependencies: ["AnnealCompiler", "CAnnealMath", "CZlib"]),
         .target(name: "AnnealReport", dependencies: ["AnnealTrain", "CCairo"]),
         .target(name: "AnnealONNX", dependencies: ["AnnealGraph"]),
         .target(
@@ -79,7 +82,8 @@ let package = Package(
         .testTarget(name: "AnnealCompilerTests", dependencies: ["AnnealCompiler", "AnnealNetworks"]),
         // Kernels, also against the reference engine's.
         .testTarget(
-            name: "AnnealCPUTests", dependencies: ["Anneal", "AnnealConformance", "AnnealReference", "COneDNN"]),
+            name: "AnnealCPUTests",
+            dependencies: ["Anneal", "AnnealConformance", "AnnealReference", "CAnnealKernels", "COneDNN"]),
         .testTarget(name: "AnnealFuzzTests", dependencies: ["AnnealCore", "anneal-fuzz"]),
         .testTarget(name: "AnnealGraphTests", dependencies: ["AnnealGraph"]),
         .testTarget(name: "AnnealNetworksTests", dependencies: ["AnnealNetworks"]),
@@ -89,6 +93,6 @@ let package = Package(
             name: "AnnealTrainTests",
             dependencies: ["AnnealTrain", "AnnealConformance", "AnnealCPU", "AnnealReference"]),
         .testTarget(name: "AnnealEndToEndTests", dependencies: ["Anneal", "AnnealCLI", "AnnealConfiguration"]),
-        .testTarget(name: "AnnealKernelsTests", dependencies: ["CAnnealKernels", "AnnealCore"]),
+        .testTarget(name: "AnnealKernelsTests", dependencies: ["CAnnealKernels", "CAnnealSystem"]),
     ]
 )

@@ -99,17 +99,19 @@ public struct DeviceReport: Sendable, Codable, Equatable {
     public var threads: Int
     /// The instruction set that the kernels use: portable, avx2 or avx512.
     public var instructions: String
+    /// The library that computes what Anneal's own kernels do not, with its version, e.g. `oneDNN 2.6.3`.
+    public var library: String
     /// Bytes of memory in the machine.
     public var memory: UInt64
 
     /// Every device of this machine.
     public static func all() -> [DeviceReport] {
-        let process = ProcessInfo.processInfo
+        let process = ProcessInfo.processInfo, machine = CPUEngine.machine
         return [
             DeviceReport(
                 name: "cpu:0", model: processorName() ?? "unknown processor", cores: process.activeProcessorCount,
-                quota: ProcessorQuota.current(), threads: Parallel.threads, instructions: RunMachine.current.kernels,
-                memory: process.physicalMemory)
+                quota: ProcessorQuota.current(), threads: Parallel.threads, instructions: machine.kernels,
+                library: machine.library ?? "none", memory: process.physicalMemory)
         ]
     }
 

@@ -9,7 +9,8 @@ struct Devices: ParsableCommand {
             anneal devices
             anneal train --devices cpu --threads 4 ...
 
-            A device's instruction set is what its kernels use; --threads says how many threads compute.
+            A device's instruction set is what Anneal's kernels use, its library what computes the rest; --threads says how
+            many threads compute.
             """)
 
     enum Format: String, ExpressibleByArgument, CaseIterable { case text, json }
@@ -22,12 +23,13 @@ struct Devices: ParsableCommand {
         switch format {
         case .text:
             var table = TextTable(
-                ["Device", "Processor", "Cores", "Quota", "Threads", "Instructions", "Memory"], right: [2, 3, 4])
+                ["Device", "Processor", "Cores", "Quota", "Threads", "Instructions", "Library", "Memory"],
+                right: [2, 3, 4])
             for device in devices {
                 table.add([
                     device.name, device.model, "\(device.cores)",
                     device.quota.map { String(format: "%.1f", $0) } ?? "none",
-                    "\(device.threads)", device.instructions, "\(device.memory >> 30) GB",
+                    "\(device.threads)", device.instructions, device.library, "\(device.memory >> 30) GB",
                 ])
             }
             print(table.text)

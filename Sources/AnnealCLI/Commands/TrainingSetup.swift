@@ -102,7 +102,7 @@ extension TrainingRun {
         if let weights = (source as? SoftLabelSource)?.labels.classWeights {
             notes.append(.note("Class weights: \(weights.map { Double($0).brief }.joined(separator: ", "))"))
         }
-        if let note = machineNote(counted) { notes.append(note) }
+        if let note = machineNote(counted, trainer) { notes.append(note) }
         let kilobytes = trainer.plannedBytes >> 10,
             planned = kilobytes < 1024 ? "\(kilobytes) KB" : "\(kilobytes >> 10) MB"
         notes.append(

@@ -1,7 +1,6 @@
 import AnnealCompiler
 import AnnealCore
 import AnnealGraph
-import CAnnealKernels
 import Foundation
 
 /// The numbers of a run's state; its arrays follow them in the file. The random streams follow from the seed and the
@@ -37,22 +36,6 @@ private struct StateRecord: Codable {
     static let sums = 2
 }
 
-/// What the last bits of a run's weights depend on. The number of threads is not part of it; states that have one still load.
-public struct RunMachine: Codable, Sendable, Equatable {
-    /// The instruction set of the kernels: portable, avx2 or avx512.
-    public var kernels: String
-
-    /// This process.
-    public static var current: RunMachine {
-        let name = ank_variant_name(ank_variant()).map { String(cString: $0) }
-        return RunMachine(kernels: name ?? "portable")
-    }
-
-    public init(kernels: String) {
-        self.kernels = kernels
-    }
-}
-
 /// What a state says about its run before a trainer is made for it.
 public struct SavedRun: Sendable {
     public let seed: UInt64
@@ -82,7 +65,8 @@ extension Trainer {
         let record = StateRecord(
             seed: seed, updates: updates, batchSize: batchSize, accumulation: accumulation,
             frozen: frozen.sorted(), multipliers: optimizer.settings.multipliers, optimizer: optimizer.snapshot(),
-            progress: progress, holders: holders, gathered: gathered, sums: StateRecord.sums, machine: .current)
+            progress: progress, holders: holders, gathered: gathered, sums: StateRecord.sums,
+            machine: parameters.engine.machine)
         let encoder = JSONEncoder()
         encoder.outputFormatting = .sortedKeys
         let json = try encoder.encode(record)
