@@ -28,14 +28,17 @@ let package = Package(
         .systemLibrary(name: "CMalloc"),
         // Declarations only: plugins are loaded at run time.
         .systemLibrary(name: "CPJRT"),
+        // A square root that loops in Swift are vectorised with.
+        .systemLibrary(name: "CAnnealMath"),
 
-        // Our C: the hot kernels, the codecs (setjmp stays in C), signals, a plain face of oneDNN's versions.
-        .target(name: "CAnnealKernels", linkerSettings: [.linkedLibrary("gomp"), .linkedLibrary("m")]),
+        // Our C: the process's signals, memory and threads, the hot kernels, a plain face of oneDNN's versions, the codecs
+        // (setjmp stays in C).
+        .target(name: "CAnnealSystem", linkerSettings: [.linkedLibrary("gomp")]),
+        .target(name: "CAnnealKernels", dependencies: ["CAnnealSystem"], linkerSettings: [.linkedLibrary("m")]),
         .target(name: "CAnnealImage", dependencies: ["CJPEG", "CPNG", "CZlib"]),
-        .target(name: "CAnnealSystem"),
         .target(name: "COneDNN", dependencies: ["CDNNL", "CAnnealKernels"], linkerSettings: [.linkedLibrary("dnnl")]),
 
-        .target(name: "AnnealCore", dependencies: ["CAnnealKernels", "CAnnealSystem"]),
+        .target(name: "AnnealCore", dependencies: ["CAnnealSystem"]),
         .target(name: "AnnealGraph", dependencies: ["AnnealCore"]),
         .target(name: "AnnealNetworks", dependencies: ["AnnealGraph"]),
         .target(name: "AnnealData", dependencies: ["AnnealCore", "CAnnealImage"]),
@@ -45,7 +48,7 @@ let package = Package(
         // An engine of plain loops, which the others are tested against.
         .target(name: "AnnealReference", dependencies: ["AnnealCompiler"]),
         .target(name: "AnnealXLA", dependencies: ["AnnealCompiler", "CPJRT"]),
-        .target(name: "AnnealTrain", dependencies: ["AnnealCompiler", "CAnnealKernels", "CZlib"]),
+        .target(name: "AnnealTrain", dependencies: ["AnnealCompiler", "CAnnealMath", "CZlib"]),
         .target(name: "AnnealReport", dependencies: ["AnnealTrain", "CCairo"]),
         .target(name: "AnnealONNX", dependencies: ["AnnealGraph"]),
         .target(
@@ -83,7 +86,8 @@ let package = Package(
         .testTarget(name: "AnnealCompilerTests", dependencies: ["AnnealCompiler", "AnnealNetworks"]),
         // Kernels, also against the reference engine's.
         .testTarget(
-            name: "AnnealCPUTests", dependencies: ["Anneal", "AnnealConformance", "AnnealReference", "COneDNN"]),
+            name: "AnnealCPUTests",
+            dependencies: ["Anneal", "AnnealConformance", "AnnealReference", "CAnnealKernels", "COneDNN"]),
         .testTarget(name: "AnnealFuzzTests", dependencies: ["AnnealCore", "anneal-fuzz"]),
         .testTarget(name: "AnnealGraphTests", dependencies: ["AnnealGraph"]),
         .testTarget(name: "AnnealNetworksTests", dependencies: ["AnnealNetworks"]),
@@ -95,6 +99,6 @@ let package = Package(
         // Texts of programs, plugins that fail, and where plugins are looked for.
         .testTarget(name: "AnnealXLATests", dependencies: ["AnnealXLA", "AnnealNetworks", "CPJRT"]),
         .testTarget(name: "AnnealEndToEndTests", dependencies: ["Anneal", "AnnealCLI", "AnnealConfiguration"]),
-        .testTarget(name: "AnnealKernelsTests", dependencies: ["CAnnealKernels", "AnnealCore"]),
+        .testTarget(name: "AnnealKernelsTests", dependencies: ["CAnnealKernels", "CAnnealSystem"]),
     ]
 )

@@ -149,6 +149,8 @@ public struct DeviceReport: Sendable, Codable, Equatable {
     public var threads: Int?
     /// The instruction set that the kernels use: portable, avx2 or avx512.
     public var instructions: String?
+    /// The library that computes what Anneal's own kernels do not, with its version, e.g. `oneDNN 2.6.3`.
+    public var library: String?
     /// Bytes of memory; nil where a plugin does not say.
     public var memory: UInt64?
     /// An accelerator's plugin: its file and version.
@@ -158,11 +160,11 @@ public struct DeviceReport: Sendable, Codable, Equatable {
 
     /// Every device of this machine, the processor first. Plugins are loaded for it.
     public static func all() -> [DeviceReport] {
-        let process = ProcessInfo.processInfo
+        let process = ProcessInfo.processInfo, machine = CPUEngine.machine
         var devices = [
             DeviceReport(
                 name: "cpu:0", model: processorName() ?? "unknown processor", cores: process.activeProcessorCount,
-                quota: ProcessorQuota.current(), threads: Parallel.threads, instructions: CPUEngine.instructions,
+                quota: ProcessorQuota.current(), threads: Parallel.threads, instructions: machine.kernels, library: machine.library,
                 memory: process.physicalMemory)
         ]
         for listing in Accelerators.list() {

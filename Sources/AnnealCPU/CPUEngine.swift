@@ -7,11 +7,6 @@ import COneDNN
 /// The engine of this machine's processor: oneDNN's primitives and our own kernels, on one thread pool.
 package final class CPUEngine: KernelEngine {
     package let name = "cpu"
-    package var arithmetic: String { Self.instructions }
-    /// The instruction set of the kernels: portable, avx2 or avx512.
-    package static var instructions: String {
-        ank_variant_name(ank_variant()).map { String(cString: $0) } ?? "portable"
-    }
     let handle: OpaquePointer
     /// Channels in a block: what oneDNN's kernels for this processor use.
     let block: Int
@@ -26,13 +21,22 @@ package final class CPUEngine: KernelEngine {
     package init(threads: Int? = nil) throws {
         self.threads = threads ?? Parallel.threads
         var engine: OpaquePointer?
-        try check(adnn_engine_create(&engine), "creating the CPU engine")
+        try check(onednn_engine_create(&engine), "creating the CPU engine")
         guard let engine else { throw AnnealError("oneDNN", "gave no engine", code: .internalDefect) }
         handle = engine
-        block = ank_vector_floats() >= 16 ? 16 : 8
+        block = Int(ank_vector_floats())
     }
 
-    deinit { adnn_engine_destroy(handle) }
+    deinit { onednn_engine_destroy(handle) }
+
+    /// This process: its kernels' instruction set and its version of oneDNN.
+    package static var machine: RunMachine {
+        let version = onednn_version(), kernels = ank_variant_name(ank_variant()).map { String(cString: $0) }
+        return RunMachine(
+            kernels: kernels ?? "portable", library: "oneDNN \(version.major).\(version.minor).\(version.patch)")
+    }
+
+    package var machine: RunMachine { Self.machine }
 
     package func layouts(
         _ op: any Operator, inputs: [Shape], outputs: [Shape], given: [Layout?], mode: Program.Mode, layer: String
@@ -91,7 +95,7 @@ package final class CPUEngine: KernelEngine {
 
     package func supports(_ type: any Operator.Type) -> Bool { type is any CPUOperator.Type }
 
-    package func message(_ status: Int32) -> String { "oneDNN says \(String(cString: adnn_status_text(status)))" }
+    package func message(_ status: Int32) -> String { "oneDNN says \(String(cString: onednn_status_text(status)))" }
 
     package func write(_ tensor: Tensor, to memory: UnsafeMutablePointer<Float>, layout: Layout) throws {
         try tensor.elements.withUnsafeBufferPointer { source in
@@ -128,70 +132,6 @@ package final class CPUEngine: KernelEngine {
 /// Throws oneDNN's status with what was being done.
 func check(_ status: Int32, _ doing: @autoclosure () -> String) throws {
     guard status != 0 else { return }
-    throw AnnealError("", "\(doing()): oneDNN says \(String(cString: adnn_status_text(status)))", code: .internalDefect)
-}
-
-/// What an operator is asked about layouts.
-package struct LayoutRequest {
-    let engine: CPUEngine
-    let inputs: [Shape]
-    let outputs: [Shape]
-    /// nil: a parameter whose layout is free.
-    let given: [Layout?]
-    let mode: Program.Mode
-    let layer: String
-
-    /// All operands plain.
-    var plain: OperandLayouts {
-        OperandLayouts(inputs: inputs.map { _ in .plain }, outputs: outputs.map { _ in .plain })
-    }
-
-    /// Activations of one shape share the layout of the first that is blocked; everything else is plain.
-    var following: OperandLayouts {
-        let leader = zip(inputs, given).first { shape, layout in
-            guard shape == inputs[0], let layout, case .blocked = layout else { return false }
-            return true
-        }
-        let layout = (leader?.1 ?? nil) ?? .plain
-        return OperandLayouts(
-            inputs: inputs.map { $0 == inputs[0] ? layout : .plain },
-            outputs: outputs.map { $0.rank >= 3 ? layout : .plain })
-    }
-}
-
-/// An operator's kernels on the CPU. Each operator conforms in the file of its name.
-package protocol CPUOperator: Operator {
-    func layouts(_ request: LayoutRequest) throws -> OperandLayouts
-    func forward(_ site: KernelSite, _ engine: CPUEngine) throws -> PreparedKernel
-    func backward(_ site: KernelSite, part: Int, _ engine: CPUEngine) throws -> PreparedKernel
-    /// Whether a part can add to a gradient that is there already (the operand `accumulated`).
-    func accumulates(part: Int) -> Bool
-    /// Whether a part that writes these operands can add up two output gradients (the operand `secondHead`).
-    func addsHeads(part: Int, writes: [Program.Operand]) -> Bool
-    /// Whether the forward kernel is cheaper where it reads what it saved.
-    var repeatsFromSaved: Bool { get }
-}
-
-extension CPUOperator {
-    package func layouts(_ request: LayoutRequest) throws -> OperandLayouts { request.plain }
-    package func accumulates(part: Int) -> Bool { false }
-    package func addsHeads(part: Int, writes: [Program.Operand]) -> Bool { false }
-    package var repeatsFromSaved: Bool { false }
-}
-
-/// The kernels' view of an activation: batch, channels, positions, block.
-struct Dims {
-    let c: ank_dims
-
-    /// Arrays of fewer than three axes are one position (batch, channels), or a vector of channels.
-    init(_ shape: Shape, _ layout: Layout) {
-        let n = shape.rank >= 2 ? shape[0] : 1
-        let channels = shape.rank >= 2 ? shape[1] : shape.count
-        c = ank_dims(
-            n: Int64(n), c: Int64(channels), s: Int64(shape.dims.dropFirst(2).reduce(1, *)), b: Int64(layout.block))
-    }
-
-    init(_ value: Program.Value) { self.init(value.shape, value.layout) }
-
-    var elements: Int64 { ank_elements(c) }
+    throw AnnealError(
+        "", "\(doing()): oneDNN says \(String(cString: onednn_status_text(status)))", code: .internalDefect)
 }

@@ -1,14 +1,14 @@
-import CAnnealKernels
+import CAnnealSystem
 import Foundation
 import Synchronization
 
 /// The process's one thread pool (GCC's OpenMP runtime, which oneDNN runs on too).
 public enum Parallel {
     /// Threads that a parallel region gets.
-    public static var threads: Int { Int(ank_max_threads()) }
+    public static var threads: Int { Int(anneal_max_threads()) }
 
     /// Sets the threads of the regions that start after it, oneDNN's included.
-    public static func setThreads(_ count: Int) { ank_set_threads(Int32(count)) }
+    public static func setThreads(_ count: Int) { anneal_set_threads(Int32(count)) }
 
     /// Takes no more threads than the container may use at a time, where it is limited (`ProcessorQuota`), unless
     /// OMP_NUM_THREADS is set. `anneal` calls it first of all.
@@ -56,7 +56,7 @@ public enum Parallel {
         withoutActuallyEscaping(body) { body in
             var box = Box(body: body)
             withUnsafeMutablePointer(to: &box) { pointer in
-                ank_parallel(
+                anneal_parallel(
                     { context, part, parts in
                         context?.assumingMemoryBound(to: Box.self).pointee.body(Int(part), Int(parts))
                     }, pointer)

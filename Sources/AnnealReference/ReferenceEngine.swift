@@ -9,7 +9,6 @@ import AnnealGraph
 /// slow: for tests and small networks.
 package final class ReferenceEngine: KernelEngine {
     package let name = "reference"
-    package let arithmetic = "double precision"
     package var reproducesMXNetDefects = false
     /// What the last kernel that failed threw.
     private var failure: String?

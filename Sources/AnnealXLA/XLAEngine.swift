@@ -13,8 +13,9 @@ import CPJRT
 /// number of devices gives the same bits. Every device has all parameters.
 package final class XLAEngine: Engine {
     package let name: String
-    package var arithmetic: String {
-        "\(name) (\(devices[0].kind), \(client.versions))\(shards > 1 ? ", \(shards) shards" : "")"
+    package var machine: RunMachine {
+        let shards = shards > 1 ? ", \(shards) shards" : ""
+        return RunMachine(kernels: "\(name) (\(devices[0].kind)\(shards))", library: client.versions)
     }
     package var reproducesMXNetDefects = false
     let client: PJRTClient
@@ -73,7 +74,7 @@ package final class XLAEngine: Engine {
             return "\(Double(time.seconds * 10 + time.attoseconds / 100_000_000_000_000_000) / 10) s"
         }
         let key = ExecutableCache.key([
-            module, arithmetic, client.plugin.path, client.plugin.stamp, compileOptions.text,
+            module, devices[0].kind, client.versions, client.plugin.path, client.plugin.stamp, compileOptions.text,
         ])
         do {
             if let bytes = try cache?.read(key) {

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "ank_dispatch.h"
-#include "ank_parallel.h"
+#include "anneal_parallel.h"
 #include "denseconv_side.h"
 #include "plainconv.h"
 #include "share.h"
@@ -178,7 +178,7 @@ void ank_denseconv_forward(const ank_conv *c, const float *x, const float *w, co
     job.bias = filled_bias(bias, c->oc, c->b, scratch);
     job.chunk = product_rows(c);
     job.panels = is_direct(c) ? NULL : scratch + outputs_of(c);
-    ank_parallel(product_body, &job);
+    anneal_parallel(product_body, &job);
 }
 
 /// The weights as [tap, input block][output][input lane].
@@ -203,11 +203,11 @@ void ank_denseconv_backward_data(const ank_conv *c, const float *dy, const float
     dc_side in = job.in;
     job.in = job.out, job.out = in;
     job.x = dy, job.w = w, job.y = dx, job.transposed = scratch;
-    ank_parallel(transpose_body, &job);
+    anneal_parallel(transpose_body, &job);
     job.w = scratch;
     job.chunk = product_rows(c);
     job.panels = is_direct(c) ? NULL : scratch + weights_of(c);
-    ank_parallel(product_body, &job);
+    anneal_parallel(product_body, &job);
 }
 
 // MARK: the weights' gradient
@@ -283,7 +283,7 @@ void ank_denseconv_backward_weights(const ank_conv *c, const float *x, const flo
     job.dbias = dbias ? scratch + weights_of(c) : NULL;
     job.chunk = is_direct(c) ? OUTER_ROWS : outer_rows(c);
     job.panels = is_direct(c) ? NULL : scratch + job.pieces * piece_floats(c);
-    ank_parallel(outer_body, &job);
-    if (job.pieces > 1) ank_parallel(merge_body, &job);
+    anneal_parallel(outer_body, &job);
+    if (job.pieces > 1) anneal_parallel(merge_body, &job);
     if (dbias) memcpy(dbias, job.dbias, sizeof(float) * (size_t)c->oc);
 }

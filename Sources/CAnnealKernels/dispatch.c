@@ -4,18 +4,20 @@
 #include <stddef.h>
 
 // The variants are nested (a machine with AVX-512 has AVX2), so the ones that run here are a prefix of this list.
-static const char *const names[] = {"portable", "avx2", "avx512"};
+enum { PORTABLE, AVX2, AVX512 };
+static const char *const names[] = {[PORTABLE] = "portable", [AVX2] = "avx2", [AVX512] = "avx512"};
 
+/// The best variant.
 static int detect(void) {
 #if defined(__x86_64__)
     __builtin_cpu_init();
-    if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) return 1;
+    if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) return PORTABLE;
     if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512dq") ||
         !__builtin_cpu_supports("avx512vl") || !__builtin_cpu_supports("avx512bw"))
-        return 2;
-    return 3;
+        return AVX2;
+    return AVX512;
 #else
-    return 1; // On aarch64 the portable vectors compile to NEON.
+    return PORTABLE; // On aarch64 the portable vectors compile to NEON.
 #endif
 }
 
@@ -26,11 +28,13 @@ static atomic_int forced = -1;
 int ank_variants(void) {
     int count = atomic_load_explicit(&available, memory_order_relaxed);
     if (count == 0) {
-        count = detect();
+        count = detect() + 1;
         atomic_store_explicit(&available, count, memory_order_relaxed);
     }
     return count;
 }
+
+int ank_vector_floats(void) { return ank_variants() > AVX512 ? 16 : 8; }
 
 const char *ank_variant_name(int variant) {
     return variant >= 0 && variant < ank_variants() ? names[variant] : NULL;

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "ank_arithmetic.h"
 #include "ank_dispatch.h"
 #include "share.h"
 
@@ -21,7 +22,6 @@ typedef struct {
     float *y;
     float alpha, beta;
     int64_t count, axis, inner;
-    ank_dims dims;
 } flat_job;
 
 typedef void forward_fn(ank_activation, const float *, float *, int64_t, int64_t);
@@ -49,23 +49,11 @@ static void forward_body(void *context, int part, int parts) {
     PICK(forward_table)(job->kind, job->a, job->y, low, high);
 }
 
-/// f(0) is not 0 for the sigmoid and softrelu.
-static void clear_body(void *context, int part, int parts) {
-    flat_job *job = context;
-    ank_dims d = job->dims;
-    int64_t blocks = (d.c + d.b - 1) / d.b, used = d.c % d.b, low, high;
-    ank_bounds(d.n, 1, part, parts, &low, &high);
-    for (int64_t i = low; i < high; i++) {
-        float *row = job->y + (i * blocks + blocks - 1) * d.s * d.b;
-        for (int64_t k = 0; k < d.s; k++)
-            for (int64_t lane = used; lane < d.b; lane++) row[k * d.b + lane] = 0;
-    }
-}
-
 void ank_activation_forward(ank_activation kind, const float *x, float *y, ank_dims dims) {
-    flat_job job = {.kind = kind, .a = x, .y = y, .count = ank_elements(dims), .dims = dims};
+    flat_job job = {.kind = kind, .a = x, .y = y, .count = ank_elements(dims)};
     ank_run(job.count, forward_body, &job);
-    if ((kind == ANK_SIGMOID || kind == ANK_SOFTRELU) && dims.c % dims.b) ank_run(job.count, clear_body, &job);
+    // f(0) is not 0 for these.
+    if (kind == ANK_SIGMOID || kind == ANK_SOFTRELU) ank_clear_filling(y, dims);
 }
 
 static void backward_body(void *context, int part, int parts) {

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "ank_dispatch.h"
-#include "ank_parallel.h"
+#include "anneal_parallel.h"
 #include "share.h"
 
 /// A strip of an image, some rows of it with their padding: at stride s a row holds its columns 0, s, 2 s, .., then
@@ -141,7 +141,7 @@ void pc_forward(const ank_conv *c, const float *x, const float *w, const float *
     job.x = x, job.w = w, job.y = y, job.post = post;
     job.bias = filled_bias(bias, c->oc, c->b, scratch);
     job.strip = scratch + filled(c->oc, c->b);
-    ank_parallel(forward_body, &job);
+    anneal_parallel(forward_body, &job);
 }
 
 static void outer_body(void *context, int part, int parts) {
@@ -170,7 +170,7 @@ void pc_backward_weights(const ank_conv *c, const float *x, const float *dy, flo
     prepare(&job, c);
     job.x = x, job.dy = dy, job.dw = dw, job.dbias = dbias, job.partial = scratch;
     job.strip = scratch + job.pieces * piece_floats(c);
-    ank_parallel(outer_body, &job);
+    anneal_parallel(outer_body, &job);
     // The pieces in their order; they are small.
     ank_add_pieces(scratch, scratch, piece_floats(c), job.pieces, 0, piece_floats(c));
     memcpy(dw, scratch, sizeof(float) * (size_t)weights_of(c));

@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "ank_parallel.h"
+#include "anneal_parallel.h"
 
 /// Below this many elements entering the pool costs more than it saves.
 enum { ANK_SMALL = 8192 };
@@ -57,7 +57,7 @@ static inline void ank_run(int64_t elements, void (*body)(void *, int, int), voi
     if (elements < ANK_SMALL)
         body(context, 0, 1);
     else
-        ank_parallel(body, context);
+        anneal_parallel(body, context);
 }
 
 /// The bounds of part `part` of `count` things in whole `grain`s.

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "ank_dispatch.h"
-#include "ank_parallel.h"
+#include "anneal_parallel.h"
 #include "share.h"
 #include "transpose.h"
 #include "winograd_grid.h"
@@ -327,16 +327,16 @@ static void forward(const ank_conv *given, int data, const float *x, const float
         job.per_thread = pair_room(c);
         for (int64_t t = 0; t < job.total; t += job.chunk) {
             job.in.first = t, job.in.count = smaller(job.chunk, job.total - t);
-            ank_parallel(wide_input_body, &job);
-            ank_parallel(wide_forward_body, &job);
+            anneal_parallel(wide_input_body, &job);
+            anneal_parallel(wide_forward_body, &job);
         }
         return;
     }
     job.points = scratch;
     job.v = scratch + points_floats(c);
     job.per_thread = v + m;
-    ank_parallel(narrow_weights_body, &job);
-    ank_parallel(narrow_forward_body, &job);
+    anneal_parallel(narrow_weights_body, &job);
+    anneal_parallel(narrow_forward_body, &job);
 }
 
 void ank_winograd_forward(const ank_conv *c, const float *x, const float *w, const float *bias, const ank_post *post,
@@ -373,16 +373,16 @@ void ank_winograd_backward_weights(const ank_conv *given, const float *x, const 
         for (int64_t t = 0; t < job.total; t += job.chunk) {
             job.in.first = job.out.first = t;
             job.in.count = job.out.count = smaller(job.chunk, job.total - t);
-            ank_parallel(wide_input_body, &job);
-            ank_parallel(wide_outer_body, &job);
+            anneal_parallel(wide_input_body, &job);
+            anneal_parallel(wide_outer_body, &job);
         }
-        if (dbias) ank_parallel(bias_body, &job);
+        if (dbias) anneal_parallel(bias_body, &job);
         return;
     }
     job.points = scratch;
     job.pieces = pieces_of(c, job.total);
     job.v = scratch + job.pieces * (points_floats(c) + c->oc);
     job.per_thread = v + m;
-    ank_parallel(narrow_outer_body, &job);
-    ank_parallel(narrow_taps_body, &job);
+    anneal_parallel(narrow_outer_body, &job);
+    anneal_parallel(narrow_taps_body, &job);
 }

@@ -5,7 +5,6 @@ import AnnealGraph
 /// An engine without kernels: convolutions take channels in blocks of 8, what follows them too, everything else is plain.
 final class BlockedEngine: KernelEngine {
     let name = "blocked"
-    let arithmetic = "none"
     func supports(_ type: any Operator.Type) -> Bool { true }
 
     func prepare(_ site: KernelSite) throws -> PreparedKernel { PreparedKernel { _ in {} } }

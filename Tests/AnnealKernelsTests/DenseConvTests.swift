@@ -1,4 +1,5 @@
 import CAnnealKernels
+import CAnnealSystem
 import Testing
 
 extension KernelTests {
@@ -51,7 +52,7 @@ extension KernelTests {
             let right = ConvReference(c, x, w, bias, dy)
             let bx = xs.blocked(x), bdy = ys.blocked(dy)
             everyVariant { name in
-                c.threads = Int64(ank_max_threads())
+                c.threads = Int64(anneal_max_threads())
                 let name = "\(kernels.name) \(c) \(name)"
                 func scratch(_ pass: ank_pass) -> [Float] {
                     [Float](repeating: .nan, count: Int(kernels.scratch(&c, pass)) + 64)

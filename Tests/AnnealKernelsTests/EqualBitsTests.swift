@@ -1,4 +1,5 @@
 import CAnnealKernels
+import CAnnealSystem
 import Testing
 
 extension KernelTests {
@@ -34,7 +35,7 @@ extension KernelTests {
             let x = xs.blocked(random.floats(xs.plain)), dy = ys.blocked(random.floats(ys.plain))
             let w = random.floats(Int(ank_conv_weights(&c))), bias = random.floats(ys.c)
             check("\(shape)", sourceLocation: sourceLocation) {
-                c.threads = Int64(ank_max_threads())
+                c.threads = Int64(anneal_max_threads())
                 var y = array(Int64(ys.elements)), dx = array(Int64(xs.elements)), dw = w, db = bias
                 func room(_ pass: ank_pass) -> [Float] {
                     if c.groups > 1 { return array(ank_groupconv_scratch(&c, pass)) }

@@ -8,11 +8,11 @@ func conv(
 ) -> ank_conv {
     func out(_ x: Int, _ k: Int, _ s: Int, _ p: Int, _ d: Int) -> Int64 { Int64((x + 2 * p - d * (k - 1) - 1) / s + 1) }
     return ank_conv(
-        n: Int64(n), groups: Int64(groups), ic: Int64(ic), oc: Int64(oc ?? ic), b: Int64(b), ih: Int64(image.0),
-        iw: Int64(image.1), oh: out(image.0, kernel.0, stride.0, pad.0, dilation.0),
-        ow: out(image.1, kernel.1, stride.1, pad.1, dilation.1), kh: Int64(kernel.0), kw: Int64(kernel.1),
-        sh: Int64(stride.0), sw: Int64(stride.1), ph: Int64(pad.0), pw: Int64(pad.1), dh: Int64(dilation.0),
-        dw: Int64(dilation.1), plain: 0, threads: 1)
+        n: Int64(n), groups: Int64(groups), ic: Int64(ic), oc: Int64(oc ?? ic), axes: 2, id: 1, ih: Int64(image.0),
+        iw: Int64(image.1), od: 1, oh: out(image.0, kernel.0, stride.0, pad.0, dilation.0),
+        ow: out(image.1, kernel.1, stride.1, pad.1, dilation.1), kd: 1, kh: Int64(kernel.0), kw: Int64(kernel.1),
+        sd: 1, sh: Int64(stride.0), sw: Int64(stride.1), pd: 0, ph: Int64(pad.0), pw: Int64(pad.1), dd: 1,
+        dh: Int64(dilation.0), dw: Int64(dilation.1), b: Int64(b), plain: 0, threads: 1)
 }
 
 /// Naive loops in double precision, plain layouts: y, dx, dw and db at once.

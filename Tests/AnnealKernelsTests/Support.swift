@@ -1,4 +1,5 @@
 import CAnnealKernels
+import CAnnealSystem
 import Testing
 
 /// All tests of kernels: one after the other, since the variant and the number of threads are the process's.
@@ -6,15 +7,15 @@ import Testing
 
 /// Runs `body` with each variant that this machine has, and with 1 and 3 threads.
 func everyVariant(threads: [Int32] = [1, 3], _ body: (String) -> Void) {
-    let before = ank_max_threads()
+    let before = anneal_max_threads()
     defer {
         ank_force_variant(-1)
-        ank_set_threads(before)
+        anneal_set_threads(before)
     }
     for variant in 0..<ank_variants() {
         ank_force_variant(variant)
         for count in threads {
-            ank_set_threads(count)
+            anneal_set_threads(count)
             body("\(String(cString: ank_variant_name(variant))), \(count) threads")
         }
     }

@@ -9,7 +9,8 @@ struct Devices: ParsableCommand {
             anneal devices
             anneal train --devices cpu --threads 4 ...
 
-            A processor's instruction set is what its kernels use; --threads says how many threads compute.
+            A processor's instruction set is what Anneal's kernels use, its library what computes the rest; --threads says how
+            many threads compute.
             Accelerators come with PJRT plugins: the file that ANNEAL_PJRT_PLUGIN names, the folder that
             'make plugin NAME=cuda12' fills, and the packages of Python environments (JAX's plugins).
             """)
@@ -24,12 +25,13 @@ struct Devices: ParsableCommand {
         switch format {
         case .text:
             var table = TextTable(
-                ["Device", "Model", "Cores", "Quota", "Threads", "Instructions", "Memory"], right: [2, 3, 4])
+                ["Device", "Model", "Cores", "Quota", "Threads", "Instructions", "Library", "Memory"],
+                right: [2, 3, 4])
             for device in devices where device.problem == nil {
                 table.add([
                     device.name, device.model, device.cores.map(String.init) ?? "-",
                     device.cores == nil ? "-" : device.quota.map { String(format: "%.1f", $0) } ?? "none",
-                    device.threads.map(String.init) ?? "-", device.instructions ?? "-",
+                    device.threads.map(String.init) ?? "-", device.instructions ?? "-", device.library ?? "-",
                     device.memory.map { "\($0 >> 30) GB" } ?? "-",
                 ])
             }

@@ -74,16 +74,13 @@ extension TrainingRun {
     }
 
     /// Warns if the bits may be others than those of a run that was not interrupted; nil if not, or it is not known.
-    func machineNote(_ run: SavedRun?, now: RunMachine) -> FitEvent? {
+    func machineNote(_ run: SavedRun?, _ trainer: Trainer) -> FitEvent? {
         if run?.addsOtherwise == true {
             return .note(
                 "The run was saved by version 0.1, which added numbers in another order: the last bits differ from here on"
             )
         }
-        guard let saved = run?.machine, saved.kernels != now.kernels else { return nil }
-        return .warning(
-            "The run was saved on \(saved.kernels), and continues on \(now.kernels): the last bits differ from here on"
-        )
+        return run?.machine?.warning(resumingOn: trainer.parameters.engine.machine).map { .warning($0) }
     }
 
     /// The learning rate's steps in epochs and updates, or that there is none.

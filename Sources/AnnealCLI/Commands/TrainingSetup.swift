@@ -104,7 +104,7 @@ extension TrainingRun {
             notes.append(.note("Class weights: \(weights.map { Double($0).brief }.joined(separator: ", "))"))
         }
         if let note = options.machine.note { notes.append(.note(note)) }
-        if let note = machineNote(counted, now: trainer.machine) { notes.append(note) }
+        if let note = machineNote(counted, trainer) { notes.append(note) }
         let kilobytes = trainer.plannedBytes >> 10,
             planned = kilobytes < 1024 ? "\(kilobytes) KB" : "\(kilobytes >> 10) MB"
         notes.append(

@@ -17,23 +17,32 @@ extension Activation: CPUOperator {
     }
 
     package func forward(_ site: KernelSite, _ engine: CPUEngine) throws -> PreparedKernel {
-        let dims = Dims(try site.value(.output(0))).c, code = code
-        var kernel = PreparedKernel { memory in
-            let x = memory[.input(0)], y = memory[.output(0)]
-            return { ank_activation_forward(code, x, y, dims) }
-        }
-        kernel.inPlace = [(.input(0), .output(0))]
-        return kernel
+        try activationKernel(site, code)
     }
 
     package func backward(_ site: KernelSite, part: Int, _ engine: CPUEngine) throws -> PreparedKernel {
-        let dims = Dims(try site.value(.output(0))).c, code = code
-        var kernel = PreparedKernel { memory in
-            let y = memory[.output(0)], dy = memory[.head(0)], dx = memory[.gradient(0)]
-            let earlier = memory.optional(.accumulated)
-            return { ank_activation_backward(code, y, dy, earlier, dx, dims) }
-        }
-        kernel.inPlace = [(.accumulated, .gradient(0)), (.head(0), .gradient(0))]
-        return kernel
+        try activationGradientKernel(site, code)
     }
+}
+
+func activationKernel(_ site: KernelSite, _ kind: ank_activation) throws -> PreparedKernel {
+    let dims = Dims(try site.value(.output(0))).c
+    var kernel = PreparedKernel { memory in
+        let x = memory[.input(0)], y = memory[.output(0)]
+        return { ank_activation_forward(kind, x, y, dims) }
+    }
+    kernel.inPlace = [(.input(0), .output(0))]
+    return kernel
+}
+
+/// The gradient of an activation from its output, added to an earlier one if there is one.
+func activationGradientKernel(_ site: KernelSite, _ kind: ank_activation) throws -> PreparedKernel {
+    let dims = Dims(try site.value(.output(0))).c
+    var kernel = PreparedKernel { memory in
+        let y = memory[.output(0)], dy = memory[.head(0)], dx = memory[.gradient(0)]
+        let earlier = memory.optional(.accumulated)
+        return { ank_activation_backward(kind, y, dy, earlier, dx, dims) }
+    }
+    kernel.inPlace = [(.accumulated, .gradient(0)), (.head(0), .gradient(0))]
+    return kernel
 }

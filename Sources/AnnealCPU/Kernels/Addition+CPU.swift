@@ -24,13 +24,7 @@ extension AddReLU: CPUOperator {
     }
 
     package func backward(_ site: KernelSite, part: Int, _ engine: CPUEngine) throws -> PreparedKernel {
-        let dims = Dims(try site.value(.output(0))).c
-        var kernel = PreparedKernel { memory in
-            let y = memory[.output(0)], dy = memory[.head(0)], dx = memory[.gradient(0)]
-            return { ank_activation_backward(ANK_RELU, y, dy, nil, dx, dims) }
-        }
-        kernel.inPlace = [(.head(0), .gradient(0))]
-        return kernel
+        try activationGradientKernel(site, ANK_RELU)
     }
 }
 

@@ -2,7 +2,7 @@ import AnnealCompiler
 import AnnealCore
 import AnnealGraph
 
-extension BatchNormFolding: CPUOperator {
+extension BatchNormFolding: InferenceOperator {
     package func forward(_ site: KernelSite, _ engine: CPUEngine) throws -> PreparedKernel {
         let weight = try site.value(.input(0)), channels = try site.shape(.input(1)).count
         let from = weight.layout, to = try site.layout(.output(0))
@@ -38,12 +38,6 @@ extension BatchNormFolding: CPUOperator {
         })
         kernel.scratch = count + channels
         return kernel
-    }
-
-    package func backward(_ site: KernelSite, part: Int, _ engine: CPUEngine) throws -> PreparedKernel {
-        throw AnnealError(
-            "", "\(operation) is of inference only", suggestion: "this is a defect of Anneal's compiler",
-            code: .internalDefect)
     }
 }
 

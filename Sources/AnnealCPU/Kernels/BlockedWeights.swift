@@ -9,6 +9,14 @@ protocol PackedWeights: EngineLayout {
     func unpack(_ packed: UnsafePointer<Float>, into plain: UnsafeMutablePointer<Float>) throws
 }
 
+extension Layout {
+    /// A layout of weights, if it is one of this type.
+    func weights<Weights: PackedWeights>(_ type: Weights.Type) -> Weights? {
+        guard case .opaque(let opaque) = self else { return nil }
+        return opaque.layout as? Weights
+    }
+}
+
 extension OpaqueLayout {
     func weights() throws -> any PackedWeights {
         guard let weights = layout as? any PackedWeights else {

@@ -16,10 +16,7 @@ extension Cast: CPUOperator {
     private func rounded(_ site: KernelSite, from: Program.Operand, to: Program.Operand) throws -> PreparedKernel {
         let round: @Sendable (Float) -> Float
         switch dtype {
-        case .float32, .float64:
-            var kernel = try copyKernel(site, from: from, to: to)
-            kernel.inPlace = [(from, to)]
-            return kernel
+        case .float32, .float64: return try copyKernel(site, from: from, to: to)
         case .float16: round = { Float(Float16($0)) }
         // The upper half of the number's bits, as MXNet cuts it.
         case .bfloat16: round = { Float(bitPattern: $0.bitPattern & 0xffff_0000) }

@@ -2,15 +2,12 @@ import AnnealCompiler
 import AnnealCore
 import AnnealGraph
 
-extension Dot: CPUOperator {
-    private func product(_ site: KernelSite) throws -> MatrixProduct {
-        let lhs = try site.inputShape(0), rhs = try site.inputShape(1)
-        let depth = transposeA ? lhs[0] : lhs[-1]
-        return MatrixProduct(
-            batch: 1, m: lhs.count / depth, n: rhs.count / depth, k: depth, transposeA: transposeA,
-            transposeB: transposeB)
-    }
+/// An operator that multiplies matrices.
+private protocol MatrixProductOperator: CPUOperator {
+    func product(_ site: KernelSite) throws -> MatrixProduct
+}
 
+extension MatrixProductOperator {
     package func forward(_ site: KernelSite, _ engine: CPUEngine) throws -> PreparedKernel { try product(site).forward }
 
     package func backward(_ site: KernelSite, part: Int, _ engine: CPUEngine) throws -> PreparedKernel {
@@ -18,19 +15,23 @@ extension Dot: CPUOperator {
     }
 }
 
-extension BatchDot: CPUOperator {
-    private func product(_ site: KernelSite) throws -> MatrixProduct {
+extension Dot: MatrixProductOperator {
+    fileprivate func product(_ site: KernelSite) throws -> MatrixProduct {
+        let lhs = try site.inputShape(0), rhs = try site.inputShape(1)
+        let depth = transposeA ? lhs[0] : lhs[-1]
+        return MatrixProduct(
+            batch: 1, m: lhs.count / depth, n: rhs.count / depth, k: depth, transposeA: transposeA,
+            transposeB: transposeB)
+    }
+}
+
+extension BatchDot: MatrixProductOperator {
+    fileprivate func product(_ site: KernelSite) throws -> MatrixProduct {
         let lhs = try site.inputShape(0), rhs = try site.inputShape(1)
         return MatrixProduct(
             batch: lhs.dims.dropLast(2).reduce(1, *), m: transposeA ? lhs[-1] : lhs[-2],
             n: transposeB ? rhs[-2] : rhs[-1], k: transposeA ? lhs[-2] : lhs[-1], transposeA: transposeA,
             transposeB: transposeB)
-    }
-
-    package func forward(_ site: KernelSite, _ engine: CPUEngine) throws -> PreparedKernel { try product(site).forward }
-
-    package func backward(_ site: KernelSite, part: Int, _ engine: CPUEngine) throws -> PreparedKernel {
-        try part == 0 ? product(site).backwardA : product(site).backwardB
     }
 }
 
@@ -41,40 +42,32 @@ private struct MatrixProduct {
 
     var forward: PreparedKernel {
         kernel(
-            .input(0), .input(1), to: .output(0),
-            SplitProduct(batch: batch, m: m, n: n, k: k, transposeA: transposeA, transposeB: transposeB))
+            .input(0), transposed: transposeA, .input(1), transposed: transposeB, to: .output(0), m: m, n: n, k: k)
     }
 
     /// dA = dY Bᵀ, or its transpose B dYᵀ.
     var backwardA: PreparedKernel {
         transposeA
             ? kernel(
-                .input(1), .head(0), to: .gradient(0),
-                SplitProduct(batch: batch, m: k, n: m, k: n, transposeA: transposeB, transposeB: true))
+                .input(1), transposed: transposeB, .head(0), transposed: true, to: .gradient(0), m: k, n: m, k: n)
             : kernel(
-                .head(0), .input(1), to: .gradient(0),
-                SplitProduct(batch: batch, m: m, n: k, k: n, transposeB: !transposeB))
+                .head(0), transposed: false, .input(1), transposed: !transposeB, to: .gradient(0), m: m, n: k, k: n)
     }
 
     /// dB = Aᵀ dY, or its transpose dYᵀ A.
     var backwardB: PreparedKernel {
         transposeB
             ? kernel(
-                .head(0), .input(0), to: .gradient(1),
-                SplitProduct(batch: batch, m: n, n: k, k: m, transposeA: true, transposeB: transposeA))
+                .head(0), transposed: true, .input(0), transposed: transposeA, to: .gradient(1), m: n, n: k, k: m)
             : kernel(
-                .input(0), .head(0), to: .gradient(1),
-                SplitProduct(batch: batch, m: k, n: n, k: m, transposeA: !transposeA))
+                .input(0), transposed: !transposeA, .head(0), transposed: false, to: .gradient(1), m: k, n: n, k: m)
     }
 
     private func kernel(
-        _ a: Program.Operand, _ b: Program.Operand, to y: Program.Operand, _ product: SplitProduct
+        _ a: Program.Operand, transposed transposeA: Bool, _ b: Program.Operand, transposed transposeB: Bool,
+        to y: Program.Operand, m: Int, n: Int, k: Int
     ) -> PreparedKernel {
-        var kernel = PreparedKernel.checked({ memory in
-            let a = memory[a], b = memory[b], y = memory[y]
-            return { product.run(a, b, to: y) }
-        })
-        kernel.flops = product.flops
-        return kernel
+        SplitProduct(batch: batch, m: m, n: n, k: k, transposeA: transposeA, transposeB: transposeB)
+            .kernel(a, b, to: y)
     }
 }

@@ -30,13 +30,7 @@ extension FullyConnected: CPUOperator {
         let hidden = numHidden
         if part == 1 {
             let width = try site.shape(.input(1))[1], rows = try site.shape(.head(0)).count / hidden
-            let product = SplitProduct(m: rows, n: width, k: hidden)
-            var kernel = PreparedKernel.checked({ memory in
-                let w = memory[.input(1)], dy = memory[.head(0)], dx = memory[.gradient(0)]
-                return { product.run(dy, w, to: dx) }
-            })
-            kernel.flops = product.flops
-            return kernel
+            return SplitProduct(m: rows, n: width, k: hidden).kernel(.head(0), .input(1), to: .gradient(0))
         }
         let rows = try site.shape(.head(0)).count / hidden
         let width = try site.shape(.input(0)).count / rows

@@ -2,11 +2,10 @@ import AnnealCompiler
 import AnnealCore
 import AnnealGraph
 import CAnnealKernels
-import COneDNN
 
-extension FusedConvolution: CPUOperator {
-    private var post: adnn_post_ops {
-        adnn_post_ops(
+extension FusedConvolution: InferenceOperator {
+    private var post: ank_post {
+        ank_post(
             sum: adds ? 1 : 0, clip: limits == nil ? 0 : 1, low: limits?.lowerBound ?? 0, high: limits?.upperBound ?? 0)
     }
 
@@ -18,7 +17,7 @@ extension FusedConvolution: CPUOperator {
 
     package func forward(_ site: KernelSite, _ engine: CPUEngine) throws -> PreparedKernel {
         var kernel = try convolution.kernel(
-            site, engine, ADNN_FORWARD_INFERENCE, data: .input(0), weight: .input(1), bias: .input(2),
+            site, engine, ANK_FORWARD, data: .input(0), weight: .input(1), bias: .input(2),
             output: .output(0), post: post)
         guard adds else { return kernel }
         kernel.inPlace = [(.input(3), .output(0))]
@@ -34,11 +33,5 @@ extension FusedConvolution: CPUOperator {
             }
         }
         return kernel
-    }
-
-    package func backward(_ site: KernelSite, part: Int, _ engine: CPUEngine) throws -> PreparedKernel {
-        throw AnnealError(
-            "", "\(operation) is of inference only", suggestion: "this is a defect of Anneal's compiler",
-            code: .internalDefect)
     }
 }

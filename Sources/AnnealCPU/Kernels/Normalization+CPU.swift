@@ -4,51 +4,49 @@ import AnnealGraph
 
 // All of them normalise along the middle of (outer, axis, inner); what differs is where gamma and beta come from.
 
-extension InstanceNorm: CPUOperator {
-    private func rows(_ data: Shape) -> NormalizedRows {
+private protocol RowNorm: CPUOperator {
+    func rows(_ data: Shape) -> NormalizedRows
+    /// Whether mean and deviation are outputs too.
+    var showsStatistics: Bool { get }
+}
+
+extension RowNorm {
+    package func forward(_ site: KernelSite, _ engine: CPUEngine) throws -> PreparedKernel {
+        rows(try site.shape(.input(0))).forward(showsStatistics: showsStatistics)
+    }
+
+    package func backward(_ site: KernelSite, part: Int, _ engine: CPUEngine) throws -> PreparedKernel {
+        rows(try site.shape(.input(0))).backward
+    }
+}
+
+extension InstanceNorm: RowNorm {
+    fileprivate func rows(_ data: Shape) -> NormalizedRows {
         NormalizedRows(
             outer: data[0] * data[1], extent: data.dims.dropFirst(2).reduce(1, *), inner: 1, eps: eps,
             parameters: .ofRow(count: data[1]))
     }
 
-    package func forward(_ site: KernelSite, _ engine: CPUEngine) throws -> PreparedKernel {
-        rows(try site.shape(.input(0))).forward(showsStatistics: false)
-    }
-
-    package func backward(_ site: KernelSite, part: Int, _ engine: CPUEngine) throws -> PreparedKernel {
-        rows(try site.shape(.input(0))).backward
-    }
+    fileprivate var showsStatistics: Bool { false }
 }
 
-extension GroupNorm: CPUOperator {
-    private func rows(_ data: Shape) -> NormalizedRows {
+extension GroupNorm: RowNorm {
+    fileprivate func rows(_ data: Shape) -> NormalizedRows {
         NormalizedRows(
             outer: data[0] * groups, extent: data.dims.dropFirst().reduce(1, *) / groups, inner: 1, eps: eps,
             parameters: .ofRow(count: groups))
     }
 
-    package func forward(_ site: KernelSite, _ engine: CPUEngine) throws -> PreparedKernel {
-        rows(try site.shape(.input(0))).forward(showsStatistics: outputMeanVar)
-    }
-
-    package func backward(_ site: KernelSite, part: Int, _ engine: CPUEngine) throws -> PreparedKernel {
-        rows(try site.shape(.input(0))).backward
-    }
+    fileprivate var showsStatistics: Bool { outputMeanVar }
 }
 
-extension LayerNorm: CPUOperator {
-    private func rows(_ data: Shape) -> NormalizedRows {
+extension LayerNorm: RowNorm {
+    fileprivate func rows(_ data: Shape) -> NormalizedRows {
         let (outer, extent, inner) = extents(of: data, around: axis)
         return NormalizedRows(outer: outer, extent: extent, inner: inner, eps: eps, parameters: .ofPlace(count: extent))
     }
 
-    package func forward(_ site: KernelSite, _ engine: CPUEngine) throws -> PreparedKernel {
-        rows(try site.shape(.input(0))).forward(showsStatistics: outputMeanVar)
-    }
-
-    package func backward(_ site: KernelSite, part: Int, _ engine: CPUEngine) throws -> PreparedKernel {
-        rows(try site.shape(.input(0))).backward
-    }
+    fileprivate var showsStatistics: Bool { outputMeanVar }
 }
 
 private struct NormalizedRows: Sendable {

@@ -2,7 +2,6 @@ import AnnealCompiler
 import AnnealCore
 import AnnealGraph
 import CAnnealKernels
-import COneDNN
 
 /// A 2-D convolution in our own kernels, on blocked channels and `BlockedWeights`.
 struct OwnConvolution {
@@ -23,13 +22,8 @@ struct OwnConvolution {
     init?(_ op: Convolution, data: Shape, output: Shape, block: Int, plain: Bool) {
         let window = op.window
         guard window.kernel.count == 2 else { return nil }
-        let conv = ank_conv(
-            n: Int64(data[0]), groups: Int64(op.numGroup), ic: Int64(data[1] / op.numGroup),
-            oc: Int64(op.numFilter / op.numGroup), b: Int64(block), ih: Int64(data[2]), iw: Int64(data[3]),
-            oh: Int64(output[2]), ow: Int64(output[3]), kh: Int64(window.kernel[0]), kw: Int64(window.kernel[1]),
-            sh: Int64(window.stride[0]), sw: Int64(window.stride[1]), ph: Int64(window.pad[0]),
-            pw: Int64(window.pad[1]), dh: Int64(window.dilate[0]), dw: Int64(window.dilate[1]),
-            plain: plain ? 1 : 0, threads: Int64(ank_max_threads()))
+        var conv = ank_conv(window, groups: op.numGroup, data: data, output: output)
+        (conv.b, conv.plain, conv.threads) = (Int64(block), plain ? 1 : 0, Int64(Parallel.threads))
         self.conv = conv
         guard op.numGroup == 1 else {
             guard withUnsafePointer(to: conv, { ank_groupconv_supported($0) }) != 0 else { return nil }
@@ -58,11 +52,10 @@ struct OwnConvolution {
     var weights: BlockedWeights { BlockedWeights(conv) }
 
     func kernel(
-        _ pass: adnn_pass, data: Program.Operand, weight: Program.Operand, bias: Program.Operand,
-        output: Program.Operand, post: adnn_post_ops
+        _ pass: ank_pass, data: Program.Operand, weight: Program.Operand, bias: Program.Operand,
+        output: Program.Operand, post: ank_post
     ) -> PreparedKernel {
         let conv = conv, method = method
-        let post = ank_post(sum: post.sum, clip: post.clip, low: post.low, high: post.high)
         var kernel = PreparedKernel { memory in
             let x = memory[data], w = memory[weight], y = memory[output]
             let b = memory.optional(bias), scratch = memory.scratch
@@ -73,31 +66,25 @@ struct OwnConvolution {
                 { withUnsafePointer(to: conv) { conv in withUnsafePointer(to: post) { body(conv, $0) } } }
             }
             switch (method, pass) {
-            case (.grouped, ADNN_BACKWARD_DATA): return run { ank_groupconv_backward_data($0, y, w, x) }
-            case (.grouped, ADNN_BACKWARD_WEIGHTS):
+            case (.grouped, ANK_BACKWARD_DATA): return run { ank_groupconv_backward_data($0, y, w, x) }
+            case (.grouped, ANK_BACKWARD_WEIGHTS):
                 return run { ank_groupconv_backward_weights($0, x, y, w, b, scratch) }
             case (.grouped, _): return forward { ank_groupconv_forward($0, x, w, b, $1, y) }
-            case (.winograd, ADNN_BACKWARD_DATA): return run { ank_winograd_backward_data($0, y, w, x, scratch) }
-            case (.winograd, ADNN_BACKWARD_WEIGHTS):
+            case (.winograd, ANK_BACKWARD_DATA): return run { ank_winograd_backward_data($0, y, w, x, scratch) }
+            case (.winograd, ANK_BACKWARD_WEIGHTS):
                 return run { ank_winograd_backward_weights($0, x, y, w, b, scratch) }
             case (.winograd, _): return forward { ank_winograd_forward($0, x, w, b, $1, y, scratch) }
-            case (.dense, ADNN_BACKWARD_DATA): return run { ank_denseconv_backward_data($0, y, w, x, scratch) }
-            case (.dense, ADNN_BACKWARD_WEIGHTS):
+            case (.dense, ANK_BACKWARD_DATA): return run { ank_denseconv_backward_data($0, y, w, x, scratch) }
+            case (.dense, ANK_BACKWARD_WEIGHTS):
                 return run { ank_denseconv_backward_weights($0, x, y, w, b, scratch) }
             case (.dense, _): return forward { ank_denseconv_forward($0, x, w, b, $1, y, scratch) }
             }
         }
-        let ownPass =
-            switch pass {
-            case ADNN_BACKWARD_DATA: ANK_BACKWARD_DATA
-            case ADNN_BACKWARD_WEIGHTS: ANK_BACKWARD_WEIGHTS
-            default: ANK_FORWARD
-            }
         kernel.scratch = withUnsafePointer(to: conv) {
             switch method {
-            case .grouped: Int(ank_groupconv_scratch($0, ownPass))
-            case .winograd: Int(ank_winograd_scratch($0, ownPass))
-            case .dense: Int(ank_denseconv_scratch($0, ownPass))
+            case .grouped: Int(ank_groupconv_scratch($0, pass))
+            case .winograd: Int(ank_winograd_scratch($0, pass))
+            case .dense: Int(ank_denseconv_scratch($0, pass))
             }
         }
         kernel.implementation = "anneal:\(method)"

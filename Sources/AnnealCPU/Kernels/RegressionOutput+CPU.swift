@@ -5,14 +5,8 @@ import CAnnealKernels
 
 extension RegressionOutput: CPUOperator {
     package func forward(_ site: KernelSite, _ engine: CPUEngine) throws -> PreparedKernel {
-        let value = try site.value(.output(0))
-        let dims = Dims(value).c, logistic = member == .logistic, count = Int64(value.shape.count)
-        var kernel = PreparedKernel { memory in
-            let x = memory[.input(0)], y = memory[.output(0)]
-            return { logistic ? ank_activation_forward(ANK_SIGMOID, x, y, dims) : ank_copy(x, y, count) }
-        }
-        kernel.inPlace = [(.input(0), .output(0))]
-        return kernel
+        try member == .logistic
+            ? activationKernel(site, ANK_SIGMOID) : copyKernel(site, from: .input(0), to: .output(0))
     }
 
     package func backward(_ site: KernelSite, part: Int, _ engine: CPUEngine) throws -> PreparedKernel {
@@ -28,9 +22,7 @@ extension RegressionOutput: CPUOperator {
 
 extension SVMOutput: CPUOperator {
     package func forward(_ site: KernelSite, _ engine: CPUEngine) throws -> PreparedKernel {
-        var kernel = try copyKernel(site, from: .input(0), to: .output(0))
-        kernel.inPlace = [(.input(0), .output(0))]
-        return kernel
+        try copyKernel(site, from: .input(0), to: .output(0))
     }
 
     package func backward(_ site: KernelSite, part: Int, _ engine: CPUEngine) throws -> PreparedKernel {
@@ -58,9 +50,7 @@ extension MakeLoss: CPUOperator {
     package func layouts(_ request: LayoutRequest) throws -> OperandLayouts { request.plain }
 
     package func forward(_ site: KernelSite, _ engine: CPUEngine) throws -> PreparedKernel {
-        var kernel = try copyKernel(site, from: .input(0), to: .output(0))
-        kernel.inPlace = [(.input(0), .output(0))]
-        return kernel
+        try copyKernel(site, from: .input(0), to: .output(0))
     }
 
     package func backward(_ site: KernelSite, part: Int, _ engine: CPUEngine) throws -> PreparedKernel {
@@ -83,9 +73,7 @@ extension MakeLoss: CPUOperator {
 
 extension SimpleMakeLoss: CPUOperator {
     package func forward(_ site: KernelSite, _ engine: CPUEngine) throws -> PreparedKernel {
-        var kernel = try copyKernel(site, from: .input(0), to: .output(0))
-        kernel.inPlace = [(.input(0), .output(0))]
-        return kernel
+        try copyKernel(site, from: .input(0), to: .output(0))
     }
 
     package func backward(_ site: KernelSite, part: Int, _ engine: CPUEngine) throws -> PreparedKernel {

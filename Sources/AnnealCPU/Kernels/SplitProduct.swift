@@ -1,3 +1,4 @@
+import AnnealCompiler
 import AnnealCore
 import COneDNN
 import Synchronization
@@ -35,6 +36,16 @@ struct SplitProduct: Sendable {
 
     var flops: Double { 2 * Double(batch) * Double(m) * Double(n) * Double(k) }
 
+    /// A kernel that does nothing but this product.
+    func kernel(_ a: Program.Operand, _ b: Program.Operand, to c: Program.Operand) -> PreparedKernel {
+        var kernel = PreparedKernel.checked({ memory in
+            let a = memory[a], b = memory[b], c = memory[c]
+            return { run(a, b, to: c) }
+        })
+        kernel.flops = flops
+        return kernel
+    }
+
     /// - Returns: oneDNN's status.
     func run(
         _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, beta: Float = 0, to c: UnsafeMutablePointer<Float>
@@ -60,7 +71,7 @@ struct SplitProduct: Sendable {
         let a = operands.a + item * m * k + rows.lowerBound * (transposeA ? 1 : k)
         let b = operands.b + item * k * n + columns.lowerBound * (transposeB ? k : 1)
         let c = operands.c + (item * m + rows.lowerBound) * n + columns.lowerBound
-        return adnn_sgemm(
+        return onednn_sgemm(
             transposeA ? 1 : 0, transposeB ? 1 : 0, Int64(rows.count), Int64(columns.count), Int64(k), 1, a,
             Int64(transposeA ? m : k), b, Int64(transposeB ? k : n), operands.beta, c, Int64(n))
     }

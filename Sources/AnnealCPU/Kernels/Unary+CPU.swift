@@ -17,29 +17,13 @@ extension Unary: CPUOperator {
     }
 
     package func forward(_ site: KernelSite, _ engine: CPUEngine) throws -> PreparedKernel {
-        if let activation {
-            let dims = Dims(try site.value(.output(0))).c
-            var kernel = PreparedKernel { memory in
-                let x = memory[.input(0)], y = memory[.output(0)]
-                return { ank_activation_forward(activation, x, y, dims) }
-            }
-            kernel.inPlace = [(.input(0), .output(0))]
-            return kernel
-        }
+        if let activation { return try activationKernel(site, activation) }
         let f = function
         return try pointwiseKernel(site, .input(0), to: .output(0)) { x, _, _ in f(x) }
     }
 
     package func backward(_ site: KernelSite, part: Int, _ engine: CPUEngine) throws -> PreparedKernel {
-        if let activation {
-            let dims = Dims(try site.value(.output(0))).c
-            var kernel = PreparedKernel { memory in
-                let y = memory[.output(0)], dy = memory[.head(0)], dx = memory[.gradient(0)]
-                return { ank_activation_backward(activation, y, dy, nil, dx, dims) }
-            }
-            kernel.inPlace = [(.head(0), .gradient(0))]
-            return kernel
-        }
+        if let activation { return try activationGradientKernel(site, activation) }
         let slope = slope
         switch backward[0].reads.first {
         case .input?:

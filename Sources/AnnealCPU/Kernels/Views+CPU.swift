@@ -32,8 +32,10 @@ extension BlockGrad: ViewOperator {
 func copyKernel(_ site: KernelSite, from: Program.Operand, to: Program.Operand) throws -> PreparedKernel {
     let value = try site.value(from)
     let count = Int64(value.layout.elements(value.shape))
-    return PreparedKernel { memory in
+    var kernel = PreparedKernel { memory in
         let x = memory[from], y = memory[to]
         return { ank_copy(x, y, count) }
     }
+    kernel.inPlace = [(from, to)]
+    return kernel
 }

@@ -10,8 +10,8 @@ package protocol Engine: AnyObject {
     /// As `--devices` names it, e.g. `cpu`.
     var name: String { get }
 
-    /// What the last bits of its results depend on: the instruction set of its kernels, or its device and compiler.
-    var arithmetic: String { get }
+    /// What the last bits of its results depend on.
+    var machine: RunMachine { get }
 
     /// Whether it runs the operators of a type.
     func supports(_ type: any Operator.Type) -> Bool
@@ -20,6 +20,10 @@ package protocol Engine: AnyObject {
     /// it; those that it has are checked.
     /// - Throws: `AnnealError`: what the engine cannot do, by its layer; what does not fit into memory (`outOfMemory`).
     func plan(_ request: PlanRequest, store: ParameterStore) throws -> any ExecutablePlan
+}
+
+extension Engine {
+    package var machine: RunMachine { RunMachine(kernels: name) }
 }
 
 /// What is to be planned.

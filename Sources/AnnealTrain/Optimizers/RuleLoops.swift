@@ -1,5 +1,5 @@
 import AnnealCompiler
-import CAnnealKernels
+import CAnnealMath
 
 /// A float in a loop over host memory. Its square root is one that loops are vectorised with.
 @frozen
@@ -19,7 +19,7 @@ public struct HostFloat: RuleNumber {
     @inlinable @inline(__always)
     public static func / (a: HostFloat, b: HostFloat) -> HostFloat { HostFloat(value: a.value / b.value) }
     @inlinable @inline(__always)
-    public static func root(_ x: HostFloat) -> HostFloat { HostFloat(value: ank_sqrt(x.value)) }
+    public static func root(_ x: HostFloat) -> HostFloat { HostFloat(value: anneal_sqrt(x.value)) }
     @inlinable @inline(__always)
     public static func select(_ a: HostFloat, over b: HostFloat, _ yes: HostFloat, _ no: HostFloat) -> HostFloat {
         HostFloat(value: a.value > b.value ? yes.value : no.value)

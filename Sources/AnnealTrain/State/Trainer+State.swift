@@ -36,16 +36,6 @@ private struct StateRecord: Codable {
     static let sums = 2
 }
 
-/// What the last bits of a run's weights depend on. The number of threads is not part of it; states that have one still load.
-public struct RunMachine: Codable, Sendable, Equatable {
-    /// The instruction set of the processor's kernels (portable, avx2 or avx512), or an accelerator with its plugin.
-    public var kernels: String
-
-    public init(kernels: String) {
-        self.kernels = kernels
-    }
-}
-
 /// What a state says about its run before a trainer is made for it.
 public struct SavedRun: Sendable {
     public let seed: UInt64
@@ -75,7 +65,8 @@ extension Trainer {
         let record = StateRecord(
             seed: seed, updates: updates, batchSize: batchSize, accumulation: accumulation,
             frozen: frozen.sorted(), multipliers: optimizer.settings.multipliers, optimizer: optimizer.snapshot(),
-            progress: progress, holders: holders, gathered: gathered, sums: StateRecord.sums, machine: machine)
+            progress: progress, holders: holders, gathered: gathered, sums: StateRecord.sums,
+            machine: parameters.engine.machine)
         let encoder = JSONEncoder()
         encoder.outputFormatting = .sortedKeys
         let json = try encoder.encode(record)
@@ -102,9 +93,6 @@ extension Trainer {
     private var holders: [String] {
         (averaging.map { [$0.statePrefix] } ?? []) + (accumulation > 1 ? [StateRecord.gradients] : [])
     }
-
-    /// What the bits depend on now.
-    public var machine: RunMachine { RunMachine(kernels: parameters.engine.arithmetic) }
 
     /// The seed of a saved run.
     public static func savedSeed(_ path: String) throws -> UInt64 { try savedRun(path).seed }

@@ -6,8 +6,6 @@
 #include "ank_groupconv.h"
 #include "ank_layout.h"
 #include "ank_lrn.h"
-#include "ank_math.h"
-#include "ank_parallel.h"
 #include "ank_pooling.h"
 #include "ank_random.h"
 #include "ank_winograd.h"

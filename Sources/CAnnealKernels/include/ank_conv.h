@@ -1,4 +1,5 @@
-// The shape of a 2-D convolution and the order of its weights, for ank_denseconv.h, ank_groupconv.h and ank_winograd.h.
+// A convolution's shape, for oneDNN's primitives (COneDNN) and for our own kernels (ank_denseconv.h, ank_groupconv.h,
+// ank_winograd.h), and the order of the weights of our own.
 #ifndef ANK_CONV_H
 #define ANK_CONV_H
 #include "ank_layout.h"
@@ -9,12 +10,15 @@ extern "C" {
 
 typedef enum { ANK_FORWARD, ANK_BACKWARD_DATA, ANK_BACKWARD_WEIGHTS } ank_pass;
 
+/// Batch, channels, then input, output, kernel, stride, padding before and dilation (1 = none) of depth, height and width.
 typedef struct {
-    int64_t n, groups, ic, oc;  ///< ic, oc: channels per group
-    int64_t b;                  ///< block of both activations
-    int64_t ih, iw, oh, ow, kh, kw, sh, sw, ph, pw, dh, dw; ///< d: dilation, 1 = none
-    int64_t plain;              ///< denseconv: x has no blocks, for images of fewer channels than one has
-    int64_t threads;            ///< that scratch is for: ank_max_threads() when the plan was made
+    int64_t n, groups, ic, oc; ///< ic, oc: channels per group
+    int64_t axes;              ///< spatial ones, 1 to 3: the last ones. The others have extents of 1 and no padding.
+    int64_t id, ih, iw, od, oh, ow, kd, kh, kw, sd, sh, sw, pd, ph, pw, dd, dh, dw;
+    // For our own kernels, which take two axes:
+    int64_t b;       ///< block of both activations
+    int64_t plain;   ///< denseconv: x has no blocks, for images with fewer channels than a block
+    int64_t threads; ///< that scratch is for: anneal_max_threads() when the plan was made
 } ank_conv;
 
 /// What a forward pass also does to its result: y = min(max(result + (sum ? y : 0), low), high), the limits if clip; NaN

@@ -1,10 +1,14 @@
-// Which instruction set the kernels use. The best one that this machine can run is chosen at the first call.
+// Which instruction set the kernels use: the best one that this machine can run, found out at the first call. Nothing else
+// looks at the processor's features.
 #ifndef ANK_DISPATCH_H
 #define ANK_DISPATCH_H
 
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+/// Floats in the widest vector that the kernels use on this machine: 16 with AVX-512, else 8. Blocks have this size.
+int ank_vector_floats(void);
 
 /// Variants that this machine can run, from the portable one (0) to the best.
 int ank_variants(void);

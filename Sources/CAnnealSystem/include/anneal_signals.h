@@ -1,4 +1,5 @@
-// What signals do to the process, and those that ask a run to stop. A handler in C: only it may do so little in so few calls that it is safe anywhere.
+// What signals do to the process, and those that ask a run to stop. The handler is C: in Swift it could not be limited to the
+// few calls that are safe in one.
 #ifndef ANNEAL_SIGNALS_H
 #define ANNEAL_SIGNALS_H
 

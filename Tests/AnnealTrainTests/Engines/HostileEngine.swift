@@ -9,7 +9,6 @@ import Foundation
 /// The arithmetic is the reference engine's.
 final class HostileEngine: Engine {
     let name = "hostile"
-    let arithmetic = "double precision"
     private let kernels = ProtectedKernels()
     private let worker: Worker
     /// What the kernels know of each store.
@@ -35,7 +34,6 @@ final class HostileEngine: Engine {
 /// The reference engine's kernels over memory that is there for the worker only.
 private final class ProtectedKernels: KernelEngine {
     let name = "hostile"
-    let arithmetic = "double precision"
     private let reference = ReferenceEngine()
     private var arenas: [Arena] = []
 

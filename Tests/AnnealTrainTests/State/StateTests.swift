@@ -57,6 +57,19 @@ import Testing
         #expect(try JSONDecoder().decode(RunMachine.self, from: json) == RunMachine(kernels: "avx2"))
     }
 
+    /// The instruction set, and the library where both are known.
+    @Test func anotherMachineIsWarnedAbout() {
+        let saved = RunMachine(kernels: "avx2", library: "oneDNN 2.6.3")
+        #expect(saved.warning(resumingOn: saved) == nil)
+        #expect(RunMachine(kernels: "avx2").warning(resumingOn: saved) == nil)
+        #expect(
+            saved.warning(resumingOn: RunMachine(kernels: "avx512", library: "oneDNN 2.6.3"))?.hasPrefix(
+                "The run was saved on avx2, and continues on avx512") == true)
+        #expect(
+            saved.warning(resumingOn: RunMachine(kernels: "avx2", library: "oneDNN 3.7.2"))?.hasPrefix(
+                "The run was saved with oneDNN 2.6.3, now oneDNN 3.7.2") == true)
+    }
+
     /// A run that began at epoch 3 without an optimizer's state counts its 2 epochs of 5 updates alone.
     @Test func theStateKnowsWhereTheRunBegan() throws {
         let folder = try StateFolder(), watcher = Steps(7)
@@ -66,9 +79,8 @@ import Testing
             training: SmallRun.source(), epochs: 3..<5,
             options: FitOptions(modelPrefix: folder.prefix, observers: [watcher], shouldStop: watcher.isOver),
             from: start)
-        let saved = try Trainer.savedRun(Checkpoint.latestPath(folder.prefix))
-        #expect(saved.progress.passedEpochs == 3 && saved.machine == RunMachine(kernels: "double precision"))
-        let resumed = try SmallRun.trainer()
+        let saved = try Trainer.savedRun(Checkpoint.latestPath(folder.prefix)), resumed = try SmallRun.trainer()
+        #expect(saved.progress.passedEpochs == 3 && saved.machine == resumed.parameters.engine.machine)
         try resumed.fit(
             training: SmallRun.source(), epochs: 4..<5, from: resumed.restoreState(Checkpoint.latestPath(folder.prefix))
         )

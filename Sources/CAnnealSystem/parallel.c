@@ -1,4 +1,4 @@
-#include "ank_parallel.h"
+#include "anneal_parallel.h"
 
 // GCC's OpenMP runtime (libgomp), the pool that oneDNN runs on too. These are its documented entry points.
 void GOMP_parallel(void (*body)(void *), void *context, unsigned threads, unsigned flags);
@@ -18,18 +18,11 @@ static void enter(void *pointer) {
     region->body(region->context, omp_get_thread_num(), omp_get_num_threads());
 }
 
-int ank_vector_floats(void) {
-#if defined(__x86_64__)
-    if (__builtin_cpu_supports("avx512f")) return 16;
-#endif
-    return 8;
-}
+int anneal_max_threads(void) { return omp_get_max_threads(); }
 
-int ank_max_threads(void) { return omp_get_max_threads(); }
+void anneal_set_threads(int threads) { omp_set_num_threads(threads); }
 
-void ank_set_threads(int threads) { omp_set_num_threads(threads); }
-
-void ank_parallel(void (*body)(void *, int, int), void *context) {
+void anneal_parallel(void (*body)(void *, int, int), void *context) {
     struct region region = {body, context};
     if (omp_in_parallel() || omp_get_max_threads() == 1) {
         body(context, 0, 1);
