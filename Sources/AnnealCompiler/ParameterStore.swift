@@ -15,6 +15,8 @@ public final class ParameterStore {
         package fileprivate(set) var isSet = false
 
         package var shape: Shape { array.shape }
+        /// nil if it is no state.
+        package var stateName: StateName? { kind == .state ? StateName(name) : nil }
         package var isAuxiliary: Bool { kind == .auxiliary }
     }
 
@@ -38,7 +40,8 @@ public final class ParameterStore {
     public var parameterCount: Int { entries.reduce(0) { $0 + ($1.isAuxiliary ? 0 : $1.shape.count) } }
 
     package func entry(_ name: String) -> Entry? { position[name].map { entries[$0] } }
-    package func state(_ name: String) -> Entry? { statePosition[name].map { states[$0] } }
+    package func state(_ name: StateName) -> Entry? { state(name.text) }
+    private func state(_ name: String) -> Entry? { statePosition[name].map { states[$0] } }
 
     /// Makes room for values that are not here yet, and checks those that are.
     /// - Parameters:

@@ -97,7 +97,7 @@ extension Operands {
         var arrays = (0..<stride).map { self[.changed(first + $0)] }
         let weight = arrays[0], gradient = self[.input(parameter)]
         let noise = noise(rule, parameter: first, weight.count, inputs, number)
-        var numbers = RuleNumbers<Double>(inputs.numbers[number]) { Double($0) }
+        var numbers = RuleNumbers<Double>(inputs.numbers[number], choices: rule.choices) { Double($0) }
         numbers.scale *= optional(.scale)?.elements[0] ?? 1
 
         func withElement(_ i: Int, _ body: (inout RuleElement<Double>) -> Void) {

@@ -191,6 +191,7 @@ import Testing
         var stateCount: Int { 1 }
         var sums: RuleSums { .none }
         var drawsNoise: Bool { false }
+        var choices: (Bool, Bool) { (false, false) }
         func stateStart(_ index: Int) -> StateStart { .weight }
         func terms<N: RuleNumber>(_ element: RuleElement<N>, _ k: RuleNumbers<N>) -> (N, N) { (N(0), N(0)) }
         func adapt<N: RuleNumber>(_ k: inout RuleNumbers<N>, to sums: (N, N)) {}

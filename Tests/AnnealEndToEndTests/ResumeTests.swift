@@ -127,6 +127,34 @@ import Testing
         }
     }
 
+    /// Numbers are added in another order since version 0.1, whose states say nothing of it.
+    @Test func statesOfVersion01ContinueWithALine() throws {
+        let tool = try tool()
+        defer { tool.remove() }
+        let line =
+            "The run was saved by version 0.1, which added numbers in another order: the last bits differ from here on"
+        #expect(try tool.run(run(1, folder: "r")).status == 0)
+        let same = try tool.run(["resume", "r", "--num-epochs", "2"])
+        #expect(same.status == 0 && !same.errors.contains("version 0.1"), "\(same.errors)")
+        let path = tool.path("r/model-latest.resume")
+        var arrays = try StateFile.read(path)
+        let place = try #require(arrays.firstIndex { $0.name == "record" })
+        var record = try #require(
+            JSONSerialization.jsonObject(with: Data(arrays[place].bytes)) as? [String: Any])
+        for key in ["gathered", "sums", "machine"] { record[key] = nil }
+        let json = try JSONSerialization.data(withJSONObject: record)
+        arrays[place] = StoredArray(name: "record", dtype: .uint8, shape: [json.count], bytes: json)
+        try Files.writeAtomically(to: path) { write in
+            try StateFile.encode(names: arrays.map(\.name), array: { arrays[$0] }, write)
+        }
+        let resumed = try tool.run(["resume", "r", "--num-epochs", "3"])
+        #expect(resumed.status == 0 && resumed.errors.contains(line), "\(resumed.errors)")
+        #expect(resumed.errors.contains("in the next update, update 41,"), "\(resumed.errors)")
+        // What is saved from here on is of this version.
+        let later = try tool.run(["resume", "r", "--num-epochs", "4"])
+        #expect(later.status == 0 && !later.errors.contains("version 0.1"), "\(later.errors)")
+    }
+
     @Test func wrongFoldersAndFlagsAreRefused() throws {
         let tool = try tool()
         defer { tool.remove() }

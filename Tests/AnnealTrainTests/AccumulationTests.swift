@@ -7,13 +7,13 @@ import Testing
     private static let shape: Shape = [1, 8, 8]
 
     private static func trainer(
-        batchSize: Int, accumulation: Int = 1, momentum: Double = 0.9, start: Trainer? = nil
+        batchSize: Int, accumulation: Int = 1, momentum: Double = 0.9, canDropSteps: Bool = false, start: Trainer? = nil
     ) throws -> Trainer {
         let network = try Networks.symbol("mlp", NetworkOptions(numClasses: 4, imageShape: [1, 8, 8]))
         let trainer = try Trainer(
             network, dataShape: shape, batchSize: batchSize,
             optimizer: try Optimizers.make("sgd", ["learning_rate": 0.1, "momentum": .number(momentum), "wd": 0.01]),
-            accumulation: accumulation)
+            accumulation: accumulation, canDropSteps: canDropSteps)
         try trainer.initialize(Xavier())
         for name in start?.parameters.names ?? [] {
             if let value = try start?.parameters.tensor(name) { try trainer.parameters.set(name, value) }
@@ -69,6 +69,29 @@ import Testing
         #expect(try Self.distance(whole, other) == 0)
     }
 
+    /// The last batch's sum takes the place of a part of it, in groups of two and four: the group is dropped with its update,
+    /// and the next one begins with sums of its own.
+    @Test(arguments: [2, 3, 4]) func aGroupWhoseUpdateBreaksWeightsIsDropped(accumulation: Int) throws {
+        let group = 8 * accumulation
+        func trainer() throws -> Trainer {
+            try Self.trainer(batchSize: 8, accumulation: accumulation, canDropSteps: true)
+        }
+        let with = try trainer(), without = try trainer()
+        try Self.train(with, samples: 0..<group)
+        let settings = with.optimizer.settings, before = try with.stateHashes().map(\.hash)
+        // Their product is beyond the largest float.
+        (with.optimizer.settings.learningRate, with.optimizer.settings.weightDecay) = (1e38, 1e38)
+        try Self.train(with, samples: group..<2 * group)
+        #expect(with.updates == 1 && with.gathered == 0)
+        #expect(try with.stateHashes().map(\.hash) == before)
+        with.optimizer.settings = settings
+        try Self.train(with, samples: 2 * group..<3 * group)
+        try Self.train(without, samples: 0..<group)
+        try Self.train(without, samples: 2 * group..<3 * group)
+        #expect(with.updates == 2)
+        #expect(try with.stateHashes().map(\.hash) == without.stateHashes().map(\.hash))
+    }
+
     /// The sums of five batches are ((0+1)+(2+3))+4 to the bit, those of an epoch's last three (0+1)+2.
     @Test func gradientsAreAddedInABinaryTree() throws {
         let names = ["fc1_weight", "fc1_bias", "fc2_weight"]
@@ -89,7 +112,7 @@ import Testing
             try Self.train(trainer, samples: 0..<8 * batches)
             try trainer.updateRest()
             let found = try names.map {
-                try #require(trainer.parameters.state("gradients:0:\($0)")).array.read().elements
+                try #require(trainer.parameters.state(.gradientSum(level: 0, parameter: $0))).array.read().elements
             }
             #expect(found.map { $0.map(\.bitPattern) } == expected.map { $0.map(\.bitPattern) }, "\(batches)")
         }

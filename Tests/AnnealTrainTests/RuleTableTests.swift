@@ -42,11 +42,40 @@ import Testing
         #expect(results[0] == results[1] && results[0] == results[2])
     }
 
-    /// The rule's formula in double precision on the reference engine, and its loop on the CPU.
-    @Test(arguments: RuleCase.all) func enginesAgree(_ rule: RuleCase) throws {
-        let results = try [CPUEngine() as any Engine, ReferenceEngine()].map { try run(rule, steps: 3, engine: $0).all }
+    /// The rule's formula in double precision on the reference engine, and its loops on the CPU: gradients are clipped in
+    /// others than where they are not.
+    @Test(arguments: RuleCase.all, [nil, 0.5]) func enginesAgree(_ rule: RuleCase, _ clip: Double?) throws {
+        let results = try [CPUEngine() as any Engine, ReferenceEngine()].map {
+            try run(rule, steps: 3, clipGradient: clip, engine: $0).all
+        }
         for (a, b) in zip(results[0].joined(), results[1].joined()) {
             #expect(abs(a - b) <= 2e-5 * max(1, abs(b)), "\(a) on the CPU, \(b) on the reference engine")
+        }
+    }
+
+    /// What the check before an update says is what the update does, whichever of weight and states breaks.
+    @Test(arguments: RuleCase.all, [nil, 1e20, 3e38] as [Float?])
+    func theCheckKnowsWhatAnUpdateWouldBreak(_ rule: RuleCase, _ gradient: Float?) {
+        let rule = rule.make(), count = 13
+        for place in [0, 6, 12] {
+            // Weights, gradients, noise, states.
+            let memory = UnsafeMutablePointer<Float>.allocate(capacity: count * (3 + rule.stateCount))
+            defer { memory.deallocate() }
+            let values = (0..<3 + rule.stateCount).flatMap { noise(count, UInt64($0)).map(\.magnitude) }
+            memory.initialize(from: values, count: values.count)
+            if let gradient { memory[count + place] = gradient }
+            let states = (0..<rule.stateCount).map { memory + count * (3 + $0) }
+            states.withUnsafeBufferPointer { states in
+                // Scale, rate, decay, bound and constants.
+                let slice = RuleSlice(
+                    numbers: StepNumbers(1, 10, 0.1, .infinity, 0.5, 1, 1, 0), start: 0, count: count, weight: memory,
+                    gradient: memory + count, states: states,
+                    noise: rule.drawsNoise ? UnsafePointer(memory + 2 * count) : nil)
+                let claim = rule.staysFinite(slice)
+                rule.update(slice)
+                let arrays = [slice.weight] + slice.states
+                #expect(claim == arrays.allSatisfy { array in (0..<count).allSatisfy { array[$0].isFinite } })
+            }
         }
     }
 
@@ -57,9 +86,11 @@ import Testing
 
     private static func decay(_ rule: RuleCase) -> Double { rule.label == "groupadagrad" ? 0 : 0.01 }
 
-    private func run(_ rule: RuleCase, steps: Int, engine: (any Engine)? = nil) throws -> TestParameters {
+    private func run(_ rule: RuleCase, steps: Int, clipGradient: Double? = nil, engine: (any Engine)? = nil) throws
+        -> TestParameters
+    {
         let model = TestParameters(Self.start, rowLength: 10, engine: engine)
-        let optimizer = rule.optimizer(weightDecay: Self.decay(rule))
+        let optimizer = rule.optimizer(weightDecay: Self.decay(rule), clipGradient: clipGradient)
         for step in 0..<steps { try Self.step(optimizer, model, step) }
         return model
     }

@@ -50,19 +50,27 @@ struct RuleCase: CustomTestStringConvertible {
 
     var testDescription: String { label }
 
-    func optimizer(weightDecay: Double = 0, seed: UInt64 = 3) -> Optimizer {
-        Optimizer(make(), settings: OptimizerSettings(learningRate: rate, weightDecay: weightDecay, seed: seed))
+    func optimizer(weightDecay: Double = 0, clipGradient: Double? = nil, seed: UInt64 = 3) -> Optimizer {
+        Optimizer(
+            make(),
+            settings: OptimizerSettings(
+                learningRate: rate, weightDecay: weightDecay, clipGradient: clipGradient, seed: seed))
     }
 
     static let all: [RuleCase] = [
         RuleCase(label: "sgd", rate: 0.1, make: { SGD() }),
         RuleCase(label: "sgd momentum", rate: 0.05, make: { SGD(momentum: 0.9) }),
         RuleCase(label: "sgd nesterov", rate: 0.05, make: { SGD(momentum: 0.9, nesterov: true) }),
+        RuleCase(label: "nag without momentum", rate: 0.1, make: { NAG() }),
         RuleCase(label: "nag", rate: 0.05, make: { NAG(momentum: 0.9) }),
         RuleCase(label: "signum", rate: 0.01, make: { Signum() }, left: 0.1),
         RuleCase(label: "signsgd", rate: 0.01, make: { Signum(momentum: 0) }),
         RuleCase(label: "ftml", rate: 0.1, make: { FTML() }),
         RuleCase(label: "lars", rate: 1, make: { LARS(momentum: 0.5, eta: 0.02) }, left: 0.3),
+        RuleCase(label: "lars without momentum", rate: 1, make: { LARS(eta: 0.02) }, left: 0.3),
+        RuleCase(label: "lbsgd small batches", rate: 0.1, make: { LBSGD() }),
+        RuleCase(label: "lbsgd momentum", rate: 0.05, make: { LBSGD(momentum: 0.5) }),
+        RuleCase(label: "lbsgd without momentum", rate: 0.05, make: { LBSGD(batchScale: 2, updatesPerEpoch: 4) }),
         RuleCase(label: "lbsgd", rate: 0.05, make: { LBSGD(momentum: 0.5, batchScale: 2, updatesPerEpoch: 4) }),
         RuleCase(label: "lbsgd lars", rate: 0.02, make: { LBSGD(strategy: .lars) }, left: 0.3),
         RuleCase(label: "lamb", rate: 0.02, make: { LAMB() }, left: 0.3),
@@ -75,6 +83,7 @@ struct RuleCase: CustomTestStringConvertible {
         RuleCase(label: "groupadagrad", rate: 0.5, make: { GroupAdaGrad() }),
         RuleCase(label: "rmsprop", rate: 0.01, make: { RMSProp() }),
         RuleCase(label: "rmsprop centered", rate: 0.002, make: { RMSProp(centered: true) }, left: 0.3),
+        RuleCase(label: "rmsprop clipping weights", rate: 0.01, make: { RMSProp(clipWeights: 3) }),
         RuleCase(label: "adadelta", rate: 0, make: { AdaDelta(epsilon: 1e-3) }, left: 0.2),
         RuleCase(label: "ftrl", rate: 1, make: { Ftrl(lambda1: 1e-4) }),
         RuleCase(label: "adamax", rate: 0.05, make: { Adamax() }),

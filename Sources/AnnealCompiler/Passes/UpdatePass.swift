@@ -77,25 +77,27 @@ package struct UpdatePass {
 
     private mutating func addStates() {
         for name in program.trained {
-            states[name] = (0..<update.rule.stateCount).map { addState("optimizer:\(name):\($0)", like: name) }
+            states[name] = (0..<update.rule.stateCount).map {
+                addState(.optimizer(parameter: name, index: $0), like: name)
+            }
         }
-        for name in averaged { averages[name] = addState("\(averagePrefix):\(name)", like: name) }
+        if let averaging = update.averaging {
+            for name in averaged { averages[name] = addState(.average(averaging, of: name), like: name) }
+        }
         for level in 0..<StepInputs.Merge.levelCount(batches: update.accumulation) {
             for name in program.trained {
-                sums[name, default: []].append(addState("gradients:\(level):\(name)", like: name))
+                sums[name, default: []].append(addState(.gradientSum(level: level, parameter: name), like: name))
             }
         }
     }
 
-    private mutating func addState(_ name: String, like parameter: String) -> Program.ValueID {
+    private mutating func addState(_ name: StateName, like parameter: String) -> Program.ValueID {
         var value = program.values[variable(parameter)]
-        (value.name, value.kind) = (name, .state)
+        (value.name, value.kind) = (name.text, .state)
         let id = program.add(value)
         program.states.append(id)
         return id
     }
-
-    private var averagePrefix: String { update.averaging == .lookAhead ? "lookahead" : "ema" }
 
     /// Parameters and statistics that have an average.
     private var averaged: [String] {

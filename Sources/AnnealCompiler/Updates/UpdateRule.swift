@@ -14,6 +14,9 @@ public protocol UpdateRule: Sendable {
     var sums: RuleSums { get }
     /// Whether elements get `noise`. Their parameters are kept in plain order, so that it is the same on every engine.
     var drawsNoise: Bool { get }
+    /// Settings that decide which operations a formula has, e.g. whether there is a momentum. Formulas ask `RuleNumbers.choices`
+    /// for them, at no cost: each combination has loops of its own.
+    var choices: (Bool, Bool) { get }
 
     /// Two numbers that are summed over the parameter or each of its rows before the update.
     func terms<N: RuleNumber>(_ element: RuleElement<N>, _ k: RuleNumbers<N>) -> (N, N)
@@ -125,22 +128,27 @@ public struct RuleNumbers<N: RuleNumber> {
     public var bound: N
     /// What the rule's `prepare` leaves for its formulas.
     public var constants: (N, N, N, N)
+    /// The rule's `choices`.
+    public let choices: (Bool, Bool)
+    @usableFromInline let clips: Bool
 
     /// C: `x` clipped to ±`bound`; NaN stays NaN.
     @inlinable @inline(__always)
-    public func clip(_ x: N) -> N { N.clip(x, bound) }
+    public func clip(_ x: N) -> N { clips ? N.clip(x, bound) : x }
 
     /// C(r*g): a gradient scaled and then clipped.
     @inlinable @inline(__always)
     public func scaled(_ gradient: N) -> N { clip(scale * gradient) }
 
     @inlinable @inline(__always)
-    public init(scale: N, rate: N, decay: N, bound: N, constants: (N, N, N, N)) {
+    public init(scale: N, rate: N, decay: N, bound: N, constants: (N, N, N, N), choices: (Bool, Bool), clips: Bool) {
         self.scale = scale
         self.rate = rate
         self.decay = decay
         self.bound = bound
         self.constants = constants
+        self.choices = choices
+        self.clips = clips
     }
 }
 
@@ -148,19 +156,23 @@ public struct RuleNumbers<N: RuleNumber> {
 public typealias StepNumbers = SIMD8<Float>
 
 extension RuleNumbers {
+    /// - Parameters:
+    ///   - choices: the rule's.
+    ///   - clips: whether gradients are clipped, where that is known beforehand; what is clipped to infinity stays the same.
     @inlinable @inline(__always)
-    public init(_ numbers: StepNumbers, _ convert: (Float) -> N) {
+    public init(_ numbers: StepNumbers, choices: (Bool, Bool), clips: Bool? = nil, _ convert: (Float) -> N) {
         self.init(
             scale: convert(numbers[0]), rate: convert(numbers[1]), decay: convert(numbers[2]),
             bound: convert(numbers[3]),
-            constants: (convert(numbers[4]), convert(numbers[5]), convert(numbers[6]), convert(numbers[7])))
+            constants: (convert(numbers[4]), convert(numbers[5]), convert(numbers[6]), convert(numbers[7])),
+            choices: choices, clips: clips ?? (numbers[3] != .infinity))
     }
 }
 
 extension UpdateRule {
     /// The numbers of a step once sums of the parameter are known.
     package func adapted(_ numbers: StepNumbers, to sums: (Double, Double)) -> StepNumbers {
-        var k = RuleNumbers<Double>(numbers) { Double($0) }
+        var k = RuleNumbers<Double>(numbers, choices: choices) { Double($0) }
         adapt(&k, to: sums)
         let constants = k.constants
         return StepNumbers(

@@ -22,14 +22,6 @@ public enum WeightAveraging: Sendable, Equatable {
         case .movingAverage: .movingAverage
         }
     }
-
-    /// The prefix of its arrays' names in a store and in files.
-    var statePrefix: String {
-        switch self {
-        case .lookahead: "lookahead"
-        case .movingAverage: "ema"
-        }
-    }
 }
 
 /// The part of the way from the slow weights to the fast ones.

@@ -29,6 +29,7 @@ public struct DCASGD: OptimizerRule {
 
     /// The previous weight, then the momentum, if any.
     public var stateCount: Int { momentum == 0 ? 1 : 2 }
+    public var choices: (Bool, Bool) { (momentum != 0, false) }
     public func stateStart(_ index: Int) -> StateStart { index == 0 ? .weight : .zeros }
 
     public func update<N: RuleNumber>(_ element: inout RuleElement<N>, _ k: RuleNumbers<N>) {
@@ -36,11 +37,11 @@ public struct DCASGD: OptimizerRule {
         let change =
             k.rate * (gradient + k.decay * w + N(lambda) * gradient * gradient * (w - previous))
         element.states[0] = w
-        if momentum == 0 {
-            element.weight = w - change
-        } else {
+        if k.choices.0 {
             element.states[1] = N(momentum) * element.states[1] - change
             element.weight = w + element.states[1]
+        } else {
+            element.weight = w - change
         }
     }
 }

@@ -47,6 +47,7 @@ public struct LARS: OptimizerRule {
     }
 
     public var stateCount: Int { momentum == 0 ? 0 : 1 }
+    public var choices: (Bool, Bool) { (momentum != 0, false) }
     public var sums: RuleSums { .ofParameter }
     /// The rates of the last two update calls; -1: none yet.
     public var startScalars: [Double] { [-1, -1] }
@@ -78,6 +79,7 @@ public struct LARS: OptimizerRule {
     }
 
     public func update<N: RuleNumber>(_ element: inout RuleElement<N>, _ k: RuleNumbers<N>) {
-        SGD.update(&element, k, momentum: k.constants.0, isPlain: momentum == 0)
+        SGD.update(
+            &element, k, by: k.scaled(element.gradient), momentum: k.choices.0 ? k.constants.0 : nil)
     }
 }

@@ -55,6 +55,7 @@ public struct LBSGD: OptimizerRule {
 
     /// The momentum, if any, then the sum of gradients, if any.
     public var stateCount: Int { (momentum == 0 ? 0 : 1) + (batchScale == 1 ? 0 : 1) }
+    public var choices: (Bool, Bool) { (momentum != 0, batchScale > 1) }
     public var asksBeforeCounting: Bool { true }
     public var sums: RuleSums { strategy == .lars ? .ofParameter : .none }
 
@@ -81,13 +82,14 @@ public struct LBSGD: OptimizerRule {
 
     /// The mean gradient of the large batch so far, with this one.
     @inline(__always)
-    private func mean<N: RuleNumber>(_ element: RuleElement<N>) -> N {
-        batchScale == 1
-            ? element.gradient : (element.states[stateCount - 1] + element.gradient) / N(Double(batchScale))
+    private func mean<N: RuleNumber>(_ element: RuleElement<N>, _ k: RuleNumbers<N>) -> N {
+        let (hasMomentum, gathers) = k.choices
+        return gathers
+            ? (element.states[hasMomentum ? 1 : 0] + element.gradient) / N(Double(batchScale)) : element.gradient
     }
 
     public func terms<N: RuleNumber>(_ element: RuleElement<N>, _ k: RuleNumbers<N>) -> (N, N) {
-        let mean = mean(element)
+        let mean = mean(element, k)
         return (element.weight * element.weight, mean * mean)
     }
 
@@ -98,18 +100,18 @@ public struct LBSGD: OptimizerRule {
     }
 
     public func update<N: RuleNumber>(_ element: inout RuleElement<N>, _ k: RuleNumbers<N>) {
-        let gradient = k.scaled(mean(element)), last = stateCount - 1
+        let (hasMomentum, gathers) = k.choices
         var updated = element
-        SGD.apply(gradient, &updated, k, momentum: N(momentum), isPlain: momentum == 0)
-        guard batchScale > 1 else {
+        SGD.update(&updated, k, by: k.scaled(mean(element, k)), momentum: hasMomentum ? N(momentum) : nil)
+        guard gathers else {
             element = updated
             return
         }
-        let completes = k.constants.0
+        let completes = k.constants.0, sum = hasMomentum ? 1 : 0
         element.weight = N.select(completes, over: N(0), updated.weight, element.weight)
-        if momentum != 0 {
+        if hasMomentum {
             element.states[0] = N.select(completes, over: N(0), updated.states[0], element.states[0])
         }
-        element.states[last] = N.select(completes, over: N(0), N(0), element.states[last] + element.gradient)
+        element.states[sum] = N.select(completes, over: N(0), N(0), element.states[sum] + element.gradient)
     }
 }

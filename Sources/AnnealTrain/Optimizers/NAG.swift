@@ -24,10 +24,11 @@ public struct NAG: OptimizerRule {
     public init(options: inout NamedOptions) throws { self.init(momentum: try options.momentum()) }
 
     public var stateCount: Int { momentum == 0 ? 0 : 1 }
+    public var choices: (Bool, Bool) { (momentum != 0, false) }
 
     public func update<N: RuleNumber>(_ element: inout RuleElement<N>, _ k: RuleNumbers<N>) {
-        guard momentum != 0 else { return SGD.update(&element, k, momentum: N(0), isPlain: true) }
         let momentum = N(momentum), gradient = k.scaled(element.gradient)
+        guard k.choices.0 else { return SGD.update(&element, k, by: gradient, momentum: nil) }
         let w = element.weight, m = momentum * element.states[0]
         let moved = w - m + (momentum + N(1)) * (m - k.rate * (gradient + k.decay * w))
         element.weight = moved

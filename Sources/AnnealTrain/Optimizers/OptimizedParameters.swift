@@ -59,12 +59,6 @@ public final class OptimizedParameters {
 
     /// One of the rule's states of a parameter; nil if it keeps no such state.
     public func state(_ name: String, _ index: Int) throws -> Tensor? {
-        try store.state(OptimizerState.name(name, index))?.array.read()
+        try store.state(.optimizer(parameter: name, index: index))?.array.read()
     }
-}
-
-/// The names of an optimizer's states in a store and in files.
-enum OptimizerState {
-    static let prefix = "optimizer"
-    static func name(_ parameter: String, _ index: Int) -> String { "\(prefix):\(parameter):\(index)" }
 }

@@ -71,6 +71,8 @@ extension OptimizerRule {
     public var startScalars: [Double] { [] }
     public var sums: RuleSums { .none }
     public var drawsNoise: Bool { false }
+    @inlinable
+    public var choices: (Bool, Bool) { (false, false) }
     /// MXNet: parameters whose names do not end in `_weight` or `_gamma` have a weight decay multiplier of 0.
     public func decays(_ name: String) -> Bool { name.hasSuffix("_weight") || name.hasSuffix("_gamma") }
     public func adapts(_ name: String) -> Bool { true }

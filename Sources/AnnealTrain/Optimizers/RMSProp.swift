@@ -40,11 +40,13 @@ public struct RMSProp: OptimizerRule {
     }
 
     public var stateCount: Int { centered ? 3 : 1 }
+    public var choices: (Bool, Bool) { (centered, clipWeights ?? 0 > 0) }
 
     public func update<N: RuleNumber>(_ element: inout RuleElement<N>, _ k: RuleNumbers<N>) {
         let gamma1 = N(gamma1), rest1 = N(1) - gamma1, w = element.weight
         let gradient = k.clip(k.scale * element.gradient + k.decay * w)
         let moved: N
+        let (centered, clipsWeights) = k.choices
         if centered {
             let n = rest1 * gradient * gradient + gamma1 * element.states[0]
             let average = rest1 * gradient + gamma1 * element.states[1]
@@ -57,10 +59,6 @@ public struct RMSProp: OptimizerRule {
             element.states[0] = n
             moved = w - k.rate * (gradient / N.root(n + N(epsilon)))
         }
-        guard let clipWeights, clipWeights > 0 else {
-            element.weight = moved
-            return
-        }
-        element.weight = N.clip(moved, N(clipWeights))
+        element.weight = clipsWeights ? N.clip(moved, N(clipWeights ?? 0)) : moved
     }
 }

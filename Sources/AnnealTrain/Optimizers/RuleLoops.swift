@@ -26,87 +26,47 @@ public struct HostFloat: RuleNumber {
     }
 }
 
-/// The loops of rules over slices, which the compiler specialises for each type of rule: a rule's formula becomes part of the
-/// loop, and the loop vector instructions. Up to three states have loops of their own.
+/// The loops of rules over slices. One is compiled for each rule in each of its forms (`LoopForm`): the formula becomes part
+/// of the loop, without what the form does not have, and the loop vector instructions.
 extension OptimizerRule {
     @inlinable
-    public func update(_ slice: RuleSlice) {
-        let range = slice.start..<slice.start + slice.count, k = slice.hostNumbers
-        let w = slice.weight, g = slice.gradient, zero = HostFloat(0)
+    public func update(_ slice: RuleSlice) { inForm(UpdateLoop(), slice) }
+
+    @inlinable
+    public func staysFinite(_ slice: RuleSlice) -> Bool { inForm(FiniteLoop(), slice) }
+
+    @inlinable @inline(__always)
+    func inForm<Loop: RuleLoop>(_ loop: Loop, _ slice: RuleSlice) -> Loop.Result {
         switch (stateCount, slice.noise) {
-        case (0, nil):
-            for i in range {
-                var element = RuleElement(
-                    weight: HostFloat(value: w[i]), gradient: HostFloat(value: g[i]),
-                    states: RuleStates(zero, zero, zero), noise: zero)
-                update(&element, k)
-                w[i] = element.weight.value
-            }
-        case (1, nil):
-            let a = slice.states[0]
-            for i in range {
-                var element = RuleElement(
-                    weight: HostFloat(value: w[i]), gradient: HostFloat(value: g[i]),
-                    states: RuleStates(HostFloat(value: a[i]), zero, zero), noise: zero)
-                update(&element, k)
-                w[i] = element.weight.value
-                a[i] = element.states.first.value
-            }
-        case (2, nil):
-            let a = slice.states[0], b = slice.states[1]
-            for i in range {
-                var element = RuleElement(
-                    weight: HostFloat(value: w[i]), gradient: HostFloat(value: g[i]),
-                    states: RuleStates(HostFloat(value: a[i]), HostFloat(value: b[i]), zero), noise: zero)
-                update(&element, k)
-                w[i] = element.weight.value
-                a[i] = element.states.first.value
-                b[i] = element.states.second.value
-            }
-        case (3, nil):
-            let a = slice.states[0], b = slice.states[1], c = slice.states[2]
-            for i in range {
-                var element = RuleElement(
-                    weight: HostFloat(value: w[i]), gradient: HostFloat(value: g[i]),
-                    states: RuleStates(HostFloat(value: a[i]), HostFloat(value: b[i]), HostFloat(value: c[i])),
-                    noise: zero)
-                update(&element, k)
-                w[i] = element.weight.value
-                a[i] = element.states.first.value
-                b[i] = element.states.second.value
-                c[i] = element.states.third.value
-            }
-        default:
-            forEachElement(slice) { i, element in
-                update(&element, k)
-                w[i] = element.weight.value
-                for state in 0..<stateCount { slice.states[state][i] = element.states[state].value }
-            }
+        case (0, nil): inForm(loop, slice, NoState.self)
+        case (1, nil): inForm(loop, slice, OneState.self)
+        case (2, nil): inForm(loop, slice, TwoStates.self)
+        case (3, nil): inForm(loop, slice, ThreeStates.self)
+        default: loop.run(self, slice)
         }
     }
 
-    @inlinable
-    public func staysFinite(_ slice: RuleSlice) -> Bool {
-        let k = slice.hostNumbers, count = stateCount
-        var broken: UInt32 = 0
-        forEachElement(slice) { _, element in
-            update(&element, k)
-            // States that the rule does not keep are 0.
-            let states = element.states
-            let isFinite =
-                element.weight.value.isFinite && states.first.value.isFinite && states.second.value.isFinite
-                && states.third.value.isFinite
-            broken |= isFinite ? 0 : 1
-            if count > 3 { for state in 3..<count where !states[state].value.isFinite { broken |= 1 } }
+    @inlinable @inline(__always)
+    func inForm<Loop: RuleLoop, States: LoopStates>(_ loop: Loop, _ slice: RuleSlice, _ states: States.Type)
+        -> Loop.Result
+    {
+        switch (choices.0, choices.1, slice.clips) {
+        case (false, false, false): loop.run(self, slice, LoopForm<States, No, No, No>.self)
+        case (true, false, false): loop.run(self, slice, LoopForm<States, Yes, No, No>.self)
+        case (false, true, false): loop.run(self, slice, LoopForm<States, No, Yes, No>.self)
+        case (true, true, false): loop.run(self, slice, LoopForm<States, Yes, Yes, No>.self)
+        case (false, false, true): loop.run(self, slice, LoopForm<States, No, No, Yes>.self)
+        case (true, false, true): loop.run(self, slice, LoopForm<States, Yes, No, Yes>.self)
+        case (false, true, true): loop.run(self, slice, LoopForm<States, No, Yes, Yes>.self)
+        case (true, true, true): loop.run(self, slice, LoopForm<States, Yes, Yes, Yes>.self)
         }
-        return broken == 0
     }
 
     /// Four partial sums are kept, each of every fourth element: the order is fixed, and the additions do not wait for each
     /// other.
     @inlinable
     public func sums(over slice: RuleSlice) -> (Double, Double) {
-        let k = slice.hostNumbers, end = slice.start + slice.count
+        let k = slice.hostNumbers(choices), end = slice.start + slice.count
         var first = SIMD4<Double>(repeating: 0), second = first
         withOthers { others in
             func term(_ i: Int) -> (Double, Double) {
@@ -133,9 +93,11 @@ extension OptimizerRule {
     /// Any number of states, with or without noise.
     @inlinable @inline(__always)
     func forEachElement(_ slice: RuleSlice, _ body: (Int, inout RuleElement<HostFloat>) -> Void) {
+        let k = slice.hostNumbers(choices)
         withOthers { others in
             for i in slice.start..<slice.start + slice.count {
                 var element = element(slice, i, others)
+                update(&element, k)
                 body(i, &element)
             }
         }
@@ -162,5 +124,10 @@ extension OptimizerRule {
 
 extension RuleSlice {
     @inlinable
-    var hostNumbers: RuleNumbers<HostFloat> { RuleNumbers(numbers) { HostFloat(value: $0) } }
+    func hostNumbers(_ choices: (Bool, Bool)) -> RuleNumbers<HostFloat> {
+        RuleNumbers(numbers, choices: choices) { HostFloat(value: $0) }
+    }
+
+    @inlinable
+    var clips: Bool { numbers[3] != .infinity }
 }

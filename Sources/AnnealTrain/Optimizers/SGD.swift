@@ -35,39 +35,27 @@ public struct SGD: OptimizerRule {
     }
 
     public var stateCount: Int { momentum == 0 ? 0 : 1 }
+    public var choices: (Bool, Bool) { (momentum != 0, nesterov) }
 
     public func update<N: RuleNumber>(_ element: inout RuleElement<N>, _ k: RuleNumbers<N>) {
-        SGD.update(&element, k, momentum: N(momentum), isPlain: momentum == 0, nesterov: nesterov)
+        let (hasMomentum, isNesterov) = k.choices
+        SGD.update(
+            &element, k, by: k.scaled(element.gradient), momentum: hasMomentum ? N(momentum) : nil, nesterov: isNesterov
+        )
     }
 
-    /// A loop for each form: the choice between them inside of one loop would cost more than the arithmetic.
-    public func update(_ slice: RuleSlice) {
-        switch (momentum == 0, nesterov) {
-        case (true, _): PlainForm(momentum: 0).update(slice)
-        case (false, false): MomentumForm(momentum: momentum).update(slice)
-        case (false, true): NesterovForm(momentum: momentum).update(slice)
-        }
-    }
-
-    /// The update with a momentum of the step, which LARS changes.
-    /// - Parameter isPlain: there is no momentum and no state.
+    /// The update by a gradient that is scaled and clipped.
+    /// - Parameter momentum: of the step, which LARS changes; nil: there is none, and no state.
     @inline(__always)
     static func update<N: RuleNumber>(
-        _ element: inout RuleElement<N>, _ k: RuleNumbers<N>, momentum: N, isPlain: Bool, nesterov: Bool = false
-    ) {
-        apply(k.scaled(element.gradient), &element, k, momentum: momentum, isPlain: isPlain, nesterov: nesterov)
-    }
-
-    /// The same for a gradient that is scaled and clipped already.
-    @inline(__always)
-    static func apply<N: RuleNumber>(
-        _ gradient: N, _ element: inout RuleElement<N>, _ k: RuleNumbers<N>, momentum: N, isPlain: Bool,
-        nesterov: Bool = false
+        _ element: inout RuleElement<N>, _ k: RuleNumbers<N>, by gradient: N, momentum: N?, nesterov: Bool = false
     ) {
         let w = element.weight, decay = k.rate * k.decay
-        if isPlain {
+        guard let momentum else {
             element.weight = w - (decay * w + k.rate * gradient)
-        } else if nesterov {
+            return
+        }
+        if nesterov {
             let direction = gradient + k.decay * w
             element.states[0] = momentum * element.states[0] + direction
             element.weight = w - k.rate * (direction + momentum * element.states[0])
@@ -75,43 +63,6 @@ public struct SGD: OptimizerRule {
             element.states[0] = momentum * element.states[0] - decay * w - k.rate * gradient
             element.weight = w + element.states[0]
         }
-    }
-}
-
-/// SGD in one of its forms.
-private protocol SGDForm: OptimizerRule {
-    init(momentum: Double)
-}
-
-extension SGDForm {
-    static var name: String { SGD.name }
-    init(options: inout NamedOptions) throws { self.init(momentum: try options.momentum()) }
-}
-
-private struct PlainForm: SGDForm {
-    let momentum: Double
-    var stateCount: Int { 0 }
-
-    func update<N: RuleNumber>(_ element: inout RuleElement<N>, _ k: RuleNumbers<N>) {
-        SGD.update(&element, k, momentum: N(0), isPlain: true)
-    }
-}
-
-private struct MomentumForm: SGDForm {
-    let momentum: Double
-    var stateCount: Int { 1 }
-
-    func update<N: RuleNumber>(_ element: inout RuleElement<N>, _ k: RuleNumbers<N>) {
-        SGD.update(&element, k, momentum: N(momentum), isPlain: false)
-    }
-}
-
-private struct NesterovForm: SGDForm {
-    let momentum: Double
-    var stateCount: Int { 1 }
-
-    func update<N: RuleNumber>(_ element: inout RuleElement<N>, _ k: RuleNumbers<N>) {
-        SGD.update(&element, k, momentum: N(momentum), isPlain: false, nesterov: true)
     }
 }
 

@@ -28,10 +28,11 @@ public struct Signum: OptimizerRule {
     }
 
     public var stateCount: Int { momentum == 0 ? 0 : 1 }
+    public var choices: (Bool, Bool) { (momentum != 0, false) }
 
     public func update<N: RuleNumber>(_ element: inout RuleElement<N>, _ k: RuleNumbers<N>) {
         let w = element.weight
-        guard momentum != 0 else {
+        guard k.choices.0 else {
             let keep = N(1) - k.rate * (k.decay + N(decoupledDecay))
             element.weight = keep * w - k.rate * N.sign(element.gradient)
             return

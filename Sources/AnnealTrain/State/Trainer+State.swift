@@ -14,7 +14,8 @@ private struct StateRecord: Codable {
     var multipliers: Multipliers
     var optimizer: OptimizerSnapshot
     var progress: FitProgress
-    /// What has arrays in addition to the optimizer, even if it has none at the moment: averages, sums of gradients.
+    /// What has states in addition to the optimizer, even if it has none at the moment: averages, sums of gradients. Kinds of
+    /// `StateName`.
     var holders: [String]
     /// Batches whose gradients wait in sums; nil in states of version 0.1, which hold that as an array.
     var gathered: Int?
@@ -28,10 +29,8 @@ private struct StateRecord: Codable {
         (0..<1 << 53).contains(updates) && progress.isPossible && (0..<max(1, accumulation)).contains(gathered ?? 0)
     }
 
-    /// The arrays' names begin with what they are of: `arg:`, `aux:` as in MXNet's files, `optimizer:`, `gradients:`, or the
-    /// average's prefix.
+    /// The record's own array. The others are `arg:` and `aux:` as in MXNet's files, and states (`StateName`).
     static let name = "record"
-    static let gradients = "gradients", gatheredName = "gradients:batches"
     /// The order of sums of this version.
     static let sums = 2
 }
@@ -65,7 +64,7 @@ extension Trainer {
         let record = StateRecord(
             seed: seed, updates: updates, batchSize: batchSize, accumulation: accumulation,
             frozen: frozen.sorted(), multipliers: optimizer.settings.multipliers, optimizer: optimizer.snapshot(),
-            progress: progress, holders: holders, gathered: gathered, sums: StateRecord.sums,
+            progress: progress, holders: holders.map(\.rawValue), gathered: gathered, sums: StateRecord.sums,
             machine: parameters.engine.machine)
         let encoder = JSONEncoder()
         encoder.outputFormatting = .sortedKeys
@@ -84,14 +83,15 @@ extension Trainer {
 
     /// Arrays of the store that a run's state holds in addition to the parameters: sums only if they hold gradients.
     var savedStates: [ParameterStore.Entry] {
-        let levels = StepInputs.Merge.levels(of: gathered).map { "\(StateRecord.gradients):\($0):" }
+        let levels = StepInputs.Merge.levels(of: gathered)
         return parameters.states.filter { entry in
-            !entry.name.hasPrefix("\(StateRecord.gradients):") || levels.contains(where: entry.name.hasPrefix)
+            guard case .gradientSum(let level, _) = entry.stateName else { return true }
+            return levels.contains(level)
         }
     }
 
-    private var holders: [String] {
-        (averaging.map { [$0.statePrefix] } ?? []) + (accumulation > 1 ? [StateRecord.gradients] : [])
+    private var holders: [StateName.Kind] {
+        (averaging.map { [.init($0.kind)] } ?? []) + (accumulation > 1 ? [.gradients] : [])
     }
 
     /// The seed of a saved run.
@@ -178,9 +178,8 @@ extension Trainer {
 
     /// With a momentum most rules keep an array more of each parameter than without.
     private func checkMomentum(_ state: SavedState) throws {
-        let prefix = "\(OptimizerState.prefix):"
-        let before = state.stateNames.filter { $0.hasPrefix(prefix) }.count
-        let now = parameters.states.filter { $0.name.hasPrefix(prefix) }.count
+        let before = state.stateNames.count { StateName($0)?.kind == .optimizer }
+        let now = parameters.states.count { $0.stateName?.kind == .optimizer }
         guard before != now else { return }
         let name = type(of: optimizer.rule).name
         guard ["sgd", "nag", "signum", "lars", "dcasgd"].contains(name) else {
@@ -211,11 +210,12 @@ extension Trainer {
     }
 
     private func checkHolders(_ record: StateRecord) throws {
+        let holders = holders.map(\.rawValue)
         guard Set(holders) != Set(record.holders) else { return }
-        // By the prefixes of their arrays.
         func averages(_ holders: [String]) -> String {
-            if holders.contains("ema") { return "a moving average (--ema-decay)" }
-            return holders.contains("lookahead") ? "lookahead (--lookahead)" : "none"
+            let kinds = holders.compactMap(StateName.Kind.init)
+            if kinds.contains(.movingAverage) { return "a moving average (--ema-decay)" }
+            return kinds.contains(.lookahead) ? "lookahead (--lookahead)" : "none"
         }
         throw AnnealError(
             "averaging of the weights", "was \(averages(record.holders)), now it is \(averages(holders))",
@@ -228,12 +228,12 @@ extension Trainer {
         var left = state.stateNames
         let result = try parameters.states.map { entry -> (ParameterStore.Entry, Tensor) in
             var name = entry.name
-            if let sum = GradientSum(entry.name) {
-                guard levels.contains(sum.level) else { return (entry, Tensor(entry.shape)) }
+            if case .gradientSum(let level, let parameter) = entry.stateName {
+                guard levels.contains(level) else { return (entry, Tensor(entry.shape)) }
                 // Version 0.1 kept one sum: it takes the highest place, and the others are zero.
                 if state.record.gathered == nil {
-                    guard sum.level == levels.last else { return (entry, Tensor(entry.shape)) }
-                    name = "\(StateRecord.gradients):\(sum.parameter)"
+                    guard level == levels.last else { return (entry, Tensor(entry.shape)) }
+                    name = FirstVersion.sum(parameter)
                 }
             }
             guard let array = state.array(name) else {
@@ -252,17 +252,10 @@ extension Trainer {
     }
 }
 
-/// The name of a sum of gradients.
-private struct GradientSum {
-    let level: Int
-    let parameter: String
-
-    init?(_ name: String) {
-        let parts = name.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
-        guard parts.count == 3, parts[0] == StateRecord.gradients, let level = Int(parts[1]) else { return nil }
-        self.level = level
-        parameter = String(parts[2])
-    }
+/// Names of version 0.1, which kept one sum of gradients, and the number of its batches as an array.
+private enum FirstVersion {
+    static let gathered = "gradients:batches"
+    static func sum(_ parameter: String) -> String { "gradients:\(parameter)" }
 }
 
 /// A state file's contents.
@@ -294,7 +287,7 @@ private struct SavedState {
 
     /// Names of what is neither a parameter nor a statistic.
     var stateNames: Set<String> {
-        Set(arrays.keys.filter { !Self.isParameter($0) && $0 != StateRecord.gatheredName })
+        Set(arrays.keys.filter { !Self.isParameter($0) && $0 != FirstVersion.gathered })
     }
 
     func array(_ name: String) -> StoredArray? { arrays[name] }
@@ -304,8 +297,8 @@ private struct SavedState {
     /// Batches whose gradients wait in sums.
     func gathered() throws -> Int {
         if let gathered = record.gathered { return gathered }
-        guard record.holders.contains(StateRecord.gradients) else { return 0 }
-        guard let count = arrays[StateRecord.gatheredName]?.tensor().elements.first.flatMap({ Int(exactly: $0) }),
+        guard record.holders.contains(StateName.Kind.gradients.rawValue) else { return 0 }
+        guard let count = arrays[FirstVersion.gathered]?.tensor().elements.first.flatMap({ Int(exactly: $0) }),
             (0..<record.accumulation).contains(count)
         else { throw AnnealError("gathered gradients", "have no number of batches", code: .mismatch) }
         return count

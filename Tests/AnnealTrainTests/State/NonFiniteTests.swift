@@ -96,6 +96,30 @@ import Testing
         #expect(try with.stateHashes().map(\.hash) == without.stateHashes().map(\.hash))
     }
 
+    /// The fifth batch alone is the epoch's last update.
+    @Test(arguments: [2, 4]) func anUpdateThatBreaksWeightsAtAnEpochsEndIsDropped(accumulation: Int) throws {
+        func fit(_ samples: [Int], _ observer: Events) throws -> Trainer {
+            let trainer = try SmallRun.trainer(canDropSteps: true, accumulation: accumulation)
+            trainer.optimizer.schedule = RisingRate(last: 4 / accumulation)
+            try trainer.fit(
+                training: SmallRun.source(samples), epochs: 0..<1,
+                options: FitOptions(onNonFinite: .skip, observers: [observer]))
+            return trainer
+        }
+        let events = Events(), quiet = Events()
+        let with = try fit(Array(0..<20), events), without = try fit(Array(0..<16), quiet)
+        #expect(events.warnings.count == 1 && quiet.warnings.isEmpty, "\(events.warnings)")
+        #expect(
+            events.warnings.first?.hasPrefix("epoch 1: the last update was dropped: the update would give bn_gamma")
+                == true)
+        #expect(with.updates == 4 / accumulation && with.gathered == 0)
+        #expect(with.optimizer.snapshot() == without.optimizer.snapshot())
+        // The last batch's forward pass has set gamma to 1 (`fix_gamma`), its backward pass has moved the statistics.
+        for name in with.parameters.names where name != "bn_gamma" && !with.parameters.isAuxiliary(name) {
+            #expect(try with.parameters.tensor(name) == without.parameters.tensor(name), "\(name)")
+        }
+    }
+
     @Test func aRunOfDroppedStepsEnds() throws {
         let trainer = try SmallRun.trainer(canDropSteps: true)
         let source = try SmallRun.source(data: { _ in .nan })
@@ -149,4 +173,12 @@ import Testing
         }
         #expect(try SmallRun.trainer().restore(prefix: folder.prefix, epoch: 1) != nil)
     }
+}
+
+/// Beyond the largest float after an update.
+private struct RisingRate: LearningRateSchedule {
+    static let name = "rising"
+    let last: Int
+    var baseRate = 0.05
+    func rate(at update: Int) -> Double { update > last ? 1e39 : baseRate }
 }

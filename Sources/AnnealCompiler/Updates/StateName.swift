@@ -1,0 +1,56 @@
+/// The name of a state: an array that training keeps in addition to the network's own. It names the array in a program, in the
+/// store and in the file of a run's state, where `arg:` and `aux:` are the network's own.
+package enum StateName: Hashable, Sendable {
+    /// An optimizer's state of a parameter, by its number: `optimizer:fc1_weight:0`.
+    case optimizer(parameter: String, index: Int)
+    /// An average of a parameter or a statistic: `ema:fc1_weight`, `lookahead:fc1_weight`.
+    case average(TrainingUpdate.Averaging, of: String)
+    /// A sum of the gradients of 2^level batches: `gradients:1:fc1_weight`.
+    case gradientSum(level: Int, parameter: String)
+
+    /// What a name begins with.
+    package enum Kind: String, Sendable {
+        case optimizer, lookahead, gradients
+        case movingAverage = "ema"
+
+        package init(_ averaging: TrainingUpdate.Averaging) {
+            self = averaging == .lookAhead ? .lookahead : .movingAverage
+        }
+    }
+
+    package var kind: Kind {
+        switch self {
+        case .optimizer: .optimizer
+        case .average(let averaging, _): Kind(averaging)
+        case .gradientSum: .gradients
+        }
+    }
+
+    package var text: String {
+        switch self {
+        case .optimizer(let parameter, let index): "\(kind.rawValue):\(parameter):\(index)"
+        case .average(_, let name): "\(kind.rawValue):\(name)"
+        case .gradientSum(let level, let parameter): "\(kind.rawValue):\(level):\(parameter)"
+        }
+    }
+
+    /// nil if a text is not spelt so. Parameters' names may have colons themselves.
+    package init?(_ text: some StringProtocol) {
+        guard let colon = text.firstIndex(of: ":"), let kind = Kind(rawValue: String(text[..<colon])) else {
+            return nil
+        }
+        let rest = text[text.index(after: colon)...]
+        switch kind {
+        case .movingAverage: self = .average(.movingAverage, of: String(rest))
+        case .lookahead: self = .average(.lookAhead, of: String(rest))
+        case .optimizer:
+            guard let colon = rest.lastIndex(of: ":"), let index = Int(rest[rest.index(after: colon)...]) else {
+                return nil
+            }
+            self = .optimizer(parameter: String(rest[..<colon]), index: index)
+        case .gradients:
+            guard let colon = rest.firstIndex(of: ":"), let level = Int(rest[..<colon]) else { return nil }
+            self = .gradientSum(level: level, parameter: String(rest[rest.index(after: colon)...]))
+        }
+    }
+}
