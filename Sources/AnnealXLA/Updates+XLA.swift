@@ -123,7 +123,7 @@ extension Operands {
         let columns = (0..<StepNumbers.scalarCount).map { RuleValue.array(self.number(number, $0)) }
         var k = RuleNumbers<RuleValue>(
             scale: columns[0], rate: columns[1], decay: columns[2], bound: columns[3],
-            constants: (columns[4], columns[5], columns[6], columns[7]))
+            constants: (columns[4], columns[5], columns[6], columns[7]), choices: rule.choices, clips: true)
         if let scale { k.scale = k.scale * .array(scale) }
         var noise = RuleValue(0)
         if rule.drawsNoise {

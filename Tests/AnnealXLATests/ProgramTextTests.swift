@@ -103,6 +103,7 @@ private struct Momentum: UpdateRule {
     let stateCount = 1
     let sums = RuleSums.none
     let drawsNoise = false
+    let choices = (false, false)
     func stateStart(_ index: Int) -> StateStart { .zeros }
     func terms<N: RuleNumber>(_ element: RuleElement<N>, _ k: RuleNumbers<N>) -> (N, N) { (N(0), N(0)) }
     func adapt<N: RuleNumber>(_ k: inout RuleNumbers<N>, to sums: (N, N)) {}
