@@ -31,10 +31,12 @@ import Testing
         var data = try Data(contentsOf: URL(fileURLWithPath: path))
         data[data.count - 1] ^= 1
         try data.write(to: URL(fileURLWithPath: path))
-        #expect(#expect(throws: AnnealError.self) { try cache.read(key) }?.code == .damaged)
+        let damaged = #expect(throws: AnnealError.self) { try cache.read(key) }
+        #expect(damaged?.code == .damaged)
         try cache.write([7], key)
         try FileManager.default.setAttributes([.posixPermissions: 0o666], ofItemAtPath: path)
-        #expect(#expect(throws: AnnealError.self) { try cache.read(key) }?.code == .ioFailure)
+        let foreign = #expect(throws: AnnealError.self) { try cache.read(key) }
+        #expect(foreign?.code == .ioFailure)
     }
 
     @Test func theLeastRecentlyUsedGo() throws {

@@ -3,11 +3,12 @@ import AnnealReference
 import AnnealXLA
 import Testing
 
-/// Several accelerators, as virtual devices of XLA's CPU plugin (`make plugin NAME=cpu`).
-@Suite(.enabled(if: ShardTests.isHere, "no plugin for xla-cpu ('make plugin NAME=cpu' installs it)"))
-struct ShardTests {
-    static var isHere: Bool { (try? Accelerators.engine("xla-cpu", indexes: [0])) != nil }
+/// Whether XLA's CPU plugin is here.
+let hasVirtualDevices = (try? Accelerators.engine("xla-cpu", indexes: [0])) != nil
 
+/// Several accelerators, as virtual devices of XLA's CPU plugin (`make plugin NAME=cpu`).
+@Suite(.enabled(if: hasVirtualDevices, "no plugin for xla-cpu ('make plugin NAME=cpu' installs it)"))
+struct ShardTests {
     private static func makeTrainer(
         _ engine: any Engine, batchNorm: Bool, accumulation: Int = 1, canDropSteps: Bool = false, batchSize: Int = 8
     ) throws -> Trainer {
@@ -58,7 +59,7 @@ struct ShardTests {
     func bitsDependOnTheShardsAndNotOnTheDevices(accumulation: Int, broken: Int?) throws {
         let one = try Self.run(
             Self.engine(devices: 1, shards: 4), batchNorm: true, accumulation: accumulation, broken: broken)
-        #expect(one.allSatisfy(\.isFinite))
+        #expect(one.allSatisfy { $0.isFinite })
         for devices in [2, 4] {
             let several = try Self.run(
                 Self.engine(devices: devices, shards: 4), batchNorm: true, accumulation: accumulation, broken: broken)
