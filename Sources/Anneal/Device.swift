@@ -31,7 +31,8 @@ public struct Device {
     /// batch is cut into shards, and the results depend on their number, not on that of the devices.
     /// - Parameters:
     ///   - threads: of a processor; those of the process if nil.
-    ///   - shards: parts that each batch is cut into, a multiple of the number of accelerators; one for each if nil.
+    ///   - shards: parts that accelerators cut each batch into, a multiple of their number; one for each if nil. A processor
+    ///     takes whole batches.
     ///   - report: gets a line about each compilation for an accelerator.
     /// - Throws: `AnnealError` for what is no such list, for a kind whose plugin or driver is not there, and for several
     ///   kinds.
@@ -45,10 +46,10 @@ public struct Device {
                 place, "are of several kinds", suggestion: "name devices of one kind", code: .unsupported)
         }
         guard kind != DeviceName.cpu else {
-            guard indexes == [0], shards == nil || shards == 1 else {
+            guard indexes == [0] else {
                 throw AnnealError(
-                    place, "the processor is one device, cpu:0, and trains whole batches",
-                    suggestion: "leave --devices and --shards out: all cores are used", code: .unsupported)
+                    place, "the processor is one device, cpu:0",
+                    suggestion: "leave --devices out: all cores are used", code: .unsupported)
             }
             self = try .cpu(threads: threads)
             return
@@ -164,7 +165,8 @@ public struct DeviceReport: Sendable, Codable, Equatable {
         var devices = [
             DeviceReport(
                 name: "cpu:0", model: processorName() ?? "unknown processor", cores: process.activeProcessorCount,
-                quota: ProcessorQuota.current(), threads: Parallel.threads, instructions: machine.kernels, library: machine.library,
+                quota: ProcessorQuota.current(), threads: Parallel.threads, instructions: machine.kernels,
+                library: machine.library,
                 memory: process.physicalMemory)
         ]
         for listing in Accelerators.list() {

@@ -62,6 +62,7 @@ struct RecordedRun {
                 "--reset-optimizer", "begins at a checkpoint", suggestion: "name it too: --load-epoch N, best or last")
         }
         try Self.check(overrides, record.commandLine[1])
+        overrides += try Self.replacedDevices(overrides, record.commandLine[1])
         commandLine = record.commandLine + overrides
         data = record.data
         // The flags that were in force then: a file or a recipe that the run was started with may be another by now.
@@ -114,6 +115,14 @@ struct RecordedRun {
         guard let value = typed.values[flag] else { return nil }
         arguments = typed.arguments.filter { $0 != "--\(flag)" && !$0.hasPrefix("--\(flag)=") }
         return value
+    }
+
+    /// Two flags name devices: a new one takes the place of the other.
+    private static func replacedDevices(_ overrides: [String], _ command: String) throws -> [String] {
+        let flags = try flagErrors { try CommandLineArguments.prepare([command] + overrides).arguments }
+        func has(_ name: String) -> Bool { flags.contains { $0 == "--\(name)" || $0.hasPrefix("--\(name)=") } }
+        guard has("devices") != has("gpus") else { return [] }
+        return [has("devices") ? "--gpus=" : "--devices="]
     }
 
     /// What makes it this run stays.

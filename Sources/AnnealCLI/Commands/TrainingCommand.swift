@@ -31,6 +31,7 @@ extension TrainingCommand {
         var command = self
         let script = try defaults()
         command.training.fill(script)
+        try command.training.machine.fill()
         command.data.augmentation.fill(script)
         // Configuration files that do not say it are of a version that cropped the images of folders.
         command.data.images.resize = command.data.images.resize ?? .automatic

@@ -21,9 +21,16 @@ struct DeviceOptions: ParsableArguments, Encodable {
     @Option(help: ArgumentHelp("Threads that compute on the processor (default: all cores).", valueName: "N"))
     var threads: Int?
 
+    /// The number of shards belongs to the run: it may continue on fewer devices.
+    mutating func fill() throws {
+        guard shards == nil else { return }
+        let count = try chosenGPUs?.split(separator: ",").count ?? flagErrors { try DeviceName.list(list).count }
+        if count > 1 { shards = count }
+    }
+
     /// Refuses what is not here, and sets the threads of the process.
     func check() throws {
-        if let gpus, !gpus.isEmpty, let devices {
+        if let gpus = chosenGPUs, let devices, !devices.isEmpty {
             throw UsageError(
                 "--gpus \(gpus) and --devices \(devices)", "say the same thing twice", suggestion: "give one of them")
         }
@@ -37,16 +44,22 @@ struct DeviceOptions: ParsableArguments, Encodable {
         _ = try flagErrors { try device() }
     }
 
+    // What is empty counts as not given.
+    private var chosenGPUs: String? { gpus.flatMap { $0.isEmpty ? nil : $0 } }
+    private var list: String { devices.flatMap { $0.isEmpty ? nil : $0 } ?? "cpu" }
+
     /// - Throws: `AnnealError` for what is not here.
     func device() throws -> Device {
         let report: @Sendable (String) -> Void = { StandardStream.error.write("\($0)\n") }
-        if let gpus, !gpus.isEmpty { return try Device(gpus: gpus, shards: shards, report: report) }
-        return try Device(named: devices ?? "cpu", shards: shards, report: report)
+        if let gpus = chosenGPUs { return try Device(gpus: gpus, shards: shards, report: report) }
+        return try Device(named: list, shards: shards, report: report)
     }
 
-    /// What is said where a GPU lies idle; nil where none does.
+    /// What is said of devices that lie idle, or of shards that have no effect; nil if there is nothing.
     var note: String? {
-        guard devices == nil, (gpus ?? "").isEmpty, let kind = DeviceReport.visibleGPUs().first else { return nil }
+        guard chosenGPUs == nil, list.hasPrefix("cpu") else { return nil }
+        if let shards, shards > 1 { return "The processor takes whole batches: --shards \(shards) has no effect" }
+        guard devices == nil, let kind = DeviceReport.visibleGPUs().first else { return nil }
         return "Runs on the processor; this machine has a GPU: --devices \(kind):0 uses it"
     }
 }

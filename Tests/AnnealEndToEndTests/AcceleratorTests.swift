@@ -1,0 +1,80 @@
+import Anneal
+import Foundation
+import Testing
+
+/// Whether XLA's CPU plugin is here (`make plugin NAME=cpu`).
+private let hasVirtualDevices = (try? Device(named: "xla-cpu")) != nil
+
+/// Runs on four virtual devices, as a user starts them.
+@Suite(.enabled(if: hasVirtualDevices, "no plugin for xla-cpu ('make plugin NAME=cpu' installs it)"))
+struct AcceleratorTests {
+    private func tool() throws -> Tool {
+        let tool = try Tool()
+        try tool.writeRecords("train", count: 320)
+        try tool.writeRecords("val", count: 32)
+        return tool
+    }
+
+    private func run(_ epochs: Int, folder: String, _ more: [String]) -> [String] {
+        [
+            "train", "--network", "mlp", "--image-shape", "1,12,12", "--num-classes", "3", "--data-train", "train.rec",
+            "--data-val", "val.rec", "--rgb-mean", "100", "--rgb-std", "60", "--random-mirror", "1", "--batch-size",
+            "32",
+            "--num-epochs", "\(epochs)", "--lr", "0.05", "--run-folder", folder,
+        ] + more
+    }
+
+    /// Compiled programs are kept in the test's own folder.
+    private func environment(_ tool: Tool) -> [String: String] { ["XDG_CACHE_HOME": tool.path("cache")] }
+
+    @Test func aKilledRunOnFourDevicesEndsInTheSameBitsOnTwo() throws {
+        let tool = try tool()
+        defer { tool.remove() }
+        let four = ["--devices", "xla-cpu:0-3"], environment = environment(tool)
+        let whole = try tool.run(run(12, folder: "whole", four), environment: environment)
+        #expect(whole.status == 0, "\(whole.errors)")
+        #expect(whole.errors.contains("Compiled the training step in"))
+
+        let command = run(12, folder: "killed", four + ["--save-steps", "1"])
+        let (process, _, errors) = try tool.start(command, environment: environment)
+        let deadline = Date().addingTimeInterval(60)
+        while !Files.exists(tool.path("killed/model-latest.resume")), Date() < deadline { usleep(1000) }
+        usleep(100_000)
+        kill(process.processIdentifier, SIGKILL)
+        let text = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        process.waitUntilExit()
+        #expect(text.contains("Loaded the compiled training step"))
+        let rest = try tool.run(
+            ["resume", "killed", "--devices", "xla-cpu:0-1"], environment: environment)
+        #expect(rest.status == 0, "\(rest.errors)")
+        #expect(try tool.bytes("whole/model-0012.params") == tool.bytes("killed/model-0012.params"))
+        // What was trained there is scored here.
+        let scored = try tool.run(["score", "--model", "whole", "--data-val", "val.rec"])
+        #expect(scored.status == 0, "\(scored.errors)")
+    }
+
+    @Test func aRunMovesToTheProcessor() throws {
+        let tool = try tool()
+        defer { tool.remove() }
+        let first = try tool.run(
+            run(1, folder: "moved", ["--gpus", "", "--devices", "xla-cpu"]), environment: environment(tool))
+        #expect(first.status == 0, "\(first.errors)")
+        let rest = try tool.run(["resume", "moved", "--devices", "cpu", "--num-epochs", "2"])
+        #expect(rest.status == 0, "\(rest.errors)")
+        #expect(rest.errors.contains("The run was saved on xla-cpu"))
+    }
+
+    @Test func whatCannotBeDoneIsSaidAtOnce() throws {
+        let tool = try tool()
+        defer { tool.remove() }
+        for (more, problem) in [
+            (["--devices", "xla-cpu:0-2"], "does not divide into 3 shards"),
+            (["--devices", "xla-cpu:0-1", "--shards", "3"], "no multiple of the 2 devices"),
+            (["--devices", "cpu", "--dtype", "bfloat16"], "in float32 only"),
+            (["--devices", "xla-cpu", "--gpus", "0"], "say the same thing twice"),
+        ] {
+            let result = try tool.run(run(1, folder: "refused", more), environment: environment(tool))
+            #expect(result.status != 0 && result.errors.contains(problem), "\(result.errors)")
+        }
+    }
+}
