@@ -69,7 +69,9 @@ final class Results: StepResults {
         guard program.checks.indices.contains(check) else {
             throw AnnealError("check \(check)", "is not in the plan", code: .internalDefect)
         }
-        return try copy(program.checks[check].value)
+        // Those of an update that this step has not made have nothing to say.
+        let id = program.checks[check].value
+        return try copy(id, else: 1)
     }
 
     func add(_ output: PJRTBuffer, _ id: Program.ValueID, shard: Int) {
@@ -80,9 +82,15 @@ final class Results: StepResults {
     func has(_ id: Program.ValueID) -> Bool { outputs[id] != nil }
 
     /// A value on the host; it stays while the results are held.
-    func copy(_ id: Program.ValueID) throws -> UnsafeBufferPointer<Float> {
+    func copy(_ id: Program.ValueID, else missing: Float? = nil) throws -> UnsafeBufferPointer<Float> {
         if let known = copies[id] { return UnsafeBufferPointer(known) }
         let count = program.values[id].shape.count
+        if outputs[id] == nil, let missing {
+            let made = UnsafeMutableBufferPointer<Float>.allocate(capacity: count)
+            made.initialize(repeating: missing)
+            copies[id] = made
+            return UnsafeBufferPointer(made)
+        }
         guard let buffers = outputs[id] else {
             throw AnnealError(
                 "value \(program.values[id].name)", "was not computed in this step", code: .internalDefect)
