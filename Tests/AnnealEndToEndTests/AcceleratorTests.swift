@@ -48,9 +48,6 @@ struct AcceleratorTests {
             ["resume", "killed", "--devices", "xla-cpu:0-1"], environment: environment)
         #expect(rest.status == 0, "\(rest.errors)")
         #expect(try tool.bytes("whole/model-0012.params") == tool.bytes("killed/model-0012.params"))
-        // What was trained there is scored here.
-        let scored = try tool.run(["score", "--model", "whole", "--data-val", "val.rec"])
-        #expect(scored.status == 0, "\(scored.errors)")
     }
 
     @Test func aRunMovesToTheProcessor() throws {

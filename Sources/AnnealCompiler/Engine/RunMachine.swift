@@ -17,8 +17,8 @@ public struct RunMachine: Codable, Sendable, Equatable {
     /// known.
     package func warning(resumingOn now: RunMachine) -> String? {
         if kernels != now.kernels {
-            return "The run was saved on \(kernels), and continues on \(now.kernels): they add in another order, and sums "
-                + "end in other bits"
+            return "The run was saved on \(kernels), and continues on \(now.kernels): they add in another order, "
+                + "and sums end in other bits"
         }
         guard let library, let other = now.library, library != other else { return nil }
         return
