@@ -71,7 +71,7 @@ public struct Device {
     ///   - report: gets a line about each compilation.
     /// - Throws: as `init(named:)`; also if there are plugins for several kinds of GPU, or none.
     public init(gpus numbers: String, shards: Int? = nil, report: (@Sendable (String) -> Void)? = nil) throws {
-        let place = "GPUs \(numbers)", list = numbers.split(separator: ",", omittingEmptySubsequences: false)
+        let place = "--gpus \(numbers)", list = numbers.split(separator: ",", omittingEmptySubsequences: false)
         guard list.allSatisfy({ Int($0.trimmingCharacters(in: .whitespaces)).map { $0 >= 0 } ?? false }) else {
             throw AnnealError(place, "is no list of numbers", suggestion: "give e.g. 0")
         }
@@ -83,7 +83,7 @@ public struct Device {
                     ? "no plugin for GPUs is installed"
                     : "there are plugins for several kinds: \(kinds.joined(separator: ", "))",
                 suggestion: kinds.isEmpty
-                    ? "run '\(Accelerators.gpuCommand)'; without GPUs all \(Parallel.threads) CPU cores are used"
+                    ? "run '\(Accelerators.gpuCommand)'; without --gpus all \(Parallel.threads) CPU cores are used"
                     : "name the kind: --devices \(kinds[0]):\(list[0])", code: .notFound)
         }
         try self.init(
