@@ -9,6 +9,8 @@ trap 'rm -rf "$work"' EXIT
 
 flags=(-I "$built/Modules" -target "$(uname -m)-unknown-linux-gnu")
 for map in Sources/*/module.modulemap; do flags+=(-I "$(dirname "$map")"); done
+# Headers of our C that include one another's.
+for headers in Sources/C*/include; do flags+=(-Xcc "-I$headers"); done
 for map in "$built"/C*.build/module.modulemap; do flags+=(-Xcc "-fmodule-map-file=$map"); done
 for flag in $(pkg-config --cflags-only-I cairo libpng); do flags+=(-Xcc "$flag"); done
 
