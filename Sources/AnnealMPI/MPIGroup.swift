@@ -6,10 +6,10 @@ import Foundation
 ///
 /// Blocks go from process to process, so that a process that waits knows for whom. The order in which they arrive has no
 /// effect on results.
-package final class MPIGroup: ProcessGroup {
-    package let rank: Int
-    package let size: Int
-    package let transport: String
+public final class MPIGroup: ProcessGroup {
+    public let rank: Int
+    public let size: Int
+    public let transport: String
     /// The hosts' names by rank.
     package private(set) var hosts: [String] = []
     /// Seconds that a process may keep the others waiting.
@@ -20,7 +20,7 @@ package final class MPIGroup: ProcessGroup {
     /// When each process was last heard of, and in which step.
     private var heard: [(time: ContinuousClock.Instant, step: Int)]
     /// Counts the steps, for messages.
-    package var step = 0
+    public var step = 0
     /// Seconds that the next exchange may take in addition: others validate, save, or plan.
     private var allowance = 0.0
     private var tag: Int32 = 0
@@ -71,12 +71,12 @@ package final class MPIGroup: ProcessGroup {
     }
 
     /// Lets the next exchange take longer: some processes do other things meanwhile.
-    package func expectDelay() { allowance = max(allowance, 20 * timeout) }
+    public func expectDelay() { allowance = max(allowance, 20 * timeout) }
 
     /// Ends the use of MPI, after which this process may exit without ending the others.
     package func leave() { _ = library.finalise() }
 
-    package func exchange(
+    public func exchange(
         _ send: [UnsafeRawBufferPointer], _ receive: [UnsafeMutableRawBufferPointer], purpose: String
     ) throws {
         precondition(send.count == size && receive.count == size)

@@ -3,7 +3,7 @@ import AnnealCore
 /// Processes that train together, each with some of every batch's shards. All of them make the same calls in the same order.
 ///
 /// A group is used by one thread at a time.
-package protocol ProcessGroup: AnyObject {
+public protocol ProcessGroup: AnyObject {
     var rank: Int { get }
     var size: Int { get }
     /// What connects them, for messages, e.g. `Open MPI 4.1.4`.

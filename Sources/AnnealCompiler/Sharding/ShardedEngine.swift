@@ -5,12 +5,12 @@ import AnnealGraph
 /// the devices of several processes.
 ///
 /// The results depend on the number of shards: not on that of the devices, nor on that of the processes.
-package final class ShardedEngine: Engine {
+public final class ShardedEngine: Engine {
     let devices: [any KernelEngine]
     let threads: [DeviceThread?]
     package let shards: Int
     /// The processes that train together; nil: this one alone.
-    package let group: (any ProcessGroup)?
+    public let group: (any ProcessGroup)?
 
     /// - Parameters:
     ///   - pool: threads of each device.
@@ -30,17 +30,17 @@ package final class ShardedEngine: Engine {
         threads = try devices.indices.map { $0 == 0 ? nil : try DeviceThread("anneal-device-\($0)", pool: pool) }
     }
 
-    package var name: String { devices[0].name }
+    public var name: String { devices[0].name }
 
-    package var machine: RunMachine {
+    public var machine: RunMachine {
         var machine = devices[0].machine
         if shards > 1 { machine.kernels += ", \(shards) shards" }
         return machine
     }
 
-    package func supports(_ type: any Operator.Type) -> Bool { devices[0].supports(type) }
+    public func supports(_ type: any Operator.Type) -> Bool { devices[0].supports(type) }
 
-    package func plan(_ request: PlanRequest, store: ParameterStore) throws -> any ExecutablePlan {
+    public func plan(_ request: PlanRequest, store: ParameterStore) throws -> any ExecutablePlan {
         guard case .network(_, let inputs, _) = request.source else {
             return try devices[0].plan(request, store: store)
         }
@@ -61,12 +61,12 @@ package final class ShardedEngine: Engine {
         Shards.range(of: group?.rank ?? 0, workers: group?.size ?? 1, count: count)
     }
 
-    package func rows(of batch: Int) -> Range<Int> {
+    public func rows(of batch: Int) -> Range<Int> {
         let shards = Shards(batch: batch, most: shards)
         return shards.rows(of: ownShards(of: shards.count))
     }
 
-    package func gather(
+    public func gather(
         _ own: UnsafeBufferPointer<Float>, batch: Int, into all: UnsafeMutableBufferPointer<Float>
     ) throws {
         guard let group else { return _ = all.update(from: own) }
