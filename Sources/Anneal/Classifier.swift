@@ -46,11 +46,13 @@ public final class Classifier: Sendable {
             throw AnnealError(
                 saved.recordPath,
                 saved.foreignFile == nil
-                    ? "is not there, so how images were prepared is not known" : "does not say how images were prepared",
+                    ? "is not there, so how images were prepared is not known"
+                    : "does not say how images were prepared",
                 suggestion: "say it with Preprocessing(imageShape:mean:std:)", code: .notFound)
         }
         try self.init(
-            content.checkpoint, preprocessing: preprocessing, batchSize: batchSize, place: saved.parametersPath, device: device)
+            content.checkpoint, preprocessing: preprocessing, batchSize: batchSize, place: saved.parametersPath,
+            device: device)
     }
 
     /// As above, by the names that `SavedModel` takes for a model and the checkpoint's number.
