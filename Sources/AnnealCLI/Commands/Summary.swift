@@ -61,7 +61,8 @@ struct Summary: ParsableCommand {
     private func check(_ network: NetworkSource.Network, _ saved: SavedModel) throws {
         let executor = try Executor(
             network.symbol, inputs: [network.symbol.dataName(): Shape([1] + network.imageShape)], mode: .inference)
-        try saved.load().restore(executor.parameters, place: saved.parametersPath)
+        try saved.content(imageShape: network.imageShape).checkpoint
+            .restore(executor.parameters, place: saved.parametersPath)
     }
 
     /// Bytes.
