@@ -84,7 +84,10 @@ struct TrainingRun {
         if !origin.isState, !Checkpoint.numbers(prefix: prefix).isEmpty {
             try trainer.saveState(to: Checkpoint.latestPath(prefix), setup.progress)
         }
-        var after: [any FitObserver] = [ResultsWriter(folder: folder, prefix: prefix)]
+        let reports = RunReports(
+            setup, folder: folder, prefix: prefix, classes: classes,
+            layers: RunLayers(network: network, symbol: symbol, imageShape: imageShape))
+        var after = reports.observers
         if let path = options.profile {
             let first = min(10, max(0, training.batchesPerEpoch - 5))
             let timeline = Timeline(steps: first..<first + 5)
@@ -102,14 +105,20 @@ struct TrainingRun {
             for observer in observers { try observer.receive(note) }
         }
 
-        try trainer.fit(
-            training: setup.training, validation: setup.validation,
-            epochs: setup.progress.position.epoch..<max(endEpoch, setup.progress.position.epoch),
-            options: options.run.fitOptions(
-                metrics: setup.metrics, prefix: prefix, views: data.validation.tta,
-                observers: observers + [FolderKeeper(folder, observers, writeRecords), ending, HeapTrimmer()],
-                shouldStop: interrupt.check),
-            from: setup.progress)
+        var fitOptions = options.run.fitOptions(
+            metrics: setup.metrics, prefix: prefix, views: data.validation.tta,
+            observers: observers + [FolderKeeper(folder, observers, writeRecords), ending, HeapTrimmer()],
+            shouldStop: interrupt.check)
+        fitOptions.judged = reports.judged
+        do {
+            try trainer.fit(
+                training: setup.training, validation: setup.validation,
+                epochs: setup.progress.position.epoch..<max(endEpoch, setup.progress.position.epoch),
+                options: fitOptions, from: setup.progress)
+        } catch {
+            reports.fail(error)
+            throw error
+        }
         for bad in training.badRecords + (setup.validation?.badRecords ?? []) {
             for observer in observers { try observer.receive(.warning("skipped \(bad.reason)")) }
         }
@@ -126,8 +135,9 @@ struct TrainingRun {
             kept?.file != nil ? "\(word) \(kept?.checkpoint ?? 0)" : nil
         }
         let curves = Files.exists(folder.curvesPNG) ? "Curves: \(folder.curvesPNG)\n" : ""
+        let report = Files.exists(folder.report) ? "Report: \(folder.report)\n" : ""
         let numbers = kept.isEmpty ? "" : " (checkpoints: \(kept.joined(separator: ", ")))"
-        return curves + (Checkpoint.numbers(prefix: prefix).isEmpty ? "" : "Model:  \(prefix)\(numbers)\n")
+        return curves + report + (Checkpoint.numbers(prefix: prefix).isEmpty ? "" : "Model:  \(prefix)\(numbers)\n")
     }
 
     private static func lockPath(_ prefix: String) -> String { "\(prefix).lock" }

@@ -22,7 +22,7 @@ public enum RunObservers {
         let own: [any FitObserver] = [
             try TextLog(
                 path: folder.log, displayBatches: displayBatches, from: position, echo: isInteractive ? nil : output),
-            TerminalProgress(output: output),
+            TerminalProgress(output: output, history: folder.metricsJSONL),
             MetricsCSV(path: folder.metricsCSV),
             MetricsJSONL(path: folder.metricsJSONL, displayBatches: displayBatches),
             CurvesWriter(folder: folder, title: title, subtitle: subtitle),
