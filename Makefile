@@ -5,7 +5,7 @@ MODELS ?= ../shared/realmodels
 BUILD = swift build -c release
 ANNEAL = .build/release/anneal
 
-.PHONY: demo test setup build plugin conformance check-examples check-mxnet check-onnx fuzz docs man lint format bench clean
+.PHONY: demo test setup build plugin conformance check-examples check-mxnet check-onnx check-exports fuzz docs man lint format bench clean
 
 ## Installs what is missing, builds, and trains, fine-tunes and scores on Fashion-MNIST (about six minutes).
 demo: setup
@@ -67,6 +67,10 @@ check-mxnet: setup
 bench: build
 	-@Benchmarks/setup-peers.sh
 	@python3 Benchmarks/bench.py $(BENCHFLAGS)
+
+## Lets TensorBoard and MLflow, in an environment of their own, read what a run writes for them.
+check-exports: build
+	@scripts/check-exports.sh
 
 ## Lets ONNX Runtime compute every network and operator that is exported, and compares.
 check-onnx:

@@ -88,6 +88,7 @@ struct TrainingRun {
             setup, folder: folder, prefix: prefix, classes: classes,
             layers: RunLayers(network: network, symbol: symbol, imageShape: imageShape))
         var after = reports.observers
+        after += options.exporters(folder: folder, record: record, trainer: trainer)
         if let path = options.profile {
             let first = min(10, max(0, training.batchesPerEpoch - 5))
             let timeline = Timeline(steps: first..<first + 5)
@@ -98,7 +99,7 @@ struct TrainingRun {
             folder: folder, title: "\(network) on \(FilePath(data.dataTrain ?? "").name)",
             subtitle: "anneal \(commandLine.dropFirst().map { "\(FilePath($0))" }.joined(separator: " "))",
             displayBatches: options.run.dispBatches, from: folder.isContinued ? setup.progress.position : nil,
-            after: after)
+            progress: options.run.quiet ? .quiet : options.run.json ? .json : .shown, after: after)
         let remark = try options.recipe.map { [FitEvent.note(try Recipe.named($0).remark(flags))] } ?? []
         let warnings = (lock?.warnings ?? []).map(FitEvent.warning)
         for note in warnings + remark + setup.notes + surveyed.notes {
@@ -107,7 +108,11 @@ struct TrainingRun {
 
         var fitOptions = options.run.fitOptions(
             metrics: setup.metrics, prefix: prefix, views: data.validation.tta,
-            observers: observers + [FolderKeeper(folder, observers, writeRecords), ending, HeapTrimmer()],
+            observers: observers
+                + [
+                    Monitor(trainer, interval: options.run.monitor, observers),
+                    FolderKeeper(folder, observers, writeRecords), ending, HeapTrimmer(),
+                ],
             shouldStop: interrupt.check)
         fitOptions.judged = reports.judged
         do {
@@ -117,6 +122,7 @@ struct TrainingRun {
                 options: fitOptions, from: setup.progress)
         } catch {
             reports.fail(error)
+            for case let store as MLflowWriter in after { store.fail() }
             throw error
         }
         for bad in training.badRecords + (setup.validation?.badRecords ?? []) {
@@ -124,6 +130,7 @@ struct TrainingRun {
         }
         withExtendedLifetime(lock) {}
         try ending.check(prefix: prefix, folder: folder, interrupt)
+        guard !options.run.quiet, !options.run.json else { return }
         let trace = options.profile.map { "Trace:  \($0)\n" } ?? ""
         printError((Self.places(folder, prefix) + trace).trimmingCharacters(in: .newlines))
     }
@@ -205,6 +212,8 @@ struct TrainingRun {
     ) -> RunRecord {
         var flags = flags
         flags["seed"] = JSONValue(seed)
+        // How this part of the run is watched says nothing about the next.
+        for flag in ["quiet", "json"] { flags[flag] = nil }
         // What is the best or the last of a model may change.
         if let pretrained { flags["load-epoch"] = .integer(pretrained.number) }
         if case .checkpoint(_, let epoch, _) = origin, flags["load-epoch"] != nil {

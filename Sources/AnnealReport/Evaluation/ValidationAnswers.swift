@@ -122,6 +122,11 @@ public struct EvaluationRecord: Codable, Sendable {
         return isSound && !record.classNames.isEmpty ? record : nil
     }
 
+    /// Images without a prediction are not in it.
+    public var matrix: ConfusionMatrix {
+        ConfusionMatrix(classes: classNames.count, pairs: confusion.map { ($0[0], $0[1], $0[2]) })
+    }
+
     /// Each class's own numbers, by label.
     public var scores: [ClassScore] {
         var scores = Array(repeating: ClassScore(images: 0, predicted: 0, correct: 0), count: classNames.count)
