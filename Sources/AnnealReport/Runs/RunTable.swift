@@ -8,6 +8,11 @@ public struct RunTable: Sendable {
         public var name: String
         /// By run; `-` where a run has none.
         public var values: [String]
+
+        public init(name: String, values: [String]) {
+            self.name = name
+            self.values = values
+        }
     }
 
     /// The settings that are not the same in all runs, in the order of their names.
