@@ -5,7 +5,7 @@ MODELS ?= ../shared/realmodels
 BUILD = swift build -c release
 ANNEAL = .build/release/anneal
 
-.PHONY: demo test setup build plugin conformance check-examples check-mxnet check-onnx check-exports fuzz docs man lint format bench clean
+.PHONY: demo test setup build plugin conformance check-examples check-mxnet check-onnx check-exports fuzz docs man install deb archive check-package lint format bench clean
 
 ## Installs what is missing, builds, and trains, fine-tunes and scores on Fashion-MNIST (about six minutes).
 demo: setup
@@ -93,6 +93,24 @@ docs: build
 MAN ?= .build/man/man1
 man: build
 	@$(ANNEAL) man-pages "$(MAN)"
+
+## Installs the tool with manual pages, completions and licences; it carries the Swift runtime:
+## make install PREFIX=~/.local (default /usr/local)
+PREFIX ?= /usr/local
+install: setup
+	@scripts/install.sh "$$(scripts/static-build.sh)" "$(PREFIX)"
+
+## Makes a package for Debian 12 that needs no Swift toolchain, in .build/packages.
+deb: setup
+	@scripts/package.sh deb
+
+## Makes a .tar.gz for other distributions that carries its libraries, in .build/packages.
+archive: setup
+	@scripts/package.sh archive
+
+## Installs the packages in fresh roots (debootstrap, as root) and uses them.
+check-package: deb archive
+	@scripts/check-package.sh
 
 lint:
 	@swift format lint --strict --recursive --parallel Package.swift Sources Tests Examples

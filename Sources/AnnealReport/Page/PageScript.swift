@@ -129,18 +129,32 @@ package enum PageScript {
         })();
         """#
 
-    /// Of a page of one run.
+    /// Finds runs in the list by their text.
+    package static let index = #"""
+        "use strict";
+        (() => {
+          const find = document.getElementById("find"), rows = [...document.querySelectorAll("#runs tbody tr")];
+          if (!find) return;
+          const texts = rows.map(row => row.textContent.toLowerCase());
+          find.addEventListener("input", () => {
+            const words = find.value.toLowerCase().split(/\s+/);
+            rows.forEach((row, index) => { row.hidden = !words.every(word => texts[index].includes(word)); });
+          });
+        })();
+        """#
+
+    /// Of a page of one run. One that a server shows while the run trains is told of what is new.
     package static let run =
         charts + #"""
 
             (() => {
-              const data = document.getElementById("curves");
+              const data = document.getElementById("curves-data");
               if (!data) return;
-              const panels = JSON.parse(data.textContent);
+              let panels = JSON.parse(data.textContent);
               const hosts = [...document.querySelectorAll("[data-panel]")];
               const all = () => hosts.forEach(host => annealCharts(host, panels[+host.dataset.panel]));
               all();
-              performance.mark("anneal-curves");
+              document.documentElement.dataset.drawn = performance.now().toFixed(1);
               let width = innerWidth, timer = 0;
               addEventListener("resize", () => {
                 if (innerWidth === width) return;
@@ -148,6 +162,21 @@ package enum PageScript {
                 clearTimeout(timer);
                 timer = setTimeout(all, 100);
               });
+              const live = document.getElementById("live");
+              if (!live) return;
+              const events = new EventSource(live.dataset.events), shown = panels.length;
+              events.onmessage = event => {
+                const news = JSON.parse(event.data);
+                live.textContent = news.text;
+                // The page has no place for the first curves of a run that had none.
+                if (news.panels.length !== shown || news.state !== "running") {
+                  events.close();
+                  location.reload();
+                  return;
+                }
+                panels = news.panels;
+                if (!document.activeElement || !document.activeElement.dataset.panel) all();
+              };
             })();
             """#
 }

@@ -51,9 +51,15 @@ package enum PageText {
     /// - Parameters:
     ///   - body: HTML.
     ///   - data: elements of JSON that the script reads, by their ids.
-    package static func page(title: String, body: String, data: [(id: String, json: String)], script: String) -> String
-    {
-        let hash = SHA256.base64(of: script.utf8)
+    ///   - isServed: whether it comes from a server, which it may ask for more.
+    package static func page(
+        title: String, body: String, data: [(id: String, json: String)], script: String, isServed: Bool = false
+    ) -> String {
+        let policy = [
+            "default-src 'none'", "style-src 'unsafe-inline'", "img-src data:",
+            "script-src 'sha256-\(SHA256.base64(of: script.utf8))'", "base-uri 'none'",
+            isServed ? "form-action 'self'" : "form-action 'none'", isServed ? "connect-src 'self'" : nil,
+        ].compactMap { $0 }.joined(separator: "; ")
         let elements = data.map { "<script type=\"application/json\" id=\"\($0.id)\">\($0.json)</script>" }
         return """
             <!DOCTYPE html>
@@ -62,7 +68,7 @@ package enum PageText {
             <meta charset="utf-8">
             <meta name="viewport" content="width=device-width, initial-scale=1">
             <meta name="color-scheme" content="light dark">
-            <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src 'sha256-\(hash)'; base-uri 'none'; form-action 'none'">
+            <meta http-equiv="Content-Security-Policy" content="\(policy)">
             <title>\(text(title))</title>
             <style>\(PageStyle.css)</style>
             </head>

@@ -18,10 +18,12 @@ public struct RunPage: Sendable {
     /// Lines of the log that were left out.
     let logCut: Int
 
-    /// - Parameter folder: of the run.
-    public init(inFolder folder: String) {
+    /// - Parameters:
+    ///   - folder: of the run.
+    ///   - name: what it is called; nil: as its folder.
+    public init(inFolder folder: String, name: String? = nil) {
         let files = RunFolder(existing: folder)
-        run = RunSummary(folder, name: FilePath(folder).name.description)
+        run = RunSummary(folder, name: name ?? FilePath(folder).name.description)
         epochs = RunHistory.readable(files.metricsJSONL)
         evaluation = EvaluationRecord.read(inFolder: folder)
         pictures = RunPictures.read(inFolder: folder)
@@ -49,7 +51,8 @@ public struct RunPage: Sendable {
     /// A flag that was in force.
     func text(_ flag: String) -> String? { run.record?.arguments[flag].map(\.text) }
 
-    public func html() throws -> Data {
+    /// - Parameter isServed: whether a server shows it, which tells the page of a run that trains what is new.
+    public func html(isServed: Bool = false) throws -> Data {
         let sections = [
             section("curves", "Curves", curves), section("classes", "Classes", classes),
             section("worst", "Most wrong", worst), section("training", "Training images", training),
@@ -59,11 +62,13 @@ public struct RunPage: Sendable {
         let links = sections.map { "<a href=\"#\($0.id)\">\($0.title)</a>" }.joined()
         let body = """
             <header>
+            \(isServed ? "<p><a href=\"/\">All runs</a></p>" : "")
             <h1>\(PageText.text(title))</h1>
             <p><span class="state \(run.state.rawValue)">\(run.state.rawValue)</span>
             <span class="quiet">\(PageText.text(subtitle))</span></p>
             <p><code>\(PageText.text(run.commandLine))</code></p>
             \(problem)
+            \(isServed && run.state == .running ? live : "")
             </header>
             \(facts)
             <nav aria-label="Sections">\(links)</nav>
@@ -74,7 +79,8 @@ public struct RunPage: Sendable {
             """
         let page = PageText.page(
             title: "\(title) - \(run.name)", body: body,
-            data: [("curves", try PageText.json(PagePanel.panels(epochs)))], script: PageScript.run)
+            data: [("curves-data", try PageText.json(PagePanel.panels(epochs)))], script: PageScript.run,
+            isServed: isServed)
         return Data(page.utf8)
     }
 
@@ -86,6 +92,10 @@ public struct RunPage: Sendable {
         guard let record = run.record else { return run.name }
         let day = record.date.formatted(.iso8601.year().month().day().dateSeparator(.dash))
         return "\(run.name), \(day), \(record.machine.processor), \(record.threads.counted("thread"))"
+    }
+
+    private var live: String {
+        "<p role=\"status\" id=\"live\" data-events=\"/events?name=\(RunsPage.address(run.name))\">…</p>"
     }
 
     private var problem: String {
