@@ -5,7 +5,7 @@ MODELS ?= ../shared/realmodels
 BUILD = swift build -c release
 ANNEAL = .build/release/anneal
 
-.PHONY: demo test setup build plugin conformance check-examples check-mxnet check-onnx check-exports fuzz docs man install deb archive check-package lint format bench clean
+.PHONY: demo test setup build plugin conformance check-examples check-mxnet check-onnx check-exports fuzz docs man server check-server install deb archive check-package lint format bench clean
 
 ## Installs what is missing, builds, and trains, fine-tunes and scores on Fashion-MNIST (about six minutes).
 demo: setup
@@ -93,6 +93,15 @@ docs: build
 MAN ?= .build/man/man1
 man: build
 	@$(ANNEAL) man-pages "$(MAN)"
+
+## Builds anneal-server, which `anneal serve` runs, and puts it next to the tool.
+server: build
+	@swift build -c release --package-path Server --scratch-path .build-server --product anneal-server
+	@install -m 755 .build-server/release/anneal-server .build/release/anneal-server
+
+## Tests the server's own package (not in CI: it builds the library again).
+check-server: setup
+	@swift test --package-path Server --scratch-path .build-server -c release -Xswiftc -enable-testing
 
 ## Installs the tool with manual pages, completions and licences; it carries the Swift runtime:
 ## make install PREFIX=~/.local (default /usr/local)
