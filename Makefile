@@ -5,7 +5,7 @@ MODELS ?= ../shared/realmodels
 BUILD = swift build -c release
 ANNEAL = .build/release/anneal
 
-.PHONY: demo test setup build plugin conformance check-examples check-mxnet check-onnx check-exports fuzz docs man server check-server install deb archive check-package lint format bench clean
+.PHONY: demo test setup build plugin conformance check-examples check-mxnet check-onnx check-exports fuzz docs reference check-docs check-pages man server check-server install deb archive check-package lint format bench clean
 
 ## Installs what is missing, builds, and trains, fine-tunes and scores on Fashion-MNIST (about six minutes).
 demo: setup
@@ -120,6 +120,18 @@ archive: setup
 ## Installs the packages in fresh roots (debootstrap, as root) and uses them.
 check-package: deb archive
 	@scripts/check-package.sh
+
+## Writes every command's flags to Documentation/commands.md.
+reference: build
+	@$(ANNEAL) command-reference Documentation/commands.md
+
+## Follows the links of README and documentation, knows every command and flag in them, and runs what is marked (two minutes).
+check-docs: build
+	@scripts/check-docs.py $(ANNEAL)
+
+## Looks at the pages of runs in headless Chromium (installs chromium and chromium-driver if they are missing).
+check-pages: build
+	@scripts/check-pages.sh
 
 lint:
 	@swift format lint --strict --recursive --parallel Package.swift Sources Tests Examples
