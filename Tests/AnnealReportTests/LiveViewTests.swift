@@ -25,7 +25,7 @@ import Testing
             lines == [
                 "Epoch 4/10  ━━━━━━━━━━━━━━━━────────────────   50%  30/60  epoch 6s  ETA 1m 31s",
                 "   accuracy 0.5000  500 images/s  lr 0.05  312 MB",
-                "   best accuracy 0.7000 (checkpoint 2)  ▁█▄ validation accuracy",
+                "   best accuracy 0.7000 (checkpoint 2)  ▁█▅ validation accuracy",
             ], "\(lines)")
     }
 
@@ -44,7 +44,7 @@ import Testing
         #expect(LiveView.bars([0, .nan, 1], width: 40, unicode: false) == "_ #")
         #expect(LiveView.bars([2, 2], width: 40, unicode: true) == "▅▅")
         #expect(LiveView.bars([], width: 40, unicode: true).isEmpty)
-        #expect(LiveView.bars((0..<1000).map(Double.init), width: 10, unicode: true) == "▁▁▂▃▄▅▅▆▇█")
+        #expect(LiveView.bars((0..<1000).map(Double.init), width: 10, unicode: true) == "▁▂▂▃▄▅▆▇▇█")
     }
 
     /// Three lines are redrawn in place, also when the window becomes narrower, and go away for a line that stays.

@@ -24,7 +24,7 @@ package struct PagePanel: Codable, Sendable, Equatable {
     package var height: Double
 
     /// Points of a curve at most: more than a window has pixels.
-    private static let most = 1200
+    private static let most = 800
 
     /// Accuracy, loss, learning rate and speed of a run, as far as they were measured.
     package static func panels(_ epochs: [EpochReport]) -> [PagePanel] {

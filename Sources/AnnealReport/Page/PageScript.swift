@@ -30,7 +30,7 @@ package enum PageScript {
               }
             return result.length > 1 ? result : [low, high];
           };
-          const colour = index => `var(--c${index % 7})`;
+          const colour = index => `var(--C${index % 7})`;
 
           return function draw(host, panel) {
             const width = Math.max(280, Math.min(1024, host.clientWidth || 800)), height = panel.height || 220;

@@ -4,10 +4,10 @@ import Foundation
 
 /// The sections of a run's page as HTML; nil for one that has nothing to show.
 extension RunPage {
-    private static let tabledEpochs = 400
+    private static let tabledEpochs = 200
     private static let matrixClasses = 25
     private static let tabledClasses = 100
-    private static let tabledLayers = 400
+    private static let tabledLayers = 300
 
     var curves: String? {
         guard !epochs.isEmpty else { return "<p>No epoch is over yet.</p>" }
@@ -77,7 +77,7 @@ extension RunPage {
                 guard count > 0 else { return "<td></td>" }
                 // The root makes rare confusions visible.
                 let part = (Double(count) / Double(max(1, images[label]))).squareRoot()
-                let shade = "class=\"\(label == predicted ? "g" : "b")\" style=\"--p:\(Int(8 + part * 60))%\""
+                let shade = "class=\"\(label == predicted ? "g" : "b")\" style=\"--P:\(Int(8 + part * 60))%\""
                 return "<td \(shade)>\(count)</td>"
             }
             return "<tr><th scope=\"row\">\(names[label])</th>\(cells.joined())</tr>"

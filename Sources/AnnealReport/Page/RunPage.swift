@@ -34,7 +34,7 @@ public struct RunPage: Sendable {
 
     /// The first and the last lines of a long log.
     private static func ends(_ lines: [String]) -> ([String], Int) {
-        let first = 60, last = 240
+        let first = 50, last = 150
         func short(_ line: String) -> String { line.count > 400 ? line.prefix(400) + "…" : line }
         guard lines.count > first + last else { return (lines.map(short), 0) }
         let cut = lines.count - first - last
