@@ -13,14 +13,12 @@ private func request(
     if let host { all[HTTPHeader("Host")] = host }
     for (name, value) in headers { all[HTTPHeader(name)] = value }
     let parts = target.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
-    let query =
-        parts.count < 2
-        ? []
-        : parts[1].split(separator: "&").map { item in
-            let pair = item.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-            return HTTPRequest.QueryItem(
-                name: String(pair[0]), value: pair.count > 1 ? String(pair[1]).removingPercentEncoding ?? "" : "")
-        }
+    let items = parts.count < 2 ? [] : parts[1].split(separator: "&")
+    let query: [HTTPRequest.QueryItem] = items.map { item in
+        let pair = item.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+        let value = pair.count > 1 ? String(pair[1]).removingPercentEncoding ?? "" : ""
+        return HTTPRequest.QueryItem(name: String(pair[0]), value: value)
+    }
     return HTTPRequest(
         method: method, version: .http11, path: String(parts[0]), query: query, headers: all,
         body: HTTPBodySequence(data: body))
