@@ -50,7 +50,10 @@ enum FlagGroups {
             further: ["json", "disp-batches", "monitor", "tensorboard", "histograms", "mlflow"]),
         Group(
             title: "Machine", usual: ["threads", "seed"],
-            further: ["data-nthreads", "recompute", "gpus", "devices", "shards", "kv-store", "profile"]),
+            further: [
+                "data-nthreads", "recompute", "gpus", "devices", "shards", "kv-store", "global-batch-size",
+                "rank-timeout", "profile",
+            ]),
     ]
 
     /// Commands with more flags than this have groups and a short help.
