@@ -5,7 +5,9 @@ MODELS ?= ../shared/realmodels
 BUILD = swift build -c release
 ANNEAL = .build/release/anneal
 
-.PHONY: demo test setup build plugin conformance check-examples check-mxnet check-onnx check-onnx-suite fuzz docs man lint format bench clean
+.PHONY: demo test setup build plugin server man reference docs install deb archive lint format bench clean
+.PHONY: conformance check-examples check-mxnet check-onnx check-onnx-suite check-exports check-docs check-pages
+.PHONY: check-server check-package fuzz
 
 ## Installs what is missing, builds, and trains, fine-tunes and scores on Fashion-MNIST (about six minutes).
 demo: setup
@@ -68,6 +70,10 @@ bench: build
 	-@Benchmarks/setup-peers.sh
 	@python3 Benchmarks/bench.py $(BENCHFLAGS)
 
+## Lets TensorBoard and MLflow, in an environment of their own, read what a run writes for them.
+check-exports: build
+	@scripts/check-exports.sh
+
 ## Lets ONNX Runtime compute every network and operator that is exported, and models of other frameworks that were
 ## imported, and compares; with CASES=FOLDER only the imports below that folder.
 ONNX_CASES ?= ../shared/onnx
@@ -98,6 +104,45 @@ docs: build
 MAN ?= .build/man/man1
 man: build
 	@$(ANNEAL) man-pages "$(MAN)"
+
+## Builds anneal-server, which `anneal serve` runs, and puts it next to the tool.
+server: build
+	@swift build -c release --package-path Server --scratch-path .build-server --product anneal-server
+	@install -m 755 .build-server/release/anneal-server .build/release/anneal-server
+
+## Tests the server's own package (not in CI: it builds the library again).
+check-server: setup
+	@swift test --package-path Server --scratch-path .build-server -c release -Xswiftc -enable-testing
+
+## Installs the tool with manual pages, completions and licences; it carries the Swift runtime:
+## make install PREFIX=~/.local (default /usr/local)
+PREFIX ?= /usr/local
+install: setup
+	@scripts/install.sh "$$(scripts/static-build.sh)" "$(PREFIX)"
+
+## Makes a package for Debian 12 that needs no Swift toolchain, in .build/packages.
+deb: setup
+	@scripts/package.sh deb
+
+## Makes a .tar.gz for other distributions that carries its libraries, in .build/packages.
+archive: setup
+	@scripts/package.sh archive
+
+## Installs the packages in fresh roots (debootstrap, as root) and uses them.
+check-package: deb archive
+	@scripts/check-package.sh
+
+## Writes every command's flags to Documentation/commands.md.
+reference: build
+	@$(ANNEAL) command-reference Documentation/commands.md
+
+## Follows the links of README and documentation, knows every command and flag in them, and runs what is marked (two minutes).
+check-docs: build
+	@scripts/check-docs.py $(ANNEAL)
+
+## Looks at the pages of runs in headless Chromium (installs chromium and chromium-driver if they are missing).
+check-pages: build
+	@scripts/check-pages.sh
 
 lint:
 	@swift format lint --strict --recursive --parallel Package.swift Sources Tests Examples

@@ -8,12 +8,12 @@ struct AnnealTool: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "anneal",
         abstract: "Train, fine-tune, score and use image classifiers, with MXNet's files and flags.",
-        version: "anneal 0.1.0",
+        version: "anneal 0.2.0",
         subcommands: [
             Train.self, FineTuneCommand.self, FindLR.self, AugmentPreview.self, Resume.self, VerifyResume.self,
-            Launch.self, Score.self, Predict.self, Check.self, Export.self, Import.self, Convert.self,
-            ImportMNIST.self, Summary.self, PlotNetwork.self, PlotCurves.self, Recipes.self, Devices.self, Profile.self,
-            BenchStep.self, ManPages.self,
+            Launch.self, Score.self, Predict.self, Runs.self, Watch.self, Compare.self, Report.self, Serve.self,
+            Check.self, Import.self, Export.self, Convert.self, ImportMNIST.self, Summary.self, PlotNetwork.self,
+            PlotCurves.self, Recipes.self, Devices.self, Profile.self, BenchStep.self, ManPages.self, Reference.self,
         ])
 
     static func main() {

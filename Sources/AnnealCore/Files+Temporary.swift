@@ -15,6 +15,20 @@ extension Files {
         return (String(match.1), process)
     }
 
+    /// Replaces a small file in one step without bringing it to the disk: for what is written again soon.
+    /// - Returns: whether it was possible.
+    @discardableResult
+    package static func replaceUnsynced(_ path: String, with data: Data) -> Bool {
+        let temporary = temporary(path)
+        let descriptor = withPath(temporary) { open($0, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o666) }
+        guard descriptor >= 0 else { return false }
+        let isWritten = data.withUnsafeBytes { write($0, to: descriptor) } == nil
+        close(descriptor)
+        let isRenamed = isWritten && withPath(temporary) { from in withPath(path) { rename(from, $0) == 0 } }
+        if !isRenamed { remove(temporary) }
+        return isRenamed
+    }
+
     /// Removes what killed processes of this user left half written.
     /// - Parameters:
     ///   - folder: empty for the working folder.

@@ -127,6 +127,12 @@ public enum Files {
         return withPath(path) { stat($0, &info) } == 0 && info.st_mode & S_IFMT == S_IFDIR
     }
 
+    /// As `isFolder`, but false for a link to one.
+    public static func isFolderItself(_ path: String) -> Bool {
+        var info = stat()
+        return withPath(path) { lstat($0, &info) } == 0 && info.st_mode & S_IFMT == S_IFDIR
+    }
+
     /// Calls `body` with a path for a system call: its bytes, which need not be UTF-8 (`FilePath.text`). Every call that
     /// takes a path takes it from here.
     package static func withPath<Result>(

@@ -110,7 +110,7 @@ struct ONNXGraph: ProtobufMessage, Sendable {
 
 /// `ValueInfoProto`, of a tensor.
 extension ONNXModel.Port: ProtobufMessage {
-    func write(to writer: inout ProtobufWriter) {
+    package func write(to writer: inout ProtobufWriter) {
         writer.string(1, name)
         writer.message(2) { writer in
             writer.message(1) { writer in
@@ -129,7 +129,7 @@ extension ONNXModel.Port: ProtobufMessage {
 
 /// `ModelProto`.
 extension ONNXModel: ProtobufMessage {
-    func write(to writer: inout ProtobufWriter) {
+    package func write(to writer: inout ProtobufWriter) {
         writer.integer(1, 8)
         writer.string(2, "Anneal")
         writer.message(7, graph)

@@ -6,7 +6,7 @@ import Testing
 @Suite struct HelpTests {
     private static let groups = [
         "Data:", "Network:", "Optimizer:", "Schedule:", "Augmentation:", "Labels:", "Evaluation:", "Saving:",
-        "Machine:",
+        "Progress:", "Machine:",
     ]
 
     private func help(_ arguments: [String], columns: Int = 80) -> String {
@@ -31,7 +31,7 @@ import Testing
         }
     }
 
-    @Test(arguments: ["train", "fine-tune"]) func nineGroupsInTheOrderOfUse(_ command: String) throws {
+    @Test(arguments: ["train", "fine-tune"]) func groupsInTheOrderOfUse(_ command: String) throws {
         let all = help([command, "--help-all"]), short = help([command, "--help"])
         #expect(lines(all).filter(Self.groups.contains) == Self.groups)
         #expect(lines(short).filter(Self.groups.contains) == Self.groups)

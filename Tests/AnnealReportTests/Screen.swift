@@ -19,16 +19,31 @@ struct Screen {
                 (row, column) = (row + 1, 0)
                 if row == lines.count { lines.append("") }
             case "\u{1B}":
-                precondition(rest.starts(with: "[J".unicodeScalars), "unknown sequence")
-                rest = rest.dropFirst(2)
-                lines[row] = String(lines[row].prefix(column))
-                lines.removeSubrange((row + 1)...)
+                control(&rest)
             default:
                 precondition(column < width, "the line is wider than the screen")
                 let line = lines[row]
                 lines[row] = "\(line.prefix(column))\(letter)\(line.dropFirst(column + 1))"
                 column += 1
             }
+        }
+    }
+
+    /// Up, and wiping to the end of the line or of the screen.
+    private mutating func control(_ rest: inout Substring.UnicodeScalarView) {
+        precondition(rest.popFirst() == "[", "unknown sequence")
+        var digits = ""
+        while let letter = rest.popFirst() {
+            switch letter {
+            case "A": row -= Int(digits) ?? 1
+            case "J", "K":
+                lines[row] = String(lines[row].prefix(column))
+                if letter == "J" { lines.removeSubrange((row + 1)...) }
+            default:
+                digits.unicodeScalars.append(letter)
+                continue
+            }
+            return
         }
     }
 

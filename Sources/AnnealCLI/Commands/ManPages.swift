@@ -19,3 +19,17 @@ struct ManPages: ParsableCommand {
         print(folder)
     }
 }
+
+/// `make reference`.
+struct Reference: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "command-reference", abstract: "Write every command's flags as Markdown.", shouldDisplay: false)
+
+    @Argument(help: ArgumentHelp("Where it goes, e.g. commands.md.", valueName: "FILE"))
+    var file: String
+
+    func run() throws {
+        try Files.writeAtomically(Data(CommandReference.markdown(.current).utf8), to: file)
+        print(file, about: file)
+    }
+}

@@ -22,13 +22,13 @@ struct PlotCurves: ParsableCommand {
     var labels: String?
     @Option(help: ArgumentHelp("The picture's title.", valueName: "TEXT"))
     var title: String = "Comparison of runs"
-    @Option(help: ArgumentHelp("Where the picture goes: .svg or .png.", valueName: "FILE"))
+    @Option(help: ArgumentHelp("Where the picture goes: .svg, .pdf or .png.", valueName: "FILE"))
     var to: String = "curves.svg"
 
     func run() throws {
-        let isPNG = to.lowercased().hasSuffix(".png")
-        guard isPNG || to.lowercased().hasSuffix(".svg") || Files.isStandardOutput(to) else {
-            throw UsageError("--to \(to)", "does not say what to write", suggestion: "end it in .svg or .png")
+        let kind = [".svg", ".pdf", ".png"].first { to.lowercased().hasSuffix($0) }
+        guard kind != nil || Files.isStandardOutput(to) else {
+            throw UsageError("--to \(to)", "does not say what to write", suggestion: "end it in .svg, .pdf or .png")
         }
         let names =
             labels?.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
@@ -45,7 +45,8 @@ struct PlotCurves: ParsableCommand {
         guard !chart.panels.isEmpty else {
             throw AnnealError(runs.joined(separator: ", "), "have no metric in common")
         }
-        try Files.writeAtomically(isPNG ? try chart.png() : try chart.svg(), to: to)
+        let data = kind == ".png" ? try chart.png() : kind == ".pdf" ? try chart.pdf() : try chart.svg()
+        try Files.writeAtomically(data, to: to)
         print(to, about: to)
     }
 

@@ -97,7 +97,11 @@ struct TrainingRun {
         if !origin.isState, !Checkpoint.numbers(prefix: prefix).isEmpty {
             try trainer.saveState(to: Checkpoint.latestPath(prefix), setup.progress)
         }
-        var after: [any FitObserver] = [ResultsWriter(folder: folder, prefix: prefix)]
+        let reports = RunReports(
+            setup, folder: folder, prefix: prefix, classes: classes,
+            layers: RunLayers(network: network, symbol: symbol, imageShape: imageShape))
+        var after = reports.observers
+        after += options.exporters(folder: folder, record: record, trainer: trainer)
         if let path = options.profile {
             let first = min(10, max(0, training.batchesPerEpoch - 5))
             let timeline = Timeline(steps: first..<first + 5)
@@ -108,26 +112,38 @@ struct TrainingRun {
             folder: folder, title: "\(network) on \(FilePath(data.dataTrain ?? "").name)",
             subtitle: "anneal \(commandLine.dropFirst().map { "\(FilePath($0))" }.joined(separator: " "))",
             displayBatches: options.run.dispBatches, from: folder.isContinued ? setup.progress.position : nil,
-            after: after)
+            progress: options.run.quiet ? .quiet : options.run.json ? .json : .shown, after: after)
         let remark = try options.recipe.map { [FitEvent.note(try Recipe.named($0).remark(flags))] } ?? []
         let warnings = (lock?.warnings ?? []).map(FitEvent.warning) + jobNotes(setup, options)
         for note in warnings + remark + remarks + setup.notes + surveyed.notes {
             for observer in observers { try observer.receive(note) }
         }
 
-        try trainer.fit(
-            training: setup.training, validation: setup.validation,
-            epochs: setup.progress.position.epoch..<max(endEpoch, setup.progress.position.epoch),
-            options: options.run.fitOptions(
-                metrics: setup.metrics, prefix: prefix, views: data.validation.tta,
-                observers: observers + [FolderKeeper(folder, observers, writeRecords), ending, HeapTrimmer()],
-                shouldStop: interrupt.check),
-            from: setup.progress)
+        var fitOptions = options.run.fitOptions(
+            metrics: setup.metrics, prefix: prefix, views: data.validation.tta,
+            observers: observers
+                + [
+                    Monitor(trainer, interval: options.run.monitor, observers),
+                    FolderKeeper(folder, observers, writeRecords), ending, HeapTrimmer(),
+                ],
+            shouldStop: interrupt.check)
+        fitOptions.judged = reports.judged
+        do {
+            try trainer.fit(
+                training: setup.training, validation: setup.validation,
+                epochs: setup.progress.position.epoch..<max(endEpoch, setup.progress.position.epoch),
+                options: fitOptions, from: setup.progress)
+        } catch {
+            reports.fail(error)
+            for case let store as MLflowWriter in after { store.fail() }
+            throw error
+        }
         for bad in training.badRecords + (setup.validation?.badRecords ?? []) {
             for observer in observers { try observer.receive(.warning("skipped \(bad.reason)")) }
         }
         withExtendedLifetime(lock) {}
         try ending.check(prefix: prefix, folder: folder, interrupt)
+        guard !options.run.quiet, !options.run.json else { return }
         let trace = options.profile.map { "Trace:  \($0)\n" } ?? ""
         printError((Self.places(folder, prefix) + trace).trimmingCharacters(in: .newlines))
     }
@@ -139,8 +155,9 @@ struct TrainingRun {
             kept?.file != nil ? "\(word) \(kept?.checkpoint ?? 0)" : nil
         }
         let curves = Files.exists(folder.curvesPNG) ? "Curves: \(folder.curvesPNG)\n" : ""
+        let report = Files.exists(folder.report) ? "Report: \(folder.report)\n" : ""
         let numbers = kept.isEmpty ? "" : " (checkpoints: \(kept.joined(separator: ", ")))"
-        return curves + (Checkpoint.numbers(prefix: prefix).isEmpty ? "" : "Model:  \(prefix)\(numbers)\n")
+        return curves + report + (Checkpoint.numbers(prefix: prefix).isEmpty ? "" : "Model:  \(prefix)\(numbers)\n")
     }
 
     private static func lockPath(_ prefix: String) -> String { "\(prefix).lock" }
@@ -208,6 +225,8 @@ struct TrainingRun {
     ) -> RunRecord {
         var flags = flags
         flags["seed"] = JSONValue(seed)
+        // How this part of the run is watched says nothing about the next.
+        for flag in ["quiet", "json"] { flags[flag] = nil }
         // What is the best or the last of a model may change.
         if let pretrained, pretrained.foreignFile == nil { flags["load-epoch"] = .integer(pretrained.number) }
         if case .checkpoint(_, let epoch, _) = origin, flags["load-epoch"] != nil {

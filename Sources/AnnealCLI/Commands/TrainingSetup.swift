@@ -80,7 +80,8 @@ extension TrainingRun {
             frozen: frozen.union(whitened.map { [$0] } ?? []), seed: seed,
             softLabels: source is SoftLabelSource,
             recomputation: options.recompute ? .full : .cheap, averaging: options.updates.averaging,
-            accumulation: options.updates.accumulate, canDropSteps: options.run.onNan == .skip,
+            accumulation: options.updates.accumulate, keepsGradients: options.run.histograms,
+            canDropSteps: options.run.onNan == .skip,
             precision: options.precision,
             device: options.machine.device(group: group))
         if validation != nil { try trainer.planScoring() }

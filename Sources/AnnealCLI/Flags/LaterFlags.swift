@@ -3,7 +3,6 @@ enum LaterFlags {
     static let reasons = [
         "gc-type": "gradients are not compressed in one process; leave it out",
         "gc-threshold": "gradients are not compressed in one process; leave it out",
-        "monitor": "statistics of tensors are not available yet; leave it out",
         "profile-worker-suffix": "write --profile FILE.json",
         "profile-server-suffix": "there are no servers; --profile FILE.json is of this process",
         "benchmark": "synthetic data is in 'anneal bench-step'",

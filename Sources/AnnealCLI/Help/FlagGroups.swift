@@ -44,7 +44,10 @@ enum FlagGroups {
         Group(title: "Evaluation", usual: ["top-k"], further: ["loss", "tta"]),
         Group(
             title: "Saving", usual: ["model-prefix", "run-folder"],
-            further: ["save", "save-period", "save-steps", "disp-batches", "on-nan", "on-save-error"]),
+            further: ["save", "save-period", "save-steps", "on-nan", "on-save-error"]),
+        Group(
+            title: "Progress", usual: ["quiet"],
+            further: ["json", "disp-batches", "monitor", "tensorboard", "histograms", "mlflow"]),
         Group(
             title: "Machine", usual: ["threads", "seed"],
             further: [

@@ -52,7 +52,37 @@ struct RunOptions: ParsableArguments, Encodable {
         completion: .directory)
     var runFolder: String?
 
+    @Flag(help: "Show nothing but warnings and errors.")
+    var quiet = false
+    @Flag(help: "Print the run's events on standard output as JSON, an object a line, in place of progress.")
+    var json = false
+    @Option(
+        help: ArgumentHelp(
+            "Every N batches, log the root mean square of each parameter, as MXNet's monitor does; 0: off.",
+            valueName: "N"))
+    var monitor: Int = 0
+    @Option(
+        help: ArgumentHelp(
+            "Also write the run for TensorBoard, into a folder of its own below this one.", valueName: "FOLDER"),
+        completion: .directory)
+    var tensorboard: String?
+    @Flag(help: "With --tensorboard: also the distributions of weights and gradients after each epoch.")
+    var histograms = false
+    @Option(
+        help: ArgumentHelp("Also write the run into this file store of MLflow's, e.g. mlruns.", valueName: "FOLDER"),
+        completion: .directory)
+    var mlflow: String?
+
     func check() throws {
+        guard !quiet || !json else {
+            throw UsageError("--quiet", "does not go with --json", suggestion: "give one of them")
+        }
+        guard monitor >= 0 else {
+            throw UsageError("--monitor", "is \(monitor)", suggestion: "it must be at least 1, or 0 for none")
+        }
+        guard !histograms || tensorboard != nil else {
+            throw UsageError("--histograms", "go into TensorBoard's files", suggestion: "give --tensorboard FOLDER too")
+        }
         let counts: [(String, Int?)] = [
             ("--disp-batches", dispBatches), ("--save-period", savePeriod), ("--save-steps", saveSteps),
         ]

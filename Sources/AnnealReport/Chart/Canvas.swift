@@ -2,12 +2,13 @@ import AnnealCore
 import CCairo
 import Foundation
 
-/// A sheet to draw on, in points from the top left, that becomes an SVG or a PNG. The only file that knows Cairo.
+/// A sheet to draw on, in points from the top left, that becomes an SVG, a PDF or a PNG. The only file that knows Cairo.
 ///
 /// Cairo keeps the first error of a surface and ignores what follows, so `finish` is where it is checked.
 package final class Canvas {
     package enum Format: Sendable, Equatable {
         case svg
+        case pdf
         /// Pixels a point.
         case png(scale: Double)
     }
@@ -39,6 +40,9 @@ package final class Canvas {
         switch format {
         case .svg:
             made = cairo_svg_surface_create_for_stream(
+                Self.receive, Unmanaged.passUnretained(sink).toOpaque(), width, height)
+        case .pdf:
+            made = cairo_pdf_surface_create_for_stream(
                 Self.receive, Unmanaged.passUnretained(sink).toOpaque(), width, height)
         case .png(let scale):
             guard width * scale < 32_000, height * scale < 32_000 else {

@@ -113,6 +113,9 @@ public struct Chart: Sendable {
     /// As an SVG. Text is drawn as outlines: it looks the same without the font.
     public func svg() throws -> Data { try draw(.svg) }
 
+    /// As a PDF of one page, with its fonts.
+    public func pdf() throws -> Data { try draw(.pdf) }
+
     /// As a PNG of `scale` pixels a point.
     public func png(scale: Double = 2) throws -> Data { try draw(.png(scale: scale)) }
 

@@ -22,6 +22,34 @@ package enum CSV {
         return "'" + name
     }
 
+    /// The fields of each line of a file, in which quoted fields may hold line feeds; bytes that are not UTF-8 are replaced.
+    static func rows(_ bytes: [UInt8]) -> [[String]] {
+        var rows: [[String]] = [], fields: [String] = [], field: [UInt8] = []
+        var inQuotes = false, wasQuote = false
+        func end() {
+            fields.append(String(decoding: field, as: UTF8.self))
+            field.removeAll(keepingCapacity: true)
+        }
+        for byte in bytes {
+            switch byte {
+            case UInt8(ascii: "\""):
+                // A doubled quote leaves and enters again: the second one is content.
+                if !inQuotes, wasQuote { field.append(byte) }
+                inQuotes.toggle()
+            case UInt8(ascii: ",") where !inQuotes: end()
+            case UInt8(ascii: "\n") where !inQuotes:
+                end()
+                if fields != [""] { rows.append(fields) }
+                fields = []
+            case UInt8(ascii: "\r") where !inQuotes: break
+            default: field.append(byte)
+            }
+            wasQuote = byte == UInt8(ascii: "\"")
+        }
+        // What a killed process left of a line is no row.
+        return rows
+    }
+
     /// The fields of a line.
     static func fields(_ line: String) -> [String] {
         var fields = [""]

@@ -11,6 +11,19 @@ public enum RunHistory {
         try records(of: path).compactMap(\.record.report)
     }
 
+    /// The epochs of a run's file that can be read; lines that are damaged are passed over. Quick, since lines of batches are
+    /// not looked into.
+    package static func readable(_ path: String) -> [EpochReport] {
+        let decoder = JSONDecoder()
+        return ((try? LineFile.completeLines(of: path)) ?? []).compactMap { line in
+            guard line.hasPrefix(#"{"event":"epoch""#),
+                let record = try? decoder.decode(MetricsRecord.self, from: Data(line.utf8)),
+                (0..<1 << 53).contains(record.epoch)
+            else { return nil }
+            return record.report
+        }
+    }
+
     package static func records(of path: String) throws -> [(line: String, record: MetricsRecord)] {
         let decoder = JSONDecoder()
         return try LineFile.completeLines(of: path).enumerated().compactMap { index, line in

@@ -35,12 +35,25 @@ public struct RunFolder: Sendable, Equatable {
     /// The curves as pixels. See `CurvesWriter`.
     public var curvesPNG: String { file("curves.png") }
 
+    /// The run as one page. See `RunPage`.
+    public var report: String { file("report.html") }
     /// What the run came to, once it is over. See `RunResults`.
     public var results: String { file("results.json") }
+    /// Where the run is. See `RunStatus`.
+    public var status: String { file("status.json") }
     /// What `score` found, and of which model and data. See `EvaluationReport`.
     public var score: String { file("score.json") }
 
     package static let recordName = "arguments.json"
+
+    /// A folder to read from: nothing is made.
+    public init(existing path: String) { self.init(path: path, isContinued: true, isNew: false) }
+
+    private init(path: String, isContinued: Bool, isNew: Bool) {
+        self.path = path
+        self.isContinued = isContinued
+        self.isNew = isNew
+    }
 
     /// A file of the folder by its name.
     public func file(_ name: String) -> String { Files.path(path, name) }
@@ -88,7 +101,11 @@ public struct RunFolder: Sendable, Equatable {
     /// Removes what a killed process left half written of the folder's files.
     /// - Parameter names: of further files that the run writes here.
     public func removeLeftovers(_ names: [String]) {
-        let own = Set(Self.recordNames + ["curves.svg", "curves.png"] + names)
+        let own = Set(
+            Self.recordNames + [
+                "curves.svg", "curves.png", "status.json", "evaluation.json", "predictions.csv", "results.json",
+                "pictures.json", "layers.json", "report.html", "README.md",
+            ] + names)
         Files.removeLeftovers(in: path) { name in
             own.contains(name) || name.wholeMatch(of: /arguments-[0-9]+\.json/) != nil
         }

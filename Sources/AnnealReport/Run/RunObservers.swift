@@ -1,4 +1,15 @@
+import AnnealCore
 import AnnealTrain
+
+/// What a run shows while it trains.
+public enum RunProgress: Sendable {
+    /// A live view on a terminal, the log's lines elsewhere.
+    case shown
+    /// Warnings alone.
+    case quiet
+    /// Events as JSON on standard output, and warnings.
+    case json
+}
 
 /// The observers that every run has, in one place.
 public enum RunObservers {
@@ -10,23 +21,34 @@ public enum RunObservers {
     ///   - subtitle: stands below it: the command in short.
     ///   - displayBatches: a speed line after every so many updates, as MXNet's `--disp-batches`.
     ///   - position: where a run resumes in its folder; nil for a new one.
+    ///   - progress: what is shown.
     ///   - output: where people look.
     ///   - after: observers that are told after these, and whose errors are warnings too.
     /// - Throws: `AnnealError` when the log cannot be written.
     public static func standard(
         folder: RunFolder, title: String, subtitle: String? = nil, displayBatches: Int = 20,
-        from position: FitPosition? = nil, output: any TextOutput = StandardStream.error,
+        from position: FitPosition? = nil, progress: RunProgress = .shown,
+        output: any TextOutput = StandardStream.error,
         after: [any FitObserver] = []
     ) throws -> [any FitObserver] {
-        let isInteractive = output.style.isInteractive
-        let own: [any FitObserver] = [
-            try TextLog(
-                path: folder.log, displayBatches: displayBatches, from: position, echo: isInteractive ? nil : output),
-            TerminalProgress(output: output),
-            MetricsCSV(path: folder.metricsCSV),
-            MetricsJSONL(path: folder.metricsJSONL, displayBatches: displayBatches),
-            CurvesWriter(folder: folder, title: title, subtitle: subtitle),
+        let isPlain = progress == .shown && !output.style.isInteractive
+        var own: [any FitObserver] = [
+            try TextLog(path: folder.log, displayBatches: displayBatches, from: position, echo: isPlain ? output : nil)
         ]
+        switch progress {
+        case .shown: own.append(TerminalProgress(output: output, history: folder.metricsJSONL))
+        case .quiet: own.append(WarningLines(output: output))
+        case .json:
+            own += [
+                WarningLines(output: output), EventLines(output: StandardStream.output, displayBatches: displayBatches),
+            ]
+        }
+        own +=
+            [
+                MetricsCSV(path: folder.metricsCSV),
+                MetricsJSONL(path: folder.metricsJSONL, displayBatches: displayBatches),
+                CurvesWriter(folder: folder, title: title, subtitle: subtitle),
+            ] as [any FitObserver]
         return [ReportObservers(own + after)]
     }
 }
@@ -60,5 +82,17 @@ final class ReportObservers: FitObserver {
     /// All are told: the one that cannot write its file may be the only one that shows anything.
     private func warn(_ text: String) {
         for observer in observers { try? observer.receive(.warning(text)) }
+    }
+}
+
+/// Shows warnings and nothing else.
+final class WarningLines: FitObserver {
+    private let output: any TextOutput
+
+    init(output: any TextOutput) { self.output = output }
+
+    func receive(_ event: FitEvent) {
+        guard case .warning(let text) = event else { return }
+        output.write("warning: \(text.printable(keeping: ["\n"]))\n")
     }
 }

@@ -1,6 +1,6 @@
-/// The last line of a terminal, redrawn in place, and the permanent lines above it.
+/// The last lines of a terminal, redrawn in place, and the permanent lines above them.
 ///
-/// The cursor waits at the line's beginning. When the window becomes narrower, a terminal either cuts the line or breaks it
+/// The cursor waits at the first line's beginning. When the window becomes narrower, a terminal either cuts the line or breaks it
 /// in two, and it keeps the cursor where the line begins: from there everything below is wiped, whatever it did.
 package struct LiveLine {
     private static let wipe = "\u{1B}[J"
@@ -10,8 +10,12 @@ package struct LiveLine {
     package init(_ output: any TextOutput) { self.output = output }
 
     /// Replaces the line. `text` must fit the width.
-    package mutating func show(_ text: String) {
-        output.write("\r\(text)\(Self.wipe)\r")
+    package mutating func show(_ text: String) { show([text]) }
+
+    /// Replaces the lines. Each must fit the width, and all of them the height.
+    package mutating func show(_ lines: [String]) {
+        let up = lines.count > 1 ? "\u{1B}[\(lines.count - 1)A" : ""
+        output.write("\r" + lines.joined(separator: "\u{1B}[K\n") + "\(Self.wipe)\r\(up)")
         isShown = true
     }
 

@@ -2,21 +2,25 @@ import AnnealCore
 import AnnealTrain
 import Foundation
 
-/// A run on a terminal: one line in place with a bar, the rate, the running metrics and the time left, and a line that
-/// stays for each epoch.
+/// A run on a terminal: in place a bar, the time left, the running metrics, the rate, and the best so far with a small
+/// curve, and a line that stays for each epoch. A narrow or low terminal gets one line.
 ///
 /// Where there is no terminal it says nothing; give `TextLog` an `echo` there.
 public final class TerminalProgress: FitObserver {
     private let output: any TextOutput
     private let clock: @Sendable () -> Double
     private var live: LiveLine
-    private var state: TerminalState?
+    private var tracker: RunTracker?
+    /// The run's `metrics.jsonl`, for what was before a run that resumes.
+    private let history: String?
     private var drawn = -Double.infinity
 
     public init(
-        output: any TextOutput = StandardStream.error, clock: @escaping @Sendable () -> Double = Clocks.monotonic
+        output: any TextOutput = StandardStream.error, history: String? = nil,
+        clock: @escaping @Sendable () -> Double = Clocks.monotonic
     ) {
         self.output = output
+        self.history = history
         self.clock = clock
         live = LiveLine(output)
     }
@@ -28,16 +32,16 @@ public final class TerminalProgress: FitObserver {
         guard output.style.isInteractive else { return }
         switch event {
         case .started(let start):
-            state = TerminalState(start: start)
+            let before = start.position.epoch > 0 ? history.map(RunHistory.readable) : nil
+            tracker = RunTracker(start, history: before ?? [], now: clock())
         case .batch(let report):
-            state?.update(report)
+            tracker?.update(report)
             draw(atOnce: report.batch + 1 == report.batches)
         case .validating(let epoch, let batch, let batches):
-            state?.validating(epoch: epoch, batch: batch, batches: batches)
+            tracker?.validating(epoch: epoch, batch: batch, batches: batches)
             draw(atOnce: batch + 1 == batches)
         case .epoch(let report):
-            let style = output.style
-            if let line = state?.end(report, style) { live.print(line) }
+            if let line = tracker?.end(report, output.style, now: clock()) { live.print(line) }
         case .saved:
             // One a save period: the log has them, and the line of the epoch is enough here.
             break
@@ -50,7 +54,7 @@ public final class TerminalProgress: FitObserver {
             live.print(
                 "\(end.verb) after \(end.epochs.counted("epoch")), \(Readable.duration(end.seconds))"
             )
-            state = nil
+            tracker = nil
         }
     }
 
@@ -63,8 +67,8 @@ public final class TerminalProgress: FitObserver {
     /// Ten times a second is smooth and costs nothing; an epoch's last batch is always shown.
     private func draw(atOnce: Bool) {
         let now = clock()
-        guard atOnce || now - drawn >= 0.1, let state else { return }
+        guard atOnce || now - drawn >= 0.1, let tracker else { return }
         drawn = now
-        live.show(state.layout().line(output.style).text)
+        live.show(tracker.view.lines(output.style))
     }
 }

@@ -16,6 +16,20 @@ package struct TerminalState: Sendable {
     private var epochSeconds: Double?
     private var validationSeconds: Double?
     private var best: [String: Double] = [:]
+    /// What another process measured: nothing is estimated then.
+    private var told: (samplesPerSecond: Double?, secondsLeft: Double?)?
+
+    /// What another process's status says.
+    package init(_ status: RunStatus) {
+        start = RunStart(
+            position: FitPosition(epoch: status.epochs), endEpoch: status.endEpoch, batchSize: 1, trainingCount: 0,
+            validationCount: nil, stepsPerEpoch: status.batches)
+        epoch = status.epochs
+        (batch, batches, isValidating) = (status.batch, status.batches, status.isValidating)
+        metrics = status.metrics.map { MetricValue(name: $0.name, value: $0.value ?? .nan) }
+        learningRate = status.learningRate
+        told = (status.samplesPerSecond, status.secondsLeft)
+    }
 
     package init(start: RunStart) {
         self.start = start
@@ -52,6 +66,9 @@ package struct TerminalState: Sendable {
         return fitting.text(colour: style.colour)
     }
 
+    /// Images a second in about the last ten seconds; nil before the second update.
+    package var samplesPerSecond: Double? { told.map(\.samplesPerSecond) ?? rate.perSecond }
+
     private func epochLine(_ report: EpochReport, _ isBest: Bool, _ style: TerminalStyle, inFull: Bool) -> EpochLine {
         let number = "\(report.epoch + 1)"
         let padding = String(repeating: " ", count: max(0, "\(start.endEpoch)".count - number.count))
@@ -80,7 +97,7 @@ package struct TerminalState: Sendable {
         let shownEpoch = min(epoch + 1, start.endEpoch)
         var fields = [LineLayout.Field(ProgressLine.percent(fraction), rank: 0)]
         fields.append(.init("\(batch)/\(batches)", rank: 7, paint: .dim))
-        if !isValidating, let rate = rate.perSecond {
+        if !isValidating, let rate = samplesPerSecond {
             fields.append(.init("\(Readable.rate(rate))/s", rank: 3, paint: .cyan))
         }
         for (index, metric) in metrics.enumerated() {
@@ -102,6 +119,7 @@ package struct TerminalState: Sendable {
 
     /// The rest of the epoch's training, and of the whole run with its validations.
     package func secondsLeft() -> (epoch: Double?, run: Double)? {
+        if let told { return told.secondsLeft.map { (nil, $0) } }
         let perEpoch: Double
         if let epochSeconds {
             perEpoch = epochSeconds
@@ -130,6 +148,32 @@ package struct TerminalState: Sendable {
         if isBetter { best[metric.name] = metric.value }
         // The first is the best of one: no news.
         return isBetter && before != nil
+    }
+
+    /// The first line of several: how far it is. The others are `details`.
+    package func headline() -> LineLayout {
+        var layout = layout()
+        layout.fields = layout.fields.filter { field in
+            field.text.hasSuffix("%") || field.rank == 7 || field.text.hasPrefix("ETA")
+                || field.text.hasPrefix("epoch ")
+        }
+        return layout
+    }
+
+    /// The second line of several: what is measured, as far as it fits.
+    package func details(_ style: TerminalStyle, memoryBytes: Int?) -> String {
+        var line = EpochLine()
+        line.add(" ", rank: 0)
+        for (index, metric) in metrics.enumerated() {
+            line.add(metric.name, rank: 1 + index, paint: .dim)
+            line.add(Readable.metric(metric.value), rank: 1 + index, after: " ")
+        }
+        if !isValidating, let rate = samplesPerSecond {
+            line.add("\(Readable.rate(rate)) images/s", rank: 1, paint: .cyan)
+        }
+        if let learningRate { line.add("lr \(Readable.general(learningRate))", rank: 5, paint: .dim) }
+        if let memoryBytes { line.add("\(Readable.count(memoryBytes >> 20)) MB", rank: 6, paint: .dim) }
+        return line.shortened(to: style.width).text(colour: style.colour)
     }
 
     /// `accuracy` → `acc`, where room is short.

@@ -15,29 +15,37 @@ public struct TerminalStyle: Sendable, Equatable {
     public var isInteractive: Bool
     /// Columns.
     public var width: Int
+    /// Lines; nil where that is not known.
+    public var height: Int?
     public var colour: Bool
     /// Whether it shows more than ASCII.
     public var unicode: Bool
 
-    public init(isInteractive: Bool, width: Int, colour: Bool, unicode: Bool) {
+    public init(isInteractive: Bool, width: Int, height: Int? = nil, colour: Bool, unicode: Bool) {
         self.isInteractive = isInteractive
         self.width = width
+        self.height = height
         self.colour = colour
         self.unicode = unicode
     }
+
+    /// Shows nothing.
+    package static let none = TerminalStyle(isInteractive: false, width: 80, colour: false, unicode: false)
 
     /// From what the system knows of a stream and from the environment: `TERM`, `COLUMNS`, `NO_COLOR` and the locale.
     ///
     /// - Parameter columns: the window's width as the terminal tells it, which follows a resize; `COLUMNS` is a
     ///   shell's copy of it, exported only by those who want another width, and therefore wins.
-    package static func resolve(isTerminal: Bool, columns: Int?, environment: [String: String]) -> TerminalStyle {
+    package static func resolve(
+        isTerminal: Bool, columns: Int?, rows: Int? = nil, environment: [String: String]
+    ) -> TerminalStyle {
         let width = environment["COLUMNS"].flatMap(Int.init).flatMap { $0 > 0 ? $0 : nil } ?? columns ?? 80
         let interactive = isTerminal && environment["TERM"] != "dumb"
         let noColour = environment["NO_COLOR"].map { !$0.isEmpty } ?? false
         let locale = ["LC_ALL", "LC_CTYPE", "LANG"].compactMap { environment[$0] }.first { !$0.isEmpty } ?? ""
         let charset = locale.lowercased().replacingOccurrences(of: "-", with: "")
         return TerminalStyle(
-            isInteractive: interactive, width: width, colour: interactive && !noColour,
+            isInteractive: interactive, width: width, height: rows, colour: interactive && !noColour,
             unicode: charset.contains("utf8"))
     }
 }
@@ -84,6 +92,7 @@ public final class StandardStream: TextOutput {
         var size = winsize()
         let known = ioctl(descriptor, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0
         return .resolve(
-            isTerminal: isatty(descriptor) == 1, columns: known ? Int(size.ws_col) : nil, environment: environment)
+            isTerminal: isatty(descriptor) == 1, columns: known ? Int(size.ws_col) : nil,
+            rows: known && size.ws_row > 0 ? Int(size.ws_row) : nil, environment: environment)
     }
 }

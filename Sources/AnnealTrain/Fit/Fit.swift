@@ -271,9 +271,10 @@ struct FitRun {
         _ validation: any BatchSource, epoch: Int, views: TestTimeViews = .none
     ) throws -> [MetricValue] {
         trainer.parameters.engine.group?.expectDelay()
-        return try trainer.score(validation, metrics: options.metrics, views: views) {
-            try options.tell(.validating(epoch: epoch, batch: $0, batches: validation.batchesPerEpoch))
-        }
+        return try trainer.score(
+            validation, metrics: options.metrics, views: views,
+            judged: { if views == .none { try options.judged(validation, $0) } },
+            progress: { try options.tell(.validating(epoch: epoch, batch: $0, batches: validation.batchesPerEpoch)) })
     }
 
     /// Validates the weights that the run ends with by several views of each image.

@@ -1,3 +1,5 @@
+import AnnealCore
+
 /// What a training run does apart from its steps.
 public struct FitOptions {
     /// Which of a run's checkpoints stay.
@@ -41,6 +43,9 @@ public struct FitOptions {
     /// alone: every view costs as much again.
     public var views: TestTimeViews
     public var observers: [any FitObserver]
+    /// Gets every batch of a validation, one view of each image, with what the model said of it. The memory is valid only
+    /// inside the call.
+    public var judged: (any BatchSource, MetricBatch) throws -> Void = { _, _ in }
     /// Asked after every step: true ends the run as if a signal had come.
     public var shouldStop: @Sendable () -> Bool
 

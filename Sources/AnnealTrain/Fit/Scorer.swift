@@ -75,15 +75,19 @@ public final class Scorer {
     }
 
     /// Scores every sample of the source exactly once.
-    /// - Parameter progress: called with the batches done so far.
+    /// - Parameters:
+    ///   - judged: gets each batch, as `run` gives it.
+    ///   - progress: called with the batches done so far.
     public func score(
-        _ source: any BatchSource, metrics: CompositeMetric, progress: (Int) throws -> Void = { _ in }
+        _ source: any BatchSource, metrics: CompositeMetric, judged: (MetricBatch) throws -> Void = { _ in },
+        progress: (Int) throws -> Void = { _ in }
     ) throws -> [MetricValue] {
         var metrics = metrics
         metrics.reset()
         var batches = 0
         try run(source) { batch in
             try metrics.update(batch)
+            try judged(batch)
             batches += 1
             try progress(batches)
         }

@@ -203,14 +203,17 @@ public final class Trainer {
     ///
     /// - Parameters:
     ///   - views: what the network judges together of each image.
+    ///   - judged: gets each batch, as `Scorer.run` gives it.
     ///   - progress: called with the batches done so far.
     public func score(
         _ source: any BatchSource, metrics: CompositeMetric, views: TestTimeViews = .none,
-        progress: (Int) throws -> Void = { _ in }
+        judged: (MetricBatch) throws -> Void = { _ in }, progress: (Int) throws -> Void = { _ in }
     ) throws -> [MetricValue] {
         try parameters.checkComplete()
         let scorer = try scorer(views)
-        return try withValidatedWeights { try scorer.score(source, metrics: metrics, progress: progress) }
+        return try withValidatedWeights {
+            try scorer.score(source, metrics: metrics, judged: judged, progress: progress)
+        }
     }
 
     private func scorer(_ views: TestTimeViews) throws -> Scorer {

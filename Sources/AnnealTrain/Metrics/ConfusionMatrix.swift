@@ -17,6 +17,17 @@ public struct ConfusionMatrix: Sendable, Equatable {
         images = Array(repeating: 0, count: classes)
     }
 
+    /// From pairs that were counted before.
+    /// - Precondition: there is a class, and each pair is of classes.
+    public init(classes: Int, pairs: [(label: Int, predicted: Int, count: Int)]) {
+        self.init(classes: classes)
+        for pair in pairs {
+            precondition((0..<classes).contains(pair.label) && (0..<classes).contains(pair.predicted))
+            images[pair.label] += pair.count
+            cells[pair.label * classes + pair.predicted, default: 0] += pair.count
+        }
+    }
+
     /// The samples of class `label` that were taken for `predicted`.
     public subscript(label: Int, predicted: Int) -> Int { cells[label * classes + predicted] ?? 0 }
 

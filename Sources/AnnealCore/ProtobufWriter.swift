@@ -1,28 +1,34 @@
 import Foundation
 
 /// A message of a protocol buffer: it writes its fields one by one.
-protocol ProtobufMessage {
+package protocol ProtobufMessage {
     func write(to writer: inout ProtobufWriter)
 }
 
-/// Writes the wire format of protocol buffers: each field is its number and kind, then a varint, four bytes, or bytes
+/// Writes the wire format of protocol buffers: each field is its number and kind, then a varint, four or eight bytes, or bytes
 /// after their length.
 ///
 /// A message inside another comes after its length too: it is written twice, first to a writer that only counts, so that
 /// large arrays are never copied from buffer to buffer.
-struct ProtobufWriter {
+package struct ProtobufWriter {
     private enum Kind: UInt64 {
         case varint = 0
+        case fixed64 = 1
         case bytes = 2
         case fixed32 = 5
     }
 
-    private(set) var data = Data()
-    private(set) var count = 0
+    package private(set) var data = Data()
+    package private(set) var count = 0
     private let onlyCounts: Bool
 
+    /// The bytes of a message whose fields `write` writes.
+    package static func encode(_ write: (inout ProtobufWriter) -> Void) -> Data {
+        withoutActuallyEscaping(write) { encode(Fields(writeFields: $0)) }
+    }
+
     /// The bytes of a message.
-    static func encode(_ message: some ProtobufMessage) -> Data {
+    package static func encode(_ message: some ProtobufMessage) -> Data {
         let count = count(message)
         var writer = ProtobufWriter(onlyCounts: false)
         writer.data.reserveCapacity(count)
@@ -30,7 +36,7 @@ struct ProtobufWriter {
         return writer.data
     }
 
-    static func count(_ message: some ProtobufMessage) -> Int {
+    package static func count(_ message: some ProtobufMessage) -> Int {
         var counter = ProtobufWriter(onlyCounts: true)
         message.write(to: &counter)
         return counter.count
@@ -38,36 +44,48 @@ struct ProtobufWriter {
 
     private init(onlyCounts: Bool) { self.onlyCounts = onlyCounts }
 
-    mutating func integer(_ field: UInt64, _ value: Int) {
+    package mutating func integer(_ field: UInt64, _ value: Int) {
         tag(field, .varint)
         // A negative number is written as its 64 bits.
         varint(UInt64(bitPattern: Int64(value)))
     }
 
-    mutating func float(_ field: UInt64, _ value: Float) {
+    package mutating func float(_ field: UInt64, _ value: Float) {
         tag(field, .fixed32)
         withUnsafeBytes(of: value.bitPattern.littleEndian) { append($0) }
     }
 
-    mutating func string(_ field: UInt64, _ value: String) {
+    package mutating func double(_ field: UInt64, _ value: Double) {
+        tag(field, .fixed64)
+        withUnsafeBytes(of: value.bitPattern.littleEndian) { append($0) }
+    }
+
+    /// A repeated field in packed form.
+    package mutating func doubles(_ field: UInt64, _ values: [Double]) {
+        tag(field, .bytes)
+        varint(UInt64(8 * values.count))
+        for value in values { withUnsafeBytes(of: value.bitPattern.littleEndian) { append($0) } }
+    }
+
+    package mutating func string(_ field: UInt64, _ value: String) {
         var value = value
         value.withUTF8 { bytes(field, UnsafeRawBufferPointer($0)) }
     }
 
-    mutating func bytes(_ field: UInt64, _ value: UnsafeRawBufferPointer) {
+    package mutating func bytes(_ field: UInt64, _ value: UnsafeRawBufferPointer) {
         tag(field, .bytes)
         varint(UInt64(value.count))
         append(value)
     }
 
-    mutating func message(_ field: UInt64, _ message: some ProtobufMessage) {
+    package mutating func message(_ field: UInt64, _ message: some ProtobufMessage) {
         tag(field, .bytes)
         varint(UInt64(ProtobufWriter.count(message)))
         message.write(to: &self)
     }
 
     /// A message whose fields `write` writes.
-    mutating func message(_ field: UInt64, _ write: (inout ProtobufWriter) -> Void) {
+    package mutating func message(_ field: UInt64, _ write: (inout ProtobufWriter) -> Void) {
         withoutActuallyEscaping(write) { message(field, Fields(writeFields: $0)) }
     }
 

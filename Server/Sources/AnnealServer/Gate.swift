@@ -1,0 +1,127 @@
+import FlyingFox
+import Foundation
+
+/// Lets requests in or not, before anything looks at them: by their method, by the host that they name, and, where others
+/// than this machine's users can reach the server, by a token.
+public struct Gate: Sendable {
+    /// Names of this server besides `localhost`, `127.0.0.1` and `[::1]`.
+    public var hosts: Set<String>
+    /// What a request must carry; nil: nothing.
+    public var token: String?
+    public var methods: Set<String>
+
+    public init(hosts: Set<String> = [], token: String? = nil, methods: Set<String> = ["GET", "HEAD"]) {
+        self.hosts = hosts
+        self.token = token
+        self.methods = methods
+    }
+
+    static let cookie = "anneal_token"
+
+    /// - Returns: the answer to a request that is not let in; nil for one that is.
+    func refusal(_ request: HTTPRequest) -> HTTPResponse? {
+        guard methods.contains(request.method.rawValue) else {
+            return .text(
+                .methodNotAllowed, "only \(methods.sorted().joined(separator: " and "))",
+                ["Allow": methods.sorted().joined(separator: ", ")])
+        }
+        // A page elsewhere may let its own name lead here (DNS rebinding).
+        guard let host = request.headers[HTTPHeader("Host")].map(Self.name), Self.own.union(hosts).contains(host) else {
+            return .text(.forbidden, "this server has another name")
+        }
+        // What another site's page sends is not what a user asked for.
+        if let site = request.headers[HTTPHeader("Sec-Fetch-Site")],
+            !["none", "same-origin", "same-site"].contains(site),
+            request.method != .GET
+        {
+            return .text(.forbidden, "asked by another site")
+        }
+        guard let token, !isKnown(request, token) else { return nil }
+        return .text(
+            .unauthorized,
+            "this server asks for its token: open /?token=TOKEN once, or send Authorization: Bearer TOKEN")
+    }
+
+    /// The answer to `/?token=…`: a cookie, and on without the token in the address.
+    func welcome(_ request: HTTPRequest) -> HTTPResponse? {
+        guard let token, request.path == "/", let given = request.query["token"], Self.equal(given, token) else {
+            return nil
+        }
+        return HTTPResponse(
+            statusCode: .seeOther,
+            headers: [
+                .location: "/",
+                HTTPHeader("Set-Cookie"): "\(Self.cookie)=\(token); HttpOnly; SameSite=Strict; Path=/",
+            ])
+    }
+
+    private static let own: Set<String> = ["localhost", "127.0.0.1", "[::1]"]
+
+    /// Without the port.
+    private static func name(_ host: String) -> String {
+        let host = host.lowercased()
+        guard let colon = host.lastIndex(of: ":"), host[host.index(after: colon)...].allSatisfy(\.isNumber) else {
+            return host
+        }
+        return String(host[..<colon])
+    }
+
+    private func isKnown(_ request: HTTPRequest, _ token: String) -> Bool {
+        if let given = request.headers[.authorization], given.hasPrefix("Bearer "),
+            Self.equal(String(given.dropFirst("Bearer ".count)), token)
+        {
+            return true
+        }
+        let cookies = (request.headers[HTTPHeader("Cookie")] ?? "").split(separator: ";").map {
+            $0.trimmingCharacters(in: .whitespaces)
+        }
+        return cookies.contains {
+            $0.hasPrefix("\(Self.cookie)=") && Self.equal(String($0.dropFirst(Self.cookie.count + 1)), token)
+        }
+    }
+
+    /// In a time that does not depend on where they differ.
+    static func equal(_ a: String, _ b: String) -> Bool {
+        let a = Array(a.utf8), b = Array(b.utf8)
+        guard a.count == b.count else { return false }
+        return zip(a, b).reduce(UInt8(0)) { $0 | ($1.0 ^ $1.1) } == 0
+    }
+
+    /// A new one: 32 letters and digits that the system chose.
+    public static func newToken() -> String {
+        let letters = Array("ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz23456789")
+        var random = SystemRandomNumberGenerator()
+        return String((0..<32).map { _ in letters.randomElement(using: &random) ?? "A" })
+    }
+}
+
+extension HTTPResponse {
+    /// Headers that every answer has.
+    private static let common: [(HTTPHeader, String)] = [
+        (HTTPHeader("X-Content-Type-Options"), "nosniff"), (HTTPHeader("Referrer-Policy"), "no-referrer"),
+        (HTTPHeader("Cache-Control"), "no-store"), (HTTPHeader("X-Frame-Options"), "DENY"),
+        (HTTPHeader("Content-Security-Policy"), "frame-ancestors 'none'"),
+    ]
+
+    static func data(_ status: HTTPStatusCode, _ data: Data, type: String, _ headers: [String: String] = [:])
+        -> HTTPResponse
+    {
+        var all = HTTPHeaders()
+        for (name, value) in common { all[name] = value }
+        all[.contentType] = type
+        for (name, value) in headers { all[HTTPHeader(name)] = value }
+        return HTTPResponse(statusCode: status, headers: all, body: data)
+    }
+
+    static func html(_ data: Data, _ status: HTTPStatusCode = .ok) -> HTTPResponse {
+        .data(status, data, type: "text/html; charset=utf-8")
+    }
+
+    static func text(_ status: HTTPStatusCode, _ text: String, _ headers: [String: String] = [:]) -> HTTPResponse {
+        .data(status, Data("\(text)\n".utf8), type: "text/plain; charset=utf-8", headers)
+    }
+
+    static func json(_ status: HTTPStatusCode, _ text: String, _ headers: [String: String] = [:]) -> HTTPResponse {
+        .data(status, Data("\(text)\n".utf8), type: "application/json", headers)
+    }
+}

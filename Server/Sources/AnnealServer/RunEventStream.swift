@@ -1,0 +1,56 @@
+import Anneal
+import FlyingFox
+import FlyingSocks
+import Foundation
+
+/// Server-sent events of a run: one whenever its files have changed, until the run is over or nobody listens.
+struct RunEventStream: AsyncBufferedSequence {
+    typealias Element = UInt8
+
+    let folder: String
+    let interval: Duration
+
+    func makeAsyncIterator() -> Iterator { Iterator(folder: folder, interval: interval) }
+
+    struct Iterator: AsyncBufferedIteratorProtocol {
+        typealias Buffer = [UInt8]
+
+        let folder: String
+        let interval: Duration
+        private var stamp = ""
+        private var isOver = false
+        private var quiet = 0
+        private var rest: ArraySlice<UInt8> = []
+
+        init(folder: String, interval: Duration) {
+            self.folder = folder
+            self.interval = interval
+        }
+
+        mutating func next() async throws -> UInt8? { try await nextBuffer(suggested: 1)?.first }
+
+        mutating func nextBuffer(suggested count: Int) async throws -> [UInt8]? {
+            if rest.isEmpty { rest = try await event()?[...] ?? [] }
+            guard !rest.isEmpty else { return nil }
+            defer { rest = rest.dropFirst(Swift.max(1, count)) }
+            return Array(rest.prefix(Swift.max(1, count)))
+        }
+
+        /// nil: the run is over.
+        private mutating func event() async throws -> [UInt8]? {
+            guard !isOver else { return nil }
+            while true {
+                let now = RunEvents.stamp(inFolder: folder)
+                isOver = RunStatus.read(RunFolder(existing: folder).status)?.current() != .running
+                if now != stamp || isOver {
+                    (stamp, quiet) = (now, 0)
+                    return Array("data: \(try RunEvents.json(inFolder: folder))\n\n".utf8)
+                }
+                try await Task.sleep(for: interval)
+                quiet += 1
+                // Else a listener that has gone away is not noticed.
+                if quiet % 15 == 0 { return Array(": still here\n\n".utf8) }
+            }
+        }
+    }
+}

@@ -1,0 +1,47 @@
+import AnnealTrain
+
+/// A run's events as JSON, an object a line, for programs that watch it: `started`, `batch` and `epoch` as in
+/// `metrics.jsonl`, `saved`, `note`, `warning`, `finished`.
+public final class EventLines: FitObserver {
+    private let output: any TextOutput
+    private var window: BatchWindow
+
+    /// - Parameter displayBatches: as of the log's speed lines.
+    public init(output: any TextOutput, displayBatches: Int = 20) {
+        self.output = output
+        window = BatchWindow(interval: displayBatches)
+    }
+
+    public func receive(_ event: FitEvent) throws {
+        switch event {
+        case .started(let start):
+            window.resume(start)
+            try write([
+                "event": "started", "epoch": .integer(start.position.epoch), "end_epoch": .integer(start.endEpoch),
+                "batches": .integer(start.stepsPerEpoch), "training_images": .integer(start.trainingCount),
+                "validation_images": start.validationCount.map(JSONValue.integer) ?? .null,
+            ])
+        case .batch(let report):
+            if let shown = window.add(report) { output.write(MetricsJSONL.line(shown) + "\n") }
+        case .validating: break
+        case .epoch(let report): output.write(MetricsJSONL.line(report) + "\n")
+        case .saved(let epoch, let path):
+            try write(["event": "saved", "checkpoint": .integer(epoch), "path": .string(path)])
+        case .note(let text): try write(["event": "note", "text": .string(text)])
+        case .warning(let text): try write(["event": "warning", "text": .string(text)])
+        case .finished(let end):
+            try write([
+                "event": "finished", "epochs": .integer(end.epochs), "seconds": .number(end.seconds),
+                "interrupted": .boolean(end.interrupted), "checkpoint": .integer(end.lastCheckpoint),
+                "best": end.best.map {
+                    ["checkpoint": .integer($0.checkpoint), "metric": .string($0.metric), "value": .number($0.value)]
+                }
+                    ?? .null,
+            ])
+        }
+    }
+
+    private func write(_ object: [String: JSONValue]) throws {
+        output.write(try JSONValue.object(object).encoded().printable(json: true) + "\n")
+    }
+}

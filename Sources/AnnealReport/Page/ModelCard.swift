@@ -1,0 +1,148 @@
+import AnnealCore
+import AnnealTrain
+import Foundation
+
+/// A model card, `README.md` of a run's folder: what was trained on what and how, how well it does, and how to use it.
+/// Made to be read, corrected and published with the model.
+public struct ModelCard: Sendable {
+    private let page: RunPage
+    private let folder: String
+
+    static let fileName = "README.md"
+    /// The first line of those that a run wrote: others are a person's, and stay.
+    private static let mark =
+        "<!-- Written by anneal at the run's end. Remove this line, and it will not be written again. -->"
+
+    public init(inFolder folder: String) {
+        page = RunPage(inFolder: folder)
+        self.folder = folder
+    }
+
+    /// Writes the card, unless one is there that a person has made their own.
+    public func write() throws {
+        let path = Files.path(folder, Self.fileName)
+        if Files.exists(path), let text = try? Files.readText(path), !text.hasPrefix(Self.mark) { return }
+        try Files.writeAtomically(Data(markdown.utf8), to: path)
+    }
+
+    public var markdown: String {
+        [Self.mark, "# \(Self.escaped(page.title))", summary, data, results, classes, recipe, use]
+            .compactMap { $0 }.joined(separator: "\n\n") + "\n"
+    }
+
+    private var summary: String {
+        var text = "An image classifier, trained with \(Self.escaped(page.run.record?.version ?? "anneal"))"
+        if let date = page.run.record?.date {
+            text += " on \(date.formatted(.iso8601.year().month().day().dateSeparator(.dash)))"
+        }
+        if let layers = page.layers {
+            text += ": \(Self.escaped(layers.network)), \(Readable.count(layers.parameters)) parameters, images of "
+            text += layers.imageShape.map(String.init).joined(separator: " x ")
+        }
+        return text + "."
+    }
+
+    private var data: String? {
+        guard let found = page.run.record?.data, !found.isEmpty else { return nil }
+        let rows = found.sorted { $0.key < $1.key }.map { name, data in
+            let flag = name == "validation" ? "data-val" : "data-train"
+            let file = page.text(flag).map { FilePath($0).name.description } ?? "-"
+            return [name, file, "\(data.count)", data.kind.rawValue]
+        }
+        return "## Data\n\n" + Self.table(["use", "file", "images", "kind"], rows)
+    }
+
+    private var results: String? {
+        var rows: [[String]] = []
+        if let best = page.run.best {
+            rows.append(["best validation \(best.metric)", Readable.metric(best.value), "\(best.checkpoint)"])
+        }
+        for (name, value) in (page.evaluation?.metrics ?? [:]).sorted(by: { $0.key < $1.key })
+        where name != page.run.best?.metric {
+            rows.append([
+                "validation \(name)", value.map(Readable.metric) ?? "-", "\(page.evaluation?.checkpoint ?? 0)",
+            ])
+        }
+        for (name, value) in (page.results?.testTimeViews ?? [:]).sorted(by: { $0.key < $1.key }) {
+            rows.append([
+                "\(name), several views of each image", Readable.metric(value), "\(page.results?.last.checkpoint ?? 0)",
+            ])
+        }
+        guard !rows.isEmpty else { return nil }
+        let picture = Files.exists(Files.path(folder, "curves.png")) ? "\n\n![Curves](curves.png)" : ""
+        return "## Results\n\n" + Self.table(["measure", "value", "checkpoint"], rows) + "\n\n"
+            + "\(page.run.epochs.counted("epoch")) in \(Readable.duration(page.run.seconds))." + picture
+    }
+
+    private var classes: String? {
+        guard let evaluation = page.evaluation else { return nil }
+        let scores = evaluation.scores
+        func share(_ value: Double?) -> String { value.map { LogGrammar.fixed($0, 4) } ?? "-" }
+        let order = scores.indices.sorted { (scores[$0].recall ?? 2, $0) < (scores[$1].recall ?? 2, $1) }
+        let shown = order.count > 100 ? Array(order.prefix(100)) : Array(scores.indices)
+        let rows = shown.map { label in
+            [
+                evaluation.classNames[label], "\(scores[label].images)", share(scores[label].recall),
+                share(scores[label].precision), share(scores[label].f1),
+            ]
+        }
+        let which = order.count > 100 ? "The 100 of \(order.count) classes with the lowest recall, on" : "On"
+        return "## Classes\n\n\(which) \(Readable.count(evaluation.images)) validation images, checkpoint "
+            + "\(evaluation.checkpoint).\n\n" + Self.table(["class", "images", "recall", "precision", "F1"], rows)
+    }
+
+    private var recipe: String? {
+        guard let record = page.run.record else { return nil }
+        let own: Set<String> = ["run-folder", "model-prefix", "config"]
+        let rows = record.arguments.filter { !own.contains($0.key) }.sorted { $0.key < $1.key }
+            .map { ["--\($0.key)", $0.value.text] }
+        return """
+            ## Recipe
+
+            \(Self.code(page.run.commandLine))
+
+            \(record.machine.processor.isEmpty ? "" : "On \(Self.escaped(record.machine.processor)), \(record.threads.counted("thread")). ")\
+            `config.yaml` starts the same training again.
+
+            <details><summary>All flags in force</summary>
+
+            \(Self.table(["flag", "value"], rows))
+
+            </details>
+            """
+    }
+
+    private var use: String {
+        """
+        ## Use
+
+        \(Self.code("anneal predict --model . --load-epoch best cat.jpg"))
+
+        The files are MXNet's (`-symbol.json`, `.params`); `anneal export` makes an ONNX model of them. How images become the \
+        network's input is in `model-preprocessing.json`.
+        """
+    }
+
+    // MARK: Markdown
+
+    private static func table(_ header: [String], _ rows: [[String]]) -> String {
+        let lines = [header, header.map { _ in "---" }] + rows.map { $0.map(escaped) }
+        return lines.map { "| \($0.joined(separator: " | ")) |" }.joined(separator: "\n")
+    }
+
+    /// Text of which nothing is markup, in one line.
+    static func escaped(_ text: String) -> String {
+        text.printable().reduce(into: "") { result, character in
+            if "\\`*_{}[]<>()#+!|~&".contains(character) { result.append("\\") }
+            result.append(character)
+        }
+    }
+
+    /// A block of code, fenced by more backticks than are in it.
+    private static func code(_ text: String) -> String {
+        let text = text.printable()
+        let longest = text.split(whereSeparator: { $0 != "`" }).map(\.count).max() ?? 0
+        let fence = String(repeating: "`", count: max(3, longest + 1))
+        return "\(fence)sh\n\(text)\n\(fence)"
+    }
+}
