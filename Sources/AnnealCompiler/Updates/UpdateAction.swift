@@ -81,6 +81,8 @@ public struct StepInputs: Sendable {
     public var seed: UInt64 = 0
     /// Of the batch: no two have the same.
     public var step = 0
+    /// The number in its batch of the first sample, where a plan computes a part of a batch: random numbers count samples.
+    public var firstSample = 0
     /// Of each trained parameter.
     public var numbers: [StepNumbers] = []
     /// Of each trained parameter, this update included: what an optimizer's noise depends on, with the seed.
