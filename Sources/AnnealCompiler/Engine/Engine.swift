@@ -40,7 +40,7 @@ extension Engine {
     public var group: (any ProcessGroup)? { nil }
 
     /// Whether this process saves and tells what all have done.
-    package var isFirstProcess: Bool { group.map { $0.rank == 0 } ?? true }
+    public var isFirstProcess: Bool { group.map { $0.rank == 0 } ?? true }
 
     public func rows(of batch: Int) -> Range<Int> { 0..<batch }
 

@@ -26,6 +26,10 @@ public struct RuleChain: OptimizerRule {
     public let rule: any OptimizerRule
     public let after: [any ChainLink]
     public let averaging: WeightAveraging?
+    public let stateCount: Int
+    /// The number of the rule's first state.
+    private let ruleState: Int
+    private let decayLink: (any ChainLink)?
 
     /// - Parameters:
     ///   - before: what changes the gradient.
@@ -42,15 +46,16 @@ public struct RuleChain: OptimizerRule {
         self.rule = inner?.rule ?? rule
         self.after = (inner?.after ?? []) + after
         self.averaging = averaging ?? inner?.averaging
-        precondition((self.before + self.after).count { $0.takesWeightDecay } <= 1, "two links take the weight decay")
+        ruleState = self.before.reduce(0) { $0 + $1.stateCount }
+        stateCount = self.after.reduce(ruleState + self.rule.stateCount) { $0 + $1.stateCount }
+        let decayLinks = (self.before + self.after).filter(\.takesWeightDecay)
+        precondition(decayLinks.count <= 1, "\(decayLinks.count) links take the weight decay")
+        decayLink = decayLinks.first
     }
 
     public init(options: inout NamedOptions) throws {
         throw AnnealError(options.place, "is made of rules, not of options", suggestion: "use RuleChain(…, then: …)")
     }
-
-    private var links: [any ChainLink] { before + after }
-    private var decayLink: (any ChainLink)? { links.first { $0.takesWeightDecay } }
 
     // MARK: What the rule says
 
@@ -83,8 +88,6 @@ public struct RuleChain: OptimizerRule {
 
     // MARK: States
 
-    public var stateCount: Int { links.reduce(rule.stateCount) { $0 + $1.stateCount } }
-
     public func stateStart(_ index: Int) -> StateStart {
         var index = index
         for link in before {
@@ -99,9 +102,6 @@ public struct RuleChain: OptimizerRule {
         }
         return .zeros
     }
-
-    /// The number of the rule's first state.
-    private var ruleState: Int { before.reduce(0) { $0 + $1.stateCount } }
 
     // MARK: The formula
 
