@@ -11,6 +11,8 @@ final class ClassifierWorker: Sendable {
 
     private struct State: Sendable {
         var waiting: [Waiting] = []
+        /// How many of these are taken: they are removed together, so that a call's images cost no more each, the more it has.
+        var taken = 0
         var isStopped = false
         var isRunning = true
     }
@@ -49,9 +51,14 @@ final class ClassifierWorker: Sendable {
 
     /// What the thread does next; empty: it ends; nil: it waits.
     private static func take(_ most: Int, _ state: inout State) -> [Waiting]? {
-        guard !state.waiting.isEmpty else { return state.isStopped ? [] : nil }
-        defer { state.waiting.removeFirst(min(most, state.waiting.count)) }
-        return Array(state.waiting.prefix(most))
+        let next = Array(state.waiting.dropFirst(state.taken).prefix(most))
+        guard !next.isEmpty else { return state.isStopped ? [] : nil }
+        state.taken += next.count
+        if 2 * state.taken > state.waiting.count {
+            state.waiting.removeFirst(state.taken)
+            state.taken = 0
+        }
+        return next
     }
 
     /// Calls `done` on the worker's thread when all samples have their scores, in their order.

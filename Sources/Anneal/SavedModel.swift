@@ -132,7 +132,7 @@ public struct SavedModel: Sendable, Equatable {
         let own = Files.path(folder, "model")
         if Files.exists(Checkpoint.symbolPath(own)) { return own }
         let record = Files.path(folder, RunFolder.recordName)
-        if Files.exists(record), let prefix = try recordedPrefix(record) { return prefix }
+        if Files.exists(record), let prefix = try recordedPrefix(record, folder) { return prefix }
         let names = try Files.names(in: folder)
             .filter { $0.hasSuffix(symbolEnding) && $0.count > symbolEnding.count }
         guard let only = names.first, names.count == 1 else {
@@ -141,17 +141,21 @@ public struct SavedModel: Sendable, Equatable {
                 names.isEmpty
                     ? "holds no model: no file there ends in \(symbolEnding)"
                     : "holds \(names.count) models: \(names.prefix(4).joined(separator: ", "))",
-                suggestion: "name a model by its prefix, as in \(Files.path(folder, "model"))")
+                suggestion: "name a model by its prefix, as in \(Files.path(folder, "model"))",
+                code: names.isEmpty ? .notFound : .invalidInput)
         }
         return Files.path(folder, String(only.dropLast(symbolEnding.count)))
     }
 
     /// Where the run of a record put its model; nil if there is none by now.
-    private static func recordedPrefix(_ path: String) throws -> String? {
+    private static func recordedPrefix(_ path: String, _ folder: String) throws -> String? {
         let record = try RunRecord.read(path)
         guard case .string(let prefix)? = record.arguments["model-prefix"] else { return nil }
-        let isHere = prefix.hasPrefix("/") || record.workingFolder == Files.workingFolder
-        let places = isHere ? [prefix] : [Files.path(record.workingFolder, prefix), prefix]
+        let isAbsolute = prefix.utf8.first == UInt8(ascii: "/"), place = RunPlace(record, folder: folder)
+        let folders = [place.moved, place.recorded].compactMap(\.self)
+        let places =
+            isAbsolute
+            ? [prefix] : folders.map { $0 == Files.workingFolder ? prefix : Files.path($0, prefix) } + [prefix]
         return places.first { Files.exists(Checkpoint.symbolPath($0)) }
     }
 }

@@ -1,8 +1,8 @@
 import Anneal
 import CAnnealSystem
 
-/// SIGINT, SIGTERM, SIGHUP and SIGUSR1 ask a run to save and end after its step; a second SIGINT or SIGTERM ends the process
-/// at once.
+/// SIGINT, SIGTERM, SIGHUP, SIGUSR1 and SIGXCPU (a limit of processor time) ask a run to save and end after its step; a second
+/// SIGINT or SIGTERM ends the process at once.
 struct Interrupt {
     init() { anneal_watch_stop_signals(StandardStream.error.style.isInteractive ? 1 : 0) }
 

@@ -4,7 +4,7 @@ extension Int {
     /// With a noun that is given in the singular: `1 epoch`, `2 classes`, `0 batches`.
     package func counted(_ noun: String) -> String {
         guard self != 1 else { return "1 \(noun)" }
-        return "\(self) \(noun)\(noun.hasSuffix("s") || noun.hasSuffix("ch") ? "es" : "s")"
+        return "\(self) \(noun)\(noun.hasSuffix("s") || noun.hasSuffix("batch") ? "es" : "s")"
     }
 }
 

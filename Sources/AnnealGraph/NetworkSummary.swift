@@ -34,7 +34,7 @@ public struct NetworkSummary: Sendable {
         var counted: Set<String> = []
         let labels = Set(try symbol.labelNames())
         layers = try nodes.indices.filter { !nodes[$0].isVariable }.map { index in
-            let node = nodes[index], op = try node.op
+            let node = nodes[index], op = try node.op, inputCount = op.inputNames.count
             let inputShapes = node.inputs.map { entry in
                 position[ObjectIdentifier(entry.node)].map { shapes[$0][entry.index] } ?? []
             }
@@ -42,7 +42,7 @@ public struct NetworkSummary: Sendable {
             for (place, input) in node.inputs.enumerated() where input.node.isVariable {
                 let name = input.node.name
                 guard inputs[name] == nil, !labels.contains(name), counted.insert(name).inserted else { continue }
-                if place < op.inputNames.count {
+                if place < inputCount {
                     parameters += inputShapes[place].count
                 } else {
                     states += inputShapes[place].count

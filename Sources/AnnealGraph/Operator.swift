@@ -105,7 +105,8 @@ extension Operator {
     /// All inputs have one shape, which any of them gives.
     package func unify(_ inputs: inout [Shape?]) throws -> Shape? {
         guard let shape = inputs.lazy.compactMap({ $0 }).first else { return nil }
-        for index in inputs.indices { try expect(&inputs[index], shape, inputNames[index]) }
+        let names = inputNames
+        for index in inputs.indices { try expect(&inputs[index], shape, names[index]) }
         return shape
     }
 

@@ -15,6 +15,10 @@ extension Symbol {
     ///
     /// Errors name the layer whose shapes do not fit, or the variables that remain unknown.
     public func inferShapes(_ given: [String: Shape]) throws -> InferredShapes {
+        if let name = given.filter({ $0.value.dims.isEmpty }).keys.min() {
+            throw AnnealError(
+                "input \(name)", "has a shape without axes", suggestion: "give it all of them, as in (1, 3, 28, 28)")
+        }
         for (name, shape) in given where shape.isTooLarge {
             throw AnnealError(
                 "input \(name)", "would have the shape \(shape), more than any memory holds",
@@ -112,7 +116,8 @@ extension Symbol {
     private static func declaredShape(_ node: Node) -> Shape? {
         guard let text = node.attributes["__shape__"] else { return nil }
         var reader = AttributeReader(operation: "variable", ["shape": text])
-        guard let dims = try? reader.tuple("shape"), dims.allSatisfy({ $0 > 0 }) else { return nil }
+        // An empty tuple, and an extent of 0, are unknown.
+        guard let dims = try? reader.tuple("shape"), !dims.isEmpty, dims.allSatisfy({ $0 > 0 }) else { return nil }
         return Shape(dims).isTooLarge ? nil : Shape(dims)
     }
 }

@@ -69,8 +69,9 @@ enum SymbolUpgrade {
             throw error.within(place)
         }
         list[index].op = op
+        let inputNames = op.inputNames + op.auxiliaryNames
         func variable(_ name: String) -> Int? {
-            guard let input = (op.inputNames + op.auxiliaryNames).firstIndex(of: name),
+            guard let input = inputNames.firstIndex(of: name),
                 input < list[index].inputs.count
             else { return nil }
             let node = list[index].inputs[input].node

@@ -84,7 +84,7 @@ extension Checkpoint {
                 throw AnnealError(
                     parametersPath(prefix, best.checkpoint),
                     "was the best, with \(best.metric) \(best.value), and is not there",
-                    suggestion: "choose with --load-epoch: there are \(list(numbers))")
+                    suggestion: "choose with --load-epoch: there are \(list(numbers))", code: .notFound)
             }
             return best.checkpoint
         }
@@ -106,7 +106,8 @@ extension Checkpoint {
             suggestion: numbers.isEmpty
                 ? "no checkpoint of the prefix \(prefix) is there"
                 : numbers.count == 1
-                    ? "there is only checkpoint \(list(numbers))" : "there are the checkpoints \(list(numbers))")
+                    ? "there is only checkpoint \(list(numbers))" : "there are the checkpoints \(list(numbers))",
+            code: .notFound)
     }
 
     private static func noneIsThere(_ prefix: String) -> AnnealError {
@@ -118,7 +119,7 @@ extension Checkpoint {
         return AnnealError(
             "\(prefix)-NNNN.params", "does not exist",
             suggestion: Spelling.question(near.map { [$0] } ?? [])
-                + "name a model by its prefix, its run's folder or one of its .params files")
+                + "name a model by its prefix, its run's folder or one of its .params files", code: .notFound)
     }
 
     /// `1, 2, 3`, or of many the first and the last few.

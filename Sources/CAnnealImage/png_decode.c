@@ -16,7 +16,13 @@ struct ani_png {
     char *message;
     ani_size size;
     int passes;
+    int has_pixels;  // libpng has all of them, and reads to the end of the compressed data
+    size_t surplus;  // bytes of compressed data that it has read since
+    int stopped;     // there were too many
 };
+
+// Of compressed data after the last pixel. libpng inflates it only to drop it, and a few kilobytes inflate to gigabytes.
+static const size_t most_surplus = 16384;
 
 static void fail(png_structp png, png_const_charp text) {
     ani_png *self = png_get_error_ptr(png);
@@ -31,10 +37,26 @@ static void warn(png_structp png, png_const_charp text) {
 
 static void read_bytes(png_structp png, png_bytep out, size_t count) {
     ani_png *self = png_get_io_ptr(png);
+    if (self->has_pixels && (self->surplus += count) > most_surplus) {
+        self->stopped = 1;
+        png_longjmp(png, 1);
+    }
     if (count > self->left) png_error(png, "it ends early");
     memcpy(out, self->bytes, count);
     self->bytes += count;
     self->left -= count;
+}
+
+static int is_last_row(const ani_png *self, int pass, size_t row) {
+    return pass == self->passes - 1 && row == (size_t)self->size.height - 1;
+}
+
+// libpng calls it with each row of pixels, and looks for the end of the data only then.
+static void see_row(png_structp png, png_row_infop row, png_bytep pixels) {
+    (void)row;
+    (void)pixels;
+    ani_png *self = png_get_user_transform_ptr(png);
+    if (is_last_row(self, png_get_current_pass_number(png), png_get_current_row_number(png))) self->has_pixels = 1;
 }
 
 static void close_image(ani_png *self) {
@@ -70,6 +92,8 @@ static int set_conversions(png_structp png, png_infop info, int channels) {
     }
     if (channels == 1 && coloured) png_set_rgb_to_gray(png, PNG_ERROR_ACTION_NONE, 0.299, 0.587);
     if (channels != 1 && !coloured) png_set_gray_to_rgb(png);
+    png_set_read_user_transform_fn(png, see_row);
+    png_set_user_transform_info(png, png_get_error_ptr(png), 0, 0);
     int passes = png_set_interlace_handling(png);
     png_read_update_info(png, info);
     return passes;
@@ -132,6 +156,8 @@ int ani_png_begin(
         png_error(self->png, "a combination of colour type and depth that is not supported");
     }
     self->size = (ani_size){(int32_t)width, (int32_t)height, channels};
+    self->has_pixels = self->stopped = 0;
+    self->surplus = 0;
     *size = self->size;
     return 0;
 }
@@ -139,14 +165,21 @@ int ani_png_begin(
 int ani_png_finish(ani_png *self, uint8_t *out) {
     if (setjmp(png_jmpbuf(self->png))) {
         close_image(self);
-        return -1;
+        // Every pixel is there.
+        return self->stopped ? 0 : -1;
     }
     size_t height = (size_t)self->size.height;
     size_t stride = (size_t)self->size.width * (size_t)self->size.channels;
     // As png_read_image, without an array of pointers to the rows, which takes more than the rows of a narrow image.
     for (int pass = 0; pass < self->passes; pass++) {
-        for (size_t y = 0; y < height; y++) png_read_row(self->png, out + y * stride, NULL);
+        for (size_t y = 0; y < height; y++) {
+            // The last pass of an interlaced image has every second row only.
+            if (self->passes > 1 && y % 2 == 0 && is_last_row(self, pass, y)) self->has_pixels = 1;
+            png_read_row(self->png, out + y * stride, NULL);
+        }
     }
+    // What follows is skipped, not inflated.
+    self->has_pixels = 0;
     png_read_end(self->png, NULL);
     close_image(self);
     return 0;

@@ -54,7 +54,7 @@ void anneal_unblock_signals(void) {
 
 void anneal_watch_stop_signals(int live_line) {
     atomic_store(&has_live_line, live_line);
-    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2};
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGXCPU};
     struct sigaction action = {.sa_handler = handle, .sa_flags = SA_RESTART};
     for (unsigned i = 0; i < sizeof numbers / sizeof *numbers; i++) sigaddset(&action.sa_mask, numbers[i]);
     for (unsigned i = 0; i < sizeof numbers / sizeof *numbers; i++) {

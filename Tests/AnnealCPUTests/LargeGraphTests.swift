@@ -38,6 +38,13 @@ import Testing
         #expect(plan.size >= plan.lowerBound && Double(plan.size) <= 1.1 * Double(plan.lowerBound))
     }
 
+    @Test func shapesOfSumsOfManyArrays() throws {
+        let sum = try net.addN(Array(repeating: .variable("data"), count: 20_000))
+        let shapes = try sum.inferShapes(["data": [2, 3]])
+        #expect(shapes.outputs == [[2, 3]])
+        #expect(try NetworkSummary(sum, inputs: ["data": [2, 3]]).layers.count == 1)
+    }
+
     @Test func manyInputsAndOutputs() throws {
         let count = 3000
         let parts = try net.apply(

@@ -48,6 +48,9 @@ struct AcceleratorTests {
             ["resume", "killed", "--devices", "xla-cpu:0-1"], environment: environment)
         #expect(rest.status == 0, "\(rest.errors)")
         #expect(try tool.bytes("whole/model-0012.params") == tool.bytes("killed/model-0012.params"))
+        // What accelerators trained is scored wherever there is a processor. Two checkpoints are there, the best and the last.
+        let score = try tool.run(["score", "--model", "killed", "--load-epoch", "last", "--data-val", "val.rec"])
+        #expect(score.status == 0 && score.output.contains("32 images"), "\(score.errors)")
     }
 
     @Test func aRunMovesToTheProcessor() throws {

@@ -70,6 +70,27 @@ import Testing
         try images.map { try classifier.predict($0) }
     }
 
+    @Test func whatIsNotThereHasACodeOfItsOwn() {
+        func code(_ body: () throws -> Void) -> AnnealError.Code? {
+            do { try body() } catch { return (error as? AnnealError)?.code }
+            return nil
+        }
+        let codes = [
+            code { _ = try SavedModel("/no/such") }, code { _ = try SavedModel("/no/such-0001.params") },
+            code { _ = try Classifier(prefix: "/no/such", epoch: 1) },
+            code { _ = try ImageFiles(classFolders: "/no/such") }, code { _ = try RecordFile("/no/such.rec") },
+        ]
+        #expect(codes == Array(repeating: .notFound, count: 5))
+    }
+
+    /// The queue's work for an image does not grow with the images that wait.
+    @Test func manyImagesOfOneCall() throws {
+        let classifier = try classifier(batchSize: 1)
+        let images = (0..<30_000).map { _ in ClassifierImage.planes(Tensor([1, 2, 2])) }
+        let answers = try classifier.predict(images, top: 1)
+        #expect(answers.count == 30_000 && answers.allSatisfy { $0.count == 1 })
+    }
+
     @Test func whatIsWrongIsToldOfEachImage() async throws {
         let classifier = try classifier(batchSize: 4)
         let results = await classifier.results([

@@ -87,7 +87,8 @@ import Testing
         #expect(kept == Checkpoint.numbers(prefix: tool.path("whole/model")) && kept.count <= 2 && kept.last == 60)
     }
 
-    @Test(arguments: [SIGINT, SIGTERM, SIGHUP, SIGUSR1]) func aSignalSavesInsideAnEpoch(_ signal: Int32) throws {
+    @Test(arguments: [SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGXCPU]) func aSignalSavesInsideAnEpoch(_ signal: Int32) throws
+    {
         let tool = try tool()
         defer { tool.remove() }
         #expect(try tool.run(run(12, folder: "whole")).status == 0)

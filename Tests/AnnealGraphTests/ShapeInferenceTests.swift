@@ -106,7 +106,18 @@ import Testing
         #expect(message { _ = try symbol.inferShapes(["data": [1, 4, 2, 2]]) }?.contains("layer conv") == true)
         #expect(message { _ = try symbol.inferShapes(["data": [1, 4]]) }?.contains("layer conv") == true)
         #expect(message { _ = try symbol.inferShapes([:]) }?.contains("data") == true)
+        #expect(
+            message { _ = try symbol.inferShapes(["data": []]) }?.contains("input data: has a shape without") == true)
         #expect(message { _ = try symbol.inferShapes(["data": [1, 4, 8, 8], "conv_weight": [4, 4, 3, 3]]) } != nil)
+    }
+
+    /// MXNet writes a shape that it does not know as an empty tuple, or with an extent of 0.
+    @Test(arguments: ["()", "(0, 3)"]) func unknownDeclaredShapes(text: String) throws {
+        let weight = Node(operation: nil, name: "w", attributes: ["__shape__": text])
+        let fc = try SymbolBuilder().apply(
+            "FullyConnected", name: "fc", inputs: [.variable("data"), Symbol([Entry(weight)])],
+            attributes: ["num_hidden": "2", "no_bias": "True"])
+        #expect(try fc.inferShapes(["data": [1, 3]]).variables["w"] == [2, 3])
     }
 
     @Test func everyOperatorSurvivesShapesThatDoNotFit() {

@@ -28,7 +28,7 @@ import Testing
             Issue.record("\(curve.finding)")
             return
         }
-        #expect(rate >= steepest.rate && rate < lowest.rate / 2)
+        #expect(rate >= steepest.rate && rate < lowest.rate)
         #expect(LearningRateReport(search, title: "").suggestion.contains("diverged"))
     }
 

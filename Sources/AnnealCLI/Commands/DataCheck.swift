@@ -10,9 +10,10 @@ extension TrainingRun {
     ) {
         var fingerprints: [String: DataFingerprint] = [:], notes: [FitEvent] = [], changes: [String] = []
         for (name, loader) in [("training", setup.loader), ("validation", setup.validation)] {
-            guard let source = loader?.source else { continue }
-            let earlier = recorded?.data?[name]
-            let found = try source.survey(classes: classes, like: earlier)
+            guard let loader else { continue }
+            let source = loader.source, earlier = recorded?.data?[name]
+            let found = try source.survey(
+                classes: classes, like: earlier, skipsBad: loader.options.onBadRecord == .skip)
             fingerprints[name] = found
             if let change = earlier.flatMap({ found?.difference(from: $0) }) {
                 changes.append("the \(name) data has changed since the run was started: \(source.path): \(change)")

@@ -10,7 +10,7 @@ struct FindLR: MXNetScript {
         discussion: """
             Trains as 'anneal train' with the same flags would, while the rate rises by the same factor at every update, until \
             the loss is four times its lowest value (Smith 2017). The curve (SVG, PNG) and its numbers (CSV) go to the run \
-            folder; no weights are kept. The suggestion is half of the middle, on the axis of the chart, of the rates at \
+            folder; no weights are kept. The suggestion is 0.6 times the middle, on the axis of the chart, of the rates at \
             which the smoothed loss is near its lowest; there is none if the loss did not fall by clearly more than its \
             noise. Ctrl-C writes what was measured so far.
 

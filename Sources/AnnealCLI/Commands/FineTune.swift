@@ -145,7 +145,9 @@ struct FineTuneCommand: TrainingCommand {
     }
 
     private func standardLayer(_ symbol: Symbol) throws -> String {
-        let standard = "flatten0"
-        return symbol.nodes.contains { $0.name == standard } ? standard : try symbol.layerBeforeFullc()
+        let standard = "flatten0", before = symbol.nodes.prefix { $0.name != standard }
+        // A perceptron's stands before all of its layers: nothing would be kept.
+        let keepsLayers = before.count { $0.isVariable } > 1
+        return before.count < symbol.nodes.count && keepsLayers ? standard : try symbol.layerBeforeFullc()
     }
 }

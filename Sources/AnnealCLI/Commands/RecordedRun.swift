@@ -14,6 +14,8 @@ struct RecordedRun {
     let data: [String: DataFingerprint]?
     /// --accept-changed-data
     let acceptsChangedData: Bool
+    /// Where the run's paths begin, if it was moved.
+    let note: FitEvent?
     /// --load-epoch: the run's checkpoint to go back to.
     private let choice: CheckpointChoice?
     /// --reset-optimizer: take that checkpoint's weights alone.
@@ -22,7 +24,7 @@ struct RecordedRun {
     /// Of the model.
     var prefix: String { command.training.run.modelPrefix ?? RunOptions.prefix(inFolder: folder) }
 
-    /// Reads the record and goes to the folder in which the run was started: its paths begin there.
+    /// Reads the record and goes to the folder in which the run was started, or to where that is now: its paths begin there.
     /// - Parameters:
     ///   - overrides: flags that replace those of the record.
     ///   - acceptsChangedData: whether the run may continue with other data than it had.
@@ -41,11 +43,11 @@ struct RecordedRun {
             throw AnnealError(folder, "holds no run: arguments.json is not there", suggestion: "name a run's folder")
         }
         let record = try RunRecord.read(path)
-        guard record.commandLine.count > 1, Files.enter(record.workingFolder) else {
-            throw AnnealError(
-                record.workingFolder, "the run was started there, and it cannot be entered",
-                suggestion: "make it again, or repeat the run's command elsewhere with --load-epoch")
+        guard record.commandLine.count > 1 else {
+            throw AnnealError(path, "does not tell the run's command", suggestion: "name another run's folder")
         }
+        let typedIn = Files.workingFolder
+        note = try Self.enter(record, self.folder, overrides)
         var overrides = overrides
         // They say where to resume, and are not flags of the run.
         let number = try Self.takeOut("load-epoch", from: &overrides, of: record.commandLine[1])
@@ -61,6 +63,7 @@ struct RecordedRun {
             throw UsageError(
                 "--reset-optimizer", "begins at a checkpoint", suggestion: "name it too: --load-epoch N, best or last")
         }
+        overrides = try Self.withPaths(overrides, from: typedIn, of: record.commandLine[1])
         try Self.check(overrides, record.commandLine[1])
         overrides += try Self.replacedDevices(overrides, record.commandLine[1])
         commandLine = record.commandLine + overrides
@@ -71,6 +74,23 @@ struct RecordedRun {
         // That file leaves it out: it starts new runs.
         if case .string(let prefix)? = record.arguments["model-prefix"] { flags.append("--model-prefix=\(prefix)") }
         command = try Self.command(flags + overrides)
+    }
+
+    /// Goes to the folder that the run's paths begin in.
+    /// - Returns: what to say if it is another one than the run was started in.
+    private static func enter(_ record: RunRecord, _ folder: String, _ overrides: [String]) throws -> FitEvent? {
+        // Data that is named now need not be where it was.
+        var others = overrides, data: [String] = []
+        let isNamed = try takeOut("data-train", from: &others, of: record.commandLine[1]) != nil
+        if !isNamed, case .string(let path)? = record.arguments["data-train"] { data = [path] }
+        let place = try RunPlace(record, folder: folder).workingFolder(holding: data)
+        guard Files.enter(place.path) else {
+            throw AnnealError(
+                place.path, "the run was started there, and it cannot be entered",
+                suggestion: "change the folder's permissions, or copy the project")
+        }
+        return place.isMoved
+            ? .note("The run was started in \(record.workingFolder); its paths begin in \(place.path) now") : nil
     }
 
     /// Where the run resumes; nil if nothing was saved yet: then the command begins again.
@@ -115,6 +135,21 @@ struct RecordedRun {
         guard let value = typed.values[flag] else { return nil }
         arguments = typed.arguments.filter { $0 != "--\(flag)" && !$0.hasPrefix("--\(flag)=") }
         return value
+    }
+
+    /// Paths of flags, which begin where they were typed.
+    private static func withPaths(_ arguments: [String], from folder: String, of command: String) throws -> [String] {
+        guard let description = ToolDescription.current.command(command), folder != Files.workingFolder else {
+            return arguments
+        }
+        let typed = try flagErrors { try TypedArguments(arguments[...], of: description) }
+        return typed.arguments.map { argument in
+            let parts = argument.dropFirst(2).split(separator: "=", maxSplits: 1)
+            guard parts.count == 2, argument.hasPrefix("--"), description.flag(String(parts[0]))?.takesPath == true
+            else { return argument }
+            let isAbsolute = parts[1].utf8.first == UInt8(ascii: "/")
+            return "--\(parts[0])=\(Files.absolute(Files.path(isAbsolute ? "" : folder, String(parts[1]))))"
+        }
     }
 
     /// Two flags name devices: a new one takes the place of the other.

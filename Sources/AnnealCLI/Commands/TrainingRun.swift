@@ -114,7 +114,8 @@ struct TrainingRun {
             displayBatches: options.run.dispBatches, from: folder.isContinued ? setup.progress.position : nil,
             progress: options.run.quiet ? .quiet : options.run.json ? .json : .shown, after: after)
         let remark = try options.recipe.map { [FitEvent.note(try Recipe.named($0).remark(flags))] } ?? []
-        let warnings = (lock?.warnings ?? []).map(FitEvent.warning) + jobNotes(setup, options)
+        let moved = recorded?.note.map { [$0] } ?? []
+        let warnings = (lock?.warnings ?? []).map(FitEvent.warning) + moved + jobNotes(setup, options)
         for note in warnings + remark + remarks + setup.notes + surveyed.notes {
             for observer in observers { try observer.receive(note) }
         }
@@ -255,12 +256,19 @@ private final class RunEnding: FitObserver {
             let last = [Checkpoint.latestPath(prefix), Checkpoint.parametersPath(prefix, end?.lastCheckpoint ?? 0)]
             let isLeft = missing.contains { file in last.contains { file.hasPrefix($0) } }
             throw AnnealError(
-                prefix, "not saved: \(missing.joined(separator: ", "))",
+                prefix, "not saved: \(Self.shortened(missing).joined(separator: ", "))",
                 suggestion: isLeft
                     ? "make room, then run: \(resume), which continues from the last state that was saved"
                     : "make room before the next run: these weights are gone")
         }
         if end?.interrupted == true { throw interrupt.interrupted(suggestion: "to continue, run: \(resume)") }
+    }
+
+    /// The first files, and those that matter most: the best and the last checkpoint, and the state.
+    private static func shortened(_ files: [String]) -> [String] {
+        guard files.count > 6 else { return files }
+        let best = files.dropFirst(3).dropLast(2).filter { $0.hasSuffix(", the best)") }
+        return files.prefix(3) + ["\(files.count - 5 - best.count) more"] + best + files.suffix(2)
     }
 }
 

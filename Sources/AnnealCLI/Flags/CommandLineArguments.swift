@@ -39,17 +39,19 @@ enum CommandLineArguments {
             guard let flag = arguments.first, !ownFlags.contains(where: flag.hasPrefix) else {
                 return PreparedArguments(command: "", arguments: arguments)
             }
-            guard flag.count > 2, "--version".hasPrefix(flag) else { throw NearMiss.notBeforeACommand(flag) }
+            let isVersion = ["-v", "-V"].contains(flag) || flag.count > 2 && "--version".hasPrefix(flag)
+            guard isVersion else { throw NearMiss.notBeforeACommand(flag) }
             return PreparedArguments(command: "", arguments: ["--version"])
         }
         guard let command = ToolDescription.current.command(first) else { throw NearMiss.unknownCommand(first) }
         let typed = try TypedArguments(arguments.dropFirst(), of: command)
         guard AnnealTool.isMXNetScript(first) else {
-            return PreparedArguments(command: first, arguments: [first] + typed.arguments)
+            return PreparedArguments(command: first, arguments: [first] + EmptyValues.removed(from: typed.arguments))
         }
         let set = try FlagsFromFiles(command, typed)
         return PreparedArguments(
-            command: first, arguments: [first] + set.arguments + typed.arguments, places: set.places)
+            command: first, arguments: [first] + EmptyValues.removed(from: set.arguments + typed.arguments),
+            places: set.places)
     }
 
     /// Of the tool itself.
@@ -67,9 +69,10 @@ enum CommandLineArguments {
     }
 
     static func check(_ value: String, of flag: Flag) throws {
+        try EmptyValues.check(value, of: flag)
         guard !flag.values.isEmpty, !flag.values.contains(value) else { return }
         throw AnnealError(
-            "--\(flag.name) \(value)", "is not known",
+            "--\(flag.name) \(value.isEmpty ? "''" : value)", "is not known",
             suggestion: Spelling.question(Spelling.misspelt(value, among: flag.values))
                 + "it is \(flag.values.dropLast().joined(separator: ", ")) or \(flag.values.last ?? "")")
     }
@@ -96,6 +99,7 @@ struct TypedArguments {
                     return
                 }
                 try Self.check(argument, number: positionals, of: command)
+                try EmptyValues.checkPositional(argument, of: command)
                 positionals += 1
                 arguments.append(argument)
                 continue

@@ -21,8 +21,21 @@ enum NearMiss {
         return AnnealError(
             flag, command.passesFlagsOn ? "is not a flag of train or fine-tune" : "is not a flag of anneal \(name)",
             suggestion: near.isEmpty
-                ? "anneal \(command.passesFlagsOn ? "train" : name) --help-all lists them"
+                ? otherCommand(flag).map { "it is one of \($0)" }
+                    ?? "anneal \(command.passesFlagsOn ? "train" : name) --help-all lists them"
                 : "did you mean \(near.joined(separator: " or "))?")
+    }
+
+    /// The commands that have a flag of this name or meaning; nil if none has.
+    private static func otherCommand(_ flag: String) -> String? {
+        let name = String(flag.drop { $0 == "-" }), others = OtherNames.flags[bare(name)] ?? []
+        for meant in [name] + others {
+            let owners = ToolDescription.current.commands.filter { $0.flag(meant) != nil }.map(\.commandName)
+            guard !owners.isEmpty else { continue }
+            let commands = owners.prefix(3).map { "anneal \($0)" }.joined(separator: ", ")
+            return meant == name ? commands : "\(commands), as --\(meant)"
+        }
+        return nil
     }
 
     static func notBeforeACommand(_ flag: String) -> AnnealError {

@@ -24,7 +24,8 @@ extension AnnealTool {
         if let match = message.wholeMatch(of: /(?s)The value '(.*)' is invalid for '--([a-z0-9-]+) <.*/) {
             let value = String(match.1), flag = command?.flag(String(match.2))
             if flag?.name == "load-epoch" { return CheckpointChoice.unknown(oneLine(value)) }
-            return AnnealError("--\(match.2) \(oneLine(value))", refusal(ofNumber: value), suggestion: suggestion(flag))
+            let shown = value.isEmpty ? "''" : oneLine(value)
+            return AnnealError("--\(match.2) \(shown)", refusal(ofNumber: value), suggestion: suggestion(flag))
         }
         if let match = message.wholeMatch(of: /Missing expected argument '--([a-z0-9-]+) .*'/) {
             return AnnealError(

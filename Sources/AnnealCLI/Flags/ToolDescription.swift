@@ -40,7 +40,10 @@ struct ToolDescription: Decodable, Sendable {
         var discussion: String?
         private struct Completion: Decodable, Sendable {
             struct List: Decodable { var values: [String] }
+            struct Path: Decodable {}
             var list: List?
+            var file: Path?
+            var directory: Path?
         }
 
         private var names: [Name]?
@@ -56,6 +59,8 @@ struct ToolDescription: Decodable, Sendable {
         var values: [String] { allValues ?? [] }
         /// Those that completion offers: all that it takes, or of others, as names of networks, the known ones.
         var knownValues: [String] { values.isEmpty ? completionKind?.list?.values ?? [] : values }
+        /// Whether its value is a file or a folder.
+        var takesPath: Bool { completionKind?.file != nil || completionKind?.directory != nil }
         /// Whether its value is a list with commas, as the value's name shows: `R,G,B`.
         var takesList: Bool { valueName?.contains(",") ?? false }
         /// Whether it takes 0 or 1, as MXNet's switches do.

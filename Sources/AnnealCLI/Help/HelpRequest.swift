@@ -13,7 +13,7 @@ enum HelpRequest {
         switch first {
         case let flag where isHelp(flag): return HelpText(width: width).overview(tool)
         case "help":
-            let names = arguments.dropFirst().filter { !isHelp($0) }
+            let names = arguments.dropFirst().filter { !isHelp($0) && $0 != "help" }
             guard let name = names.first else { return HelpText(width: width).overview(tool) }
             if names.count > 1 {
                 throw AnnealError(names[1], "is not expected here", suggestion: "write anneal help \(name)")

@@ -24,13 +24,16 @@ struct FolderListing {
     /// - Throws: `AnnealError` when the folder cannot be listed, or what it lists not be opened.
     init(_ folder: FilePath) throws {
         guard let stream = folder.withCString({ opendir($0) }) else {
-            throw AnnealError("\(folder)", "the folder cannot be read: \(Self.reason(errno))")
+            let code = errno
+            throw AnnealError(
+                "\(folder)", "the folder cannot be read: \(Self.reason(code))", code: .init(errno: code))
         }
         defer { closedir(stream) }
         guard folder.withCString({ access($0, X_OK) }) == 0 else {
+            let code = errno
             throw AnnealError(
-                "\(folder)", "the folder can be listed but not entered: \(Self.reason(errno))",
-                suggestion: "chmod +x it")
+                "\(folder)", "the folder can be listed but not entered: \(Self.reason(code))",
+                suggestion: "chmod +x it", code: .init(errno: code))
         }
         var entries: [Entry] = []
         while true {

@@ -5,7 +5,12 @@ import Foundation
 /// so of each record only its header is read, of 1,000 a part of the image, and of files no more than their sizes.
 extension SampleSource {
     public func checkImages() throws {}
-    public func survey(classes: Int, like earlier: DataFingerprint?) throws -> DataFingerprint? { nil }
+    public func survey(classes: Int, like earlier: DataFingerprint?, skipsBad: Bool) throws -> DataFingerprint? { nil }
+
+    /// As the other, of data in which every sample must be good.
+    public func survey(classes: Int, like earlier: DataFingerprint?) throws -> DataFingerprint? {
+        try survey(classes: classes, like: earlier, skipsBad: false)
+    }
 }
 
 extension RecordFile {
@@ -19,13 +24,16 @@ extension RecordFile {
     /// Bytes after the header, in the middle and at the end of a sampled payload; a shorter one is read whole.
     private static let piece = 1 << 12
     private static let threads = 2 * LoaderOptions.defaultThreads
+    /// Bytes of a payload's start that its hash covers: the header and a few labels.
+    private static let hashed = IRHeader.size + 4 * 4
 
-    public func survey(classes: Int, like earlier: DataFingerprint?) throws -> DataFingerprint? {
+    public func survey(classes: Int, like earlier: DataFingerprint?, skipsBad: Bool) throws -> DataFingerprint? {
         DataFingerprint(
             kind: .records, count: count, bytes: size,
             parts: [
                 "offsets": offsetsPart(), "samples": try samplesPart(),
-                "headers": try headersPart(classes, atMost: earlier?.parts["headers"]?.count),
+                "headers": try headersPart(
+                    classes, atMost: earlier?.parts["headers"]?.count, skipsBad: skipsBad),
             ])
     }
 
@@ -67,7 +75,7 @@ extension RecordFile {
 
     /// Blocks are taken in an order that only the count decides, so that a part of them can be compared too.
     /// - Parameter limit: the records that an earlier fingerprint covers; nil: as many as can be read in good time.
-    private func headersPart(_ classes: Int, atMost limit: Int?) throws -> DataFingerprint.Part {
+    private func headersPart(_ classes: Int, atMost limit: Int?, skipsBad: Bool) throws -> DataFingerprint.Part {
         let blocks = (count + Self.block - 1) / Self.block
         var random = Random(seed: 1, purpose: .fingerprint)
         let order = random.permutation(blocks).map(Int.init)
@@ -81,7 +89,7 @@ extension RecordFile {
             }
             let round = order[first..<min(blocks, first + Self.round)]
             let results = try parallelMap(round.count, threads: Self.threads) { index in
-                try headers(ofBlock: round[first + index], classes)
+                try headers(ofBlock: round[first + index], classes, skipsBad: skipsBad)
             }
             for result in results {
                 covered += result.count
@@ -91,7 +99,7 @@ extension RecordFile {
         return .init(count: covered, hash: hash.finish())
     }
 
-    private func headers(ofBlock block: Int, _ classes: Int) throws -> DataFingerprint.Part {
+    private func headers(ofBlock block: Int, _ classes: Int, skipsBad: Bool) throws -> DataFingerprint.Part {
         let numbers = (block * Self.block)..<min(count, (block + 1) * Self.block)
         var hash = SHA256(), bytes: [UInt8] = []
         for number in numbers {
@@ -103,9 +111,14 @@ extension RecordFile {
                 bytes = Array("unreadable".utf8)
             }
             if indexIsComplete, let end { try IndexCheck.checkNoGap(after: number, end: end, in: self) }
-            bytes.withUnsafeBytes { hash.update($0) }
+            bytes.prefix(Self.hashed).withUnsafeBytes { hash.update($0) }
             var imageStart = 0
             guard let header = try? IRHeader(bytes, imageStart: &imageStart) else { continue }
+            if !skipsBad, bytes.count == imageStart {
+                throw AnnealError(
+                    place(of: number, id: header.id), "has a label and no image",
+                    suggestion: "pack its image, or leave such records out: --on-bad-record skip", code: .damaged)
+            }
             do {
                 try ClassLabel.check(header.labels, classes: classes)
             } catch let error as AnnealError {
@@ -115,10 +128,11 @@ extension RecordFile {
         return .init(count: numbers.count, hash: hash.finish())
     }
 
-    /// The first bytes of a record's payload: its header and a few labels. One read where the record is whole.
+    /// The first bytes of a record's payload: its header, a few labels, and whether an image follows. One read
+    /// where the record is whole.
     /// - Returns: where a whole record ends in the file; nil for one in parts.
     private func readStart(of number: Int, into payload: inout [UInt8]) throws -> Int? {
-        let wanted = IRHeader.size + 4 * 4, offset = entries[number].offset
+        let wanted = Self.hashed + 1, offset = entries[number].offset
         payload.removeAll(keepingCapacity: true)
         try bytes.append(min(RecordFraming.headerSize + wanted, bytes.size - offset), at: offset, to: &payload)
         let isWhole =
@@ -137,7 +151,7 @@ extension RecordFile {
 
 extension ImageFiles {
     /// Names below the folder and sizes, class by class.
-    public func survey(classes: Int, like earlier: DataFingerprint?) throws -> DataFingerprint? {
+    public func survey(classes: Int, like earlier: DataFingerprint?, skipsBad: Bool) throws -> DataFingerprint? {
         let paths = self.paths, root = folder.bytes.count
         let sizes = try parallelMap(count, threads: LoaderOptions.defaultThreads) { number in
             var info = stat()

@@ -29,10 +29,12 @@ public protocol SampleSource: Sendable {
     func checkImages() throws
 
     /// Looks through the labels and takes a fingerprint of the data, without reading all of it.
-    /// - Parameter earlier: a fingerprint of perhaps the same data; the new one covers as much.
+    /// - Parameters:
+    ///   - earlier: a fingerprint of perhaps the same data; the new one covers as much.
+    ///   - skipsBad: whether samples that cannot be used are left out when their turn comes (`BadRecordPolicy.skip`).
     /// - Returns: nil for a source that has no way to take one.
-    /// - Throws: `AnnealError` naming a sample whose label is not a class's number.
-    func survey(classes: Int, like earlier: DataFingerprint?) throws -> DataFingerprint?
+    /// - Throws: `AnnealError` naming a sample whose label is not a class's number, or one without an image.
+    func survey(classes: Int, like earlier: DataFingerprint?, skipsBad: Bool) throws -> DataFingerprint?
 
     /// What tables call sample `number`: a file's path, or a record's id.
     /// - Precondition: `number` is in 0 ..< count.

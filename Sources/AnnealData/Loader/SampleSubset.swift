@@ -27,8 +27,8 @@ public struct SampleSubset: SampleSource {
     public func checkImages() throws { try base.checkImages() }
 
     /// Of all of the base's samples: which of them these are follows from the seed.
-    public func survey(classes: Int, like earlier: DataFingerprint?) throws -> DataFingerprint? {
-        try base.survey(classes: classes, like: earlier)
+    public func survey(classes: Int, like earlier: DataFingerprint?, skipsBad: Bool) throws -> DataFingerprint? {
+        try base.survey(classes: classes, like: earlier, skipsBad: skipsBad)
     }
 
     public func classLabel(of number: Int) throws -> Float { try base.classLabel(of: numbers[number]) }

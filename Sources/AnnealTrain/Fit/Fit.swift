@@ -19,6 +19,9 @@ extension Trainer {
         options: FitOptions = FitOptions(), from progress: FitProgress? = nil
     ) throws -> [EpochReport] {
         try parameters.checkComplete()
+        guard epochs.lowerBound >= 0 else {
+            throw AnnealError("epochs", "begin with \(epochs.lowerBound)", suggestion: "the first epoch is 0")
+        }
         for other in [source] + (validation.map { [$0] } ?? []) {
             guard other.batchSize == batchSize, other.dataShape == dataShape else {
                 throw AnnealError(

@@ -30,7 +30,7 @@ public struct LearningRateCurve: Sendable {
     private static let floor = 0.1
     private static let valleyNoise = 2.0
     /// What is safe for the few updates of a search is too much for a whole training.
-    private static let caution = 0.5
+    private static let caution = 0.6
     /// A descent is clear if it is at least as many times the noise of the smoothed loss, and this part of the loss.
     private static let clearNoise = 6.0
     private static let clearPart = 0.05

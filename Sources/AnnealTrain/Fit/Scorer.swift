@@ -33,6 +33,9 @@ public final class Scorer {
         _ network: ClassifierNetwork, dataShape: Shape, batchSize: Int, parameters: ParameterStore? = nil,
         views: TestTimeViews = .none, engine: any Engine
     ) throws {
+        guard batchSize >= 1 else {
+            throw AnnealError("batch size", "is \(batchSize)", suggestion: "it must be at least 1")
+        }
         try network.check(dataShape, takes: views)
         _ = try network.classes(dataShape)
         self.network = network

@@ -111,6 +111,18 @@ import Testing
         #expect(try decoder.decode(Array(full)) == pattern(9, 5))
     }
 
+    /// Compressed data that goes on after the last pixel, as it would to gigabytes: nobody inflates it to find the wrong
+    /// checksum at its end.
+    @Test func dataAfterTheLastPixelIsNotInflated() throws {
+        var png = try Image(width: 400, height: 40_000, channels: 3, filledWith: 7).encoded(as: .png(level: 9))
+        png.replaceSubrange(20..<24, with: [0, 0, 0, 5])
+        let sum = crc(Array(png[12..<29]))
+        for i in 0..<4 { png[29 + i] = UInt8(truncatingIfNeeded: sum >> UInt32(24 - 8 * i)) }
+        let end = try #require(png.indices.dropLast(3).last { png[$0] == 0x49 && png[$0 + 1] == 0x45 })
+        png[end - 5] ^= 1
+        #expect(try decoder.decode(png) == Image(width: 400, height: 5, channels: 3, filledWith: 7))
+    }
+
     @Test func narrowAndTallImages() throws {
         let tall = pattern(1, 60_000)
         #expect(try decoder.decode(tall.encoded(as: .png(level: 1))) == tall)

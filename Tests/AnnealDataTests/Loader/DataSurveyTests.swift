@@ -34,9 +34,9 @@ import Testing
 
     /// An earlier fingerprint that covers fewer headers is compared by these.
     @Test func asManyHeadersAsBefore() throws {
-        let path = "\(folder.path)/many.rec"
+        let path = "\(folder.path)/many.rec", image: [UInt8] = [1]
         let writer = try RecordWriter(path, index: nil)
-        for id in 0..<(130 * 1024) { try writer.write(IRHeader(label: 0, id: UInt64(id)).packed([])) }
+        for id in 0..<(130 * 1024) { try writer.write(IRHeader(label: 0, id: UInt64(id)).packed(image)) }
         try writer.finish()
         let file = try RecordFile(path)
         let whole = try #require(try file.survey(classes: 1, like: nil))
@@ -46,6 +46,23 @@ import Testing
         let again = try #require(try file.survey(classes: 1, like: part))
         #expect(again.parts["headers"]?.count == 128 * 1024)
         #expect(try file.survey(classes: 1, like: again) == again)
+    }
+
+    @Test(arguments: [0, 1]) func aRecordWithoutAnImageIsNamed(labels: Int) throws {
+        let path = "\(folder.path)/empty.rec"
+        let writer = try RecordWriter(path, index: nil)
+        for id in 0..<9 {
+            let header =
+                labels == 0
+                ? IRHeader(label: 0, id: UInt64(id))
+                : IRHeader(labels: Array(repeating: 0, count: labels), id: UInt64(id))
+            try writer.write(header.packed(id == 5 ? [] : [1]))
+        }
+        try writer.finish()
+        let file = try RecordFile(path), text = message { _ = try file.survey(classes: 1, like: nil) }
+        #expect(
+            text.contains("empty.rec, record 5 (id 5), byte") && text.contains("has a label and no image"), "\(text)")
+        #expect(try file.survey(classes: 1, like: nil, skipsBad: true)?.count == 9)
     }
 
     @Test func foldersThatChangedAreToldByClass() throws {
