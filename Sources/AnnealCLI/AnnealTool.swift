@@ -11,7 +11,8 @@ struct AnnealTool: ParsableCommand {
         version: "anneal 0.1.0",
         subcommands: [
             Train.self, FineTuneCommand.self, FindLR.self, AugmentPreview.self, Resume.self, VerifyResume.self,
-            Score.self, Predict.self, Check.self, Export.self, Convert.self, ImportMNIST.self, Summary.self,
+            Score.self, Predict.self, Check.self, Im2rec.self, Rec.self, Export.self, Convert.self, ImportData.self,
+            ImportMNIST.self, ExportImages.self, Summary.self,
             PlotNetwork.self, PlotCurves.self, Recipes.self, Devices.self, Profile.self, BenchStep.self, ManPages.self,
         ])
 

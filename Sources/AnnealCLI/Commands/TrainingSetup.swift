@@ -35,9 +35,16 @@ extension TrainingRun {
             ?? validationPath.map {
                 try data.validation.data($0, preprocessing, classes: classes, data.images)
             }
+        let isBenchmark = try data.isBenchmark()
+        let synthetic =
+            isBenchmark
+            ? SyntheticSource(dataShape: Shape(imageShape), batchSize: options.batchSize, classes: classes, seed: seed)
+            : nil
+        if let synthetic { images.source = try NoSamples(count: synthetic.count) }
         let training = try data.trainingLoader(
             images, preprocessing, batchSize: options.batchSize, classes: classes, seed: seed)
-        let source = try data.labels.source(training, of: images.source, classes: classes, seed: seed)
+        let source = try data.labels.source(
+            synthetic ?? training, of: images.source, classes: classes, seed: seed)
         let validation = try validationImages.map {
             try BatchLoader(
                 $0.source,

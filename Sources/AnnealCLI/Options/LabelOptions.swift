@@ -32,7 +32,7 @@ struct LabelOptions: ParsableArguments, Encodable {
     }
 
     /// The loader itself if no flag is given.
-    func source(_ loader: BatchLoader, of samples: any SampleSource, classes: Int, seed: UInt64) throws
+    func source(_ loader: any BatchSource, of samples: any SampleSource, classes: Int, seed: UInt64) throws
         -> any BatchSource
     {
         var labels = settings

@@ -13,6 +13,8 @@ public enum ImageFormat: String, Sendable, CaseIterable {
     case jpegXL = "JPEG XL"
     case jpeg2000 = "JPEG 2000"
 
+    /// Whether MXNet's iterator reads it, and so records hold it.
+    var isRecordFormat: Bool { self == .jpeg || self == .png }
     /// Whether `ImageDecoder` reads it.
     public var isDecoded: Bool { self == .jpeg || self == .png }
 

@@ -117,7 +117,7 @@ extension ImageSurvey {
 
 extension SampleSource {
     /// Where an image's header is, unless a camera wrote a large preview before it.
-    private var usualHeader: Int { 1 << 14 }
+    private var usualHeader: Int { (self as? RecordFile)?.isLarge == true ? 1 << 12 : 1 << 14 }
 
     /// - Parameters:
     ///   - maximumPixels: of an image that is decoded whole; nil: only its header is read.
