@@ -35,21 +35,20 @@ extension TrainingRun {
             ?? validationPath.map {
                 try data.validation.data($0, preprocessing, classes: classes, data.images)
             }
-        let isBenchmark = try data.isBenchmark()
-        let synthetic =
-            isBenchmark
-            ? SyntheticSource(dataShape: Shape(imageShape), batchSize: options.batchSize, classes: classes, seed: seed)
-            : nil
+        let rows = try group.map { try options.machine.device(group: $0).engine.rows(of: options.batchSize) }
+        let synthetic = try synthetic(options, data, isShared: rows != nil, seed: seed)
         if let synthetic { images.source = try NoSamples(count: synthetic.count) }
+        let mixes = data.labels.mixup > 0 || data.labels.cutmix > 0
         let training = try data.trainingLoader(
-            images, preprocessing, batchSize: options.batchSize, classes: classes, seed: seed)
+            images, preprocessing, batchSize: options.batchSize, classes: classes, seed: seed,
+            rows: rows.map { mixes ? SoftLabelSource.sourceRows($0, of: options.batchSize) : Array($0) })
         let source = try data.labels.source(
-            synthetic ?? training, of: images.source, classes: classes, seed: seed)
+            synthetic ?? training, of: images.source, classes: classes, seed: seed, rows: rows)
         let validation = try validationImages.map {
-            try BatchLoader(
-                $0.source,
-                options: try data.validation.loaderOptions(
-                    preprocessing, batchSize: options.batchSize, classes: classes, data.images))
+            var loading = try data.validation.loaderOptions(
+                preprocessing, batchSize: options.batchSize, classes: classes, data.images)
+            loading.rows = rows.map(Array.init)
+            return try BatchLoader($0.source, options: loading)
         }
         try options.run.check(hasValidation: validation != nil)
         try options.schedule.check(hasValidation: validation != nil)
@@ -85,7 +84,7 @@ extension TrainingRun {
             recomputation: options.recompute ? .full : .cheap, averaging: options.updates.averaging,
             accumulation: options.updates.accumulate, canDropSteps: options.run.onNan == .skip,
             precision: options.precision,
-            device: options.machine.device())
+            device: options.machine.device(group: group))
         if validation != nil { try trainer.planScoring() }
         var need = trainer.memoryNeed(views: validation == nil ? .none : data.validation.tta)
         need.add(training.memoryNeed(imagePixels: images.survey.mostPixels))
@@ -122,7 +121,9 @@ extension TrainingRun {
         notes += imageNotes(preprocessing, validationImages, isHeldOut: heldOut != nil, data)
         notes += options.idleFlags(hasValidation: validation != nil, data.validation.tta)
         notes.append(
-            batchNote(training, accumulation: trainer.accumulation, scheduled: schedule.epochSize))
+            batchNote(
+                training, accumulation: trainer.accumulation, scheduled: schedule.epochSize,
+                shards: options.machine.shards ?? 1))
         if let note = LargeBatchOptions.note(
             optimizer.rule, updateSize: options.batchSize * options.updates.accumulate)
         {
@@ -135,6 +136,18 @@ extension TrainingRun {
         return TrainingSetup(
             trainer: trainer, training: source, loader: training, validation: validation, metrics: metrics,
             preprocessing: preprocessing, progress: progress, seed: seed, notes: notes)
+    }
+
+    /// Random numbers in the place of images, with --benchmark 1.
+    private func synthetic(
+        _ options: TrainingOptions, _ data: DataOptions, isShared: Bool, seed: UInt64
+    ) throws -> SyntheticSource? {
+        guard try data.isBenchmark() else { return nil }
+        guard !isShared else {
+            throw UsageError("--benchmark 1", "is for one process", suggestion: "leave it out, or run without launch")
+        }
+        return SyntheticSource(
+            dataShape: Shape(imageShape), batchSize: options.batchSize, classes: classes, seed: seed)
     }
 
     private mutating func giveFirstValues(to trainer: Trainer) throws {

@@ -48,7 +48,10 @@ enum FlagGroups {
             further: ["save", "save-period", "save-steps", "disp-batches", "on-nan", "on-save-error"]),
         Group(
             title: "Machine", usual: ["threads", "seed"],
-            further: ["data-nthreads", "recompute", "gpus", "devices", "shards", "kv-store", "profile"]),
+            further: [
+                "data-nthreads", "recompute", "gpus", "devices", "shards", "kv-store", "global-batch-size",
+                "rank-timeout", "profile",
+            ]),
     ]
 
     /// Commands with more flags than this have groups and a short help.

@@ -164,7 +164,8 @@ struct DataOptions: ParsableArguments, Encodable {
     }
 
     func trainingLoader(
-        _ data: ImageData, _ preprocessing: Preprocessing, batchSize: Int, classes: Int, seed: UInt64
+        _ data: ImageData, _ preprocessing: Preprocessing, batchSize: Int, classes: Int, seed: UInt64,
+        rows: [Int]? = nil
     ) throws -> BatchLoader {
         var options = try validation.loaderOptions(preprocessing, batchSize: batchSize, classes: classes, images)
         options.augmentation = try trainingAugmentation(preprocessing)
@@ -172,6 +173,7 @@ struct DataOptions: ParsableArguments, Encodable {
         options.seed = seed
         options.cachedBytes = try cachedBytes()
         options.readsAhead = readAhead == 1
+        options.rows = rows
         return try BatchLoader(data.source, options: options)
     }
 
