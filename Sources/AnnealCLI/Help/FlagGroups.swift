@@ -14,7 +14,8 @@ enum FlagGroups {
             title: "Data", usual: ["data-train", "data-val", "val-split"],
             further: [
                 "class-names", "data-train-idx", "data-val-idx", "num-examples", "resize", "rgb-mean", "rgb-std",
-                "on-bad-record", "max-image-pixels", "cache-decoded", "read-ahead", "benchmark", "test-io",
+                "on-bad-record", "max-image-pixels", "cache-decoded", "read-ahead", "exact-decoding", "benchmark",
+                "test-io",
                 "accept-changed-data",
             ]),
         Group(

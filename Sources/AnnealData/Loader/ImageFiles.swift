@@ -1,7 +1,7 @@
 import AnnealCore
 import Foundation
 
-/// JPEG and PNG files as samples: a folder of classes, or any paths without labels.
+/// Image files as samples: a folder of classes, or any paths without labels.
 public struct ImageFiles: SampleSource {
     public let path: String
     /// By label; empty when the files have none.

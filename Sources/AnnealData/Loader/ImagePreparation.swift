@@ -29,6 +29,11 @@ package final class ImagePreparation {
     func image(
         _ payload: [UInt8], from start: Int, turnsUpright: Bool, sample: Int, epoch: Int
     ) throws -> Augmentation.Result {
+        if let result = try partDecoded(
+            payload, from: start, turnsUpright: turnsUpright, sample: sample, epoch: epoch)
+        {
+            return result
+        }
         let decoded = try decoded(payload, from: start, turnsUpright: turnsUpright)
         return try augmented(decoded, sample: sample, epoch: epoch)
     }
@@ -40,6 +45,39 @@ package final class ImagePreparation {
         if turnsUpright { decoded = decoded.turned(by: ExifOrientation.of(payload)) }
         return try afterFixedSteps(decoded)
     }
+
+    /// An image of which only a random part is wanted: that part is decoded.
+    /// - Returns: nil if the image is used otherwise.
+    private func partDecoded(
+        _ payload: [UInt8], from start: Int, turnsUpright: Bool, sample: Int, epoch: Int
+    ) throws -> Augmentation.Result? {
+        guard fixed.isEmpty, let step = rest.first as? ResizedCropStep,
+            !turnsUpright || ExifOrientation.of(payload) == 1
+        else { return nil }
+        var context = context(.init(seed: options.seed, epoch: epoch, sample: sample))
+        var chosen: (part: Rectangle?, width: Int)?
+        let channels = Image.Channels(rawValue: options.dataShape[0]) ?? .rgb
+        let found = try decoder.decode(payload, from: start, as: channels) { width, height in
+            let part = step.crop.part(width: width, height: height, &context.random)
+            chosen = (part, width)
+            return part.map {
+                let isLarge = !options.decodesExactly && width * height > Self.largeImage
+                return .init($0, for: (context.width, context.height), isReduced: isLarge)
+            }
+        }
+        var image = found.image
+        if found.isPart {
+            image = image.resized(width: context.width, height: context.height, step.interpolation)
+        } else {
+            // Drawn already where the format could have been read in parts.
+            let part = chosen?.part
+            try step.apply(to: &image, part: chosen == nil ? step.part(of: image, &context) : part, &context)
+        }
+        return try Array(rest.dropFirst()).applied(to: image, context)
+    }
+
+    /// Pixels from which on an image may be decoded at a smaller size.
+    private static let largeImage = 1 << 19
 
     private func afterFixedSteps(_ image: Image) throws -> Image {
         var image = image, context = context(.init(seed: options.seed, epoch: 0, sample: 0))

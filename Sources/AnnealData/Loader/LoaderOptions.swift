@@ -52,6 +52,10 @@ public struct LoaderOptions: Sendable {
     /// Reads a record file from its start to its end in the background when training begins, as far as half of the free
     /// memory goes: for disks that are slow to find a place.
     public var readsAhead = false
+    /// Decode large JPEG images at their full size, too, where a random part of them is resized to the image shape. Else
+    /// those of more than half a million pixels are decoded at 1/2, 1/4 or 1/8, as small as that part allows, which gives
+    /// other pixels than resizing the whole does. Parts of smaller images have the same pixels either way.
+    public var decodesExactly = false
     /// Labels by record id instead of the records' own (`path_imglist`).
     public var labels: [UInt64: [Float]]?
 

@@ -110,9 +110,16 @@ struct ResizedCropStep: AugmentationStep {
     var name: String { "random resized crop" }
 
     func apply(to image: inout Image, _ context: inout AugmentationContext) throws {
-        guard let part = crop.part(width: image.width, height: image.height, &context.random) else {
-            return try otherwise.apply(to: &image, &context)
-        }
+        try apply(to: &image, part: part(of: image, &context), &context)
+    }
+
+    func part(of image: Image, _ context: inout AugmentationContext) -> Rectangle? {
+        crop.part(width: image.width, height: image.height, &context.random)
+    }
+
+    /// - Parameter part: that was chosen; nil: none fits.
+    func apply(to image: inout Image, part: Rectangle?, _ context: inout AugmentationContext) throws {
+        guard let part else { return try otherwise.apply(to: &image, &context) }
         image = image.cropped(part).resized(width: context.width, height: context.height, interpolation)
     }
 }
