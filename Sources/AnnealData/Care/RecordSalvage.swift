@@ -2,9 +2,9 @@ import AnnealCore
 
 /// A record file read past its damage: the records whose framing is whole, and what lies between them.
 ///
-/// RecordIO keeps the magic out of payloads at offsets that are multiples of 4, so wherever it stands at such an offset a
-/// part begins. A record is whole if its parts follow each other and the last one ends where the next record begins, or
-/// where the file ends or bytes follow that belong to no record.
+/// RecordIO keeps the magic out of payloads at multiples of 4 from their beginning, so wherever it stands at such a place a
+/// part begins. A record is whole if its parts follow each other and no part begins inside one of them. Where bytes are
+/// missing, the records after them no longer begin at multiples of 4 in the file: they are found all the same.
 public struct RecordSalvage: Sendable {
     /// Bytes that are no whole record.
     public struct Damage: Sendable, Equatable {
@@ -82,16 +82,16 @@ public struct RecordSalvage: Sendable {
         var end: Int { offset + RecordFraming.framed(length) }
     }
 
-    /// Every magic at a multiple of 4 that has a word after it.
+    /// Every magic that has a word after it.
     private static func marks(in bytes: FileBytes) throws -> [Mark] {
         let window = 1 << 22
         var marks: [Mark] = [], buffer: [UInt8] = []
         for start in stride(from: 0, to: bytes.size, by: window) {
             buffer.removeAll(keepingCapacity: true)
-            // With the word after the window's last one.
-            try bytes.append(min(window + 4, bytes.size - start), at: start, to: &buffer)
+            // With the words that begin in the window.
+            try bytes.append(min(window + 7, bytes.size - start), at: start, to: &buffer)
             buffer.withUnsafeBytes { buffer in
-                for offset in stride(from: 0, to: min(window, buffer.count - 7), by: 4)
+                for offset in 0..<max(0, min(window, buffer.count - 7))
                 where UInt32(littleEndian: buffer.loadUnaligned(fromByteOffset: offset, as: UInt32.self))
                     == RecordFraming.magic
                 {
@@ -118,40 +118,58 @@ public struct RecordSalvage: Sendable {
             if first.offset > at {
                 result.damages.append(Damage(bytes: at..<first.offset, problem: "bytes that belong to no record"))
             }
-            var parts = 0, problem: String?
-            parts: while problem == nil {
-                let mark = marks[next]
-                let following = next + 1 < marks.count ? marks[next + 1].offset : nil
-                if parts == 0 ? mark.flag > 1 : mark.flag < 2 || mark.flag > 3 {
-                    problem =
-                        "a part with flag \(mark.flag) \(parts == 0 ? "where a record should start" : "inside a record")"
-                    // What stands there may be a record's start.
-                    if parts == 0 { next += 1 }
-                    break
-                }
-                next += 1
-                parts += 1
-                if mark.end > size {
-                    problem = "a part of \(mark.length) bytes, of which the file has \(size - mark.offset - 8)"
-                } else if let following, mark.end > following {
-                    problem = "a part of \(mark.length) bytes, inside which another part begins at byte \(following)"
-                }
-                at = mark.end
-                if problem != nil || mark.flag == 0 || mark.flag == 3 { break }
-                if following != mark.end { problem = "the rest of the record is missing" }
-            }
-            guard let problem else {
+            switch record(from: next, marks, size: size) {
+            case .whole(let end, let following):
                 result.offsets.append(first.offset)
-                continue
+                (at, next) = (end, following)
+            case .damaged(let problem, let following):
+                next = following
+                at = next < marks.count ? marks[next].offset : size
+                result.damages.append(
+                    Damage(bytes: first.offset..<at, problem: problem, isTruncation: next == marks.count))
             }
-            at = next < marks.count ? marks[next].offset : size
-            result.damages.append(
-                Damage(bytes: first.offset..<at, problem: problem, isTruncation: next == marks.count))
         }
         if at < size {
             result.damages.append(
                 Damage(bytes: at..<size, problem: "bytes that belong to no record", isTruncation: size - at < 8))
         }
         return result
+    }
+
+    private enum Outcome {
+        /// Where it ends, and the first mark after it.
+        case whole(end: Int, following: Int)
+        /// And the first mark that may begin another record.
+        case damaged(String, following: Int)
+    }
+
+    private static func record(from start: Int, _ marks: [Mark], size: Int) -> Outcome {
+        var index = start
+        while true {
+            let mark = marks[index], isFirst = index == start
+            guard isFirst ? mark.flag < 2 : mark.flag == 2 || mark.flag == 3 else {
+                let place = isFirst ? "where a record should start" : "inside a record"
+                return .damaged("a part with flag \(mark.flag) \(place)", following: isFirst ? index + 1 : index)
+            }
+            guard mark.end <= size else {
+                return .damaged(
+                    "a part of \(mark.length) bytes, of which the file has \(size - mark.offset - 8)",
+                    following: index + 1)
+            }
+            let after = marks[(index + 1)...].firstIndex { $0.offset >= mark.end } ?? marks.count
+            let isFollowed = mark.end == size || after < marks.count && marks[after].offset == mark.end
+            // At other places than multiples of 4 a payload may hold the magic by chance.
+            let inside = marks[(index + 1)..<after].first { ($0.offset - mark.offset) % 4 == 0 || !isFollowed }
+            if let inside {
+                return .damaged(
+                    "a part of \(mark.length) bytes, inside which another part begins at byte \(inside.offset)",
+                    following: index + 1)
+            }
+            if mark.flag == 0 || mark.flag == 3 { return .whole(end: mark.end, following: after) }
+            guard isFollowed, after < marks.count else {
+                return .damaged("the rest of the record is missing", following: after)
+            }
+            index = after
+        }
     }
 }

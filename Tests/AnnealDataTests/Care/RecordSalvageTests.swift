@@ -112,6 +112,25 @@ import Testing
         }
     }
 
+    /// Three bytes are missing from one record; those after it no longer begin at multiples of 4.
+    @Test func bytesThatAreMissing() throws {
+        let found = try salvage(Array(bytes[..<(offsets[2] + 50)] + bytes[(offsets[2] + 53)...]))
+        #expect(starts(found) == offsets[..<2] + offsets[3...].map { $0 - 3 })
+        #expect(found.damages.map(\.bytes) == [offsets[2]..<(offsets[3] - 3)])
+        let whole = try RecordFile(path)
+        #expect(try found.file.read(6) == whole.read(7))
+    }
+
+    /// The magic at a place that is no multiple of 4 is a part of the payload.
+    @Test func theMagicByChance() throws {
+        let writer = try RecordWriter("\(folder.path)/c.rec", index: nil)
+        try writer.write([1, 0x0A, 0x23, 0xD7, 0xCE, 9, 9, 9, 9, 9, 9, 9])
+        try writer.write([2, 2, 2, 2])
+        try writer.finish()
+        let found = try RecordSalvage("\(folder.path)/c.rec")
+        #expect(found.file.count == 2 && found.damages.isEmpty)
+    }
+
     @Test func indexesAreCompared() throws {
         try Files.writeAtomically(Data("5\t0\n9\t\(offsets[1] + 4)\n".utf8), to: "\(folder.path)/a.idx")
         let problems = try RecordSalvage(path).indexProblems.map { "\($0)" }

@@ -59,7 +59,8 @@ import Testing
 
     @Test(arguments: names) func cutOffAndDamaged(_ name: String) throws {
         let whole = try bytes(name), decoder = try ImageDecoder(maximumPixels: 1 << 20)
-        for end in [0, 1, 11, 15, 16, 30, whole.count / 2] {
+        // Half of an animation has its first frame.
+        for end in [0, 1, 11, 15, 16, 30] + (name == "animated.gif" ? [] : [whole.count / 2]) {
             #expect(throws: AnnealError.self, "\(name) \(end)") { _ = try decoder.decode(Array(whole.prefix(end))) }
         }
         var random = Random(seed: 6, purpose: .test)
