@@ -38,7 +38,9 @@ let package = Package(
         // (setjmp stays in C).
         .target(name: "CAnnealSystem", linkerSettings: [.linkedLibrary("gomp")]),
         .target(name: "CAnnealKernels", dependencies: ["CAnnealSystem"], linkerSettings: [.linkedLibrary("m")]),
-        .target(name: "CAnnealImage", dependencies: ["CJPEG", "CPNG", "CWebP", "CTIFF", "CGIF", "CZlib"]),
+        .target(
+            name: "CAnnealImage", dependencies: ["CJPEG", "CPNG", "CWebP", "CTIFF", "CGIF", "CZlib"],
+            linkerSettings: [.linkedLibrary("gif")]),
         .target(name: "COneDNN", dependencies: ["CDNNL", "CAnnealKernels"], linkerSettings: [.linkedLibrary("dnnl")]),
 
         .target(name: "AnnealCore", dependencies: ["CAnnealSystem"]),
