@@ -23,6 +23,9 @@ let package = Package(
         .systemLibrary(name: "CDNNL", providers: [.apt(["libdnnl-dev"])]),
         .systemLibrary(name: "CJPEG", pkgConfig: "libjpeg", providers: [.apt(["libjpeg62-turbo-dev"])]),
         .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
+        .systemLibrary(name: "CWebP", pkgConfig: "libwebp", providers: [.apt(["libwebp-dev"])]),
+        .systemLibrary(name: "CTIFF", pkgConfig: "libtiff-4", providers: [.apt(["libtiff-dev"])]),
+        .systemLibrary(name: "CGIF", providers: [.apt(["libgif-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CCairo", pkgConfig: "cairo", providers: [.apt(["libcairo2-dev"])]),
         .systemLibrary(name: "CMalloc"),
@@ -35,7 +38,9 @@ let package = Package(
         // (setjmp stays in C).
         .target(name: "CAnnealSystem", linkerSettings: [.linkedLibrary("gomp")]),
         .target(name: "CAnnealKernels", dependencies: ["CAnnealSystem"], linkerSettings: [.linkedLibrary("m")]),
-        .target(name: "CAnnealImage", dependencies: ["CJPEG", "CPNG", "CZlib"]),
+        .target(
+            name: "CAnnealImage", dependencies: ["CJPEG", "CPNG", "CWebP", "CTIFF", "CGIF", "CZlib"],
+            linkerSettings: [.linkedLibrary("gif")]),
         .target(name: "COneDNN", dependencies: ["CDNNL", "CAnnealKernels"], linkerSettings: [.linkedLibrary("dnnl")]),
 
         .target(name: "AnnealCore", dependencies: ["CAnnealSystem"]),

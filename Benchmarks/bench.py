@@ -25,6 +25,7 @@ import sys
 from pathlib import Path
 
 import commands
+import data_rows
 import machine
 import processes
 import results
@@ -107,6 +108,7 @@ def parse_arguments():
     parser.add_argument("--data", default=str(ROOT.parent / "shared" / "data"), metavar="FOLDER",
                         help="where cifar10_train.rec and .idx are, for the rows that train on "
                              "records (default: ../shared/data next to the repository)")
+    parser.add_argument("--no-data-rows", action="store_true", help="leave out what feeds and packs images")
     parser.add_argument("--write", action="store_true", help="write Benchmarks/RESULTS.md")
     parser.add_argument("--json", metavar="FILE", help="also write all steps of all rounds")
     parser.add_argument("--list", action="store_true", help="list the rows and stop")
@@ -122,6 +124,7 @@ def parse_arguments():
         return names
 
     by_name = {row.name: row for row in ROWS}
+    arguments.feeds = arguments.rows == "all" and not arguments.no_data_rows
     arguments.rows = [by_name[name] for name in chosen(arguments.rows, by_name, "row")]
     arguments.frameworks = chosen(arguments.frameworks, FRAMEWORKS, "framework")
     steps = 1 if arguments.steps is None else arguments.steps
@@ -146,6 +149,8 @@ def main():
         progress("interrupted")
         return 130
     report = results.report(arguments, done, described)
+    if arguments.feeds:
+        report += "\n" + "\n".join(data_rows.run(arguments)) + "\n"
     print(report)
     if arguments.write:
         (HERE / "RESULTS.md").write_text(report, encoding="utf-8")

@@ -107,13 +107,14 @@ install_torch() {
   pip_install torch -r "$here/requirements-torch.txt" || return 1
   if [ "$with_cuda_packages" = yes ]; then
     say "torch: installing with all its dependencies, several gigabytes"
-    pip_install torch torch
+    pip_install torch torch torchvision
     return
   fi
   local cpu_version
   cpu_version=$(newest_cpu_torch)
   if [ -n "$cpu_version" ]; then
-    pip_install torch --no-deps "torch==$cpu_version"
+    pip_install torch --no-deps "torch==$cpu_version" || return 1
+    pip_install torch --no-deps torchvision || say "torch: no torchvision: the data rows leave PyTorch out"
     return
   fi
   if [ "$(uname -m)" = x86_64 ]; then

@@ -223,7 +223,8 @@ def check_samples(folder, report):
             what = f"{name}, {output}"
             report.check(what, compare(what, found, expected, (1e-4, 1e-4, 0)), "other values", "them")
     check_arrays(folder, report)
-    check_records(folder, report)
+    for name in ["images", "packed", "joined", "repaired"]:
+        check_records(folder, name, report)
 
 
 def check_arrays(folder, report):
@@ -245,16 +246,16 @@ def check_arrays(folder, report):
             report.check(f"arrays.params, type of {name}", f"arg:{kind}" == name, kind, name)
 
 
-def check_records(folder, report):
+def check_records(folder, name, report):
     def path(suffix):
-        return os.path.join(folder, f"images.{suffix}")
+        return os.path.join(folder, f"{name}.{suffix}")
 
     with open(path("json"), encoding="utf-8") as file:
         content = json.load(file)
     by_index = mx.recordio.MXIndexedRecordIO(path("idx"), path("rec"), "r")
     in_order = mx.recordio.MXRecordIO(path("rec"), "r")
     for record in content["records"]:
-        what = f"images.rec, record {record['id']}"
+        what = f"{name}.rec, record {record['id']}"
         payload = by_index.read_idx(record["id"])
         report.check(f"{what}, by index", digest(payload) == record["payload"], digest(payload), record["payload"])
         report.check(f"{what}, in order", in_order.read() == payload, "other bytes", "the same")
@@ -265,14 +266,14 @@ def check_records(folder, report):
         if "pixels" in record:
             pixels = mx.image.imdecode(image, to_rgb=True).asnumpy()
             report.check(f"{what}, pixels", digest(pixels.tobytes()) == record["pixels"], "others", "others")
-    report.check("images.rec, end", in_order.read() is None, "more records", f"{len(content['records'])}")
+    report.check(f"{name}.rec, end", in_order.read() is None, "more records", f"{len(content['records'])}")
     by_index.close()
     in_order.close()
     # As MXNet's tools read a list.
     with open(path("lst"), encoding="utf-8") as file:
         lines = [line.rstrip("\n").split("\t") for line in file]
     found = [[int(line[0]), int(float(line[1])), line[-1]] for line in lines]
-    report.check("images.lst", found == content["list"], found, content["list"])
+    report.check(f"{name}.lst", found == content["list"], found, content["list"])
 
 
 def digest(data):

@@ -5,6 +5,9 @@ packages=(
     libdnnl-dev           # oneDNN
     libjpeg62-turbo-dev   # JPEG
     libpng-dev            # PNG
+    libwebp-dev           # WebP
+    libtiff-dev           # TIFF
+    libgif-dev            # GIF
     zlib1g-dev            # gzipped data sets
     libcairo2-dev         # curves as SVG and PNG
     fonts-dejavu-core     # their text

@@ -183,7 +183,11 @@ private final class DataCheck {
         packer.passThrough = recordOptions.has("--pass-through")
         packer.resize = Int(recordOptions.number("--resize") ?? 0)
         packer.centerCrop = recordOptions.has("--center-crop")
-        packer.encoding = .jpeg(quality: Int(recordOptions.number("--quality") ?? 95))
+        let quality = Int(recordOptions.number("--quality") ?? 95)
+        packer.encoding =
+            recordOptions.words.contains(".png") ? .png(level: min(9, quality)) : .jpeg(quality: quality)
+        let colors: [Double: Image.Channels] = [0: .gray, -1: .asStored]
+        packer.channels = colors[recordOptions.number("--color") ?? 1] ?? .rgb
         let pixels = try arrays()
         try withTemporaryFolder { temporary in
             for (suffix, part) in parts {

@@ -8,6 +8,8 @@ import Foundation
 ///   layer what the softmax gets, which may have made a one of it.
 /// - `arrays.params` and `arrays.json`: arrays of every type that MXNet 1.9.1 can load (it has a number for int16, but
 ///   fails).
+/// - `packed.rec` as `im2rec` packs files, `joined.rec` and `repaired.rec` as `rec cat` and `rec repair` write records, with
+///   `.idx`, `.lst` and `.json` as below.
 /// - `images.rec`, `.idx`, `.lst` and `images.json`: image records with one label and with several, and a record that holds
 ///   the magic number; payloads and pixels as SHA-256.
 public func writeSamples(to folder: String) throws {
@@ -15,6 +17,7 @@ public func writeSamples(to folder: String) throws {
     for sample in sampleNetworks { try write(sample, to: "\(folder)/networks/\(sample.name)") }
     try writeArrays(folder)
     try writeRecords(folder)
+    try writePackedRecords(folder)
 }
 
 private struct SampleNetwork {
@@ -150,4 +153,60 @@ private func writeRecords(_ folder: String) throws {
 
 private func writeJSON(_ value: Any, to path: String) throws {
     try Files.writeAtomically(try JSONSerialization.data(withJSONObject: value, options: [.sortedKeys]), to: path)
+}
+
+/// Records by the commands that pack, join and repair.
+private func writePackedRecords(_ folder: String) throws {
+    let root = "\(folder)/files"
+    for id in 0..<9 {
+        var random = Random(seed: 2, purpose: .test, index: id)
+        let image = Image(
+            width: 24 + id, height: 20, channels: 3, pixels: (0..<(24 + id) * 60).map { _ in UInt8(random.below(256)) })
+        let name = "\(root)/\(["b", "a", "c"][id % 3])"
+        try Files.makeFolder(name)
+        try Files.writeAtomically(Data(try image.encoded(as: .png(level: 3))), to: "\(name)/\(id).png")
+    }
+    let list = try ImageList.scan(root).list.shuffledAsIm2rec()
+    var packer = RecordPacker()
+    packer.resize = 16
+    packer.encoding = .png(level: 9)
+    _ = try packer.pack(list, root: root, to: "\(folder)/packed")
+    try describe("packed", list, folder)
+
+    let packed = try RecordFile("\(folder)/packed.rec")
+    let arranging = RecordArranging([packed, packed])
+    try arranging.write(arranging.all, to: "\(folder)/joined.rec", renumbers: true)
+    try describe("joined", nil, folder)
+
+    // One record is damaged, and the end is cut off.
+    var bytes = [UInt8](try Files.read("\(folder)/packed.rec"))
+    bytes[packed.entries[4].offset + 80] ^= 1
+    bytes.removeLast(9)
+    try Files.writeAtomically(Data(bytes), to: "\(folder)/damaged.rec")
+    let found = try RecordVerification(
+        RecordSalvage("\(folder)/damaged.rec", index: "\(folder)/packed.idx"), RecordVerification.Options())
+    _ = try found.repair(to: "\(folder)/repaired.rec", quarantine: nil)
+    try describe("repaired", nil, folder)
+}
+
+/// What is in the records, for another reader.
+private func describe(_ name: String, _ list: ImageList?, _ folder: String) throws {
+    let file = try RecordFile("\(folder)/\(name).rec", index: "\(folder)/\(name).idx")
+    var records: [[String: Any]] = []
+    var items: [ImageList.Item] = list?.items ?? []
+    for number in 0..<file.count {
+        let payload = try file.read(number)
+        var start = 0
+        let header = try IRHeader(payload, imageStart: &start)
+        let image = try ImageDecoder().decode(payload, from: start)
+        records.append([
+            "id": file.entries[number].key, "labels": header.labels.map { Double($0) },
+            "payload": SHA256.digits(of: payload), "pixels": SHA256.digits(of: image.pixels),
+        ])
+        if list == nil { items.append(.init(id: file.entries[number].key, labels: header.labels, path: "x")) }
+    }
+    try ImageList(items).write(to: "\(folder)/\(name).lst")
+    try writeJSON(
+        ["records": records, "list": items.map { [$0.id, Int($0.labels[0]), $0.path] as [Any] }],
+        to: "\(folder)/\(name).json")
 }

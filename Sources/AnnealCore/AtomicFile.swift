@@ -12,6 +12,8 @@ public final class AtomicFile {
     private let replacement: (target: String, temporary: String)?
     private var isOpen = true
     private var isFinished = false
+    /// Whether the temporary file outlives an object that is not finished.
+    private var isKept = false
 
     /// - Throws: `AnnealError` when no file can be made there, or what is there is not a regular file.
     public init(_ path: String) throws {
@@ -40,6 +42,30 @@ public final class AtomicFile {
         replacement = (target.path, temporary)
     }
 
+    /// A file under a temporary name of the caller's choice, which stays without `finish()`: what a process that was
+    /// killed has written, the next one continues.
+    ///
+    /// - Parameters:
+    ///   - temporary: in the folder of `path`.
+    ///   - length: bytes of it that are kept; what comes after them is cut off.
+    /// - Throws: `AnnealError` when the file cannot be made, or what is at `path` is not a regular file.
+    public init(_ path: String, continuing temporary: String, from length: Int) throws {
+        self.path = path
+        let target = try Files.writeTarget(path)
+        descriptor = Files.withPath(temporary) {
+            open($0, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, target.existing == nil ? 0o666 : 0o600)
+        }
+        guard descriptor >= 0 else {
+            throw AnnealError(temporary, "cannot be written: \(Files.systemError())", code: .init(errno: errno))
+        }
+        replacement = (target.path, temporary)
+        isKept = true
+        guard ftruncate(descriptor, off_t(length)) == 0, lseek(descriptor, 0, SEEK_END) == off_t(length) else {
+            throw AnnealError(temporary, "cannot be continued: \(Files.systemError())", code: .ioFailure)
+        }
+        if let existing = target.existing { _ = fchmod(descriptor, existing.st_mode & 0o777) }
+    }
+
     /// A link to another file; nil where the file system has none.
     fileprivate init?(_ path: String, linkedTo source: String) throws {
         self.path = path
@@ -57,8 +83,11 @@ public final class AtomicFile {
         guard let replacement else { return }
         // An open file keeps its place on a full disk.
         if isOpen { close(descriptor) }
-        if !isFinished { Files.remove(replacement.temporary) }
+        if !isFinished, !isKept { Files.remove(replacement.temporary) }
     }
+
+    /// Lets go of what was written: nothing remains of it.
+    public func discard() { isKept = false }
 
     /// - Throws: `BrokenPipe` when the reader of an open descriptor has gone.
     public func write(_ bytes: UnsafeRawBufferPointer) throws {

@@ -111,6 +111,7 @@ int ani_jpeg_begin(
     } else {
         info->out_color_space = channels == 1 ? JCS_GRAYSCALE : channels == 3 ? JCS_RGB : JCS_EXT_RGBA;
     }
+    info->scale_num = info->scale_denom = 1;
     jpeg->channels = channels;
     size->channels = channels;
     return 0;
@@ -148,6 +149,54 @@ static int has_all_scans(j_decompress_ptr info) {
         }
     }
     return 1;
+}
+
+// What lies beyond the edges of a part has to do with its pixels: chroma is interpolated.
+enum { MARGIN = 16 };
+
+int ani_jpeg_finish_part(
+    ani_jpeg *jpeg, int denominator, int32_t x, int32_t y, int32_t width, int32_t height, uint8_t *out) {
+    struct jpeg_decompress_struct *info = &jpeg->info;
+    if (setjmp(jpeg->escape)) {
+        jpeg_abort_decompress(info);
+        return -1;
+    }
+    jpeg->decoding = 1;
+    info->scale_num = 1;
+    info->scale_denom = (unsigned)denominator;
+    jpeg_start_decompress(info);
+    if (jpeg->ended && !has_all_scans(info)) {
+        snprintf(jpeg->message, ANI_MESSAGE, "not a whole JPEG image: it ends before its last scan");
+        jpeg_abort_decompress(info);
+        return -1;
+    }
+    int64_t right = (int64_t)x + width, bottom = (int64_t)y + height;
+    if (right > info->output_width || bottom > info->output_height) {
+        snprintf(jpeg->message, ANI_MESSAGE, "the part lies outside the JPEG image");
+        jpeg_abort_decompress(info);
+        return -1;
+    }
+    JDIMENSION left = x > MARGIN ? (JDIMENSION)(x - MARGIN) : 0, columns = info->output_width - left;
+    if ((int64_t)columns > right + MARGIN - left) columns = (JDIMENSION)(right + MARGIN - left);
+    int is_cmyk = info->out_color_space == JCS_CMYK;
+    size_t components = is_cmyk ? 4 : (size_t)jpeg->channels;
+    // It begins where a block does.
+    jpeg_crop_scanline(info, &left, &columns);
+    JSAMPARRAY row =
+        info->mem->alloc_sarray((j_common_ptr)info, JPOOL_IMAGE, columns * (JDIMENSION)components, 1);
+    size_t skipped = (size_t)((JDIMENSION)x - left) * components;
+    JDIMENSION above = y > MARGIN ? (JDIMENSION)(y - MARGIN) : 0;
+    if (above > 0) jpeg_skip_scanlines(info, above);
+    while (info->output_scanline < (JDIMENSION)bottom) {
+        int wanted = info->output_scanline >= (JDIMENSION)y;
+        jpeg_read_scanlines(info, row, 1);
+        if (!wanted) continue;
+        if (is_cmyk) convert_cmyk(row[0] + skipped, (size_t)width, jpeg->channels, out);
+        else memcpy(out, row[0] + skipped, (size_t)width * components);
+        out += (size_t)width * (size_t)jpeg->channels;
+    }
+    jpeg_abort_decompress(info);
+    return 0;
 }
 
 int ani_jpeg_finish(ani_jpeg *jpeg, uint8_t *out) {

@@ -29,6 +29,11 @@ extension TrainingRun {
         if let validation, !isHeldOut, preprocessing.resize == nil || sizes == nil {
             validationSizes = validation.sizeNote(preprocessing, isOwnRule: isOwnRule, of: .validation)
         }
+        if data.images.measuresColours {
+            func list(_ numbers: [Float]) -> String { numbers.map { "\($0)" }.joined(separator: ",") }
+            notes.append(
+                .note("Measured: --rgb-mean \(list(preprocessing.mean)) --rgb-std \(list(preprocessing.std))"))
+        }
         return notes + [recordNote(preprocessing), sizes, validationSizes].compactMap { $0 }
     }
 

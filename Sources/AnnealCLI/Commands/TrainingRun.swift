@@ -40,6 +40,10 @@ struct TrainingRun {
     consuming func run(
         _ options: TrainingOptions, _ data: DataOptions, flags: [String: JSONValue], continuing recorded: RecordedRun?
     ) throws {
+        guard [0, 1].contains(options.testIo) else {
+            throw UsageError("--test-io", "is \(options.testIo)", suggestion: "it must be 0 or 1")
+        }
+        if options.testIo == 1 { return try testInput(options, data) }
         let endEpoch = endEpoch(options)
         let group = group, isFirst = isFirst
         var lock = isFirst ? try recorded.map { try Self.lock($0.prefix) } : nil

@@ -36,12 +36,14 @@ extension TrainingRun {
                 try data.validation.data($0, preprocessing, classes: classes, data.images)
             }
         let rows = try group.map { try options.machine.device(group: $0).engine.rows(of: options.batchSize) }
+        let synthetic = try synthetic(options, data, isShared: rows != nil, seed: seed)
+        if let synthetic { images.source = try NoSamples(count: synthetic.count) }
         let mixes = data.labels.mixup > 0 || data.labels.cutmix > 0
         let training = try data.trainingLoader(
             images, preprocessing, batchSize: options.batchSize, classes: classes, seed: seed,
             rows: rows.map { mixes ? SoftLabelSource.sourceRows($0, of: options.batchSize) : Array($0) })
         let source = try data.labels.source(
-            training, of: images.source, classes: classes, seed: seed, rows: rows)
+            synthetic ?? training, of: images.source, classes: classes, seed: seed, rows: rows)
         let validation = try validationImages.map {
             var loading = try data.validation.loaderOptions(
                 preprocessing, batchSize: options.batchSize, classes: classes, data.images)
@@ -135,6 +137,18 @@ extension TrainingRun {
         return TrainingSetup(
             trainer: trainer, training: source, loader: training, validation: validation, metrics: metrics,
             preprocessing: preprocessing, progress: progress, seed: seed, notes: notes)
+    }
+
+    /// Random numbers in the place of images, with --benchmark 1.
+    private func synthetic(
+        _ options: TrainingOptions, _ data: DataOptions, isShared: Bool, seed: UInt64
+    ) throws -> SyntheticSource? {
+        guard try data.isBenchmark() else { return nil }
+        guard !isShared else {
+            throw UsageError("--benchmark 1", "is for one process", suggestion: "leave it out, or run without launch")
+        }
+        return SyntheticSource(
+            dataShape: Shape(imageShape), batchSize: options.batchSize, classes: classes, seed: seed)
     }
 
     private mutating func giveFirstValues(to trainer: Trainer) throws {

@@ -44,6 +44,7 @@ enum CommandLineArguments {
             return PreparedArguments(command: "", arguments: ["--version"])
         }
         guard let command = ToolDescription.current.command(first) else { throw NearMiss.unknownCommand(first) }
+        guard command.parts.isEmpty else { return try prepare(arguments.dropFirst(), partOf: command) }
         let typed = try TypedArguments(arguments.dropFirst(), of: command)
         guard AnnealTool.isMXNetScript(first) else {
             return PreparedArguments(command: first, arguments: [first] + EmptyValues.removed(from: typed.arguments))
@@ -52,6 +53,18 @@ enum CommandLineArguments {
         return PreparedArguments(
             command: first, arguments: [first] + EmptyValues.removed(from: set.arguments + typed.arguments),
             places: set.places)
+    }
+
+    /// Arguments of a command that has commands of its own.
+    private static func prepare(
+        _ arguments: ArraySlice<String>, partOf group: ToolDescription.Command
+    ) throws -> PreparedArguments {
+        guard let first = arguments.first else { throw NearMiss.missingPart(of: group) }
+        guard let command = group.parts.first(where: { $0.commandName == first }) else {
+            throw NearMiss.unknownPart(first, of: group)
+        }
+        let typed = try TypedArguments(arguments.dropFirst(), of: command)
+        return PreparedArguments(command: command.name, arguments: [group.commandName, first] + typed.arguments)
     }
 
     /// Of the tool itself.
@@ -137,6 +150,13 @@ struct TypedArguments {
             try CommandLineArguments.check(value, of: flag)
             arguments += CommandLineArguments.joined(name, value)
             values[name] = value
+            // Python's nargs='+', as in `--exts .jpg .png`; a path begins with a dot only before a slash.
+            while flag.takesSeveral, let next = rest.first, next.hasPrefix("."), !next.contains("/"), next != "..",
+                next != "."
+            {
+                arguments += CommandLineArguments.joined(name, next)
+                rest.removeFirst()
+            }
         }
     }
 
@@ -164,7 +184,7 @@ struct TypedArguments {
         throw AnnealError(
             argument, "is not expected here",
             suggestion: near.isEmpty
-                ? "flags begin with --; anneal help \(command.commandName) lists them"
+                ? "flags begin with --; anneal help \(command.name) lists them"
                 : "did you mean \(near.joined(separator: " or "))?")
     }
 }

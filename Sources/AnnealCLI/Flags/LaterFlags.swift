@@ -5,8 +5,6 @@ enum LaterFlags {
         "gc-threshold": "gradients are not compressed in one process; leave it out",
         "profile-worker-suffix": "write --profile FILE.json",
         "profile-server-suffix": "there are no servers; --profile FILE.json is of this process",
-        "benchmark": "synthetic data is in 'anneal bench-step'",
-        "test-io": "the reader cannot be timed alone yet; leave it out",
     ]
 
     /// Those that a command takes no other flags for.

@@ -11,9 +11,24 @@ enum NearMiss {
             suggestion: near.isEmpty ? "anneal --help lists them" : "did you mean \(near.joined(separator: " or "))?")
     }
 
+    /// Of a command that has commands of its own.
+    static func unknownPart(_ name: String, of group: ToolDescription.Command) -> AnnealError {
+        let names = group.parts.map(\.commandName), near = close(name, names)
+        return AnnealError(
+            name, "is not a command of anneal \(group.name)",
+            suggestion: (near.isEmpty ? "" : "did you mean \(near.joined(separator: " or "))? ")
+                + "they are \(names.joined(separator: ", "))")
+    }
+
+    static func missingPart(of group: ToolDescription.Command) -> AnnealError {
+        AnnealError(
+            "anneal \(group.name)", "has commands of its own, and none is named",
+            suggestion: "they are \(group.parts.map(\.commandName).joined(separator: ", "))")
+    }
+
     /// - Parameter flag: as typed, with its dashes.
     static func unknownFlag(_ flag: String, of command: ToolDescription.Command) -> AnnealError {
-        let near = flags(String(flag.drop { $0 == "-" }), of: command), name = command.commandName
+        let near = flags(String(flag.drop { $0 == "-" }), of: command), name = command.name
         if near.isEmpty, !flag.hasPrefix("--"), !command.positionals.isEmpty {
             return AnnealError(
                 flag, "is not a flag of anneal \(name)", suggestion: "write ./\(flag) for a file of that name")
@@ -147,7 +162,7 @@ private enum OtherNames {
             ["random-crop"]: "randcrop",
             ["random-resized-crop"]: "rrc", ["pad-size"]: "pad padding",
             ["max-random-rotate-angle"]: "rotate rotation degrees",
-            ["trivial-augment"]: "augment augmentation autoaugment aa randaugment aug trivialaugmentwide",
+            ["trivial-augment", "rand-augment", "auto-augment"]: "augment augmentation aa aug trivialaugmentwide",
             ["random-erasing"]: "reprob erasing",
             ["label-smoothing"]: "smoothing ls smooth",
             ["mixup"]: "mixupalpha", ["cutmix"]: "cutmixalpha",

@@ -10,8 +10,13 @@ struct ToolDescription: Decodable, Sendable {
         var abstract: String?
         var discussion: String?
         var subcommands: [Command]?
+        private var superCommands: [String]?
         private var arguments: [Argument]?
 
+        /// As it is typed after `anneal`: `rec info`.
+        var name: String { ((superCommands ?? []).dropFirst() + [commandName]).joined(separator: " ") }
+        /// The commands that it has of its own.
+        var parts: [Command] { (subcommands ?? []).filter { $0.commandName != "help" && $0.shouldDisplay ?? true } }
         /// What is given by name, in the order of declaration; not --help and --version.
         var flags: [Argument] { (arguments ?? []).filter { $0.kind != .positional && !$0.isBuiltIn } }
         var positionals: [Argument] { (arguments ?? []).filter { $0.kind == .positional } }
@@ -63,6 +68,8 @@ struct ToolDescription: Decodable, Sendable {
         var takesPath: Bool { completionKind?.file != nil || completionKind?.directory != nil }
         /// Whether its value is a list with commas, as the value's name shows: `R,G,B`.
         var takesList: Bool { valueName?.contains(",") ?? false }
+        /// Whether one mention takes several values: `--exts .jpg .png`.
+        var takesSeveral: Bool { isRepeating && valueName?.hasSuffix("...") ?? false }
         /// Whether it takes 0 or 1, as MXNet's switches do.
         var isSwitch: Bool { valueName == "0|1" }
         /// `RATE`; the values themselves where it has no name of its own.
@@ -81,8 +88,11 @@ struct ToolDescription: Decodable, Sendable {
     }
 
     /// Hidden ones too.
+    /// - Parameter name: of a command's own command after its name and a space.
     func command(_ name: String) -> Command? {
-        command.subcommands?.first { $0.commandName == name && name != "help" }
+        name.split(separator: " ").reduce(Optional(command)) { found, part in
+            found?.subcommands?.first { $0.commandName == part && part != "help" }
+        }
     }
 
     static let current: ToolDescription = {

@@ -14,8 +14,9 @@ enum FlagGroups {
             title: "Data", usual: ["data-train", "data-val", "val-split"],
             further: [
                 "class-names", "data-train-idx", "data-val-idx", "num-examples", "resize", "rgb-mean", "rgb-std",
-                "on-bad-record",
-                "max-image-pixels", "accept-changed-data",
+                "on-bad-record", "max-image-pixels", "cache-decoded", "read-ahead", "exact-decoding", "benchmark",
+                "test-io",
+                "accept-changed-data",
             ]),
         Group(
             title: "Network",
@@ -38,7 +39,8 @@ enum FlagGroups {
                 "min-random-aspect-ratio", "max-random-aspect-ratio", "min-random-scale", "max-random-scale",
                 "min-crop-size", "max-crop-size", "max-random-rotate-angle", "max-random-shear-ratio", "max-random-h",
                 "max-random-s", "max-random-l", "brightness", "contrast", "saturation", "pca-noise",
-                "use-imagenet-data-augmentation", "trivial-augment", "random-erasing", "cutout", "erasing-value",
+                "use-imagenet-data-augmentation", "trivial-augment", "rand-augment",
+                "auto-augment", "random-erasing", "cutout", "erasing-value",
             ]),
         Group(title: "Labels", usual: ["label-smoothing"], further: ["mixup", "cutmix", "class-weights"]),
         Group(title: "Evaluation", usual: ["top-k"], further: ["loss", "tta"]),

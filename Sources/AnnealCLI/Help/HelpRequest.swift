@@ -15,17 +15,24 @@ enum HelpRequest {
         case "help":
             let names = arguments.dropFirst().filter { !isHelp($0) && $0 != "help" }
             guard let name = names.first else { return HelpText(width: width).overview(tool) }
-            if names.count > 1 {
-                throw AnnealError(names[1], "is not expected here", suggestion: "write anneal help \(name)")
+            guard var command = tool.command(name) else { throw NearMiss.unknownCommand(name) }
+            for name in names.dropFirst() {
+                guard !command.parts.isEmpty else {
+                    throw AnnealError(name, "is not expected here", suggestion: "write anneal help \(command.name)")
+                }
+                guard let part = command.parts.first(where: { $0.commandName == name }) else {
+                    throw NearMiss.unknownPart(name, of: command)
+                }
+                command = part
             }
-            guard let command = tool.command(name) else { throw NearMiss.unknownCommand(name) }
             return HelpText(width: width).text(of: command, all: arguments.contains(where: isForAll))
         case let flag where flag.hasPrefix("--generate-completion-script"):
             let value = flag.split(separator: "=", maxSplits: 1).dropFirst().first.map(String.init)
             return try CompletionScript.text(for: value ?? arguments.dropFirst().first)
         default:
             let typed = arguments.prefix { $0 != "--" }
-            guard let command = tool.command(first), typed.contains(where: isHelp) else { return nil }
+            guard var command = tool.command(first), typed.contains(where: isHelp) else { return nil }
+            if let part = command.parts.first(where: { $0.commandName == typed.dropFirst().first }) { command = part }
             return HelpText(width: width).text(of: command, all: typed.contains(where: isForAll))
         }
     }

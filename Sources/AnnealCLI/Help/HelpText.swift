@@ -33,6 +33,15 @@ struct HelpText {
             case .commands(let list): lines += list.flatMap { WrappedText.command($0, width: width, indent: 2) }
             }
         }
+        if !command.parts.isEmpty {
+            lines += ["", "Commands:"]
+            for part in command.parts {
+                lines += entry("  " + part.commandName, part.abstract ?? "", column: 20)
+            }
+            lines += [""]
+            lines += WrappedText.lines("'anneal help \(command.name) COMMAND' explains one.", width: width)
+            return text(lines)
+        }
         if !command.positionals.isEmpty {
             lines += ["", "Arguments:"]
             for argument in command.positionals { lines += entry("  " + argument.placeholder, argument.abstract ?? "") }
@@ -48,11 +57,11 @@ struct HelpText {
         let count = command.flags.filter { !Self.isOpposite($0, among: command.flags) }.count
         if sections.reduce(0, { $0 + $1.flags.count }) < count {
             lines += WrappedText.lines(
-                "These are the flags that most runs need; 'anneal \(command.commandName) --help-all' shows all \(count).",
+                "These are the flags that most runs need; 'anneal \(command.name) --help-all' shows all \(count).",
                 width: width)
         } else if FlagGroups.apply(to: command) {
             lines += WrappedText.lines(
-                "'anneal \(command.commandName) --help' shows those that most runs need. Any unique beginning of a flag stands for it.",
+                "'anneal \(command.name) --help' shows those that most runs need. Any unique beginning of a flag stands for it.",
                 width: width)
         } else {
             lines += WrappedText.lines("Any unique beginning of a flag stands for it.", width: width)
@@ -68,7 +77,8 @@ struct HelpText {
             let name = argument.placeholder + (argument.isRepeating ? "..." : "")
             return argument.isOptional ? "[\(name)]" : name
         }
-        return (["anneal \(command.commandName)"] + required + (hasMore ? ["[FLAGS]"] : []) + positionals)
+        guard command.parts.isEmpty else { return "anneal \(command.name) COMMAND [FLAGS]" }
+        return (["anneal \(command.name)"] + required + (hasMore ? ["[FLAGS]"] : []) + positionals)
             .joined(separator: " ")
     }
 

@@ -31,6 +31,7 @@ enum ManualPage {
         let paragraphs = Paragraph.all(of: command.discussion ?? "")
         lines.append(escaped(command.abstract ?? ""))
         for case .prose(let text) in paragraphs { lines += [".PP", escaped(text)] }
+        for part in command.parts { lines += section(of: part) }
         for argument in command.positionals {
             lines += [".TP", "\\fI\(escaped(argument.placeholder))\\fR", escaped(argument.abstract ?? "")]
         }
@@ -58,6 +59,23 @@ enum ManualPage {
         }
         lines += [".SH SEE ALSO", "\\fBanneal\\fR(1)"]
         return lines.joined(separator: "\n") + "\n"
+    }
+
+    /// A command of a command, in the page of that.
+    private static func section(of command: ToolDescription.Command) -> [String] {
+        var lines = [".SH \(command.name.uppercased())", escaped(HelpText.usage(of: command)), ".PP"]
+        lines.append(escaped(command.abstract ?? ""))
+        for case .prose(let text) in Paragraph.all(of: command.discussion ?? "") { lines += [".PP", escaped(text)] }
+        for argument in command.positionals {
+            lines += [".TP", "\\fI\(escaped(argument.placeholder))\\fR", escaped(argument.abstract ?? "")]
+        }
+        for flag in command.flags where !HelpText.isOpposite(flag, among: command.flags) {
+            let value = flag.takesValue ? " \\fI\(escaped(flag.placeholder))\\fR" : ""
+            lines += [
+                ".TP", "\\fB\(escaped("--\(flag.name)"))\\fR\(value)", escaped(HelpText.explanation(of: flag)),
+            ]
+        }
+        return lines
     }
 
     private static func head(_ name: String, _ version: String) -> [String] {

@@ -80,6 +80,16 @@ struct AugmentationOptions: ParsableArguments, Encodable {
     var useImagenetDataAugmentation: Int = 0
     @Flag(help: "One operation of TrivialAugment's wide set at a random strength for each image.")
     var trivialAugment = false
+    @Option(
+        help: ArgumentHelp(
+            "RandAugment: this many operations on each image, at this strength of 0 to 30; 2,9 is usual.",
+            valueName: "N,M"))
+    var randAugment: String?
+    @Option(
+        help: ArgumentHelp(
+            "AutoAugment: a pair of operations of a policy that was searched.", valueName: "cifar10|imagenet"),
+        completion: .list(["cifar10", "imagenet"]))
+    var autoAugment: String?
     @Option(help: ArgumentHelp("Probability that a rectangle of 2 to 33 % of an image is erased.", valueName: "P"))
     var randomErasing: Float = 0
     @Option(help: ArgumentHelp("Erase a square of this side from each image.", valueName: "PIXELS"))
@@ -140,6 +150,13 @@ struct AugmentationOptions: ParsableArguments, Encodable {
         result.affine.shear = maxRandomShearRatio
         result.colour = colours(imageNet: imageNet)
         result.trivialAugment = trivialAugment
+        result.randAugment = try randAugmentSettings()
+        result.autoAugment = try autoAugment.map { name in
+            guard let policy = AutoAugment(rawValue: name) else {
+                throw UsageError("--auto-augment \(name)", "is not known", suggestion: "it is cifar10 or imagenet")
+            }
+            return policy
+        }
         result.erasing.probability = randomErasing
         result.erasing.cutout = cutout
         result.erasing.value = try erasedValue()
@@ -157,6 +174,17 @@ struct AugmentationOptions: ParsableArguments, Encodable {
         result.randomS = maxRandomS
         result.randomL = maxRandomL
         return result
+    }
+
+    private func randAugmentSettings() throws -> RandAugment? {
+        guard let randAugment else { return nil }
+        let numbers = randAugment.split(separator: ",", omittingEmptySubsequences: false).compactMap { Int($0) }
+        guard numbers.count == 2 else {
+            throw UsageError(
+                "--rand-augment \(randAugment)", "is not two numbers",
+                suggestion: "write the number of operations and their strength as 2,9")
+        }
+        return RandAugment(operations: numbers[0], magnitude: numbers[1])
     }
 
     private func cropSizes() throws -> ClosedRange<Int>? {

@@ -25,6 +25,25 @@ struct DataOptions: ParsableArguments, Encodable {
         help: ArgumentHelp(
             "Training images, for the steps of the learning rate (default: what the data holds).", valueName: "N"))
     var numExamples: Int?
+    @Option(
+        help: ArgumentHelp(
+            "Keep decoded training images in this much memory (500M, 2G); what does not fit is decoded in each epoch.",
+            valueName: "BYTES"))
+    var cacheDecoded: String?
+    @Option(
+        help: ArgumentHelp(
+            "Read the training records from start to end in the background when training begins, for disks that are slow to find a place.",
+            valueName: "0|1"))
+    var readAhead: Int = 0
+    @Option(
+        help: ArgumentHelp(
+            "Decode large JPEG images at full size where --random-resized-crop takes a part of them; else at 1/2, 1/4 or 1/8 where that is large enough.",
+            valueName: "0|1"))
+    var exactDecoding: Int = 0
+    @Option(
+        help: ArgumentHelp(
+            "Train on random numbers, 500 batches an epoch, to time training without data.", valueName: "0|1"))
+    var benchmark: Int = 0
     @OptionGroup var images: ImageOptions
     @OptionGroup var augmentation: AugmentationOptions
     @OptionGroup var labels: LabelOptions
@@ -56,12 +75,24 @@ struct DataOptions: ParsableArguments, Encodable {
         {
             base.resize = shortSide
         }
-        return try images.preprocessing(over: base)
+        guard images.measuresColours else { return try images.preprocessing(over: base) }
+        // What a run began with stays.
+        if let recorded, recorded.mean.count == channels {
+            return try images.measured(recorded.mean, recorded.std).preprocessing(over: base)
+        }
+        let found = try DataStatistics.Colours.measured(
+            of: data.source, channels: channels, threads: images.checkedThreads(),
+            maximumPixels: images.checkedPixels())
+        let std = found.colours.deviation.map { $0 > 0 ? Self.rounded($0) : 1 }
+        return try images.measured(found.colours.mean.map(Self.rounded), std).preprocessing(over: base)
     }
+
+    private static func rounded(_ value: Double) -> Float { Float((value * 1000).rounded() / 1000) }
 
     /// What --data-train names, and the names of its classes: those of --class-names, else those of `earlier` (of the
     /// run that training continues), else a folder's own.
     func training(earlier: [String]? = nil) throws -> ImageData {
+        if try isBenchmark() { return try .synthetic(classNames: try images.readClassNames() ?? earlier) }
         guard let path = dataTrain else {
             throw UsageError(
                 "--data-train", "is missing",
@@ -75,8 +106,31 @@ struct DataOptions: ParsableArguments, Encodable {
         return data
     }
 
+    /// Whether random numbers take the place of images.
+    func isBenchmark() throws -> Bool {
+        guard benchmark == 0 || benchmark == 1 else {
+            throw UsageError("--benchmark", "is \(benchmark)", suggestion: "it must be 0 or 1")
+        }
+        return benchmark == 1
+    }
+
+    /// --cache-decoded: `2G`, `500M`, or bytes.
+    func cachedBytes() throws -> Int {
+        guard let cacheDecoded else { return 0 }
+        let units: [Character: Int] = ["K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40]
+        let unit = cacheDecoded.last.flatMap { units[Character($0.uppercased())] }
+        let number = Double(unit == nil ? cacheDecoded : String(cacheDecoded.dropLast()))
+        guard let number, number >= 0, number * Double(unit ?? 1) < 0x1p60 else {
+            throw UsageError(
+                "--cache-decoded \(cacheDecoded)", "is not a number of bytes", suggestion: "write it as 500M or 2G")
+        }
+        return Int(number * Double(unit ?? 1))
+    }
+
     /// What validates: --data-val, or the part of the data set that is there for it.
     func validationPath(_ training: ImageData) throws -> String? {
+        // As in MXNet's scripts.
+        if try isBenchmark() { return nil }
         guard valSplit != nil, let path = validation.dataVal ?? training.validationPath else {
             return validation.dataVal ?? training.validationPath
         }
@@ -122,6 +176,9 @@ struct DataOptions: ParsableArguments, Encodable {
         options.augmentation = try trainingAugmentation(preprocessing)
         options.shuffle = true
         options.seed = seed
+        options.cachedBytes = try cachedBytes()
+        options.readsAhead = readAhead == 1
+        options.decodesExactly = exactDecoding == 1
         options.rows = rows
         return try BatchLoader(data.source, options: options)
     }

@@ -32,7 +32,7 @@ struct ImageData {
             folders = nil
             validationPath = nil
             // Records are read at random: fewer of them.
-            survey = .headers(of: source, limit: 500)
+            survey = .headers(of: source, limit: records.isLarge ? 32 : 500)
             if let problem = records.ignoredIndex {
                 notes = [.warning("\(FilePath(path)) was scanned, for the index next to it cannot be used: \(problem)")]
             }
@@ -59,6 +59,17 @@ struct ImageData {
         self.folders = folders
         survey = .headers(of: files)
         notes = Self.notes(purpose, folders, parts, chosen)
+    }
+
+    /// Stands where data would, for --benchmark 1.
+    private init(synthetic source: NoSamples, classNames: [String]?) {
+        self.source = source
+        self.classNames = classNames
+        (folders, validationPath, survey) = (nil, nil, ImageSurvey())
+    }
+
+    static func synthetic(classNames: [String]?) throws -> ImageData {
+        ImageData(synthetic: try NoSamples(count: 1), classNames: classNames)
     }
 
     private static func part(_ purpose: Purpose, of parts: DataParts, _ flag: String) throws -> FilePath {

@@ -3,9 +3,14 @@ import ArgumentParser
 
 /// How images become the network's input, and what its classes are called.
 struct ImageOptions: ParsableArguments, Encodable {
-    @Option(help: ArgumentHelp("Mean that is subtracted from each channel.", valueName: "R,G,B"))
+    @Option(
+        help: ArgumentHelp(
+            "Mean that is subtracted from each channel. auto, in training: that of the images, and their deviation.",
+            valueName: "R,G,B"))
     var rgbMean: String?
-    @Option(help: ArgumentHelp("What each channel is divided by.", valueName: "R,G,B"))
+    @Option(
+        help: ArgumentHelp(
+            "What each channel is divided by. auto, in training: the deviation of the images.", valueName: "R,G,B"))
     var rgbStd: String?
     @Option(
         help: ArgumentHelp(
@@ -21,6 +26,18 @@ struct ImageOptions: ParsableArguments, Encodable {
         help: ArgumentHelp(
             "Refuse images of more pixels, before memory is taken for them (each takes 3 bytes).", valueName: "N"))
     var maxImagePixels: Int = Image.maximumPixels
+
+    /// Whether the training images say what their mean or their deviation is.
+    var measuresColours: Bool { rgbMean == "auto" || rgbStd == "auto" }
+
+    /// With the numbers that were measured in place of auto.
+    func measured(_ mean: [Float], _ std: [Float]) -> ImageOptions {
+        func text(_ numbers: [Float]) -> String { numbers.map { "\($0)" }.joined(separator: ",") }
+        var result = self
+        if rgbStd == "auto" || rgbMean == "auto" && rgbStd == nil { result.rgbStd = text(std) }
+        if rgbMean == "auto" { result.rgbMean = text(mean) }
+        return result
+    }
 
     func readClassNames() throws -> [String]? { try classNames.map(ClassNames.read) }
 

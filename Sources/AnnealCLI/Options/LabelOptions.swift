@@ -34,7 +34,7 @@ struct LabelOptions: ParsableArguments, Encodable {
     /// The loader itself if no flag is given.
     /// - Parameter rows: those of each batch that this process takes; all if nil.
     func source(
-        _ loader: BatchLoader, of samples: any SampleSource, classes: Int, seed: UInt64, rows: Range<Int>? = nil
+        _ loader: any BatchSource, of samples: any SampleSource, classes: Int, seed: UInt64, rows: Range<Int>? = nil
     ) throws -> any BatchSource {
         var labels = settings
         labels.classWeights = try weights(samples, classes)

@@ -84,6 +84,11 @@ struct TrainingOptions: ParsableArguments, Encodable {
             valueName: "FILE.json"), completion: .file(extensions: ["json"]))
     var profile: String?
 
+    @Option(
+        help: ArgumentHelp("Read an epoch of training data and show how fast that is; train nothing.", valueName: "0|1")
+    )
+    var testIo: Int = 0
+
     @OptionGroup var run: RunOptions
     @OptionGroup var parameters: ParameterOptions
 

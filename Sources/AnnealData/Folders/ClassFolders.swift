@@ -4,7 +4,7 @@ import Foundation
 /// A folder whose sub-folders are classes, as training takes it: images anywhere below a sub-folder are of its class.
 ///
 /// Hidden folders and those that systems and file servers keep for themselves (@eaDir, __MACOSX) are left out and
-/// counted, as is everything that is not a JPEG or PNG file.
+/// counted, as is everything that is no image.
 public struct ClassFolders: Sendable {
     public struct Class: Sendable {
         /// The sub-folder's name; bytes that are not UTF-8 as `\xE9`.

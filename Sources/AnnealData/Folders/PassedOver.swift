@@ -3,7 +3,7 @@ import AnnealCore
 /// What a walk through folders left out, counted by reason.
 public struct PassedOver: Sendable, Equatable, CustomStringConvertible {
     public enum Reason: Sendable, Hashable {
-        /// By suffix or name an image, by its content not JPEG or PNG.
+        /// By suffix or name an image, by its content none that is read.
         case foreignImage(suffix: String)
         case otherFile(suffix: String)
         case brokenLink
@@ -60,7 +60,7 @@ public struct PassedOver: Sendable, Equatable, CustomStringConvertible {
         first.merge(other.first) { own, _ in own }
     }
 
-    /// `passed over 35 files: 30 .webp (not JPEG or PNG), 5 broken links (the first: cat/7.jpg)`
+    /// `passed over 35 files: 30 .heic (not images that are read), 5 broken links (the first: cat/7.jpg)`
     public var description: String {
         let parts = counts.map { (count: $0.value, isHarmless: $0.key.isHarmless, text: text($0.key, $0.value)) }
             .sorted { a, b in
@@ -80,7 +80,7 @@ public struct PassedOver: Sendable, Equatable, CustomStringConvertible {
         func counted(_ one: String, _ many: String) -> String { "\(count) \(count == 1 ? one : many)" }
         switch reason {
         case .foreignImage(let suffix):
-            return "\(count) \(suffix.isEmpty ? "without a suffix" : suffix) (not JPEG or PNG)"
+            return "\(count) \(suffix.isEmpty ? "without a suffix" : suffix) (not images that are read)"
         case .otherFile(let suffix): return "\(count) \(suffix.isEmpty ? "without a suffix" : suffix)"
         case .brokenLink: return counted("broken link", "broken links") + example
         case .circularLink: return counted("link in a circle", "links in a circle") + example

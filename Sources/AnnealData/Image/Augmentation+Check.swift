@@ -62,8 +62,18 @@ extension Augmentation {
             "change the colours of RGB images, these have \(channels.counted("channel"))",
             "leave them out\(channels == 1 ? "" : ", --brightness and --contrast too")")
         try demand(
-            !trivialAugment || channels == 1 || channels == 3, "--trivial-augment",
-            "is for RGB and gray images, these have \(channels.counted("channel"))", "leave it out")
+            !trivialAugment && randAugment == nil && autoAugment == nil || channels == 1 || channels == 3,
+            "--trivial-augment, --rand-augment and --auto-augment",
+            "are for RGB and gray images, these have \(channels.counted("channel"))", "leave them out")
+        try demand(
+            [trivialAugment, randAugment != nil, autoAugment != nil].count { $0 } <= 1,
+            "--trivial-augment, --rand-augment and --auto-augment", "are more than one", "give one of them")
+        if let randAugment {
+            try demand(
+                (1...16).contains(randAugment.operations) && (0...30).contains(randAugment.magnitude),
+                "--rand-augment", "is \(randAugment.operations),\(randAugment.magnitude)",
+                "it is a number of operations, 1 to 16, and a strength, 0 to 30: 2,9 is usual")
+        }
     }
 }
 

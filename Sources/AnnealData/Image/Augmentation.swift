@@ -1,11 +1,11 @@
 import AnnealCore
 
-/// What happens to an image between decoding and the network, as MXNet's ImageRecordIter does it
-/// (`image_aug_default.cc`) and in its order: resize, affine map, border, crop, colours; then what is newer than MXNet
-/// (TrivialAugment, erased rectangles); then the mirror. Defaults are MXNet's.
+/// The settings of the usual steps of augmentation: those of MXNet's ImageRecordIter (`image_aug_default.cc`) in its order
+/// - resize, affine map, border, crop, colours -, then what is newer than MXNet (TrivialAugment, RandAugment, AutoAugment,
+/// erased rectangles), then the mirror. Defaults are MXNet's. `steps` is the list that they stand for.
 ///
-/// Every random choice is drawn from the sample's own stream, in the order of `applied`. New augmentations take their
-/// place there, and draw nothing while they are off, so that older runs keep their pixels.
+/// Every random choice is drawn from the sample's own stream, in the order of the steps. New steps draw nothing while they
+/// are off, so that older runs keep their pixels.
 public struct Augmentation: Sendable, Equatable, Codable {
     /// The shorter side becomes this long first (`resize`); 0: it is left.
     public var resize = 0
@@ -27,6 +27,10 @@ public struct Augmentation: Sendable, Equatable, Codable {
     public var colour = ColourJitter()
     /// One of TrivialAugment's operations at a random strength.
     public var trivialAugment = false
+    /// Some operations at one strength; nil: none.
+    public var randAugment: RandAugment?
+    /// A pair of operations of a policy; nil: none.
+    public var autoAugment: AutoAugment?
     /// Rectangles and squares that are painted over.
     public var erasing = Erasing()
     /// Mirror every image (`mirror`).
@@ -69,6 +73,60 @@ public struct Augmentation: Sendable, Equatable, Codable {
         package var mirrored: Bool
     }
 
+    /// The steps that are on, in their order.
+    public var steps: [any AugmentationStep] {
+        let crop = CropStep(isAnywhere: randomCrop, interpolation: interpolation)
+        var steps: [any AugmentationStep] = []
+        if resize > 0 { steps.append(ShortSideResize(side: resize, interpolation: interpolation)) }
+        if !affine.isIdentity {
+            steps.append(AffineStep(affine: affine, interpolation: interpolation, fill: fillValue))
+        }
+        if pad > 0 { steps.append(PadStep(border: pad, mode: padMode, fill: fillValue)) }
+        if let resizedCrop {
+            steps.append(ResizedCropStep(crop: resizedCrop, otherwise: crop, interpolation: interpolation))
+        } else if let cropSize {
+            steps.append(SquareCropStep(sides: cropSize, isAnywhere: randomCrop, interpolation: interpolation))
+        } else {
+            steps.append(crop)
+        }
+        if !colour.isIdentity { steps.append(ColourStep(jitter: colour)) }
+        if trivialAugment { steps.append(TrivialAugmentStep(fill: fillValue)) }
+        if let randAugment { steps.append(RandAugmentStep(settings: randAugment, fill: fillValue)) }
+        if let autoAugment { steps.append(AutoAugmentStep(policy: autoAugment, fill: fillValue)) }
+        if !erasing.isIdentity { steps.append(ErasingStep(erasing: erasing)) }
+        if mirror || randomMirror {
+            steps.append(MirrorStep(isAlways: mirror, isRandomly: randomMirror, mode: mirrorMode))
+        }
+        return steps
+    }
+
+    /// Where steps of one's own go in.
+    public enum Place: Sendable {
+        /// Before the image has the network's shape.
+        case crop
+        /// After it: colours, operations and erasing follow.
+        case colours
+        /// After all that changes pixels.
+        case mirror
+    }
+
+    /// The steps with others among them.
+    public func steps(before place: Place, _ others: [any AugmentationStep]) -> [any AugmentationStep] {
+        let steps = steps
+        func isCrop(_ step: any AugmentationStep) -> Bool {
+            step is CropStep || step is SquareCropStep || step is ResizedCropStep
+        }
+        let crop = steps.firstIndex(where: isCrop) ?? steps.count
+        let at =
+            switch place {
+            case .crop: crop
+            case .colours: min(crop + 1, steps.count)
+            case .mirror: steps.firstIndex { $0 is MirrorStep } ?? steps.count
+            }
+        return steps[..<at] + others + steps[at...]
+    }
+
+    /// Applies the steps.
     /// - Parameters:
     ///   - height, width: the wanted shape.
     ///   - normalization: what comes after; it says which colour is the mean.
@@ -78,86 +136,10 @@ public struct Augmentation: Sendable, Equatable, Codable {
         to source: Image, height: Int, width: Int, normalization: Normalization = Normalization(), key: Key,
         maximumPixels: Int = Image.maximumPixels
     ) throws -> Result {
-        var random = Random(seed: key.seed, purpose: .augment, epoch: key.epoch, index: key.sample)
-        var image = source
-        if resize > 0 {
-            let long = max(image.width, image.height)
-            try Image.checkSize(resize, resize * long / min(image.width, image.height), maximumPixels)
-            image = image.resizedShortSide(to: resize, interpolation)
-        }
-        if !affine.isIdentity {
-            image = try affine.applied(
-                to: image, interpolation, fill: fillValue, &random, maximumPixels: maximumPixels)
-        }
-        switch padMode {
-        case .constant: image = image.padded(pad, with: fillValue)
-        case .reflect: image = image.paddedByReflection(pad)
-        }
-        image = try cropped(image, height: height, width: width, &random, maximumPixels)
-        if !colour.isIdentity { colour.apply(to: &image, &random) }
-        if trivialAugment { image = TrivialAugment.applied(to: image, fill: fillValue, &random) }
-        if !erasing.isIdentity { erasing.apply(to: &image, normalization, &random) }
-        // Drawn in any case: what is random does not hang on `mirror`.
-        let isFlipped = isFlipped(key, &random)
-        return Result(image: image, mirrored: mirror || isFlipped)
-    }
-
-    private func isFlipped(_ key: Key, _ random: inout Random) -> Bool {
-        guard randomMirror else { return false }
-        switch mirrorMode {
-        case .random: return random.bool()
-        case .alternate:
-            var first = Random(seed: key.seed, purpose: .mirror, index: key.sample)
-            return first.bool() != (key.epoch % 2 == 1)
-        }
-    }
-
-    private func cropped(
-        _ image: Image, height: Int, width: Int, _ random: inout Random, _ maximumPixels: Int
-    ) throws -> Image {
-        if let part = resizedCrop?.part(of: image, &random) {
-            return image.cropped(x: part.x, y: part.y, width: part.width, height: part.height)
-                .resized(width: width, height: height, interpolation)
-        }
-        if let cropSize {
-            return try squareCrop(image, cropSize, &random).resized(width: width, height: height, interpolation)
-        }
-        let image = try enlarged(image, height: height, width: width, maximumPixels)
-        let corner = self.corner(in: image, width: width, height: height, &random)
-        return image.cropped(x: corner.x, y: corner.y, width: width, height: height)
-    }
-
-    private func squareCrop(_ image: Image, _ sides: ClosedRange<Int>, _ random: inout Random) throws -> Image {
-        guard image.width >= sides.upperBound, image.height >= sides.upperBound else {
-            throw AnnealError(
-                "", "an image of \(image.width) x \(image.height) is smaller than the crop size \(sides.upperBound)")
-        }
-        let side = sides.count == 1 ? sides.lowerBound : sides.lowerBound + random.below(sides.count)
-        let corner = self.corner(in: image, width: side, height: side, &random)
-        return image.cropped(x: corner.x, y: corner.y, width: side, height: side)
-    }
-
-    /// Too low: enlarged to the height, keeping the ratio; then, if still too narrow, to the width.
-    private func enlarged(_ source: Image, height: Int, width: Int, _ maximumPixels: Int) throws -> Image {
-        var image = source
-        if image.height < height {
-            let newWidth = Int(Float(height) / Float(image.height) * Float(image.width))
-            try Image.checkSize(newWidth, height, maximumPixels)
-            image = image.resized(width: newWidth, height: height, interpolation)
-        }
-        if image.width < width {
-            let newHeight = Int(Float(width) / Float(image.width) * Float(image.height))
-            try Image.checkSize(width, newHeight, maximumPixels)
-            image = image.resized(width: width, height: newHeight, interpolation)
-        }
-        return image
-    }
-
-    private func corner(in image: Image, width: Int, height: Int, _ random: inout Random) -> (x: Int, y: Int) {
-        let spare = (x: image.width - width, y: image.height - height)
-        guard randomCrop else { return (spare.x / 2, spare.y / 2) }
-        let y = random.below(spare.y + 1)
-        return (random.below(spare.x + 1), y)
+        try steps.applied(
+            to: source,
+            AugmentationContext(
+                key: key, height: height, width: width, normalization: normalization, maximumPixels: maximumPixels))
     }
 }
 

@@ -2,13 +2,18 @@
 ///
 /// MXNet's iterator (built with libjpeg-turbo) ignores it, `im2rec` obeys it and writes upright images.
 enum ExifOrientation {
-    /// 1 when the image, a JPEG or PNG, has no such block, or a damaged one.
+    /// 1 when the image has no such block, or a damaged one.
     static func of(_ image: [UInt8]) -> Int {
         if image.starts(with: [0xFF, 0xD8]) { return inJPEG(image).flatMap(orientation) ?? 1 }
         if image.starts(with: [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A]) {
             return inPNG(image).flatMap(orientation) ?? 1
         }
-        return 1
+        switch ImageFormat(image) {
+        case .webp: return inWebP(image).flatMap(orientation) ?? 1
+        // The file is such a block itself.
+        case .tiff: return orientation(image[...]) ?? 1
+        default: return 1
+        }
     }
 
     private static let mark = Array("Exif\0\0".utf8)
@@ -48,6 +53,21 @@ enum ExifOrientation {
                 return contents.starts(with: mark) ? contents.dropFirst(mark.count) : contents
             }
             at += 12 + length
+        }
+        return nil
+    }
+
+    /// Chunks after 12 bytes: name, length (little-endian), contents, a byte where the length is odd.
+    private static func inWebP(_ webp: [UInt8]) -> ArraySlice<UInt8>? {
+        var at = 12
+        while at + 8 <= webp.count {
+            let length = webp[(at + 4)..<(at + 8)].reversed().reduce(0) { $0 << 8 | Int($1) }
+            guard length <= webp.count - at - 8 else { return nil }
+            if webp[at..<(at + 4)].elementsEqual("EXIF".utf8) {
+                let contents = webp[(at + 8)..<(at + 8 + length)]
+                return contents.starts(with: mark) ? contents.dropFirst(mark.count) : contents
+            }
+            at += 8 + length + length % 2
         }
         return nil
     }

@@ -1,7 +1,7 @@
 import AnnealCore
 import CAnnealImage
 
-/// Decodes JPEG and PNG from memory. Keeps the codec's state from image to image: one for each thread.
+/// Decodes JPEG, PNG, WebP, GIF (the first frame), TIFF and BMP from memory, by what the bytes are. Keeps the codec's state from image to image: one for each thread.
 public final class ImageDecoder {
     private let decoder: OpaquePointer
     private let maximumPixels: Int
@@ -25,6 +25,39 @@ public final class ImageDecoder {
     /// JPEG data that lacks only its end marker is decoded; data that is cut off before its last pixel is damaged.
     /// - Throws: `AnnealError` without a place: no image, a damaged one, or more pixels than are allowed.
     public func decode(_ bytes: [UInt8], from start: Int = 0, as channels: Image.Channels = .rgb) throws -> Image {
+        try decode(bytes, from: start, as: channels) { _ in nil }.image
+    }
+
+    /// A rectangle of an image that is made smaller by a whole number; in the coordinates of the smaller image, whose sides
+    /// are those of the whole one, divided and rounded up.
+    struct Part: Equatable {
+        var rectangle: Rectangle
+        /// 1, 2, 4 or 8.
+        var denominator = 1
+
+        /// - Parameters:
+        ///   - part: of the whole image.
+        ///   - size: that the part is resized to.
+        ///   - isReduced: whether the image may be made smaller, as long as the part stays as large as `size`.
+        init(_ part: Rectangle, for size: (width: Int, height: Int), isReduced: Bool) {
+            let fitting = [8, 4, 2].first { part.width >= $0 * size.width && part.height >= $0 * size.height }
+            denominator = isReduced ? fitting ?? 1 : 1
+            let x = part.x / denominator, y = part.y / denominator
+            rectangle = Rectangle(
+                x: x, y: y, width: (part.x + part.width + denominator - 1) / denominator - x,
+                height: (part.y + part.height + denominator - 1) / denominator - y)
+        }
+    }
+
+    /// Decodes an image, or a part of it where its format can be read in parts.
+    ///
+    /// Without making it smaller, the part's pixels are those of the whole image. Damage below the part is not seen.
+    /// - Parameter part: called with the width and height of the whole image, if it can be read in parts; nil: all of it.
+    /// - Returns: the image, and whether it is the part.
+    func decode(
+        _ bytes: [UInt8], from start: Int, as channels: Image.Channels,
+        part: ((width: Int, height: Int)) throws -> Part?
+    ) throws -> (image: Image, isPart: Bool) {
         precondition(start >= 0 && start <= bytes.count)
         return try bytes.withUnsafeBufferPointer { all in
             let encoded = UnsafeBufferPointer(rebasing: all[start...])
@@ -33,14 +66,30 @@ public final class ImageDecoder {
                 decoder, encoded.baseAddress, encoded.count, Int32(channels.rawValue), Int64(maximumPixels), &size)
             guard status != ANI_TOO_LARGE else { throw tooLarge(Int(size.width), Int(size.height)) }
             guard status == 0 else { throw failure }
+            if ani_decoder_can_finish_part(decoder) != 0, let part = try part((Int(size.width), Int(size.height))) {
+                return (try finish(part, channels: Int(size.channels)), true)
+            }
             let count = Int(size.width) * Int(size.height) * Int(size.channels)
             let pixels = try [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
                 guard ani_decoder_finish(decoder, buffer.baseAddress, count) == 0 else { throw failure }
                 initialized = count
             }
-            return Image(
+            let image = Image(
                 width: Int(size.width), height: Int(size.height), channels: Int(size.channels), pixels: pixels)
+            return (image, false)
         }
+    }
+
+    private func finish(_ part: Part, channels: Int) throws -> Image {
+        let box = part.rectangle, count = box.width * box.height * channels
+        let pixels = try [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
+            let status = ani_decoder_finish_part(
+                decoder, Int32(part.denominator), Int32(box.x), Int32(box.y), Int32(box.width), Int32(box.height),
+                buffer.baseAddress, count)
+            guard status == 0 else { throw failure }
+            initialized = count
+        }
+        return Image(width: box.width, height: box.height, channels: channels, pixels: pixels)
     }
 
     private var failure: AnnealError { AnnealError("", String(cString: ani_decoder_error(decoder)), code: .damaged) }

@@ -13,8 +13,18 @@ public enum ImageFormat: String, Sendable, CaseIterable {
     case jpegXL = "JPEG XL"
     case jpeg2000 = "JPEG 2000"
 
+    /// Whether MXNet's iterator reads it, and so records hold it.
+    var isRecordFormat: Bool { self == .jpeg || self == .png }
     /// Whether `ImageDecoder` reads it.
-    public var isDecoded: Bool { self == .jpeg || self == .png }
+    public var isDecoded: Bool {
+        switch self {
+        case .jpeg, .png, .gif, .bmp, .webp, .tiff: true
+        case .heif, .avif, .jpegXL, .jpeg2000: false
+        }
+    }
+
+    /// For messages.
+    static let decodedNames = "JPEG, PNG, WebP, GIF, BMP or TIFF"
 
     /// nil if the bytes begin none of these.
     public init?(_ bytes: some Collection<UInt8>) {
@@ -56,7 +66,7 @@ public enum ImageFormat: String, Sendable, CaseIterable {
     }
 }
 
-/// Format and size of an encoded JPEG or PNG image, without decoding it.
+/// Format and size of an encoded image, without decoding it.
 public struct ImageHeader: Sendable, Equatable {
     public var format: ImageFormat
     public var width: Int
@@ -76,6 +86,10 @@ public struct ImageHeader: Sendable, Equatable {
             switch format {
             case .jpeg: Self.sizeOfJPEG(bytes)
             case .png: Self.sizeOfPNG(bytes)
+            case .gif: Self.sizeOfGIF(bytes)
+            case .bmp: Self.sizeOfBMP(bytes)
+            case .webp: Self.sizeOfWebP(bytes)
+            case .tiff: Self.sizeOfTIFF(bytes)
             default: nil
             }
         guard let found, found.width > 0, found.height > 0 else { return nil }
@@ -87,6 +101,66 @@ public struct ImageHeader: Sendable, Equatable {
         guard offset >= 0, offset + size <= bytes.count else { return nil }
         let start = bytes.startIndex + offset
         return bytes[start..<(start + size)].reduce(0) { $0 << 8 | Int($1) }
+    }
+
+    /// The little-endian number at an offset from the start.
+    private static func little(_ bytes: ArraySlice<UInt8>, at offset: Int, size: Int) -> Int? {
+        guard offset >= 0, offset + size <= bytes.count else { return nil }
+        let start = bytes.startIndex + offset
+        return bytes[start..<(start + size)].reversed().reduce(0) { $0 << 8 | Int($1) }
+    }
+
+    private static func sizeOfGIF(_ bytes: ArraySlice<UInt8>) -> (Int, Int)? {
+        guard let width = little(bytes, at: 6, size: 2), let height = little(bytes, at: 8, size: 2), bytes.count >= 13
+        else { return nil }
+        return (width, height)
+    }
+
+    /// The height is negative where rows begin at the top.
+    private static func sizeOfBMP(_ bytes: ArraySlice<UInt8>) -> (Int, Int)? {
+        guard let header = little(bytes, at: 14, size: 4) else { return nil }
+        let size = header == 12 ? 2 : 4
+        guard let width = little(bytes, at: 18, size: size), let height = little(bytes, at: 18 + size, size: size)
+        else { return nil }
+        return (width, size == 2 ? height : abs(Int(Int32(truncatingIfNeeded: height))))
+    }
+
+    /// Chunk `VP8X`, lossless `VP8L` or lossy `VP8 ` after 12 bytes.
+    private static func sizeOfWebP(_ bytes: ArraySlice<UInt8>) -> (Int, Int)? {
+        guard let kind = little(bytes, at: 12, size: 4) else { return nil }
+        switch kind {
+        case 0x5838_5056:
+            guard let width = little(bytes, at: 24, size: 3), let height = little(bytes, at: 27, size: 3) else {
+                return nil
+            }
+            return (width + 1, height + 1)
+        case 0x4C38_5056:
+            guard little(bytes, at: 20, size: 1) == 0x2F, let word = little(bytes, at: 21, size: 4) else { return nil }
+            return (word & 0x3FFF + 1, word >> 14 & 0x3FFF + 1)
+        case 0x2038_5056:
+            guard let width = little(bytes, at: 26, size: 2), let height = little(bytes, at: 28, size: 2) else {
+                return nil
+            }
+            return (width & 0x3FFF, height & 0x3FFF)
+        default: return nil
+        }
+    }
+
+    /// Tags 256 and 257 of the first directory, which may come after the pixels.
+    private static func sizeOfTIFF(_ bytes: ArraySlice<UInt8>) -> (Int, Int)? {
+        let isLittle = bytes.first == 0x49
+        func value(_ offset: Int, _ size: Int) -> Int? {
+            isLittle ? little(bytes, at: offset, size: size) : number(bytes, at: offset, size: size)
+        }
+        guard let directory = value(4, 4), let count = value(directory, 2) else { return nil }
+        var found: [Int: Int] = [:]
+        for entry in 0..<count {
+            let at = directory + 2 + 12 * entry
+            guard let tag = value(at, 2), let type = value(at + 2, 2) else { return nil }
+            if tag == 256 || tag == 257 { found[tag] = value(at + 8, type == 4 ? 4 : 2) }
+        }
+        guard let width = found[256], let height = found[257] else { return nil }
+        return (width, height)
     }
 
     /// IHDR is the first chunk, after 8 bytes of signature.

@@ -13,18 +13,18 @@ public struct RandomResizedCrop: Sendable, Equatable, Codable {
     }
 
     /// nil when no attempt fits into the image, or nothing is random: then MXNet crops the middle.
-    func part(of image: Image, _ random: inout Random) -> Rectangle? {
+    func part(width imageWidth: Int, height imageHeight: Int, _ random: inout Random) -> Rectangle? {
         guard area != 1...1 || ratio != 1...1 else { return nil }
-        let whole = Float(image.width * image.height)
+        let whole = Float(imageWidth * imageHeight)
         for _ in 0..<10 {
             let target = whole * random.uniform(area.lowerBound, area.upperBound)
             let ratio = random.uniform(ratio.lowerBound, ratio.upperBound)
             var height = Int((target / ratio).squareRoot().rounded())
             var width = Int((target * ratio).squareRoot().rounded())
             if random.bool() { swap(&width, &height) }
-            guard (1...image.width).contains(width), (1...image.height).contains(height) else { continue }
-            let y = random.below(image.height - height + 1)
-            return Rectangle(x: random.below(image.width - width + 1), y: y, width: width, height: height)
+            guard (1...imageWidth).contains(width), (1...imageHeight).contains(height) else { continue }
+            let y = random.below(imageHeight - height + 1)
+            return Rectangle(x: random.below(imageWidth - width + 1), y: y, width: width, height: height)
         }
         return nil
     }

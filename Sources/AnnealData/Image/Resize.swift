@@ -1,3 +1,5 @@
+import CAnnealImage
+
 /// How pixels between pixels are made; raw values are OpenCV's and MXNet's `inter_method`.
 public enum Interpolation: Int, Sendable, Codable {
     case nearest = 0
@@ -74,6 +76,7 @@ extension Image {
 
     /// Both directions by weighted taps: rows first into 32-bit sums, then columns, rounded once.
     private func resizedByTaps(_ columns: ResizeTaps, _ rows: ResizeTaps) -> Image {
+        if columns.width == 2, rows.width == 2 { return resizedByPairs(columns, rows) }
         let sums = rowSums(columns)
         let line = columns.count * channels
         let out = [UInt8](unsafeUninitializedCapacity: rows.count * line) { out, initialized in
@@ -82,14 +85,6 @@ extension Image {
                     let first = y * rows.width
                     let a = rows.positions[first] * line
                     let b = rows.positions[first + 1] * line
-                    let weightA = rows.weights[first]
-                    let weightB = rows.weights[first + 1]
-                    if rows.width == 2 {
-                        for i in 0..<line {
-                            out[y * line + i] = ResizeTaps.blend(sums[a + i], weightA, sums[b + i], weightB)
-                        }
-                        continue
-                    }
                     // OpenCV blends four rows in float32, in this order, and rounds halves to even.
                     let c = rows.positions[first + 2] * line
                     let d = rows.positions[first + 3] * line
@@ -104,6 +99,20 @@ extension Image {
                 }
             }
             initialized = rows.count * line
+        }
+        return Image(width: columns.count, height: rows.count, channels: channels, pixels: out)
+    }
+
+    /// The same where both directions have two taps, which is usual.
+    private func resizedByPairs(_ columns: ResizeTaps, _ rows: ResizeTaps) -> Image {
+        let line = columns.count * channels, count = rows.count * line
+        let columnPositions = columns.positions.map { Int32($0) }, rowPositions = rows.positions.map { Int32($0) }
+        var sums = [Int32](repeating: 0, count: 2 * line)
+        let out = [UInt8](unsafeUninitializedCapacity: count) { out, initialized in
+            ani_resize_by_pairs(
+                pixels, Int32(width), Int32(channels), columnPositions, columns.weights, Int32(columns.count),
+                rowPositions, rows.weights, Int32(rows.count), &sums, out.baseAddress)
+            initialized = count
         }
         return Image(width: columns.count, height: rows.count, channels: channels, pixels: out)
     }

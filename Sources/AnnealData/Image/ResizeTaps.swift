@@ -66,13 +66,6 @@ struct ResizeTaps {
     }
 
     private static func fixed(_ weight: Float) -> Int32 { Int32((weight * 2048).rounded(.toNearestOrEven)) }
-
-    /// OpenCV's vertical bilinear step keeps 16 bits of each product: its vector units have no more.
-    @inline(__always)
-    static func blend(_ a: Int32, _ weightA: Int32, _ b: Int32, _ weightB: Int32) -> UInt8 {
-        let sum = ((a >> 4) &* weightA) >> 16 &+ ((b >> 4) &* weightB) >> 16
-        return UInt8(min(255, max(0, (sum &+ 2) >> 2)))
-    }
 }
 
 /// For each new position the source cells it covers along one axis; weights sum to 1.

@@ -60,11 +60,16 @@ public final class BatchLoader: BatchSource {
     public func memoryNeed(imagePixels: Int = 0) -> MemoryNeed {
         var need = options.memoryNeed.mapped
         need.add(options.decodingNeed(imagePixels: imagePixels))
+        let most = imagePixels > 0 ? (options.dataShape[0] * imagePixels + 160).multipliedSafely(by: count) : .max
+        need.add("decoded images that are kept", bytes: min(options.cachedBytes, most))
         return need
     }
 
     /// The records or files that could not be used so far, each once, by number.
     public var badRecords: [BadRecord] { core.badRecords }
+
+    /// Decoded images that are kept for later epochs (`LoaderOptions.cachedBytes`), and their bytes.
+    public var kept: (images: Int, bytes: Int) { core.kept }
 
     /// As `BatchSource.start`. Batches made ahead for another place are dropped.
     ///

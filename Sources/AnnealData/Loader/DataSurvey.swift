@@ -31,10 +31,24 @@ extension RecordFile {
         DataFingerprint(
             kind: .records, count: count, bytes: size,
             parts: [
-                "offsets": offsetsPart(), "samples": try samplesPart(),
-                "headers": try headersPart(
-                    classes, atMost: earlier?.parts["headers"]?.count, skipsBad: skipsBad),
+                "offsets": offsetsPart(),
+                "samples": try samplesPart(isFew: isLooked(Self.fewSamples, earlier?.parts["samples"])),
+                "headers": isLooked(Self.fewRecords, earlier?.parts["headers"])
+                    ? try fewHeadersPart(classes, skipsBad: skipsBad)
+                    : try headersPart(classes, atMost: earlier?.parts["headers"]?.count, skipsBad: skipsBad),
             ])
+    }
+
+    private static let fewSamples = 8
+
+    /// Whether only a few records are looked at: as an earlier fingerprint did, or, for the first, because the file is large.
+    private func isLooked(_ few: Int, _ earlier: DataFingerprint.Part?) -> Bool {
+        earlier.map { $0.count == few && count > few } ?? isLarge
+    }
+
+    private func fewHeadersPart(_ classes: Int, skipsBad: Bool) throws -> DataFingerprint.Part {
+        let numbers = Self.spread(Self.fewRecords, of: count)
+        return .init(count: numbers.count, hash: try headers(of: numbers, classes, skipsBad: skipsBad))
     }
 
     /// Keys are left out: they are others where an index was made later.
@@ -44,7 +58,8 @@ extension RecordFile {
         return .init(count: count, hash: hash.finish())
     }
 
-    private func samplesPart() throws -> DataFingerprint.Part {
+    private func samplesPart(isFew: Bool) throws -> DataFingerprint.Part {
+        if isFew { return try samplesPart(Self.spread(Self.fewSamples, of: count)) }
         var random = Random(seed: 0, purpose: .fingerprint)
         var chosen = Set<Int>()
         if count <= Self.samples {
@@ -52,7 +67,10 @@ extension RecordFile {
         } else {
             while chosen.count < Self.samples { chosen.insert(random.below(count)) }
         }
-        let numbers = chosen.sorted()
+        return try samplesPart(chosen.sorted())
+    }
+
+    private func samplesPart(_ numbers: [Int]) throws -> DataFingerprint.Part {
         let hashes = try parallelMap(numbers.count, threads: Self.threads) { index in
             let payload = try? pieces(of: numbers[index])
             return payload.map { SHA256.digits(of: $0) } ?? "unreadable"
@@ -101,6 +119,10 @@ extension RecordFile {
 
     private func headers(ofBlock block: Int, _ classes: Int, skipsBad: Bool) throws -> DataFingerprint.Part {
         let numbers = (block * Self.block)..<min(count, (block + 1) * Self.block)
+        return .init(count: numbers.count, hash: try headers(of: Array(numbers), classes, skipsBad: skipsBad))
+    }
+
+    private func headers(of numbers: [Int], _ classes: Int, skipsBad: Bool) throws -> String {
         var hash = SHA256(), bytes: [UInt8] = []
         for number in numbers {
             var end: Int?
@@ -125,7 +147,7 @@ extension RecordFile {
                 throw error.within(place(of: number, id: header.id))
             }
         }
-        return .init(count: numbers.count, hash: hash.finish())
+        return hash.finish()
     }
 
     /// The first bytes of a record's payload: its header, a few labels, and whether an image follows. One read

@@ -1,13 +1,14 @@
 import AnnealCore
 import Foundation
 
-/// JPEG and PNG files as samples: a folder of classes, or any paths without labels.
+/// Image files as samples: a folder of classes, or any paths without labels.
 public struct ImageFiles: SampleSource {
     public let path: String
     /// By label; empty when the files have none.
     public let classNames: [String]
     public var count: Int { files.count }
     public var turnsUpright: Bool { true }
+    public var dependsOnEpoch: Bool { false }
 
     private let files: [(path: FilePath, label: Int)]
     /// What `files` lie in.
@@ -92,6 +93,15 @@ public struct ImageFiles: SampleSource {
             if let label = table.label(of: FilePath(bytes: rest).description) { return label }
         }
         return nil
+    }
+
+    /// The files as a list for a packer, with paths from a folder that they are below.
+    public func list(below folder: FilePath) -> ImageList {
+        ImageList(
+            files.enumerated().map { number, file in
+                let rest = file.path.bytes.dropFirst(folder.bytes.count).drop { $0 == UInt8(ascii: "/") }
+                return .init(id: number, labels: [Float(file.label)], path: FilePath(bytes: rest).text)
+            })
     }
 
     public func readSample(_ number: Int, epoch: Int, into payload: inout [UInt8]) throws -> SampleHeader {

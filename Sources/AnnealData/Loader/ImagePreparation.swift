@@ -5,6 +5,9 @@ import CAnnealImage
 /// floats at once, normalised.
 package final class ImagePreparation {
     private let options: LoaderOptions
+    /// What does not depend on the epoch, and the steps from the first that is random on.
+    private let fixed: [any AugmentationStep]
+    private let rest: [any AugmentationStep]
     private let decoder: ImageDecoder
     private var payload: [UInt8] = []
     private var planes: [UInt8] = []
@@ -12,6 +15,11 @@ package final class ImagePreparation {
     /// - Throws: `AnnealError` when a decoder cannot be made.
     package init(_ options: LoaderOptions) throws {
         self.options = options
+        let steps = options.steps ?? options.augmentation.steps
+        // A crop decides the shape, which only the last step must leave.
+        let first = steps.firstIndex { $0.isRandom } ?? steps.count
+        fixed = Array(steps[..<first])
+        rest = Array(steps[first...])
         decoder = try ImageDecoder(maximumPixels: options.maximumPixels)
     }
 
@@ -21,17 +29,71 @@ package final class ImagePreparation {
     func image(
         _ payload: [UInt8], from start: Int, turnsUpright: Bool, sample: Int, epoch: Int
     ) throws -> Augmentation.Result {
-        let channels = Image.Channels(rawValue: options.dataShape[0]) ?? .rgb
-        var decoded = try decoder.decode(payload, from: start, as: channels)
-        if turnsUpright { decoded = decoded.turned(by: ExifOrientation.of(payload)) }
+        if let result = try partDecoded(
+            payload, from: start, turnsUpright: turnsUpright, sample: sample, epoch: epoch)
+        {
+            return result
+        }
+        let decoded = try decoded(payload, from: start, turnsUpright: turnsUpright)
         return try augmented(decoded, sample: sample, epoch: epoch)
     }
 
-    private func augmented(_ image: Image, sample: Int, epoch: Int) throws -> Augmentation.Result {
-        try options.augmentation.applied(
-            to: image, height: options.dataShape[1], width: options.dataShape[2],
-            normalization: options.normalization, key: .init(seed: options.seed, epoch: epoch, sample: sample),
+    /// What does not depend on the epoch: decoded, upright, and resized as augmentation begins with.
+    func decoded(_ payload: [UInt8], from start: Int, turnsUpright: Bool) throws -> Image {
+        let channels = Image.Channels(rawValue: options.dataShape[0]) ?? .rgb
+        var decoded = try decoder.decode(payload, from: start, as: channels)
+        if turnsUpright { decoded = decoded.turned(by: ExifOrientation.of(payload)) }
+        return try afterFixedSteps(decoded)
+    }
+
+    /// An image of which only a random part is wanted: that part is decoded.
+    /// - Returns: nil if the image is used otherwise.
+    private func partDecoded(
+        _ payload: [UInt8], from start: Int, turnsUpright: Bool, sample: Int, epoch: Int
+    ) throws -> Augmentation.Result? {
+        guard fixed.isEmpty, let step = rest.first as? ResizedCropStep,
+            !turnsUpright || ExifOrientation.of(payload) == 1
+        else { return nil }
+        var context = context(.init(seed: options.seed, epoch: epoch, sample: sample))
+        var chosen: (part: Rectangle?, width: Int)?
+        let channels = Image.Channels(rawValue: options.dataShape[0]) ?? .rgb
+        let found = try decoder.decode(payload, from: start, as: channels) { width, height in
+            let part = step.crop.part(width: width, height: height, &context.random)
+            chosen = (part, width)
+            return part.map {
+                let isLarge = !options.decodesExactly && width * height > Self.largeImage
+                return .init($0, for: (context.width, context.height), isReduced: isLarge)
+            }
+        }
+        var image = found.image
+        if found.isPart {
+            image = image.resized(width: context.width, height: context.height, step.interpolation)
+        } else {
+            // Drawn already where the format could have been read in parts.
+            let part = chosen?.part
+            try step.apply(to: &image, part: chosen == nil ? step.part(of: image, &context) : part, &context)
+        }
+        return try Array(rest.dropFirst()).applied(to: image, context)
+    }
+
+    /// Pixels from which on an image may be decoded at a smaller size.
+    private static let largeImage = 1 << 19
+
+    private func afterFixedSteps(_ image: Image) throws -> Image {
+        var image = image, context = context(.init(seed: options.seed, epoch: 0, sample: 0))
+        for step in fixed { try step.apply(to: &image, &context) }
+        return image
+    }
+
+    private func context(_ key: Augmentation.Key) -> AugmentationContext {
+        AugmentationContext(
+            key: key, height: options.dataShape[1], width: options.dataShape[2], normalization: options.normalization,
             maximumPixels: options.maximumPixels)
+    }
+
+    /// - Parameter image: after `decoded`.
+    func augmented(_ image: Image, sample: Int, epoch: Int) throws -> Augmentation.Result {
+        try rest.applied(to: image, context(.init(seed: options.seed, epoch: epoch, sample: sample)))
     }
 
     /// Writes a sample's image as normalised planes (channels, height, width); its labels are not looked at.
@@ -58,7 +120,7 @@ package final class ImagePreparation {
                 "", "the image has \(image.channels.counted("channel")), the network takes \(options.dataShape[0])",
                 suggestion: "1 is gray, 3 is RGB, 4 is RGBA", code: .mismatch)
         }
-        write(try augmented(image, sample: 0, epoch: 0), to: row)
+        write(try augmented(try afterFixedSteps(image), sample: 0, epoch: 0), to: row)
     }
 
     private func write(_ result: Augmentation.Result, to row: UnsafeMutableBufferPointer<Float>) {

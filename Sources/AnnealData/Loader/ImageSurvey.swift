@@ -27,7 +27,7 @@ public struct ImageSurvey: Sendable, Equatable {
 
     /// The headers of at most `limit` images, spread evenly over the source.
     ///
-    /// Bad are those that cannot be read, and that are no JPEG or PNG images; damage in the pixels is not noticed.
+    /// Bad are those that cannot be read, and that are no images; damage in the pixels is not noticed.
     public static func headers(
         of source: any SampleSource, limit: Int = 4000, threads: Int = LoaderOptions.defaultThreads
     ) -> ImageSurvey {
@@ -117,7 +117,7 @@ extension ImageSurvey {
 
 extension SampleSource {
     /// Where an image's header is, unless a camera wrote a large preview before it.
-    private var usualHeader: Int { 1 << 14 }
+    private var usualHeader: Int { (self as? RecordFile)?.isLarge == true ? 1 << 12 : 1 << 14 }
 
     /// - Parameters:
     ///   - maximumPixels: of an image that is decoded whole; nil: only its header is read.
@@ -163,9 +163,12 @@ extension SampleSource {
 
     private static func notAnImage(_ bytes: ArraySlice<UInt8>) -> AnnealError {
         guard !bytes.isEmpty else { return AnnealError("", "is empty") }
-        guard let format = ImageFormat(bytes) else { return AnnealError("", "is neither a JPEG nor a PNG image") }
+        guard let format = ImageFormat(bytes) else {
+            return AnnealError("", "is no image: neither \(ImageFormat.decodedNames)")
+        }
         return format.isDecoded
             ? AnnealError("", "is not a whole \(format.rawValue) image: its size is missing")
-            : AnnealError("", "is a \(format.rawValue) image, neither JPEG nor PNG", suggestion: "convert it")
+            : AnnealError(
+                "", "is a \(format.rawValue) image, which is not read", suggestion: "convert it to JPEG or PNG")
     }
 }

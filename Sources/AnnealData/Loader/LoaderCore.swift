@@ -28,6 +28,9 @@ final class LoaderCore: Sendable {
     private let source: any SampleSource
     private let options: LoaderOptions
     private let chunk: Int
+    private let cache: DecodedCache?
+    /// What reads the source in the background.
+    private let reading = Mutex<(any Sendable)?>(nil)
     private let state: Guarded<State>
     private let bad = Mutex<[Int: BadRecord]>([:])
     /// Of the consumer, which reads its samples itself where no thread could be started; else nil.
@@ -40,6 +43,7 @@ final class LoaderCore: Sendable {
         ring = try PixelRing(
             rows: options.ringRows, channels: options.dataShape[0], height: options.dataShape[1],
             width: options.dataShape[2], labelWidth: options.labelWidth)
+        cache = options.cachedBytes > 0 ? DecodedCache(bytes: options.cachedBytes) : nil
         chunk = min(16, max(1, batch / (2 * options.threads)))
         state = Guarded(State(results: Array(repeating: nil, count: ring.rows)))
     }
@@ -52,9 +56,10 @@ final class LoaderCore: Sendable {
     /// Starts as many threads as the system has left, at most those of the options.
     /// - Throws: `AnnealError` when a decoder cannot be made.
     func startThreads() throws {
+        reading.withLock { $0 = source.beginReading(ahead: options.readsAhead) }
         // Made here so that a failure is thrown to the caller, not lost in a thread.
         for number in 0..<options.threads {
-            let reader = Transferred(try SampleReader(source: source, options: options))
+            let reader = Transferred(try SampleReader(source: source, options: options, cache: cache))
             state.withLock { $0.live += 1 }
             guard let thread = WorkerThread("anneal-decode-\(number)", { self.work(reader.value) }) else {
                 state.withLock { $0.live -= 1 }
@@ -155,6 +160,9 @@ final class LoaderCore: Sendable {
         state.signal(.work)
     }
 
+    /// Decoded images that are kept, and their bytes.
+    var kept: (images: Int, bytes: Int) { (cache?.count ?? 0, cache?.bytes ?? 0) }
+
     func note(_ record: BadRecord) { bad.withLock { $0[record.number] = record } }
 
     /// Ends the threads and waits for them.
@@ -197,7 +205,7 @@ extension LoaderOptions {
 }
 
 extension Int {
-    fileprivate func multipliedSafely(by other: Int) -> Int {
+    func multipliedSafely(by other: Int) -> Int {
         let (product, overflow) = multipliedReportingOverflow(by: other)
         return overflow ? .max : product
     }

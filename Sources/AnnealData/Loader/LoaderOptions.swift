@@ -24,6 +24,8 @@ public struct LoaderOptions: Sendable {
     public var batchSize: Int
     public var labelWidth = 1
     public var augmentation = Augmentation()
+    /// The steps of augmentation, in place of those that `augmentation` stands for: for steps of one's own.
+    public var steps: [any AugmentationStep]?
     public var normalization = Normalization()
     /// Shuffles the whole part again in each epoch.
     public var shuffle = false
@@ -45,6 +47,15 @@ public struct LoaderOptions: Sendable {
     package var rows: [Int]?
     /// Images of more pixels are refused before memory is taken for them.
     public var maximumPixels = Image.maximumPixels
+    /// Bytes for decoded images that are kept for later epochs; what does not fit is decoded each time.
+    public var cachedBytes = 0
+    /// Reads a record file from its start to its end in the background when training begins, as far as half of the free
+    /// memory goes: for disks that are slow to find a place.
+    public var readsAhead = false
+    /// Decode large JPEG images at their full size, too, where a random part of them is resized to the image shape. Else
+    /// those of more than half a million pixels are decoded at 1/2, 1/4 or 1/8, as small as that part allows, which gives
+    /// other pixels than resizing the whole does. Parts of smaller images have the same pixels either way.
+    public var decodesExactly = false
     /// Labels by record id instead of the records' own (`path_imglist`).
     public var labels: [UInt64: [Float]]?
 
@@ -97,6 +108,7 @@ public struct LoaderOptions: Sendable {
             (1...LoaderOptions.mostPixels).contains(maximumPixels), "--max-image-pixels",
             "is \(maximumPixels), not between 1 and \(LoaderOptions.mostPixels)")
         try demand(threads > 0 && threads <= 1024, "decoding threads", "\(threads) is not between 1 and 1024")
+        try demand(cachedBytes >= 0, "--cache-decoded", "is \(cachedBytes), not a number of bytes")
         try demand(prefetch > 0, "prefetch", "\(prefetch) is not a number of batches")
         try demand(
             numParts > 0 && (0..<numParts).contains(partIndex), "part", "\(partIndex) of \(numParts) does not exist")

@@ -25,18 +25,21 @@ final class SampleReader {
     private let source: any SampleSource
     private let options: LoaderOptions
     private let preparation: ImagePreparation
+    private let cache: DecodedCache?
     private var payload: [UInt8] = []
 
-    init(source: any SampleSource, options: LoaderOptions) throws {
+    init(source: any SampleSource, options: LoaderOptions, cache: DecodedCache? = nil) throws {
         self.source = source
         self.options = options
+        self.cache = source.dependsOnEpoch ? nil : cache
         preparation = try ImagePreparation(options)
     }
 
     func read(sample number: Int, epoch: Int, into ring: PixelRing, row: Int) -> SampleResult {
         var id: UInt64?
         do {
-            let header = try source.readSample(number, epoch: epoch, into: &payload)
+            let kept = cache?[number]
+            let header = try kept?.header ?? source.readSample(number, epoch: epoch, into: &payload)
             id = header.id
             let labels: [Float]
             do {
@@ -44,8 +47,7 @@ final class SampleReader {
             } catch let error as AnnealError {
                 return .failed(source.placed(error, number, id: id))
             }
-            let result = try preparation.image(
-                payload, from: header.imageStart, turnsUpright: source.turnsUpright, sample: number, epoch: epoch)
+            let result = try image(header, kept, number, epoch: epoch)
             ring.store(result.image, mirrored: result.mirrored, labels: labels, in: row)
             return .ready
         } catch let error as AnnealError {
@@ -56,6 +58,20 @@ final class SampleReader {
         } catch {
             return .failed(source.placed(AnnealError("", "\(error)"), number, id: id))
         }
+    }
+
+    private func image(_ header: SampleHeader, _ kept: DecodedCache.Entry?, _ number: Int, epoch: Int) throws
+        -> Augmentation.Result
+    {
+        guard let cache else {
+            return try preparation.image(
+                payload, from: header.imageStart, turnsUpright: source.turnsUpright, sample: number, epoch: epoch)
+        }
+        let image =
+            try kept?.image
+            ?? preparation.decoded(payload, from: header.imageStart, turnsUpright: source.turnsUpright)
+        if kept == nil { cache.offer(.init(header: header, image: image), for: number) }
+        return try preparation.augmented(image, sample: number, epoch: epoch)
     }
 
     private func labels(of header: SampleHeader) throws -> [Float] {

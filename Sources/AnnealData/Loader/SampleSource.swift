@@ -9,6 +9,14 @@ public protocol SampleSource: Sendable {
     /// them; records are not, as in MXNet's iterator.
     var turnsUpright: Bool { get }
 
+    /// Whether a sample may be another one in another epoch; then no decoded image is kept.
+    var dependsOnEpoch: Bool { get }
+
+    /// Called before samples are read in earnest.
+    /// - Parameter ahead: whether all of the source is to be read in the background (`LoaderOptions.readsAhead`).
+    /// - Returns: what reads until it is let go.
+    func beginReading(ahead: Bool) -> (any Sendable)?
+
     /// Reads sample `number` into memory that is used again.
     ///
     /// Samples are read ahead on several threads, and again when a run is resumed inside an epoch: what a source draws at
@@ -49,6 +57,8 @@ public protocol SampleSource: Sendable {
 }
 
 extension SampleSource {
+    public var dependsOnEpoch: Bool { true }
+    public func beginReading(ahead: Bool) -> (any Sendable)? { nil }
     public func name(of number: Int) throws -> String { place(of: number, id: nil) }
 }
 
@@ -82,6 +92,12 @@ extension SampleSource {
 
 extension RecordFile: SampleSource {
     public var turnsUpright: Bool { false }
+    public var dependsOnEpoch: Bool { false }
+
+    public func beginReading(ahead: Bool) -> (any Sendable)? {
+        bytes.expectRandomReads(false)
+        return ahead ? FileWarmUp(bytes, upTo: FileWarmUp.freeMemory / 2) : nil
+    }
 
     public func readSample(_ number: Int, epoch: Int, into payload: inout [UInt8]) throws -> SampleHeader {
         try read(number, into: &payload)
@@ -112,22 +128,38 @@ extension RecordFile: SampleSource {
     /// Recognises files of insightface's kind: records without images, first one whose labels say where those of the
     /// identities begin, then the images, then the identities.
     public func checkImages() throws {
-        let last = count - 1
-        guard last > 0, let odd = [0, last].first(where: isAboutOthers) else { return }
-        // Between the two kinds lies the first record about an identity.
-        var low = 1, high = isAboutOthers(last) ? last : count
-        while low < high {
-            let middle = (low + high) / 2
-            if isAboutOthers(middle) { high = middle } else { low = middle + 1 }
-        }
+        guard let parts = partsOfInsightface else { return }
+        let odd = parts.hasHead ? 0 : count - 1
         let conditions =
-            (isAboutOthers(0) ? ["$1 > \(entries[0].key)"] : [])
-            + (low < count ? ["$1 < \(entries[low].key)"] : [])
+            (parts.hasHead ? ["$1 > \(entries[0].key)"] : [])
+            + (parts.images.upperBound < count ? ["$1 < \(entries[parts.images.upperBound].key)"] : [])
         throw AnnealError(
             place(of: odd, id: nil),
             "several labels and no image: the file is of insightface's kind, with records about other records",
             suggestion: "make an index of the images alone and give it as --data-train-idx or --data-val-idx: "
                 + "awk '\(conditions.joined(separator: " && "))' \(indexPath ?? "FILE.idx") > images.idx")
+    }
+
+    /// What a file of insightface's kind holds, in words; nil for any other.
+    public var labelsOfOthers: String? {
+        partsOfInsightface.map {
+            "of insightface's kind: \($0.hasHead ? "a record about the others, " : "")"
+                + "\($0.images.count.counted("image")), \((count - $0.images.upperBound).counted("record")) about identities"
+        }
+    }
+
+    private var partsOfInsightface: (hasHead: Bool, images: Range<Int>)? {
+        let last = count - 1
+        guard last > 0 else { return nil }
+        let hasHead = isAboutOthers(0), hasIdentities = isAboutOthers(last)
+        guard hasHead || hasIdentities else { return nil }
+        // Between the two kinds lies the first record about an identity.
+        var low = 1, high = hasIdentities ? last : count
+        while low < high {
+            let middle = (low + high) / 2
+            if isAboutOthers(middle) { high = middle } else { low = middle + 1 }
+        }
+        return (hasHead, (hasHead ? 1 : 0)..<low)
     }
 
     private func isAboutOthers(_ number: Int) -> Bool {
@@ -154,6 +186,7 @@ public struct ImageBytes: SampleSource {
     public let bytes: [UInt8]
     public var count: Int { 1 }
     public var turnsUpright: Bool { true }
+    public var dependsOnEpoch: Bool { false }
 
     /// - Parameter name: how errors name the image.
     public init(_ bytes: [UInt8], name: String = "image") {

@@ -9,6 +9,8 @@ public struct SampleSubset: SampleSource {
     public var path: String { base.path }
     public var count: Int { numbers.count }
     public var turnsUpright: Bool { base.turnsUpright }
+    public var dependsOnEpoch: Bool { base.dependsOnEpoch }
+    public func beginReading(ahead: Bool) -> (any Sendable)? { base.beginReading(ahead: ahead) }
 
     /// - Precondition: `numbers` are in 0 ..< base.count.
     public init(_ base: any SampleSource, numbers: [Int]) {

@@ -1,7 +1,7 @@
 import AnnealCore
 
 /// Gray images with labels from two IDX files: MNIST, Fashion-MNIST and their kind.
-public struct IDXDataset: Sendable {
+public struct IDXDataset: LabelledImages {
     public let count: Int
     public let height: Int
     public let width: Int
@@ -43,28 +43,6 @@ public struct IDXDataset: Sendable {
             width: width, height: height, channels: 1, pixels: Array(pixels[(index * size)..<((index + 1) * size)]))
     }
 
-    /// Writes `PREFIX.rec`, `PREFIX.idx` and `PREFIX.lst`, in the order of the files.
-    /// - Parameter progress: called with the number of images written so far.
-    /// - Throws: `AnnealError` when a file cannot be written.
-    public func pack(
-        to prefix: String, as encoding: ImageEncoding = .png(level: 6), threads: Int = LoaderOptions.defaultThreads,
-        progress: (Int) -> Void = { _ in }
-    ) throws {
-        let writer = try RecordWriter("\(prefix).rec", index: "\(prefix).idx")
-        let chunk = 4096
-        for start in stride(from: 0, to: count, by: chunk) {
-            let records = try parallelMap(min(chunk, count - start), threads: threads) { offset in
-                let index = start + offset
-                return IRHeader(label: Float(labels[index]), id: UInt64(index))
-                    .packed(try image(index).encoded(as: encoding))
-            }
-            for (offset, record) in records.enumerated() { try writer.write(record, key: start + offset) }
-            progress(start + records.count)
-        }
-        try list.write(to: "\(prefix).lst")
-        try writer.finish()
-    }
-
     /// The same images with other labels.
     public func relabelled(_ label: (UInt8) -> UInt8) -> IDXDataset {
         var result = self
@@ -72,10 +50,8 @@ public struct IDXDataset: Sendable {
         return result
     }
 
-    /// The images by number, in a "folder" named as the file.
-    public var list: ImageList {
-        let name = imagesPath.split(separator: "/").last.map(String.init) ?? imagesPath
-        return ImageList(
-            labels.enumerated().map { .init(id: $0.offset, labels: [Float($0.element)], path: "\(name)/\($0.offset)") })
-    }
+    public func label(_ index: Int) -> Int { Int(labels[index]) }
+
+    /// In a "folder" named as the file.
+    public func name(_ index: Int) -> String { "\(Files.name(of: imagesPath))/\(index)" }
 }

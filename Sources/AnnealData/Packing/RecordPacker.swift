@@ -5,6 +5,8 @@ import Foundation
 public struct RecordPacker: Sendable {
     /// Copies the files' bytes instead of decoding and encoding (`--pass-through`).
     public var passThrough = false
+    /// Copies JPEG and PNG files that need no change: no size is wanted, and they are upright.
+    public var copiesUpright = false
     /// The shorter side becomes this long; 0: left (`--resize`).
     public var resize = 0
     /// The middle square first (`--center-crop`).
@@ -18,6 +20,13 @@ public struct RecordPacker: Sendable {
     public var threads = LoaderOptions.defaultThreads
     /// A file that cannot be read or decoded ends the packing, or is left out and listed.
     public var onBadImage = BadRecordPolicy.abort
+    /// Images of more pixels are refused before memory is taken for them.
+    public var maximumPixels = Image.maximumPixels
+    /// What a packing that was killed or failed has written stays, as `PREFIX.rec.packing` with a journal, and packing the
+    /// same list with the same options continues it; the result has the same bytes.
+    public var isResumable = false
+    /// Seconds between the places that a killed packing is continued from.
+    package var secondsBetweenMarks = 5.0
 
     public init() {}
 
@@ -26,37 +35,56 @@ public struct RecordPacker: Sendable {
         public var count = 0
         /// What was left out, and why.
         public var skipped: [AnnealError] = []
+        /// Items of the list that an earlier packing had done already.
+        public var continued = 0
+
+        public init() {}
     }
 
     /// - Parameters:
     ///   - root: the folder that the list's paths start from.
     ///   - progress: called with the number of items done.
-    /// - Throws: `AnnealError` naming the file that cannot be read, decoded or written, or two that have one id; no record
-    ///   file remains then.
+    ///   - report: called with each image that is left out, once its turn comes.
+    /// - Throws: `AnnealError` naming the file that cannot be read, decoded or written, one that would be overwritten, or
+    ///   two that have one id; no record file remains then.
     public func pack(
-        _ list: ImageList, root: String, to prefix: String, progress: (Int) -> Void = { _ in }
+        _ list: ImageList, root: String, to prefix: String, progress: (Int) -> Void = { _ in },
+        report: (AnnealError) -> Void = { _ in }
     ) throws -> Summary {
         try checkIDs(list, indexPath: "\(prefix).idx")
-        let writer = try RecordWriter("\(prefix).rec", index: "\(prefix).idx")
+        try checkTargets(list, root, prefix)
+        var run = try PackingRun(list, self, root: root, prefix: prefix)
         var summary = Summary()
-        let chunk = 16 * max(1, threads)
-        for start in stride(from: 0, to: list.items.count, by: chunk) {
+        summary.continued = run.start
+        summary.skipped = run.skipped.map(\.reason)
+        progress(run.start)
+        let chunk = 64 * max(1, threads)
+        for start in stride(from: run.start, to: list.items.count, by: chunk) {
             let items = list.items[start..<min(list.items.count, start + chunk)]
-            let records = try parallelMap(items.count, threads: threads) { offset in
-                try outcome(of: items[items.startIndex + offset], root)
+            let records: [Result<[UInt8], AnnealError>]
+            do {
+                records = try parallelMap(items.count, threads: threads) { offset in
+                    try outcome(of: items[items.startIndex + offset], root)
+                }
+            } catch {
+                // Once the image is mended, the packing continues from here.
+                try? run.mark(items: start)
+                throw error
             }
-            for (item, record) in zip(items, records) {
+            for (offset, record) in records.enumerated() {
                 switch record {
-                case .success(let payload):
-                    try writer.write(payload, key: item.id)
-                    summary.count += 1
+                case .success(let payload): try run.writer.write(payload, key: items[start + offset].id)
                 case .failure(let reason):
+                    run.skipped.append((start + offset, reason))
                     summary.skipped.append(reason)
+                    report(reason)
                 }
             }
+            try run.markIfDue(items: start + items.count)
             progress(start + items.count)
         }
-        try writer.finish()
+        try run.finish()
+        summary.count = run.writer.count
         return summary
     }
 
@@ -71,6 +99,21 @@ public struct RecordPacker: Sendable {
         }
     }
 
+    /// A list that names the files that are about to be written.
+    private func checkTargets(_ list: ImageList, _ root: String, _ prefix: String) throws {
+        let targets = ["\(prefix).rec", "\(prefix).idx"]
+        let names = Set(targets.map { Files.name(of: $0) })
+        for item in list.items where names.contains(Files.name(of: item.path)) {
+            let path = Self.path(of: item, root)
+            guard let real = Files.realPath(path), targets.contains(where: { Files.realPath($0) == real }) else {
+                continue
+            }
+            throw AnnealError(
+                path, "is one of the images and would be overwritten",
+                suggestion: "choose another prefix, or take it out of the list")
+        }
+    }
+
     private func outcome(of item: ImageList.Item, _ root: String) throws -> Result<[UInt8], AnnealError> {
         do {
             return .success(try record(of: item, root))
@@ -79,8 +122,12 @@ public struct RecordPacker: Sendable {
         }
     }
 
+    private static func path(of item: ImageList.Item, _ root: String) -> String {
+        root.isEmpty || item.path.hasPrefix("/") ? item.path : Files.path(root, item.path)
+    }
+
     private func record(of item: ImageList.Item, _ root: String) throws -> [UInt8] {
-        let path = root.isEmpty || item.path.hasPrefix("/") ? item.path : "\(root)/\(item.path)"
+        let path = Self.path(of: item, root)
         let bytes = [UInt8](try Files.read(path))
         let id = UInt64(bitPattern: Int64(item.id))
         let header =
@@ -88,28 +135,50 @@ public struct RecordPacker: Sendable {
             ? IRHeader(labels: item.labels, id: id) : IRHeader(label: item.labels.first ?? 0, id: id)
         if passThrough { return header.packed(bytes) }
         do {
-            var image = try ImageDecoder().decode(bytes, as: channels)
-            // im2rec's reader turns photographs upright, except when they are taken as they are stored.
-            if channels != .asStored { image = image.turned(by: ExifOrientation.of(bytes)) }
-            if centerCrop {
-                let side = min(image.width, image.height)
-                image = image.cropped(
-                    x: (image.width - side) / 2, y: (image.height - side) / 2, width: side, height: side)
+            if copiesUpright, resize == 0, !centerCrop, channels == .rgb, ImageFormat(bytes)?.isRecordFormat ?? false,
+                ExifOrientation.of(bytes) == 1
+            {
+                // Only what can be read is packed.
+                _ = try ImageDecoder(maximumPixels: maximumPixels).decode(bytes)
+                return header.packed(bytes)
             }
-            if resize > 0 {
-                let long = resize.multipliedReportingOverflow(by: max(image.width, image.height))
-                guard !long.overflow, resize <= 1 << 16, long.partialValue / min(image.width, image.height) <= 1 << 20
-                else {
-                    throw AnnealError("", "\(image.width) x \(image.height) cannot be resized to \(resize)")
-                }
-                try Image.checkSize(resize, long.partialValue / min(image.width, image.height))
-                image = image.resizedShortSide(to: resize)
-            }
-            if case .jpeg = encoding, image.channels == 4 { image = image.withoutAlpha() }
-            return header.packed(try image.encoded(as: encoding))
+            return header.packed(try prepared(bytes).encoded(as: encoding))
         } catch let error as AnnealError where error.place.isEmpty {
             throw error.within(path)
         }
+    }
+
+    private func prepared(_ bytes: [UInt8]) throws -> Image {
+        var image = try ImageDecoder(maximumPixels: maximumPixels).decode(bytes, as: channels)
+        // im2rec's reader turns photographs upright, except when they are taken as they are stored.
+        if channels != .asStored { image = image.turned(by: ExifOrientation.of(bytes)) }
+        if centerCrop {
+            let side = min(image.width, image.height)
+            image = image.cropped(
+                x: (image.width - side) / 2, y: (image.height - side) / 2, width: side, height: side)
+        }
+        if resize > 0 {
+            let long = resize.multipliedReportingOverflow(by: max(image.width, image.height))
+            guard !long.overflow, resize <= 1 << 16, long.partialValue / min(image.width, image.height) <= 1 << 20
+            else {
+                throw AnnealError("", "\(image.width) x \(image.height) cannot be resized to \(resize)")
+            }
+            try Image.checkSize(resize, long.partialValue / min(image.width, image.height), maximumPixels)
+            image = image.resizedShortSide(to: resize)
+        }
+        if case .jpeg = encoding, image.channels == 4 { image = image.withoutAlpha() }
+        return image
+    }
+
+    /// What decides the bytes of the records, apart from the images' own.
+    package func fingerprint(_ list: ImageList, root: String) -> String {
+        let options =
+            "\(passThrough) \(copiesUpright) \(resize) \(centerCrop) \(channels) \(encoding) \(packLabel) \(onBadImage) \(maximumPixels)"
+        var hash = SHA256()
+        for line in [options, Files.realPath(root) ?? root] + list.lines {
+            Array((line + "\n").utf8).withUnsafeBytes { hash.update($0) }
+        }
+        return hash.finish()
     }
 }
 

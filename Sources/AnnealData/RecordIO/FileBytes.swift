@@ -34,6 +34,11 @@ final class FileBytes: Sendable {
 
     deinit { close(descriptor) }
 
+    /// Whether the system reads no further than it is asked: reading ahead between places that are far apart is in vain.
+    func expectRandomReads(_ random: Bool) {
+        _ = posix_fadvise(descriptor, 0, 0, random ? POSIX_FADV_RANDOM : POSIX_FADV_NORMAL)
+    }
+
     /// Appends `count` bytes from `offset` to `bytes`.
     /// - Throws: `AnnealError` when the file ends before, or cannot be read.
     func append(_ count: Int, at offset: Int, to bytes: inout [UInt8]) throws {

@@ -28,8 +28,9 @@ struct IndexCheck {
                 suggestion: "make the index again, or remove it: then the records are scanned", code: .mismatch)
         }
         if complete, first.offset != 0 { throw incomplete(before: first, from: 0) }
-        let stride = max(1, entries.count / Self.sampled)
-        for number in entries.indices where number % stride == 0 || number == entries.count - 1 {
+        let isLarge = bytes.size > RecordFile.largeSize
+        let looked = min(entries.count, isLarge ? RecordFile.fewRecords : Self.sampled)
+        for number in Set(RecordFile.spread(looked, of: entries.count) + [entries.count - 1]).sorted() {
             let end = try end(of: entries[number])
             let next = number + 1 < entries.count ? entries[number + 1] : nil
             if let next, end > next.offset {

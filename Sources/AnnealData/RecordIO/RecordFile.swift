@@ -43,6 +43,7 @@ public final class RecordFile: Sendable {
         self.path = path
         self.bytes = bytes
         if let index {
+            bytes.expectRandomReads(true)
             entries = try IndexCheck(index, of: bytes).entries(complete: false)
             (indexPath, ignoredIndex, indexIsComplete) = (index, nil, false)
             return
@@ -50,6 +51,7 @@ public final class RecordFile: Sendable {
         var problem: AnnealError?
         if let neighbour = IndexCheck.neighbour(of: path) {
             do {
+                bytes.expectRandomReads(true)
                 entries = try IndexCheck(neighbour, of: bytes).entries(complete: true)
                 (indexPath, ignoredIndex, indexIsComplete) = (neighbour, nil, true)
                 return
@@ -57,9 +59,36 @@ public final class RecordFile: Sendable {
                 problem = error
             }
         }
+        bytes.expectRandomReads(false)
         var scanner = RecordScanner(bytes)
         entries = try scanner.scan()
         (indexPath, ignoredIndex, indexIsComplete) = (nil, problem, false)
+    }
+
+    /// A file of this many bytes is not looked through before a run where an index says what it holds: a few records,
+    /// spread evenly, must do.
+    static let largeSize = 64 << 20
+    static let fewRecords = 32
+    package var isLarge: Bool { indexPath != nil && size > Self.largeSize && count > Self.fewRecords }
+
+    /// Numbers of records from the first to the last: the same for whoever looks at as many, so that little is read.
+    static func spread(_ looked: Int, of count: Int) -> [Int] { (0..<looked).map { $0 * count / looked } }
+
+    /// Reads the headers of the whole file, whatever index lies next to it.
+    /// - Throws: `AnnealError` for a missing, truncated or foreign file.
+    public convenience init(scanning path: String) throws {
+        let bytes = try FileBytes(path)
+        var scanner = RecordScanner(bytes)
+        self.init(path, bytes: bytes, entries: try scanner.scan(), indexPath: nil)
+    }
+
+    /// A file whose records are known.
+    init(_ path: String, bytes: FileBytes, entries: [Entry], indexPath: String?) {
+        self.path = path
+        self.bytes = bytes
+        self.entries = entries
+        self.indexPath = indexPath
+        (ignoredIndex, indexIsComplete) = (nil, false)
     }
 
     /// The payload of record `number` in the file's order, the magic put back between parts.

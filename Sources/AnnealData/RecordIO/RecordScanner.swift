@@ -3,6 +3,8 @@ import AnnealCore
 /// Reads the headers of a whole `.rec` file in order: where each record starts, and whether the file is whole.
 struct RecordScanner {
     private let bytes: FileBytes
+    /// Where the records end; what follows is not looked at.
+    private let end: Int
     private var window: [UInt8] = []
     private var windowStart = 0
     /// Bytes of the part before.
@@ -11,13 +13,16 @@ struct RecordScanner {
     private static let windowSize = 1 << 14
     private static let recordsInWindow = 4
 
-    init(_ bytes: FileBytes) { self.bytes = bytes }
+    init(_ bytes: FileBytes, upTo end: Int? = nil) {
+        self.bytes = bytes
+        self.end = min(end ?? bytes.size, bytes.size)
+    }
 
     mutating func scan() throws -> [RecordFile.Entry] {
         var entries: [RecordFile.Entry] = []
         var offset = 0
         var insideRecord = false
-        while offset < bytes.size {
+        while offset < end {
             try RecordScanner.checkRoom(for: RecordFraming.headerSize, at: offset, in: bytes)
             try load(offset)
             let part = try RecordScanner.part(

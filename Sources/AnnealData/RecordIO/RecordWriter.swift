@@ -25,6 +25,33 @@ public final class RecordWriter {
         buffer.reserveCapacity(RecordWriter.bufferSize + 4096)
     }
 
+    /// Continues a file that was begun under a temporary name, which stays until `finish()`.
+    /// - Parameters:
+    ///   - temporary: in the folder of `path`; it need not be there yet.
+    ///   - entries: of the records that are kept.
+    ///   - length: the bytes that these take in the file.
+    init(_ path: String, index: String?, continuing temporary: String, entries: [RecordFile.Entry], length: Int) throws
+    {
+        self.path = path
+        indexPath = index
+        file = try AtomicFile(path, continuing: temporary, from: length)
+        written = length
+        count = entries.count
+        for entry in entries { self.index += "\(entry.key)\t\(entry.offset)\n" }
+        buffer.reserveCapacity(RecordWriter.bufferSize + 4096)
+    }
+
+    /// Brings the records so far to the disk.
+    /// - Returns: the bytes that they take.
+    func checkpoint() throws -> Int {
+        try flush()
+        try file.sync()
+        return written
+    }
+
+    /// Leaves nothing of a file that was to be continued.
+    func discard() { file.discard() }
+
     /// Appends a record.
     /// - Parameter key: its key in the index; the record's number when nil.
     public func write(_ payload: [UInt8], key: Int? = nil) throws {

@@ -23,13 +23,18 @@ package enum LogGrammar {
         "Epoch[\(report.epoch)] Time cost=\(fixed(report.seconds, 3))"
     }
 
+    /// A line that MXNet's logs do not have; nil where it was not measured.
+    package static func waiting(_ report: EpochReport) -> String? {
+        report.waitingShare.map { "Epoch[\(report.epoch)] Waiting for data=\(fixed(100 * $0, 1)) %" }
+    }
+
     package static func validation(_ report: EpochReport) -> [String] {
         report.validation.map { "Epoch[\(report.epoch)] Validation-\($0.name)=\(fixed($0.value, 6))" }
     }
 
     /// How far the run had come when a line was written; nil for a line that is not about a part of the run.
     package static func end(ofLine line: Substring) -> FitPosition? {
-        let pattern = /^[A-Z]+:root:Epoch\[(\d+)\] (?:Batch \[\d+-(\d+)\]|Train-|Time cost=|Validation-)/
+        let pattern = /^[A-Z]+:root:Epoch\[(\d+)\] (?:Batch \[\d+-(\d+)\]|Train-|Time cost=|Waiting for|Validation-)/
         guard let match = try? pattern.firstMatch(in: line), let epoch = Int(match.1) else { return nil }
         return FitPosition(afterBatch: match.2.flatMap { Int($0) }, of: epoch)
     }

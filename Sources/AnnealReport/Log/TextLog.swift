@@ -47,6 +47,7 @@ public final class TextLog: FitObserver {
         case .epoch(let report):
             for line in LogGrammar.training(report) { try info(line) }
             try info(LogGrammar.time(report))
+            if let line = LogGrammar.waiting(report) { try info(line) }
             for line in LogGrammar.validation(report) { try info(line) }
             try file?.sync()
         case .saved(_, let path):

@@ -72,6 +72,8 @@ struct FitRun {
     var unsaved: Set<Int> = []
     /// Whether the last state could not be saved.
     var stateIsUnsaved = false
+    /// Seconds of the epoch in which training waited for data, and those that it took up to there.
+    private var waiting = (waited: 0.0, of: 0.0)
     private let clock = ContinuousClock()
 
     init(
@@ -179,6 +181,9 @@ struct FitRun {
         var stopwatch = Stopwatch(clock, secondsBefore: progress.seconds)
         try source.start(epoch: progress.position.epoch, atBatch: progress.position.batch)
         var pending: PendingStep?
+        waiting = (0, 0)
+        let begin = clock.now
+        defer { waiting.of = (clock.now - begin).seconds }
         func finishPending() throws {
             if let step = pending { try finish(step, &stopwatch) }
             pending = nil
@@ -186,7 +191,9 @@ struct FitRun {
         while true {
             trainer.parameters.engine.group?.step = trainer.updates + 1
             let slot = try trainer.slot()
+            let asked = clock.now
             let rows = try trainer.timed(.data) { try source.next(into: slot) }
+            waiting.waited += (clock.now - asked).seconds
             guard rows > 0 else { break }
             let step = try trainer.submit(checked: true)
             try finishPending()
@@ -260,7 +267,8 @@ struct FitRun {
             epoch: epoch, training: metrics.results, validation: validated,
             learningRate: trainer.optimizer.learningRate, seconds: progress.seconds,
             validationSeconds: (clock.now - begin).seconds,
-            samplesPerSecond: Double(progress.samples) / max(progress.seconds, 1e-9))
+            samplesPerSecond: Double(progress.samples) / max(progress.seconds, 1e-9),
+            waitingShare: waiting.of > 0 ? min(1, waiting.waited / waiting.of) : nil)
         reports.append(report)
         let isBest = progress.judge(epoch: epoch, validated)
         progress.endEpoch()

@@ -98,11 +98,14 @@ public struct EpochReport: Sendable {
     public var seconds: Double
     public var validationSeconds: Double
     public var samplesPerSecond: Double
+    /// The part of the epoch's seconds that training waited for data, 0 to 1; nil if it was not measured.
+    public var waitingShare: Double?
 
     public init(
         epoch: Int, training: [MetricValue], validation: [MetricValue], learningRate: Double, seconds: Double,
-        validationSeconds: Double, samplesPerSecond: Double
+        validationSeconds: Double, samplesPerSecond: Double, waitingShare: Double? = nil
     ) {
+        self.waitingShare = waitingShare
         self.epoch = epoch
         self.training = training
         self.validation = validation

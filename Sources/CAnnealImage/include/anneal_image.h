@@ -7,7 +7,8 @@
 
 // Decoding ---------------------------------------------------------------------------------------------------------
 
-// Decodes JPEG and PNG from memory; reused from image to image, by one thread at a time.
+// Decodes JPEG, PNG, WebP, GIF (its first frame), TIFF and BMP from memory; reused from image to image, by one thread at
+// a time.
 typedef struct ani_decoder ani_decoder;
 
 typedef struct {
@@ -35,6 +36,15 @@ int ani_decoder_begin(
 // Writes width*height*channels interleaved bytes, rows first. Returns 0, or -1 with an error.
 int ani_decoder_finish(ani_decoder *decoder, uint8_t *out, size_t capacity);
 
+// Whether the image that was begun can be read in parts: JPEG can.
+int ani_decoder_can_finish_part(const ani_decoder *decoder);
+
+// In place of ani_decoder_finish: the image at 1/denominator (1, 2, 4 or 8; sides rounded up), and of that only the
+// rectangle. At denominator 1 the pixels are those of the whole image. What comes below the rectangle is not looked at.
+int ani_decoder_finish_part(
+    ani_decoder *decoder, int denominator, int32_t x, int32_t y, int32_t width, int32_t height, uint8_t *out,
+    size_t capacity);
+
 // Encoding ---------------------------------------------------------------------------------------------------------
 
 typedef struct {
@@ -58,6 +68,12 @@ void ani_to_planes(const uint8_t *pixels, int width, int height, int channels, i
 
 // out = (pixel - mean) * factor over one plane, in float32 and in this order, as MXNet's iterator computes it.
 void ani_normalize(const uint8_t *plane, size_t count, float mean, float factor, float *out);
+
+// Resizes by two taps each way, in OpenCV's fixed point (2048 is 1): for each new column (row) two positions and two
+// weights. sums: room for 2*new_width*channels numbers.
+void ani_resize_by_pairs(
+    const uint8_t *pixels, int width, int channels, const int32_t *columns, const int32_t *column_weights,
+    int new_width, const int32_t *rows, const int32_t *row_weights, int new_height, int32_t *sums, uint8_t *out);
 
 // Gzip -------------------------------------------------------------------------------------------------------------
 

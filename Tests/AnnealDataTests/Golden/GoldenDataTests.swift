@@ -4,8 +4,8 @@ import Testing
 
 @Suite struct GoldenDataTests {
     /// Every MXNet-made case of records, batches and packing.
-    @Test func casesOfRecordsAndBatches() throws {
-        guard let root = sharedFolder("golden/recordio") else { return }
+    @Test(arguments: ["golden/recordio", "golden-2/recordio"]) func casesOfRecordsAndBatches(_ folder: String) throws {
+        guard let root = sharedFolder(folder) else { return }
         let paths = FileManager.default.enumerator(atPath: root)?.compactMap { $0 as? String } ?? []
         for path in paths.sorted() where path.hasSuffix("case.json") {
             let folder = "\(root)/\((path as NSString).deletingLastPathComponent)"

@@ -327,7 +327,7 @@ import Testing
         ("--max-random-l: is 300", 3, { $0.colour.randomL = 300 }),
         ("these have 1 channel", 1, { $0.colour.saturation = 0.1 }),
         ("these have 4 channels", 4, { $0.colour.brightness = 0.1 }),
-        ("--trivial-augment: is for RGB and gray", 4, { $0.trivialAugment = true }),
+        ("--trivial-augment, --rand-augment and --auto-augment: are for RGB and gray", 4, { $0.trivialAugment = true }),
         ("--random-erasing: is 1.5", 3, { $0.erasing.probability = 1.5 }),
         ("--cutout: is -1", 3, { $0.erasing.cutout = -1 }),
         ("--pad-size: is -1", 3, { $0.pad = -1 }),

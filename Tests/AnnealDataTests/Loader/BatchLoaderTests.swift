@@ -187,7 +187,7 @@ import Testing
         for _ in 0..<2 {
             let text = message { _ = try nextBatch(loader) }
             #expect(text.contains("a.rec, record 6 (id 1006), byte "))
-            #expect(text.contains("neither a JPEG nor a PNG"))
+            #expect(text.contains("bytes that are no image"))
         }
         #expect(try batches(loader, from: 2).count == 1, "works on after an error")
     }

@@ -11,7 +11,7 @@ import Testing
         for name in ["a", "b"] { try Files.makeFolder("\(folder.path)/t/\(name)") }
         _ = try folder.file("t/a/1.png", try pattern(40, 30).encoded(as: .png(level: 1)))
         _ = try folder.file("t/a/2.jpg", try pattern(400, 300).encoded(as: .jpeg(quality: 80)))
-        _ = try folder.file("t/a/3.jpg", Array("RIFF1234WEBP".utf8))
+        _ = try folder.file("t/a/3.jpg", Array("0000ftypheic".utf8))
         _ = try folder.file("t/b/4.jpg", [])
         // Whole header, half the pixels.
         let png = try pattern(40, 30).encoded(as: .png(level: 1))
@@ -25,7 +25,7 @@ import Testing
         #expect(headers.count == 5 && headers.bad.map(\.number) == [2, 3])
         #expect(
             headers.bad[0].reason.description
-                == "\(folder.path)/t/a/3.jpg: is a WebP image, neither JPEG nor PNG (convert it)")
+                == "\(folder.path)/t/a/3.jpg: is a HEIF image, which is not read (convert it to JPEG or PNG)")
         #expect(headers.bad[1].reason.description == "\(folder.path)/t/b/4.jpg: is empty")
         #expect(headers.summary == "2 PNG, 1 JPEG; 40x30 to 400x300 pixels" && headers.longestShortSide == 300)
         var done: [Int] = []

@@ -1,23 +1,16 @@
 import AnnealCore
 import Foundation
 
-/// TrivialAugment (Müller and Hutter 2021, arXiv:2103.10158): one operation, at one of 31 strengths, both evenly at random.
-/// Operations and the "wide" strengths are those of torchvision's `TrivialAugmentWide` on 8-bit images.
-package enum TrivialAugment: CaseIterable {
+/// The operations that TrivialAugment, RandAugment and AutoAugment choose from, as torchvision has them on 8-bit images.
+package enum ImageOperation: CaseIterable, Sendable {
     case identity, shearX, shearY, translateX, translateY, rotate, brightness, color, contrast, sharpness, posterize,
-        solarize, autoContrast, equalize
+        solarize, autoContrast, equalize, invert
 
-    static func applied(to image: Image, fill: UInt8, _ random: inout Random) -> Image {
-        let operation = allCases[random.below(allCases.count)]
-        let strength = Float(random.below(31)) / 30
-        let magnitude = operation.isSigned && random.bool() ? -operation.range * strength : operation.range * strength
-        return operation.applied(to: image, magnitude, fill: fill)
-    }
-
-    /// The largest magnitude: a tangent, pixels, degrees, what is added to a factor of 1, lost bits, levels that turn.
-    package var range: Float {
+    /// The largest magnitude of TrivialAugment's wide set: a tangent, pixels, degrees, what is added to a factor of 1, lost
+    /// bits, levels that turn.
+    package var wideRange: Float {
         switch self {
-        case .identity, .autoContrast, .equalize: 0
+        case .identity, .autoContrast, .equalize, .invert: 0
         case .shearX, .shearY, .brightness, .color, .contrast, .sharpness: 0.99
         case .translateX, .translateY: 32
         case .rotate: 135
@@ -26,9 +19,9 @@ package enum TrivialAugment: CaseIterable {
         }
     }
 
-    private var isSigned: Bool {
+    var isSigned: Bool {
         switch self {
-        case .identity, .posterize, .solarize, .autoContrast, .equalize: false
+        case .identity, .posterize, .solarize, .autoContrast, .equalize, .invert: false
         default: true
         }
     }
@@ -63,6 +56,7 @@ package enum TrivialAugment: CaseIterable {
             result.truncateLevels { $0 >= threshold ? 255 - $0 : $0 }
         case .autoContrast: result.mapChannels(Image.stretching)
         case .equalize: result.mapChannels(Image.equalizing)
+        case .invert: for i in result.pixels.indices { result.pixels[i] = 255 - result.pixels[i] }
         }
         return result
     }

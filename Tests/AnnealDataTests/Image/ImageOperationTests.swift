@@ -3,12 +3,12 @@ import AnnealData
 import Testing
 
 /// Expected pixels by hand.
-@Suite struct TrivialAugmentTests {
+@Suite struct ImageOperationTests {
     private func gray(_ width: Int, _ height: Int, _ pixels: [UInt8]) -> Image {
         Image(width: width, height: height, channels: 1, pixels: pixels)
     }
 
-    private func applied(_ operation: TrivialAugment, _ magnitude: Float, _ image: Image) -> [UInt8] {
+    private func applied(_ operation: ImageOperation, _ magnitude: Float, _ image: Image) -> [UInt8] {
         operation.applied(to: image, magnitude, fill: 0).pixels
     }
 
@@ -71,13 +71,13 @@ import Testing
 
     @Test(arguments: [1, 3]) func everyStrengthKeepsTheShape(channels: Int) {
         let image = pattern(9, 7, channels)
-        for operation in TrivialAugment.allCases {
+        for operation in ImageOperation.searched {
             for step in -30...30 {
-                let result = operation.applied(to: image, operation.range * Float(step).magnitude / 30, fill: 7)
+                let result = operation.applied(to: image, operation.wideRange * Float(step).magnitude / 30, fill: 7)
                 #expect(result.width == 9 && result.height == 7 && result.channels == channels)
             }
         }
-        let neutral: [TrivialAugment] = [
+        let neutral: [ImageOperation] = [
             .identity, .shearX, .shearY, .translateX, .translateY, .rotate, .brightness, .color, .contrast, .sharpness,
             .posterize,
         ]

@@ -1,0 +1,35 @@
+import Anneal
+import ArgumentParser
+
+/// Records back to image files.
+struct ExportImages: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "export-images",
+        abstract: "Write the images of records as files, a folder for each class.",
+        discussion: """
+            Each file has the bytes that the record has, and is named by the record's id. With --list a list of them is \
+            written too, from which anneal im2rec --pass-through makes the same records again.
+
+            anneal export-images cifar10_val.rec val --class-names cifar10_classes.txt --list val.lst
+            """)
+    @OptionGroup var input: RecordInput
+    @Argument(help: ArgumentHelp("Where the folders go.", valueName: "FOLDER"), completion: .directory)
+    var folder: String
+    @Option(help: ArgumentHelp("Names of the classes, one per line, in the order of the labels.", valueName: "FILE"))
+    var classNames: String?
+    @Option(help: ArgumentHelp("Where a list of the files goes.", valueName: "FILE.lst"))
+    var list: String?
+    @Flag(help: "All files into one folder.")
+    var flat = false
+
+    func run() throws {
+        let file = try input.open()
+        try file.checkImages()
+        var export = ImageExport()
+        export.classNames = try classNames.map(ClassNames.read)
+        export.isFlat = flat
+        let progress = ProgressLine("Writing \(FilePath(folder))", total: file.count, unit: "images")
+        let count = try export.write(file, to: folder, list: list) { progress.update(done: $0) }
+        progress.finish("\(FilePath(folder)): \(Readable.count(count)) \(count == 1 ? "image" : "images")")
+    }
+}

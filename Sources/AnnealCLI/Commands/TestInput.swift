@@ -1,0 +1,36 @@
+import Anneal
+
+extension TrainingRun {
+    /// --test-io 1: an epoch of training's batches, read and thrown away, in MXNet's log lines.
+    func testInput(_ options: TrainingOptions, _ data: DataOptions) throws {
+        guard try !data.isBenchmark() else {
+            throw UsageError("--test-io 1", "reads data, and --benchmark 1 has none", suggestion: "give one of them")
+        }
+        let preprocessing = try data.preprocessing(
+            of: images, imageShape: imageShape, recorded: recorded, over: trained)
+        let loader = try data.trainingLoader(
+            images, preprocessing, batchSize: options.batchSize, classes: classes, seed: options.seed ?? 0)
+        var pixels = [Float](repeating: 0, count: loader.batchSize * loader.dataShape.count)
+        var labels = [Float](repeating: 0, count: loader.batchSize * loader.labelWidth)
+        let begin = Clocks.monotonic()
+        var last = begin, batches = 0, samples = 0
+        try loader.start(epoch: 0, atBatch: 0)
+        while true {
+            let rows = try pixels.withUnsafeMutableBufferPointer { data in
+                try labels.withUnsafeMutableBufferPointer { try loader.next(into: BatchSlot(data: data, labels: $0)) }
+            }
+            guard rows > 0 else { break }
+            samples += rows
+            batches += 1
+            guard batches % options.run.dispBatches == 0 else { continue }
+            let now = Clocks.monotonic()
+            let speed = Double(options.run.dispBatches * loader.batchSize) / max(now - last, 1e-9)
+            printError("INFO:root:Batch [\(batches - 1)]\tSpeed: \(LogGrammar.fixed(speed, 2)) samples/sec")
+            last = now
+        }
+        let seconds = max(Clocks.monotonic() - begin, 1e-9)
+        print(
+            "\(Readable.count(samples)) images in \(LogGrammar.fixed(seconds, 2)) s: \(Readable.rate(Double(samples) / seconds)) images/s with \(loader.options.threads.counted("decoding thread"))"
+        )
+    }
+}

@@ -1,0 +1,147 @@
+// TIFF by libtiff: the first image of the file, as it is stored (its orientation is EXIF's, and read there).
+#include "decoder.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <tiffio.h>
+
+typedef struct {
+    const uint8_t *bytes;
+    toff_t length;
+    toff_t at;
+} stream;
+
+static tmsize_t read_bytes(thandle_t handle, void *out, tmsize_t count) {
+    stream *from = handle;
+    if (count <= 0 || from->at >= from->length) return 0;
+    toff_t left = from->length - from->at, taken = (toff_t)count < left ? (toff_t)count : left;
+    memcpy(out, from->bytes + from->at, (size_t)taken);
+    from->at += taken;
+    return (tmsize_t)taken;
+}
+
+static tmsize_t write_nothing(thandle_t handle, void *bytes, tmsize_t count) {
+    (void)handle;
+    (void)bytes;
+    (void)count;
+    return 0;
+}
+
+static toff_t seek_to(thandle_t handle, toff_t offset, int whence) {
+    stream *from = handle;
+    toff_t base = whence == SEEK_SET ? 0 : whence == SEEK_CUR ? from->at : from->length;
+    from->at = base + offset;
+    return from->at;
+}
+
+static int close_nothing(thandle_t handle) {
+    (void)handle;
+    return 0;
+}
+
+static toff_t size_of(thandle_t handle) { return ((stream *)handle)->length; }
+
+static int say(TIFF *tiff, void *message, const char *module, const char *format, va_list values) {
+    (void)tiff;
+    (void)module;
+    char *text = message;
+    // The first complaint is the cause.
+    if (!text[0]) {
+        int start = snprintf(text, ANI_MESSAGE, "not a whole TIFF image: ");
+        vsnprintf(text + start, ANI_MESSAGE - (size_t)start, format, values);
+    }
+    return 1;
+}
+
+static int be_quiet(TIFF *tiff, void *data, const char *module, const char *format, va_list values) {
+    (void)tiff;
+    (void)data;
+    (void)module;
+    (void)format;
+    (void)values;
+    return 1;
+}
+
+static TIFF *open_image(stream *from, char *message) {
+    message[0] = 0;
+    TIFFOpenOptions *options = TIFFOpenOptionsAlloc();
+    if (!options) return NULL;
+    TIFFOpenOptionsSetErrorHandlerExtR(options, say, message);
+    TIFFOpenOptionsSetWarningHandlerExtR(options, be_quiet, NULL);
+    TIFFOpenOptionsSetMaxSingleMemAlloc(options, (tmsize_t)1 << 30);
+    // m: the bytes are in memory already, and are not mapped.
+    TIFF *tiff = TIFFClientOpenExt(
+        "image", "rm", from, read_bytes, write_nothing, seek_to, close_nothing, size_of, NULL, NULL, options);
+    TIFFOpenOptionsFree(options);
+    if (!tiff && !message[0]) snprintf(message, ANI_MESSAGE, "not a whole TIFF image: it cannot be opened");
+    return tiff;
+}
+
+int ani_tiff_begin(
+    ani_source *source, const uint8_t *bytes, size_t length, int channels, int64_t max_pixels, ani_size *size,
+    char *message) {
+    stream from = {bytes, length, 0};
+    TIFF *tiff = open_image(&from, message);
+    if (!tiff) return -1;
+    uint32_t width = 0, height = 0;
+    uint16_t photometric = PHOTOMETRIC_RGB;
+    char reason[1024] = "";
+    TIFFGetField(tiff, TIFFTAG_IMAGEWIDTH, &width);
+    TIFFGetField(tiff, TIFFTAG_IMAGELENGTH, &height);
+    TIFFGetField(tiff, TIFFTAG_PHOTOMETRIC, &photometric);
+    int failed = 0;
+    if (width == 0 || height == 0 || width > INT32_MAX || height > INT32_MAX) {
+        snprintf(message, ANI_MESSAGE, "not a whole TIFF image: it says it has no pixels");
+        failed = -1;
+    } else if ((int64_t)width > max_pixels / (int64_t)height) {
+        failed = ANI_TOO_LARGE;
+    } else if (!TIFFRGBAImageOK(tiff, reason)) {
+        snprintf(message, ANI_MESSAGE, "a TIFF image of a kind that is not read: %.200s", reason);
+        failed = -1;
+    }
+    size->width = width > INT32_MAX ? 0 : (int32_t)width;
+    size->height = height > INT32_MAX ? 0 : (int32_t)height;
+    int gray = photometric == PHOTOMETRIC_MINISBLACK || photometric == PHOTOMETRIC_MINISWHITE;
+    size->channels = channels ? channels : gray ? 1 : 3;
+    *source = (ani_source){bytes, length, *size};
+    TIFFClose(tiff);
+    return failed;
+}
+
+int ani_tiff_finish(const ani_source *source, uint8_t *out, char *message) {
+    stream from = {source->bytes, source->length, 0};
+    TIFF *tiff = open_image(&from, message);
+    if (!tiff) return -1;
+    size_t area = (size_t)source->size.width * (size_t)source->size.height;
+    int channels = source->size.channels;
+    uint32_t *pixels = calloc(area, sizeof *pixels);
+    uint16_t orientation = ORIENTATION_TOPLEFT, extra = 0, *kinds = NULL;
+    // libtiff multiplies colours by an alpha that stands beside them; here alpha leaves them alone.
+    int is_multiplied =
+        TIFFGetField(tiff, TIFFTAG_EXTRASAMPLES, &extra, &kinds) && extra > 0 && kinds[0] == EXTRASAMPLE_UNASSALPHA;
+    TIFFGetFieldDefaulted(tiff, TIFFTAG_ORIENTATION, &orientation);
+    int failed = -1;
+    if (!pixels) {
+        snprintf(message, ANI_MESSAGE, "no memory for a TIFF image");
+    } else if (TIFFReadRGBAImageOriented(
+                   tiff, (uint32_t)source->size.width, (uint32_t)source->size.height, pixels, orientation, 1)) {
+        failed = 0;
+        for (size_t i = 0; i < area; i++) {
+            uint8_t rgba[4] = {
+                (uint8_t)TIFFGetR(pixels[i]), (uint8_t)TIFFGetG(pixels[i]), (uint8_t)TIFFGetB(pixels[i]),
+                (uint8_t)TIFFGetA(pixels[i])};
+            for (int c = 0; is_multiplied && rgba[3] > 0 && c < 3; c++) {
+                int level = (rgba[c] * 255 + rgba[3] / 2) / rgba[3];
+                rgba[c] = (uint8_t)(level > 255 ? 255 : level);
+            }
+            if (channels == 1) ani_to_gray(rgba, 1, 4, out + i);
+            else memcpy(out + i * (size_t)channels, rgba, (size_t)channels);
+        }
+    } else if (!message[0]) {
+        snprintf(message, ANI_MESSAGE, "not a whole TIFF image: its pixels are damaged or cut off");
+    }
+    free(pixels);
+    TIFFClose(tiff);
+    return failed;
+}
