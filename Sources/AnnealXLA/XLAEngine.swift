@@ -64,6 +64,14 @@ package final class XLAEngine: Engine {
         try client.upload(bytes, type: type.code, dims: dims, to: devices[device], copies: true).buffer
     }
 
+    /// Starts copying an array to a device.
+    /// - Parameter bytes: must stay as they are until the event.
+    func startUpload(_ bytes: UnsafeRawBufferPointer, _ type: HLOType, _ dims: [Int], to device: Int) throws -> (
+        buffer: PJRTBuffer, event: PJRTEvent
+    ) {
+        try client.upload(bytes, type: type.code, dims: dims, to: devices[device], copies: false)
+    }
+
     /// Compiles a program, or loads what was compiled before.
     /// - Parameter name: for messages.
     func compile(_ module: String, _ name: String) throws -> PJRTExecutable {

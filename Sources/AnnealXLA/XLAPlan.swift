@@ -42,8 +42,7 @@ final class XLAPlan: ExecutablePlan {
         keepsGradients = request.update?.keepsGradients ?? true
         if case .parameters = request.source { isOfParameters = true } else { isOfParameters = false }
         shards = try Self.shards(request, engine)
-        program = try Self.program(request, shards: 1)
-        shardProgram = shards == 1 ? program : try Self.program(request, shards: shards)
+        (program, shardProgram) = try Self.programs(request, shards: shards)
         carried = Array(repeating: [:], count: shards)
         try store.adopt(program.stored(in: try request.storedNames())) { values in
             values.map { XLAArray($0.shape, engine: engine) }
@@ -68,7 +67,25 @@ final class XLAPlan: ExecutablePlan {
             suggestion: less > 0 ? "use \(less) or \(more)" : "use \(more)", code: .mismatch)
     }
 
-    private static func program(_ request: PlanRequest, shards: Int) throws -> Program {
+    /// The programs of a batch and of a shard, which have the same values and instructions.
+    private static func programs(_ request: PlanRequest, shards: Int) throws -> (batch: Program, shard: Program) {
+        let batch = try differentiated(request, shards: 1)
+        let shard = shards == 1 ? batch : try differentiated(request, shards: shards)
+        let kept = keptValues(request, shard)
+        func completed(_ program: Program) throws -> Program {
+            var result = program
+            if let kept {
+                result = Recomputed(program, graph: graph(program), kept: kept).program
+                try result.verify(after: "recomputation")
+            }
+            guard request.mode == .training, let update = request.update else { return result }
+            return try UpdatePass.insert(update, into: result)
+        }
+        let whole = try completed(batch)
+        return (whole, shards == 1 ? whole : try completed(shard))
+    }
+
+    private static func differentiated(_ request: PlanRequest, shards: Int) throws -> Program {
         var program: Program
         switch request.source {
         case .network(let symbol, let inputs, let gradients):
@@ -82,17 +99,35 @@ final class XLAPlan: ExecutablePlan {
         case .parameters(let parameters): program = Lowering.parameters(parameters, mode: request.mode)
         }
         if request.mode == .training, let update = request.update {
-            program = try UpdatePass.insert(
-                update, into: UpdatePass.choose(update, in: program, updatesEarly: false))
+            program = UpdatePass.choose(update, in: program, updatesEarly: false)
         }
         return try Precision.assign(request.precision, to: program)
+    }
+
+    /// Which values the forward pass keeps for the backward pass; nil: all that it reads. What costs little is fused into what
+    /// reads it anyway, so that only `--recompute` has an effect.
+    private static func keptValues(_ request: PlanRequest, _ program: Program) -> [Bool]? {
+        guard request.mode == .training, case .network = request.source, request.recomputation != .cheap,
+            request.recomputation != .off
+        else { return nil }
+        return RecomputationSearch.kept(request.recomputation, in: program, graph: graph(program))
+    }
+
+    private static func graph(_ program: Program) -> ForwardGraph {
+        ForwardGraph(program) { ($0 as? BatchNorm).map { !$0.useGlobalStats } ?? false }
     }
 
     // MARK: Inputs
 
     func input(_ name: String) -> UnsafeMutableBufferPointer<Float>? {
-        guard let id = program.values.firstIndex(where: { $0.kind == .input && $0.name == name }) else { return nil }
-        return current().memory[id]
+        program.input(name).map { current().floats($0) }
+    }
+
+    func pixels(_ name: String, _ scaling: PixelScaling) -> UnsafeMutableBufferPointer<UInt8>? {
+        guard let id = program.input(name), program.values[id].shape.rank == 4,
+            program.values[id].shape[1] == scaling.mean.count
+        else { return nil }
+        return current().pixels(id, scaling)
     }
 
     /// Memory for the next forward pass: another one while the results of an earlier pass are held.
@@ -100,6 +135,7 @@ final class XLAPlan: ExecutablePlan {
         if let next { return next }
         for index in free.indices where isKnownUniquelyReferenced(&free[index]) {
             let staging = free.remove(at: index)
+            staging.finishUploads()
             next = staging
             return staging
         }
@@ -113,11 +149,13 @@ final class XLAPlan: ExecutablePlan {
     func run(_ phases: Phases, _ inputs: StepInputs) throws -> any StepResults {
         while underWay.count > 1 { for event in underWay.removeFirst() { try event.wait() } }
         if phases.contains(.forward) || isOfParameters {
-            if let fed { free.append(fed) }
+            if let fed {
+                fed.forgetUploads()
+                free.append(fed)
+            }
             let staging = current()
             next = nil
             fed = staging
-            staging.forgetUploads()
             carried = carried.map { _ in [:] }
             results = nil
         }
@@ -129,14 +167,16 @@ final class XLAPlan: ExecutablePlan {
             try runShards(phases.intersection(passes), sums: phases.intersection(sums), inputs, results)
         } else if phases.contains(.accumulate) {
             // The sums of several batches have an executable of their own: their order changes from batch to batch.
-            try runEverywhere(PartKey(phases.subtracting(sums), inputs.merge), inputs, results)
+            try runEverywhere(PartKey(phases.subtracting(sums), inputs.merge, pixels: pixels), inputs, results)
             try runEverywhere(PartKey(phases.intersection(sums), inputs.merge), inputs, results)
         } else {
-            try runEverywhere(PartKey(phases, inputs.merge), inputs, results)
+            try runEverywhere(PartKey(phases, inputs.merge, pixels: pixels), inputs, results)
         }
         if phases != .forward { store.noteChange() }
         return results
     }
+
+    private var pixels: [Program.ValueID: PixelScaling] { fed?.scalings ?? [:] }
 
     /// Every device does the same: what needs no shard's data.
     private func runEverywhere(_ key: PartKey, _ inputs: StepInputs, _ results: Results) throws {
@@ -147,7 +187,7 @@ final class XLAPlan: ExecutablePlan {
 
     private func runShards(_ phases: Phases, sums: Phases, _ inputs: StepInputs, _ results: Results) throws {
         let isTraining = program.mode == .training
-        let key = PartKey(phases, inputs.merge, isTraining ? .shard : .whole)
+        let key = PartKey(phases, inputs.merge, isTraining ? .shard : .whole, pixels: pixels)
         var rows: [PJRTBuffer?] = []
         for shard in 0..<shards {
             rows.append(
@@ -202,7 +242,7 @@ final class XLAPlan: ExecutablePlan {
     private func buffer(_ argument: PartArgument, _ inputs: StepInputs, shard: Int, device: Int) throws -> PJRTBuffer {
         switch argument {
         case .stored(let id): return try array(id).current(device)
-        case .input(let id):
+        case .input(let id), .pixels(let id):
             guard let fed else { throw missing(id) }
             return try fed.buffer(id, engine, shard: shard, shape: shardProgram.values[id].shape, device: device)
         case .carried(let id):
@@ -220,7 +260,8 @@ final class XLAPlan: ExecutablePlan {
             let numbers = inputs.numbers.flatMap { row in row.indices.map { row[$0] } }
             return try engine.upload(numbers, [inputs.numbers.count, StepNumbers.scalarCount], to: device)
         case .scalars:
-            return try engine.upload([inputs.averageShare, Float(inputs.normLimit)], [2], to: device)
+            let scalars = [inputs.averageShare, Float(inputs.normLimit), inputs.lossScale, 1 / inputs.lossScale]
+            return try engine.upload(scalars, [scalars.count], to: device)
         case .noise(let parameter):
             let name = program.trained[parameter]
             guard let id = program.variables[name] else { throw missing(0) }
@@ -292,8 +333,8 @@ final class XLAPlan: ExecutablePlan {
         }
         guard value.kind != .temporary else { throw missing(id) }
         if value.kind == .input {
-            guard let memory = fed?.memory[id] else { throw missing(id) }
-            return Tensor(value.shape, Array(memory))
+            guard let fed else { throw missing(id) }
+            return Tensor(value.shape, Array(fed.floats(id)))
         }
         return try store.array(value).read()
     }
@@ -307,6 +348,9 @@ final class XLAPlan: ExecutablePlan {
 }
 
 extension Program {
+    /// An input by its name.
+    func input(_ name: String) -> ValueID? { values.firstIndex { $0.kind == .input && $0.name == name } }
+
     /// The first axis of its inputs.
     fileprivate var samples: Int { values.first { $0.kind == .input }?.shape.dims.first ?? 0 }
 }

@@ -77,8 +77,7 @@ extension TrainingRun {
             softLabels: source is SoftLabelSource,
             recomputation: options.recompute ? .full : .cheap, averaging: options.updates.averaging,
             accumulation: options.updates.accumulate, canDropSteps: options.run.onNan == .skip,
-            precision: options.precision,
-            device: options.machine.device())
+            precision: options.precision, lossScaling: options.lossScale, device: options.machine.device())
         if validation != nil { try trainer.planScoring() }
         var need = trainer.memoryNeed(views: validation == nil ? .none : data.validation.tta)
         need.add(training.memoryNeed(imagePixels: images.survey.mostPixels))

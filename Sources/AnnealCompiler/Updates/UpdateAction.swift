@@ -84,6 +84,8 @@ package struct StepInputs: Sendable {
     package var merge = Merge()
     package var averageShare: Float = 0
     package var normLimit = Double.infinity
+    /// What gradients in float16 are multiplied by until they are those of parameters.
+    package var lossScale: Float = 1
 
     package init() {}
 

@@ -12,6 +12,8 @@ public final class SoftLabelSource: BatchSource {
     public var dataShape: Shape { source.dataShape }
     public var labelWidth: Int { classes }
     public var count: Int { source.count }
+    /// Pixels can be exchanged, but not blended without rounding.
+    public var pixelScaling: PixelScaling? { labels.mixup > 0 ? nil : source.pixelScaling }
 
     private let source: any BatchSource
     private let seed: UInt64
@@ -50,7 +52,7 @@ public final class SoftLabelSource: BatchSource {
     public func next(into slot: BatchSlot) throws -> Int {
         precondition(slot.labels.count >= batchSize * classes, "the slot has no room for \(classes) labels a row")
         let rows = try classLabels.withUnsafeMutableBufferPointer {
-            try source.next(into: BatchSlot(data: slot.data, labels: $0))
+            try source.next(into: slot.with(labels: $0))
         }
         guard rows > 0 else { return 0 }
         do {
@@ -60,7 +62,7 @@ public final class SoftLabelSource: BatchSource {
         }
         var random = Random(seed: seed, purpose: .mix, epoch: epoch, index: batch)
         batch += 1
-        let share = mixImages(slot.data, &random)
+        let share = mixImages(slot, &random)
         for row in 0..<batchSize {
             labels.fill(
                 UnsafeMutableBufferPointer(rebasing: slot.labels[(row * classes)..<((row + 1) * classes)]),
@@ -70,15 +72,20 @@ public final class SoftLabelSource: BatchSource {
     }
 
     /// - Returns: the share of each row's own image that is left in it.
-    private func mixImages(_ data: UnsafeMutableBufferPointer<Float>, _ random: inout Random) -> Float {
+    private func mixImages(_ slot: BatchSlot, _ random: inout Random) -> Float {
         let both = labels.mixup > 0 && labels.cutmix > 0
         if labels.cutmix > 0, !both || random.bool() {
             let share = random.symmetricBeta(Double(labels.cutmix))
-            return ImageMixing.exchangeRectangles(data, batch: batchSize, shape: dataShape, share: share, &random)
+            if let pixels = slot.pixels {
+                return ImageMixing.exchangeRectangles(
+                    pixels, batch: batchSize, shape: dataShape, share: share, &random)
+            }
+            return ImageMixing.exchangeRectangles(
+                slot.data, batch: batchSize, shape: dataShape, share: share, &random)
         }
         guard labels.mixup > 0 else { return 1 }
         let share = Float(random.symmetricBeta(Double(labels.mixup)))
-        ImageMixing.blend(data, batch: batchSize, rowSize: dataShape.count, share: share)
+        ImageMixing.blend(slot.data, batch: batchSize, rowSize: dataShape.count, share: share)
         return share
     }
 }

@@ -9,6 +9,10 @@ public final class BatchLoader: BatchSource {
     public var batchSize: Int { options.batchSize }
     public var dataShape: Shape { options.dataShape }
     public var labelWidth: Int { options.labelWidth }
+    public var pixelScaling: PixelScaling? {
+        let channels = 0..<dataShape[0], normalization = options.normalization
+        return PixelScaling(mean: channels.map(normalization.mean), factor: channels.map(normalization.factor))
+    }
     /// Samples of this loader's part; with `onBadRecord` `.skip` the bad ones among them are not delivered.
     public let count: Int
 
@@ -87,7 +91,8 @@ public final class BatchLoader: BatchSource {
     /// - Throws: `AnnealError` naming the record that cannot be used; the next call throws it again.
     public func next(into slot: BatchSlot) throws -> Int {
         precondition(
-            slot.data.count >= batchSize * dataShape.count && slot.labels.count >= batchSize * labelWidth,
+            slot.pixels?.count ?? slot.data.count >= batchSize * dataShape.count
+                && slot.labels.count >= batchSize * labelWidth,
             "the slot is too small for a batch of \(batchSize)")
         sampleNumbers.removeAll(keepingCapacity: true)
         if ended { return 0 }
@@ -130,8 +135,7 @@ public final class BatchLoader: BatchSource {
                 return false
             }
             core.ring.load(
-                row: position % core.ring.rows, normalization: options.normalization, into: slot.data,
-                labels: slot.labels, target: target)
+                row: position % core.ring.rows, normalization: options.normalization, into: slot, target: target)
             return true
         }
     }

@@ -17,6 +17,7 @@ extension Trainer {
         try startStates()
         let isUpdate = gathered + 1 == accumulation, before = canDropSteps ? optimizer.counters : nil
         training.stepInputs.merge = StepInputs.Merge(batch: gathered, isLast: isUpdate)
+        training.stepInputs.lossScale = Float(lossScale)
         var phases: Phases = [.forward, .backward]
         if checked || canDropSteps { phases.insert(.check) }
         if accumulation > 1 { phases.insert(.accumulate) }
@@ -25,19 +26,27 @@ extension Trainer {
             try prepareUpdate(batches: accumulation)
         }
         let results = try training.run(phases)
-        let step = SubmittedStep(
+        var step = SubmittedStep(
             results: results, isUpdate: isUpdate, update: updates + 1,
             learningRate: optimizer.learningRate)
         if let before, let problem = try problem(of: step) {
             optimizer.counters = before
             // The sum of the group has taken the place of a part of it: it is dropped with its update.
             if case .parameter = problem { gathered = 0 }
+            step.loweredScale = scaler?.lower(for: problem) ?? false
             timeline?.endStep()
             return step
         }
+        scaler?.noteGoodStep()
         if isUpdate { try finishUpdate() } else { gathered += 1 }
         timeline?.endStep()
         return step
+    }
+
+    /// What gradients are multiplied by in the next step.
+    var lossScale: Int {
+        if case .constant(let scale) = lossScaling { return scale }
+        return scaler?.scale ?? 1
     }
 
     /// Ends an epoch: gradients that wait for further batches become an update. `fit` calls it; a loop over `step` of one's
@@ -121,6 +130,8 @@ struct SubmittedStep {
     let update: Int
     /// After it.
     let learningRate: Double
+    /// Whether it was dropped because its gradients were scaled too far, as dynamic loss scaling must now and then.
+    var loweredScale = false
 }
 
 extension Check.Subject {
@@ -152,6 +163,8 @@ extension Trainer {
                 }
             }
         }
+        // A scale can break gradients, but no statistics.
+        if scaler != nil, let statistic { return statistic }
         if let name = training.program.trained.last(where: gradients.contains) { return .gradient(name) }
         if let statistic { return statistic }
         return step.isUpdate ? try brokenParameters(step.results).first.map { .parameter($0) } : nil
