@@ -20,7 +20,7 @@ enum FlagGroups {
         Group(
             title: "Network",
             usual: ["network", "pretrained-model", "num-layers", "image-shape", "num-classes", "load-epoch"],
-            further: ["model", "layer-before-fullc", "freeze", "initializer", "whiten", "dtype"]),
+            further: ["model", "layer-before-fullc", "freeze", "initializer", "whiten", "dtype", "loss-scale"]),
         Group(
             title: "Optimizer", usual: ["optimizer", "batch-size"],
             further: [
