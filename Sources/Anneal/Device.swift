@@ -33,11 +33,14 @@ public struct Device {
     ///   - threads: of a processor; those of the process if nil.
     ///   - shards: parts that accelerators cut each batch into, a multiple of their number; one for each if nil. A processor
     ///     takes whole batches.
-    ///   - report: gets a line about each compilation for an accelerator.
+    ///   - tf32: whether accelerators may round the factors of float32 products to TF32, 10 bits after the point.
+    ///   - deterministic: false lets accelerators use operations that do not give the same bits in every run.
+    ///   - report: hears of each compilation for an accelerator.
     /// - Throws: `AnnealError` for what is no such list, for a kind whose plugin or driver is not there, and for several
     ///   kinds.
     public init(
-        named list: String, threads: Int? = nil, shards: Int? = nil, report: (@Sendable (String) -> Void)? = nil
+        named list: String, threads: Int? = nil, shards: Int? = nil, tf32: Bool = false, deterministic: Bool = true,
+        report: (@Sendable (CompilationReport) -> Void)? = nil
     ) throws {
         let names = try DeviceName.list(list), place = "devices \(list)"
         let kind = names[0].kind, indexes = names.map(\.index)
@@ -60,17 +63,21 @@ public struct Device {
                 suggestion: "give \(names.count), or a multiple of it")
         }
         self.init(
-            engine: try Accelerators.engine(kind, indexes: indexes, shards: shards, report: report),
+            engine: try Accelerators.engine(
+                kind, indexes: indexes, shards: shards,
+                options: AcceleratorOptions(usesTF32: tf32, isDeterministic: deterministic), report: report),
             name: names.map(\.description).joined(separator: ","))
     }
 
     /// MXNet's `--gpus`: devices of the only kind of GPU that there is a plugin for, by their numbers.
     /// - Parameters:
     ///   - numbers: e.g. `0,1,2,3`.
-    ///   - shards: as in `init(named:)`.
-    ///   - report: gets a line about each compilation.
+    ///   - shards, tf32, deterministic, report: as in `init(named:)`.
     /// - Throws: as `init(named:)`; also if there are plugins for several kinds of GPU, or none.
-    public init(gpus numbers: String, shards: Int? = nil, report: (@Sendable (String) -> Void)? = nil) throws {
+    public init(
+        gpus numbers: String, shards: Int? = nil, tf32: Bool = false, deterministic: Bool = true,
+        report: (@Sendable (CompilationReport) -> Void)? = nil
+    ) throws {
         let place = "--gpus \(numbers)", list = numbers.split(separator: ",", omittingEmptySubsequences: false)
         guard list.allSatisfy({ Int($0.trimmingCharacters(in: .whitespaces)).map { $0 >= 0 } ?? false }) else {
             throw AnnealError(place, "is no list of numbers", suggestion: "give e.g. 0")
@@ -88,7 +95,7 @@ public struct Device {
         }
         try self.init(
             named: list.map { "\(kind):\($0.trimmingCharacters(in: .whitespaces))" }.joined(separator: ","),
-            shards: shards, report: report)
+            shards: shards, tf32: tf32, deterministic: deterministic, report: report)
     }
 
     /// The command that installs what a kind of device needs.

@@ -122,6 +122,9 @@ public final class Executor {
         return results
     }
 
+    /// Makes ready what a run of these phases needs.
+    package func prepare(_ phases: Phases) throws { try plan.prepare(phases, stepInputs) }
+
     /// Changes of layout inside a run.
     public var relayouts: Int { plan.relayouts }
 

@@ -86,7 +86,7 @@ package enum PartResult: Hashable {
 package final class PartWriter {
     let program: Program
     let key: PartKey
-    let function = HLOFunction()
+    let function: HLOFunction
     let precision: ElementType
     let reproducesMXNetDefects: Bool
     private let shards: Int
@@ -96,10 +96,14 @@ package final class PartWriter {
     /// What outlives the step and has a new value, in the order in which it got it.
     private var changed: [Program.ValueID] = []
 
-    /// - Parameter shards: how many share the step's work.
+    /// - Parameters:
+    ///   - shards: how many share the step's work.
+    ///   - usesTF32: whether products of float32 numbers may round them.
     package init(
-        _ program: Program, _ key: PartKey, precision: ElementType, shards: Int = 1, reproducesMXNetDefects: Bool
+        _ program: Program, _ key: PartKey, precision: ElementType, shards: Int = 1, usesTF32: Bool = false,
+        reproducesMXNetDefects: Bool
     ) {
+        function = HLOFunction(usesTF32: usesTF32)
         self.shards = shards
         self.program = program
         self.key = key

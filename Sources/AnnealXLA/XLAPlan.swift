@@ -162,21 +162,42 @@ final class XLAPlan: ExecutablePlan {
         let results = self.results ?? Results(program, engine, fed)
         self.results = results
         underWay.append([])
-        let passes: Phases = [.forward, .backward, .check], sums: Phases = [.accumulate, .update]
-        if shards > 1, program.mode == .inference || !phases.isDisjoint(with: passes) {
-            try runShards(phases.intersection(passes), sums: phases.intersection(sums), inputs, results)
-        } else if phases.contains(.accumulate) {
-            // The sums of several batches have an executable of their own: their order changes from batch to batch.
-            try runEverywhere(PartKey(phases.subtracting(sums), inputs.merge, pixels: pixels), inputs, results)
-            try runEverywhere(PartKey(phases.intersection(sums), inputs.merge), inputs, results)
+        let keys = keys(phases, inputs.merge, pixels: fed?.scalings ?? [:])
+        if isShared(phases) {
+            try runShards(keys, inputs, results)
         } else {
-            try runEverywhere(PartKey(phases, inputs.merge, pixels: pixels), inputs, results)
+            for key in keys { try runEverywhere(key, inputs, results) }
         }
         if phases != .forward { store.noteChange() }
         return results
     }
 
-    private var pixels: [Program.ValueID: PixelScaling] { fed?.scalings ?? [:] }
+    func prepare(_ phases: Phases, _ inputs: StepInputs) throws {
+        for key in keys(phases, inputs.merge, pixels: next?.scalings ?? [:]) { _ = try part(key) }
+    }
+
+    /// Whether the shards of a batch have parts of their own in these phases.
+    private func isShared(_ phases: Phases) -> Bool {
+        shards > 1 && (program.mode == .inference || !phases.isDisjoint(with: [.forward, .backward, .check]))
+    }
+
+    /// The parts that phases are run by, in order.
+    private func keys(_ phases: Phases, _ merge: StepInputs.Merge, pixels: [Program.ValueID: PixelScaling]) -> [PartKey]
+    {
+        let passes: Phases = [.forward, .backward, .check], sums: Phases = [.accumulate, .update]
+        func key(_ phases: Phases, _ role: PartKey.Role = .whole) -> PartKey {
+            PartKey(phases, merge, role, pixels: pixels)
+        }
+        if isShared(phases) {
+            guard program.mode == .training else { return [key(phases.intersection(passes))] }
+            let shard = key(phases.intersection(passes), .shard)
+            guard phases.contains(.backward) else { return [shard] }
+            return [shard, key(phases.intersection(sums.union(.check)), .exchange)]
+        }
+        // The sums of several batches have an executable of their own: their order changes from batch to batch.
+        return phases.contains(.accumulate)
+            ? [key(phases.subtracting(sums)), key(phases.intersection(sums))] : [key(phases)]
+    }
 
     /// Every device does the same: what needs no shard's data.
     private func runEverywhere(_ key: PartKey, _ inputs: StepInputs, _ results: Results) throws {
@@ -185,22 +206,20 @@ final class XLAPlan: ExecutablePlan {
         }
     }
 
-    private func runShards(_ phases: Phases, sums: Phases, _ inputs: StepInputs, _ results: Results) throws {
-        let isTraining = program.mode == .training
-        let key = PartKey(phases, inputs.merge, isTraining ? .shard : .whole, pixels: pixels)
+    /// - Parameter keys: a shard's part, and, where there is one, what follows it on every device.
+    private func runShards(_ keys: [PartKey], _ inputs: StepInputs, _ results: Results) throws {
         var rows: [PJRTBuffer?] = []
         for shard in 0..<shards {
             rows.append(
-                try runPart(key, inputs, results, shard: shard, device: shard % engine.devices.count))
+                try runPart(keys[0], inputs, results, shard: shard, device: shard % engine.devices.count))
         }
         let given = rows.compactMap { $0 }
-        guard isTraining, phases.contains(.backward), !given.isEmpty else { return }
-        let exchange = PartKey(sums.union(phases.intersection(.check)), inputs.merge, .exchange)
+        guard keys.count > 1, !given.isEmpty else { return }
         for device in engine.devices.indices {
             let here = try given.enumerated().map { shard, row in
                 shard % engine.devices.count == device ? row : try row.copied(to: engine.devices[device])
             }
-            try runPart(exchange, inputs, results, shard: 0, device: device, rows: here)
+            try runPart(keys[1], inputs, results, shard: 0, device: device, rows: here)
         }
     }
 
@@ -285,7 +304,7 @@ final class XLAPlan: ExecutablePlan {
     private func part(_ key: PartKey) throws -> Part? {
         if let known = parts[key] { return known }
         let writer = PartWriter(
-            shardProgram, key, precision: precision, shards: shards,
+            shardProgram, key, precision: precision, shards: shards, usesTF32: engine.options.usesTF32,
             reproducesMXNetDefects: engine.reproducesMXNetDefects)
         let text = try writer.write(carried: carried(after: key))
         guard !text.results.isEmpty else { return nil }

@@ -9,7 +9,8 @@ import Testing
     /// The text of a whole training step.
     private func step(
         _ precision: ElementType = .float32, canDropSteps: Bool = false, accumulation: Int = 1,
-        phases: Phases = [.forward, .backward, .update], pixels: PixelScaling? = nil, repeats: Bool = false
+        phases: Phases = [.forward, .backward, .update], pixels: PixelScaling? = nil, repeats: Bool = false,
+        usesTF32: Bool = false
     ) throws -> PartWriter.Text {
         let net = SymbolBuilder()
         var body = try net.convolution(
@@ -38,7 +39,7 @@ import Testing
         let writer = PartWriter(
             program,
             PartKey(phases, StepInputs.Merge(), pixels: pixels.map { [data: $0] } ?? [:]), precision: precision,
-            reproducesMXNetDefects: false)
+            usesTF32: usesTF32, reproducesMXNetDefects: false)
         return try writer.write(carried: [])
     }
 
@@ -117,6 +118,23 @@ import Testing
         #expect(lines(text, "stablehlo.convolution").count == 3)
         let plain = try step()
         #expect(lines(text, "stablehlo.reduce").count == lines(plain, "stablehlo.reduce").count)
+    }
+
+    @Test func float32IsExactUnlessTF32IsAllowed() throws {
+        let products = { (text: PartWriter.Text) in
+            self.lines(text, "stablehlo.convolution\"(") + self.lines(text, "stablehlo.dot_general")
+        }
+        let exact = products(try step()), rounded = products(try step(usesTF32: true))
+        #expect(exact.count == 5 && exact.allSatisfy { $0.contains("HIGHEST") && !$0.contains("DEFAULT") })
+        #expect(rounded.count == 5 && rounded.allSatisfy { !$0.contains("HIGHEST") && $0.contains("DEFAULT") })
+    }
+
+    @Test func operationsAreDeterministicUnlessThatIsGivenUp() {
+        func flags(_ isDeterministic: Bool) -> [String] {
+            AcceleratorOptions(isDeterministic: isDeterministic).compileOptions(platform: "cuda").flags.map(\.name)
+        }
+        #expect(flags(true) == ["xla_gpu_exclude_nondeterministic_ops"])
+        #expect(flags(false).isEmpty)
     }
 
     @Test func optionsAreEncodedAsProtocolBuffers() {

@@ -13,6 +13,8 @@ struct TrainingSetup {
     var seed: UInt64
     /// For the beginning of the log.
     var notes: [FitEvent]
+    /// Hears of the accelerators' compilations.
+    var compilations: CompilationProgress
 }
 
 extension TrainingRun {
@@ -71,13 +73,15 @@ extension TrainingRun {
                 "--whiten \(firstLayer)", "is no layer with a weight",
                 suggestion: "name the network's first convolution, or, where a recipe gives it, --whiten ''")
         }
+        let compilations = CompilationProgress(isLogged: true)
         let trainer = try Trainer(
             symbol, dataShape: Shape(imageShape), batchSize: options.batchSize, optimizer: optimizer,
             frozen: frozen.union(whitened.map { [$0] } ?? []), seed: seed,
             softLabels: source is SoftLabelSource,
             recomputation: options.recompute ? .full : .cheap, averaging: options.updates.averaging,
             accumulation: options.updates.accumulate, canDropSteps: options.run.onNan == .skip,
-            precision: options.precision, lossScaling: options.lossScale, device: options.machine.device())
+            precision: options.precision, lossScaling: options.lossScale,
+            device: options.machine.device(compilations))
         if validation != nil { try trainer.planScoring() }
         var need = trainer.memoryNeed(views: validation == nil ? .none : data.validation.tta)
         need.add(training.memoryNeed(imagePixels: images.survey.mostPixels))
@@ -85,6 +89,7 @@ extension TrainingRun {
             need.add(validation.memoryNeed(imagePixels: survey.mostPixels))
         }
         try need.check()
+        try trainer.prepare(training: source, validation: validation)
         try giveFirstValues(to: trainer)
         if let layer = firstLayer, case .beginning = origin {
             // The images as they are, without augmentation.
@@ -103,6 +108,7 @@ extension TrainingRun {
             notes.append(.note("Class weights: \(weights.map { Double($0).brief }.joined(separator: ", "))"))
         }
         if let note = options.machine.note { notes.append(.note(note)) }
+        notes += compilations.takeLines().map { .note($0) }
         if let note = machineNote(counted, trainer) { notes.append(note) }
         let kilobytes = trainer.plannedBytes >> 10,
             planned = kilobytes < 1024 ? "\(kilobytes) KB" : "\(kilobytes >> 10) MB"
@@ -126,7 +132,7 @@ extension TrainingRun {
                 updatesPerEpoch: updatesPerEpoch(training, accumulation: trainer.accumulation)))
         return TrainingSetup(
             trainer: trainer, training: source, loader: training, validation: validation, metrics: metrics,
-            preprocessing: preprocessing, progress: progress, seed: seed, notes: notes)
+            preprocessing: preprocessing, progress: progress, seed: seed, notes: notes, compilations: compilations)
     }
 
     private mutating func giveFirstValues(to trainer: Trainer) throws {

@@ -101,6 +101,10 @@ package protocol ExecutablePlan: AnyObject {
     @discardableResult
     func run(_ phases: Phases, _ inputs: StepInputs) throws -> any StepResults
 
+    /// Makes ready what a run of these phases needs, so that it does not wait for a compiler. The next forward pass takes the
+    /// inputs that were asked for last (`input`, `pixels`).
+    func prepare(_ phases: Phases, _ inputs: StepInputs) throws
+
     /// Host memory in plain order for an input of the next forward pass, to be filled before it; nil if there is no such
     /// input. A forward pass moves on to other memory where the engine uploads from it meanwhile: ask again after each.
     func input(_ name: String) -> UnsafeMutableBufferPointer<Float>?
@@ -126,6 +130,7 @@ package protocol ExecutablePlan: AnyObject {
 }
 
 extension ExecutablePlan {
+    package func prepare(_ phases: Phases, _ inputs: StepInputs) throws {}
     package func pixels(_ name: String, _ scaling: PixelScaling) -> UnsafeMutableBufferPointer<UInt8>? { nil }
 }
 

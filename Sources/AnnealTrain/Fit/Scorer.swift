@@ -99,6 +99,12 @@ public final class Scorer {
     /// The memory of the network's input.
     package func slot() throws -> BatchSlot { BatchSlot(data: try executor.data(of: network), labels: labels) }
 
+    /// Lets an engine that compiles programs do so now.
+    public func prepare(_ source: any BatchSource) throws {
+        _ = try slot(for: source)
+        try executor.prepare(.forward)
+    }
+
     /// Views are made of floats.
     private func slot(for source: any BatchSource) throws -> BatchSlot {
         guard views == .none, let scaling = source.pixelScaling,

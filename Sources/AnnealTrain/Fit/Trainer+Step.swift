@@ -18,14 +18,8 @@ extension Trainer {
         let isUpdate = gathered + 1 == accumulation, before = canDropSteps ? optimizer.counters : nil
         training.stepInputs.merge = StepInputs.Merge(batch: gathered, isLast: isUpdate)
         training.stepInputs.lossScale = Float(lossScale)
-        var phases: Phases = [.forward, .backward]
-        if checked || canDropSteps { phases.insert(.check) }
-        if accumulation > 1 { phases.insert(.accumulate) }
-        if isUpdate {
-            phases.insert(.update)
-            try prepareUpdate(batches: accumulation)
-        }
-        let results = try training.run(phases)
+        if isUpdate { try prepareUpdate(batches: accumulation) }
+        let results = try training.run(phases(isUpdate: isUpdate, checked: checked))
         var step = SubmittedStep(
             results: results, isUpdate: isUpdate, update: updates + 1,
             learningRate: optimizer.learningRate)
@@ -41,6 +35,28 @@ extension Trainer {
         if isUpdate { try finishUpdate() } else { gathered += 1 }
         timeline?.endStep()
         return step
+    }
+
+    /// The parts of a step.
+    private func phases(isUpdate: Bool, checked: Bool) -> Phases {
+        var phases: Phases = [.forward, .backward]
+        if checked || canDropSteps { phases.insert(.check) }
+        if accumulation > 1 { phases.insert(.accumulate) }
+        if isUpdate { phases.insert(.update) }
+        return phases
+    }
+
+    /// Lets engines that compile programs do so now, for training on one source and scoring another, rather than in the first
+    /// step. `fit` does without, and begins with the compilation.
+    public func prepare(training source: any BatchSource, validation: (any BatchSource)? = nil) throws {
+        _ = try slot(for: source)
+        // Sums of many batches have many orders; the last of them are compiled when they come.
+        for batch in 0..<min(accumulation, 32) {
+            let isUpdate = batch + 1 == accumulation
+            training.stepInputs.merge = StepInputs.Merge(batch: batch, isLast: isUpdate)
+            try training.prepare(phases(isUpdate: isUpdate, checked: true))
+        }
+        if let validation { try scorer(.none).prepare(validation) }
     }
 
     /// What gradients are multiplied by in the next step.

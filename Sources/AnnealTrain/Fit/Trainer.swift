@@ -190,7 +190,7 @@ public final class Trainer {
     public func slot() throws -> BatchSlot { BatchSlot(data: try training.data(of: network), labels: try labels()) }
 
     /// As `slot`, for pixels where the source gives them and the engine takes them.
-    func slot(for source: any BatchSource) throws -> BatchSlot {
+    package func slot(for source: any BatchSource) throws -> BatchSlot {
         guard let scaling = source.pixelScaling, let pixels = training.pixels(network.dataName, scaling) else {
             return try slot()
         }
@@ -232,7 +232,7 @@ public final class Trainer {
         return try withValidatedWeights { try scorer.score(source, metrics: metrics, progress: progress) }
     }
 
-    private func scorer(_ views: TestTimeViews) throws -> Scorer {
+    func scorer(_ views: TestTimeViews) throws -> Scorer {
         if let scorer, scorer.views == views { return scorer }
         // One plan's memory at a time.
         scorer = nil

@@ -180,7 +180,7 @@ extension HLOValue {
     // MARK: Products
 
     /// Σ over `contracting` axes of both, for each index of the `batching` axes of both. The result has the batching axes,
-    /// then the rest of this, then the rest of the other. In full precision.
+    /// then the rest of this, then the rest of the other. In full precision, unless the function uses TF32.
     func dot(
         _ other: HLOValue, contracting: (a: [Int], b: [Int]), batching: (a: [Int], b: [Int]) = ([], [])
     ) -> HLOValue {
@@ -198,7 +198,7 @@ extension HLOValue {
                 + Self.text(result, type))
     }
 
-    private var precision: String { type == .f32 ? "HIGHEST" : "DEFAULT" }
+    private var precision: String { type == .f32 && !function.usesTF32 ? "HIGHEST" : "DEFAULT" }
 
     /// A convolution's arrangement; axes of windows are the spatial ones only.
     struct ConvolutionForm {

@@ -343,7 +343,7 @@ final class PJRTExecutable {
 /// What a plugin is told beside a program: a `CompileOptionsProto` in the encoding of Protocol Buffers.
 package struct CompileOptions {
     /// XLA's own flags, e.g. `xla_gpu_deterministic_ops`.
-    var flags: [(name: String, value: Bool)]
+    package var flags: [(name: String, value: Bool)]
 
     package init(flags: [(name: String, value: Bool)] = []) { self.flags = flags }
 
