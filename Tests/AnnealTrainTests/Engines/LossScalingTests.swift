@@ -20,7 +20,7 @@ struct LossScalingTests {
             "SoftmaxOutput", name: "softmax", inputs: [body], attributes: ["grad_scale": "\(headScale)"])
         let trainer = try Trainer(
             symbol, dataShape: [2, 6, 6], batchSize: 4,
-            optimizer: Optimizers.make("sgd", ["learning_rate": 0.05 / headScale, "momentum": 0.9]), seed: 3,
+            optimizer: Optimizers.make("sgd", ["learning_rate": .number(0.05 / headScale), "momentum": 0.9]), seed: 3,
             accumulation: accumulation, precision: precision, lossScaling: scaling,
             engine: engine ?? Accelerators.engine("xla-cpu", indexes: [0]))
         try trainer.initialize(Xavier())
