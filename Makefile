@@ -5,7 +5,7 @@ MODELS ?= ../shared/realmodels
 BUILD = swift build -c release
 ANNEAL = .build/release/anneal
 
-.PHONY: demo test setup build plugin conformance check-examples check-mxnet check-onnx fuzz docs man lint format bench clean
+.PHONY: demo test setup build plugin conformance check-examples check-gpu-compile check-mxnet check-onnx fuzz docs man lint format bench clean
 
 ## Installs what is missing, builds, and trains, fine-tunes and scores on Fashion-MNIST (about six minutes).
 demo: setup
@@ -57,6 +57,11 @@ check-examples:
 	@$(ANNEAL) import-mnist --images /usr/share/datasets/fashion-mnist/t10k-images-idx3-ubyte.gz \
 		--labels /usr/share/datasets/fashion-mnist/t10k-labels-idx1-ubyte.gz .build/example/fashion
 	@.build/release/train-classifier .build/example/fashion.rec
+
+## Compiles the networks for GPUs on a machine without one (233 MB to download, an hour the first time) and writes the table of
+## the documentation.
+check-gpu-compile: setup
+	@scripts/check-gpu-compile.sh
 
 ## Lets MXNet 1.9.1, in an environment of its own, read one of every file that Anneal writes and compute the same.
 check-mxnet: setup

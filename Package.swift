@@ -70,6 +70,8 @@ let package = Package(
         .executableTarget(name: "anneal-conformance", dependencies: ["AnnealConformance"]),
         // Writes models for ONNX Runtime to compute: `make check-onnx`.
         .executableTarget(name: "anneal-onnx-cases", dependencies: ["AnnealConformance"]),
+        // Compiles networks for GPUs that are not here: `make check-gpu-compile`.
+        .executableTarget(name: "anneal-gpu-compile", dependencies: ["Anneal", "AnnealXLA"]),
         // Damages every file that is read and watches the readers: `make fuzz`. Its malloc counts.
         .target(name: "CAnnealFuzz"),
         .executableTarget(

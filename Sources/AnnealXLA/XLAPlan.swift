@@ -68,7 +68,7 @@ final class XLAPlan: ExecutablePlan {
     }
 
     /// The programs of a batch and of a shard, which have the same values and instructions.
-    private static func programs(_ request: PlanRequest, shards: Int) throws -> (batch: Program, shard: Program) {
+    static func programs(_ request: PlanRequest, shards: Int) throws -> (batch: Program, shard: Program) {
         let batch = try differentiated(request, shards: 1)
         let shard = shards == 1 ? batch : try differentiated(request, shards: shards)
         let kept = keptValues(request, shard)

@@ -16,6 +16,7 @@ package final class PJRTClient: @unchecked Sendable {
         case int(String, Int64)
         case bool(String, Bool)
         case float(String, Float)
+        case string(String, String)
     }
 
     /// - Throws: `AnnealError`: no device, no driver, a library that is missing, as the plugin says it.
@@ -58,11 +59,17 @@ package final class PJRTClient: @unchecked Sendable {
         text.map { String(decoding: UnsafeRawBufferPointer(start: $0, count: count), as: UTF8.self) } ?? ""
     }
 
-    private static func withValues<Result>(
+    static func withValues<Result>(
         _ options: [Option], _ body: (UnsafeBufferPointer<PJRT_NamedValue>) throws -> Result
     ) rethrows -> Result {
-        var names: [UnsafeMutableBufferPointer<CChar>] = []
-        defer { for name in names { name.deallocate() } }
+        var texts: [UnsafeMutableBufferPointer<CChar>] = []
+        defer { for text in texts { text.deallocate() } }
+        func kept(_ text: String) -> UnsafeMutableBufferPointer<CChar> {
+            let copy = UnsafeMutableBufferPointer<CChar>.allocate(capacity: text.utf8.count)
+            _ = copy.initialize(from: text.utf8.map { CChar(bitPattern: $0) })
+            texts.append(copy)
+            return copy
+        }
         let values = options.map { option in
             var value = PJRT_NamedValue()
             value.struct_size = MemoryLayout<PJRT_NamedValue>.size
@@ -72,10 +79,12 @@ package final class PJRTClient: @unchecked Sendable {
             case .int(let key, let number): (name, value.type, value.int64_value) = (key, PJRT_OPTION_INT64, number)
             case .bool(let key, let flag): (name, value.type, value.bool_value) = (key, PJRT_OPTION_BOOL, flag)
             case .float(let key, let number): (name, value.type, value.float_value) = (key, PJRT_OPTION_FLOAT, number)
+            case .string(let key, let text):
+                let copy = kept(text)
+                (name, value.type, value.value_size) = (key, PJRT_OPTION_STRING, copy.count)
+                value.string_value = UnsafePointer(copy.baseAddress)
             }
-            let copy = UnsafeMutableBufferPointer<CChar>.allocate(capacity: name.utf8.count)
-            _ = copy.initialize(from: name.utf8.map { CChar(bitPattern: $0) })
-            names.append(copy)
+            let copy = kept(name)
             value.name = UnsafePointer(copy.baseAddress)
             value.name_size = copy.count
             return value
@@ -89,27 +98,35 @@ package final class PJRTClient: @unchecked Sendable {
     func compile(_ text: String, options: CompileOptions) throws -> PJRTExecutable {
         var arguments = PJRT_Client_Compile_Args()
         arguments.client = pointer
+        try Self.withProgram(text, options) { program, options in
+            arguments.program = program
+            arguments.options = options.baseAddress
+            arguments.options_size = options.count
+            try plugin.call(PJRT_Client_Compile, &arguments)
+        }
+        return try PJRTExecutable(self, arguments.executable)
+    }
+
+    /// Runs `body` on a module and options as plugins take them.
+    static func withProgram(
+        _ text: String, _ options: CompileOptions,
+        _ body: (UnsafePointer<PJRT_Program>, UnsafeBufferPointer<UInt8>) throws -> Void
+    ) throws {
         let bytes = options.encoded, format = Array("mlir".utf8CString.dropLast())
-        var code = Array(text.utf8CString.dropLast())
-        try code.withUnsafeMutableBufferPointer { code in
+        let code = Array(text.utf8CString.dropLast())
+        try code.withUnsafeBufferPointer { code in
             try format.withUnsafeBufferPointer { format in
                 try bytes.withUnsafeBufferPointer { bytes in
                     var program = PJRT_Program()
                     program.struct_size = MemoryLayout<PJRT_Program>.size
-                    program.code = UnsafePointer(code.baseAddress)
+                    program.code = code.baseAddress
                     program.code_size = code.count
                     program.format = format.baseAddress
                     program.format_size = format.count
-                    arguments.options = bytes.baseAddress
-                    arguments.options_size = bytes.count
-                    try withUnsafePointer(to: &program) { program in
-                        arguments.program = program
-                        try plugin.call(PJRT_Client_Compile, &arguments)
-                    }
+                    try withUnsafePointer(to: &program) { try body($0, bytes) }
                 }
             }
         }
-        return try PJRTExecutable(self, arguments.executable)
     }
 
     /// Loads what `PJRTExecutable.serialized` gave.
