@@ -289,8 +289,13 @@ package final class PartWriter {
     /// reads. Nothing is computed again before it is there.
     private func gate(of instruction: Program.Instruction) throws -> HLOValue? {
         let written = Set(instruction.writes.map(\.value))
-        guard let place = program.instructions.firstIndex(where: { !$0.writes.isEmpty && written.contains($0.writes[0].value) }),
-            let reader = program.instructions[place...].first(where: { if case .backward = $0.action { true } else { false } }),
+        guard
+            let place = program.instructions.firstIndex(where: {
+                !$0.writes.isEmpty && written.contains($0.writes[0].value)
+            }),
+            let reader = program.instructions[place...].first(where: {
+                if case .backward = $0.action { true } else { false }
+            }),
             let head = reader.reading(.head(0)), let gradient = values[head]
         else { return nil }
         if gradient.name != gateName {

@@ -82,7 +82,9 @@ struct CompileRun {
         return problems.isEmpty
     }
 
-    private func batch(_ network: String) -> Int { network.contains("@") || ["lenet", "mlp"].contains(network) ? 128 : 64 }
+    private func batch(_ network: String) -> Int {
+        network.contains("@") || ["lenet", "mlp"].contains(network) ? 128 : 64
+    }
 
     private func module(of network: String) throws -> String {
         let parts = network.split(separator: "@"), size = parts.count > 1 ? Int(parts[1]) : nil

@@ -31,7 +31,9 @@ import Testing
         if repeats {
             let graph = ForwardGraph(program) { $0 is BatchNorm }
             // Of the forward pass, only the variables and the output.
-            let kept = program.values.indices.map { program.values[$0].kind != .temporary || program.outputs.contains($0) }
+            let kept = program.values.indices.map {
+                program.values[$0].kind != .temporary || program.outputs.contains($0)
+            }
             program = Recomputed(program, graph: graph, kept: kept).program
         }
         program = try UpdatePass.insert(update, into: program)

@@ -64,7 +64,8 @@ extension Profile {
         guard trace == nil, !byLayer, !byShape else {
             throw UsageError(
                 "--trace, --by-layer and --by-shape", "show operations, and an accelerator runs a step as one program",
-                suggestion: "leave them out; the vendor's profiler (e.g. nsys profile anneal train ...) shows what is in it")
+                suggestion:
+                    "leave them out; the vendor's profiler (e.g. nsys profile anneal train ...) shows what is in it")
         }
         for _ in 0..<2 { try workload.step() }
         try workload.finish()

@@ -107,7 +107,9 @@ struct TrainingRun {
             epochs: setup.progress.position.epoch..<max(endEpoch, setup.progress.position.epoch),
             options: options.run.fitOptions(
                 metrics: setup.metrics, prefix: prefix, views: data.validation.tta,
-                observers: [CompilationNotes(setup.compilations, observers)] + observers + [FolderKeeper(folder, observers, writeRecords), ending, HeapTrimmer()],
+                observers: [CompilationNotes(setup.compilations, observers)] + observers + [
+                    FolderKeeper(folder, observers, writeRecords), ending, HeapTrimmer(),
+                ],
                 shouldStop: interrupt.check),
             from: setup.progress)
         for bad in training.badRecords + (setup.validation?.badRecords ?? []) {

@@ -47,7 +47,10 @@ enum FlagGroups {
             further: ["save", "save-period", "save-steps", "disp-batches", "on-nan", "on-save-error"]),
         Group(
             title: "Machine", usual: ["threads", "seed"],
-            further: ["data-nthreads", "recompute", "gpus", "devices", "shards", "tf32", "deterministic", "kv-store", "profile"]),
+            further: [
+                "data-nthreads", "recompute", "gpus", "devices", "shards", "tf32", "deterministic", "kv-store",
+                "profile",
+            ]),
     ]
 
     /// Commands with more flags than this have groups and a short help.

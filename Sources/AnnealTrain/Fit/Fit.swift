@@ -254,7 +254,8 @@ struct FitRun {
         if let rescaled = progress.rescaled, rescaled > 0 {
             try options.tell(
                 .note(
-                    "Epoch \(epoch + 1): loss scale \(trainer.lossScale); \(rescaled.counted("step")) dropped to find it"))
+                    "Epoch \(epoch + 1): loss scale \(trainer.lossScale); \(rescaled.counted("step")) dropped to find it"
+                ))
         }
         if let problem = try trainer.updateRest() {
             try options.tell(.warning("epoch \(epoch + 1): the last update was dropped: \(problem)"))

@@ -55,7 +55,10 @@ struct PixelInputTests {
         let source = Images(givesPixels: givesPixels)
         let reports = try trainer.fit(training: source, validation: source, epochs: 0..<2)
         let metrics = reports.flatMap { $0.training + $0.validation }.map(\.value)
-        return (try trainer.parameters.names.flatMap { try trainer.parameters.tensor($0).elements }, metrics, source.pixelBatches)
+        return (
+            try trainer.parameters.names.flatMap { try trainer.parameters.tensor($0).elements }, metrics,
+            source.pixelBatches
+        )
     }
 
     private func expectClose(_ a: [Float], _ b: [Float], _ tolerance: Float) {

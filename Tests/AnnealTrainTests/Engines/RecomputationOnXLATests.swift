@@ -27,7 +27,9 @@ struct RecomputationOnXLATests {
             data: Tensor([8, 3, 24, 24], noise(8 * 3 * 24 * 24, 4)),
             labels: Tensor([8], (0..<8).map { Float($0 % 4) }), batchSize: 8)
         try trainer.fit(training: source, epochs: 0..<2)
-        return (try trainer.parameters.names.flatMap { try trainer.parameters.tensor($0).elements }, trainer.plannedBytes)
+        return (
+            try trainer.parameters.names.flatMap { try trainer.parameters.tensor($0).elements }, trainer.plannedBytes
+        )
     }
 
     @Test(arguments: [1, 2]) func needsLessMemoryForTheSameResult(_ shards: Int) throws {
