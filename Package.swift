@@ -89,7 +89,7 @@ let package = Package(
         // Kernels, also against the reference engine's.
         .testTarget(
             name: "AnnealCPUTests",
-            dependencies: ["Anneal", "AnnealConformance", "AnnealReference", "CAnnealKernels", "COneDNN"]),
+            dependencies: ["Anneal", "AnnealConformance", "AnnealReference", "AnnealXLA", "CAnnealKernels", "COneDNN"]),
         .testTarget(name: "AnnealFuzzTests", dependencies: ["AnnealCore", "anneal-fuzz"]),
         .testTarget(name: "AnnealGraphTests", dependencies: ["AnnealGraph"]),
         .testTarget(name: "AnnealNetworksTests", dependencies: ["AnnealNetworks"]),
