@@ -33,7 +33,7 @@ plugin:
 build: setup
 	@$(BUILD) --product anneal
 
-## Repeats every MXNet-made case below a folder: make conformance GOLDEN=FOLDER ENGINE=cpu|reference|xla
+## Repeats every MXNet-made case below a folder: make conformance GOLDEN=FOLDER ENGINE=cpu|reference|xla|cuda|rocm
 conformance:
 	@$(BUILD) --product anneal-conformance
 	@.build/release/anneal-conformance --engine "$(ENGINE)" "$(GOLDEN)"
