@@ -35,12 +35,13 @@ public struct Device {
     ///     takes whole batches.
     ///   - tf32: whether accelerators may round the factors of float32 products to TF32, 10 bits after the point.
     ///   - deterministic: false lets accelerators use operations that do not give the same bits in every run.
+    ///   - exchange: how accelerators that share a batch add up their gradients.
     ///   - report: hears of each compilation for an accelerator.
     /// - Throws: `AnnealError` for what is no such list, for a kind whose plugin or driver is not there, and for several
     ///   kinds.
     public init(
         named list: String, threads: Int? = nil, shards: Int? = nil, tf32: Bool = false, deterministic: Bool = true,
-        report: (@Sendable (CompilationReport) -> Void)? = nil
+        exchange: GradientExchange = .tree, report: (@Sendable (CompilationReport) -> Void)? = nil
     ) throws {
         let names = try DeviceName.list(list), place = "devices \(list)"
         let kind = names[0].kind, indexes = names.map(\.index)
@@ -65,18 +66,19 @@ public struct Device {
         self.init(
             engine: try Accelerators.engine(
                 kind, indexes: indexes, shards: shards,
-                options: AcceleratorOptions(usesTF32: tf32, isDeterministic: deterministic), report: report),
+                options: AcceleratorOptions(usesTF32: tf32, isDeterministic: deterministic, exchange: exchange),
+                report: report),
             name: names.map(\.description).joined(separator: ","))
     }
 
     /// MXNet's `--gpus`: devices of the only kind of GPU that there is a plugin for, by their numbers.
     /// - Parameters:
     ///   - numbers: e.g. `0,1,2,3`.
-    ///   - shards, tf32, deterministic, report: as in `init(named:)`.
+    ///   - shards, tf32, deterministic, exchange, report: as in `init(named:)`.
     /// - Throws: as `init(named:)`; also if there are plugins for several kinds of GPU, or none.
     public init(
         gpus numbers: String, shards: Int? = nil, tf32: Bool = false, deterministic: Bool = true,
-        report: (@Sendable (CompilationReport) -> Void)? = nil
+        exchange: GradientExchange = .tree, report: (@Sendable (CompilationReport) -> Void)? = nil
     ) throws {
         let place = "--gpus \(numbers)", list = numbers.split(separator: ",", omittingEmptySubsequences: false)
         guard list.allSatisfy({ Int($0.trimmingCharacters(in: .whitespaces)).map { $0 >= 0 } ?? false }) else {
@@ -95,7 +97,7 @@ public struct Device {
         }
         try self.init(
             named: list.map { "\(kind):\($0.trimmingCharacters(in: .whitespaces))" }.joined(separator: ","),
-            shards: shards, tf32: tf32, deterministic: deterministic, report: report)
+            shards: shards, tf32: tf32, deterministic: deterministic, exchange: exchange, report: report)
     }
 
     /// The command that installs what a kind of device needs.

@@ -55,7 +55,7 @@ package enum PartArgument: Hashable {
     case stored(Program.ValueID)
     /// A value that an earlier part of the step has left.
     case carried(Program.ValueID)
-    /// A shard's row of numbers.
+    /// A shard's row of numbers, by its place among those that the device gets.
     case row(shard: Int)
     /// The seed's two words, the step, and the number of the first sample: ui32 (4).
     case random
@@ -90,6 +90,7 @@ package final class PartWriter {
     let precision: ElementType
     let reproducesMXNetDefects: Bool
     private let shards: Int
+    private let reducing: Int
     private(set) var arguments: [PartArgument] = []
     private var argumentValues: [PartArgument: HLOValue] = [:]
     private var values: [Program.ValueID: HLOValue] = [:]
@@ -98,13 +99,16 @@ package final class PartWriter {
 
     /// - Parameters:
     ///   - shards: how many share the step's work.
+    ///   - reducing: devices that add up the sums of their own shards together; 1: each adds those of all shards.
     ///   - usesTF32: whether products of float32 numbers may round them.
     package init(
-        _ program: Program, _ key: PartKey, precision: ElementType, shards: Int = 1, usesTF32: Bool = false,
+        _ program: Program, _ key: PartKey, precision: ElementType, shards: Int = 1, reducing: Int = 1,
+        usesTF32: Bool = false,
         reproducesMXNetDefects: Bool
     ) {
         function = HLOFunction(usesTF32: usesTF32)
         self.shards = shards
+        self.reducing = reducing
         self.program = program
         self.key = key
         self.precision = precision
@@ -235,8 +239,8 @@ package final class PartWriter {
     private func addShards() throws {
         let count = exchanged.reduce(0) { $0 + program.values[$1].shape.count }
         guard count > 0 else { return }
-        let rows = (0..<shards).map { argument(.row(shard: $0), [count], .f32) }
-        let sum = Self.tree(rows[...])
+        let rows = (0..<shards / reducing).map { argument(.row(shard: $0), [count], .f32) }
+        let own = Self.tree(rows[...]), sum = reducing > 1 ? own.reducedOverReplicas(reducing) : own
         // What statistics go back to.
         for instruction in program.instructions {
             guard case .update(.copy(.forward)) = instruction.action else { continue }

@@ -15,7 +15,10 @@ package final class XLAEngine: Engine {
     package let name: String
     package var machine: RunMachine {
         let shards = shards > 1 ? ", \(shards) shards" : "", tf32 = options.usesTF32 ? ", TF32" : ""
-        return RunMachine(kernels: "\(name) (\(devices[0].kind)\(shards)\(tf32))", library: client.versions)
+        // Then the bits depend on the number of devices.
+        let exchange = reducesTogether ? ", all-reduce of \(devices.count)" : ""
+        return RunMachine(
+            kernels: "\(name) (\(devices[0].kind)\(shards)\(exchange)\(tf32))", library: client.versions)
     }
     package var reproducesMXNetDefects = false
     let client: PJRTClient
@@ -42,6 +45,9 @@ package final class XLAEngine: Engine {
         compileOptions = given.compileOptions(platform: client.platform)
     }
 
+    /// Whether devices add up gradients together, by a collective of the plugin's.
+    var reducesTogether: Bool { options.exchange == .allReduce && devices.count > 1 }
+
     package func supports(_ type: any Operator.Type) -> Bool { type is any XLAOperator.Type }
 
     package func plan(_ request: PlanRequest, store: ParameterStore) throws -> any ExecutablePlan {
@@ -67,8 +73,12 @@ package final class XLAEngine: Engine {
     }
 
     /// Compiles a program, or loads what was compiled before.
-    /// - Parameter name: for messages.
-    func compile(_ module: String, _ name: String) throws -> PJRTExecutable {
+    /// - Parameters:
+    ///   - name: for messages.
+    ///   - isTogether: whether all devices run it together.
+    func compile(_ module: String, _ name: String, isTogether: Bool = false) throws -> PJRTExecutable {
+        var compileOptions = compileOptions
+        if isTogether { compileOptions.replicas = devices.map(\.id) }
         let start = ContinuousClock.now
         let device = "\(self.name):" + devices.map { "\($0.index)" }.joined(separator: ",")
         func seconds() -> String {
@@ -111,6 +121,14 @@ package final class XLAEngine: Engine {
         try executable.run(inputs, outputs: outputs, on: devices[device])
     }
 
+    /// Runs what was compiled for all devices together.
+    /// - Parameter inputs: of each device.
+    func runTogether(_ executable: PJRTExecutable, _ inputs: [[PJRTBuffer]], outputs: Int) throws -> [(
+        outputs: [PJRTBuffer], event: PJRTEvent
+    )] {
+        try executable.run(inputs, outputs: outputs)
+    }
+
     func download(_ buffer: PJRTBuffer, _ count: Int) throws -> [Float] {
         var elements = [Float](repeating: 0, count: count)
         try elements.withUnsafeMutableBytes { try buffer.download(to: $0).wait() }
@@ -140,10 +158,14 @@ package struct AcceleratorOptions: Sendable, Equatable {
     package var usesTF32 = false
     /// Whether every run gives the same bits; otherwise faster operations that add in any order are allowed.
     package var isDeterministic = true
+    package var exchange = GradientExchange.tree
 
-    package init(usesTF32: Bool = false, isDeterministic: Bool = true) {
+    package init(
+        usesTF32: Bool = false, isDeterministic: Bool = true, exchange: GradientExchange = .tree
+    ) {
         self.usesTF32 = usesTF32
         self.isDeterministic = isDeterministic
+        self.exchange = exchange
     }
 
     /// What a compiler is told for them.

@@ -215,11 +215,34 @@ final class XLAPlan: ExecutablePlan {
         }
         let given = rows.compactMap { $0 }
         guard keys.count > 1, !given.isEmpty else { return }
+        if engine.reducesTogether { return try runTogether(keys[1], inputs, results, rows: given) }
         for device in engine.devices.indices {
             let here = try given.enumerated().map { shard, row in
                 shard % engine.devices.count == device ? row : try row.copied(to: engine.devices[device])
             }
             try runPart(keys[1], inputs, results, shard: 0, device: device, rows: here)
+        }
+    }
+
+    /// What follows the shards' parts, on all devices at once: each has the rows of its own shards.
+    private func runTogether(_ key: PartKey, _ inputs: StepInputs, _ results: Results, rows: [PJRTBuffer]) throws {
+        guard let part = try part(key) else { return }
+        let given = try engine.devices.indices.map { device in
+            let own = rows.indices.filter { $0 % engine.devices.count == device }.map { rows[$0] }
+            return try arguments(of: part, inputs, shard: 0, device: device, rows: own)
+        }
+        let runs = try engine.runTogether(part.executable, given, outputs: part.text.results.count)
+        for (device, run) in runs.enumerated() {
+            _ = try take(run, of: part, key, results, shard: 0, device: device)
+        }
+    }
+
+    private func arguments(
+        of part: Part, _ inputs: StepInputs, shard: Int, device: Int, rows: [PJRTBuffer]
+    ) throws -> [PJRTBuffer] {
+        try part.text.arguments.map { argument in
+            if case .row(let shard) = argument { return rows[shard] }
+            return try buffer(argument, inputs, shard: shard, device: device)
         }
     }
 
@@ -230,15 +253,19 @@ final class XLAPlan: ExecutablePlan {
     ) throws -> PJRTBuffer? {
         // Nothing is asked of a backward pass without gradients.
         guard !key.phases.isEmpty || key.role == .exchange, let part = try part(key) else { return nil }
-        let given = try part.text.arguments.map { argument in
-            if case .row(let shard) = argument { return rows[shard] }
-            return try buffer(argument, inputs, shard: shard, device: device)
-        }
-        let (outputs, event) = try engine.run(
-            part.executable, given, outputs: part.text.results.count, on: device)
-        underWay[underWay.count - 1].append(event)
+        let given = try arguments(of: part, inputs, shard: shard, device: device, rows: rows)
+        let run = try engine.run(part.executable, given, outputs: part.text.results.count, on: device)
+        return try take(run, of: part, key, results, shard: shard, device: device)
+    }
+
+    /// Puts what a run on a device gave where it belongs.
+    private func take(
+        _ run: (outputs: [PJRTBuffer], event: PJRTEvent), of part: Part, _ key: PartKey, _ results: Results, shard: Int,
+        device: Int
+    ) throws -> PJRTBuffer? {
+        underWay[underWay.count - 1].append(run.event)
         var row: PJRTBuffer?
-        for (result, output) in zip(part.text.results, outputs) {
+        for (result, output) in zip(part.text.results, run.outputs) {
             switch result {
             case .stored(let id): try array(id).replace(output, on: device)
             case .carried(let id): if device == 0 || key.role == .shard { carried[shard][id] = output }
@@ -303,12 +330,14 @@ final class XLAPlan: ExecutablePlan {
     /// - Returns: nil if it gives nothing.
     private func part(_ key: PartKey) throws -> Part? {
         if let known = parts[key] { return known }
+        let isTogether = key.role == .exchange && engine.reducesTogether
         let writer = PartWriter(
-            shardProgram, key, precision: precision, shards: shards, usesTF32: engine.options.usesTF32,
+            shardProgram, key, precision: precision, shards: shards,
+            reducing: isTogether ? engine.devices.count : 1, usesTF32: engine.options.usesTF32,
             reproducesMXNetDefects: engine.reproducesMXNetDefects)
         let text = try writer.write(carried: carried(after: key))
         guard !text.results.isEmpty else { return nil }
-        let made = Part(executable: try engine.compile(text.module, name(of: key)), text: text)
+        let made = Part(executable: try engine.compile(text.module, name(of: key), isTogether: isTogether), text: text)
         parts[key] = made
         return made
     }

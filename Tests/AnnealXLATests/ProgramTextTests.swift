@@ -145,6 +145,16 @@ import Testing
         #expect(Array(flag.dropFirst(8)) == [0x3A, 0x08, 0x0A, 0x02, 0x61, 0x62, 0x12, 0x02, 0x10, 0x01])
     }
 
+    /// Two replicas, one partition, the devices 4 and 5; not portable.
+    @Test func replicasAreNamed() {
+        var options = CompileOptions()
+        options.replicas = [4, 5]
+        #expect(
+            options.encoded == [
+                0x1A, 0x0E, 0x20, 0x02, 0x28, 0x01, 0x4A, 0x08, 0x08, 0x02, 0x10, 0x01, 0x1A, 0x04, 0x0A, 0x02, 4, 5,
+            ])
+    }
+
     @Test func channelsGoLast() {
         #expect(Order.axes(4) == [0, 2, 3, 1])
         #expect((0..<5).map { Order.place(of: $0, rank: 5) } == [0, 4, 1, 2, 3])

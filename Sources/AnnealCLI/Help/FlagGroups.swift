@@ -48,7 +48,8 @@ enum FlagGroups {
         Group(
             title: "Machine", usual: ["threads", "seed"],
             further: [
-                "data-nthreads", "recompute", "gpus", "devices", "shards", "tf32", "deterministic", "kv-store",
+                "data-nthreads", "recompute", "gpus", "devices", "shards", "exchange", "tf32", "deterministic",
+                "kv-store",
                 "profile",
             ]),
     ]

@@ -28,6 +28,11 @@ struct DeviceOptions: ParsableArguments, Encodable {
             "0 lets accelerators use faster operations that do not give the same bits in every run (default: 1).",
             valueName: "0|1"))
     var deterministic: Int = 1
+    @Option(
+        help: ArgumentHelp(
+            "How devices add up gradients: tree, the same bits for any number of devices, or all-reduce, which moves less (default: tree).",
+            valueName: "WAY"))
+    var exchange: GradientExchange = .tree
     @Option(help: ArgumentHelp("Threads that compute on the processor (default: all cores).", valueName: "N"))
     var threads: Int?
 
@@ -65,9 +70,12 @@ struct DeviceOptions: ParsableArguments, Encodable {
     func device(_ progress: CompilationProgress = CompilationProgress()) throws -> Device {
         let tf32 = tf32 == 1, deterministic = deterministic == 1, report = progress.report
         if let gpus = chosenGPUs {
-            return try Device(gpus: gpus, shards: shards, tf32: tf32, deterministic: deterministic, report: report)
+            return try Device(
+                gpus: gpus, shards: shards, tf32: tf32, deterministic: deterministic, exchange: exchange,
+                report: report)
         }
-        return try Device(named: list, shards: shards, tf32: tf32, deterministic: deterministic, report: report)
+        return try Device(
+            named: list, shards: shards, tf32: tf32, deterministic: deterministic, exchange: exchange, report: report)
     }
 
     /// What is said of devices that lie idle, or of shards that have no effect; nil if there is nothing.
@@ -78,3 +86,5 @@ struct DeviceOptions: ParsableArguments, Encodable {
         return "Runs on the processor; this machine has a GPU: --devices \(kind):0 uses it"
     }
 }
+
+extension GradientExchange: ExpressibleByArgument, Encodable {}

@@ -177,6 +177,16 @@ extension HLOValue {
                 + "(\(text), \(source.text), \(scalar)) -> \(text)")
     }
 
+    /// The sum of what so many replicas have here; all of them get it.
+    func reducedOverReplicas(_ count: Int) -> HLOValue {
+        let scalar = Self.text([], type), all = (0..<count).map(String.init).joined(separator: ", ")
+        return function.emit(
+            dims, type,
+            "\"stablehlo.all_reduce\"(\(name)) ({\n^bb0(%a: \(scalar), %b: \(scalar)):\n"
+                + "%c = stablehlo.add %a, %b : \(scalar)\nstablehlo.return %c : \(scalar)\n"
+                + "}) {replica_groups = dense<[[\(all)]]> : tensor<1x\(count)xi64>} : (\(text)) -> \(text)")
+    }
+
     // MARK: Products
 
     /// Σ over `contracting` axes of both, for each index of the `batching` axes of both. The result has the batching axes,
