@@ -479,6 +479,12 @@ struct Operands {
         return value?.converted(to: .f32)
     }
 
+    /// A value that is no operand, as an instruction that computes something again reads it.
+    func shielded(_ value: HLOValue) -> HLOValue {
+        guard isBehindBarrier else { return value }
+        return gate.map { value.barrier(with: $0) } ?? value.barrier()
+    }
+
     /// Whether what the forward pass has saved is given, since it is computed again.
     func isGiven(_ role: Role) -> Bool { instruction.reading(role) != nil && isBehindBarrier }
 

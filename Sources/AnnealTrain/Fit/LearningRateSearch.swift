@@ -109,7 +109,8 @@ extension Trainer {
                 continue
             }
             let before = updates
-            let step = try submit(checked: false)
+            // A compiled step has its checks already.
+            let step = try submit(checked: !training.isImmediate)
             try trainingBatch(step.results, rows: rows) { try loss.update($0) }
             // The rate is too high for a step that was dropped.
             let isDropped = canDropSteps && !step.loweredScale ? try problem(of: step) != nil : false
