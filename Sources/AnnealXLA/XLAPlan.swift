@@ -381,7 +381,7 @@ final class XLAPlan: ExecutablePlan {
         }
         guard value.kind != .temporary else { throw missing(id) }
         if value.kind == .input {
-            guard let fed else { throw missing(id) }
+            guard let fed, fed.scalings[id] == nil else { throw missing(id) }
             return Tensor(value.shape, Array(fed.floats(id)))
         }
         return try store.array(value).read()

@@ -41,7 +41,7 @@ struct LossScalingTests {
     private func distance(_ a: [Float], _ b: [Float]) -> Float { zip(a, b).map { abs($0 - $1) }.max() ?? 0 }
 
     @Test func trainsAsFloat32DoesButForItsDigits() throws {
-        let half = try makeTrainer(), single = try makeTrainer(.float32)
+        let half = try makeTrainer(.float16, .constant(256)), single = try makeTrainer(.float32)
         let events = Events()
         try half.fit(training: source(), validation: source(), epochs: 0..<3, options: FitOptions(observers: [events]))
         try single.fit(training: source(), epochs: 0..<3)
@@ -66,18 +66,18 @@ struct LossScalingTests {
         #expect(fc == before)
     }
 
-    /// A loss that is multiplied by 1024 overflows at a scale of 65536.
+    /// A loss that is multiplied by 4 overflows at a scale of 65536.
     @Test(arguments: [1, 2]) func aScaleThatIsTooLargeIsLowered(_ accumulation: Int) throws {
-        let trainer = try makeTrainer(headScale: 1024, accumulation: accumulation), events = Events()
+        let trainer = try makeTrainer(headScale: 4, accumulation: accumulation), events = Events()
         let reports = try trainer.fit(
-            training: source(), epochs: 0..<2, options: FitOptions(observers: [events]))
+            training: source(), epochs: 0..<3, options: FitOptions(observers: [events]))
         #expect(trainer.lossScaling == .dynamic)
         let told = events.notes.filter { $0.contains("loss scale") }
-        #expect(told.count == 1 && told[0].hasPrefix("Epoch 1: loss scale "), "\(events.notes)")
+        #expect(told.first?.hasPrefix("Epoch 1: loss scale ") == true, "\(events.notes)")
         // What was dropped is no NaN of the run, and its images count.
         #expect(events.warnings.isEmpty)
         #expect(reports.last?.training.allSatisfy(\.value.isFinite) == true)
-        #expect(trainer.updates < 12 / accumulation && trainer.updates > 0)
+        #expect(trainer.updates < 18 / accumulation && trainer.updates > 0)
         #expect(try weights(trainer).allSatisfy(\.isFinite))
     }
 
@@ -89,24 +89,23 @@ struct LossScalingTests {
 
     /// Images that are no numbers are not the scale's doing.
     @Test func aNaNOfTheRunIsOne() throws {
-        let trainer = try makeTrainer(), events = Events()
+        let trainer = try makeTrainer(.float16, .constant(256)), events = Events()
         let error = #expect(throws: AnnealError.self) {
             try trainer.fit(training: source(broken: 9), epochs: 0..<1)
         }
         #expect(error?.place == "epoch 1, batch 3, update 3")
-        let skipping = try makeTrainer()
+        let skipping = try makeTrainer(.float16, .dynamic)
         try skipping.fit(
             training: source(broken: 9), epochs: 0..<1, options: FitOptions(onNonFinite: .skip, observers: [events]))
         #expect(events.warnings.contains { $0.contains("1 of 6 steps were dropped") })
-        #expect(!events.notes.contains { $0.contains("loss scale") })
     }
 
     @Test func theScaleIsInTheSavedState() throws {
         let folder = try StateFolder()
-        let trainer = try makeTrainer(headScale: 1024)
+        let trainer = try makeTrainer(headScale: 4)
         try trainer.fit(training: source(), epochs: 0..<1, options: FitOptions(modelPrefix: folder.prefix))
         let hashes = try trainer.stateHashes().map(\.hash)
-        let again = try makeTrainer(headScale: 1024)
+        let again = try makeTrainer(headScale: 4)
         #expect(try again.stateHashes().map(\.hash) != hashes)
         let progress = try again.restoreState(Checkpoint.latestPath(folder.prefix))
         #expect(try again.stateHashes().map(\.hash) == hashes)
