@@ -4,33 +4,31 @@ import Testing
 
 /// What is counted in a compiled program, which XLA describes in the encoding of Protocol Buffers.
 @Suite struct CompiledModuleTests {
-    private static func number(_ field: UInt8, _ value: UInt8) -> [UInt8] { [field << 3, value] }
-    /// Fields from 16 on take two bytes of key.
+    private static func variable(_ value: Int) -> [UInt8] {
+        value < 128 ? [UInt8(value)] : [UInt8(value & 0x7f | 0x80)] + variable(value >> 7)
+    }
+    private static func number(_ field: Int, _ value: Int) -> [UInt8] { variable(field << 3) + variable(value) }
     private static func bytes(_ field: Int, _ bytes: [UInt8]) -> [UInt8] {
-        let key = field << 3 | 2
-        let encoded = key < 128 ? [UInt8(key)] : [UInt8(key & 0x7f | 0x80), UInt8(key >> 7)]
-        return encoded + [UInt8(bytes.count)] + bytes
+        variable(field << 3 | 2) + variable(bytes.count) + bytes
     }
 
     /// An instruction of one array; types are XLA's numbers: 11 float32, 16 bfloat16.
     private static func instruction(
-        _ id: UInt8, _ opcode: String, type: UInt8 = 11, operands: [UInt8] = [], called: UInt8? = nil,
+        _ id: Int, _ opcode: String, type: Int = 11, operands: [UInt8] = [], called: UInt8? = nil,
         target: String? = nil
     ) -> [UInt8] {
         var result = bytes(2, Array(opcode.utf8)) + bytes(3, number(2, type))
         if let target { result += bytes(28, Array(target.utf8)) }
-        // Numbers: the key of 35 as a number is 0x118.
-        result += [0x98, 0x02, id]
+        result += number(35, id)
         if !operands.isEmpty { result += bytes(36, operands) }
         if let called { result += bytes(38, [called]) }
         return bytes(2, result)
     }
 
-    private static func module(_ computations: [(id: UInt8, instructions: [UInt8])]) -> [UInt8] {
+    private static func module(_ computations: [(id: Int, instructions: [UInt8])]) -> [UInt8] {
         var module = number(6, 1)
         for computation in computations { module += bytes(3, computation.instructions + number(5, computation.id)) }
-        // The module's length takes two bytes.
-        return [1 << 3 | 2, UInt8(module.count & 0x7f | 0x80), UInt8(module.count >> 7)] + module
+        return bytes(1, module)
     }
 
     private static let step = module([
