@@ -30,9 +30,12 @@ import Testing
             precision, to: UpdatePass.choose(update, in: program, updatesEarly: false))
         if repeats {
             let graph = ForwardGraph(program) { $0 is BatchNorm }
-            // Of the forward pass, only the variables and the output.
-            let kept = program.values.indices.map {
+            // Of the forward pass, only statistics and the output.
+            var kept = program.values.indices.map {
                 program.values[$0].kind != .temporary || program.outputs.contains($0)
+            }
+            for instruction in program.instructions where instruction.action.op is BatchNorm {
+                for (role, value) in instruction.writes { if case .saved = role { kept[value] = true } }
             }
             program = Recomputed(program, graph: graph, kept: kept).program
         }
