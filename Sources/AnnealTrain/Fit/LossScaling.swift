@@ -1,8 +1,8 @@
 import AnnealCompiler
 import AnnealCore
 
-/// What gradients in float16 are multiplied by on their way through the network, so that small ones are not lost. The
-/// gradients of parameters are divided by it again, which changes no digit of them: it is a power of two.
+/// What gradients of the mean loss are multiplied by in float16, on their way through the network, so that small ones are not
+/// lost. The gradients of parameters are divided by it again, which changes no digit of them: it is a power of two.
 ///
 /// Micikevicius et al. 2018, "Mixed precision training" (arXiv:1710.03740), section 3.2.
 public enum LossScaling: Sendable, Equatable {

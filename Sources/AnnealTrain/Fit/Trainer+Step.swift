@@ -17,7 +17,7 @@ extension Trainer {
         try startStates()
         let isUpdate = gathered + 1 == accumulation, before = canDropSteps ? optimizer.counters : nil
         training.stepInputs.merge = StepInputs.Merge(batch: gathered, isLast: isUpdate)
-        training.stepInputs.lossScale = Float(lossScale)
+        training.stepInputs.lossScale = Float(lossScale) / Float(Self.powerOfTwo(upTo: batchSize))
         if isUpdate { try prepareUpdate(batches: accumulation) }
         let results = try training.run(phases(isUpdate: isUpdate, checked: checked))
         var step = SubmittedStep(
@@ -59,7 +59,11 @@ extension Trainer {
         if let validation { try scorer(.none).prepare(validation) }
     }
 
-    /// What gradients are multiplied by in the next step.
+    /// Gradients are those of a sum over the batch, and the scale is one of the mean loss: a power of two near the batch size is
+    /// between them.
+    private static func powerOfTwo(upTo count: Int) -> Int { 1 << (Int.bitWidth - 1 - count.leadingZeroBitCount) }
+
+    /// What the gradients of the mean loss are multiplied by in the next step.
     var lossScale: Int {
         if case .constant(let scale) = lossScaling { return scale }
         return scaler?.scale ?? 1

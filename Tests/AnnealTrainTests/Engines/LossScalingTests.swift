@@ -13,14 +13,16 @@ struct LossScalingTests {
         accumulation: Int = 1, engine: (any Engine)? = nil
     ) throws -> Trainer {
         let net = SymbolBuilder()
-        var body = try net.convolution(.variable("data"), numFilter: 8, kernel: [3, 3], pad: [1, 1], name: "a")
+        // A bias before batch norm has rounding noise for a gradient.
+        var body = try net.convolution(
+            .variable("data"), numFilter: 8, kernel: [3, 3], pad: [1, 1], noBias: true, name: "a")
         body = try net.activation(net.batchNorm(body, fixGamma: false, name: "n"), .relu)
         body = try net.fullyConnected(net.flatten(body), numHidden: 4, name: "fc")
         let symbol = try net.apply(
             "SoftmaxOutput", name: "softmax", inputs: [body], attributes: ["grad_scale": "\(headScale)"])
         let trainer = try Trainer(
             symbol, dataShape: [2, 6, 6], batchSize: 4,
-            optimizer: Optimizers.make("sgd", ["learning_rate": .number(0.05 / headScale), "momentum": 0.9]), seed: 3,
+            optimizer: Optimizers.make("sgd", ["learning_rate": .number(0.02 / headScale), "momentum": 0.5]), seed: 3,
             accumulation: accumulation, precision: precision, lossScaling: scaling,
             engine: engine ?? Accelerators.engine("xla-cpu", indexes: [0]))
         try trainer.initialize(Xavier())
@@ -43,32 +45,33 @@ struct LossScalingTests {
     @Test func trainsAsFloat32DoesButForItsDigits() throws {
         let half = try makeTrainer(.float16, .constant(256)), single = try makeTrainer(.float32)
         let events = Events()
-        try half.fit(training: source(), validation: source(), epochs: 0..<3, options: FitOptions(observers: [events]))
-        try single.fit(training: source(), epochs: 0..<3)
-        #expect(distance(try weights(half), try weights(single)) < 0.02)
+        let start = try weights(half)
+        try half.fit(training: source(), validation: source(), epochs: 0..<1, options: FitOptions(observers: [events]))
+        try single.fit(training: source(), epochs: 0..<1)
+        let moved = distance(try weights(single), start), error = distance(try weights(half), try weights(single))
+        #expect(error < 0.02 * moved, "\(error) of \(moved)")
         #expect(events.warnings.isEmpty)
     }
 
     /// Gradients of 1e-8 are zeros in float16 unless they are scaled.
     @Test func smallGradientsAreNotLost() throws {
         let expected = try makeTrainer(.float32, headScale: 1e-8)
-        try expected.fit(training: source(), epochs: 0..<2)
+        try expected.fit(training: source(), epochs: 0..<1)
         let start = try weights(makeTrainer())
         let scaled = try makeTrainer(headScale: 1e-8)
-        try scaled.fit(training: source(), epochs: 0..<2)
+        try scaled.fit(training: source(), epochs: 0..<1)
         let lost = try makeTrainer(.float16, .constant(1), headScale: 1e-8)
-        try lost.fit(training: source(), epochs: 0..<2)
+        try lost.fit(training: source(), epochs: 0..<1)
         let moved = distance(try weights(expected), start)
-        #expect(distance(try weights(scaled), try weights(expected)) < 0.1 * moved)
-        // fc_weight: the others are the convolution's and batch norm's, whose gradients are float32 sums.
-        let fc = try lost.parameters.tensor("a_weight").elements
-        let before = try makeTrainer().parameters.tensor("a_weight").elements
-        #expect(fc == before)
+        let error = distance(try weights(scaled), try weights(expected))
+        #expect(error < 0.02 * moved, "\(error) of \(moved)")
+        let before = try makeTrainer().parameters.tensor("a_weight")
+        #expect(try lost.parameters.tensor("a_weight") == before)
     }
 
-    /// A loss that is multiplied by 4 overflows at a scale of 65536.
+    /// A loss that is multiplied by 16 overflows at a scale of 65536.
     @Test(arguments: [1, 2]) func aScaleThatIsTooLargeIsLowered(_ accumulation: Int) throws {
-        let trainer = try makeTrainer(headScale: 4, accumulation: accumulation), events = Events()
+        let trainer = try makeTrainer(headScale: 16, accumulation: accumulation), events = Events()
         let reports = try trainer.fit(
             training: source(), epochs: 0..<3, options: FitOptions(observers: [events]))
         #expect(trainer.lossScaling == .dynamic)
@@ -102,10 +105,10 @@ struct LossScalingTests {
 
     @Test func theScaleIsInTheSavedState() throws {
         let folder = try StateFolder()
-        let trainer = try makeTrainer(headScale: 4)
+        let trainer = try makeTrainer(headScale: 16)
         try trainer.fit(training: source(), epochs: 0..<1, options: FitOptions(modelPrefix: folder.prefix))
         let hashes = try trainer.stateHashes().map(\.hash)
-        let again = try makeTrainer(headScale: 4)
+        let again = try makeTrainer(headScale: 16)
         #expect(try again.stateHashes().map(\.hash) != hashes)
         let progress = try again.restoreState(Checkpoint.latestPath(folder.prefix))
         #expect(try again.stateHashes().map(\.hash) == hashes)
