@@ -44,7 +44,9 @@ struct CompileRun {
     func compile(_ network: String) throws -> Bool {
         if let known = try record(of: network) { return check(known) }
         let text = try module(of: network), begin = ContinuousClock.now
-        let options = AcceleratorOptions().compileOptions(platform: "cuda")
+        var options = AcceleratorOptions().compileOptions(platform: "cuda")
+        // Which of its own products are fastest is found out on the device.
+        options.flags.append(("xla_gpu_enable_triton_gemm", false))
         let program = try topology.compile(text, options: options), module = try program.module()
         let record = CompileRecord(
             gpu: gpu, mode: mode, dtype: precision.rawValue, network: network, batch: batch(network),
