@@ -5,7 +5,7 @@ import PackageDescription
 //   Core ← Graph ← Networks
 //   Core ← Data (records, images)          Graph ← Compiler ← Train ← Report
 //   Compiler ← CPU (kernels, oneDNN)       Compiler ← Reference (plain loops)
-//   Compiler ← XLA (accelerators, through PJRT plugins)
+//   Compiler ← XLA (accelerators, through PJRT plugins), MPI (several processes)
 //   Graph ← ONNX
 //   everything ← Anneal (re-exports; Classifier, where Data and Engine meet) ← AnnealCLI
 let package = Package(
@@ -48,6 +48,8 @@ let package = Package(
         // An engine of plain loops, which the others are tested against.
         .target(name: "AnnealReference", dependencies: ["AnnealCompiler"]),
         .target(name: "AnnealXLA", dependencies: ["AnnealCompiler", "CPJRT"]),
+        // Several processes, through Open MPI, which is loaded at run time.
+        .target(name: "AnnealMPI", dependencies: ["AnnealCompiler"]),
         .target(name: "AnnealTrain", dependencies: ["AnnealCompiler", "CAnnealMath", "CZlib"]),
         .target(name: "AnnealReport", dependencies: ["AnnealTrain", "CCairo"]),
         .target(name: "AnnealONNX", dependencies: ["AnnealGraph"]),
@@ -55,12 +57,12 @@ let package = Package(
             name: "Anneal",
             dependencies: [
                 "AnnealCore", "AnnealGraph", "AnnealNetworks", "AnnealData", "AnnealCompiler", "AnnealCPU",
-                "AnnealReference", "AnnealXLA", "AnnealTrain", "AnnealReport", "AnnealONNX",
+                "AnnealReference", "AnnealXLA", "AnnealMPI", "AnnealTrain", "AnnealReport", "AnnealONNX",
             ]),
         .executableTarget(
             name: "AnnealCLI",
             dependencies: [
-                "Anneal", "AnnealConfiguration", "CAnnealSystem", "CMalloc",
+                "Anneal", "AnnealConfiguration", "AnnealMPI", "CAnnealSystem", "CMalloc",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         // Flags from YAML files.

@@ -9,6 +9,7 @@ packages=(
     libcairo2-dev         # curves as SVG and PNG
     fonts-dejavu-core     # their text
     pkg-config
+    openmpi-bin           # jobs of several processes
     dataset-fashion-mnist # the demo's and the example's data
 )
 command -v swift >/dev/null || { echo "setup: swift is not on the PATH; install Swift 6.1 or newer" >&2; exit 1; }

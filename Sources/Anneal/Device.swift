@@ -28,11 +28,12 @@ public struct Device {
 
     /// The devices of a list as `--devices` takes it: KIND, KIND:INDEX or KIND:FIRST-LAST, with commas. Kinds other than `cpu`
     /// are accelerators, whose PJRT plugin is loaded (`DeviceReport.all` says what there is). Several train together: each
-    /// batch is cut into shards, and the results depend on their number, not on that of the devices.
+    /// batch is cut into shards, and the results depend on their number, not on that of the devices. `cpu:0,cpu:1` are two
+    /// halves of the processor.
     /// - Parameters:
-    ///   - threads: of a processor; those of the process if nil.
-    ///   - shards: parts that accelerators cut each batch into, a multiple of their number; one for each if nil. A processor
-    ///     takes whole batches.
+    ///   - threads: of a processor, all its devices together; those of the process if nil.
+    ///   - shards: parts that each batch is cut into, at least one for each device (accelerators: a multiple of their number);
+    ///     one for each if nil.
     ///   - tf32: whether accelerators may round the factors of float32 products to TF32, 10 bits after the point.
     ///   - deterministic: false lets accelerators use operations that do not give the same bits in every run.
     ///   - exchange: how accelerators that share a batch add up their gradients.
@@ -43,6 +44,17 @@ public struct Device {
         named list: String, threads: Int? = nil, shards: Int? = nil, tf32: Bool = false, deterministic: Bool = true,
         exchange: GradientExchange = .tree, report: (@Sendable (CompilationReport) -> Void)? = nil
     ) throws {
+        try self.init(
+            named: list, threads: threads, shards: shards, tf32: tf32, deterministic: deterministic, exchange: exchange,
+            group: nil, report: report)
+    }
+
+    /// - Parameter group: the processes that train together.
+    package init(
+        named list: String, threads: Int? = nil, shards: Int? = nil, tf32: Bool = false, deterministic: Bool = true,
+        exchange: GradientExchange = .tree, group: (any ProcessGroup)?,
+        report: (@Sendable (CompilationReport) -> Void)? = nil
+    ) throws {
         let names = try DeviceName.list(list), place = "devices \(list)"
         let kind = names[0].kind, indexes = names.map(\.index)
         guard names.allSatisfy({ $0.kind == kind }) else {
@@ -50,13 +62,15 @@ public struct Device {
                 place, "are of several kinds", suggestion: "name devices of one kind", code: .unsupported)
         }
         guard kind != DeviceName.cpu else {
-            guard indexes == [0] else {
-                throw AnnealError(
-                    place, "the processor is one device, cpu:0",
-                    suggestion: "leave --devices out: all cores are used", code: .unsupported)
-            }
-            self = try .cpu(threads: threads)
+            self.init(
+                engine: try Self.processor(indexes.count, threads: threads, shards: shards, group),
+                name: names.map(\.description).joined(separator: ","))
             return
+        }
+        guard group == nil else {
+            throw AnnealError(
+                place, "accelerators of several processes cannot exchange gradients yet",
+                suggestion: "train with --devices cpu, or with the accelerators of one process", code: .unsupported)
         }
         if let shards, shards < 1 || shards % names.count != 0 {
             throw AnnealError(
@@ -69,6 +83,18 @@ public struct Device {
                 options: AcceleratorOptions(usesTF32: tf32, isDeterministic: deterministic, exchange: exchange),
                 report: report),
             name: names.map(\.description).joined(separator: ","))
+    }
+
+    /// Some equal parts of this machine's processor.
+    private static func processor(
+        _ count: Int, threads: Int?, shards: Int?, _ group: (any ProcessGroup)?
+    ) throws -> any Engine {
+        let all = threads ?? Parallel.threads, each = max(1, all / count)
+        let shards = shards ?? count * (group?.size ?? 1)
+        guard shards > 0 else { throw AnnealError("--shards \(shards)", "are none", suggestion: "give 1 or more") }
+        guard count > 1 || shards > 1 || group != nil else { return try Device.cpu(threads: threads).engine }
+        let devices = try (0..<count).map { _ in try CPUEngine(threads: each) }
+        return try ShardedEngine(devices, pool: each, shards: shards, group: group)
     }
 
     /// MXNet's `--gpus`: devices of the only kind of GPU that there is a plugin for, by their numbers.

@@ -11,7 +11,8 @@ struct AnnealTool: ParsableCommand {
         version: "anneal 0.1.0",
         subcommands: [
             Train.self, FineTuneCommand.self, FindLR.self, AugmentPreview.self, Resume.self, VerifyResume.self,
-            Score.self, Predict.self, Check.self, Export.self, Convert.self, ImportMNIST.self, Summary.self,
+            Launch.self, Score.self, Predict.self, Check.self, Export.self, Convert.self, ImportMNIST.self,
+            Summary.self,
             PlotNetwork.self, PlotCurves.self, Recipes.self, Devices.self, Profile.self, BenchStep.self, ManPages.self,
         ])
 
@@ -23,7 +24,14 @@ struct AnnealTool: ParsableCommand {
         if end.status == 0 {
             do { try StandardStream.output.check() } catch { end = ToolEnd(error) }
         }
-        if !end.errors.isEmpty { printError(end.errors) }
+        if !end.errors.isEmpty {
+            if let rank = Job.rank, rank > 0 {
+                // What fails everywhere is told once: the first process's end ends this one.
+                sleep(2)
+                end.errors = "rank \(rank): \(end.errors)"
+            }
+            printError(end.errors)
+        }
         Foundation.exit(end.status)
     }
 

@@ -14,6 +14,7 @@ enum ProcessStart {
         for number in [SIGPIPE, SIGXFSZ] { signal(number, SIG_IGN) }
         anneal_fit_address_space()
         Parallel.limitToQuota()
+        Job.shareCores()
     }
 
     /// Before the first computation, and again after a flag has changed the number of threads.

@@ -32,6 +32,15 @@ public final class ParameterStore {
 
     package init(engine: any Engine) { self.engine = engine }
 
+    /// A store for another plan of the network: parameters and states are shared, auxiliary states its own.
+    package init(sharing other: ParameterStore) {
+        engine = other.engine
+        entries = other.entries.filter { !$0.isAuxiliary }
+        states = other.states
+        for (index, entry) in entries.enumerated() { position[entry.name] = index }
+        statePosition = other.statePosition
+    }
+
     /// Parameters first, then auxiliary states, each in the symbol's order.
     public var names: [String] { entries.map(\.name) }
     public func isAuxiliary(_ name: String) -> Bool { entry(name)?.isAuxiliary ?? false }

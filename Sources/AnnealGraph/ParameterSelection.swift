@@ -46,6 +46,11 @@ extension Symbol {
         return result
     }
 
+    /// Auxiliary states that training leaves as they are.
+    package func keptStatistics() throws -> Set<String> {
+        Set(try nodes.filter { try !$0.isVariable && $0.op.keepsStates }.flatMap { try $0.states })
+    }
+
     /// The same network, with layers of these auxiliary states that read them in training too and do not change them
     /// (batch norm with `use_global_stats`).
     package func usingStoredStatistics(_ statistics: Set<String>) throws -> Symbol {

@@ -121,7 +121,8 @@ struct Operands {
         for sample in 0..<samples {
             for channel in 0..<channels {
                 for position in 0..<positions {
-                    let counter = (sample * groups + channel / 4) * positions + position
+                    let number = memory.clock.inputs.firstSample + sample
+                    let counter = (number * groups + channel / 4) * positions + position
                     let words = Random.philox(
                         counter: UInt32(truncatingIfNeeded: counter), stream: hash,
                         step: UInt32(truncatingIfNeeded: memory.clock.inputs.step), purpose: .dropout,

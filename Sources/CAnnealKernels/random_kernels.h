@@ -32,9 +32,10 @@ ANK_INLINE void ANK(philox)(ank_random_key key, const uint32_t *counters, uint32
 /// Counters [low, high): each gives four channels of one position.
 static void ANK(uniform)(ank_random_key key, float *y, ank_dims d, int64_t low, int64_t high) {
     int64_t groups = (d.c + 3) / 4, blocks = (d.c + d.b - 1) / d.b;
+    uint32_t before = key.sample * (uint32_t)(groups * d.s);
     for (int64_t first = low; first < high; first += ANK_B) {
         uint32_t counters[ANK_B], words[4][ANK_B];
-        for (int l = 0; l < ANK_B; l++) counters[l] = (uint32_t)(first + l);
+        for (int l = 0; l < ANK_B; l++) counters[l] = before + (uint32_t)(first + l);
         ANK(philox)(key, counters, words);
         int64_t used = high - first < ANK_B ? high - first : ANK_B;
         int64_t k = first % d.s, group = first / d.s % groups, i = first / d.s / groups;

@@ -21,9 +21,19 @@ extension TrainingCommand {
     /// - Parameter recorded: the run that is continued, where it is not a new one.
     func run(continuing recorded: RecordedRun?) throws {
         try training.check()
-        let filled = try filled(), flags = try flagsInForce(filled)
-        try filled.trainingRun(continuing: recorded?.prefix).run(
-            filled.training, filled.data, flags: flags, continuing: recorded)
+        var filled = try filled()
+        let flags = try flagsInForce(filled), group = try Job.join(training)
+        filled.training.batchSize = filled.training.wholeBatchSize
+        var run = try filled.trainingRun(continuing: recorded?.prefix)
+        run.group = group
+        do {
+            try run.run(filled.training, filled.data, flags: flags, continuing: recorded)
+        } catch let stop as Interrupted {
+            // All have stopped: none waits for the others.
+            group?.leave()
+            throw stop
+        }
+        group?.leave()
     }
 
     /// With the command's values where flags are not given.
@@ -31,7 +41,7 @@ extension TrainingCommand {
         var command = self
         let script = try defaults()
         command.training.fill(script)
-        try command.training.machine.fill()
+        try command.training.fillJob()
         command.data.augmentation.fill(script)
         // Configuration files that do not say it are of a version that cropped the images of folders.
         command.data.images.resize = command.data.images.resize ?? .automatic

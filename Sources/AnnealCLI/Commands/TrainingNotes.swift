@@ -52,7 +52,9 @@ extension TrainingRun {
 
     /// What a batch is, in words.
     /// - Parameter scheduled: updates of an epoch as the schedule of the learning rate counts them (--num-examples).
-    func batchNote(_ training: BatchLoader, accumulation: Int, scheduled: Int) -> FitEvent {
+    ///   - shards: that a batch is cut into.
+    func batchNote(_ training: BatchLoader, accumulation: Int, scheduled: Int, shards: Int) -> FitEvent {
+        let sharing = shards > 1 ? "in \(shards) shards with batch statistics of their own" : "all on one device"
         let size = training.batchSize, rest = training.count % size
         guard training.count >= size else {
             return .warning("\(training.count.counted("training image")) cannot fill a batch of \(size)")
@@ -64,7 +66,7 @@ extension TrainingRun {
             scheduled == updates
             ? "" : "; the learning rate's schedule takes \(scheduled) for an epoch, as --num-examples says"
         return .note(
-            "Batch size \(size): each update averages over \(images), all on one device; \(training.count.counted("image")) make \(updates.counted("update")) per epoch\(filling)\(other)"
+            "Batch size \(size): each update averages over \(images), \(sharing); \(training.count.counted("image")) make \(updates.counted("update")) per epoch\(filling)\(other)"
         )
     }
 

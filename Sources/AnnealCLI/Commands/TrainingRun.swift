@@ -1,5 +1,6 @@
 import Anneal
 import AnnealConfiguration
+import AnnealMPI
 import ArgumentParser
 import Foundation
 
@@ -25,6 +26,10 @@ struct TrainingRun {
     var classes: Int
     var imageShape: [Int]
     var script: ScriptDefaults
+    /// The processes that share each batch; nil: this one alone.
+    var group: MPIGroup?
+    /// Whether this process writes what all have done.
+    private var isFirst: Bool { group.map { $0.rank == 0 } ?? true }
 
     /// Consumes the run: the values that it starts with are large, and are freed once the trainer has them.
     /// - Parameters:
@@ -34,10 +39,11 @@ struct TrainingRun {
         _ options: TrainingOptions, _ data: DataOptions, flags: [String: JSONValue], continuing recorded: RecordedRun?
     ) throws {
         let endEpoch = endEpoch(options)
-        var lock = try recorded.map { try Self.lock($0.prefix) }
+        let group = group, isFirst = isFirst
+        var lock = isFirst ? try recorded.map { try Self.lock($0.prefix) } : nil
         let origin = try origin(options, recorded)
         if let recorded, let over = try statusOfEnded(recorded, origin, options) {
-            printError(over)
+            if isFirst { printError(over) }
             return
         }
         guard endEpoch > origin.epoch || recorded != nil && endEpoch == origin.epoch else {
@@ -53,7 +59,12 @@ struct TrainingRun {
 
         // From here on a signal ends the run after its first step: there is something to resume.
         let interrupt = Interrupt(), ending = RunEnding()
+        guard isFirst else {
+            return try follow(setup, options, data, surveyed.fingerprints, flags, interrupt)
+        }
         let folder = try openFolder(options, recorded)
+        _ = try group?.gather(Files.absolute(folder.path), purpose: "the run's folder")
+        try group?.compare(facts(setup, surveyed.fingerprints, flags))
         let prefix = options.run.modelPrefix ?? RunOptions.prefix(inFolder: folder.path)
         let commandLine = recorded?.commandLine ?? CommandLineArguments.typed
         var record = record(flags, origin, pretrained, seed: setup.seed, commandLine)
@@ -97,7 +108,7 @@ struct TrainingRun {
             displayBatches: options.run.dispBatches, from: folder.isContinued ? setup.progress.position : nil,
             after: after)
         let remark = try options.recipe.map { [FitEvent.note(try Recipe.named($0).remark(flags))] } ?? []
-        let warnings = (lock?.warnings ?? []).map(FitEvent.warning)
+        let warnings = (lock?.warnings ?? []).map(FitEvent.warning) + jobNotes(setup, options)
         for note in warnings + remark + setup.notes + surveyed.notes {
             for observer in observers { try observer.receive(note) }
         }

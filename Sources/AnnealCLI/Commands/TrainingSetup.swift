@@ -37,14 +37,18 @@ extension TrainingRun {
             ?? validationPath.map {
                 try data.validation.data($0, preprocessing, classes: classes, data.images)
             }
+        let rows = try group.map { try options.machine.device(group: $0).engine.rows(of: options.batchSize) }
+        let mixes = data.labels.mixup > 0 || data.labels.cutmix > 0
         let training = try data.trainingLoader(
-            images, preprocessing, batchSize: options.batchSize, classes: classes, seed: seed)
-        let source = try data.labels.source(training, of: images.source, classes: classes, seed: seed)
+            images, preprocessing, batchSize: options.batchSize, classes: classes, seed: seed,
+            rows: rows.map { mixes ? SoftLabelSource.sourceRows($0, of: options.batchSize) : Array($0) })
+        let source = try data.labels.source(
+            training, of: images.source, classes: classes, seed: seed, rows: rows)
         let validation = try validationImages.map {
-            try BatchLoader(
-                $0.source,
-                options: try data.validation.loaderOptions(
-                    preprocessing, batchSize: options.batchSize, classes: classes, data.images))
+            var loading = try data.validation.loaderOptions(
+                preprocessing, batchSize: options.batchSize, classes: classes, data.images)
+            loading.rows = rows.map(Array.init)
+            return try BatchLoader($0.source, options: loading)
         }
         try options.run.check(hasValidation: validation != nil)
         try options.schedule.check(hasValidation: validation != nil)
@@ -81,7 +85,7 @@ extension TrainingRun {
             recomputation: options.recompute ? .full : .cheap, averaging: options.updates.averaging,
             accumulation: options.updates.accumulate, canDropSteps: options.run.onNan == .skip,
             precision: options.precision, lossScaling: options.lossScale,
-            device: options.machine.device(compilations))
+            device: options.machine.device(compilations, group: group))
         if validation != nil { try trainer.planScoring() }
         var need = trainer.memoryNeed(views: validation == nil ? .none : data.validation.tta)
         need.add(training.memoryNeed(imagePixels: images.survey.mostPixels))
@@ -120,7 +124,9 @@ extension TrainingRun {
         notes += imageNotes(preprocessing, validationImages, isHeldOut: heldOut != nil, data)
         notes += options.idleFlags(hasValidation: validation != nil, data.validation.tta)
         notes.append(
-            batchNote(training, accumulation: trainer.accumulation, scheduled: schedule.epochSize))
+            batchNote(
+                training, accumulation: trainer.accumulation, scheduled: schedule.epochSize,
+                shards: options.machine.shards ?? 1))
         if let note = LargeBatchOptions.note(
             optimizer.rule, updateSize: options.batchSize * options.updates.accumulate)
         {

@@ -49,8 +49,7 @@ enum FlagGroups {
             title: "Machine", usual: ["threads", "seed"],
             further: [
                 "data-nthreads", "recompute", "gpus", "devices", "shards", "exchange", "tf32", "deterministic",
-                "kv-store",
-                "profile",
+                "kv-store", "global-batch-size", "rank-timeout", "profile",
             ]),
     ]
 

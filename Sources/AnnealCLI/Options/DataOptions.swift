@@ -115,12 +115,14 @@ struct DataOptions: ParsableArguments, Encodable {
     }
 
     func trainingLoader(
-        _ data: ImageData, _ preprocessing: Preprocessing, batchSize: Int, classes: Int, seed: UInt64
+        _ data: ImageData, _ preprocessing: Preprocessing, batchSize: Int, classes: Int, seed: UInt64,
+        rows: [Int]? = nil
     ) throws -> BatchLoader {
         var options = try validation.loaderOptions(preprocessing, batchSize: batchSize, classes: classes, images)
         options.augmentation = try trainingAugmentation(preprocessing)
         options.shuffle = true
         options.seed = seed
+        options.rows = rows
         return try BatchLoader(data.source, options: options)
     }
 

@@ -5,7 +5,7 @@ import ArgumentParser
 struct DeviceOptions: ParsableArguments, Encodable {
     @Option(
         help: ArgumentHelp(
-            "KIND:INDEX or KIND:FIRST-LAST: cpu, or accelerators such as cuda:0-3 ('anneal devices' lists them; default: cpu).",
+            "KIND:INDEX or KIND:FIRST-LAST: cpu, cpu:0-1 (two halves of the processor), or accelerators such as cuda:0-3 ('anneal devices' lists them; default: cpu).",
             valueName: "LIST"), completion: .list(["cpu", "cuda:0", "rocm:0"]))
     var devices: String?
     @Option(
@@ -15,7 +15,7 @@ struct DeviceOptions: ParsableArguments, Encodable {
     var gpus: String?
     @Option(
         help: ArgumentHelp(
-            "Parts that accelerators cut each batch into: results depend on it, not on the number of devices (default: one for each).",
+            "Parts that each batch is cut into, with batch statistics of their own: results depend on it, not on the number of devices or processes (default: one for each device).",
             valueName: "N"))
     var shards: Int?
     @Option(
@@ -37,10 +37,11 @@ struct DeviceOptions: ParsableArguments, Encodable {
     var threads: Int?
 
     /// The number of shards belongs to the run: it may continue on fewer devices.
-    mutating func fill() throws {
+    /// - Parameter processes: of the job, each with as many devices.
+    mutating func fill(processes: Int) throws {
         guard shards == nil else { return }
         let count = try chosenGPUs?.split(separator: ",").count ?? flagErrors { try DeviceName.list(list).count }
-        if count > 1 { shards = count }
+        if count * processes > 1 { shards = count * processes }
     }
 
     /// Refuses what is not here, and sets the threads of the process.
@@ -66,8 +67,11 @@ struct DeviceOptions: ParsableArguments, Encodable {
     private var chosenGPUs: String? { gpus.flatMap { $0.isEmpty ? nil : $0 } }
     private var list: String { devices.flatMap { $0.isEmpty ? nil : $0 } ?? "cpu" }
 
+    /// - Parameter group: the processes that share each batch.
     /// - Throws: `AnnealError` for what is not here.
-    func device(_ progress: CompilationProgress = CompilationProgress()) throws -> Device {
+    func device(
+        _ progress: CompilationProgress = CompilationProgress(), group: (any ProcessGroup)? = nil
+    ) throws -> Device {
         let tf32 = tf32 == 1, deterministic = deterministic == 1, report = progress.report
         if let gpus = chosenGPUs {
             return try Device(
@@ -75,13 +79,13 @@ struct DeviceOptions: ParsableArguments, Encodable {
                 report: report)
         }
         return try Device(
-            named: list, shards: shards, tf32: tf32, deterministic: deterministic, exchange: exchange, report: report)
+            named: list, shards: shards, tf32: tf32, deterministic: deterministic, exchange: exchange, group: group,
+            report: report)
     }
 
-    /// What is said of devices that lie idle, or of shards that have no effect; nil if there is nothing.
+    /// What is said of devices that lie idle; nil if there is nothing.
     var note: String? {
         guard chosenGPUs == nil, list.hasPrefix("cpu") else { return nil }
-        if let shards, shards > 1 { return "The processor takes whole batches: --shards \(shards) has no effect" }
         guard devices == nil, let kind = DeviceReport.visibleGPUs().first else { return nil }
         return "Runs on the processor; this machine has a GPU: --devices \(kind):0 uses it"
     }

@@ -32,13 +32,14 @@ struct LabelOptions: ParsableArguments, Encodable {
     }
 
     /// The loader itself if no flag is given.
-    func source(_ loader: BatchLoader, of samples: any SampleSource, classes: Int, seed: UInt64) throws
-        -> any BatchSource
-    {
+    /// - Parameter rows: those of each batch that this process takes; all if nil.
+    func source(
+        _ loader: BatchLoader, of samples: any SampleSource, classes: Int, seed: UInt64, rows: Range<Int>? = nil
+    ) throws -> any BatchSource {
         var labels = settings
         labels.classWeights = try weights(samples, classes)
         if labels.areOff { return loader }
-        return try flagErrors { try SoftLabelSource(loader, labels: labels, classes: classes, seed: seed) }
+        return try flagErrors { try SoftLabelSource(loader, labels: labels, classes: classes, seed: seed, rows: rows) }
     }
 
     private func weights(_ samples: any SampleSource, _ classes: Int) throws -> [Float]? {

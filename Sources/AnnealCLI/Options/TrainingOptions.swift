@@ -64,9 +64,19 @@ struct TrainingOptions: ParsableArguments, Encodable {
     var numEpochs: Int?
     @OptionGroup var machine: DeviceOptions
     @Option(
-        help: ArgumentHelp("local or device: the same for one processor.", valueName: "MODE"),
-        completion: .list(["device", "local"]))
+        help: ArgumentHelp(
+            "device, local, nccl: one process (all the same here). dist_sync: all processes of the job, which mpirun or 'anneal launch' starts, share each batch; --batch-size is that of a process.",
+            valueName: "MODE"),
+        completion: .list(["device", "local", "dist_sync"]))
     var kvStore: String = "device"
+    @Option(
+        help: ArgumentHelp(
+            "Images of a batch over all processes (default: --batch-size times their number).", valueName: "N"))
+    var globalBatchSize: Int?
+    @Option(
+        help: ArgumentHelp(
+            "A process that lets the others wait for longer ends the job, and is named.", valueName: "SECONDS"))
+    var rankTimeout: Double = 30
     @Option(
         help: ArgumentHelp(
             "Of initial values, data order and augmentation (default: 0, or the checkpoint's).", valueName: "N"))
@@ -85,6 +95,19 @@ struct TrainingOptions: ParsableArguments, Encodable {
     private static let dtypes = ["float32", "bfloat16", "float16"]
     var precision: ElementType { ElementType(rawValue: dtype) ?? .float32 }
 
+    /// Whether all processes of the job share each batch.
+    var isShared: Bool { Job.sharedStores.contains(kvStore) }
+
+    /// Images of a batch over all processes.
+    var wholeBatchSize: Int { globalBatchSize ?? batchSize }
+
+    /// Numbers that belong to the run: it may continue with other devices and processes.
+    mutating func fillJob() throws {
+        let processes = isShared ? Job.size : 1
+        try machine.fill(processes: processes)
+        if isShared, globalBatchSize == nil { globalBatchSize = batchSize * processes }
+    }
+
     /// Refuses what cannot be done here.
     func check() throws {
         try machine.check()
@@ -98,10 +121,9 @@ struct TrainingOptions: ParsableArguments, Encodable {
             throw UsageError(
                 "--loss-scale", "goes with --dtype float16", suggestion: "leave it out, or give --dtype float16 too")
         }
-        guard ["local", "device"].contains(kvStore) else {
-            throw UsageError(
-                "--kv-store \(kvStore)", "is not supported",
-                suggestion: "training over several hosts is yet to come: leave it out")
+        try Job.check(kvStore)
+        guard rankTimeout >= 1, rankTimeout <= 86_400 else {
+            throw UsageError("--rank-timeout", "is \(rankTimeout)", suggestion: "it is 1 to 86400 seconds")
         }
         try run.check()
         // More would overflow what is counted in updates.

@@ -90,6 +90,6 @@ struct RandomKey {
     func at(_ clock: StepClock) -> ank_random_key {
         ank_random_key(
             seed: clock.inputs.seed, stream: stream, step: UInt32(truncatingIfNeeded: clock.inputs.step),
-            purpose: purpose)
+            purpose: purpose, sample: UInt32(truncatingIfNeeded: clock.inputs.firstSample))
     }
 }

@@ -20,10 +20,35 @@ package protocol Engine: AnyObject {
     /// it; those that it has are checked.
     /// - Throws: `AnnealError`: what the engine cannot do, by its layer; what does not fit into memory (`outOfMemory`).
     func plan(_ request: PlanRequest, store: ParameterStore) throws -> any ExecutablePlan
+
+    /// The processes that share each batch; nil: this one alone.
+    var group: (any ProcessGroup)? { get }
+
+    /// The rows of a batch that this process computes, and its inputs have room for: all, unless several processes share it.
+    func rows(of batch: Int) -> Range<Int>
+
+    /// Gives every process the rows of a batch that each has.
+    /// - Parameters:
+    ///   - own: this process's rows.
+    ///   - all: the batch's.
+    func gather(_ own: UnsafeBufferPointer<Float>, batch: Int, into all: UnsafeMutableBufferPointer<Float>) throws
 }
 
 extension Engine {
     package var machine: RunMachine { RunMachine(kernels: name) }
+
+    package var group: (any ProcessGroup)? { nil }
+
+    /// Whether this process saves and tells what all have done.
+    package var isFirstProcess: Bool { group.map { $0.rank == 0 } ?? true }
+
+    package func rows(of batch: Int) -> Range<Int> { 0..<batch }
+
+    package func gather(
+        _ own: UnsafeBufferPointer<Float>, batch: Int, into all: UnsafeMutableBufferPointer<Float>
+    ) throws {
+        _ = all.update(from: own)
+    }
 }
 
 /// What is to be planned.

@@ -129,6 +129,19 @@ package final class KernelPlan: ExecutablePlan {
         return UnsafeMutableBufferPointer(start: arena.base + offset, count: program.values[id].shape.count)
     }
 
+    /// Where a value lies that outlives a run, in its layout.
+    func memory(of id: Program.ValueID) throws -> UnsafeMutableBufferPointer<Float> {
+        let value = program.values[id]
+        let base = try memory.offsets[id].map { arena.base + $0 } ?? store.hostMemory(value)
+        return UnsafeMutableBufferPointer(start: base, count: value.layout.elements(value.shape))
+    }
+
+    /// Makes the first output's check fail: an output of another shard is not finite.
+    func spoilOutput() throws {
+        guard let output = program.outputs.first else { return }
+        try memory(of: output)[0] = .nan
+    }
+
     package func read(_ id: Program.ValueID) throws -> Tensor {
         let value = program.values[id]
         if let offset = memory.offsets[id] {

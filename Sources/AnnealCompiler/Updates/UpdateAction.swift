@@ -76,6 +76,8 @@ package struct StepInputs: Sendable {
     /// Random numbers (dropout) are a function of the seed, the layer, the step and the element.
     package var seed: UInt64 = 0
     package var step = 0
+    /// The number in its batch of the first sample, where a plan computes a part of a batch: random numbers count samples.
+    package var firstSample = 0
     /// Of each trained parameter.
     package var numbers: [StepNumbers] = []
     /// Of each trained parameter, this update included: what an optimizer's noise depends on, with the seed.

@@ -3,8 +3,12 @@ import AnnealCore
 /// Mixes each row of a batch with the row that stands as far from its end, in place: no copy of the batch is needed.
 enum ImageMixing {
     /// share * own + (1 - share) * other.
-    static func blend(_ data: UnsafeMutableBufferPointer<Float>, batch: Int, rowSize: Int, share: Float) {
-        for row in 0..<(batch / 2) {
+    ///
+    /// - Parameter unpaired: a row that stays as it is.
+    static func blend(
+        _ data: UnsafeMutableBufferPointer<Float>, batch: Int, except unpaired: Int? = nil, rowSize: Int, share: Float
+    ) {
+        for row in 0..<(batch / 2) where row != unpaired {
             let own = row * rowSize, other = (batch - 1 - row) * rowSize
             for i in 0..<rowSize {
                 let a = data[own + i], b = data[other + i]
@@ -19,14 +23,15 @@ enum ImageMixing {
     /// - Parameter shape: (channels, height, width).
     /// - Returns: the share of the image that is outside the rectangle, exactly.
     static func exchangeRectangles<Element>(
-        _ data: UnsafeMutableBufferPointer<Element>, batch: Int, shape: Shape, share: Double, _ random: inout Random
+        _ data: UnsafeMutableBufferPointer<Element>, batch: Int, except unpaired: Int? = nil, shape: Shape, share: Double,
+        _ random: inout Random
     ) -> Float {
         let height = shape[1], width = shape[2], side = (1 - share).squareRoot()
         let y = random.below(height)
         let part = Rectangle(
             centreX: random.below(width), centreY: y, width: Int(Double(width) * side),
             height: Int(Double(height) * side), inside: (width, height))
-        for row in 0..<(batch / 2) {
+        for row in 0..<(batch / 2) where row != unpaired {
             let own = row * shape.count, other = (batch - 1 - row) * shape.count
             for c in 0..<shape[0] {
                 for y in part.y..<(part.y + part.height) {

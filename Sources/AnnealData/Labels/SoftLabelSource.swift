@@ -1,4 +1,5 @@
 import AnnealCore
+import Foundation
 
 /// Batches whose class labels have become rows of probabilities, (batch, classes), and whose images may be mixed: what a
 /// `Trainer` with `softLabels` trains on.
@@ -13,17 +14,41 @@ public final class SoftLabelSource: BatchSource {
     public var labelWidth: Int { classes }
     public var count: Int { source.count }
     /// Pixels can be exchanged, but not blended without rounding.
-    public var pixelScaling: PixelScaling? { labels.mixup > 0 ? nil : source.pixelScaling }
+    public var pixelScaling: PixelScaling? {
+        labels.mixup > 0 || !paired.isEmpty ? nil : source.pixelScaling
+    }
 
     private let source: any BatchSource
     private let seed: UInt64
+    /// The rows that are delivered, of each batch.
+    private let rows: Range<Int>
+    /// The row of what the source delivers that has no partner: the middle of an odd batch.
+    private var unpaired: Int? {
+        let middle = batchSize / 2
+        return batchSize % 2 == 1 && rows.contains(middle) && rows.count < batchSize ? middle - rows.lowerBound : nil
+    }
+    /// What the source delivers where these are not all rows: they, and those that they are mixed with.
+    private let paired: UnsafeMutableBufferPointer<Float>
     private var epoch = 0
     private var batch = 0
     private var classLabels: [Float]
 
     /// - Parameter source: with one label a row, a class's number.
     /// - Throws: `AnnealError` when the settings make no sense or do not fit the source.
-    public init(_ source: any BatchSource, labels: SoftLabels, classes: Int, seed: UInt64 = 0) throws {
+    public convenience init(_ source: any BatchSource, labels: SoftLabels, classes: Int, seed: UInt64 = 0) throws {
+        try self.init(source, labels: labels, classes: classes, seed: seed, rows: nil)
+    }
+
+    /// The rows that a source must deliver of each batch, so that some can be mixed with their partners.
+    package static func sourceRows(_ rows: Range<Int>, of batch: Int) -> [Int] {
+        let partners = (batch - rows.upperBound)..<(batch - rows.lowerBound)
+        return rows.count == batch ? Array(rows) : Array(rows) + Array(partners)
+    }
+
+    /// - Parameter rows: those that are delivered, where the source delivers `sourceRows`; all if nil.
+    package init(
+        _ source: any BatchSource, labels: SoftLabels, classes: Int, seed: UInt64, rows: Range<Int>?
+    ) throws {
         try labels.check(classes: classes)
         guard source.labelWidth == 1 else {
             throw AnnealError(
@@ -38,8 +63,14 @@ public final class SoftLabelSource: BatchSource {
         self.labels = labels
         self.classes = classes
         self.seed = seed
-        classLabels = Array(repeating: 0, count: source.batchSize)
+        let rows = rows ?? 0..<source.batchSize, sourceRows = Self.sourceRows(rows, of: source.batchSize).count
+        self.rows = rows
+        classLabels = Array(repeating: 0, count: sourceRows)
+        let floats = rows.count == source.batchSize ? 0 : sourceRows * source.dataShape.count
+        paired = UnsafeMutableBufferPointer(start: try allocateFloats(floats, for: "images to be mixed"), count: floats)
     }
+
+    deinit { free(paired.baseAddress) }
 
     public func start(epoch: Int, atBatch: Int) throws {
         try source.start(epoch: epoch, atBatch: atBatch)
@@ -50,11 +81,12 @@ public final class SoftLabelSource: BatchSource {
     /// As `BatchSource.next`.
     /// - Throws: the source's errors, and `AnnealError` for a label that names no class.
     public func next(into slot: BatchSlot) throws -> Int {
-        precondition(slot.labels.count >= batchSize * classes, "the slot has no room for \(classes) labels a row")
-        let rows = try classLabels.withUnsafeMutableBufferPointer {
-            try source.next(into: slot.with(labels: $0))
+        precondition(slot.labels.count >= rows.count * classes, "the slot has no room for \(classes) labels a row")
+        let images = paired.isEmpty ? slot : BatchSlot(data: paired, labels: slot.labels), all = classLabels.count
+        let valid = try classLabels.withUnsafeMutableBufferPointer {
+            try source.next(into: images.with(labels: $0))
         }
-        guard rows > 0 else { return 0 }
+        guard valid > 0 else { return 0 }
         do {
             for label in classLabels { try ClassLabel.check(label, classes: classes) }
         } catch let error as AnnealError {
@@ -62,30 +94,32 @@ public final class SoftLabelSource: BatchSource {
         }
         var random = Random(seed: seed, purpose: .mix, epoch: epoch, index: batch)
         batch += 1
-        let share = mixImages(slot, &random)
-        for row in 0..<batchSize {
+        // Row i of what the source delivers is mixed with row all - 1 - i, as in the whole batch.
+        let share = mixImages(images, rows: all, &random)
+        if !paired.isEmpty { _ = slot.data.update(from: paired[..<(rows.count * dataShape.count)]) }
+        for row in rows.indices.map({ $0 - rows.lowerBound }) {
             labels.fill(
                 UnsafeMutableBufferPointer(rebasing: slot.labels[(row * classes)..<((row + 1) * classes)]),
-                Int(classLabels[row]), Int(classLabels[batchSize - 1 - row]), share: share)
+                Int(classLabels[row]), Int(classLabels[all - 1 - row]), share: share)
         }
-        return rows
+        return valid
     }
 
     /// - Returns: the share of each row's own image that is left in it.
-    private func mixImages(_ slot: BatchSlot, _ random: inout Random) -> Float {
+    private func mixImages(_ slot: BatchSlot, rows: Int, _ random: inout Random) -> Float {
         let both = labels.mixup > 0 && labels.cutmix > 0
         if labels.cutmix > 0, !both || random.bool() {
             let share = random.symmetricBeta(Double(labels.cutmix))
             if let pixels = slot.pixels {
                 return ImageMixing.exchangeRectangles(
-                    pixels, batch: batchSize, shape: dataShape, share: share, &random)
+                    pixels, batch: rows, except: unpaired, shape: dataShape, share: share, &random)
             }
             return ImageMixing.exchangeRectangles(
-                slot.data, batch: batchSize, shape: dataShape, share: share, &random)
+                slot.data, batch: rows, except: unpaired, shape: dataShape, share: share, &random)
         }
         guard labels.mixup > 0 else { return 1 }
         let share = Float(random.symmetricBeta(Double(labels.mixup)))
-        ImageMixing.blend(slot.data, batch: batchSize, rowSize: dataShape.count, share: share)
+        ImageMixing.blend(slot.data, batch: rows, except: unpaired, rowSize: dataShape.count, share: share)
         return share
     }
 }

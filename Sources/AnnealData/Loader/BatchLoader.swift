@@ -15,6 +15,8 @@ public final class BatchLoader: BatchSource {
     }
     /// Samples of this loader's part; with `onBadRecord` `.skip` the bad ones among them are not delivered.
     public let count: Int
+    /// Positions of an epoch that are not there only to fill the last batch; where some rows of each batch are delivered, all.
+    private let ownEnd: Int
 
     public let source: any SampleSource
     /// The samples of the last batch's valid rows, by their numbers in the source.
@@ -48,6 +50,8 @@ public final class BatchLoader: BatchSource {
         self.source = source
         self.options = options
         count = samples.count
+        let batches = (count + options.batchSize - 1) / options.batchSize
+        ownEnd = options.rows.map { batches * $0.count } ?? count
         try options.memoryNeed.check(suggestion: "lower --batch-size or the image shape, or raise the limit")
         core = try LoaderCore(source: source, options: options)
         order = EpochOrder(samples: samples, epoch: 0, options: options)
@@ -79,29 +83,30 @@ public final class BatchLoader: BatchSource {
         self.epoch = epoch
         good = 0
         ended = false
-        let skipped = atBatch * batchSize
+        let rows = options.slotRows, skipped = atBatch * rows
         let counted = options.onBadRecord == .skip
         toDrop = counted ? skipped : 0
         cursor = counted ? order.start : order.start + skipped
         let batches = (count - order.start + batchSize - 1) / batchSize
-        core.restart(order, from: cursor, limit: order.start + batches * batchSize)
+        core.restart(order, from: cursor, limit: order.start + batches * rows)
     }
 
     /// As `BatchSource.next`.
     /// - Throws: `AnnealError` naming the record that cannot be used; the next call throws it again.
     public func next(into slot: BatchSlot) throws -> Int {
         precondition(
-            slot.pixels?.count ?? slot.data.count >= batchSize * dataShape.count
-                && slot.labels.count >= batchSize * labelWidth,
-            "the slot is too small for a batch of \(batchSize)")
+            slot.pixels?.count ?? slot.data.count >= options.slotRows * dataShape.count
+                && slot.labels.count >= options.slotRows * labelWidth,
+            "the slot is too small for a batch of \(options.slotRows)")
         sampleNumbers.removeAll(keepingCapacity: true)
         if ended { return 0 }
         var filled = 0
         var valid = 0
-        while filled < batchSize {
-            if filled == 0 && cursor >= count { return try end() }
+        let slotRows = options.slotRows, batch = cursor / slotRows
+        while filled < slotRows {
+            if filled == 0 && cursor >= ownEnd { return try end() }
             // A run that does not cross the epoch's end: beyond it rows only fill up.
-            let most = cursor < count ? min(batchSize - filled, count - cursor) : batchSize - filled
+            let most = cursor < ownEnd ? min(slotRows - filled, ownEnd - cursor) : slotRows - filled
             let results = core.take(from: cursor, most: max(1, most))
             let positions = cursor..<(cursor + results.count)
             for (position, result) in zip(positions, results) {
@@ -116,7 +121,11 @@ public final class BatchLoader: BatchSource {
             core.release(positions)
             cursor = positions.upperBound
         }
-        return valid
+        guard options.rows != nil else { return valid }
+        // The whole batch's rows, here and elsewhere.
+        let first = batch * batchSize, all = first..<min(first + batchSize, count)
+        sampleNumbers = all.map { order.sample($0).number }
+        return all.count
     }
 
     /// Writes a ready row to the slot; false when it is bad and skipped, or lies before the batch that was asked for.

@@ -2,7 +2,8 @@ import AnnealCore
 
 /// Which sample stands at which position of an epoch: a pure function of the settings and the epoch.
 ///
-/// Positions count from 0; those from `count` on are the rows that fill the last batch.
+/// Positions count from 0; those from `count` on are the rows that fill the last batch. Where only some rows of each batch are
+/// delivered, positions count those.
 struct EpochOrder: Sendable {
     /// Samples of an epoch.
     let count: Int
@@ -11,6 +12,8 @@ struct EpochOrder: Sendable {
     private let epoch: Int
     private let first: Int
     private let rolls: Bool
+    private let rows: [Int]?
+    private let batchSize: Int
     /// The permutations of this epoch and, when it rolls over, of the next; empty without shuffling.
     private let permutations: [[Int32]]
 
@@ -20,6 +23,8 @@ struct EpochOrder: Sendable {
         first = samples.lowerBound
         self.epoch = epoch
         rolls = options.lastBatch == .rollsOver
+        rows = options.rows
+        batchSize = options.batchSize
         start = rolls ? EpochOrder.rolledStart(epoch, count: samples.count, batch: options.batchSize) : 0
         let batches = (samples.count - start + options.batchSize - 1) / options.batchSize
         let epochs = rolls ? (start + batches * options.batchSize + samples.count - 1) / samples.count : 1
@@ -33,6 +38,12 @@ struct EpochOrder: Sendable {
 
     /// The sample's number in the source, and the epoch whose augmentations it gets.
     subscript(position: Int) -> (number: Int, epoch: Int) {
+        guard let rows else { return sample(position) }
+        return sample(position / rows.count * batchSize + rows[position % rows.count])
+    }
+
+    /// The sample at a position that counts all rows.
+    func sample(_ position: Int) -> (number: Int, epoch: Int) {
         let index = position % count
         let lap = rolls ? position / count : 0
         return (first + (permutations.isEmpty ? index : Int(permutations[lap][index])), epoch + lap)

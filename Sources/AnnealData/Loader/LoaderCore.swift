@@ -36,7 +36,7 @@ final class LoaderCore: Sendable {
     init(source: any SampleSource, options: LoaderOptions) throws {
         self.source = source
         self.options = options
-        let batch = options.batchSize
+        let batch = options.slotRows
         ring = try PixelRing(
             rows: options.ringRows, channels: options.dataShape[0], height: options.dataShape[1],
             width: options.dataShape[2], labelWidth: options.labelWidth)
@@ -173,8 +173,8 @@ final class LoaderCore: Sendable {
 extension LoaderOptions {
     /// Rows of decoded images that are kept: two batches, and those that are made ahead.
     var ringRows: Int {
-        let ahead = (prefetch - 1).multipliedSafely(by: batchSize)
-        return 2 * batchSize + min(ahead, (256 << 20) / dataShape.count)
+        let ahead = (prefetch - 1).multipliedSafely(by: slotRows)
+        return 2 * slotRows + min(ahead, (256 << 20) / dataShape.count)
     }
 
     /// What a loader takes when it is made: decoded images with their labels, and what became of them.

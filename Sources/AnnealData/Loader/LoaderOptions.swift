@@ -41,6 +41,8 @@ public struct LoaderOptions: Sendable {
     /// The file is dealt in `numParts` runs of ceil(count / numParts) records; this loader reads run `partIndex`.
     public var numParts = 1
     public var partIndex = 0
+    /// The rows of each batch that are delivered, in this order; all if nil. Processes that share batches take some each.
+    package var rows: [Int]?
     /// Images of more pixels are refused before memory is taken for them.
     public var maximumPixels = Image.maximumPixels
     /// Labels by record id instead of the records' own (`path_imglist`).
@@ -62,6 +64,9 @@ public struct LoaderOptions: Sendable {
         labels = Dictionary(
             list.items.map { (UInt64(bitPattern: Int64($0.id)), $0.labels) }, uniquingKeysWith: { _, last in last })
     }
+
+    /// Rows that are delivered of each batch.
+    package var slotRows: Int { rows?.count ?? batchSize }
 
     /// - Throws: `AnnealError` naming an id in the list of labels whose label is not a class's number.
     func checkListedLabels(_ classes: Int) throws {
@@ -99,6 +104,12 @@ public struct LoaderOptions: Sendable {
             !normalization.std.contains { $0 == 0 || !$0.isFinite }, "std",
             "\(normalization.std) has a zero to divide by")
         try augmentation.check(channels: dataShape[0])
+        try demand(
+            rows == nil || onBadRecord == .abort, "--on-bad-record skip",
+            "would shift the rows of other processes: leave the bad images out beforehand ('anneal check' lists them)")
+        try demand(
+            rows == nil || lastBatch == .filled, "last batch",
+            "batches that several processes share do not roll over into the next epoch")
         try demand(
             lastBatch == .filled || onBadRecord == .abort, "last batch",
             "bad records cannot be skipped when batches roll over into the next epoch")

@@ -28,7 +28,7 @@ extension Trainer {
                 )
             }
         }
-        let labels = try slot().labels.count / batchSize
+        let labels = try slot().labels.count / parameters.engine.rows(of: batchSize).count
         guard source.labelWidth == labels else {
             throw AnnealError(
                 "data", "gives \(source.labelWidth) labels a row, the network is planned for \(labels)",
@@ -116,7 +116,7 @@ struct FitRun {
                 break
             }
             try finishEpoch()
-            interrupted = options.shouldStop() && !isOver
+            interrupted = try shouldStop() && !isOver
             if interrupted, saved != progress.position { try saveState() }
         }
         let missing = try saveTheRest()
@@ -141,6 +141,12 @@ struct FitRun {
             ?? trainer.updates - position.epoch * perEpoch - position.batch / trainer.accumulation
         progress.plannedStart = start
         trainer.lastUpdate = start + endEpoch * perEpoch
+    }
+
+    /// Whether the run is asked to stop, here or in another process.
+    private func shouldStop() throws -> Bool {
+        let stops = options.shouldStop()
+        return try trainer.parameters.engine.group?.any(stops) ?? stops
     }
 
     private func tellBest() throws {
@@ -179,6 +185,7 @@ struct FitRun {
             pending = nil
         }
         while true {
+            trainer.parameters.engine.group?.step = trainer.updates + 1
             let slot = try trainer.slot(for: source)
             let begin = clock.now
             let rows = try trainer.timed(.data) { try source.next(into: slot) }
@@ -192,7 +199,8 @@ struct FitRun {
             if trainer.training.isImmediate { try finishPending() }
             // An epoch whose last batch is done is finished first.
             guard progress.position.batch + (pending == nil ? 0 : 1) < batches else { continue }
-            let stops = options.shouldStop()
+            let stops = try shouldStop()
+            if (progress.position.batch + 1) % 100 == 0 { try trainer.compareProcesses() }
             guard stops || stepIsDue else { continue }
             try finishPending()
             try saveState()
@@ -286,7 +294,8 @@ struct FitRun {
     private func score(
         _ validation: any BatchSource, epoch: Int, views: TestTimeViews = .none
     ) throws -> [MetricValue] {
-        try trainer.score(validation, metrics: options.metrics, views: views) {
+        trainer.parameters.engine.group?.expectDelay()
+        return try trainer.score(validation, metrics: options.metrics, views: views) {
             try options.tell(.validating(epoch: epoch, batch: $0, batches: validation.batchesPerEpoch))
         }
     }

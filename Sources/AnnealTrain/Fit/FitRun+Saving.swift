@@ -62,7 +62,9 @@ extension FitRun {
             case .best: [progress.savedBest ?? newest]
             case .bestAndLast: [progress.savedBest, newest]
             }
-        for old in progress.superseded where !stays.contains(old) { Checkpoint.remove(prefix: prefix, epoch: old) }
+        if trainer.parameters.engine.isFirstProcess {
+            for old in progress.superseded where !stays.contains(old) { Checkpoint.remove(prefix: prefix, epoch: old) }
+        }
         progress.superseded.removeAll { !stays.contains($0) }
     }
 
@@ -106,6 +108,11 @@ extension FitRun {
             throw AnnealError(
                 "update \(trainer.updates)", "\(place) holds a NaN or an infinity",
                 suggestion: "what was saved before is kept; lower --lr", code: .notFinite)
+        }
+        trainer.parameters.engine.group?.expectDelay()
+        guard trainer.parameters.engine.isFirstProcess else {
+            (stateIsUnsaved, saved) = (false, progress.position)
+            return true
         }
         stateIsUnsaved = true
         do {

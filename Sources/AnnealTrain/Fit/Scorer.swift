@@ -14,6 +14,9 @@ public final class Scorer {
     private let executor: Executor
     /// (batch,): the network itself reads no labels in inference.
     private let labels: UnsafeMutableBufferPointer<Float>
+    /// Those of the rows that this process computes.
+    private let ownLabels: UnsafeMutableBufferPointer<Float>
+    private let engine: any Engine
     /// The batch before its views are made of it; none without views.
     private let images: UnsafeMutableBufferPointer<Float>
     private var mean = ViewMean()
@@ -41,7 +44,10 @@ public final class Scorer {
             parameters: parameters, keepsParameters: parameters != nil, engine: engine)
         self.parameters = executor.parameters
         labels = UnsafeMutableBufferPointer(start: try allocateFloats(batchSize, for: "labels"), count: batchSize)
-        let imageFloats = Self.bytes(of: views, batchSize: batchSize, dataShape) / 4
+        let rows = executor.parameters.engine.rows(of: batchSize)
+        self.engine = executor.parameters.engine
+        ownLabels = UnsafeMutableBufferPointer(rebasing: labels[rows])
+        let imageFloats = Self.bytes(of: views, batchSize: rows.count, dataShape) / 4
         do {
             images = UnsafeMutableBufferPointer(
                 start: try allocateFloats(imageFloats, for: "images of test-time views"), count: imageFloats)
@@ -97,7 +103,7 @@ public final class Scorer {
     }
 
     /// The memory of the network's input.
-    package func slot() throws -> BatchSlot { BatchSlot(data: try executor.data(of: network), labels: labels) }
+    package func slot() throws -> BatchSlot { BatchSlot(data: try executor.data(of: network), labels: ownLabels) }
 
     /// Lets an engine that compiles programs do so now.
     public func prepare(_ source: any BatchSource) throws {
@@ -115,6 +121,7 @@ public final class Scorer {
 
     /// Runs the network over what the slot holds, as `run` does for each batch of a source.
     package func run(rows: Int, in slot: BatchSlot, _ body: (MetricBatch) throws -> Void) throws {
+        try engine.gather(UnsafeBufferPointer(ownLabels), batch: batchSize, into: labels)
         guard views != .none else {
             results = try executor.run(.forward)
             return try withBatch(rows: rows, body)
@@ -137,7 +144,7 @@ public final class Scorer {
                 classes = $0.classes
             }
         }
-        try mean.withBatch(labels: slot.labels, rows: rows, classes: classes, body)
+        try mean.withBatch(labels: labels, rows: rows, classes: classes, body)
     }
 
     private func withBatch(rows: Int, _ body: (MetricBatch) throws -> Void) throws {

@@ -173,7 +173,9 @@ public final class Trainer {
         let largest = parameters.entries.map(\.shape.count).max() ?? 0
         need.add("the largest array twice, while it is saved", bytes: 8 * largest)
         if let scorer { need.add(scorer.memoryNeed) }
-        need.add("images of test-time views", bytes: Scorer.bytes(of: views, batchSize: batchSize, dataShape))
+        need.add(
+            "images of test-time views",
+            bytes: Scorer.bytes(of: views, batchSize: parameters.engine.rows(of: batchSize).count, dataShape))
         return need
     }
 

@@ -13,10 +13,11 @@ typedef struct {
     uint32_t stream;  ///< which layer
     uint32_t step;
     uint32_t purpose;
+    uint32_t sample;  ///< the number of the array's first sample, i = 0, in its batch
 } ank_random_key;
 
 /// y = uniform numbers in [0, 1), multiples of 2^-24. The number of element (i, j, k) is word j % 4 of the counter
-/// (i * ceil(c / 4) + j / 4) * s + k: neither the layout nor the number of threads matters. The filling is zero.
+/// ((sample + i) * ceil(c / 4) + j / 4) * s + k: neither the layout nor the number of threads matters. The filling is zero.
 void ank_random_uniform(ank_random_key key, float *y, ank_dims dims);
 
 #ifdef __cplusplus

@@ -1,0 +1,66 @@
+import Anneal
+import AnnealMPI
+import Foundation
+
+/// Several processes: the first one does all that one does alone, the others compute with it.
+extension TrainingRun {
+    /// Trains as the first process says, and writes nothing but a log of its own.
+    func follow(
+        _ setup: TrainingSetup, _ options: TrainingOptions, _ data: DataOptions,
+        _ fingerprints: [String: DataFingerprint], _ flags: [String: JSONValue], _ interrupt: Interrupt
+    ) throws {
+        guard let group else { return }
+        let folder = try group.gather("", purpose: "the run's folder")[0]
+        try group.compare(facts(setup, fingerprints, flags))
+        let path = Files.path(folder, "log-rank\(group.rank).txt")
+        var observers: [any FitObserver] = []
+        // A folder that this host does not see keeps no log, and ends no training.
+        if Files.isFolder(folder), let log = try? TextLog(path: path, displayBatches: options.run.dispBatches) {
+            observers = [log]
+        }
+        for note in setup.notes + jobNotes(setup, options) { for observer in observers { try observer.receive(note) } }
+        let prefix = options.run.modelPrefix ?? RunOptions.prefix(inFolder: folder)
+        try setup.trainer.fit(
+            training: setup.training, validation: setup.validation,
+            epochs: setup.progress.position.epoch..<max(endEpoch(options), setup.progress.position.epoch),
+            options: options.run.fitOptions(
+                metrics: setup.metrics, prefix: prefix, views: data.validation.tta, observers: observers,
+                shouldStop: interrupt.check),
+            from: setup.progress)
+    }
+
+    /// What must be the same in all processes.
+    func facts(
+        _ setup: TrainingSetup, _ fingerprints: [String: DataFingerprint], _ flags: [String: JSONValue]
+    ) throws -> [(what: String, value: String)] {
+        let machine = setup.trainer.parameters.engine.machine
+        // Where the devices are is each process's own business.
+        let own = ["devices", "gpus", "threads", "data-nthreads", "run-folder"]
+        let shared = flags.filter { !own.contains($0.key) }
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = .sortedKeys
+        return [
+            ("version", AnnealTool.configuration.version),
+            ("kernels", machine.kernels), ("libraries", machine.library ?? "none"),
+            ("flags", String(decoding: try encoder.encode(shared), as: UTF8.self)),
+            ("data", String(decoding: try encoder.encode(fingerprints), as: UTF8.self)),
+        ]
+    }
+
+    /// What the log says of the job.
+    func jobNotes(_ setup: TrainingSetup, _ options: TrainingOptions) -> [FitEvent] {
+        guard let group else {
+            return options.isShared
+                ? [.note("--kv-store \(options.kvStore): no launcher has started this process, it is the only worker")]
+                : []
+        }
+        let engine = setup.trainer.parameters.engine
+        let shards = options.machine.shards.map { ", in \($0) shards" } ?? ""
+        return [
+            .note(
+                group.note(
+                    batch: options.batchSize, rows: engine.rows(of: options.batchSize), shards: shards,
+                    updates: updatesPerEpoch(setup.loader, accumulation: setup.trainer.accumulation)))
+        ]
+    }
+}

@@ -1,0 +1,76 @@
+import Anneal
+import AnnealMPI
+import Foundation
+
+/// The processes of a job that train one network together, as `--kv-store` asks for.
+enum Job {
+    /// MXNet's names of stores that several hosts share.
+    static let sharedStores = ["dist_sync", "dist_device_sync", "dist_sync_device"]
+    /// Those of one host: all mean the same here.
+    static let localStores = ["device", "local", "nccl"]
+
+    /// Processes that the launcher has started; 1 without one.
+    static var size: Int { MPIGroup.launchedProcesses ?? 1 }
+
+    /// Refuses a store that is not there, and processes that would train without knowing of each other.
+    static func check(_ store: String) throws {
+        let flag = "--kv-store \(store)"
+        if store.hasPrefix("dist_async") {
+            throw UsageError(
+                flag, "lets each worker update the weights when it likes: no two runs would be the same",
+                suggestion: "use dist_sync")
+        }
+        guard localStores.contains(store) || sharedStores.contains(store) else {
+            throw UsageError(
+                flag, "is not known", suggestion: Spelling.suggestion(for: store, among: localStores + sharedStores))
+        }
+        if localStores.contains(store), size > 1 {
+            throw UsageError(
+                flag, "\(size) processes were started, and each would train by itself, into the same folder",
+                suggestion: "give --kv-store dist_sync, or start one process")
+        }
+    }
+
+    /// Joins the job's other processes; nil if there are none.
+    static func join(_ options: TrainingOptions) throws -> MPIGroup? {
+        guard sharedStores.contains(options.kvStore), size > 1 || MPIGroup.isLaunchedByMPICH else { return nil }
+        return try MPIGroup(timeout: options.rankTimeout)
+    }
+
+    /// Takes a share of the host's cores where several of the job's processes are on it. OMP_NUM_THREADS and --threads say
+    /// otherwise.
+    static func shareCores() {
+        let environment = ProcessInfo.processInfo.environment
+        guard environment["OMP_NUM_THREADS"] == nil,
+            let here = environment["OMPI_COMM_WORLD_LOCAL_SIZE"].flatMap(Int.init), here > 1
+        else { return }
+        Parallel.setThreads(max(1, Parallel.threads / here))
+    }
+
+    /// This process's number, before it has joined; nil without a launcher.
+    static var rank: Int? {
+        let environment = ProcessInfo.processInfo.environment
+        return ["OMPI_COMM_WORLD_RANK", "PMIX_RANK"].lazy.compactMap { environment[$0].flatMap(Int.init) }.first
+    }
+}
+
+extension MPIGroup {
+    /// Refuses processes that would not compute the same.
+    /// - Parameter facts: what must be the same, with a word for each.
+    func compare(_ facts: [(what: String, value: String)]) throws {
+        for (what, value) in facts {
+            let values = try gather(value, purpose: what)
+            guard let other = values.indices.first(where: { values[$0] != values[0] }) else { continue }
+            throw AnnealError(
+                name(other), "has other \(what) than \(name(0)): \(values[other]), there \(values[0])",
+                suggestion: "give all processes the same")
+        }
+    }
+
+    /// What is said before the first step.
+    func note(batch: Int, rows: Range<Int>, shards: String, updates: Int) -> String {
+        let names = Set(hosts).count == 1 ? "on \(hosts[0])" : "on \(hosts.joined(separator: ", "))"
+        return "\(size) processes \(names) (\(transport)): batch \(rows.count) here, \(batch) in all\(shards); "
+            + "gradients are divided by \(batch); \(updates.counted("update")) per epoch"
+    }
+}

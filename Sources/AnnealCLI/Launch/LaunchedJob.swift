@@ -1,0 +1,212 @@
+import Anneal
+import Foundation
+
+/// A job of several processes: its hosts, its command, and its starts.
+struct LaunchedJob {
+    private let flags: Launch
+    private let hosts: [JobHost]
+    private let binary: String
+    private let folder: String
+    /// The command's words; anneal's own name is this program.
+    private let words: [String]
+    /// Where a training command saves, to be started again from there; nil for other commands.
+    private let runFolder: String?
+
+    init(_ flags: Launch, hosts: [JobHost]) throws {
+        self.flags = flags
+        self.hosts = hosts
+        binary = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
+        folder = flags.syncDstDir ?? FileManager.default.currentDirectoryPath
+        var words = Array(flags.command.drop { $0 == "--" })
+        let isOwn = FilePath(words[0]).name.description == "anneal"
+        if isOwn { words[0] = binary }
+        var runFolder: String?
+        if isOwn, words.count > 1, ["train", "fine-tune"].contains(words[1]) {
+            guard words.contains(where: { $0.hasPrefix("--kv-store") }) else {
+                throw UsageError(
+                    "anneal \(words[1])", "says nothing of the other processes",
+                    suggestion: "give it --kv-store dist_sync")
+            }
+            // All starts write into one folder.
+            if let given = Self.value(of: "--run-folder", in: words) {
+                runFolder = given
+            } else {
+                let path = RunFolder.defaultPath(command: words[1])
+                words += ["--run-folder", path]
+                runFolder = path
+            }
+        } else if isOwn, words.count > 2, words[1] == "resume" {
+            runFolder = words[2]
+        }
+        if flags.restarts > 0, runFolder == nil {
+            throw UsageError("--restarts", "is of a training", suggestion: "leave it out")
+        }
+        self.words = words
+        self.runFolder = runFolder
+    }
+
+    private static func value(of flag: String, in words: [String]) -> String? {
+        if let index = words.firstIndex(of: flag), index + 1 < words.count { return words[index + 1] }
+        return words.first { $0.hasPrefix("\(flag)=") }.map { String($0.dropFirst(flag.count + 1)) }
+    }
+
+    func run() throws {
+        if let target = flags.syncDstDir { try synchronise(to: target) }
+        var words = words, hosts = hosts, left = flags.restarts
+        while true {
+            let ready = try preflight(hosts, isRestart: left < flags.restarts)
+            let processes = min(flags.numWorkers, HostsFile.most(ready) ?? flags.numWorkers)
+            guard let slots = HostsFile.slots(ready, processes: processes) else {
+                throw AnnealError(
+                    "-n \(flags.numWorkers)", "there are fewer slots", suggestion: "raise slots= in the hosts file")
+            }
+            let status = try start(words, slots, processes)
+            if status == 0 { return }
+            // A process was asked to stop, and all have saved. Other signals are failures.
+            let asking = [SIGHUP, SIGINT, SIGTERM, SIGUSR1].first { status == 128 + $0 }
+            if let asking { throw Interrupted(signal: asking, suggestion: suggestion(resuming: runFolder)) }
+            guard left > 0, let runFolder else {
+                throw AnnealError(
+                    "the job", "ended with status \(status)",
+                    suggestion: suggestion(resuming: runFolder))
+            }
+            left -= 1
+            hosts = self.hosts
+            printError("The job ended with status \(status); it is started again (\(left.counted("restart")) left)")
+            if Files.exists(Files.path(runFolder, "arguments.json")) {
+                words = [binary, "resume", runFolder, "--kv-store", "dist_sync"]
+            }
+        }
+    }
+
+    private func suggestion(resuming folder: String?) -> String {
+        guard let folder else { return "what it has written is there" }
+        return "to continue, run: anneal launch -n \(flags.numWorkers) anneal resume \(shellQuoted(folder))"
+    }
+
+    /// Looks at all hosts.
+    /// - Returns: those that are ready: all, or for a restart those that answer.
+    private func preflight(_ hosts: [JobHost], isRestart: Bool) throws -> [JobHost] {
+        guard flags.launcher != .slurm else { return hosts }
+        let preflight = Preflight(
+            shell: flags.rsh.split(separator: " ").map(String.init), binary: binary, folder: folder)
+        guard let here = preflight.here() else {
+            throw AnnealError("this host", "gives no answer to a shell's commands", code: .internalDefect)
+        }
+        let slots = HostsFile.slots(hosts, processes: flags.numWorkers) ?? hosts.map { ($0, $0.slots ?? 1) }
+        var ready: [JobHost] = [], table: [[String]] = []
+        for (host, count) in slots {
+            let findings = preflight.look(at: host, slots: count, here: here)
+            // Few cores make it slow, not wrong.
+            let bad = findings.filter { !$0.isGood && $0.what != "cores" }
+            if bad.isEmpty { ready.append(host) }
+            table += findings.filter { !$0.isGood }.map {
+                [$0.host, $0.what, $0.what == "cores" ? "slow" : "no", $0.text]
+            }
+        }
+        if !table.isEmpty {
+            var shown = TextTable(["host", "what", "", "found"])
+            for row in table { shown.add(row) }
+            printError(shown.text)
+        }
+        guard ready.count == slots.count || isRestart && ready.count >= flags.minHosts else {
+            throw AnnealError(
+                "hosts", "\(slots.count - ready.count) of \(slots.count) are not ready for the job",
+                suggestion: isRestart ? "--min-hosts allows fewer" : "see the table above")
+        }
+        return ready
+    }
+
+    private func synchronise(to target: String) throws {
+        for host in hosts where !Preflight.Report.isThisHost(host.name) {
+            let (status, output) = Preflight.run(["rsync", "-az", "-e", flags.rsh, "./", "\(host.name):\(target)/"])
+            guard status == 0 else {
+                throw AnnealError(
+                    "rsync to \(host.name)", output.trimmingCharacters(in: .newlines), suggestion: "see its message")
+            }
+        }
+    }
+
+    /// - Returns: the exit status; 128 and the signal's number where one ended it.
+    private func start(_ words: [String], _ slots: [(host: JobHost, slots: Int)], _ processes: Int) throws -> Int32 {
+        let environment = try variables()
+        var command: [String]
+        var hostsFile: String?
+        defer { if let hostsFile { Files.remove(hostsFile) } }
+        if flags.launcher == .slurm {
+            command = ["srun", "--mpi=pmix", "-n", "\(processes)"]
+            if !environment.isEmpty {
+                command += ["--export=ALL," + environment.map { "\($0)=\($1)" }.joined(separator: ",")]
+            }
+        } else {
+            // Other bindings give every process of a host the same core.
+            command = ["mpirun", "-np", "\(processes)", "--bind-to", "none", "--oversubscribe"]
+            if geteuid() == 0 { command.append("--allow-run-as-root") }
+            // When one has failed, the others have a moment to say so.
+            command += ["--mca", "odls_base_sigkill_timeout", "3"]
+            if !slots.allSatisfy({ Preflight.Report.isThisHost($0.host.name) }) {
+                let path = NSTemporaryDirectory() + "anneal-hosts-\(getpid())"
+                let text = slots.map { "\($0.host.name) slots=\($0.slots)\n" }.joined()
+                try Files.writeAtomically(Data(text.utf8), to: path)
+                hostsFile = path
+                var shell = flags.rsh
+                if let port = slots.compactMap(\.host.port).first, shell == "ssh" { shell += " -p \(port)" }
+                command += ["--hostfile", path, "--mca", "plm_rsh_agent", shell, "--wdir", folder]
+            }
+            for (name, value) in environment { command += ["-x", "\(name)=\(value)"] }
+        }
+        return try wait(command + words)
+    }
+
+    private func variables() throws -> [(String, String)] {
+        let here = ProcessInfo.processInfo.environment
+        return try flags.env.map { name in
+            guard let value = here[name] else {
+                throw UsageError(
+                    "--env \(name)", "is not set here", suggestion: "set it, or write --env-worker \(name):VALUE")
+            }
+            return (name, value)
+        }
+            + flags.envWorker.map { pair in
+                let parts = pair.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
+                return (String(parts[0]), String(parts[1]))
+            }
+    }
+
+    private func wait(_ command: [String]) throws -> Int32 {
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+        process.arguments = command
+        process.standardInput = FileHandle.nullDevice
+        // A signal comes to this process alone. mpirun would end the others at SIGINT; it passes SIGUSR1 on to them, and
+        // they save and stop.
+        let interrupt = Interrupt()
+        do { try process.run() } catch {
+            throw AnnealError(command[0], "cannot be started: \(error.localizedDescription)", code: .notFound)
+        }
+        var asked = false
+        while process.isRunning {
+            usleep(100_000)
+            if interrupt.check(), !asked {
+                asked = true
+                kill(process.processIdentifier, SIGUSR1)
+            }
+        }
+        if process.terminationStatus == 127 {
+            throw AnnealError(
+                command[0], "is not there",
+                suggestion: flags.launcher == .slurm ? "start it within Slurm" : "apt-get install openmpi-bin",
+                code: .notFound)
+        }
+        if asked { throw interrupt.interrupted(suggestion: suggestion(resuming: runFolder)) }
+        return process.terminationReason == .uncaughtSignal
+            ? 128 + process.terminationStatus : process.terminationStatus
+    }
+}
+
+extension HostsFile {
+    /// Processes that hosts take together; nil if one has no limit.
+    static func most(_ hosts: [JobHost]) -> Int? {
+        hosts.contains { $0.slots == nil } ? nil : hosts.reduce(0) { $0 + ($1.slots ?? 0) }
+    }
+}

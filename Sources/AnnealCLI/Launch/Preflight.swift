@@ -1,0 +1,120 @@
+import Anneal
+import Foundation
+
+/// What is looked at on every host before a job is started there.
+struct Preflight {
+    /// Takes the place of ssh, as Open MPI's `plm_rsh_agent`.
+    let shell: [String]
+    let binary: String
+    let folder: String
+
+    struct Finding {
+        let host: String
+        let what: String
+        let isGood: Bool
+        /// What was found, and what to do where it is not good.
+        let text: String
+    }
+
+    /// Asks a host.
+    func look(at host: JobHost, slots: Int, here: Report) -> [Finding] {
+        let local = Report.isThisHost(host.name)
+        let (status, output) =
+            local ? Self.run(["sh", "-c", Self.script(binary, folder)]) : Self.run(command(host))
+        guard status == 0, let report = Report(output) else {
+            let last = output.split(separator: "\n").last.map(String.init) ?? "no answer"
+            return [
+                Finding(
+                    host: host.name, what: local ? "shell" : "ssh", isGood: false,
+                    text: "\(last.prefix(100)); try: \((shell + [host.name, "true"]).joined(separator: " "))")
+            ]
+        }
+        func finding(_ what: String, _ isGood: Bool, _ text: String, _ fix: String) -> Finding {
+            Finding(host: host.name, what: what, isGood: isGood, text: isGood ? text : "\(text); \(fix)")
+        }
+        return [
+            finding(
+                "anneal", report.hash == here.hash,
+                report.hash.isEmpty ? "is not there" : String(report.hash.prefix(12)),
+                "copy it there: \(binary), or give --sync-dst-dir"),
+            finding(
+                "folder", report.hasFolder, report.hasFolder ? "can be written to" : "\(folder) cannot be written to",
+                "mount or make it there, or give --sync-dst-dir"),
+            finding(
+                "clock", abs(report.time - here.time) < 120, "\(Int(report.time - here.time)) s apart", "set it (ntp)"),
+            finding(
+                "cores", slots <= report.cores, "\(report.cores) for \(slots.counted("process"))",
+                "more processes than cores: lower slots= of \(host.name)"),
+            finding(
+                "Open MPI", report.hasMPI, report.hasMPI ? "is there" : "is missing", "apt-get install openmpi-bin"),
+            finding(
+                "memory", report.freeMegabytes > 200, "\(report.freeMegabytes) MB free", "end other programs there"),
+        ]
+    }
+
+    /// Of a host's answer.
+    struct Report {
+        var hash = ""
+        var cores = 0
+        var time = 0.0
+        var freeMegabytes = 0
+        var hasFolder = false
+        var hasMPI = false
+
+        init?(_ text: String) {
+            for line in text.split(separator: "\n") {
+                let words = line.split(separator: " ").map(String.init)
+                guard words.count >= 2, words[0].hasPrefix("anneal-") else { continue }
+                switch words[0] {
+                case "anneal-hash": hash = words[1]
+                case "anneal-cores": cores = Int(words[1]) ?? 0
+                case "anneal-time": time = Double(words[1]) ?? 0
+                case "anneal-memory": freeMegabytes = (Int(words[1]) ?? 0) / 1024
+                case "anneal-folder": hasFolder = words[1] == "yes"
+                case "anneal-mpi": hasMPI = words[1] == "yes"
+                default: continue
+                }
+            }
+            if cores == 0 { return nil }
+        }
+
+        static func isThisHost(_ name: String) -> Bool {
+            ["localhost", "127.0.0.1", "::1", ProcessInfo.processInfo.hostName].contains(name)
+        }
+    }
+
+    /// This host's own answer.
+    func here() -> Report? { Report(Self.run(["sh", "-c", Self.script(binary, folder)]).output) }
+
+    private func command(_ host: JobHost) -> [String] {
+        var words = shell
+        if words.first == "ssh" { words += ["-o", "BatchMode=yes", "-o", "ConnectTimeout=5"] }
+        if let port = host.port { words += ["-p", "\(port)"] }
+        return words + [host.name, Self.script(binary, folder)]
+    }
+
+    private static func script(_ binary: String, _ folder: String) -> String {
+        let binary = shellQuoted(binary), folder = shellQuoted(folder)
+        return """
+            echo anneal-hash $(sha256sum \(binary) 2>/dev/null | cut -c1-64) .; echo anneal-cores $(nproc); \
+            echo anneal-time $(date +%s); echo anneal-memory $(grep MemAvailable /proc/meminfo | tr -dc 0-9); \
+            if [ -w \(folder) ]; then echo anneal-folder yes; else echo anneal-folder no; fi; \
+            if ldconfig -p 2>/dev/null | grep -q libmpi.so.40 || command -v orted >/dev/null 2>&1 ; \
+            then echo anneal-mpi yes; else echo anneal-mpi no; fi
+            """
+    }
+
+    /// Runs a program to its end, with nothing to read.
+    static func run(_ words: [String]) -> (status: Int32, output: String) {
+        let process = Process(), pipe = Pipe()
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+        process.arguments = words
+        process.standardInput = FileHandle.nullDevice
+        process.standardOutput = pipe
+        process.standardError = pipe
+        do { try process.run() } catch { return (127, "\(error)") }
+        let data = pipe.fileHandleForReading.readDataToEndOfFile()
+        process.waitUntilExit()
+        return (process.terminationStatus, String(decoding: data, as: UTF8.self))
+    }
+}

@@ -1,0 +1,96 @@
+import AnnealCore
+
+/// Where the pieces of a vector lie: a gradient for each parameter, and the moving statistics. All workers' have the same sizes.
+struct PieceLayout {
+    let counts: [Int]
+    /// Of each piece in one block of memory.
+    let offsets: [Int]
+    let total: Int
+
+    init(_ counts: [Int]) {
+        self.counts = counts
+        var total = 0
+        offsets = counts.map { count in
+            defer { total += MemoryPlan.aligned(count) }
+            return total
+        }
+        self.total = total
+    }
+
+    /// Calls `body` with what lies within some elements of the block: a piece, the first of its elements, and how many.
+    func forEach(in range: Range<Int>, _ body: (_ piece: Int, _ first: Int, _ count: Int) -> Void) {
+        // The piece that holds the range's first element.
+        var low = 0, high = offsets.count
+        while low + 1 < high {
+            let middle = (low + high) / 2
+            if offsets[middle] <= range.lowerBound { low = middle } else { high = middle }
+        }
+        for piece in low..<counts.count {
+            let first = max(0, range.lowerBound - offsets[piece])
+            let end = min(counts[piece], range.upperBound - offsets[piece])
+            if offsets[piece] >= range.upperBound { return }
+            if first < end { body(piece, first, end - first) }
+        }
+    }
+}
+
+/// What a node of the tree has added up: pieces in a plan's own memory, or in a block of memory.
+final class ShardSum {
+    let node: Range<Int>
+    private(set) var pieces: [UnsafeMutablePointer<Float>]
+    /// nil: the pieces are a plan's own.
+    private(set) var block: Arena?
+
+    init(_ node: Range<Int>, _ pieces: [UnsafeMutablePointer<Float>], block: Arena? = nil) {
+        self.node = node
+        self.pieces = pieces
+        self.block = block
+    }
+
+    /// Makes room for the next shard in the plan's memory.
+    func move(to block: Arena, _ layout: PieceLayout) {
+        let target = layout.offsets.map { block.base + $0 }
+        Self.forEachPart(layout) { piece, first, count in
+            (target[piece] + first).update(from: self.pieces[piece] + first, count: count)
+        }
+        (pieces, self.block) = (target, block)
+    }
+
+    /// This sum and another one, in this one's memory.
+    func adding(_ other: ShardSum, _ layout: PieceLayout) -> ShardSum {
+        Self.forEachPart(layout) { piece, first, count in
+            let a = self.pieces[piece] + first, b = other.pieces[piece] + first
+            for i in 0..<count { a[i] += b[i] }
+        }
+        return ShardSum(node.lowerBound..<other.node.upperBound, pieces, block: block)
+    }
+
+    /// Copies all pieces, where they are not there already.
+    func copy(_ layout: PieceLayout, to target: [UnsafeMutablePointer<Float>]) {
+        guard pieces != target else { return }
+        Self.forEachPart(layout) { piece, first, count in
+            (target[piece] + first).update(from: self.pieces[piece] + first, count: count)
+        }
+    }
+
+    /// Copies what lies within some elements of the block.
+    func copy(_ range: Range<Int>, _ layout: PieceLayout, to target: UnsafeMutablePointer<Float>) {
+        layout.forEach(in: range) { piece, first, count in
+            (target + (layout.offsets[piece] + first - range.lowerBound)).update(
+                from: pieces[piece] + first, count: count)
+        }
+    }
+
+    /// Runs on all threads, each with a part of the vector.
+    private static func forEachPart(
+        _ layout: PieceLayout, _ body: (_ piece: Int, _ first: Int, _ count: Int) -> Void
+    ) {
+        withoutActuallyEscaping(body) { body in
+            // Parts do not overlap, and the call waits for all.
+            let shared = Handover(body)
+            Parallel.run { part, parts in
+                layout.forEach(in: Parallel.slice(layout.total, part: part, parts: parts), shared.value)
+            }
+        }
+    }
+}

@@ -1,0 +1,79 @@
+import AnnealCore
+import AnnealGraph
+
+/// Devices of one kind that share each batch, cut into shards; also one device that computes a batch shard by shard, and
+/// the devices of several processes.
+///
+/// The results depend on the number of shards: not on that of the devices, nor on that of the processes.
+package final class ShardedEngine: Engine {
+    let devices: [any KernelEngine]
+    let threads: [DeviceThread?]
+    package let shards: Int
+    /// The processes that train together; nil: this one alone.
+    package let group: (any ProcessGroup)?
+
+    /// - Parameters:
+    ///   - pool: threads of each device.
+    ///   - shards: of each batch, over all processes.
+    /// - Throws: `AnnealError` if there are more devices than shards, or the system gives no threads.
+    package init(_ devices: [any KernelEngine], pool: Int, shards: Int, group: (any ProcessGroup)? = nil) throws {
+        let workers = devices.count * (group?.size ?? 1)
+        guard !devices.isEmpty, workers <= shards else {
+            let over = (group?.size ?? 1) > 1 ? " of \(group?.size ?? 1) processes" : ""
+            throw AnnealError(
+                "--shards \(shards)", "are fewer than the \(workers) devices\(over)",
+                suggestion: "give --shards \(workers) or more, or fewer devices")
+        }
+        self.devices = devices
+        self.shards = shards
+        self.group = group
+        threads = try devices.indices.map { $0 == 0 ? nil : try DeviceThread("anneal-device-\($0)", pool: pool) }
+    }
+
+    package var name: String { devices[0].name }
+
+    package var machine: RunMachine {
+        var machine = devices[0].machine
+        if shards > 1 { machine.kernels += ", \(shards) shards" }
+        return machine
+    }
+
+    package func supports(_ type: any Operator.Type) -> Bool { devices[0].supports(type) }
+
+    package func plan(_ request: PlanRequest, store: ParameterStore) throws -> any ExecutablePlan {
+        guard case .network(_, let inputs, _) = request.source else {
+            return try devices[0].plan(request, store: store)
+        }
+        let extents = Set(inputs.values.map { $0.dims.first ?? 0 })
+        guard let batch = extents.first, extents.count == 1 else {
+            throw AnnealError(
+                "network", "has inputs of \(extents.sorted().map(String.init).joined(separator: " and ")) rows",
+                suggestion: "without --shards and on one device it runs", code: .unsupported)
+        }
+        let shards =
+            request.mode == .training
+            ? try Shards(batch: batch, count: shards) : Shards(batch: batch, most: shards)
+        return try ShardedPlan(request, shards, store: store, engine: self)
+    }
+
+    /// The shards of this process, of a batch that is cut into some.
+    func ownShards(of count: Int) -> Range<Int> {
+        Shards.range(of: group?.rank ?? 0, workers: group?.size ?? 1, count: count)
+    }
+
+    package func rows(of batch: Int) -> Range<Int> {
+        let shards = Shards(batch: batch, most: shards)
+        return shards.rows(of: ownShards(of: shards.count))
+    }
+
+    package func gather(
+        _ own: UnsafeBufferPointer<Float>, batch: Int, into all: UnsafeMutableBufferPointer<Float>
+    ) throws {
+        guard let group else { return _ = all.update(from: own) }
+        let shards = Shards(batch: batch, most: shards), width = all.count / max(1, batch)
+        let counts = (0..<group.size).map { rank in
+            width * shards.rows(of: Shards.range(of: rank, workers: group.size, count: shards.count)).count
+        }
+        try group.gather(own, counts: counts, into: all, purpose: "results")
+    }
+}

@@ -1,0 +1,281 @@
+import AnnealCore
+import AnnealGraph
+
+/// A network whose batches are computed shard by shard, by one or several workers.
+///
+/// A pass runs each shard's forward and backward pass, one after the other on a worker's device, and adds up gradients and
+/// moving statistics in the tree of the shards (`SumTree`), first within a worker, then over workers, then over processes.
+/// The first worker's plan gets the sums in the place of its own gradients, and does with them what follows. All processes do
+/// that alike, so that their parameters stay equal.
+final class ShardedPlan: ExecutablePlan {
+    /// That of a shard, with inputs as this process fills them and outputs of the whole batch.
+    let program: Program
+    let isImmediate = true
+    private let shards: Shards
+    private let engine: ShardedEngine
+    private let store: ParameterStore
+    private let workers: [ShardWorker]
+    /// The rows that this process computes.
+    private let ownRows: Range<Int>
+    private var inputs: [Program.ValueID: Block] = [:]
+    private var outputs: [Program.ValueID: Block] = [:]
+    /// Labels of the whole batch.
+    private var labels: [Program.ValueID: Block] = [:]
+    private let sum: StepSum?
+    private let isTraining: Bool
+
+    /// Rows of an input or output.
+    private struct Block {
+        let memory: Arena
+        let width: Int
+        var buffer: UnsafeMutableBufferPointer<Float> { UnsafeMutableBufferPointer(start: memory.base, count: count) }
+        let count: Int
+
+        init(rows: Int, shape: Shape) throws {
+            width = shape.count / max(1, shape[0])
+            count = rows * width
+            memory = try Arena(count)
+        }
+    }
+
+    init(_ request: PlanRequest, _ shards: Shards, store: ParameterStore, engine: ShardedEngine) throws {
+        self.shards = shards
+        self.engine = engine
+        self.store = store
+        isTraining = request.mode == .training
+        let own = engine.ownShards(of: shards.count)
+        ownRows = shards.rows(of: own)
+        workers = try Self.makeWorkers(request, shards, own, store, engine)
+        let main = workers[0].main
+        sum = isTraining ? try StepSum(main, kept: Self.keptStatistics(request)) : nil
+
+        var program = main.program
+        let names = try Self.labelNames(request)
+        let rows = main.program.rows
+        for (id, value) in program.values.enumerated() where value.kind == .input {
+            inputs[id] = try Block(rows: ownRows.count, shape: value.shape)
+            if names.contains(value.name) { labels[id] = try Block(rows: shards.batch, shape: value.shape) }
+            program.values[id].shape[0] = ownRows.count
+        }
+        for id in program.outputs {
+            guard let first = program.values[id].shape.dims.first, first == rows else {
+                throw AnnealError(
+                    "output \(program.values[id].name)",
+                    "has the shape \(program.values[id].shape): it is of no sample, and shards cannot share it",
+                    suggestion: "without --shards and on one device it runs", code: .unsupported)
+            }
+            outputs[id] = try Block(rows: shards.batch, shape: program.values[id].shape)
+            program.values[id].shape[0] = shards.batch
+        }
+        self.program = program
+    }
+
+    private static func keptStatistics(_ request: PlanRequest) throws -> Set<String> {
+        guard case .network(let symbol, _, _) = request.source else { return [] }
+        return try symbol.keptStatistics()
+    }
+
+    private static func labelNames(_ request: PlanRequest) throws -> Set<String> {
+        guard case .network(let symbol, _, _) = request.source else { return [] }
+        return Set(try symbol.labelNames())
+    }
+
+    private static func makeWorkers(
+        _ request: PlanRequest, _ shards: Shards, _ own: Range<Int>, _ store: ParameterStore, _ engine: ShardedEngine
+    ) throws -> [ShardWorker] {
+        let ranges = engine.devices.indices.map { device in
+            let range = Shards.range(of: device, workers: engine.devices.count, count: own.count)
+            return (range.lowerBound + own.lowerBound)..<(range.upperBound + own.lowerBound)
+        }
+        var workers: [ShardWorker] = []
+        for (device, range) in ranges.enumerated() where !range.isEmpty {
+            // Moving statistics are each worker's own in training.
+            let shared =
+                workers.isEmpty || request.mode == .inference ? store : ParameterStore(sharing: store)
+            workers.append(
+                try ShardWorker(
+                    range, of: shards, store: shared, engine: engine.devices[device],
+                    thread: workers.isEmpty ? nil : engine.threads[device]
+                ) { try request.shard(rows: $0) })
+        }
+        guard !workers.isEmpty else {
+            throw AnnealError(
+                "batch size \(shards.batch)", "gives this process no row", suggestion: "use fewer processes")
+        }
+        return workers
+    }
+
+    // MARK: Inputs and results
+
+    func input(_ name: String) -> UnsafeMutableBufferPointer<Float>? {
+        guard let id = program.values.firstIndex(where: { $0.kind == .input && $0.name == name }) else { return nil }
+        return inputs[id]?.buffer
+    }
+
+    func read(_ id: Program.ValueID) throws -> Tensor {
+        if let block = outputs[id] ?? inputs[id] { return Tensor(program.values[id].shape, Array(block.buffer)) }
+        return try workers[0].main.read(id)
+    }
+
+    // MARK: Runs
+
+    func run(_ phases: Phases, _ inputs: StepInputs) throws -> any StepResults {
+        let main = workers[0].main
+        var rest = phases.subtracting([.forward, .backward])
+        if phases.contains(.backward) {
+            try runPasses(inputs)
+        } else if phases.contains(.forward) {
+            try forEachShard { worker, shard, plan in
+                try plan.run(.forward, inputs.starting(at: self.shards.rows[shard].lowerBound))
+                try self.take(shard, plan)
+            }
+            try gather()
+        }
+        if rest.contains(.check) {
+            // The loss of a step is every shard's.
+            if outputs.values.contains(where: { !$0.buffer.allSatisfy(\.isFinite) }) { try main.spoilOutput() }
+            try main.run(.check, inputs)
+            rest.remove(.check)
+        }
+        if !rest.isEmpty { try main.run(rest, inputs) }
+        for worker in workers { worker.endStep() }
+        if phases != .forward { store.noteChange() }
+        return self
+    }
+
+    private func runPasses(_ inputs: StepInputs) throws {
+        guard let sum else { return }
+        sum.begin()
+        try forEachWorker { worker in
+            try worker.addUp(sum.layout, of: self.shards.count) { shard in
+                let plan = try worker.plan(of: self.shards.rows[shard].count)
+                let pieces = try sum.pieces(of: plan)
+                try self.feed(shard, plan)
+                sum.giveStatistics(to: pieces)
+                try plan.run([.forward, .backward], inputs.starting(at: self.shards.rows[shard].lowerBound))
+                try self.take(shard, plan)
+                return pieces
+            }
+        }
+        try gather()
+        try sum.finish(workers.flatMap(\.sums), own: engine.ownShards(of: shards.count), of: shards.count, engine.group)
+    }
+
+    private func forEachWorker(_ body: @escaping (ShardWorker) throws -> Void) throws {
+        for worker in workers.dropFirst() { worker.start { try body(worker) } }
+        workers[0].start { try body(self.workers[0]) }
+        var failure: (any Error)?
+        // All must have ended before anything is thrown.
+        for worker in workers {
+            do { try worker.wait() } catch { failure = failure ?? error }
+        }
+        if let failure { throw failure }
+    }
+
+    private func forEachShard(_ body: @escaping (ShardWorker, Int, KernelPlan) throws -> Void) throws {
+        try forEachWorker { worker in
+            for shard in worker.shards {
+                let plan = try worker.plan(of: self.shards.rows[shard].count)
+                try self.feed(shard, plan)
+                try body(worker, shard, plan)
+            }
+        }
+    }
+
+    /// Gives a plan a shard's rows.
+    private func feed(_ shard: Int, _ plan: KernelPlan) throws {
+        let rows = shards.rows[shard]
+        for (id, block) in inputs {
+            let place: UnsafeMutableBufferPointer<Float>? = plan.input(program.values[id].name)
+            guard let target = place else { continue }
+            let start = (rows.lowerBound - ownRows.lowerBound) * block.width
+            _ = target.update(from: block.buffer[start..<(start + rows.count * block.width)])
+        }
+    }
+
+    /// Takes a shard's rows of the outputs.
+    private func take(_ shard: Int, _ plan: KernelPlan) throws {
+        for (index, id) in program.outputs.enumerated() {
+            guard let block = outputs[id] else { continue }
+            let target = block.memory.base + shards.rows[shard].lowerBound * block.width
+            if let source = plan.output(index), let base = source.baseAddress {
+                target.update(from: base, count: source.count)
+            } else {
+                let tensor = try plan.read(plan.program.outputs[index])
+                target.update(from: tensor.elements, count: tensor.count)
+            }
+        }
+    }
+
+    /// Gives every process the outputs and labels of the whole batch.
+    private func gather() throws {
+        for (id, block) in labels {
+            guard let own = inputs[id] else { continue }
+            try engine.gather(UnsafeBufferPointer(own.buffer), batch: shards.batch, into: block.buffer)
+        }
+        guard engine.group != nil else { return }
+        for id in program.outputs {
+            guard let block = outputs[id] else { continue }
+            let own = block.buffer[(ownRows.lowerBound * block.width)..<(ownRows.upperBound * block.width)]
+            try engine.gather(
+                UnsafeBufferPointer(rebasing: own), batch: shards.batch, into: block.buffer)
+        }
+    }
+
+    // MARK: Costs
+
+    var around: ((_ operation: Int, _ run: () -> Void) -> Void)? {
+        get { workers[0].main.around }
+        set { workers[0].main.around = newValue }
+    }
+    var plannedBytes: Int { workers.flatMap(\.allPlans).reduce(0) { $0 + $1.plannedBytes } + (sum?.bytes ?? 0) }
+    var memoryNeed: MemoryNeed {
+        workers.flatMap(\.allPlans).reduce(into: MemoryNeed()) { $0.add($1.memoryNeed) }
+    }
+    var relayouts: Int { workers[0].main.relayouts }
+    var operations: [OperationCost] { workers[0].main.operations }
+}
+
+/// The last run's, until the next one.
+extension ShardedPlan: StepResults {
+    func output(_ index: Int) throws -> UnsafeBufferPointer<Float>? {
+        guard program.outputs.indices.contains(index) else { return nil }
+        return outputs[program.outputs[index]].map { UnsafeBufferPointer($0.buffer) }
+    }
+
+    func input(_ name: String) throws -> UnsafeBufferPointer<Float>? {
+        guard let id = program.values.firstIndex(where: { $0.kind == .input && $0.name == name }) else { return nil }
+        return (labels[id] ?? inputs[id]).map { UnsafeBufferPointer($0.buffer) }
+    }
+
+    func flags(_ check: Int) throws -> UnsafeBufferPointer<Float> { try workers[0].main.flags(check) }
+}
+
+extension PlanRequest {
+    /// The request for a shard of some rows.
+    fileprivate func shard(rows: Int) throws -> PlanRequest {
+        var request = self
+        if case .network(let symbol, let inputs, let gradients) = source {
+            request.source = .network(
+                symbol, inputs: inputs.mapValues { Shape([rows] + $0.dims.dropFirst()) }, gradients: gradients)
+        }
+        // Sums over all shards come first.
+        request.update?.keepsGradients = true
+        // Several plans fold batch norm into the same weights.
+        request.keepsParameters = true
+        return request
+    }
+}
+
+extension StepInputs {
+    fileprivate func starting(at sample: Int) -> StepInputs {
+        var inputs = self
+        inputs.firstSample = sample
+        return inputs
+    }
+}
+
+extension Program {
+    /// Rows of its batch: the first axis of its inputs.
+    fileprivate var rows: Int { values.first { $0.kind == .input }?.shape.dims.first ?? 0 }
+}
