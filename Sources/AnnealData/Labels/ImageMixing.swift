@@ -23,7 +23,8 @@ enum ImageMixing {
     /// - Parameter shape: (channels, height, width).
     /// - Returns: the share of the image that is outside the rectangle, exactly.
     static func exchangeRectangles<Element>(
-        _ data: UnsafeMutableBufferPointer<Element>, batch: Int, except unpaired: Int? = nil, shape: Shape, share: Double,
+        _ data: UnsafeMutableBufferPointer<Element>, batch: Int, except unpaired: Int? = nil, shape: Shape,
+        share: Double,
         _ random: inout Random
     ) -> Float {
         let height = shape[1], width = shape[2], side = (1 - share).squareRoot()
