@@ -100,7 +100,7 @@ public struct Device {
     /// MXNet's `--gpus`: devices of the only kind of GPU that there is a plugin for, by their numbers.
     /// - Parameters:
     ///   - numbers: e.g. `0,1,2,3`.
-    ///   - shards, tf32, deterministic, exchange, report: as in `init(named:)`.
+    ///   - shards: as in `init(named:)`, as all that follow.
     /// - Throws: as `init(named:)`; also if there are plugins for several kinds of GPU, or none.
     public init(
         gpus numbers: String, shards: Int? = nil, tf32: Bool = false, deterministic: Bool = true,
