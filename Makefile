@@ -7,7 +7,7 @@ ANNEAL = .build/release/anneal
 
 .PHONY: demo test setup build plugin server man reference docs install deb archive lint format bench clean
 .PHONY: conformance check-examples check-mxnet check-onnx check-onnx-suite check-exports check-docs check-pages
-.PHONY: check-server check-package fuzz
+.PHONY: check-server check-package check-gpu-compile fuzz
 
 ## Installs what is missing, builds, and trains, fine-tunes and scores on Fashion-MNIST (about six minutes).
 demo: setup
@@ -35,7 +35,7 @@ plugin:
 build: setup
 	@$(BUILD) --product anneal
 
-## Repeats every MXNet-made case below a folder: make conformance GOLDEN=FOLDER ENGINE=cpu|reference|xla
+## Repeats every MXNet-made case below a folder: make conformance GOLDEN=FOLDER ENGINE=cpu|reference|xla|cuda|rocm
 conformance:
 	@$(BUILD) --product anneal-conformance
 	@.build/release/anneal-conformance --engine "$(ENGINE)" "$(GOLDEN)"
@@ -59,6 +59,11 @@ check-examples:
 	@$(ANNEAL) import-mnist --images /usr/share/datasets/fashion-mnist/t10k-images-idx3-ubyte.gz \
 		--labels /usr/share/datasets/fashion-mnist/t10k-labels-idx1-ubyte.gz .build/example/fashion
 	@.build/release/train-classifier .build/example/fashion.rec
+
+## Compiles the networks for GPUs on a machine without one (233 MB to download, an hour the first time) and writes the table of
+## the documentation.
+check-gpu-compile: setup
+	@scripts/check-gpu-compile.sh
 
 ## Lets MXNet 1.9.1, in an environment of its own, read one of every file that Anneal writes and compute the same.
 check-mxnet: setup

@@ -80,6 +80,8 @@ let package = Package(
         .executableTarget(name: "anneal-conformance", dependencies: ["AnnealConformance"]),
         // Writes models for ONNX Runtime to compute: `make check-onnx`.
         .executableTarget(name: "anneal-onnx-cases", dependencies: ["AnnealConformance"]),
+        // Compiles networks for GPUs that are not here: `make check-gpu-compile`.
+        .executableTarget(name: "anneal-gpu-compile", dependencies: ["Anneal", "AnnealXLA"]),
         // Damages every file that is read and watches the readers: `make fuzz`. Its malloc counts.
         .target(name: "CAnnealFuzz"),
         .executableTarget(
@@ -101,7 +103,7 @@ let package = Package(
         // Kernels, also against the reference engine's.
         .testTarget(
             name: "AnnealCPUTests",
-            dependencies: ["Anneal", "AnnealConformance", "AnnealReference", "CAnnealKernels", "COneDNN"]),
+            dependencies: ["Anneal", "AnnealConformance", "AnnealReference", "AnnealXLA", "CAnnealKernels", "COneDNN"]),
         .testTarget(name: "AnnealFuzzTests", dependencies: ["AnnealCore", "anneal-fuzz"]),
         .testTarget(name: "AnnealGraphTests", dependencies: ["AnnealGraph"]),
         .testTarget(name: "AnnealNetworksTests", dependencies: ["AnnealNetworks"]),

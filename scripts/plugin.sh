@@ -26,6 +26,8 @@ python3 -m pip download --quiet --disable-pip-version-check --no-deps --only-bin
     --requirement "$list" --dest "$work/wheels"
 mkdir "$work/unpacked"
 for wheel in "$work"/wheels/*.whl; do python3 -m zipfile -e "$wheel" "$work/unpacked"; done
+# Unpacking forgets that a program can be run, e.g. CUDA's assembler, which XLA starts.
+find "$work/unpacked" -path '*/bin/*' -type f -exec chmod +x {} +
 cp "$list" "$work/unpacked/.packages"
 rm -rf "$target"
 mv "$work/unpacked" "$target"

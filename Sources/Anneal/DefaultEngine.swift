@@ -46,19 +46,21 @@ extension Trainer {
     ///     finite then, and gradients need memory of their own.
     ///   - precision: of what flows between layers; weights, statistics and losses are float32 always. The processor has
     ///     float32 only.
+    ///   - lossScaling: with float16 only; dynamic if nil.
     ///   - device: where it runs; this machine's processor if nil.
     /// - Throws: `AnnealError`, with the code `outOfMemory` where the machine or a limit has less memory than is needed.
     public convenience init(
         _ symbol: Symbol, dataShape: Shape, batchSize: Int, optimizer: Optimizer, frozen: Set<String> = [],
         seed: UInt64 = 0, softLabels: Bool = false, recomputation: Recomputation = .cheap,
         averaging: WeightAveraging? = nil, accumulation: Int = 1, keepsGradients: Bool = false,
-        canDropSteps: Bool = false, precision: ElementType = .float32, device: Device? = nil
+        canDropSteps: Bool = false, precision: ElementType = .float32, lossScaling: LossScaling? = nil,
+        device: Device? = nil
     ) throws {
         try self.init(
             symbol, dataShape: dataShape, batchSize: batchSize, optimizer: optimizer, frozen: frozen, seed: seed,
             softLabels: softLabels, recomputation: recomputation, averaging: averaging, accumulation: accumulation,
             keepsGradients: keepsGradients, canDropSteps: canDropSteps, precision: precision,
-            engine: engine(of: nil, device))
+            lossScaling: lossScaling, engine: engine(of: nil, device))
     }
 }
 

@@ -37,19 +37,26 @@ public struct Device {
     ///   - threads: of a processor, all its devices together; those of the process if nil.
     ///   - shards: parts that each batch is cut into, at least one for each device (accelerators: a multiple of their number);
     ///     one for each if nil.
-    ///   - report: gets a line about each compilation for an accelerator.
+    ///   - tf32: whether accelerators may round the factors of float32 products to TF32, 10 bits after the point.
+    ///   - deterministic: false lets accelerators use operations that do not give the same bits in every run.
+    ///   - exchange: how accelerators that share a batch add up their gradients.
+    ///   - report: hears of each compilation for an accelerator.
     /// - Throws: `AnnealError` for what is no such list, for a kind whose plugin or driver is not there, and for several
     ///   kinds.
     public init(
-        named list: String, threads: Int? = nil, shards: Int? = nil, report: (@Sendable (String) -> Void)? = nil
+        named list: String, threads: Int? = nil, shards: Int? = nil, tf32: Bool = false, deterministic: Bool = true,
+        exchange: GradientExchange = .tree, report: (@Sendable (CompilationReport) -> Void)? = nil
     ) throws {
-        try self.init(named: list, threads: threads, shards: shards, group: nil, report: report)
+        try self.init(
+            named: list, threads: threads, shards: shards, tf32: tf32, deterministic: deterministic, exchange: exchange,
+            group: nil, report: report)
     }
 
     /// - Parameter group: the processes that train together.
     package init(
-        named list: String, threads: Int? = nil, shards: Int? = nil, group: (any ProcessGroup)?,
-        report: (@Sendable (String) -> Void)? = nil
+        named list: String, threads: Int? = nil, shards: Int? = nil, tf32: Bool = false, deterministic: Bool = true,
+        exchange: GradientExchange = .tree, group: (any ProcessGroup)?,
+        report: (@Sendable (CompilationReport) -> Void)? = nil
     ) throws {
         let names = try DeviceName.list(list), place = "devices \(list)"
         let kind = names[0].kind, indexes = names.map(\.index)
@@ -74,7 +81,10 @@ public struct Device {
                 suggestion: "give \(names.count), or a multiple of it")
         }
         self.init(
-            engine: try Accelerators.engine(kind, indexes: indexes, shards: shards, report: report),
+            engine: try Accelerators.engine(
+                kind, indexes: indexes, shards: shards,
+                options: AcceleratorOptions(usesTF32: tf32, isDeterministic: deterministic, exchange: exchange),
+                report: report),
             name: names.map(\.description).joined(separator: ","))
     }
 
@@ -93,10 +103,12 @@ public struct Device {
     /// MXNet's `--gpus`: devices of the only kind of GPU that there is a plugin for, by their numbers.
     /// - Parameters:
     ///   - numbers: e.g. `0,1,2,3`.
-    ///   - shards: as in `init(named:)`.
-    ///   - report: gets a line about each compilation.
+    ///   - shards: as in `init(named:)`, as all that follow.
     /// - Throws: as `init(named:)`; also if there are plugins for several kinds of GPU, or none.
-    public init(gpus numbers: String, shards: Int? = nil, report: (@Sendable (String) -> Void)? = nil) throws {
+    public init(
+        gpus numbers: String, shards: Int? = nil, tf32: Bool = false, deterministic: Bool = true,
+        exchange: GradientExchange = .tree, report: (@Sendable (CompilationReport) -> Void)? = nil
+    ) throws {
         let place = "--gpus \(numbers)", list = numbers.split(separator: ",", omittingEmptySubsequences: false)
         guard list.allSatisfy({ Int($0.trimmingCharacters(in: .whitespaces)).map { $0 >= 0 } ?? false }) else {
             throw AnnealError(place, "is no list of numbers", suggestion: "give e.g. 0")
@@ -114,7 +126,7 @@ public struct Device {
         }
         try self.init(
             named: list.map { "\(kind):\($0.trimmingCharacters(in: .whitespaces))" }.joined(separator: ","),
-            shards: shards, report: report)
+            shards: shards, tf32: tf32, deterministic: deterministic, exchange: exchange, report: report)
     }
 
     /// The command that installs what a kind of device needs.

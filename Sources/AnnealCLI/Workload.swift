@@ -9,16 +9,29 @@ struct Workload {
     }
     private enum Plan {
         case training(Trainer)
-        case inference(Executor)
+        case inference(Executor, ClassifierNetwork)
     }
 
     private let plan: Plan
     let parameters: ParameterStore
-    let plannedBytes: Int
+    var plannedBytes: Int {
+        switch plan {
+        case .training(let trainer): trainer.plannedBytes
+        case .inference(let executor, _): executor.plannedBytes
+        }
+    }
     let relayouts: Int
+    /// What is fed before each step; nil where it is there already.
+    private var images: RandomImages?
+
+    /// Whether operations run one by one, so that each can be timed.
+    var timesOperations: Bool { images == nil }
 
     /// - Parameter shape: channels, height and width of an image.
-    init(_ source: Source, shape: [Int], batchSize: Int, inference: Bool, recomputation: Recomputation) throws {
+    init(
+        _ source: Source, shape: [Int], batchSize: Int, inference: Bool, recomputation: Recomputation,
+        precision: ElementType = .float32, device: Device
+    ) throws {
         let symbol =
             switch source {
             case .new(_, let symbol): symbol
@@ -28,18 +41,23 @@ struct Workload {
         let data: UnsafeMutableBufferPointer<Float>?, labels: UnsafeMutableBufferPointer<Float>?
         if inference {
             let executor = try Executor(
-                network.scoring, inputs: [network.dataName: Shape([batchSize] + shape)], mode: .inference)
-            plan = .inference(executor)
-            (parameters, plannedBytes, relayouts) = (executor.parameters, executor.plannedBytes, executor.relayouts)
+                network.scoring, inputs: [network.dataName: Shape([batchSize] + shape)], mode: .inference,
+                precision: precision, engine: device.engine)
+            plan = .inference(executor, network)
+            if !executor.isImmediate { images = RandomImages(shape, batchSize: batchSize, classes: classes) }
+            (parameters, relayouts) = (executor.parameters, executor.relayouts)
             data = executor.input(network.dataName)
             labels = network.labelName.flatMap(executor.input)
         } else {
             let optimizer = try Optimizers.make("sgd", ["learning_rate": 0.05, "momentum": 0.9, "wd": 1e-4])
             let trainer = try Trainer(
                 symbol, dataShape: Shape(shape), batchSize: batchSize, optimizer: optimizer,
-                recomputation: recomputation)
+                recomputation: recomputation, precision: precision, device: device)
             plan = .training(trainer)
-            (parameters, plannedBytes, relayouts) = (trainer.parameters, trainer.plannedBytes, trainer.relayouts)
+            if !trainer.training.isImmediate {
+                images = RandomImages(shape, batchSize: batchSize, classes: classes)
+            }
+            (parameters, relayouts) = (trainer.parameters, trainer.relayouts)
             let slot = try trainer.slot()
             (data, labels) = (slot.data, slot.labels)
         }
@@ -55,8 +73,20 @@ struct Workload {
 
     func step() throws {
         switch plan {
-        case .training(let trainer): try trainer.step()
-        case .inference(let executor): try executor.forward()
+        case .training(let trainer):
+            if let images { _ = images.next(into: try trainer.slot(for: images)) }
+            try trainer.step()
+        case .inference(let executor, let network):
+            if let images, let pixels = executor.pixels(network.dataName, images.scaling) { images.fill(pixels) }
+            try executor.forward()
+        }
+    }
+
+    /// Waits for what has been submitted.
+    func finish() throws {
+        switch plan {
+        case .training(let trainer): _ = try trainer.parameters.names.last.map(trainer.parameters.tensor)
+        case .inference(let executor, _): _ = try executor.output()
         }
     }
 
@@ -68,7 +98,7 @@ struct Workload {
             trainer.timeline = timeline
             for _ in 0..<steps { try trainer.step() }
             trainer.timeline = nil
-        case .inference(let executor):
+        case .inference(let executor, _):
             executor.around = timeline.around(executor.operations)
             for _ in 0..<steps {
                 try executor.forward()

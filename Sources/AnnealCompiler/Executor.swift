@@ -88,6 +88,11 @@ public final class Executor {
     /// another memory for each run: ask again before the next.
     public func input(_ name: String) -> UnsafeMutableBufferPointer<Float>? { plan.input(name) }
 
+    /// As `input`, for 8-bit pixels; nil on engines that take floats only.
+    package func pixels(_ name: String, _ scaling: PixelScaling) -> UnsafeMutableBufferPointer<UInt8>? {
+        plan.pixels(name, scaling)
+    }
+
     public func setInput(_ name: String, _ tensor: Tensor) throws {
         guard let memory = input(name),
             let value = program.values.first(where: { $0.name == name && $0.kind == .input })
@@ -116,6 +121,9 @@ public final class Executor {
         self.results = results
         return results
     }
+
+    /// Makes ready what a run of these phases needs.
+    package func prepare(_ phases: Phases) throws { try plan.prepare(phases, stepInputs) }
 
     /// Changes of layout inside a run.
     public var relayouts: Int { plan.relayouts }

@@ -5,7 +5,7 @@ import AnnealXLA
 
 /// The engines that cases can be repeated on.
 public enum CaseEngine: String, CaseIterable, Sendable {
-    case cpu, reference, xla
+    case cpu, reference, xla, cuda, rocm
 
     /// - Parameter reproducesMXNetDefects: computes what MXNet 1.9.1 plainly gets wrong as it does; its cases hold that.
     package func make(reproducesMXNetDefects: Bool = false) throws -> any Engine {
@@ -18,8 +18,8 @@ public enum CaseEngine: String, CaseIterable, Sendable {
             let engine = ReferenceEngine()
             engine.reproducesMXNetDefects = reproducesMXNetDefects
             return engine
-        case .xla:
-            let engine = try Accelerators.engine("xla-cpu", indexes: [0])
+        case .xla, .cuda, .rocm:
+            let engine = try Accelerators.engine(self == .xla ? "xla-cpu" : rawValue, indexes: [0])
             engine.reproducesMXNetDefects = reproducesMXNetDefects
             return engine
         }

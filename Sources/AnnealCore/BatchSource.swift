@@ -8,6 +8,9 @@ public protocol BatchSource: AnyObject {
     var labelWidth: Int { get }
     /// Samples of an epoch, each delivered exactly once as a valid row.
     var count: Int { get }
+    /// How its 8-bit pixels become the network's floats; nil if it gives floats only. With one, `next` also takes slots
+    /// for pixels.
+    var pixelScaling: PixelScaling? { get }
 
     /// Starts an epoch, at a batch other than the first when a run is resumed inside it.
     func start(epoch: Int, atBatch: Int) throws
@@ -20,17 +23,45 @@ public protocol BatchSource: AnyObject {
 
 extension BatchSource {
     public var batchesPerEpoch: Int { (count + batchSize - 1) / batchSize }
+    public var pixelScaling: PixelScaling? { nil }
+}
+
+/// How 8-bit pixels become the network's floats: (pixel - mean) * factor, by channel.
+public struct PixelScaling: Sendable, Hashable {
+    public var mean: [Float]
+    /// As many as `mean` has.
+    public var factor: [Float]
+
+    public init(mean: [Float], factor: [Float]) {
+        self.mean = mean
+        self.factor = factor
+    }
 }
 
 /// Memory that a batch is written into: the executor's own input buffers, in plain layout.
 public struct BatchSlot {
-    /// (batch, channels, height, width), row-major.
+    /// (batch, channels, height, width), row-major; empty where `pixels` are to be written.
     public let data: UnsafeMutableBufferPointer<Float>
+    /// As `data`, for 8-bit pixels that the device makes floats; nil where floats are to be written.
+    public let pixels: UnsafeMutableBufferPointer<UInt8>?
     /// (batch, labelWidth), row-major.
     public let labels: UnsafeMutableBufferPointer<Float>
 
     public init(data: UnsafeMutableBufferPointer<Float>, labels: UnsafeMutableBufferPointer<Float>) {
         self.data = data
+        self.pixels = nil
         self.labels = labels
+    }
+
+    /// For a source with a `pixelScaling`.
+    public init(pixels: UnsafeMutableBufferPointer<UInt8>, labels: UnsafeMutableBufferPointer<Float>) {
+        self.data = UnsafeMutableBufferPointer(start: nil, count: 0)
+        self.pixels = pixels
+        self.labels = labels
+    }
+
+    /// The same images with other labels.
+    package func with(labels: UnsafeMutableBufferPointer<Float>) -> BatchSlot {
+        pixels.map { BatchSlot(pixels: $0, labels: labels) } ?? BatchSlot(data: data, labels: labels)
     }
 }

@@ -9,11 +9,12 @@ package enum Accelerators {
     ///   - indexes: from 0.
     ///   - shards: parts that each batch is cut into; one for each device if nil. Results depend on it, and not on the number of
     ///     devices.
-    ///   - report: gets a line about each compilation.
+    ///   - options: how they compute.
+    ///   - report: hears of each compilation.
     /// - Throws: `AnnealError`: no plugin, a plugin or driver that does not work, no such device, each with what helps.
     package static func engine(
-        _ kind: String, indexes: [Int], shards: Int? = nil, search: PluginSearch = PluginSearch(),
-        report: (@Sendable (String) -> Void)? = nil
+        _ kind: String, indexes: [Int], shards: Int? = nil, options: AcceleratorOptions = AcceleratorOptions(),
+        search: PluginSearch = PluginSearch(), report: (@Sendable (CompilationReport) -> Void)? = nil
     ) throws -> XLAEngine {
         let client = try client(kind, atLeast: (indexes.max() ?? 0) + 1, search)
         if let index = indexes.first(where: { !client.devices.indices.contains($0) }) {
@@ -24,7 +25,7 @@ package enum Accelerators {
         }
         return XLAEngine(
             client, devices: indexes.map { client.devices[$0] }, shards: max(1, shards ?? indexes.count), name: kind,
-            report: report)
+            options: options, report: report)
     }
 
     /// A device, or what keeps a plugin's devices from being used.

@@ -18,16 +18,22 @@ package struct PartKey: Hashable {
     var role = Role.whole
     /// How gradients of several batches are added, where they are.
     var merge: StepInputs.Merge?
+    /// The inputs that are 8-bit pixels, where the part may read inputs.
+    var pixels: [Program.ValueID: PixelScaling]
 
-    package init(_ phases: Phases, _ merge: StepInputs.Merge, _ role: Role = .whole) {
+    package init(
+        _ phases: Phases, _ merge: StepInputs.Merge, _ role: Role = .whole,
+        pixels: [Program.ValueID: PixelScaling] = [:]
+    ) {
         self.phases = phases
         self.role = role
-        let sums: Phases = [.accumulate, .update]
+        let sums: Phases = [.accumulate, .update], passes: Phases = [.forward, .backward]
         self.merge = phases.isDisjoint(with: sums) ? nil : merge
+        self.pixels = role == .exchange || phases.isDisjoint(with: passes) ? [:] : pixels
     }
 
     package static func == (a: PartKey, b: PartKey) -> Bool {
-        a.phases == b.phases && a.role == b.role && a.merge == b.merge
+        a.phases == b.phases && a.role == b.role && a.merge == b.merge && a.pixels == b.pixels
     }
     package func hash(into hasher: inout Hasher) {
         hasher.combine(phases)
@@ -35,6 +41,7 @@ package struct PartKey: Hashable {
         hasher.combine(merge?.levels)
         hasher.combine(merge?.takesGradient)
         hasher.combine(merge?.target)
+        hasher.combine(pixels)
     }
 }
 
@@ -42,17 +49,19 @@ package struct PartKey: Hashable {
 package enum PartArgument: Hashable {
     /// Data, labels, head gradients: (as the host has it, in plain order).
     case input(Program.ValueID)
+    /// As above, in 8 bits.
+    case pixels(Program.ValueID)
     /// A parameter, a statistic or a state.
     case stored(Program.ValueID)
     /// A value that an earlier part of the step has left.
     case carried(Program.ValueID)
-    /// A shard's row of numbers.
+    /// A shard's row of numbers, by its place among those that the device gets.
     case row(shard: Int)
     /// The seed's two words, the step, and the number of the first sample: ui32 (4).
     case random
     /// `StepInputs.numbers`: (parameters, 8).
     case numbers
-    /// `averageShare` and `normLimit`: (2).
+    /// `averageShare`, `normLimit`, `lossScale` and 1 / `lossScale`: (4).
     case scalars
     /// The normal draws of a parameter, in plain order.
     case noise(parameter: Int)
@@ -77,21 +86,29 @@ package enum PartResult: Hashable {
 package final class PartWriter {
     let program: Program
     let key: PartKey
-    let function = HLOFunction()
+    let function: HLOFunction
     let precision: ElementType
     let reproducesMXNetDefects: Bool
     private let shards: Int
+    private let reducing: Int
     private(set) var arguments: [PartArgument] = []
     private var argumentValues: [PartArgument: HLOValue] = [:]
     private var values: [Program.ValueID: HLOValue] = [:]
     /// What outlives the step and has a new value, in the order in which it got it.
     private var changed: [Program.ValueID] = []
 
-    /// - Parameter shards: how many share the step's work.
+    /// - Parameters:
+    ///   - shards: how many share the step's work.
+    ///   - reducing: devices that add up the sums of their own shards together; 1: each adds those of all shards.
+    ///   - usesTF32: whether products of float32 numbers may round them.
     package init(
-        _ program: Program, _ key: PartKey, precision: ElementType, shards: Int = 1, reproducesMXNetDefects: Bool
+        _ program: Program, _ key: PartKey, precision: ElementType, shards: Int = 1, reducing: Int = 1,
+        usesTF32: Bool = false,
+        reproducesMXNetDefects: Bool
     ) {
+        function = HLOFunction(usesTF32: usesTF32)
         self.shards = shards
+        self.reducing = reducing
         self.program = program
         self.key = key
         self.precision = precision
@@ -107,14 +124,20 @@ package final class PartWriter {
     /// - Parameter carried: which of the values that it computes are wanted after it.
     package func write(carried: Set<Program.ValueID>) throws -> Text {
         if key.role == .exchange { try addShards() }
+        var isScaled = scalesGradients
         for (index, instruction) in program.instructions.enumerated()
         where isHere(instruction, program.phase(of: index)) {
+            if isScaled, index >= program.backwardStart, program.phase(of: index) != .backward {
+                try unscale()
+                isScaled = false
+            }
             do {
                 try write(instruction)
             } catch let error as AnnealError where !error.place.hasPrefix("layer ") {
                 throw error.within("layer \(instruction.layer)")
             }
         }
+        if isScaled { try unscale() }
         var results: [PartResult] = [], list: [HLOValue] = []
         func give(_ result: PartResult, _ value: HLOValue) {
             results.append(result)
@@ -157,6 +180,26 @@ package final class PartWriter {
         return key.role != .shard
     }
 
+    // MARK: Loss scale
+
+    /// Whether the part has gradients in float16, which are multiplied by the loss scale.
+    private var scalesGradients: Bool {
+        precision == .float16 && program.mode == .training && key.role != .exchange && key.phases.contains(.backward)
+    }
+
+    /// One of the scalars of the step.
+    func scalar(_ index: Int) -> HLOValue {
+        argument(.scalars, [4], .f32).sliced(axis: 0, from: index, to: index + 1).reshaped([])
+    }
+
+    /// Divides the gradients of parameters by the loss scale.
+    private func unscale() throws {
+        for id in Set(program.gradients.values).sorted()
+        where values[id] != nil && program.values[id].kind == .temporary {
+            set(id, try value(id) * scalar(3))
+        }
+    }
+
     // MARK: Shards
 
     /// What shards exchange, in the order of their rows: gradients and flags, which are added, and statistics (and fixed
@@ -196,8 +239,8 @@ package final class PartWriter {
     private func addShards() throws {
         let count = exchanged.reduce(0) { $0 + program.values[$1].shape.count }
         guard count > 0 else { return }
-        let rows = (0..<shards).map { argument(.row(shard: $0), [count], .f32) }
-        let sum = Self.tree(rows[...])
+        let rows = (0..<shards / reducing).map { argument(.row(shard: $0), [count], .f32) }
+        let own = Self.tree(rows[...]), sum = reducing > 1 ? own.reducedOverReplicas(reducing) : own
         // What statistics go back to.
         for instruction in program.instructions {
             guard case .update(.copy(.forward)) = instruction.action else { continue }
@@ -230,12 +273,60 @@ package final class PartWriter {
         let operands = Operands(writer: self, instruction: instruction)
         switch instruction.action {
         case .forward(let op): try known(op).forward(operands)
-        case .recompute(let op): try known(op).forward(operands.behindBarrier())
-        case .backward(let op, let part): try known(op).backward(operands, part: part)
+        case .recompute(let op): try known(op).forward(operands.behindBarrier(before: try gate(of: instruction)))
+        case .backward(let op, let part):
+            try known(op).backward(operands, part: part)
+            guard scalesGradients, op.isLoss else { return }
+            // There the gradients begin.
+            for (role, id) in instruction.writes {
+                if case .gradient = role { set(id, try value(id) * scalar(2)) }
+            }
         case .sum:
             operands.writeStored(.output(0), operands.stored(.input(0)) + operands.stored(.input(1)))
         case .update(let action): try operands.write(action)
         }
+    }
+
+    // MARK: Recomputation
+
+    /// What the backward pass has come to when it computes something again: the gradient that the next instruction of it
+    /// reads. Nothing is computed again before it is there.
+    private func gate(of instruction: Program.Instruction) throws -> HLOValue? {
+        let written = Set(instruction.writes.map(\.value))
+        guard
+            let place = program.instructions.firstIndex(where: {
+                !$0.writes.isEmpty && written.contains($0.writes[0].value)
+            }),
+            let reader = program.instructions[place...].first(where: {
+                if case .backward = $0.action { true } else { false }
+            }),
+            let head = reader.reading(.head(0)), let gradient = values[head]
+        else { return nil }
+        if gradient.name != gateName {
+            gateName = gradient.name
+            shielded = [:]
+        }
+        repeated.formUnion(written)
+        return gradient
+    }
+
+    private var gateName = ""
+    /// Values that were computed again.
+    private var repeated: Set<Program.ValueID> = []
+    /// Kept values as what is computed again reads them.
+    private var shielded: [Program.ValueID: HLOValue] = [:]
+
+    /// A value that the compiler cannot see through, so that what is computed of it is not merged with the first time.
+    func behindBarrier(_ id: Program.ValueID, _ gate: HLOValue?) throws -> HLOValue {
+        let value = try value(id)
+        // Of values behind a barrier, all is different.
+        guard program.values[id].kind == .temporary || program.values[id].kind == .input, !repeated.contains(id) else {
+            return value
+        }
+        if let known = shielded[id] { return known }
+        let made = gate.map { value.barrier(with: $0) } ?? value.barrier()
+        shielded[id] = made
+        return made
     }
 
     private func known(_ op: any Operator) throws -> any XLAOperator {
@@ -253,13 +344,28 @@ package final class PartWriter {
         let value = program.values[id]
         let made: HLOValue
         switch value.kind {
-        case .input: made = Order.channelsLast(argument(.input(id), value.shape.dims, .f32))
+        case .input:
+            if let scaling = key.pixels[id] {
+                made = normalised(argument(.pixels(id), value.shape.dims, .ui8), scaling)
+            } else {
+                let given = Order.channelsLast(argument(.input(id), value.shape.dims, .f32))
+                made = scalesGradients && program.heads.values.contains(id) ? given * scalar(2) : given
+            }
         case .parameter, .auxiliary, .state: made = argument(.stored(id), Order.channelsLast(value.shape.dims), .f32)
         case .temporary: made = argument(.carried(id), Order.channelsLast(value.shape.dims), HLOType(value.type))
         case .derived: throw AnnealError(value.name, "is derived", code: .internalDefect)
         }
         values[id] = made
         return made
+    }
+
+    /// Pixels in plain order as floats with channels last.
+    private func normalised(_ pixels: HLOValue, _ scaling: PixelScaling) -> HLOValue {
+        let values = Order.channelsLast(pixels).converted(to: .f32), count = scaling.mean.count
+        func spread(_ numbers: [Float]) -> HLOValue {
+            function.constant(numbers, [count]).broadcast(to: values.dims, axis: values.rank - 1)
+        }
+        return (values - spread(scaling.mean)) * spread(scaling.factor)
     }
 
     func set(_ id: Program.ValueID, _ value: HLOValue) {
@@ -313,6 +419,7 @@ struct Operands {
     let writer: PartWriter
     let instruction: Program.Instruction
     private var isBehindBarrier = false
+    private var gate: HLOValue?
 
     init(writer: PartWriter, instruction: Program.Instruction) {
         self.writer = writer
@@ -320,9 +427,11 @@ struct Operands {
     }
 
     /// With inputs that the compiler cannot see through: what is computed again is not merged with the first time.
-    func behindBarrier() -> Operands {
+    /// - Parameter gate: what must be there before anything is computed again.
+    func behindBarrier(before gate: HLOValue?) -> Operands {
         var result = self
         result.isBehindBarrier = true
+        result.gate = gate
         return result
     }
 
@@ -365,10 +474,19 @@ struct Operands {
     }
 
     func optionalStored(_ role: Role) -> HLOValue? {
-        guard let id = id(role), let value = try? writer.value(id) else { return nil }
-        let float = value.converted(to: .f32)
-        return isBehindBarrier ? float.barrier() : float
+        guard let id = id(role) else { return nil }
+        let value = isBehindBarrier ? try? writer.behindBarrier(id, gate) : try? writer.value(id)
+        return value?.converted(to: .f32)
     }
+
+    /// A value that is no operand, as an instruction that computes something again reads it.
+    func shielded(_ value: HLOValue) -> HLOValue {
+        guard isBehindBarrier else { return value }
+        return gate.map { value.barrier(with: $0) } ?? value.barrier()
+    }
+
+    /// Whether what the forward pass has saved is given, since it is computed again.
+    func isGiven(_ role: Role) -> Bool { instruction.reading(role) != nil && isBehindBarrier }
 
     /// An operand in the type that products are computed in, with channels last.
     func factor(_ role: Role) -> HLOValue { stored(role).converted(to: HLOType(writer.precision)) }

@@ -1,39 +1,76 @@
 import AnnealCompiler
 import AnnealCore
 
-/// Host memory for the inputs of one step.
+/// Host memory for the inputs of one step, which is uploaded from while the host prepares the next one.
 final class Staging {
-    let memory: [Program.ValueID: UnsafeMutableBufferPointer<Float>]
     private struct Key: Hashable { let id, shard, device: Int }
-    private var buffers: [Key: PJRTBuffer] = [:]
 
-    init(_ program: Program) {
-        var memory: [Program.ValueID: UnsafeMutableBufferPointer<Float>] = [:]
-        for (id, value) in program.values.enumerated() where value.kind == .input {
-            let array = UnsafeMutableBufferPointer<Float>.allocate(capacity: value.shape.count)
-            // Without other wishes an output's gradient is one everywhere, as in MXNet.
-            array.initialize(repeating: program.heads.values.contains(id) ? 1 : 0)
-            memory[id] = array
-        }
-        self.memory = memory
+    private let program: Program
+    private var floats: [Program.ValueID: UnsafeMutableBufferPointer<Float>] = [:]
+    private var pixels: [Program.ValueID: UnsafeMutableBufferPointer<UInt8>] = [:]
+    /// The inputs that are 8-bit pixels in this step.
+    private(set) var scalings: [Program.ValueID: PixelScaling] = [:]
+    private var buffers: [Key: PJRTBuffer] = [:]
+    private var uploads: [PJRTEvent] = []
+
+    init(_ program: Program) { self.program = program }
+
+    deinit {
+        finishUploads()
+        for array in floats.values { array.deallocate() }
+        for array in pixels.values { array.deallocate() }
     }
 
-    deinit { for array in memory.values { array.deallocate() } }
+    /// Memory for an input's floats.
+    func floats(_ id: Program.ValueID) -> UnsafeMutableBufferPointer<Float> {
+        scalings[id] = nil
+        if let known = floats[id] { return known }
+        let array = UnsafeMutableBufferPointer<Float>.allocate(capacity: program.values[id].shape.count)
+        // Without other wishes an output's gradient is one everywhere, as in MXNet.
+        array.initialize(repeating: program.heads.values.contains(id) ? 1 : 0)
+        floats[id] = array
+        return array
+    }
 
+    /// Memory for an input's pixels.
+    func pixels(_ id: Program.ValueID, _ scaling: PixelScaling) -> UnsafeMutableBufferPointer<UInt8> {
+        scalings[id] = scaling
+        if let known = pixels[id] { return known }
+        let array = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: program.values[id].shape.count)
+        array.initialize(repeating: 0)
+        pixels[id] = array
+        return array
+    }
+
+    /// Gives the devices' copies back once nothing runs on them.
     func forgetUploads() { buffers = [:] }
+
+    /// Waits until the memory may be changed.
+    func finishUploads() {
+        // An upload that has failed fails the step that reads it.
+        for upload in uploads { try? upload.wait() }
+        uploads = []
+    }
 
     /// A shard's part, or all of what has no samples, on a device.
     func buffer(_ id: Program.ValueID, _ engine: XLAEngine, shard: Int, shape: Shape, device: Int) throws -> PJRTBuffer
     {
         let key = Key(id: id, shard: shard, device: device)
         if let known = buffers[key] { return known }
-        guard let memory = memory[id] else {
-            throw AnnealError("input \(id)", "has no memory", code: .internalDefect)
-        }
-        let first = shape.count == memory.count ? 0 : shard * shape.count
-        let part = UnsafeMutableBufferPointer(rebasing: memory[first..<first + shape.count])
-        let made = try engine.upload(UnsafeRawBufferPointer(part), .f32, shape.dims, to: device)
+        let first = shape.count == program.values[id].shape.count ? 0 : shard * shape.count
+        let part = first..<first + shape.count
+        let (made, event) =
+            if scalings[id] != nil, let memory = pixels[id] {
+                try engine.startUpload(
+                    UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(memory)[part]), .ui8, shape.dims,
+                    to: device)
+            } else {
+                try engine.startUpload(
+                    UnsafeRawBufferPointer(UnsafeMutableBufferPointer(rebasing: floats(id)[part])), .f32, shape.dims,
+                    to: device)
+            }
         buffers[key] = made
+        uploads.append(event)
         return made
     }
 }
@@ -61,8 +98,8 @@ final class Results: StepResults {
     }
 
     func input(_ name: String) throws -> UnsafeBufferPointer<Float>? {
-        let id = program.values.firstIndex { $0.kind == .input && $0.name == name }
-        return id.flatMap { staging?.memory[$0] }.map { UnsafeBufferPointer($0) }
+        guard let id = program.input(name), let staging, staging.scalings[id] == nil else { return nil }
+        return UnsafeBufferPointer(staging.floats(id))
     }
 
     func flags(_ check: Int) throws -> UnsafeBufferPointer<Float> {

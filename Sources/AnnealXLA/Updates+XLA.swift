@@ -73,9 +73,7 @@ extension Operands {
         writeStored(.output(0), HLOValue.concatenated(list, axis: 0))
     }
 
-    private func scalar(_ index: Int) -> HLOValue {
-        writer.argument(.scalars, [2], .f32).sliced(axis: 0, from: index, to: index + 1).reshaped([])
-    }
+    private func scalar(_ index: Int) -> HLOValue { writer.scalar(index) }
 
     /// A parameter's number in this step: a scalar.
     private func number(_ parameter: Int, _ column: Int) -> HLOValue {

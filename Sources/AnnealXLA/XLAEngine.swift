@@ -14,39 +14,39 @@ import CPJRT
 package final class XLAEngine: Engine {
     package let name: String
     package var machine: RunMachine {
-        let shards = shards > 1 ? ", \(shards) shards" : ""
-        return RunMachine(kernels: "\(name) (\(devices[0].kind)\(shards))", library: client.versions)
+        let shards = shards > 1 ? ", \(shards) shards" : "", tf32 = options.usesTF32 ? ", TF32" : ""
+        // Then the bits depend on the number of devices.
+        let exchange = reducesTogether ? ", all-reduce of \(devices.count)" : ""
+        return RunMachine(
+            kernels: "\(name) (\(devices[0].kind)\(shards)\(exchange)\(tf32))", library: client.versions)
     }
     package var reproducesMXNetDefects = false
     let client: PJRTClient
     let devices: [PJRTDevice]
     /// Parts that each batch is cut into.
     let shards: Int
+    let options: AcceleratorOptions
     let compileOptions: CompileOptions
     private let cache: ExecutableCache?
-    /// Gets a line about each compilation.
-    private let report: (@Sendable (String) -> Void)?
+    private let report: (@Sendable (CompilationReport) -> Void)?
 
     init(
         _ client: PJRTClient, devices: [PJRTDevice], shards: Int, name: String,
-        cache: ExecutableCache? = ExecutableCache(),
-        report: (@Sendable (String) -> Void)? = nil
+        options given: AcceleratorOptions = AcceleratorOptions(),
+        cache: ExecutableCache? = ExecutableCache(), report: (@Sendable (CompilationReport) -> Void)? = nil
     ) {
+        self.options = given
         self.cache = cache
         self.report = report
         self.client = client
         self.devices = devices
         self.shards = shards
         self.name = name
-        var options = CompileOptions()
-        // Same bits in every run.
-        if client.platform == "cuda" || client.platform == "rocm" {
-            options.flags = [("xla_gpu_exclude_nondeterministic_ops", true)]
-        }
-        // Its fast maximum loses NaN.
-        if client.platform == "cpu" { options.flags = [("xla_cpu_enable_fast_min_max", false)] }
-        compileOptions = options
+        compileOptions = given.compileOptions(platform: client.platform)
     }
+
+    /// Whether devices add up gradients together, by a collective of the plugin's.
+    var reducesTogether: Bool { options.exchange == .allReduce && devices.count > 1 }
 
     package func supports(_ type: any Operator.Type) -> Bool { type is any XLAOperator.Type }
 
@@ -64,9 +64,21 @@ package final class XLAEngine: Engine {
         try client.upload(bytes, type: type.code, dims: dims, to: devices[device], copies: true).buffer
     }
 
+    /// Starts copying an array to a device.
+    /// - Parameter bytes: must stay as they are until the event.
+    func startUpload(_ bytes: UnsafeRawBufferPointer, _ type: HLOType, _ dims: [Int], to device: Int) throws -> (
+        buffer: PJRTBuffer, event: PJRTEvent
+    ) {
+        try client.upload(bytes, type: type.code, dims: dims, to: devices[device], copies: false)
+    }
+
     /// Compiles a program, or loads what was compiled before.
-    /// - Parameter name: for messages.
-    func compile(_ module: String, _ name: String) throws -> PJRTExecutable {
+    /// - Parameters:
+    ///   - name: for messages.
+    ///   - isTogether: whether all devices run it together.
+    func compile(_ module: String, _ name: String, isTogether: Bool = false) throws -> PJRTExecutable {
+        var compileOptions = compileOptions
+        if isTogether { compileOptions.replicas = devices.map(\.id) }
         let start = ContinuousClock.now
         let device = "\(self.name):" + devices.map { "\($0.index)" }.joined(separator: ",")
         func seconds() -> String {
@@ -79,20 +91,26 @@ package final class XLAEngine: Engine {
         do {
             if let bytes = try cache?.read(key) {
                 let executable = try client.load(bytes)
-                report?("Loaded the compiled \(name) for \(device) in \(seconds())")
+                report?(.ended("Loaded the compiled \(name) for \(device) in \(seconds())"))
                 return executable
             }
         } catch {
             // Whatever is wrong with it, it can be compiled.
-            report?("\(error)")
+            report?(.remark("\(error)"))
         }
-        report?("Compiling the \(name) for \(device)")
-        let executable = try client.compile(module, options: compileOptions)
-        report?("Compiled the \(name) in \(seconds())")
+        report?(.began("Compiling the \(name) for \(device)"))
+        let executable: PJRTExecutable
+        do {
+            executable = try client.compile(module, options: compileOptions)
+        } catch {
+            report?(.ended("Could not compile the \(name) for \(device)"))
+            throw error
+        }
+        report?(.ended("Compiled the \(name) for \(device) in \(seconds())"))
         do {
             if let cache { try cache.write(executable.serialized(), key) }
         } catch {
-            report?("The compiled \(name) is not kept: \(error)")
+            report?(.remark("The compiled \(name) is not kept: \(error)"))
         }
         return executable
     }
@@ -101,6 +119,14 @@ package final class XLAEngine: Engine {
         outputs: [PJRTBuffer], event: PJRTEvent
     ) {
         try executable.run(inputs, outputs: outputs, on: devices[device])
+    }
+
+    /// Runs what was compiled for all devices together.
+    /// - Parameter inputs: of each device.
+    func runTogether(_ executable: PJRTExecutable, _ inputs: [[PJRTBuffer]], outputs: Int) throws -> [(
+        outputs: [PJRTBuffer], event: PJRTEvent
+    )] {
+        try executable.run(inputs, outputs: outputs)
     }
 
     func download(_ buffer: PJRTBuffer, _ count: Int) throws -> [Float] {
@@ -122,6 +148,34 @@ extension HLOType {
         case .ui8: PJRT_U8
         case .ui32: PJRT_U32
         case .ui64: PJRT_U64
+        }
+    }
+}
+
+/// How accelerators compute.
+package struct AcceleratorOptions: Sendable, Equatable {
+    /// Whether products of float32 numbers may round them to TF32, which has 10 bits after the point.
+    package var usesTF32 = false
+    /// Whether every run gives the same bits; otherwise faster operations that add in any order are allowed.
+    package var isDeterministic = true
+    package var exchange = GradientExchange.tree
+
+    package init(
+        usesTF32: Bool = false, isDeterministic: Bool = true, exchange: GradientExchange = .tree
+    ) {
+        self.usesTF32 = usesTF32
+        self.isDeterministic = isDeterministic
+        self.exchange = exchange
+    }
+
+    /// What a compiler is told for them.
+    package func compileOptions(platform: String) -> CompileOptions {
+        switch platform {
+        case "cuda", "rocm", "gpu":
+            CompileOptions(flags: isDeterministic ? [("xla_gpu_exclude_nondeterministic_ops", true)] : [])
+        // Its fast maximum loses NaN.
+        case "cpu": CompileOptions(flags: [("xla_cpu_enable_fast_min_max", false)])
+        default: CompileOptions()
         }
     }
 }

@@ -42,8 +42,7 @@ final class XLAPlan: ExecutablePlan {
         keepsGradients = request.update?.keepsGradients ?? true
         if case .parameters = request.source { isOfParameters = true } else { isOfParameters = false }
         shards = try Self.shards(request, engine)
-        program = try Self.program(request, shards: 1)
-        shardProgram = shards == 1 ? program : try Self.program(request, shards: shards)
+        (program, shardProgram) = try Self.programs(request, shards: shards)
         carried = Array(repeating: [:], count: shards)
         try store.adopt(program.stored(in: try request.storedNames())) { values in
             values.map { XLAArray($0.shape, engine: engine) }
@@ -68,7 +67,25 @@ final class XLAPlan: ExecutablePlan {
             suggestion: less > 0 ? "use \(less) or \(more)" : "use \(more)", code: .mismatch)
     }
 
-    private static func program(_ request: PlanRequest, shards: Int) throws -> Program {
+    /// The programs of a batch and of a shard, which have the same values and instructions.
+    static func programs(_ request: PlanRequest, shards: Int) throws -> (batch: Program, shard: Program) {
+        let batch = try differentiated(request, shards: 1)
+        let shard = shards == 1 ? batch : try differentiated(request, shards: shards)
+        let kept = keptValues(request, shard)
+        func completed(_ program: Program) throws -> Program {
+            var result = program
+            if let kept {
+                result = Recomputed(program, graph: graph(program), kept: kept).program
+                try result.verify(after: "recomputation")
+            }
+            guard request.mode == .training, let update = request.update else { return result }
+            return try UpdatePass.insert(update, into: result)
+        }
+        let whole = try completed(batch)
+        return (whole, shards == 1 ? whole : try completed(shard))
+    }
+
+    private static func differentiated(_ request: PlanRequest, shards: Int) throws -> Program {
         var program: Program
         switch request.source {
         case .network(let symbol, let inputs, let gradients):
@@ -82,17 +99,35 @@ final class XLAPlan: ExecutablePlan {
         case .parameters(let parameters): program = Lowering.parameters(parameters, mode: request.mode)
         }
         if request.mode == .training, let update = request.update {
-            program = try UpdatePass.insert(
-                update, into: UpdatePass.choose(update, in: program, updatesEarly: false))
+            program = UpdatePass.choose(update, in: program, updatesEarly: false)
         }
         return try Precision.assign(request.precision, to: program)
+    }
+
+    /// Which values the forward pass keeps for the backward pass; nil: all that it reads. What costs little is fused into what
+    /// reads it anyway, so that only `--recompute` has an effect.
+    private static func keptValues(_ request: PlanRequest, _ program: Program) -> [Bool]? {
+        guard request.mode == .training, case .network = request.source, request.recomputation != .cheap,
+            request.recomputation != .off
+        else { return nil }
+        return RecomputationSearch.kept(request.recomputation, in: program, graph: graph(program))
+    }
+
+    private static func graph(_ program: Program) -> ForwardGraph {
+        ForwardGraph(program) { ($0 as? BatchNorm).map { !$0.useGlobalStats } ?? false }
     }
 
     // MARK: Inputs
 
     func input(_ name: String) -> UnsafeMutableBufferPointer<Float>? {
-        guard let id = program.values.firstIndex(where: { $0.kind == .input && $0.name == name }) else { return nil }
-        return current().memory[id]
+        program.input(name).map { current().floats($0) }
+    }
+
+    func pixels(_ name: String, _ scaling: PixelScaling) -> UnsafeMutableBufferPointer<UInt8>? {
+        guard let id = program.input(name), program.values[id].shape.rank == 4,
+            program.values[id].shape[1] == scaling.mean.count
+        else { return nil }
+        return current().pixels(id, scaling)
     }
 
     /// Memory for the next forward pass: another one while the results of an earlier pass are held.
@@ -100,6 +135,7 @@ final class XLAPlan: ExecutablePlan {
         if let next { return next }
         for index in free.indices where isKnownUniquelyReferenced(&free[index]) {
             let staging = free.remove(at: index)
+            staging.finishUploads()
             next = staging
             return staging
         }
@@ -113,29 +149,54 @@ final class XLAPlan: ExecutablePlan {
     func run(_ phases: Phases, _ inputs: StepInputs) throws -> any StepResults {
         while underWay.count > 1 { for event in underWay.removeFirst() { try event.wait() } }
         if phases.contains(.forward) || isOfParameters {
-            if let fed { free.append(fed) }
+            if let fed {
+                fed.forgetUploads()
+                free.append(fed)
+            }
             let staging = current()
             next = nil
             fed = staging
-            staging.forgetUploads()
             carried = carried.map { _ in [:] }
             results = nil
         }
         let results = self.results ?? Results(program, engine, fed)
         self.results = results
         underWay.append([])
-        let passes: Phases = [.forward, .backward, .check], sums: Phases = [.accumulate, .update]
-        if shards > 1, program.mode == .inference || !phases.isDisjoint(with: passes) {
-            try runShards(phases.intersection(passes), sums: phases.intersection(sums), inputs, results)
-        } else if phases.contains(.accumulate) {
-            // The sums of several batches have an executable of their own: their order changes from batch to batch.
-            try runEverywhere(PartKey(phases.subtracting(sums), inputs.merge), inputs, results)
-            try runEverywhere(PartKey(phases.intersection(sums), inputs.merge), inputs, results)
+        let keys = keys(phases, inputs.merge, pixels: fed?.scalings ?? [:])
+        if isShared(phases) {
+            try runShards(keys, inputs, results)
         } else {
-            try runEverywhere(PartKey(phases, inputs.merge), inputs, results)
+            for key in keys { try runEverywhere(key, inputs, results) }
         }
         if phases != .forward { store.noteChange() }
         return results
+    }
+
+    func prepare(_ phases: Phases, _ inputs: StepInputs) throws {
+        for key in keys(phases, inputs.merge, pixels: next?.scalings ?? [:]) { _ = try part(key) }
+    }
+
+    /// Whether the shards of a batch have parts of their own in these phases.
+    private func isShared(_ phases: Phases) -> Bool {
+        shards > 1 && (program.mode == .inference || !phases.isDisjoint(with: [.forward, .backward, .check]))
+    }
+
+    /// The parts that phases are run by, in order.
+    private func keys(_ phases: Phases, _ merge: StepInputs.Merge, pixels: [Program.ValueID: PixelScaling]) -> [PartKey]
+    {
+        let passes: Phases = [.forward, .backward, .check], sums: Phases = [.accumulate, .update]
+        func key(_ phases: Phases, _ role: PartKey.Role = .whole) -> PartKey {
+            PartKey(phases, merge, role, pixels: pixels)
+        }
+        if isShared(phases) {
+            guard program.mode == .training else { return [key(phases.intersection(passes))] }
+            let shard = key(phases.intersection(passes), .shard)
+            guard phases.contains(.backward) else { return [shard] }
+            return [shard, key(phases.intersection(sums.union(.check)), .exchange)]
+        }
+        // The sums of several batches have an executable of their own: their order changes from batch to batch.
+        return phases.contains(.accumulate)
+            ? [key(phases.subtracting(sums)), key(phases.intersection(sums))] : [key(phases)]
     }
 
     /// Every device does the same: what needs no shard's data.
@@ -145,22 +206,43 @@ final class XLAPlan: ExecutablePlan {
         }
     }
 
-    private func runShards(_ phases: Phases, sums: Phases, _ inputs: StepInputs, _ results: Results) throws {
-        let isTraining = program.mode == .training
-        let key = PartKey(phases, inputs.merge, isTraining ? .shard : .whole)
+    /// - Parameter keys: a shard's part, and, where there is one, what follows it on every device.
+    private func runShards(_ keys: [PartKey], _ inputs: StepInputs, _ results: Results) throws {
         var rows: [PJRTBuffer?] = []
         for shard in 0..<shards {
             rows.append(
-                try runPart(key, inputs, results, shard: shard, device: shard % engine.devices.count))
+                try runPart(keys[0], inputs, results, shard: shard, device: shard % engine.devices.count))
         }
         let given = rows.compactMap { $0 }
-        guard isTraining, phases.contains(.backward), !given.isEmpty else { return }
-        let exchange = PartKey(sums.union(phases.intersection(.check)), inputs.merge, .exchange)
+        guard keys.count > 1, !given.isEmpty else { return }
+        if engine.reducesTogether { return try runTogether(keys[1], inputs, results, rows: given) }
         for device in engine.devices.indices {
             let here = try given.enumerated().map { shard, row in
                 shard % engine.devices.count == device ? row : try row.copied(to: engine.devices[device])
             }
-            try runPart(exchange, inputs, results, shard: 0, device: device, rows: here)
+            try runPart(keys[1], inputs, results, shard: 0, device: device, rows: here)
+        }
+    }
+
+    /// What follows the shards' parts, on all devices at once: each has the rows of its own shards.
+    private func runTogether(_ key: PartKey, _ inputs: StepInputs, _ results: Results, rows: [PJRTBuffer]) throws {
+        guard let part = try part(key) else { return }
+        let given = try engine.devices.indices.map { device in
+            let own = rows.indices.filter { $0 % engine.devices.count == device }.map { rows[$0] }
+            return try arguments(of: part, inputs, shard: 0, device: device, rows: own)
+        }
+        let runs = try engine.runTogether(part.executable, given, outputs: part.text.results.count)
+        for (device, run) in runs.enumerated() {
+            _ = try take(run, of: part, key, results, shard: 0, device: device)
+        }
+    }
+
+    private func arguments(
+        of part: Part, _ inputs: StepInputs, shard: Int, device: Int, rows: [PJRTBuffer]
+    ) throws -> [PJRTBuffer] {
+        try part.text.arguments.map { argument in
+            if case .row(let shard) = argument { return rows[shard] }
+            return try buffer(argument, inputs, shard: shard, device: device)
         }
     }
 
@@ -171,15 +253,19 @@ final class XLAPlan: ExecutablePlan {
     ) throws -> PJRTBuffer? {
         // Nothing is asked of a backward pass without gradients.
         guard !key.phases.isEmpty || key.role == .exchange, let part = try part(key) else { return nil }
-        let given = try part.text.arguments.map { argument in
-            if case .row(let shard) = argument { return rows[shard] }
-            return try buffer(argument, inputs, shard: shard, device: device)
-        }
-        let (outputs, event) = try engine.run(
-            part.executable, given, outputs: part.text.results.count, on: device)
-        underWay[underWay.count - 1].append(event)
+        let given = try arguments(of: part, inputs, shard: shard, device: device, rows: rows)
+        let run = try engine.run(part.executable, given, outputs: part.text.results.count, on: device)
+        return try take(run, of: part, key, results, shard: shard, device: device)
+    }
+
+    /// Puts what a run on a device gave where it belongs.
+    private func take(
+        _ run: (outputs: [PJRTBuffer], event: PJRTEvent), of part: Part, _ key: PartKey, _ results: Results, shard: Int,
+        device: Int
+    ) throws -> PJRTBuffer? {
+        underWay[underWay.count - 1].append(run.event)
         var row: PJRTBuffer?
-        for (result, output) in zip(part.text.results, outputs) {
+        for (result, output) in zip(part.text.results, run.outputs) {
             switch result {
             case .stored(let id): try array(id).replace(output, on: device)
             case .carried(let id): if device == 0 || key.role == .shard { carried[shard][id] = output }
@@ -202,7 +288,7 @@ final class XLAPlan: ExecutablePlan {
     private func buffer(_ argument: PartArgument, _ inputs: StepInputs, shard: Int, device: Int) throws -> PJRTBuffer {
         switch argument {
         case .stored(let id): return try array(id).current(device)
-        case .input(let id):
+        case .input(let id), .pixels(let id):
             guard let fed else { throw missing(id) }
             return try fed.buffer(id, engine, shard: shard, shape: shardProgram.values[id].shape, device: device)
         case .carried(let id):
@@ -220,7 +306,8 @@ final class XLAPlan: ExecutablePlan {
             let numbers = inputs.numbers.flatMap { row in row.indices.map { row[$0] } }
             return try engine.upload(numbers, [inputs.numbers.count, StepNumbers.scalarCount], to: device)
         case .scalars:
-            return try engine.upload([inputs.averageShare, Float(inputs.normLimit)], [2], to: device)
+            let scalars = [inputs.averageShare, Float(inputs.normLimit), inputs.lossScale, 1 / inputs.lossScale]
+            return try engine.upload(scalars, [scalars.count], to: device)
         case .noise(let parameter):
             let name = program.trained[parameter]
             guard let id = program.variables[name] else { throw missing(0) }
@@ -243,12 +330,14 @@ final class XLAPlan: ExecutablePlan {
     /// - Returns: nil if it gives nothing.
     private func part(_ key: PartKey) throws -> Part? {
         if let known = parts[key] { return known }
+        let isTogether = key.role == .exchange && engine.reducesTogether
         let writer = PartWriter(
             shardProgram, key, precision: precision, shards: shards,
+            reducing: isTogether ? engine.devices.count : 1, usesTF32: engine.options.usesTF32,
             reproducesMXNetDefects: engine.reproducesMXNetDefects)
         let text = try writer.write(carried: carried(after: key))
         guard !text.results.isEmpty else { return nil }
-        let made = Part(executable: try engine.compile(text.module, name(of: key)), text: text)
+        let made = Part(executable: try engine.compile(text.module, name(of: key), isTogether: isTogether), text: text)
         parts[key] = made
         return made
     }
@@ -292,8 +381,8 @@ final class XLAPlan: ExecutablePlan {
         }
         guard value.kind != .temporary else { throw missing(id) }
         if value.kind == .input {
-            guard let memory = fed?.memory[id] else { throw missing(id) }
-            return Tensor(value.shape, Array(memory))
+            guard let fed, fed.scalings[id] == nil else { throw missing(id) }
+            return Tensor(value.shape, Array(fed.floats(id)))
         }
         return try store.array(value).read()
     }
@@ -307,6 +396,9 @@ final class XLAPlan: ExecutablePlan {
 }
 
 extension Program {
+    /// An input by its name.
+    func input(_ name: String) -> ValueID? { values.firstIndex { $0.kind == .input && $0.name == name } }
+
     /// The first axis of its inputs.
     fileprivate var samples: Int { values.first { $0.kind == .input }?.shape.dims.first ?? 0 }
 }

@@ -15,6 +15,7 @@ typedef struct PJRT_DeviceDescription PJRT_DeviceDescription;
 typedef struct PJRT_Buffer PJRT_Buffer;
 typedef struct PJRT_Executable PJRT_Executable;
 typedef struct PJRT_LoadedExecutable PJRT_LoadedExecutable;
+typedef struct PJRT_TopologyDescription PJRT_TopologyDescription;
 
 typedef struct {
     size_t struct_size;
@@ -50,6 +51,7 @@ typedef enum {
     PJRT_Device_GetDescription = 29,
     PJRT_Device_MemoryStats = 34,
     PJRT_Executable_Destroy = 40,
+    PJRT_Executable_OptimizedProgram = 48,
     PJRT_Executable_Serialize = 49,
     PJRT_LoadedExecutable_Destroy = 50,
     PJRT_LoadedExecutable_GetExecutable = 51,
@@ -58,6 +60,9 @@ typedef enum {
     PJRT_Buffer_Destroy = 58,
     PJRT_Buffer_CopyToDevice = 69,
     PJRT_Buffer_ToHostBuffer = 70,
+    PJRT_TopologyDescription_Create = 82,
+    PJRT_TopologyDescription_Destroy = 83,
+    PJRT_Compile = 89,
     PJRT_Executable_GetCompiledMemoryStats = 96,
 } PJRT_Function;
 
@@ -219,6 +224,39 @@ typedef struct {
     PJRT_LoadedExecutable *executable;
 } PJRT_LoadedExecutable_Destroy_Args;
 
+// The compiler's own form of a program; called twice, without and with memory for the code.
+typedef struct {
+    PJRT_ARGUMENTS;
+    PJRT_Executable *executable;
+    PJRT_Program *program; // its sizes and format are filled in, and its code if that is not NULL
+} PJRT_Executable_OptimizedProgram_Args;
+
+// Devices that are not here.
+
+typedef struct {
+    PJRT_ARGUMENTS;
+    const char *name;
+    size_t name_size;
+    const PJRT_NamedValue *options;
+    size_t option_count;
+    PJRT_TopologyDescription *topology; // out
+} PJRT_TopologyDescription_Create_Args;
+
+typedef struct {
+    PJRT_ARGUMENTS;
+    PJRT_TopologyDescription *topology;
+} PJRT_TopologyDescription_Destroy_Args;
+
+typedef struct {
+    PJRT_ARGUMENTS;
+    const PJRT_TopologyDescription *topology;
+    const PJRT_Program *program;
+    const uint8_t *options; // a CompileOptionsProto
+    size_t options_size;
+    PJRT_Client *client;         // or NULL
+    PJRT_Executable *executable; // out
+} PJRT_Compile_Args;
+
 typedef struct {
     PJRT_ARGUMENTS;
     const PJRT_Executable *executable;
@@ -243,7 +281,9 @@ typedef struct {
     PJRT_ARGUMENTS;
     PJRT_Executable *executable;
     int64_t code, arguments, outputs, aliased, temporary; // out, bytes on the device
-    int64_t others[10];
+    int64_t on_host[5];
+    int64_t peak;
+    int64_t others[4];
 } PJRT_Executable_GetCompiledMemoryStats_Args;
 
 typedef struct {

@@ -25,7 +25,7 @@ if arguments.count >= 2, arguments[0] == "--engine" {
 guard let root = arguments.first, FileManager.default.fileExists(atPath: root) else {
     print(
         """
-        usage: anneal-conformance [--engine cpu|reference|xla] FOLDER [NAME-PART]: repeats the MXNet-made cases below a folder, found by case.json
+        usage: anneal-conformance [--engine cpu|reference|xla|cuda|rocm] FOLDER [NAME-PART]: repeats the MXNet-made cases below a folder, found by case.json
                anneal-conformance --write-samples FOLDER: writes one of every file that Anneal writes
         """)
     exit(64)

@@ -1,9 +1,32 @@
 import Anneal
 import AnnealReference
+import AnnealXLA
 import Testing
 
-/// The CPU engine's kernels against the reference engine's loops: outputs, gradients and auxiliary states.
+/// The kernels of the CPU engine, and what XLA makes of programs, against the reference engine's loops: outputs, gradients and
+/// auxiliary states.
 @Suite struct ReferenceComparisonTests {
+    enum Subject: String, CaseIterable {
+        case cpu, xla
+
+        /// Those that are here: XLA's needs a plugin (`make plugin NAME=cpu`).
+        static let here: [Subject] = {
+            if (try? Subject.xla.make()) != nil { return allCases }
+            print("skipped: comparisons of the xla engine (no plugin; 'make plugin NAME=cpu' installs it)")
+            return [.cpu]
+        }()
+
+        func make() throws -> any Engine {
+            switch self {
+            case .cpu: try defaultEngine()
+            case .xla: try Accelerators.engine("xla-cpu", indexes: [0])
+            }
+        }
+
+        /// XLA's functions are further from the true ones.
+        var factor: Float { self == .cpu ? 1 : 5 }
+    }
+
     /// Everything that a training step computes, by name.
     private func step(
         _ symbol: Symbol, _ shapes: [String: Shape], values: [String: Tensor], wanted: Set<String>,
@@ -22,10 +45,10 @@ import Testing
             try executor.setInput(
                 "head:\(output)", Tensor(shape, spread(count, -1.2, 1.1, seed: UInt64(90 + output))))
         }
-        try executor.forward()
+        // One program, where programs are compiled.
+        try executor.run([.forward, .backward])
         var result: [String: Tensor] = [:]
         for output in symbol.outputs.indices { result["output \(output)"] = try executor.output(output) }
-        try executor.backward()
         for name in wanted { result["gradient of \(name)"] = try executor.gradient(name) }
         for name in executor.parameters.names { result[name] = try executor.parameters.tensor(name) }
         return result
@@ -33,9 +56,10 @@ import Testing
 
     private func compare(
         _ symbol: Symbol, _ shapes: [String: Shape], values: [String: Tensor], wanted: Set<String>,
-        within tolerance: Float = 2e-5
+        of subject: Subject, within tolerance: Float = 2e-5
     ) throws {
-        let found = try step(symbol, shapes, values: values, wanted: wanted, on: defaultEngine())
+        let tolerance = tolerance * subject.factor
+        let found = try step(symbol, shapes, values: values, wanted: wanted, on: subject.make())
         let expected = try step(symbol, shapes, values: values, wanted: wanted, on: ReferenceEngine())
         #expect(found.keys.sorted() == expected.keys.sorted())
         for (name, expected) in expected {
@@ -47,8 +71,8 @@ import Testing
         }
     }
 
-    @Test(arguments: GradientCase.all + GradientCase.withoutSlope)
-    func operators(_ item: GradientCase) throws {
+    @Test(arguments: GradientCase.all + GradientCase.withoutSlope, Subject.here)
+    func operators(_ item: GradientCase, _ subject: Subject) throws {
         let symbol = apply(
             item.operation, item.attributes, to: item.inputs.map(\.name) + item.auxiliary.map(\.0),
             outputs: item.outputs)
@@ -62,13 +86,19 @@ import Testing
         }
         for (name, shape) in item.auxiliary { values[name] = Tensor(shape, repeating: 1) }
         let shapes = Dictionary(uniqueKeysWithValues: item.inputs.map { ($0.name, $0.shape) })
-        try compare(symbol, shapes, values: values, wanted: Set(shapes.keys).subtracting(item.indices.keys))
+        try compare(
+            symbol, shapes, values: values, wanted: Set(shapes.keys).subtracting(item.indices.keys), of: subject)
     }
 
     /// Layers with random channels, kernels, strides and groups, between batch norms, so that blocked layouts, fusion and
     /// sums of gradients are part of it.
-    @Test(arguments: 0..<24)
-    func layers(_ seed: Int) throws {
+    @Test(arguments: 0..<24) func layers(_ seed: Int) throws { try compareLayers(seed, of: .cpu) }
+
+    /// Compilation takes a second or two.
+    @Test(.enabled(if: Subject.here.contains(.xla)), arguments: 100..<110)
+    func layersOnXLA(_ seed: Int) throws { try compareLayers(seed, of: .xla) }
+
+    private func compareLayers(_ seed: Int, of subject: Subject) throws {
         var random = Random(seed: UInt64(seed), purpose: .test)
         let group = [1, 1, 2, 8][random.below(4)], channels = group * [1, 2, 3, 4][random.below(4)]
         let filters = group * (1 + random.below(5)), side = 5 + random.below(6)
@@ -106,11 +136,11 @@ import Testing
                 positive ? Tensor(tensor.shape, tensor.elements.map { abs($0) + 0.5 }) : tensor
         }
         try compare(
-            symbol, ["data": data], values: values, wanted: Set(try symbol.argumentNames()), within: 1e-4)
+            symbol, ["data": data], values: values, wanted: Set(try symbol.argumentNames()), of: subject, within: 1e-4)
     }
 
     /// A whole small training: the weights of both engines stay together.
-    @Test func training() throws {
+    @Test(arguments: Subject.here) func training(_ subject: Subject) throws {
         let builder = SymbolBuilder()
         var net = try builder.convolution(.variable("data"), numFilter: 8, kernel: [3, 3], pad: [1, 1], name: "c0")
         net = try builder.activation(builder.batchNorm(net, fixGamma: false, name: "n0"), .relu)
@@ -129,7 +159,7 @@ import Testing
             try trainer.fit(training: source, validation: source, epochs: 0..<3)
             return try trainer.parameters.names.reduce(into: [:]) { $0[$1] = try trainer.parameters.tensor($1) }
         }
-        let found = try weights(defaultEngine()), expected = try weights(ReferenceEngine())
+        let found = try weights(subject.make()), expected = try weights(ReferenceEngine())
         for (name, expected) in expected {
             let scale = max(expected.elements.map(abs).max() ?? 0, 1e-2)
             let error = zip(found[name]?.elements ?? [], expected.elements).map { abs($0 - $1) }.max() ?? .infinity

@@ -294,7 +294,7 @@ import Testing
         let program = try Autodiff.differentiate(lowered(net), wanted: ["data", "f_weight"], engine: nil)
         var kept = Array(repeating: true, count: program.values.count)
         for instruction in program.instructions.prefix(2) { kept[instruction.writes[0].value] = false }
-        let graph = ForwardGraph(program, engine: BlockedEngine())
+        let graph = ForwardGraph(program, repeatsFromSaved: BlockedEngine().repeatsFromSaved)
         let result = Recomputed(program, graph: graph, kept: kept)
         #expect(throws: Never.self) { try result.program.verify(after: "test") }
         #expect(result.program.operations.count { $0 == "Activation again" } == 2)

@@ -33,7 +33,12 @@ struct AcceleratorTests {
         let four = ["--devices", "xla-cpu:0-3"], environment = environment(tool)
         let whole = try tool.run(run(12, folder: "whole", four), environment: environment)
         #expect(whole.status == 0, "\(whole.errors)")
-        #expect(whole.errors.contains("Compiled the training step in"))
+        #expect(whole.errors.contains("Compiling the training step for xla-cpu:0,1,2,3"))
+        let log = try String(decoding: tool.bytes("whole/log.txt"), as: UTF8.self)
+        #expect(log.contains("Compiled the training step for xla-cpu:0,1,2,3 in"))
+        #expect(log.contains("Compiled the exchange and update for"))
+        // What a step takes is known before the first one.
+        #expect(log.contains(" planned, batch 32") && !log.contains(" 0 KB planned"))
 
         let command = run(12, folder: "killed", four + ["--save-steps", "1"])
         let (process, _, errors) = try tool.start(command, environment: environment)
@@ -57,11 +62,44 @@ struct AcceleratorTests {
         let tool = try tool()
         defer { tool.remove() }
         let first = try tool.run(
-            run(1, folder: "moved", ["--gpus", "", "--devices", "xla-cpu"]), environment: environment(tool))
+            run(1, folder: "moved", ["--gpus", "", "--devices", "xla-cpu", "--dtype", "float16"]),
+            environment: environment(tool))
         #expect(first.status == 0, "\(first.errors)")
-        let rest = try tool.run(["resume", "moved", "--devices", "cpu", "--num-epochs", "2"])
+        let rest = try tool.run(
+            ["resume", "moved", "--devices", "cpu", "--dtype", "float32", "--num-epochs", "2"])
         #expect(rest.status == 0, "\(rest.errors)")
         #expect(rest.errors.contains("The run was saved on xla-cpu"))
+    }
+
+    /// Everything else that runs networks, on two devices.
+    @Test func scoringPredictionAndSearchRunOnThemToo() throws {
+        let tool = try tool()
+        defer { tool.remove() }
+        let two = ["--devices", "xla-cpu:0-1"], environment = environment(tool)
+        let trained = try tool.run(
+            run(1, folder: "trained", two + ["--tta", "mirror-shift", "--recompute"]), environment: environment)
+        #expect(trained.status == 0 && trained.errors.contains("by 6 views of each image"), "\(trained.errors)")
+
+        func numbers(_ devices: [String]) throws -> [Double] {
+            let result = try tool.run(
+                ["score", "--model", "trained", "--data-val", "val.rec", "--batch-size", "16"] + devices,
+                environment: environment)
+            #expect(result.status == 0, "\(result.errors)")
+            let lines = result.output.split(separator: "\n").filter { $0.contains(" = ") }
+            return lines.compactMap { Double($0.split(separator: " ").last ?? "") }
+        }
+        let there = try numbers(two), here = try numbers([])
+        #expect(there.count == here.count && there.count >= 2)
+        for (a, b) in zip(there, here) { #expect(abs(a - b) < 1e-4) }
+
+        let search = try tool.run(
+            ["find-lr", "--steps", "12"] + run(1, folder: "search", two).dropFirst(), environment: environment)
+        #expect(search.status == 0, "\(search.errors)")
+        let profile = try tool.run(["profile"] + ProfileTests.network + two, environment: environment)
+        #expect(profile.status == 0 && profile.output.contains("A step took"), "\(profile.errors)")
+        let bench = try tool.run(
+            ["bench-step", "--inference", "--dtype", "bfloat16"] + ProfileTests.network + two, environment: environment)
+        #expect(bench.status == 0 && bench.output.contains("\"median\""), "\(bench.errors)")
     }
 
     @Test func whatCannotBeDoneIsSaidAtOnce() throws {
@@ -72,6 +110,9 @@ struct AcceleratorTests {
             (["--devices", "xla-cpu:0-1", "--shards", "3"], "no multiple of the 2 devices"),
             (["--devices", "cpu", "--dtype", "bfloat16"], "in float32 only"),
             (["--devices", "xla-cpu", "--gpus", "0"], "say the same thing twice"),
+            (["--devices", "xla-cpu", "--loss-scale", "128"], "goes with --dtype float16"),
+            (["--devices", "xla-cpu", "--dtype", "float16", "--loss-scale", "100"], "a power of two"),
+            (["--devices", "xla-cpu", "--tf32", "2"], "it is 0 or 1"),
         ] {
             let result = try tool.run(run(1, folder: "refused", more), environment: environment(tool))
             #expect(result.status != 0 && result.errors.contains(problem), "\(result.errors)")

@@ -43,18 +43,17 @@ import Testing
         #expect(results[0] == results[1] && results[0] == results[2])
     }
 
-    /// The rule's formula in double precision on the reference engine, its loops on the CPU (gradients are clipped in others
-    /// than where they are not), and a chain's operations in a program.
+    /// The rule's formula in double precision on the reference engine, its loops on the CPU and what XLA compiles: gradients
+    /// are clipped in others than where they are not.
     @Test(arguments: RuleCase.all, [nil, 0.5]) func enginesAgree(_ rule: RuleCase, _ clip: Double?) throws {
         let expected = try run(rule, steps: 3, clipGradient: clip, engine: ReferenceEngine()).all
         var engines: [any Engine] = [try CPUEngine()]
-        if hasVirtualDevices, rule.make() is RuleChain {
-            engines.append(try Accelerators.engine("xla-cpu", indexes: [0]))
-        }
+        if hasVirtualDevices { engines.append(try Accelerators.engine("xla-cpu", indexes: [0])) }
         for engine in engines {
-            let result = try run(rule, steps: 3, clipGradient: clip, engine: engine).all
-            for (a, b) in zip(result.joined(), expected.joined()) {
-                #expect(abs(a - b) <= 2e-5 * max(1, abs(b)), "\(a) on \(engine.name), \(b) on the reference engine")
+            let found = try run(rule, steps: 3, clipGradient: clip, engine: engine).all
+            for (a, b) in zip(found.joined(), expected.joined()) where abs(a - b) > 2e-5 * max(1, abs(b)) {
+                Issue.record("\(a) on \(engine.name), \(b) on the reference engine")
+                break
             }
         }
     }

@@ -9,7 +9,8 @@ import Testing
     /// The text of a whole training step.
     private func step(
         _ precision: ElementType = .float32, canDropSteps: Bool = false, accumulation: Int = 1,
-        phases: Phases = [.forward, .backward, .update]
+        phases: Phases = [.forward, .backward, .update], pixels: PixelScaling? = nil, repeats: Bool = false,
+        usesTF32: Bool = false
     ) throws -> PartWriter.Text {
         let net = SymbolBuilder()
         var body = try net.convolution(
@@ -25,10 +26,25 @@ import Testing
         update.order = try symbol.argumentNames() + symbol.auxiliaryNames()
         update.isGuarded = canDropSteps
         update.accumulation = accumulation
-        program = try UpdatePass.insert(update, into: UpdatePass.choose(update, in: program, updatesEarly: false))
-        program = try Precision.assign(precision, to: program)
+        program = try Precision.assign(
+            precision, to: UpdatePass.choose(update, in: program, updatesEarly: false))
+        if repeats {
+            let graph = ForwardGraph(program) { $0 is BatchNorm }
+            // Of the forward pass, only statistics and the output.
+            var kept = program.values.indices.map {
+                program.values[$0].kind != .temporary || program.outputs.contains($0)
+            }
+            for instruction in program.instructions where instruction.action.op is BatchNorm {
+                for (role, value) in instruction.writes { if case .saved = role { kept[value] = true } }
+            }
+            program = Recomputed(program, graph: graph, kept: kept).program
+        }
+        program = try UpdatePass.insert(update, into: program)
+        let data = try #require(program.variables["data"])
         let writer = PartWriter(
-            program, PartKey(phases, StepInputs.Merge()), precision: precision, reproducesMXNetDefects: false)
+            program,
+            PartKey(phases, StepInputs.Merge(), pixels: pixels.map { [data: $0] } ?? [:]), precision: precision,
+            usesTF32: usesTF32, reproducesMXNetDefects: false)
         return try writer.write(carried: [])
     }
 
@@ -82,10 +98,64 @@ import Testing
         for line in lines(text, "func.func") { #expect(!line.contains("bf16")) }
     }
 
+    @Test func pixelsComeInEightBits() throws {
+        let text = try step(pixels: PixelScaling(mean: [1, 2, 3, 4], factor: [0.5, 0.5, 0.5, 0.25]))
+        #expect(text.arguments.contains { if case .pixels = $0 { true } else { false } })
+        let head = try #require(lines(text, "func.func").first)
+        #expect(head.contains("tensor<2x4x5x5xui8>") && !head.contains("tensor<2x4x5x5xf32>"))
+        // What holds for every step is part of the program.
+        #expect(!lines(text, "dense<[1.0, 2.0, 3.0, 4.0]>").isEmpty)
+    }
+
+    @Test func gradientsInFloat16AreScaledAndBack() throws {
+        let scaled = try step(.float16), plain = try step(.bfloat16)
+        #expect(scaled.arguments.contains(.scalars) && !plain.arguments.contains(.scalars))
+        // One where the loss's gradient begins, and one for each trained parameter: the scalars are cut once each time.
+        let cuts = lines(scaled, "stablehlo.slice").filter { $0.contains("tensor<4xf32>") }
+        #expect(cuts.count == 1 + 6)
+    }
+
+    @Test func whatIsComputedAgainIsBehindABarrierWithTheGradient() throws {
+        let text = try step(repeats: true)
+        let barriers = lines(text, "stablehlo.optimization_barrier")
+        #expect(!barriers.isEmpty && barriers.allSatisfy { $0.contains(":2 = ") })
+        // The convolution twice and its weight's gradient; batch norm's sums are not taken again.
+        #expect(lines(text, "stablehlo.convolution").count == 3)
+        let plain = try step()
+        #expect(lines(text, "stablehlo.reduce").count == lines(plain, "stablehlo.reduce").count)
+    }
+
+    @Test func float32IsExactUnlessTF32IsAllowed() throws {
+        let products = { (text: PartWriter.Text) in
+            self.lines(text, "stablehlo.convolution\"(") + self.lines(text, "stablehlo.dot_general")
+        }
+        let exact = products(try step()), rounded = products(try step(usesTF32: true))
+        #expect(exact.count == 5 && exact.allSatisfy { $0.contains("HIGHEST") && !$0.contains("DEFAULT") })
+        #expect(rounded.count == 5 && rounded.allSatisfy { !$0.contains("HIGHEST") && $0.contains("DEFAULT") })
+    }
+
+    @Test func operationsAreDeterministicUnlessThatIsGivenUp() {
+        func flags(_ isDeterministic: Bool) -> [String] {
+            AcceleratorOptions(isDeterministic: isDeterministic).compileOptions(platform: "cuda").flags.map(\.name)
+        }
+        #expect(flags(true) == ["xla_gpu_exclude_nondeterministic_ops"])
+        #expect(flags(false).isEmpty)
+    }
+
     @Test func optionsAreEncodedAsProtocolBuffers() {
         #expect(CompileOptions().encoded == [0x1A, 0x04, 0x20, 0x01, 0x28, 0x01, 0x20, 0x01])
         let flag = CompileOptions(flags: [("ab", true)]).encoded
         #expect(Array(flag.dropFirst(8)) == [0x3A, 0x08, 0x0A, 0x02, 0x61, 0x62, 0x12, 0x02, 0x10, 0x01])
+    }
+
+    /// Two replicas, one partition, the devices 4 and 5; not portable.
+    @Test func replicasAreNamed() {
+        var options = CompileOptions()
+        options.replicas = [4, 5]
+        #expect(
+            options.encoded == [
+                0x1A, 0x10, 0x20, 0x02, 0x28, 0x01, 0x4A, 0x0A, 0x08, 0x02, 0x10, 0x01, 0x1A, 0x04, 0x0A, 0x02, 4, 5,
+            ])
     }
 
     @Test func channelsGoLast() {

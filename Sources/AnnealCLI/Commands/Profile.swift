@@ -33,6 +33,7 @@ struct Profile: ParsableCommand {
         }
         let workload = try options.makeWorkload()
         try trace.map(prepareOutput)
+        guard workload.timesOperations else { return try profileWhole(workload) }
         let roofline = try Roofline.measure()
         print("This machine: \(roofline.text)")
         for _ in 0..<2 { try workload.step() }
@@ -54,6 +55,27 @@ struct Profile: ParsableCommand {
             try Trace.write(timeline.spans, to: trace)
             print("\nTrace: \(trace)", about: trace)
         }
+    }
+}
+
+extension Profile {
+    /// A compiler has made one program of all operations: only the whole step can be timed from outside.
+    private func profileWhole(_ workload: Workload) throws {
+        guard trace == nil, !byLayer, !byShape else {
+            throw UsageError(
+                "--trace, --by-layer and --by-shape", "show operations, and an accelerator runs a step as one program",
+                suggestion:
+                    "leave them out; the vendor's profiler (e.g. nsys profile anneal train ...) shows what is in it")
+        }
+        for _ in 0..<2 { try workload.step() }
+        try workload.finish()
+        let elapsed = try ContinuousClock().measure {
+            for _ in 0..<options.steps { try workload.step() }
+            try workload.finish()
+        }
+        print(
+            "A step took \(LogGrammar.fixed(elapsed / .milliseconds(options.steps), 3)) ms; its program takes "
+                + "\(workload.plannedBytes >> 20) MB next to parameters and states.")
     }
 }
 

@@ -126,7 +126,7 @@ struct TrainingRun {
 
         var fitOptions = options.run.fitOptions(
             metrics: setup.metrics, prefix: prefix, views: data.validation.tta,
-            observers: observers
+            observers: [CompilationNotes(setup.compilations, observers)] + observers
                 + [
                     Monitor(trainer, interval: options.run.monitor, observers),
                     FolderKeeper(folder, observers, writeRecords), ending, HeapTrimmer(),

@@ -13,6 +13,8 @@ struct TrainingSetup {
     var seed: UInt64
     /// For the beginning of the log.
     var notes: [FitEvent]
+    /// Hears of the accelerators' compilations.
+    var compilations: CompilationProgress
 }
 
 extension TrainingRun {
@@ -77,6 +79,7 @@ extension TrainingRun {
                 "--whiten \(firstLayer)", "is no layer with a weight",
                 suggestion: "name the network's first convolution, or, where a recipe gives it, --whiten ''")
         }
+        let compilations = CompilationProgress(isLogged: true)
         let trainer = try Trainer(
             symbol, dataShape: Shape(imageShape), batchSize: options.batchSize, optimizer: optimizer,
             frozen: frozen.union(whitened.map { [$0] } ?? []), seed: seed,
@@ -84,8 +87,8 @@ extension TrainingRun {
             recomputation: options.recompute ? .full : .cheap, averaging: options.updates.averaging,
             accumulation: options.updates.accumulate, keepsGradients: options.run.histograms,
             canDropSteps: options.run.onNan == .skip,
-            precision: options.precision,
-            device: options.machine.device(group: group))
+            precision: options.precision, lossScaling: options.lossScale,
+            device: options.machine.device(compilations, group: group))
         if validation != nil { try trainer.planScoring() }
         var need = trainer.memoryNeed(views: validation == nil ? .none : data.validation.tta)
         need.add(training.memoryNeed(imagePixels: images.survey.mostPixels))
@@ -93,6 +96,7 @@ extension TrainingRun {
             need.add(validation.memoryNeed(imagePixels: survey.mostPixels))
         }
         try need.check()
+        try trainer.prepare(training: source, validation: validation)
         try giveFirstValues(to: trainer)
         if let layer = firstLayer, case .beginning = origin {
             // The images as they are, without augmentation.
@@ -111,6 +115,7 @@ extension TrainingRun {
             notes.append(.note("Class weights: \(weights.map { Double($0).brief }.joined(separator: ", "))"))
         }
         if let note = options.machine.note { notes.append(.note(note)) }
+        notes += compilations.takeLines().map { .note($0) }
         if let note = machineNote(counted, trainer) { notes.append(note) }
         let kilobytes = trainer.plannedBytes >> 10,
             planned = kilobytes < 1024 ? "\(kilobytes) KB" : "\(kilobytes >> 10) MB"
@@ -136,7 +141,7 @@ extension TrainingRun {
                 updatesPerEpoch: updatesPerEpoch(training, accumulation: trainer.accumulation)))
         return TrainingSetup(
             trainer: trainer, training: source, loader: training, validation: validation, metrics: metrics,
-            preprocessing: preprocessing, progress: progress, seed: seed, notes: notes)
+            preprocessing: preprocessing, progress: progress, seed: seed, notes: notes, compilations: compilations)
     }
 
     /// Random numbers in the place of images, with --benchmark 1.

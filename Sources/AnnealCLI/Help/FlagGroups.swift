@@ -21,7 +21,7 @@ enum FlagGroups {
         Group(
             title: "Network",
             usual: ["network", "pretrained-model", "num-layers", "image-shape", "num-classes", "load-epoch"],
-            further: ["model", "layer-before-fullc", "freeze", "initializer", "whiten", "dtype"]),
+            further: ["model", "layer-before-fullc", "freeze", "initializer", "whiten", "dtype", "loss-scale"]),
         Group(
             title: "Optimizer", usual: ["optimizer", "batch-size"],
             further: [
@@ -53,8 +53,8 @@ enum FlagGroups {
         Group(
             title: "Machine", usual: ["threads", "seed"],
             further: [
-                "data-nthreads", "recompute", "gpus", "devices", "shards", "kv-store", "global-batch-size",
-                "rank-timeout", "profile",
+                "data-nthreads", "recompute", "gpus", "devices", "shards", "exchange", "tf32", "deterministic",
+                "kv-store", "global-batch-size", "rank-timeout", "profile",
             ]),
     ]
 

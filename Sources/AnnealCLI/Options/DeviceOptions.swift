@@ -18,6 +18,21 @@ struct DeviceOptions: ParsableArguments, Encodable {
             "Parts that each batch is cut into, with batch statistics of their own: results depend on it, not on the number of devices or processes (default: one for each device).",
             valueName: "N"))
     var shards: Int?
+    @Option(
+        help: ArgumentHelp(
+            "Let accelerators round the factors of float32 products to TF32, 10 bits after the point: faster on NVIDIA GPUs from Ampere on (default: 0).",
+            valueName: "0|1"))
+    var tf32: Int = 0
+    @Option(
+        help: ArgumentHelp(
+            "0 lets accelerators use faster operations that do not give the same bits in every run (default: 1).",
+            valueName: "0|1"))
+    var deterministic: Int = 1
+    @Option(
+        help: ArgumentHelp(
+            "How devices add up gradients: tree, the same bits for any number of devices, or all-reduce, which moves less (default: tree).",
+            valueName: "WAY"))
+    var exchange: GradientExchange = .tree
     @Option(help: ArgumentHelp("Threads that compute on the processor (default: all cores).", valueName: "N"))
     var threads: Int?
 
@@ -35,6 +50,9 @@ struct DeviceOptions: ParsableArguments, Encodable {
             throw UsageError(
                 "--gpus \(gpus) and --devices \(devices)", "say the same thing twice", suggestion: "give one of them")
         }
+        for (flag, value) in [("--tf32", tf32), ("--deterministic", deterministic)] where value != 0 && value != 1 {
+            throw UsageError(flag, "is \(value)", suggestion: "it is 0 or 1")
+        }
         if let threads {
             guard (1...1024).contains(threads) else {
                 throw UsageError("--threads", "is \(threads)", suggestion: "it is 1 to 1024")
@@ -51,10 +69,18 @@ struct DeviceOptions: ParsableArguments, Encodable {
 
     /// - Parameter group: the processes that share each batch.
     /// - Throws: `AnnealError` for what is not here.
-    func device(group: (any ProcessGroup)? = nil) throws -> Device {
-        let report: @Sendable (String) -> Void = { StandardStream.error.write("\($0)\n") }
-        if let gpus = chosenGPUs { return try Device(gpus: gpus, shards: shards, report: report) }
-        return try Device(named: list, shards: shards, group: group, report: report)
+    func device(
+        _ progress: CompilationProgress = CompilationProgress(), group: (any ProcessGroup)? = nil
+    ) throws -> Device {
+        let tf32 = tf32 == 1, deterministic = deterministic == 1, report = progress.report
+        if let gpus = chosenGPUs {
+            return try Device(
+                gpus: gpus, shards: shards, tf32: tf32, deterministic: deterministic, exchange: exchange,
+                report: report)
+        }
+        return try Device(
+            named: list, shards: shards, tf32: tf32, deterministic: deterministic, exchange: exchange, group: group,
+            report: report)
     }
 
     /// What is said of devices that lie idle; nil if there is nothing.
@@ -64,3 +90,5 @@ struct DeviceOptions: ParsableArguments, Encodable {
         return "Runs on the processor; this machine has a GPU: --devices \(kind):0 uses it"
     }
 }
+
+extension GradientExchange: ExpressibleByArgument, Encodable {}

@@ -33,9 +33,14 @@ struct TrainingOptions: ParsableArguments, Encodable {
     var whiten: String?
     @Option(
         help: ArgumentHelp(
-            "Of what flows between layers: float32, or on accelerators bfloat16. Weights, statistics and files stay float32.",
-            valueName: "TYPE"), completion: .list(["float32", "bfloat16"]))
+            "Of what flows between layers: float32, or on accelerators bfloat16 or float16. Weights, statistics and files stay float32.",
+            valueName: "TYPE"), completion: .list(Self.dtypes))
     var dtype: String = "float32"
+    @Option(
+        help: ArgumentHelp(
+            "What --dtype float16 multiplies gradients by on their way: a power of two, or 'dynamic', which drops a step now and then to find it (default: dynamic).",
+            valueName: "N"))
+    var lossScale: LossScaling?
     @Option(
         help: ArgumentHelp("Losses to show next to accuracy and cross-entropy: ce, nll.", valueName: "NAME,NAME"),
         completion: .list(["ce", "nll"]))
@@ -92,6 +97,7 @@ struct TrainingOptions: ParsableArguments, Encodable {
     @OptionGroup var run: RunOptions
     @OptionGroup var parameters: ParameterOptions
 
+    private static let dtypes = ["float32", "bfloat16", "float16"]
     var precision: ElementType { ElementType(rawValue: dtype) ?? .float32 }
 
     /// Whether all processes of the job share each batch.
@@ -110,10 +116,15 @@ struct TrainingOptions: ParsableArguments, Encodable {
     /// Refuses what cannot be done here.
     func check() throws {
         try machine.check()
-        guard ["float32", "bfloat16"].contains(dtype) else {
+        guard Self.dtypes.contains(dtype) else {
             throw UsageError(
                 "--dtype \(dtype)", "is not supported",
-                suggestion: "use bfloat16 on an accelerator (--devices), or leave it out")
+                suggestion: "use bfloat16 or float16 on an accelerator (--devices), or leave it out")
+        }
+        try flagErrors { try lossScale?.check() }
+        guard lossScale == nil || precision == .float16 else {
+            throw UsageError(
+                "--loss-scale", "goes with --dtype float16", suggestion: "leave it out, or give --dtype float16 too")
         }
         try Job.check(kvStore)
         guard rankTimeout >= 1, rankTimeout <= 86_400 else {
@@ -173,5 +184,29 @@ struct TrainingOptions: ParsableArguments, Encodable {
             }
         }
         return CompositeMetric(metrics)
+    }
+}
+
+extension LossScaling: ExpressibleByArgument, Encodable {
+    public init?(argument: String) {
+        if argument == "dynamic" {
+            self = .dynamic
+        } else if let scale = Int(argument) {
+            self = .constant(scale)
+        } else {
+            return nil
+        }
+    }
+
+    public var defaultValueDescription: String {
+        switch self {
+        case .constant(let scale): "\(scale)"
+        case .dynamic: "dynamic"
+        }
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        try container.encode(defaultValueDescription)
     }
 }

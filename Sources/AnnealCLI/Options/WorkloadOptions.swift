@@ -29,6 +29,12 @@ struct WorkloadOptions: ParsableArguments {
     var inference = false
     @Flag(help: "Compute most of the forward pass a second time to need less memory.")
     var recompute = false
+    @Option(
+        help: ArgumentHelp(
+            "Of what flows between layers: float32, or on accelerators bfloat16 or float16.", valueName: "TYPE"),
+        completion: .list(["float32", "bfloat16", "float16"]))
+    var dtype: String = "float32"
+    @OptionGroup var machine: DeviceOptions
     @Option(help: ArgumentHelp("Steps that count, after two that do not.", valueName: "N"))
     var steps: Int = 5
 
@@ -37,6 +43,10 @@ struct WorkloadOptions: ParsableArguments {
             throw UsageError("--steps", "is \(steps)", suggestion: "it must be at least 1, at most 1000000")
         }
         guard batchSize > 0 else { throw UsageError("--batch-size", "must be at least 1") }
+        guard let precision = ElementType(rawValue: dtype), precision != .uint8 else {
+            throw UsageError("--dtype \(dtype)", "is not supported", suggestion: "it is float32, bfloat16 or float16")
+        }
+        try machine.check()
         let source: Workload.Source, shape: [Int]
         switch (network, model) {
         case (let network?, nil):
@@ -49,7 +59,7 @@ struct WorkloadOptions: ParsableArguments {
         }
         return try Workload(
             source, shape: shape, batchSize: batchSize, inference: inference,
-            recomputation: recompute ? .full : .cheap)
+            recomputation: recompute ? .full : .cheap, precision: precision, device: machine.device())
     }
 
     private func shapeOfImages() throws -> [Int] {

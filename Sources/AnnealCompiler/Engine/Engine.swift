@@ -128,9 +128,17 @@ public protocol ExecutablePlan: AnyObject {
     @discardableResult
     func run(_ phases: Phases, _ inputs: StepInputs) throws -> any StepResults
 
+    /// Makes ready what a run of these phases needs, so that it does not wait for a compiler. The next forward pass takes the
+    /// inputs that were asked for last (`input`, `pixels`).
+    func prepare(_ phases: Phases, _ inputs: StepInputs) throws
+
     /// Host memory in plain order for an input of the next forward pass, to be filled before it; nil if there is no such
     /// input. A forward pass moves on to other memory where the engine uploads from it meanwhile: ask again after each.
     func input(_ name: String) -> UnsafeMutableBufferPointer<Float>?
+
+    /// As `input`, for 8-bit pixels (batch, channels, height, width) that the plan makes floats on its device; nil if it takes
+    /// floats only. The last of the two that is asked for before a forward pass is what that pass takes.
+    func pixels(_ name: String, _ scaling: PixelScaling) -> UnsafeMutableBufferPointer<UInt8>?
 
     /// A copy in plain order of a value of the last run that outlives it: an output, or a gradient that is kept.
     func read(_ value: Program.ValueID) throws -> Tensor
@@ -146,6 +154,11 @@ public protocol ExecutablePlan: AnyObject {
     /// Called in place of each operation, with its number in `operations` and its code, on engines that run them one by one:
     /// for profiles and monitors.
     var around: ((_ operation: Int, _ run: () -> Void) -> Void)? { get set }
+}
+
+extension ExecutablePlan {
+    package func prepare(_ phases: Phases, _ inputs: StepInputs) throws {}
+    package func pixels(_ name: String, _ scaling: PixelScaling) -> UnsafeMutableBufferPointer<UInt8>? { nil }
 }
 
 /// What a run gave.

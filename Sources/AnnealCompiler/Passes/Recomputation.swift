@@ -1,4 +1,5 @@
 import AnnealCore
+import AnnealGraph
 
 /// How much of the forward pass may be computed a second time, in the backward pass, rather than kept until then.
 ///
@@ -94,7 +95,8 @@ package struct ForwardGraph {
     /// What it reads of values that a forward instruction computes.
     private let sources: [[Program.ValueID]]
 
-    package init(_ program: Program, engine: any KernelEngine) {
+    /// - Parameter repeatsFromSaved: as `KernelEngine` has it.
+    package init(_ program: Program, repeatsFromSaved isRepeated: (any Operator) -> Bool) {
         producer = Array(repeating: nil, count: program.values.count)
         root = Array(program.values.indices)
         size = program.values.map { MemoryPlan.aligned($0.layout.elements($0.shape)) }
@@ -108,7 +110,7 @@ package struct ForwardGraph {
                     size[value] = 0
                 }
             }
-            repeatsFromSaved.append(instruction.action.op.map(engine.repeatsFromSaved) ?? false)
+            repeatsFromSaved.append(instruction.action.op.map(isRepeated) ?? false)
             sources.append(instruction.reads.map(\.value).filter { [producer] in producer[$0] != nil })
         }
         self.sources = sources

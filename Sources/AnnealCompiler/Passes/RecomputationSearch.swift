@@ -9,7 +9,7 @@ import Foundation
 /// segments, each so long that it fits into the budget beside all that is kept before it; the backward pass comes to the
 /// first segments last, when little else is alive, so that they may be the longest. Pairs of both are tried, the memory of
 /// each is counted exactly, and the smallest whose work is allowed is taken.
-struct RecomputationSearch {
+package struct RecomputationSearch {
     private let program: Program
     private let needs: [KernelNeeds]
     private let graph: ForwardGraph
@@ -28,16 +28,25 @@ struct RecomputationSearch {
         throws
         -> Recomputed
     {
-        let search = RecomputationSearch(program, needs: needs, engine: engine)
-        let result = search.best(limit)
+        let graph = ForwardGraph(program, repeatsFromSaved: engine.repeatsFromSaved)
+        let search = RecomputationSearch(program, needs: needs, graph: graph)
+        let result = Recomputed(program, graph: graph, kept: search.best(limit))
         try result.program.verify(after: "recomputation")
         return result
     }
 
-    private init(_ program: Program, needs: [KernelNeeds], engine: any KernelEngine) {
+    /// Whether each value is kept, for engines without kernels: work is what operators' definitions say.
+    package static func kept(_ limit: Recomputation, in program: Program, graph: ForwardGraph) -> [Bool] {
+        let needs = program.instructions.indices.map {
+            KernelNeeds(flops: OperationCost(program, instruction: $0, "", reorders: 0).flops)
+        }
+        return RecomputationSearch(program, needs: needs, graph: graph).best(limit)
+    }
+
+    private init(_ program: Program, needs: [KernelNeeds], graph: ForwardGraph) {
         self.program = program
         self.needs = needs
-        graph = ForwardGraph(program, engine: engine)
+        self.graph = graph
         backwardReads = Array(Set(program.instructions[program.backwardStart...].flatMap { $0.reads.map(\.value) }))
         for (index, instruction) in program.instructions.enumerated() {
             let floats = (instruction.reads + instruction.writes).reduce(0) { $0 + graph.size[$1.value] }
@@ -60,7 +69,7 @@ struct RecomputationSearch {
         let work: Double
     }
 
-    private func best(_ limit: Recomputation) -> Recomputed {
+    private func best(_ limit: Recomputation) -> [Bool] {
         let everything = Array(repeating: true, count: program.values.count)
         let unchanged = candidate(everything)
         var candidates = [unchanged]
@@ -87,8 +96,7 @@ struct RecomputationSearch {
         func cost(_ candidate: Candidate) -> Double {
             log(Double(candidate.peak + surroundings)) + limit.price * candidate.work / totalWork
         }
-        let best = candidates.min { cost($0) < cost($1) } ?? unchanged
-        return Recomputed(program, graph: graph, kept: best.kept)
+        return (candidates.min { cost($0) < cost($1) } ?? unchanged).kept
     }
 
     private func candidate(_ kept: [Bool]) -> Candidate {

@@ -95,6 +95,8 @@ public struct StepInputs: Sendable {
     public var averageShare: Float = 0
     /// Of the gradients' norm after scaling; infinite: none.
     public var normLimit = Double.infinity
+    /// What gradients in float16 are multiplied by until they are those of parameters.
+    public var lossScale: Float = 1
 
     public init() {}
 

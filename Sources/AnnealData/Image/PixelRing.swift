@@ -52,17 +52,18 @@ final class PixelRing: @unchecked Sendable {
         for (i, label) in newLabels.enumerated() { labels[row * labelWidth + i] = label }
     }
 
-    /// Writes row `row` as floats to row `target` of a batch.
-    /// - Precondition: both buffers hold row `target`.
-    func load(
-        row: Int, normalization: Normalization, into data: UnsafeMutableBufferPointer<Float>,
-        labels out: UnsafeMutableBufferPointer<Float>, target: Int
-    ) {
-        guard let start = data.baseAddress, let labelStart = out.baseAddress else { return }
-        for channel in 0..<channels {
-            ani_normalize(
-                planes + row * rowSize + channel * area, area, normalization.mean(channel),
-                normalization.factor(channel), start + target * rowSize + channel * area)
+    /// Writes row `row` to row `target` of a batch: as floats, or as it is where the slot takes pixels.
+    /// - Precondition: the slot holds row `target`.
+    func load(row: Int, normalization: Normalization, into slot: BatchSlot, target: Int) {
+        guard let labelStart = slot.labels.baseAddress else { return }
+        if let pixels = slot.pixels?.baseAddress {
+            (pixels + target * rowSize).update(from: planes + row * rowSize, count: rowSize)
+        } else if let start = slot.data.baseAddress {
+            for channel in 0..<channels {
+                ani_normalize(
+                    planes + row * rowSize + channel * area, area, normalization.mean(channel),
+                    normalization.factor(channel), start + target * rowSize + channel * area)
+            }
         }
         for i in 0..<labelWidth { labelStart[target * labelWidth + i] = labels[row * labelWidth + i] }
     }

@@ -22,8 +22,9 @@ enum ImageMixing {
     ///
     /// - Parameter shape: (channels, height, width).
     /// - Returns: the share of the image that is outside the rectangle, exactly.
-    static func exchangeRectangles(
-        _ data: UnsafeMutableBufferPointer<Float>, batch: Int, except unpaired: Int? = nil, shape: Shape, share: Double,
+    static func exchangeRectangles<Element>(
+        _ data: UnsafeMutableBufferPointer<Element>, batch: Int, except unpaired: Int? = nil, shape: Shape,
+        share: Double,
         _ random: inout Random
     ) -> Float {
         let height = shape[1], width = shape[2], side = (1 - share).squareRoot()

@@ -13,6 +13,10 @@ public final class SoftLabelSource: BatchSource {
     public var dataShape: Shape { source.dataShape }
     public var labelWidth: Int { classes }
     public var count: Int { source.count }
+    /// Pixels can be exchanged, but not blended without rounding.
+    public var pixelScaling: PixelScaling? {
+        labels.mixup > 0 || !paired.isEmpty ? nil : source.pixelScaling
+    }
 
     private let source: any BatchSource
     private let seed: UInt64
@@ -78,9 +82,9 @@ public final class SoftLabelSource: BatchSource {
     /// - Throws: the source's errors, and `AnnealError` for a label that names no class.
     public func next(into slot: BatchSlot) throws -> Int {
         precondition(slot.labels.count >= rows.count * classes, "the slot has no room for \(classes) labels a row")
-        let data = paired.isEmpty ? slot.data : paired, all = classLabels.count
+        let images = paired.isEmpty ? slot : BatchSlot(data: paired, labels: slot.labels), all = classLabels.count
         let valid = try classLabels.withUnsafeMutableBufferPointer {
-            try source.next(into: BatchSlot(data: data, labels: $0))
+            try source.next(into: images.with(labels: $0))
         }
         guard valid > 0 else { return 0 }
         do {
@@ -91,7 +95,7 @@ public final class SoftLabelSource: BatchSource {
         var random = Random(seed: seed, purpose: .mix, epoch: epoch, index: batch)
         batch += 1
         // Row i of what the source delivers is mixed with row all - 1 - i, as in the whole batch.
-        let share = mixImages(data, rows: all, &random)
+        let share = mixImages(images, rows: all, &random)
         if !paired.isEmpty { _ = slot.data.update(from: paired[..<(rows.count * dataShape.count)]) }
         for row in rows.indices.map({ $0 - rows.lowerBound }) {
             labels.fill(
@@ -102,18 +106,20 @@ public final class SoftLabelSource: BatchSource {
     }
 
     /// - Returns: the share of each row's own image that is left in it.
-    private func mixImages(
-        _ data: UnsafeMutableBufferPointer<Float>, rows: Int, _ random: inout Random
-    ) -> Float {
+    private func mixImages(_ slot: BatchSlot, rows: Int, _ random: inout Random) -> Float {
         let both = labels.mixup > 0 && labels.cutmix > 0
         if labels.cutmix > 0, !both || random.bool() {
             let share = random.symmetricBeta(Double(labels.cutmix))
+            if let pixels = slot.pixels {
+                return ImageMixing.exchangeRectangles(
+                    pixels, batch: rows, except: unpaired, shape: dataShape, share: share, &random)
+            }
             return ImageMixing.exchangeRectangles(
-                data, batch: rows, except: unpaired, shape: dataShape, share: share, &random)
+                slot.data, batch: rows, except: unpaired, shape: dataShape, share: share, &random)
         }
         guard labels.mixup > 0 else { return 1 }
         let share = Float(random.symmetricBeta(Double(labels.mixup)))
-        ImageMixing.blend(data, batch: rows, except: unpaired, rowSize: dataShape.count, share: share)
+        ImageMixing.blend(slot.data, batch: rows, except: unpaired, rowSize: dataShape.count, share: share)
         return share
     }
 }

@@ -9,6 +9,10 @@ public final class BatchLoader: BatchSource {
     public var batchSize: Int { options.batchSize }
     public var dataShape: Shape { options.dataShape }
     public var labelWidth: Int { options.labelWidth }
+    public var pixelScaling: PixelScaling? {
+        let channels = 0..<dataShape[0], normalization = options.normalization
+        return PixelScaling(mean: channels.map(normalization.mean), factor: channels.map(normalization.factor))
+    }
     /// Samples of this loader's part; with `onBadRecord` `.skip` the bad ones among them are not delivered.
     public let count: Int
     /// Positions of an epoch that are not there only to fill the last batch; where some rows of each batch are delivered, all.
@@ -96,7 +100,8 @@ public final class BatchLoader: BatchSource {
     /// - Throws: `AnnealError` naming the record that cannot be used; the next call throws it again.
     public func next(into slot: BatchSlot) throws -> Int {
         precondition(
-            slot.data.count >= options.slotRows * dataShape.count && slot.labels.count >= options.slotRows * labelWidth,
+            slot.pixels?.count ?? slot.data.count >= options.slotRows * dataShape.count
+                && slot.labels.count >= options.slotRows * labelWidth,
             "the slot is too small for a batch of \(options.slotRows)")
         sampleNumbers.removeAll(keepingCapacity: true)
         if ended { return 0 }
@@ -144,8 +149,7 @@ public final class BatchLoader: BatchSource {
                 return false
             }
             core.ring.load(
-                row: position % core.ring.rows, normalization: options.normalization, into: slot.data,
-                labels: slot.labels, target: target)
+                row: position % core.ring.rows, normalization: options.normalization, into: slot, target: target)
             return true
         }
     }

@@ -72,8 +72,11 @@ struct FitRun {
     var unsaved: Set<Int> = []
     /// Whether the last state could not be saved.
     var stateIsUnsaved = false
-    /// Seconds of the epoch in which training waited for data, and those that it took up to there.
-    private var waiting = (waited: 0.0, of: 0.0)
+    /// What the steps of the epoch have waited for, those before a resumed state left out.
+    private var waits = StepWaits()
+    /// Seconds of that part of the epoch.
+    private var waitedIn = 0.0
+    private var hasToldPace = false
     private let clock = ContinuousClock()
 
     init(
@@ -179,23 +182,25 @@ struct FitRun {
     private mutating func trainEpoch() throws -> Bool {
         let batches = source.batchesPerEpoch
         var stopwatch = Stopwatch(clock, secondsBefore: progress.seconds)
+        waits = StepWaits(isLate: !trainer.training.isImmediate)
         try source.start(epoch: progress.position.epoch, atBatch: progress.position.batch)
         var pending: PendingStep?
-        waiting = (0, 0)
         let begin = clock.now
-        defer { waiting.of = (clock.now - begin).seconds }
+        defer { waitedIn = (clock.now - begin).seconds }
         func finishPending() throws {
             if let step = pending { try finish(step, &stopwatch) }
             pending = nil
         }
         while true {
             trainer.parameters.engine.group?.step = trainer.updates + 1
-            let slot = try trainer.slot()
+            let slot = try trainer.slot(for: source)
             let asked = clock.now
             let rows = try trainer.timed(.data) { try source.next(into: slot) }
-            waiting.waited += (clock.now - asked).seconds
+            waits.data += (clock.now - asked).seconds
             guard rows > 0 else { break }
+            let submission = clock.now
             let step = try trainer.submit(checked: true)
+            waits.device += (clock.now - submission).seconds
             try finishPending()
             pending = PendingStep(step: step, rows: rows)
             if trainer.training.isImmediate { try finishPending() }
@@ -214,7 +219,9 @@ struct FitRun {
 
     /// Looks at the results of a step, counts it and tells of it.
     private mutating func finish(_ pending: PendingStep, _ stopwatch: inout Stopwatch) throws {
+        let begin = clock.now
         try look(at: pending)
+        waits.device += (clock.now - begin).seconds
         progress.samples += pending.rows
         let seconds = stopwatch.lap()
         progress.seconds = stopwatch.total
@@ -229,6 +236,10 @@ struct FitRun {
 
     private mutating func look(at pending: PendingStep) throws {
         guard let problem = try trainer.problem(of: pending.step) else {
+            return try trainer.trainingBatch(pending.step.results, rows: pending.rows) { try metrics.update($0) }
+        }
+        if pending.step.loweredScale {
+            progress.rescaled = (progress.rescaled ?? 0) + 1
             return try trainer.trainingBatch(pending.step.results, rows: pending.rows) { try metrics.update($0) }
         }
         let position = progress.position
@@ -255,6 +266,12 @@ struct FitRun {
             try options.tell(
                 .warning("epoch \(epoch + 1): \(progress.skipped) of \(progress.position.batch) steps were dropped"))
         }
+        if let rescaled = progress.rescaled, rescaled > 0 {
+            try options.tell(
+                .note(
+                    "Epoch \(epoch + 1): loss scale \(trainer.lossScale); \(rescaled.counted("step")) dropped to find it"
+                ))
+        }
         if let problem = try trainer.updateRest() {
             try options.tell(.warning("epoch \(epoch + 1): the last update was dropped: \(problem)"))
         }
@@ -268,11 +285,15 @@ struct FitRun {
             learningRate: trainer.optimizer.learningRate, seconds: progress.seconds,
             validationSeconds: (clock.now - begin).seconds,
             samplesPerSecond: Double(progress.samples) / max(progress.seconds, 1e-9),
-            waitingShare: waiting.of > 0 ? min(1, waiting.waited / waiting.of) : nil)
+            waitingShare: waitedIn > 0 ? min(1, waits.data / waitedIn) : nil)
         reports.append(report)
         let isBest = progress.judge(epoch: epoch, validated)
         progress.endEpoch()
         metrics.reset()
+        if let remark = waits.remark, !hasToldPace {
+            hasToldPace = true
+            try options.tell(.note("Epoch \(epoch + 1): \(remark)"))
+        }
         // Told before it is saved: killed in between, the run does the epoch again, and what was told of it is replaced.
         try options.tell(.epoch(report))
         try saveEpoch(isBest: isBest)

@@ -102,17 +102,18 @@ extension Trainer {
         var epoch = 0, loss = CrossEntropy()
         try source.start(epoch: 0, atBatch: 0)
         while !search.isOver {
-            let rows = try source.next(into: try slot())
+            let rows = try source.next(into: try slot(for: source))
             guard rows > 0 else {
                 epoch += 1
                 try source.start(epoch: epoch, atBatch: 0)
                 continue
             }
             let before = updates
-            let step = try submit(checked: false)
+            // A compiled step has its checks already.
+            let step = try submit(checked: !training.isImmediate)
             try trainingBatch(step.results, rows: rows) { try loss.update($0) }
             // The rate is too high for a step that was dropped.
-            let isDropped = canDropSteps ? try problem(of: step) != nil : false
+            let isDropped = canDropSteps && !step.loweredScale ? try problem(of: step) != nil : false
             guard updates > before || isDropped else { continue }
             search.add(loss: isDropped ? .nan : loss.value)
             loss.reset()

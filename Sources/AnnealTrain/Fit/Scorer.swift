@@ -103,7 +103,7 @@ public final class Scorer {
         try parameters.checkComplete()
         try source.start(epoch: 0, atBatch: 0)
         while true {
-            let slot = try slot(), rows = try source.next(into: slot)
+            let slot = try slot(for: source), rows = try source.next(into: slot)
             guard rows > 0 else { return }
             try run(rows: rows, in: slot, body)
         }
@@ -111,6 +111,20 @@ public final class Scorer {
 
     /// The memory of the network's input.
     package func slot() throws -> BatchSlot { BatchSlot(data: try executor.data(of: network), labels: ownLabels) }
+
+    /// Lets an engine that compiles programs do so now.
+    public func prepare(_ source: any BatchSource) throws {
+        _ = try slot(for: source)
+        try executor.prepare(.forward)
+    }
+
+    /// Views are made of floats.
+    private func slot(for source: any BatchSource) throws -> BatchSlot {
+        guard views == .none, let scaling = source.pixelScaling,
+            let pixels = executor.pixels(network.dataName, scaling)
+        else { return try slot() }
+        return BatchSlot(pixels: pixels, labels: labels)
+    }
 
     /// Runs the network over what the slot holds, as `run` does for each batch of a source.
     package func run(rows: Int, in slot: BatchSlot, _ body: (MetricBatch) throws -> Void) throws {

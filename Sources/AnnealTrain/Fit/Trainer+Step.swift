@@ -17,27 +17,56 @@ extension Trainer {
         try startStates()
         let isUpdate = gathered + 1 == accumulation, before = canDropSteps ? optimizer.counters : nil
         training.stepInputs.merge = StepInputs.Merge(batch: gathered, isLast: isUpdate)
-        var phases: Phases = [.forward, .backward]
-        if checked || canDropSteps { phases.insert(.check) }
-        if accumulation > 1 { phases.insert(.accumulate) }
-        if isUpdate {
-            phases.insert(.update)
-            try prepareUpdate(batches: accumulation)
-        }
-        let results = try training.run(phases)
-        let step = SubmittedStep(
+        training.stepInputs.lossScale = Float(lossScale) / Float(Self.powerOfTwo(upTo: batchSize))
+        if isUpdate { try prepareUpdate(batches: accumulation) }
+        let results = try training.run(phases(isUpdate: isUpdate, checked: checked))
+        var step = SubmittedStep(
             results: results, isUpdate: isUpdate, update: updates + 1,
             learningRate: optimizer.learningRate)
         if let before, let problem = try problem(of: step) {
             optimizer.counters = before
             // The sum of the group has taken the place of a part of it: it is dropped with its update.
             if case .parameter = problem { gathered = 0 }
+            step.loweredScale = scaler?.lower(for: problem) ?? false
             timeline?.endStep()
             return step
         }
+        scaler?.noteGoodStep()
         if isUpdate { try finishUpdate() } else { gathered += 1 }
         timeline?.endStep()
         return step
+    }
+
+    /// The parts of a step.
+    private func phases(isUpdate: Bool, checked: Bool) -> Phases {
+        var phases: Phases = [.forward, .backward]
+        if checked || canDropSteps { phases.insert(.check) }
+        if accumulation > 1 { phases.insert(.accumulate) }
+        if isUpdate { phases.insert(.update) }
+        return phases
+    }
+
+    /// Lets engines that compile programs do so now, for training on one source and scoring another, rather than in the first
+    /// step. `fit` does without, and begins with the compilation.
+    public func prepare(training source: any BatchSource, validation: (any BatchSource)? = nil) throws {
+        _ = try slot(for: source)
+        // Sums of many batches have many orders; the last of them are compiled when they come.
+        for batch in 0..<min(accumulation, 32) {
+            let isUpdate = batch + 1 == accumulation
+            training.stepInputs.merge = StepInputs.Merge(batch: batch, isLast: isUpdate)
+            try training.prepare(phases(isUpdate: isUpdate, checked: true))
+        }
+        if let validation { try scorer(.none).prepare(validation) }
+    }
+
+    /// Gradients are those of a sum over the batch, and the scale is one of the mean loss: a power of two near the batch size is
+    /// between them.
+    private static func powerOfTwo(upTo count: Int) -> Int { 1 << (Int.bitWidth - 1 - count.leadingZeroBitCount) }
+
+    /// What the gradients of the mean loss are multiplied by in the next step.
+    var lossScale: Int {
+        if case .constant(let scale) = lossScaling { return scale }
+        return scaler?.scale ?? 1
     }
 
     /// Ends an epoch: gradients that wait for further batches become an update. `fit` calls it; a loop over `step` of one's
@@ -118,6 +147,8 @@ struct SubmittedStep {
     let update: Int
     /// After it.
     let learningRate: Double
+    /// Whether it was dropped because its gradients were scaled too far, as dynamic loss scaling must now and then.
+    var loweredScale = false
 }
 
 extension Check.Subject {
@@ -149,6 +180,8 @@ extension Trainer {
                 }
             }
         }
+        // A scale can break gradients, but no statistics.
+        if scaler != nil, let statistic { return statistic }
         if let name = training.program.trained.last(where: gradients.contains) { return .gradient(name) }
         if let statistic { return statistic }
         return step.isUpdate ? try brokenParameters(step.results).first.map { .parameter($0) } : nil

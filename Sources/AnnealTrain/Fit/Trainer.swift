@@ -47,6 +47,10 @@ public final class Trainer {
         didSet { countBatch() }
     }
     public let averaging: WeightAveraging?
+    /// nil: gradients are not scaled.
+    public let lossScaling: LossScaling?
+    /// Of dynamic scaling.
+    var scaler: LossScaler?
     /// Whether states that begin as copies of weights have their first values.
     var statesHaveStarted = false
     /// What of the symbol is what.
@@ -74,14 +78,24 @@ public final class Trainer {
     ///   - canDropSteps: whether `FitOptions.onNonFinite` may be `.skip`. Every update waits until the step is known to be
     ///     finite then, and gradients need memory of their own.
     ///   - precision: of what flows between layers; weights, statistics and losses are float32 always.
+    ///   - lossScaling: with float16 only; dynamic if nil.
     ///   - engine: what runs the steps.
     /// - Throws: `AnnealError`, with the code `outOfMemory` where the machine or a limit has less memory than is needed.
     package init(
         _ symbol: Symbol, dataShape: Shape, batchSize: Int, optimizer: Optimizer, frozen: Set<String> = [],
         seed: UInt64 = 0, softLabels: Bool = false, recomputation: Recomputation = .cheap,
         averaging: WeightAveraging? = nil, accumulation: Int = 1, keepsGradients: Bool = false,
-        canDropSteps: Bool = false, precision: ElementType = .float32, engine: any Engine
+        canDropSteps: Bool = false, precision: ElementType = .float32, lossScaling: LossScaling? = nil,
+        engine: any Engine
     ) throws {
+        try lossScaling?.check()
+        guard lossScaling == nil || precision == .float16 else {
+            throw AnnealError(
+                "--loss-scale", "has no use with \(precision.rawValue), whose smallest numbers are small enough",
+                suggestion: "leave it out, or give --dtype float16")
+        }
+        self.lossScaling = lossScaling ?? (precision == .float16 ? .dynamic : nil)
+        if self.lossScaling == .dynamic { scaler = LossScaler() }
         guard batchSize > 0 else {
             throw AnnealError("--batch-size", "is \(batchSize)", suggestion: "it must be at least 1")
         }
@@ -104,6 +118,7 @@ public final class Trainer {
         self.accumulation = accumulation
         let averaging = averaging ?? optimizer.rule.averaging
         self.averaging = averaging
+        let canDropSteps = canDropSteps || scaler != nil
         self.canDropSteps = canDropSteps
         // What the symbol says of its parameters, as MXNet's Module does; the caller has the last word.
         optimizer.settings.multipliers = try Multipliers(symbol: symbol).merging(optimizer.settings.multipliers)
@@ -178,6 +193,14 @@ public final class Trainer {
     /// while the last one is uploaded.
     public func slot() throws -> BatchSlot { BatchSlot(data: try training.data(of: network), labels: try labels()) }
 
+    /// As `slot`, for pixels where the source gives them and the engine takes them.
+    package func slot(for source: any BatchSource) throws -> BatchSlot {
+        guard let scaling = source.pixelScaling, let pixels = training.pixels(network.dataName, scaling) else {
+            return try slot()
+        }
+        return BatchSlot(pixels: pixels, labels: try labels())
+    }
+
     private func labels() throws -> UnsafeMutableBufferPointer<Float> {
         guard let labels = training.input(labelName) else {
             throw AnnealError("symbol", "does not use its label \(labelName)")
@@ -216,7 +239,7 @@ public final class Trainer {
         }
     }
 
-    private func scorer(_ views: TestTimeViews) throws -> Scorer {
+    func scorer(_ views: TestTimeViews) throws -> Scorer {
         if let scorer, scorer.views == views { return scorer }
         // One plan's memory at a time.
         scorer = nil

@@ -33,6 +33,8 @@ public struct FitProgress: Codable, Sendable, Equatable {
     public var seconds = 0.0
     /// Steps of the epoch that were dropped because something in them was not finite.
     public var skipped = 0
+    /// Steps of the epoch that were dropped to lower the loss scale; nil: 0.
+    public var rescaled: Int?
     public var best: Best?
     /// The run's checkpoints that may be there and need not stay, the newest last: what `FitOptions.Keep` chooses from.
     var superseded: [Int] = []
@@ -70,7 +72,7 @@ public struct FitProgress: Codable, Sendable, Equatable {
 
     /// Whether the counts are small enough to compute with.
     var isPossible: Bool {
-        let counts = [position.batch, samples, skipped, Int(clamping: (plannedStart ?? 0).magnitude)]
+        let counts = [position.batch, samples, skipped, rescaled ?? 0, Int(clamping: (plannedStart ?? 0).magnitude)]
         return ([position.epoch, passedEpochs ?? 0, best?.epoch ?? 0] + superseded).allSatisfy((0..<1 << 31).contains)
             && counts.allSatisfy((0..<1 << 53).contains)
     }
@@ -104,6 +106,6 @@ public struct FitProgress: Codable, Sendable, Equatable {
     /// The beginning of the next epoch.
     mutating func endEpoch() {
         position = FitPosition(epoch: position.epoch + 1)
-        (samples, seconds, skipped, sums) = (0, 0, 0, [:])
+        (samples, seconds, skipped, rescaled, sums) = (0, 0, 0, nil, [:])
     }
 }

@@ -15,6 +15,7 @@ extension Trainer {
         encoder.outputFormatting = .sortedKeys
         try encoder.encode(optimizer.snapshot()).withUnsafeBytes { state.update($0) }
         state.add("updates \(updates), gathered \(gathered), seed \(seed)")
+        if let scaler { state.add("loss scale \(scaler.scale), good steps \(scaler.goodSteps)") }
         for entry in savedStates {
             state.add(entry.name)
             state.add(try entry.array.read().elements)

@@ -23,10 +23,13 @@ private struct StateRecord: Codable {
     var sums: Int?
     /// What the bits depend on; nil in states of version 0.1.
     var machine: RunMachine?
+    /// The loss scale of a run in float16; nil where it is constant or there is none.
+    var scaler: LossScaler?
 
     /// Counts beyond these bounds would overflow what is computed of them.
     var isPossible: Bool {
         (0..<1 << 53).contains(updates) && progress.isPossible && (0..<max(1, accumulation)).contains(gathered ?? 0)
+            && scaler?.isPossible ?? true
     }
 
     /// The record's own array. The others are `arg:` and `aux:` as in MXNet's files, and states (`StateName`).
@@ -65,7 +68,7 @@ extension Trainer {
             seed: seed, updates: updates, batchSize: batchSize, accumulation: accumulation,
             frozen: frozen.sorted(), multipliers: optimizer.settings.multipliers, optimizer: optimizer.snapshot(),
             progress: progress, holders: holders.map(\.rawValue), gathered: gathered, sums: StateRecord.sums,
-            machine: parameters.engine.machine)
+            machine: parameters.engine.machine, scaler: scaler)
         let encoder = JSONEncoder()
         encoder.outputFormatting = .sortedKeys
         let json = try encoder.encode(record)
@@ -145,6 +148,7 @@ extension Trainer {
             // A state holds the averages as parameters, and the trained weights in their place.
             if averaging?.replacesWeights == true { try training.run(.exchange) }
             gathered = waiting
+            if scaler != nil { scaler = record.scaler ?? scaler }
         } catch let error as AnnealError {
             throw error.within(path)
         }

@@ -31,6 +31,10 @@ final class HLOFunction {
     private var count = 0
     private var constants: [String: HLOValue] = [:]
     private var arguments: [HLOValue] = []
+    /// Whether products of float32 numbers may round them to fewer digits.
+    let usesTF32: Bool
+
+    init(usesTF32: Bool = false) { self.usesTF32 = usesTF32 }
 
     /// A new argument.
     func argument(_ dims: [Int], _ type: HLOType) -> HLOValue {

@@ -177,10 +177,20 @@ extension HLOValue {
                 + "(\(text), \(source.text), \(scalar)) -> \(text)")
     }
 
+    /// The sum of what so many replicas have here; all of them get it.
+    func reducedOverReplicas(_ count: Int) -> HLOValue {
+        let scalar = Self.text([], type), all = (0..<count).map(String.init).joined(separator: ", ")
+        return function.emit(
+            dims, type,
+            "\"stablehlo.all_reduce\"(\(name)) ({\n^bb0(%a: \(scalar), %b: \(scalar)):\n"
+                + "%c = stablehlo.add %a, %b : \(scalar)\nstablehlo.return %c : \(scalar)\n"
+                + "}) {replica_groups = dense<[[\(all)]]> : tensor<1x\(count)xi64>} : (\(text)) -> \(text)")
+    }
+
     // MARK: Products
 
     /// Σ over `contracting` axes of both, for each index of the `batching` axes of both. The result has the batching axes,
-    /// then the rest of this, then the rest of the other. In full precision.
+    /// then the rest of this, then the rest of the other. In full precision, unless the function uses TF32.
     func dot(
         _ other: HLOValue, contracting: (a: [Int], b: [Int]), batching: (a: [Int], b: [Int]) = ([], [])
     ) -> HLOValue {
@@ -198,7 +208,7 @@ extension HLOValue {
                 + Self.text(result, type))
     }
 
-    private var precision: String { type == .f32 ? "HIGHEST" : "DEFAULT" }
+    private var precision: String { type == .f32 && !function.usesTF32 ? "HIGHEST" : "DEFAULT" }
 
     /// A convolution's arrangement; axes of windows are the spatial ones only.
     struct ConvolutionForm {

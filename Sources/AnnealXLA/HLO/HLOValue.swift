@@ -134,6 +134,13 @@ struct HLOValue {
         function.emit(dims, other, "stablehlo.bitcast_convert \(name) : (\(text)) -> \(Self.text(dims, other))")
     }
 
+    /// A barrier that `gate` must be there for too.
+    func barrier(with gate: HLOValue) -> HLOValue {
+        function.emit(
+            [(dims, type), (gate.dims, gate.type)],
+            "stablehlo.optimization_barrier \(name), \(gate.name) : \(text), \(gate.text)")[0]
+    }
+
     /// Keeps the compiler from computing what follows together with what came before.
     func barrier() -> HLOValue { function.emit(dims, type, "stablehlo.optimization_barrier \(name) : \(text)") }
 }

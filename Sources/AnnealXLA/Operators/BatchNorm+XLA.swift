@@ -13,7 +13,9 @@ extension BatchNorm: XLAOperator {
         let gamma = fixGamma ? ones : operands.stored(.input(1)), beta = operands.stored(.input(2))
         var mean = operands.stored(.input(3)), variance = operands.stored(.input(4))
         func spread(_ v: HLOValue) -> HLOValue { v.broadcast(to: x.dims, axis: channels) }
-        if operands.isTraining && !useGlobalStats {
+        if operands.isTraining && !useGlobalStats, operands.isGiven(.saved(0)) {
+            (mean, variance) = (operands.stored(.saved(0)), operands.stored(.saved(1)))
+        } else if operands.isTraining && !useGlobalStats {
             let count = Double(others.map { x.dims[$0] }.reduce(1, *))
             mean = x.sum(others) / count
             let centred = x - spread(mean)

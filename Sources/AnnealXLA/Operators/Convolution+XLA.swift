@@ -46,19 +46,20 @@ private struct ConvolutionArrangement {
                 high: high, dataDilation: ones, kernelDilation: dilate, featureGroups: groups), result: features)
     }
 
-    /// The transposed convolution: with the kernel turned round and inputs and outputs exchanged within each group.
+    /// The transposed convolution: with the kernel turned round and inputs and outputs exchanged within each group. Without
+    /// groups the axes change their meanings, and no weight its place.
     func image(_ features: HLOValue, _ weight: HLOValue) -> HLOValue {
         let filters = self.weight[0] / groups, channels = self.weight[self.weight.count - 1]
-        let last = kernel.count + 2
+        let last = kernel.count + 2, kernelAxes = groups == 1 ? "i, \(spatial), o" : "o, \(spatial), i"
         let turned =
             groups == 1
-            ? weight.transposed([last - 1] + Array(1..<(last - 1)) + [0])
+            ? weight
             : weight.reshaped([groups, filters] + kernel + [channels])
                 .transposed([0, last] + Array(2..<last) + [1]).reshaped([groups * channels] + kernel + [filters])
         return features.convolved(
             turned.reversed(axes.map { $0 + 1 }),
             HLOValue.ConvolutionForm(
-                dimensions: "[b, \(spatial), f]x[o, \(spatial), i]->[b, \(spatial), f]", strides: ones,
+                dimensions: "[b, \(spatial), f]x[\(kernelAxes)]->[b, \(spatial), f]", strides: ones,
                 low: axes.map { span($0) - 1 - pad[$0] }, high: axes.map { span($0) - 1 - high[$0] },
                 dataDilation: stride, kernelDilation: dilate, featureGroups: groups), result: image)
     }

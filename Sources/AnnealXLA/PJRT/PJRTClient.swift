@@ -16,6 +16,7 @@ package final class PJRTClient: @unchecked Sendable {
         case int(String, Int64)
         case bool(String, Bool)
         case float(String, Float)
+        case string(String, String)
     }
 
     /// - Throws: `AnnealError`: no device, no driver, a library that is missing, as the plugin says it.
@@ -58,11 +59,17 @@ package final class PJRTClient: @unchecked Sendable {
         text.map { String(decoding: UnsafeRawBufferPointer(start: $0, count: count), as: UTF8.self) } ?? ""
     }
 
-    private static func withValues<Result>(
+    static func withValues<Result>(
         _ options: [Option], _ body: (UnsafeBufferPointer<PJRT_NamedValue>) throws -> Result
     ) rethrows -> Result {
-        var names: [UnsafeMutableBufferPointer<CChar>] = []
-        defer { for name in names { name.deallocate() } }
+        var texts: [UnsafeMutableBufferPointer<CChar>] = []
+        defer { for text in texts { text.deallocate() } }
+        func kept(_ text: String) -> UnsafeMutableBufferPointer<CChar> {
+            let copy = UnsafeMutableBufferPointer<CChar>.allocate(capacity: text.utf8.count)
+            _ = copy.initialize(from: text.utf8.map { CChar(bitPattern: $0) })
+            texts.append(copy)
+            return copy
+        }
         let values = options.map { option in
             var value = PJRT_NamedValue()
             value.struct_size = MemoryLayout<PJRT_NamedValue>.size
@@ -72,10 +79,12 @@ package final class PJRTClient: @unchecked Sendable {
             case .int(let key, let number): (name, value.type, value.int64_value) = (key, PJRT_OPTION_INT64, number)
             case .bool(let key, let flag): (name, value.type, value.bool_value) = (key, PJRT_OPTION_BOOL, flag)
             case .float(let key, let number): (name, value.type, value.float_value) = (key, PJRT_OPTION_FLOAT, number)
+            case .string(let key, let text):
+                let copy = kept(text)
+                (name, value.type, value.value_size) = (key, PJRT_OPTION_STRING, copy.count)
+                value.string_value = UnsafePointer(copy.baseAddress)
             }
-            let copy = UnsafeMutableBufferPointer<CChar>.allocate(capacity: name.utf8.count)
-            _ = copy.initialize(from: name.utf8.map { CChar(bitPattern: $0) })
-            names.append(copy)
+            let copy = kept(name)
             value.name = UnsafePointer(copy.baseAddress)
             value.name_size = copy.count
             return value
@@ -89,27 +98,35 @@ package final class PJRTClient: @unchecked Sendable {
     func compile(_ text: String, options: CompileOptions) throws -> PJRTExecutable {
         var arguments = PJRT_Client_Compile_Args()
         arguments.client = pointer
+        try Self.withProgram(text, options) { program, options in
+            arguments.program = program
+            arguments.options = options.baseAddress
+            arguments.options_size = options.count
+            try plugin.call(PJRT_Client_Compile, &arguments)
+        }
+        return try PJRTExecutable(self, arguments.executable)
+    }
+
+    /// Runs `body` on a module and options as plugins take them.
+    static func withProgram(
+        _ text: String, _ options: CompileOptions,
+        _ body: (UnsafePointer<PJRT_Program>, UnsafeBufferPointer<UInt8>) throws -> Void
+    ) throws {
         let bytes = options.encoded, format = Array("mlir".utf8CString.dropLast())
-        var code = Array(text.utf8CString.dropLast())
-        try code.withUnsafeMutableBufferPointer { code in
+        let code = Array(text.utf8CString.dropLast())
+        try code.withUnsafeBufferPointer { code in
             try format.withUnsafeBufferPointer { format in
                 try bytes.withUnsafeBufferPointer { bytes in
                     var program = PJRT_Program()
                     program.struct_size = MemoryLayout<PJRT_Program>.size
-                    program.code = UnsafePointer(code.baseAddress)
+                    program.code = code.baseAddress
                     program.code_size = code.count
                     program.format = format.baseAddress
                     program.format_size = format.count
-                    arguments.options = bytes.baseAddress
-                    arguments.options_size = bytes.count
-                    try withUnsafePointer(to: &program) { program in
-                        arguments.program = program
-                        try plugin.call(PJRT_Client_Compile, &arguments)
-                    }
+                    try withUnsafePointer(to: &program) { try body($0, bytes) }
                 }
             }
         }
-        return try PJRTExecutable(self, arguments.executable)
     }
 
     /// Loads what `PJRTExecutable.serialized` gave.
@@ -160,6 +177,8 @@ struct PJRTDevice: @unchecked Sendable {
     /// Its place among the client's devices.
     let index: Int
     let kind: String
+    /// Its number among the devices of all processes.
+    let id: Int
     fileprivate let pointer: OpaquePointer
 
     fileprivate init(_ plugin: PJRTPlugin, _ pointer: OpaquePointer, index: Int) throws {
@@ -170,6 +189,10 @@ struct PJRTDevice: @unchecked Sendable {
         try plugin.call(PJRT_Device_GetDescription, &description)
         kind.description = description.description
         try plugin.call(PJRT_DeviceDescription_Kind, &kind)
+        var id = PJRT_DeviceDescription_Id_Args()
+        id.description = description.description
+        try plugin.call(PJRT_DeviceDescription_Id, &id)
+        self.id = Int(id.id)
         self.kind = PJRTClient.string(kind.kind, kind.kind_size)
     }
 
@@ -270,37 +293,56 @@ final class PJRTExecutable {
     func run(_ inputs: [PJRTBuffer], outputs: Int, on device: PJRTDevice) throws -> (
         outputs: [PJRTBuffer], event: PJRTEvent
     ) {
+        try run([inputs], outputs: outputs, on: device)[0]
+    }
+
+    /// Starts a run on all devices that it was compiled for, or on one.
+    /// - Parameters:
+    ///   - inputs: of each device.
+    ///   - device: for an executable that runs on any one.
+    func run(_ inputs: [[PJRTBuffer]], outputs: Int, on device: PJRTDevice? = nil) throws -> [(
+        outputs: [PJRTBuffer], event: PJRTEvent
+    )] {
         var options = PJRT_ExecuteOptions()
         options.struct_size = MemoryLayout<PJRT_ExecuteOptions>.size
-        var given: [OpaquePointer?] = inputs.map(\.pointer)
-        var made = [OpaquePointer?](repeating: nil, count: outputs)
-        var completed: OpaquePointer?
-        try given.withUnsafeMutableBufferPointer { given in
-            try made.withUnsafeMutableBufferPointer { made in
-                var givenList = UnsafePointer(given.baseAddress), madeList = made.baseAddress
-                try withUnsafeMutablePointer(to: &options) { options in
-                    try withUnsafePointer(to: &givenList) { givenList in
-                        try withUnsafePointer(to: &madeList) { madeList in
-                            try withUnsafeMutablePointer(to: &completed) { completed in
-                                var arguments = PJRT_LoadedExecutable_Execute_Args()
-                                arguments.executable = pointer
-                                arguments.options = options
-                                arguments.arguments = givenList
-                                arguments.device_count = 1
-                                arguments.argument_count = given.count
-                                arguments.outputs = madeList
-                                arguments.completed = completed
-                                arguments.device = device.pointer
-                                try client.plugin.call(PJRT_LoadedExecutable_Execute, &arguments)
-                            }
-                        }
+        typealias List = UnsafeMutableBufferPointer<OpaquePointer?>
+        func list(_ pointers: [OpaquePointer?]) -> List {
+            let list = List.allocate(capacity: max(1, pointers.count))
+            list.initialize(repeating: nil)
+            for (index, pointer) in pointers.enumerated() { list[index] = pointer }
+            return list
+        }
+        let given = inputs.map { list($0.map(\.pointer)) }
+        let made = inputs.map { _ in list(Array(repeating: nil, count: outputs)) }
+        defer { for list in given + made { list.deallocate() } }
+        var completed = [OpaquePointer?](repeating: nil, count: inputs.count)
+        let givenLists = given.map { UnsafePointer($0.baseAddress) }, madeLists = made.map(\.baseAddress)
+        try withUnsafeMutablePointer(to: &options) { options in
+            try givenLists.withUnsafeBufferPointer { givenLists in
+                try madeLists.withUnsafeBufferPointer { madeLists in
+                    try completed.withUnsafeMutableBufferPointer { completed in
+                        var arguments = PJRT_LoadedExecutable_Execute_Args()
+                        arguments.executable = pointer
+                        arguments.options = options
+                        arguments.arguments = givenLists.baseAddress
+                        arguments.device_count = inputs.count
+                        arguments.argument_count = inputs.first?.count ?? 0
+                        arguments.outputs = madeLists.baseAddress
+                        arguments.completed = completed.baseAddress
+                        arguments.device = device?.pointer
+                        try client.plugin.call(PJRT_LoadedExecutable_Execute, &arguments)
                     }
                 }
             }
         }
         // Kept until here by the caller, whose buffers they are.
         return withExtendedLifetime(inputs) {
-            (made.compactMap { $0.map { PJRTBuffer(client, $0) } }, PJRTEvent(client, completed))
+            zip(made, completed).map { list, completed in
+                (
+                    list.prefix(outputs).compactMap { $0.map { PJRTBuffer(client, $0) } },
+                    PJRTEvent(client, completed)
+                )
+            }
         }
     }
 
@@ -343,19 +385,27 @@ final class PJRTExecutable {
 /// What a plugin is told beside a program: a `CompileOptionsProto` in the encoding of Protocol Buffers.
 package struct CompileOptions {
     /// XLA's own flags, e.g. `xla_gpu_deterministic_ops`.
-    var flags: [(name: String, value: Bool)]
+    package var flags: [(name: String, value: Bool)]
+    /// The devices, by their `id`, that run the program together; empty: any one by itself.
+    package var replicas: [Int] = []
 
     package init(flags: [(name: String, value: Bool)] = []) { self.flags = flags }
 
     /// For keys.
-    var text: String { flags.map { "\($0.name)=\($0.value)" }.joined(separator: " ") }
+    var text: String { flags.map { "\($0.name)=\($0.value)" }.joined(separator: " ") + " \(replicas)" }
 
     package var encoded: [UInt8] {
-        // One replica, one partition.
-        var build = Self.field(4, 1) + Self.field(5, 1)
+        // So many replicas, one partition.
+        var build = Self.field(4, UInt64(max(1, replicas.count))) + Self.field(5, 1)
+        if !replicas.isEmpty {
+            // A DeviceAssignmentProto: replicas, partitions, and the devices of the first partition.
+            let devices = Self.field(1, bytes: replicas.flatMap { Self.variable(UInt64($0)) })
+            build += Self.field(
+                9, bytes: Self.field(1, UInt64(replicas.count)) + Self.field(2, 1) + Self.field(3, bytes: devices))
+        }
         build = Self.field(3, bytes: build)
         // A portable executable runs on any device of its kind.
-        build += Self.field(4, 1)
+        if replicas.isEmpty { build += Self.field(4, 1) }
         for flag in flags {
             // An OptionOverrideProto's bool_field is its second.
             let value = Self.field(2, flag.value ? 1 : 0)

@@ -156,6 +156,10 @@ extension PJRT_LoadedExecutable_GetExecutable_Args: PJRTArguments {}
 extension PJRT_Executable_Destroy_Args: PJRTArguments {}
 extension PJRT_LoadedExecutable_Destroy_Args: PJRTArguments {}
 extension PJRT_Executable_Serialize_Args: PJRTArguments {}
+extension PJRT_Executable_OptimizedProgram_Args: PJRTArguments {}
+extension PJRT_TopologyDescription_Create_Args: PJRTArguments {}
+extension PJRT_TopologyDescription_Destroy_Args: PJRTArguments {}
+extension PJRT_Compile_Args: PJRTArguments {}
 extension PJRT_Executable_DeserializeAndLoad_Args: PJRTArguments {}
 extension PJRT_Executable_GetCompiledMemoryStats_Args: PJRTArguments {}
 extension PJRT_LoadedExecutable_Execute_Args: PJRTArguments {}

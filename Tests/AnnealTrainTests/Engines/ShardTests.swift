@@ -67,6 +67,23 @@ struct ShardTests {
         }
     }
 
+    /// An all-reduce adds in another order, the same one each time.
+    @Test(arguments: [(2, nil), (4, nil), (2, 13)]) func devicesAddTogether(_ devices: Int, _ broken: Int?) throws {
+        func reduced() throws -> [Float] {
+            try Self.run(
+                Accelerators.engine(
+                    "xla-cpu", indexes: Array(0..<devices), shards: 4,
+                    options: AcceleratorOptions(exchange: .allReduce)), batchNorm: true, accumulation: 2,
+                broken: broken)
+        }
+        let tree = try Self.run(
+            Self.engine(devices: devices, shards: 4), batchNorm: true, accumulation: 2, broken: broken)
+        let found = try reduced()
+        #expect(found.count == tree.count)
+        for (a, b) in zip(found, tree) { #expect(abs(a - b) <= 1e-5 * max(1, abs(b))) }
+        #expect(try reduced() == found)
+    }
+
     /// Without batch norm, whose statistics are a shard's own, four shards compute what the whole batch does.
     @Test func shardsAddUpToTheBatch() throws {
         let whole = try Self.run(ReferenceEngine(), batchNorm: false)
