@@ -80,7 +80,7 @@ let package = Package(
         .executableTarget(
             name: "anneal-fuzz",
             dependencies: [
-                "Anneal", "AnnealConfiguration", "CAnnealFuzz", "CZlib",
+                "Anneal", "AnnealConfiguration", "AnnealImport", "CAnnealFuzz", "CZlib",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         .executableTarget(name: "train-classifier", dependencies: ["Anneal"], path: "Examples/TrainClassifier"),
