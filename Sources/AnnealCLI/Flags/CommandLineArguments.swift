@@ -86,8 +86,15 @@ struct TypedArguments {
         let flags = CommandLineArguments.flags(of: command), later = LaterFlags.of(command)
         let known = Array(flags.keys) + ["version"] + Array(later.keys)
         var rest = typed, positionals = 0
-        while let argument = rest.popFirst() {
+        while var argument = rest.popFirst() {
+            if argument.count == 2, let flag = flags.values.first(where: { "-\($0.letter ?? "-")" == argument }) {
+                argument = "--\(flag.name)"
+            }
             guard argument.hasPrefix("-"), argument != "-" else {
+                if command.endsInCommand {
+                    arguments += [argument] + rest
+                    return
+                }
                 try Self.check(argument, number: positionals, of: command)
                 positionals += 1
                 arguments.append(argument)

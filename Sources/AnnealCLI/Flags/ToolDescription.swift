@@ -19,6 +19,8 @@ struct ToolDescription: Decodable, Sendable {
         func flag(_ name: String) -> Argument? { flags.first { $0.name == name } }
         /// `resume` and `verify-resume` take the flags of the commands that train, too.
         var passesFlagsOn: Bool { positionals.contains { $0.parsingStrategy == "allUnrecognized" } }
+        /// `launch` ends in a command with flags of its own.
+        var endsInCommand: Bool { positionals.contains { $0.parsingStrategy == "allRemainingInput" } }
     }
 
     struct Argument: Decodable, Sendable {
@@ -47,6 +49,8 @@ struct ToolDescription: Decodable, Sendable {
 
         /// The long name without the dashes; of a positional argument its value's name.
         var name: String { names?.first { $0.kind == "long" }?.name ?? valueName ?? "" }
+        /// The letter after one dash; nil if it has none.
+        var letter: String? { names?.first { $0.kind == "short" }?.name }
         var takesValue: Bool { kind != .flag }
         /// The values that it takes; empty if there are too many to list.
         var values: [String] { allValues ?? [] }

@@ -62,8 +62,9 @@ struct LaunchedJob {
             }
             let status = try start(words, slots, processes)
             if status == 0 { return }
-            // Stopped by a signal: what was saved is there.
-            if status > 128 { throw Interrupted(signal: status - 128, suggestion: suggestion(resuming: runFolder)) }
+            // A process was asked to stop, and all have saved. Other signals are failures.
+            let asking = [SIGHUP, SIGINT, SIGTERM, SIGUSR1].first { status == 128 + $0 }
+            if let asking { throw Interrupted(signal: asking, suggestion: suggestion(resuming: runFolder)) }
             guard left > 0, let runFolder else {
                 throw AnnealError(
                     "the job", "ended with status \(status)",
@@ -110,7 +111,7 @@ struct LaunchedJob {
         }
         guard ready.count == slots.count || isRestart && ready.count >= flags.minHosts else {
             throw AnnealError(
-                "\(slots.count - ready.count) of \(slots.count) hosts", "are not ready for the job",
+                "hosts", "\(slots.count - ready.count) of \(slots.count) are not ready for the job",
                 suggestion: isRestart ? "--min-hosts allows fewer" : "see the table above")
         }
         return ready
@@ -141,8 +142,8 @@ struct LaunchedJob {
             // Other bindings give every process of a host the same core.
             command = ["mpirun", "-np", "\(processes)", "--bind-to", "none", "--oversubscribe"]
             if geteuid() == 0 { command.append("--allow-run-as-root") }
-            // A process that is asked to stop saves first.
-            command += ["--mca", "odls_base_sigkill_timeout", "60"]
+            // When one has failed, the others have a moment to say so.
+            command += ["--mca", "odls_base_sigkill_timeout", "3"]
             if !slots.allSatisfy({ Preflight.Report.isThisHost($0.host.name) }) {
                 let path = NSTemporaryDirectory() + "anneal-hosts-\(getpid())"
                 let text = slots.map { "\($0.host.name) slots=\($0.slots)\n" }.joined()
@@ -176,7 +177,9 @@ struct LaunchedJob {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
         process.arguments = command
-        // Ctrl-C reaches mpirun by itself; what is sent to this process alone is passed on.
+        process.standardInput = FileHandle.nullDevice
+        // A signal comes to this process alone. mpirun would end the others at SIGINT; it passes SIGUSR1 on to them, and
+        // they save and stop.
         let interrupt = Interrupt()
         do { try process.run() } catch {
             throw AnnealError(command[0], "cannot be started: \(error.localizedDescription)", code: .notFound)
@@ -186,7 +189,7 @@ struct LaunchedJob {
             usleep(100_000)
             if interrupt.check(), !asked {
                 asked = true
-                process.terminate()
+                kill(process.processIdentifier, SIGUSR1)
             }
         }
         if process.terminationStatus == 127 {

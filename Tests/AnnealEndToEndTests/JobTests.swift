@@ -1,0 +1,156 @@
+import Anneal
+import Foundation
+import Testing
+
+/// Whether Open MPI is here.
+private let hasMPI = FileManager.default.isExecutableFile(atPath: "/usr/bin/mpirun")
+
+/// Jobs of several processes, as `mpirun` and `anneal launch` start them.
+@Suite(.enabled(if: hasMPI, "no mpirun ('apt-get install openmpi-bin' installs it)"))
+struct JobTests {
+    private func tool() throws -> Tool {
+        let tool = try Tool()
+        try tool.writeRecords("train", count: 200)
+        try tool.writeRecords("val", count: 50)
+        return tool
+    }
+
+    private func train(_ folder: String, epochs: Int = 2, _ more: String = "") -> String {
+        """
+        train --network mlp --image-shape 1,12,12 --num-classes 3 --data-train train.rec --data-val val.rec \
+        --rgb-mean 100 --rgb-std 60 --random-mirror 1 --mixup 0.2 --lr 0.05 --shards 4 --global-batch-size 32 \
+        --num-epochs \(epochs) --run-folder \(folder) \(more)
+        """
+    }
+
+    private func mpirun(_ processes: Int) -> String {
+        "mpirun \(geteuid() == 0 ? "--allow-run-as-root" : "") --oversubscribe --bind-to none -np \(processes) $anneal "
+    }
+
+    private static let shared = "--kv-store dist_sync"
+
+    /// Functions of the shell: the job's processes, those whose folder is the test's; whether one has a rank.
+    private static let processes = """
+        processes() { for p in $(pgrep -x anneal); do [ "$(readlink /proc/$p/cwd)" = "$(pwd -P)" ] && echo $p; done; }
+        rank() { tr '\\0' '\\n' < /proc/$1/environ | grep -qx OMPI_COMM_WORLD_RANK=$2; }
+        """
+
+    @Test func anyNumberOfProcessesGivesTheSameBits() throws {
+        let tool = try tool()
+        defer { tool.remove() }
+        let alone = try tool.shell("$anneal " + train("alone", "--batch-size 32"))
+        #expect(alone.status == 0, "\(alone.output)")
+        let weights = try tool.bytes("alone/model-0002.params"), states = try tool.bytes("alone/metrics.csv").count
+        #expect(states > 0)
+        for (processes, devices) in [(2, 1), (3, 1), (4, 1), (2, 2)] {
+            let folder = "job\(processes)\(devices)"
+            let result = try tool.shell(
+                mpirun(processes) + train(folder, "\(Self.shared) --devices cpu:0-\(devices - 1)"))
+            #expect(result.status == 0, "\(result.output)")
+            #expect(try tool.bytes("\(folder)/model-0002.params") == weights)
+            // Every image was validated once, by one of them.
+            let accuracy = try line("Validation-accuracy", in: folder, tool)
+            #expect(try accuracy == line("Validation-accuracy", in: "alone", tool))
+            for rank in 1..<processes { #expect(Files.exists(tool.path("\(folder)/log-rank\(rank).txt"))) }
+        }
+    }
+
+    private func line(_ text: String, in folder: String, _ tool: Tool) throws -> String {
+        let log = String(decoding: try tool.bytes("\(folder)/log.txt"), as: UTF8.self)
+        return log.split(separator: "\n").last { $0.contains(text) }.map(String.init) ?? ""
+    }
+
+    /// A process that stops answering is named, and the job ends on its own.
+    @Test func aProcessThatHangsIsNamed() throws {
+        let tool = try tool()
+        defer { tool.remove() }
+        let result = try tool.shell(
+            """
+            \(mpirun(2)) \(train("hung", epochs: 500, "\(Self.shared) --rank-timeout 2")) &
+            for i in $(seq 100); do [ -f hung/log-rank1.txt ] && break; sleep 0.1; done; sleep 1
+            \(Self.processes)
+            for p in $(processes); do rank $p 1 && kill -STOP $p; done
+            wait $!; echo "status $?"; processes | wc -l
+            """)
+        #expect(result.output.contains("rank 1 on "), "\(result.output)")
+        #expect(result.output.contains("has not answered for 2 s"))
+        #expect(result.output.contains("status 1"))
+        #expect(result.output.hasSuffix("0\n"))
+    }
+
+    /// Killed, started again by the launcher, and as if nothing had been.
+    @Test func aKilledJobIsStartedAgain() throws {
+        let tool = try tool()
+        defer { tool.remove() }
+        let whole = try tool.shell("$anneal " + train("whole", epochs: 20, "--batch-size 32"))
+        #expect(whole.status == 0, "\(whole.output)")
+        let result = try tool.shell(
+            """
+            $anneal launch -n 2 --restarts 2 $anneal \(train("killed", epochs: 20, "\(Self.shared) --save-steps 1 --rank-timeout 3")) &
+            for i in $(seq 100); do [ -f killed/model-latest.resume ] && break; sleep 0.1; done
+            \(Self.processes)
+            for p in $(processes); do rank $p 1 && kill -KILL $p; done
+            wait $!; echo "status $?"
+            """)
+        #expect(result.output.contains("it is started again (1 restart left)"), "\(result.output)")
+        #expect(result.output.contains("status 0"), "\(result.output)")
+        #expect(try tool.bytes("killed/model-0020.params") == tool.bytes("whole/model-0020.params"))
+    }
+
+    /// Ctrl-C at the launcher: every process saves, and the job continues from there.
+    @Test func aJobThatIsAskedToStopSaves() throws {
+        let tool = try tool()
+        defer { tool.remove() }
+        let whole = try tool.shell("$anneal " + train("whole", epochs: 20, "--batch-size 32"))
+        #expect(whole.status == 0, "\(whole.output)")
+        let result = try tool.shell(
+            """
+            $anneal launch -n 2 $anneal \(train("stopped", epochs: 20, Self.shared)) &
+            for i in $(seq 100); do [ -f stopped/model-latest.resume ] && break; sleep 0.1; done
+            kill -TERM $!; wait $!; echo "status $?"
+            $anneal launch -n 3 $anneal resume stopped || exit 1
+            """)
+        #expect(result.output.contains("status 143"), "\(result.output)")
+        #expect(result.status == 0, "\(result.output)")
+        #expect(try tool.bytes("stopped/model-0020.params") == tool.bytes("whole/model-0020.params"))
+    }
+
+    @Test func whatCannotBeSharedIsRefused() throws {
+        let tool = try tool()
+        defer { tool.remove() }
+        for (command, problem) in [
+            (mpirun(2) + train("apart"), "2 processes were started, and each would train by itself"),
+            ("$anneal " + train("async", "--kv-store dist_async"), "lets each worker update the weights when it likes"),
+            ("$anneal " + train("typo", "--kv-store dist_synk"), "is not known"),
+            (mpirun(2) + train("few", "\(Self.shared) --shards 1"), "are fewer than the 2 devices of 2 processes"),
+            ("$anneal launch -n 2 $anneal " + train("silent"), "give it --kv-store dist_sync"),
+            ("$anneal launch -n 2", "COMMAND"),
+            ("$anneal launch -n 2 -H nowhere $anneal " + train("hosts", Self.shared), "nowhere"),
+        ] {
+            let result = try tool.shell(command)
+            #expect(result.status != 0 && result.output.contains(problem), "\(command): \(result.output)")
+        }
+        #expect(!Files.exists(tool.path("apart")))
+        let alone = try tool.shell("$anneal " + train("one", epochs: 1, Self.shared))
+        #expect(alone.status == 0 && alone.output.contains("it is the only worker"), "\(alone.output)")
+    }
+
+    @Test func hostsFilesAreRead() throws {
+        let tool = try tool()
+        defer { tool.remove() }
+        for (text, problem) in [
+            ("a slots=0\n", "line 1"), ("a\nb:x\n", "line 2"), ("a\na\n", "stands there a second time"),
+            ("# none\n", "names no host"), ("-oProxyCommand=x\n", "is no host"),
+        ] {
+            try Data(text.utf8).write(to: URL(fileURLWithPath: tool.path("hosts")))
+            let result = try tool.shell("$anneal launch -n 2 -H hosts $anneal " + train("hosts", Self.shared))
+            #expect(result.status != 0 && result.output.contains(problem), "\(text): \(result.output)")
+        }
+        // Neither host answers: the table says so, and nothing is started.
+        try Data("nowhere.invalid slots=2\n".utf8).write(to: URL(fileURLWithPath: tool.path("hosts")))
+        let result = try tool.shell(
+            "$anneal launch -n 2 --rsh false -H hosts $anneal " + train("hosts", Self.shared))
+        #expect(result.status == 1 && result.output.contains("1 of 1 are not ready"), "\(result.output)")
+        #expect(!Files.exists(tool.path("hosts-run")))
+    }
+}
