@@ -83,7 +83,11 @@ let package = Package(
                 "Anneal", "AnnealConfiguration", "AnnealImport", "CAnnealFuzz", "CZlib",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
-        .executableTarget(name: "train-classifier", dependencies: ["Anneal"], path: "Examples/TrainClassifier"),
+        // As in packages of their own: what they use is public.
+        .executableTarget(
+            name: "train-classifier", dependencies: ["Anneal"], path: "Examples/TrainClassifier", packageAccess: false),
+        .target(name: "ListEngine", dependencies: ["Anneal"], path: "Examples/ListEngine", packageAccess: false),
+        .testTarget(name: "ListEngineTests", dependencies: ["Anneal", "ListEngine"], packageAccess: false),
 
         .testTarget(name: "AnnealCoreTests", dependencies: ["AnnealCore"]),
         .testTarget(name: "AnnealDataTests", dependencies: ["AnnealData", "AnnealConformance"]),
