@@ -87,7 +87,7 @@ let package = Package(
         .executableTarget(
             name: "anneal-fuzz",
             dependencies: [
-                "Anneal", "AnnealConfiguration", "CAnnealFuzz", "CZlib",
+                "Anneal", "AnnealConfiguration", "AnnealImport", "CAnnealFuzz", "CZlib",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         // As in packages of their own: what they use is public.

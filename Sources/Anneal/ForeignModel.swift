@@ -123,6 +123,15 @@ public struct ForeignModel: Sendable {
             auxiliary: model.auxiliary.mapValues(\.tensor))
     }
 
+    /// Takes another network and its parameters in the place of the file's.
+    mutating func replace(with checkpoint: Checkpoint) {
+        func arrays(_ tensors: [String: Tensor]) -> [String: ModelArray] {
+            tensors.mapValues { ModelArray($0.shape.dims, $0.elements) }
+        }
+        model.symbol = checkpoint.symbol
+        (model.arguments, model.auxiliary) = (arrays(checkpoint.arguments), arrays(checkpoint.auxiliary))
+    }
+
     /// Writes checkpoint 0 of a prefix in MXNet's form, array by array, and the record of preprocessing if there is one;
     /// all of it or nothing.
     public func write(prefix: String, preprocessing: Preprocessing?) throws {

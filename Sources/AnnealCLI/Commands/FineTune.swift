@@ -106,7 +106,7 @@ struct FineTuneCommand: TrainingCommand {
     /// What a user should know of another framework's model.
     private func remarks(_ content: SavedModel.Content, _ saved: SavedModel) -> [FitEvent] {
         var remarks = content.notes.map(FitEvent.note)
-        if saved.foreignFile != nil, content.preprocessing == nil {
+        if saved.foreignFile != nil, content.preprocessing == nil, data.images.rgbMean == nil {
             remarks.append(
                 .warning(
                     "the file does not say how its images were prepared: give --rgb-mean and --rgb-std as in its training"

@@ -39,6 +39,12 @@ struct Import: ParsableCommand {
     @Option(help: ArgumentHelp("Names of the classes, one per line, in the order of the labels.", valueName: "FILE"))
     var classNames: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "Put batch norm back that the exporter folded into convolutions, with statistics of images such as the network was trained on (up to 512); what it computes does not change.",
+            valueName: "FILE.rec|FOLDER"), completion: .file(extensions: ["rec"]))
+    var restoreBatchNorm: String?
+
     func run() throws {
         guard !Files.name(of: to).isEmpty else {
             throw UsageError(
@@ -48,14 +54,21 @@ struct Import: ParsableCommand {
         if let path = paths.first(where: Files.exists) {
             throw AnnealError(path, "is there already", suggestion: "delete it or choose another --to")
         }
-        let imported = try ForeignModel(model, imageShape: imageShape.map(parseImageShape))
+        var imported = try ForeignModel(model, imageShape: imageShape.map(parseImageShape))
         let record = try record(imported)
+        let restored = try restoreBatchNorm.map { try restore($0, &imported, record) }
         try imported.write(prefix: to, preprocessing: record)
 
         let shape = imported.imageShape.map(String.init).joined(separator: ",")
         print(
             "\(Checkpoint.parametersPath(to, 0)): \(Readable.count(imported.parameterCount)) numbers, images of \(shape)"
         )
+        if let restored {
+            let change = String(format: "%.1g", restored.change)
+            print(
+                "  Restored \(restored.norms.counted("batch norm")) from \(restored.images.counted("image")): scores change by \(change) of the largest at most"
+            )
+        }
         for note in imported.notes + [imported.normNote].compactMap({ $0 }) { print("  \(note)") }
         if let record {
             func list(_ values: [Float]) -> String { values.map { "\($0)" }.joined(separator: ",") }
@@ -70,6 +83,27 @@ struct Import: ParsableCommand {
                 "  The file does not say how its images were prepared: give --rgb-mean and --rgb-std here, or to score and predict"
             )
         }
+    }
+
+    private func restore(
+        _ path: String, _ imported: inout ForeignModel, _ record: Preprocessing?
+    ) throws -> ForeignModel.RestoredBatchNorm {
+        guard let record else {
+            throw UsageError(
+                "--rgb-mean", "is missing, and the file does not say how its images were prepared",
+                suggestion: "the images of --restore-batch-norm must be prepared as in the network's training")
+        }
+        var options = LoaderOptions(validating: record, batchSize: 8)
+        // Records may be sorted by their classes.
+        options.shuffle = true
+        guard Files.isFolder(path) else {
+            return try imported.restoreBatchNorm(BatchLoader(RecordFile(path), options: options))
+        }
+        let found = try ImageWalk(FilePath(path))
+        guard !found.images.isEmpty else {
+            throw AnnealError(path, "has no images", suggestion: "JPEG and PNG files are read")
+        }
+        return try imported.restoreBatchNorm(BatchLoader(ImageFiles(paths: found.images), options: options))
     }
 
     /// The file's record with what the flags say over it; nil if nobody says by which numbers.

@@ -126,6 +126,15 @@ struct ONNXTrace {
             }
             return try site.transposed(stored, order)
         }
+        if importer.options.inputShape == nil {
+            // A shape that is written for one batch size gives rows that are no images.
+            guard zip(scores[0].shapes, batches).allSatisfy({ $0.dims.first == $1 }) else {
+                throw AnnealError(
+                    "output \(outputs[0].name)", "has the shape \(scores[0].shape) for \(batches[0]) images",
+                    suggestion: "a classifier's is (batch, classes); export it with a batch axis of any size",
+                    code: .unsupported)
+            }
+        }
         let symbol =
             importer.options.inputShape != nil
             ? Symbol(scores.map(\.entry)) : try ClassifierEnd(graph, site).symbol(scores[0], outputs[0].name)

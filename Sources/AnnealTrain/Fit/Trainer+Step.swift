@@ -112,7 +112,7 @@ extension Trainer {
     }
 
     /// Gives states that begin as copies of weights their values.
-    func startStates() throws {
+    package func startStates() throws {
         guard !statesHaveStarted else { return }
         try training.run(.start)
         statesHaveStarted = true
