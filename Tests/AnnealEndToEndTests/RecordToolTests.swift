@@ -76,8 +76,8 @@ import Testing
         #expect(try run("rec extract a.rec --numbers 0-2,7 --to files").output == "files: 4 images\n")
         #expect(try run("rec index ones.rec --to ones.idx --keys id").status == 0)
         #expect(try run("rec extract a.rec --numbers 40 --to x").errors.contains("go up to 40"))
-        #expect(try run("export-images a.rec out --list out.lst").status == 0)
-        #expect(try run("im2rec --pass-through out out").status == 0)
-        #expect(try tool.bytes("out.rec") == tool.bytes("a.rec"))
+        #expect(try run("export-images a.rec out --list back.lst").status == 0)
+        #expect(try run("im2rec --pass-through back out").status == 0)
+        #expect(try tool.bytes("back.rec") == tool.bytes("a.rec"))
     }
 }

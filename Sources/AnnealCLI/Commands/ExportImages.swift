@@ -10,7 +10,7 @@ struct ExportImages: ParsableCommand {
             Each file has the bytes that the record has, and is named by the record's id. With --list a list of them is \
             written too, from which anneal im2rec --pass-through makes the same records again.
 
-            anneal export-images cifar10_val.rec val --class-names cifar10_classes.txt --list val.lst
+            anneal export-images cifar10_val.rec val --class-names cifar10_classes.txt --list again.lst
             """)
     @OptionGroup var input: RecordInput
     @Argument(help: ArgumentHelp("Where the folders go.", valueName: "FOLDER"), completion: .directory)
