@@ -12,8 +12,8 @@ struct AnnealTool: ParsableCommand {
         subcommands: [
             Train.self, FineTuneCommand.self, FindLR.self, AugmentPreview.self, Resume.self, VerifyResume.self,
             Launch.self, Score.self, Predict.self, Runs.self, Watch.self, Compare.self, Report.self, Serve.self,
-            Check.self, Export.self, Convert.self, ImportMNIST.self, Summary.self, PlotNetwork.self, PlotCurves.self,
-            Recipes.self, Devices.self, Profile.self, BenchStep.self, ManPages.self, Reference.self,
+            Check.self, Export.self, Import.self, Convert.self, ImportMNIST.self, Summary.self, PlotNetwork.self,
+            PlotCurves.self, Recipes.self, Devices.self, Profile.self, BenchStep.self, ManPages.self, Reference.self,
         ])
 
     static func main() {
