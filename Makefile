@@ -5,7 +5,7 @@ MODELS ?= ../shared/realmodels
 BUILD = swift build -c release
 ANNEAL = .build/release/anneal
 
-.PHONY: demo test setup build plugin conformance check-examples check-mxnet check-onnx fuzz docs man lint format bench clean
+.PHONY: demo test setup build plugin conformance check-examples check-mxnet check-onnx check-onnx-suite fuzz docs man lint format bench clean
 
 ## Installs what is missing, builds, and trains, fine-tunes and scores on Fashion-MNIST (about six minutes).
 demo: setup
@@ -68,12 +68,21 @@ bench: build
 	-@Benchmarks/setup-peers.sh
 	@python3 Benchmarks/bench.py $(BENCHFLAGS)
 
-## Lets ONNX Runtime compute every network and operator that is exported, and compares.
+## Lets ONNX Runtime compute every network and operator that is exported, and models of other frameworks that were
+## imported, and compares; with CASES=FOLDER only the imports below that folder.
+ONNX_CASES ?= ../shared/onnx
 check-onnx:
 	@Benchmarks/setup-peers.sh onnx
 	@$(BUILD) --product anneal-onnx-cases
 	@Benchmarks/.venv-onnx/bin/python scripts/check-onnx.py \
-		--golden Tests/Fixtures/golden/ops $(if $(wildcard $(GOLDEN)/ops),--golden "$(GOLDEN)/ops")
+		$(if $(CASES),--only-imports --imports "$(CASES)",--golden Tests/Fixtures/golden/ops --imports Tests/Fixtures/onnx \
+		$(if $(wildcard $(GOLDEN)/ops),--golden "$(GOLDEN)/ops") $(if $(wildcard $(ONNX_CASES)),--imports "$(ONNX_CASES)"))
+
+## Repeats ONNX's own tests of operators, which the wheel of onnx 1.22.0 brings along; prints a table by operator.
+check-onnx-suite:
+	@scripts/onnx-suite.sh
+	@$(BUILD) --product anneal-onnx-cases
+	@.build/release/anneal-onnx-cases suite .build/onnx-suite/onnx/backend/test/data
 
 ## Damages every kind of file that is read, in 10,000 ways each, and watches the readers: no crash, no hang, no large
 ## allocation (about five minutes; a part of it runs in `make test`). For more: make fuzz FUZZFLAGS="--count 100000 --seed 2"

@@ -6,7 +6,7 @@ import PackageDescription
 //   Core ← Data (records, images)          Graph ← Compiler ← Train ← Report
 //   Compiler ← CPU (kernels, oneDNN)       Compiler ← Reference (plain loops)
 //   Compiler ← XLA (accelerators, through PJRT plugins), MPI (several processes)
-//   Graph ← ONNX
+//   Graph ← ONNX (export)                   Graph ← Import (ONNX, PyTorch's files)
 //   everything ← Anneal (re-exports; Classifier, where Data and Engine meet) ← AnnealCLI
 let package = Package(
     name: "anneal",
@@ -53,11 +53,14 @@ let package = Package(
         .target(name: "AnnealTrain", dependencies: ["AnnealCompiler", "CAnnealMath", "CZlib"]),
         .target(name: "AnnealReport", dependencies: ["AnnealTrain", "CCairo"]),
         .target(name: "AnnealONNX", dependencies: ["AnnealGraph"]),
+        // ONNX models and PyTorch's weights to MXNet's graphs.
+        .target(name: "AnnealImport", dependencies: ["AnnealGraph"]),
         .target(
             name: "Anneal",
             dependencies: [
                 "AnnealCore", "AnnealGraph", "AnnealNetworks", "AnnealData", "AnnealCompiler", "AnnealCPU",
                 "AnnealReference", "AnnealXLA", "AnnealMPI", "AnnealTrain", "AnnealReport", "AnnealONNX",
+                "AnnealImport",
             ]),
         .executableTarget(
             name: "AnnealCLI",
@@ -68,7 +71,7 @@ let package = Package(
         // Flags from YAML files.
         .target(name: "AnnealConfiguration", dependencies: ["AnnealReport", "Yams"]),
         // Repeats MXNet-made cases: `make conformance`.
-        .target(name: "AnnealConformance", dependencies: ["Anneal", "AnnealXLA"]),
+        .target(name: "AnnealConformance", dependencies: ["Anneal", "AnnealImport", "AnnealXLA"]),
         .executableTarget(name: "anneal-conformance", dependencies: ["AnnealConformance"]),
         // Writes models for ONNX Runtime to compute: `make check-onnx`.
         .executableTarget(name: "anneal-onnx-cases", dependencies: ["AnnealConformance"]),
@@ -77,10 +80,14 @@ let package = Package(
         .executableTarget(
             name: "anneal-fuzz",
             dependencies: [
-                "Anneal", "AnnealConfiguration", "CAnnealFuzz", "CZlib",
+                "Anneal", "AnnealConfiguration", "AnnealImport", "CAnnealFuzz", "CZlib",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
-        .executableTarget(name: "train-classifier", dependencies: ["Anneal"], path: "Examples/TrainClassifier"),
+        // As in packages of their own: what they use is public.
+        .executableTarget(
+            name: "train-classifier", dependencies: ["Anneal"], path: "Examples/TrainClassifier", packageAccess: false),
+        .target(name: "ListEngine", dependencies: ["Anneal"], path: "Examples/ListEngine", packageAccess: false),
+        .testTarget(name: "ListEngineTests", dependencies: ["Anneal", "ListEngine"], packageAccess: false),
 
         .testTarget(name: "AnnealCoreTests", dependencies: ["AnnealCore"]),
         .testTarget(name: "AnnealDataTests", dependencies: ["AnnealData", "AnnealConformance"]),
@@ -94,6 +101,7 @@ let package = Package(
         .testTarget(name: "AnnealGraphTests", dependencies: ["AnnealGraph"]),
         .testTarget(name: "AnnealNetworksTests", dependencies: ["AnnealNetworks"]),
         .testTarget(name: "AnnealONNXTests", dependencies: ["AnnealONNX", "AnnealNetworks"]),
+        .testTarget(name: "AnnealImportTests", dependencies: ["AnnealImport", "AnnealConformance"]),
         .testTarget(name: "AnnealReportTests", dependencies: ["Anneal", "CCairo"]),
         .testTarget(
             name: "AnnealTrainTests",

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Let ONNX Runtime compute what Anneal exported. Run inside Benchmarks/.venv-onnx.
 
-    check-onnx.py [--tool FILE] [--golden FOLDER]... [NAME-PART ...]
+    check-onnx.py [--tool FILE] [--golden FOLDER]... [--imports FOLDER]... [--only-imports] [NAME-PART ...]
 
 The tool (.build/release/anneal-onnx-cases) writes, one after the other, every
 network with random parameters as two models, from numbers to logits and from
@@ -11,6 +11,12 @@ A value matches when |x - r| <= 1e-4 |r| + 1e-4 max|r| + 1e-6; a model for any
 batch size must give the same for its first row alone. Models also pass ONNX's
 own checker.
 
+Below the folders of --imports, models of other frameworks with an input and an
+output of theirs (ONNX's own layout, or weights with case.json) are imported:
+Anneal must compute the stored output within the case's tolerance, ONNX Runtime
+what Anneal exports of it again, and the export is imported once more. A model
+without stored outputs (below `real`) is computed by ONNX Runtime first.
+
 The last line is `N passed, N failed, N skipped`; skipped are operators that the
 export refuses by name. Exit status: 0 none failed, 1 some did, 64 wrong usage.
 """
@@ -18,6 +24,7 @@ export refuses by name. Exit status: 0 none failed, 1 some did, 64 wrong usage.
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -42,6 +49,9 @@ def parse_arguments():
     parser.add_argument("--tool", default=".build/release/anneal-onnx-cases")
     parser.add_argument("--golden", metavar="FOLDER", action="append", default=[],
                         help="MXNet-made cases; may be given several times")
+    parser.add_argument("--imports", metavar="FOLDER", action="append", default=[],
+                        help="models to import; may be given several times")
+    parser.add_argument("--only-imports", action="store_true", help="no exports")
     return parser.parse_args()
 
 
@@ -85,10 +95,40 @@ def check_model(folder, model):
     return [f"{model['file']}: {problem}" for problem in problems if problem]
 
 
-def check_case(tool, name):
+def make_real_case(path, folder):
+    """A case of a model without stored outputs: random images and what ONNX Runtime computes of them."""
+    shutil.copy(path, os.path.join(folder, "model.onnx"))
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    given = session.get_inputs()[0]
+    extents = [extent if isinstance(extent, int) and extent > 0 else None for extent in given.shape]
+    free = {1: 3, 2: 48, 3: 192}    # what the text classifiers are trained on
+    shape = [2] + [extents[axis] or free[axis] for axis in (1, 2, 3)]
+    data = np.random.default_rng(1).standard_normal(shape, dtype=np.float32)
+    output = session.run(None, {given.name: data})[0]
+    os.mkdir(os.path.join(folder, "test_data_set_0"))
+    for name, array in (("input_0", data), ("output_0", output)):
+        onnx.save_tensor(onnx.numpy_helper.from_array(array), os.path.join(folder, "test_data_set_0", name + ".pb"))
+
+
+def real_models(folders):
+    """Models below a folder called `real`, which have no outputs."""
+    for root in folders:
+        for folder, _, files in os.walk(root):
+            if os.path.basename(folder) == "real":
+                yield from (os.path.join(folder, file) for file in sorted(files) if file.endswith(".onnx"))
+
+
+def check_case(tool, name, command="make"):
     """'passed', 'failed' or 'skipped', and why."""
     with tempfile.TemporaryDirectory(prefix="check-onnx-") as folder:
-        made = subprocess.run([tool, "make", name, folder], stdout=subprocess.PIPE, text=True)
+        if command == "real":
+            case = os.path.join(folder, "case")
+            os.mkdir(case)
+            make_real_case(name, case)
+            name, command = os.path.join(case, "model.onnx"), "import"
+        made = subprocess.run([tool, command, name, folder], stdout=subprocess.PIPE, text=True)
         if made.returncode != 0:
             return "failed", [made.stdout.strip() or f"exit status {made.returncode}"]
         with open(os.path.join(folder, "case.json"), encoding="utf-8") as file:
@@ -107,21 +147,31 @@ def check_case(tool, name):
 def main():
     arguments = parse_arguments()
     onnxruntime.set_default_logger_severity(3)
-    listing = [arguments.tool, "list"] + arguments.golden
+    def listed(*command):
+        return subprocess.run([arguments.tool, *command], stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()
     try:
-        names = subprocess.run(listing, stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()
+        names = [] if arguments.only_imports else listed("list", *arguments.golden)
+        imports = listed("list-imports", *arguments.imports) if arguments.imports else []
     except (OSError, subprocess.CalledProcessError) as error:
         print(f"check-onnx: {error}", file=sys.stderr)
         return 1
     # A case that is in several folders counts once.
-    names = list({os.path.basename(name): name for name in names}.values())
+    cases = [(os.path.basename(name), name, "make") for name in {os.path.basename(n): n for n in names}.values()]
+    folders = {}
+    for path in imports:
+        title = os.path.basename(os.path.dirname(path))
+        if os.path.basename(path) != "model.onnx":
+            title += "/" + os.path.basename(path)
+        folders[title] = path
+    cases += [(title, path, "import") for title, path in folders.items()]
+    cases += [(os.path.basename(path), path, "real") for path in real_models(arguments.imports)]
     if arguments.names:
-        names = [name for name in names if any(part in name for part in arguments.names)]
+        cases = [case for case in cases if any(part in case[1] for part in arguments.names)]
     counts = {"passed": 0, "failed": 0, "skipped": 0}
-    for name in names:
-        outcome, why = check_case(arguments.tool, name)
+    for title, name, command in cases:
+        outcome, why = check_case(arguments.tool, name, command)
         counts[outcome] += 1
-        print(f"{outcome} {os.path.basename(name)}" + "".join(f"\n    {line}" for line in why), flush=True)
+        print(f"{outcome} {title}" + "".join(f"\n    {line}" for line in why), flush=True)
     print(f"{counts['passed']} passed, {counts['failed']} failed, {counts['skipped']} skipped")
     return 1 if counts["failed"] or not counts["passed"] else 0
 

@@ -32,7 +32,7 @@ public final class Classifier: Sendable {
     private let worker: ClassifierWorker
 
     /// - Parameters:
-    ///   - saved: e.g. `SavedModel("runs/2026-11-23_10-00-00-train", .best)`.
+    ///   - saved: e.g. `SavedModel("runs/2026-11-23_10-00-00-train", .best)` or `SavedModel("resnet18.onnx")`.
     ///   - batchSize: images that are computed together, whether there are as many or not: 1 answers soonest, 32 gets
     ///     through many images sooner.
     ///   - preprocessing: instead of the checkpoint's own record, which MXNet's checkpoints lack.
@@ -41,14 +41,18 @@ public final class Classifier: Sendable {
     public convenience init(
         _ saved: SavedModel, batchSize: Int = 1, preprocessing: Preprocessing? = nil, device: Device? = nil
     ) throws {
-        let checkpoint = try saved.load()
-        guard let preprocessing = try preprocessing ?? Preprocessing.load(prefix: saved.prefix) else {
+        let content = try saved.content(imageShape: preprocessing?.imageShape)
+        guard let preprocessing = preprocessing ?? content.preprocessing else {
             throw AnnealError(
-                Preprocessing.path(saved.prefix), "is not there, so how images were prepared is not known",
+                saved.recordPath,
+                saved.foreignFile == nil
+                    ? "is not there, so how images were prepared is not known"
+                    : "does not say how images were prepared",
                 suggestion: "say it with Preprocessing(imageShape:mean:std:)", code: .notFound)
         }
         try self.init(
-            checkpoint, preprocessing: preprocessing, batchSize: batchSize, place: saved.parametersPath, device: device)
+            content.checkpoint, preprocessing: preprocessing, batchSize: batchSize, place: saved.parametersPath,
+            device: device)
     }
 
     /// As above, by the names that `SavedModel` takes for a model and the checkpoint's number.

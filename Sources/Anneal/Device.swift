@@ -26,6 +26,9 @@ public struct Device {
         return Device(engine: try CPUEngine(threads: threads), name: "cpu:0")
     }
 
+    /// An engine of another package. The article "How a network becomes a plan" says what it must do.
+    public init(_ engine: any Engine) { self.init(engine: engine, name: engine.name) }
+
     /// The devices of a list as `--devices` takes it: KIND, KIND:INDEX or KIND:FIRST-LAST, with commas. Kinds other than `cpu`
     /// are accelerators, whose PJRT plugin is loaded (`DeviceReport.all` says what there is). Several train together: each
     /// batch is cut into shards, and the results depend on their number, not on that of the devices. `cpu:0,cpu:1` are two

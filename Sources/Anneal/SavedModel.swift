@@ -4,7 +4,7 @@ import AnnealTrain
 import Foundation
 
 /// A checkpoint on the disk, found by what people call a model: the prefix of its files, the folder of its run, or one of
-/// its files.
+/// its files; or a model file of another framework, which `ForeignModel` reads.
 ///
 /// ```swift
 /// let checkpoint = try SavedModel("runs/2026-11-23_10-00-00-train", .best).load()
@@ -14,14 +14,45 @@ public struct SavedModel: Sendable, Equatable {
     public let prefix: String
     /// The checkpoint's number, NNNN.
     public let number: Int
+    /// The file, if it is another framework's; its prefix is the file's name without the ending then, its number 0.
+    public let foreignFile: String?
 
-    public var parametersPath: String { Checkpoint.parametersPath(prefix, number) }
+    /// Where the parameters are.
+    public var parametersPath: String { foreignFile ?? Checkpoint.parametersPath(prefix, number) }
+    /// Where the graph is.
+    public var symbolPath: String { foreignFile ?? Checkpoint.symbolPath(prefix) }
+    /// Where the record of preprocessing is, or would be.
+    public var recordPath: String { foreignFile ?? Preprocessing.path(prefix) }
+
+    /// What a model's files hold.
+    public struct Content: Sendable {
+        public var checkpoint: Checkpoint
+        /// nil if it is not known by which numbers images were prepared, as of MXNet's checkpoints.
+        public var preprocessing: Preprocessing?
+        /// Channels, height, width, as far as the files say.
+        public var imageShape: [Int]?
+        /// Of another framework's model without a record of preprocessing: its class names, if it has them.
+        public var foreignClassNames: [String]?
+        /// Of another framework's model: what a user should know, a sentence each.
+        public var notes: [String] = []
+        /// Of another framework's model whose convolutions have batch norm folded into them, as exporters do: how many.
+        public var foldedConvolutions = 0
+    }
 
     /// - Parameters:
-    ///   - model: a prefix, a run's folder, a `.params` or a `-symbol.json` file.
+    ///   - model: a prefix, a run's folder, a `.params` or a `-symbol.json` file, or a model file of another framework.
     ///   - choice: nil: the only checkpoint that is there, or the one whose file `model` names.
     /// - Throws: `AnnealError` if there is no such model, or it is not clear which of its checkpoints is meant.
     public init(_ model: String, _ choice: CheckpointChoice? = nil) throws {
+        if Self.isForeign(model) {
+            guard choice == nil || choice == .number(0) else {
+                throw AnnealError(
+                    model, "has no checkpoints to choose from", suggestion: "leave --load-epoch out")
+            }
+            (prefix, number, foreignFile) = (ForeignModel.stem(model), 0, model)
+            return
+        }
+        foreignFile = nil
         guard model.hasSuffix(Self.parametersEnding) else {
             prefix = try Self.prefix(model)
             number = try Checkpoint.number(prefix: prefix, choice)
@@ -36,10 +67,44 @@ public struct SavedModel: Sendable, Equatable {
         try Checkpoint.checkExists(prefix: prefix, epoch: number)
     }
 
-    public func load() throws -> Checkpoint { try Checkpoint.load(prefix: prefix, epoch: number) }
+    public func load() throws -> Checkpoint { try content().checkpoint }
+
+    /// Reads the model.
+    /// - Parameter imageShape: (channels, height, width) where a file of another framework does not say, or to use its
+    ///   network for other images.
+    public func content(imageShape: [Int]? = nil) throws -> Content {
+        guard let foreignFile else {
+            let record = try Preprocessing.load(prefix: prefix)
+            return Content(
+                checkpoint: try Checkpoint.load(prefix: prefix, epoch: number), preprocessing: record,
+                imageShape: record?.imageShape)
+        }
+        let model = try ForeignModel(foreignFile, imageShape: imageShape)
+        return Content(
+            checkpoint: model.checkpoint(), preprocessing: model.preprocessing, imageShape: model.imageShape,
+            foreignClassNames: model.classNames, notes: model.notes, foldedConvolutions: model.foldedConvolutions)
+    }
+
+    /// A model's graph, and the shape of its images as far as its files say; no parameters are read but those of a file
+    /// that holds both.
+    public static func network(_ model: String, imageShape: [Int]? = nil) throws -> (symbol: Symbol, imageShape: [Int]?)
+    {
+        if isForeign(model) {
+            let foreign = try ForeignModel(model, imageShape: imageShape)
+            return (foreign.symbol, foreign.imageShape)
+        }
+        let prefix = try prefix(model)
+        return (try Symbol.load(Checkpoint.symbolPath(prefix)), try Preprocessing.load(prefix: prefix)?.imageShape)
+    }
+
+    /// The name ends as those of another framework's files do, and it is not the prefix of a checkpoint.
+    package static func isForeign(_ model: String) -> Bool {
+        ForeignModel.isModelFile(model) && !Files.isFolder(model) && !Files.exists(Checkpoint.symbolPath(model))
+    }
 
     /// The prefix of a model's files, for what needs no parameters.
     public static func prefix(_ model: String) throws -> String {
+        if isForeign(model) { return ForeignModel.stem(model) }
         if model.hasSuffix(parametersEnding) { return try parts(ofParameters: model).prefix }
         if model.hasSuffix(symbolEnding) { return String(model.dropLast(symbolEnding.count)) }
         guard Files.isFolder(model), !Files.exists(Checkpoint.symbolPath(model)) else { return model }

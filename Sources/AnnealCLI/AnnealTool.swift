@@ -11,9 +11,9 @@ struct AnnealTool: ParsableCommand {
         version: "anneal 0.1.0",
         subcommands: [
             Train.self, FineTuneCommand.self, FindLR.self, AugmentPreview.self, Resume.self, VerifyResume.self,
-            Launch.self, Score.self, Predict.self, Check.self, Export.self, Convert.self, ImportMNIST.self,
-            Summary.self,
-            PlotNetwork.self, PlotCurves.self, Recipes.self, Devices.self, Profile.self, BenchStep.self, ManPages.self,
+            Launch.self, Score.self, Predict.self, Check.self, Export.self, Import.self, Convert.self,
+            ImportMNIST.self, Summary.self, PlotNetwork.self, PlotCurves.self, Recipes.self, Devices.self, Profile.self,
+            BenchStep.self, ManPages.self,
         ])
 
     static func main() {

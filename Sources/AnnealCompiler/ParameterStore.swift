@@ -26,11 +26,13 @@ public final class ParameterStore {
     package private(set) var states: [Entry] = []
     private var position: [String: Int] = [:]
     private var statePosition: [String: Int] = [:]
-    package let engine: any Engine
+    /// Whose memory the arrays are in.
+    public let engine: any Engine
     /// Counts the changes of values.
     package private(set) var revision = 0
 
-    package init(engine: any Engine) { self.engine = engine }
+    /// An empty store, which plans of the engine fill.
+    public init(engine: any Engine) { self.engine = engine }
 
     /// A store for another plan of the network: parameters and states are shared, auxiliary states its own.
     package init(sharing other: ParameterStore) {
@@ -56,7 +58,7 @@ public final class ParameterStore {
     /// - Parameters:
     ///   - values: parameters and auxiliary states in the order of `names`, and states.
     ///   - make: gives their arrays.
-    package func adopt(_ values: [Program.Value], make: ([Program.Value]) throws -> [any EngineArray]) throws {
+    public func adopt(_ values: [Program.Value], make: ([Program.Value]) throws -> [any EngineArray]) throws {
         var new: [Program.Value] = []
         for value in values {
             guard let known = value.kind == .state ? state(value.name) : entry(value.name) else {
@@ -92,10 +94,10 @@ public final class ParameterStore {
     }
 
     /// Call after changing values in place: what is derived from them is then computed again.
-    package func noteChange() { revision += 1 }
+    public func noteChange() { revision += 1 }
 
     /// The array of a parameter, an auxiliary state or a state whose values are there.
-    package func array(_ value: Program.Value) throws -> any EngineArray {
+    public func array(_ value: Program.Value) throws -> any EngineArray {
         guard let entry = value.kind == .state ? state(value.name) : entry(value.name) else {
             throw AnnealError(
                 "parameter \(value.name)", "has no memory", suggestion: "this is a defect of Anneal's compiler",

@@ -1,8 +1,8 @@
 import AnnealCore
 
 /// What the last operator of an output says of its numbers.
-struct OutputEnding {
-    enum Kind {
+package struct OutputEnding {
+    package enum Kind {
         /// A softmax: each row sums to 1.
         case probabilities
         /// The last layer is no function of the scores: a softmax would make probabilities of them.
@@ -13,7 +13,7 @@ struct OutputEnding {
         case loss
     }
 
-    let kind: Kind
+    package let kind: Kind
     /// It is trained on numbers, not on classes.
     let isRegression: Bool
     /// The layer that decides.
@@ -23,7 +23,7 @@ struct OutputEnding {
     /// Operators after the layer, which keep its numbers: the last one first.
     private let wrappers: [Node]
 
-    init(_ output: Entry) throws {
+    package init(_ output: Entry) throws {
         var entry = output
         var wrappers: [Node] = []
         while !entry.node.isVariable, try Self.keepsNumbers(entry.node.op) {
@@ -57,7 +57,7 @@ struct OutputEnding {
     }
 
     /// The output's scores before any softmax; nil if there are none.
-    func logits(of output: Entry) -> Entry? {
+    package func logits(of output: Entry) -> Entry? {
         if kind == .logits { return output }
         guard let softmaxInput else { return nil }
         return wrappers.reversed().reduce(softmaxInput) { entry, wrapper in Entry(wrapper.copied(inputs: [entry])) }

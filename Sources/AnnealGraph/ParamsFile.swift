@@ -135,6 +135,16 @@ public enum ParamsFile {
         return arrays
     }
 
+    /// One array without a name, as MXNet's optimizer states hold it.
+    package static func decodeArray(_ data: Data) throws -> StoredArray {
+        var reader = ByteReader(data)
+        let array = try array(&reader)
+        guard reader.remaining == 0 else {
+            throw AnnealError("byte \(reader.offset)", "bytes follow an array", code: .damaged)
+        }
+        return array
+    }
+
     private static func array(_ reader: inout ByteReader) throws -> StoredArray {
         let start = reader.offset
         func damaged(_ what: String) -> AnnealError {
@@ -187,6 +197,31 @@ public enum ParamsFile {
         return StoredArray(name: "", dtype: dtype, shape: shape, bytes: try reader.bytes(length))
     }
 
+    /// One array without a name.
+    package static func encodeArray(_ array: StoredArray) -> Data {
+        var data = Data()
+        encode(array, &data)
+        data.append(array.shape.count > 0 ? array.bytes : Data())
+        return data
+    }
+
+    /// What comes before an array's elements.
+    private static func encode(_ array: StoredArray, _ data: inout Data) {
+        func put<T: FixedWidthInteger>(_ value: T) {
+            withUnsafeBytes(of: value.littleEndian) { data.append(contentsOf: $0) }
+        }
+        put(v2)
+        put(Int32(0))
+        // Without axes V2 means no array at all: an empty one is written so, and a scalar as an array of one.
+        guard array.shape.count > 0 else { return put(Int32(0)) }
+        let dims = array.shape.isEmpty ? [1] : array.shape.dims
+        put(Int32(dims.count))
+        for extent in dims { put(Int64(extent)) }
+        put(Int32(1))  // CPU
+        put(Int32(0))
+        put(array.dtype.rawValue)
+    }
+
     public static func encode(_ arrays: [StoredArray]) -> Data {
         var data = Data(capacity: arrays.reduce(64) { $0 + $1.bytes.count + $1.name.utf8.count + 64 })
         encode(arrays.map(\.name), array: { arrays[$0] }) { data.append($0) }
@@ -206,19 +241,8 @@ public enum ParamsFile {
         put(UInt64(names.count))
         for index in names.indices {
             let array = try array(index)
-            put(v2)
-            put(Int32(0))
-            // Without axes V2 means no array at all: an empty one is written so, and a scalar as an array of one.
-            guard array.shape.count > 0 else {
-                put(Int32(0))
-                continue
-            }
-            let dims = array.shape.isEmpty ? [1] : array.shape.dims
-            put(Int32(dims.count))
-            for extent in dims { put(Int64(extent)) }
-            put(Int32(1))  // CPU
-            put(Int32(0))
-            put(array.dtype.rawValue)
+            encode(array, &data)
+            guard array.shape.count > 0 else { continue }
             try write(data)
             try write(array.bytes)
             data.removeAll(keepingCapacity: true)

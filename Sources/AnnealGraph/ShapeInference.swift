@@ -124,7 +124,7 @@ extension Symbol {
 
 extension Shape {
     /// More elements than any memory holds; products are taken with care.
-    var isTooLarge: Bool {
+    package var isTooLarge: Bool {
         var product = 1
         for extent in dims {
             let (next, overflow) = product.multipliedReportingOverflow(by: extent)

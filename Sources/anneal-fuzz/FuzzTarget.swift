@@ -19,7 +19,7 @@ struct FuzzTarget: Sendable {
     /// Buffers of a fixed size: decoders, charts, compiled networks.
     static let fixedMemory = 16 << 20
 
-    static let all: [FuzzTarget] = recordTargets + imageTargets + networkTargets + runTargets
+    static let all: [FuzzTarget] = recordTargets + imageTargets + networkTargets + modelTargets + runTargets
 
     static func named(_ name: String) throws -> FuzzTarget {
         guard let target = (all + plantedTargets).first(where: { $0.name == name }) else {

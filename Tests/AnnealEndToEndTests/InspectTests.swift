@@ -78,6 +78,35 @@ import Testing
         }
     }
 
+    /// Of lenet's weights fc1's 400,000 and conv2's 25,000 are worth an update of their own.
+    @Test func planTellsWhatWaitingUpdatesCost() throws {
+        let tool = try Tool()
+        defer { tool.remove() }
+        /// The plan, and the first number of the line that begins so.
+        func plan(_ flags: [String], _ line: String) throws -> (text: String, number: Int) {
+            let plan = try tool.run(
+                ["summary", "--plan", "--network", "lenet", "--num-classes", "10", "--batch-size", "1"] + flags)
+            #expect(plan.status == 0, "\(plan.errors)")
+            let text = plan.output
+            let rest = try #require(text.range(of: line), "\(text)").upperBound
+            return (text, Int(text[rest...].prefix { $0 != " " }.filter { $0 != "," }) ?? -1)
+        }
+        let early = try plan([], "Arena: "), limited = try plan(["--clip-norm", "1"], "Arena: ")
+        let cost = try plan(
+            ["--clip-norm", "1"], "Updates: all wait for the last gradient (--clip-norm), which costs ")
+        #expect(cost.number > 0 && cost.number == limited.number - early.number)
+        let saved = try plan([], "Updates: 2 of 8 parameters within the backward pass, which saves ")
+        // Apart from the number that gradients are multiplied by.
+        #expect(abs(saved.number - cost.number) <= 128, "\(saved.number), \(cost.number)")
+        // Sums of one batch and of two, with what layouts fill in.
+        let sums = try plan(
+            ["--clip-norm", "1", "--on-nan", "skip", "--accumulate", "4"], "Sums of gradients for --accumulate 4: ")
+        let floats = 2 * 431_080
+        #expect(sums.number >= 4 * floats && sums.number < 5 * floats)
+        #expect(sums.text.contains("(--clip-norm, --on-nan skip), which costs"))
+        #expect(try tool.run(["summary", "--network", "lenet", "--accumulate", "0"]).status == 64)
+    }
+
     @Test func summaryAndPlot() throws {
         let tool = try Tool()
         defer { tool.remove() }

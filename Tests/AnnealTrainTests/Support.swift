@@ -57,7 +57,9 @@ struct RuleCase: CustomTestStringConvertible {
                 learningRate: rate, weightDecay: weightDecay, clipGradient: clipGradient, seed: seed))
     }
 
-    static let all: [RuleCase] = [
+    static let all = single + chains
+
+    private static let single: [RuleCase] = [
         RuleCase(label: "sgd", rate: 0.1, make: { SGD() }),
         RuleCase(label: "sgd momentum", rate: 0.05, make: { SGD(momentum: 0.9) }),
         RuleCase(label: "sgd nesterov", rate: 0.05, make: { SGD(momentum: 0.9, nesterov: true) }),
@@ -90,6 +92,46 @@ struct RuleCase: CustomTestStringConvertible {
         RuleCase(label: "nadam", rate: 0.05, make: { Nadam() }),
         RuleCase(label: "lion", rate: 0.01, make: { Lion() }, left: 0.25),
     ]
+
+    /// Parts with and without states, before and after rules of all kinds.
+    private static let chains: [RuleCase] = [
+        RuleCase(
+            label: "chain", rate: 0.02,
+            make: {
+                RuleChain(
+                    ClipGradient(3), WeightDecay(), AverageGradient(0.5), then: SGD(momentum: 0.9),
+                    after: [ClipWeight(4)])
+            }),
+        RuleCase(
+            label: "chain of six states", rate: 0.1,
+            make: { RuleChain(AverageGradient(0.5), then: FTML(), after: [FollowingWeight(), Untouched()]) }, left: 0.1),
+        RuleCase(
+            label: "chain with norms", rate: 0.02, make: { RuleChain(ClipGradient(2), then: LAMB()) }, left: 0.3),
+        RuleCase(
+            label: "chain with rows", rate: 0.5, make: { RuleChain(WeightDecay(0), then: GroupAdaGrad()) }),
+        RuleCase(
+            label: "chain with noise", rate: 1e-3, make: { RuleChain(ClipGradient(9), then: SGLD()) }, left: 0.98),
+        RuleCase(
+            label: "chain with previous weights", rate: 0.1, make: { RuleChain(AverageGradient(0.1), then: DCASGD()) }),
+    ]
+}
+
+/// Keeps the weight as it was after the last update and the one before, and changes nothing.
+struct FollowingWeight: ChainLink {
+    static let name = "following"
+    var stateCount: Int { 2 }
+    func stateStart(_ index: Int) -> StateStart { index == 0 ? .weight : .zeros }
+
+    func update<N: RuleNumber>(_ element: inout RuleElement<N>, _ k: RuleNumbers<N>) {
+        element.states[1] = element.states[0]
+        element.states[0] = element.weight
+    }
+}
+
+/// Does nothing.
+struct Untouched: ChainLink {
+    static let name = "untouched"
+    func update<N: RuleNumber>(_ element: inout RuleElement<N>, _ k: RuleNumbers<N>) {}
 }
 
 /// A repeatable mess of numbers.

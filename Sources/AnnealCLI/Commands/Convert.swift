@@ -34,6 +34,9 @@ struct Convert: ParsableCommand {
                 "--to \(to)", "names no file", suggestion: "give a folder and the beginning of a name, out/model")
         }
         let saved = try SavedModel(model, loadEpoch), prefix = saved.prefix
+        if let file = saved.foreignFile {
+            throw AnnealError(file, "is no checkpoint", suggestion: "anneal import \(shellQuoted(file)) --to \(to)")
+        }
         guard canonical(prefix) != canonical(to) else {
             throw UsageError("--to \(to)", "is the checkpoint that is read", suggestion: "choose another prefix")
         }

@@ -47,10 +47,10 @@ struct Export: ParsableCommand {
         }
         let given = try imageShape.map(parseImageShape)
         let saved = try SavedModel(model, loadEpoch), prefix = saved.prefix
-        let checkpoint = try saved.load()
+        let content = try saved.content(imageShape: given), checkpoint = content.checkpoint
         try checkpoint.warnOfNonFinite(saved)
-        let record = try Preprocessing.load(prefix: prefix)
-        guard let shape = given ?? record?.imageShape else {
+        let record = content.preprocessing
+        guard let shape = given ?? content.imageShape else {
             throw UsageError(
                 "--image-shape", "is missing, and \(Preprocessing.path(prefix)) is not there",
                 suggestion: "give the shape that the network was trained with, such as 3,224,224")
@@ -60,7 +60,7 @@ struct Export: ParsableCommand {
         options.anyBatchSize = batchSize == nil
         options.ending = softmax ? .probabilities : .logits
         options.classNames = record?.classNames
-        if preprocessing { options.preprocessing = try included(record, shape, Preprocessing.path(prefix)) }
+        if preprocessing { options.preprocessing = try included(record, shape, saved.recordPath) }
 
         let parametersPath = saved.parametersPath
         let exported: ONNXModel
@@ -71,9 +71,11 @@ struct Export: ParsableCommand {
                 inputs: [data: Shape([batchSize ?? 1] + shape)], options: options)
         } catch let error as AnnealError {
             throw error.within(
-                error.place.hasPrefix("parameter ") ? parametersPath : Checkpoint.symbolPath(prefix))
+                error.place.hasPrefix("parameter ") ? parametersPath : saved.symbolPath)
         }
-        let path = to ?? parametersPath.dropLast(".params".count) + ".onnx"
+        let path =
+            to ?? (saved.foreignFile == nil ? "\(parametersPath.dropLast(".params".count))" : prefix + "-0000")
+            + ".onnx"
         let folder = Files.folder(of: path)
         if !folder.isEmpty { try Files.makeFolder(folder) }
         let size = try exported.write(to: path)

@@ -18,7 +18,7 @@ struct FineTuneCommand: TrainingCommand {
 
     @Option(
         help: ArgumentHelp(
-            "The trained model: PREFIX (of PREFIX-symbol.json and PREFIX-NNNN.params), a run's folder or a .params file; --load-epoch says which checkpoint.",
+            "The trained model: PREFIX (of PREFIX-symbol.json and PREFIX-NNNN.params), a run's folder, a .params file, or another framework's .onnx, .safetensors, .pth or .pt file; --load-epoch says which checkpoint.",
             valueName: "MODEL"))
     var pretrainedModel: String
     @Option(
@@ -34,9 +34,7 @@ struct FineTuneCommand: TrainingCommand {
     /// Images have the shape that the pre-trained model's record says.
     func defaults() throws -> ScriptDefaults {
         var script = Self.script
-        if let trained = try Preprocessing.load(prefix: SavedModel.prefix(pretrainedModel)) {
-            script.imageShape = trained.imageShape.map(String.init).joined(separator: ",")
-        }
+        if let shape = try trainedImageShape() { script.imageShape = shape.map(String.init).joined(separator: ",") }
         return script
     }
 
@@ -48,8 +46,9 @@ struct FineTuneCommand: TrainingCommand {
                 "--reset-optimizer", "has no effect: a fine-tuned model starts with a new optimizer",
                 suggestion: "leave it out")
         }
-        let saved = try SavedModel(pretrainedModel, training.run.loadEpoch), place = saved.parametersPath
-        let trained = try saved.load(), preprocessing = try Preprocessing.load(prefix: saved.prefix)
+        let saved = try savedModel(), place = saved.parametersPath
+        let content = try saved.content(imageShape: imageShape)
+        let trained = content.checkpoint, preprocessing = content.preprocessing
         let recorded = try prefix.flatMap { try Preprocessing.load(prefix: $0) }
         let images = try data.training(earlier: recorded?.classNames)
         guard let classes = try training.classes(named: images.classNames) else {
@@ -67,7 +66,7 @@ struct FineTuneCommand: TrainingCommand {
         guard missing.isEmpty else {
             throw AnnealError(
                 place, "has no values for \(missing.prefix(3).joined(separator: ", "))",
-                suggestion: "it does not belong to \(Checkpoint.symbolPath(saved.prefix))")
+                suggestion: "it does not belong to \(saved.symbolPath)")
         }
         if let name = start.filter({ !$0.value.isFinite }).keys.min() {
             throw AnnealError(
@@ -77,8 +76,50 @@ struct FineTuneCommand: TrainingCommand {
         return TrainingRun(
             command: "fine-tune", network: FilePath(saved.prefix).name.description, symbol: symbol,
             initializer: try flagErrors { try Initializers.fit(training.initializer, network: nil) }, start: start,
-            pretrained: saved, trained: preprocessing, recorded: recorded, images: images, classes: classes,
+            pretrained: saved, remarks: remarks(content, saved), trained: preprocessing, recorded: recorded,
+            images: images, classes: classes,
             imageShape: imageShape, script: Self.script)
+    }
+
+    /// The shape that the pre-trained model's files say; nil if they do not, or a flag does.
+    private func trainedImageShape() throws -> [Int]? {
+        guard SavedModel.isForeign(pretrainedModel) else {
+            return try Preprocessing.load(prefix: SavedModel.prefix(pretrainedModel))?.imageShape
+        }
+        return training.imageShape == nil ? try SavedModel.network(pretrainedModel).imageShape : nil
+    }
+
+    private func savedModel() throws -> SavedModel {
+        do {
+            return try SavedModel(pretrainedModel, training.run.loadEpoch)
+        } catch var error as AnnealError {
+            // Nothing of the model is there.
+            if !Files.exists(Checkpoint.symbolPath(pretrainedModel)),
+                let hint = PretrainedNetworks.hint(pretrainedModel)
+            {
+                error.suggestion = hint
+            }
+            throw error
+        }
+    }
+
+    /// What a user should know of another framework's model.
+    private func remarks(_ content: SavedModel.Content, _ saved: SavedModel) -> [FitEvent] {
+        var remarks = content.notes.map(FitEvent.note)
+        if saved.foreignFile != nil, content.preprocessing == nil, data.images.rgbMean == nil {
+            remarks.append(
+                .warning(
+                    "the file does not say how its images were prepared: give --rgb-mean and --rgb-std as in its training"
+                ))
+        }
+        let folded = content.foldedConvolutions
+        if folded > 0 {
+            remarks.append(
+                .warning(
+                    "the network has no batch norm, as exporters fold it into convolutions (\(folded) here): such a network diverges at usual rates (give --lr 0.001 or --clip-norm 1, or import it with --restore-batch-norm DATA)"
+                ))
+        }
+        return remarks
     }
 
     /// Layers that depend on the image's shape cannot take over values that were trained for another.

@@ -54,7 +54,20 @@ enum RunOrigin {
             )
         case .checkpoint(let prefix, let epoch, false):
             guard let progress = try restoreWhole(trainer, prefix, epoch) else {
-                let missing = Checkpoint.resumePath(prefix, epoch)
+                let missing = Checkpoint.resumePath(prefix, epoch), states = Trainer.mxnetStatesPath(prefix, epoch)
+                if Files.exists(states) {
+                    do {
+                        try trainer.restoreMXNetStates(states)
+                    } catch let error as AnnealError {
+                        throw Self.adding("take the weights alone with --reset-optimizer", to: error)
+                    }
+                    return (
+                        FitProgress(position: FitPosition(epoch: epoch)).withNewOptimizer(epoch: epoch),
+                        .note(
+                            "Resumed from \(Checkpoint.parametersPath(prefix, epoch)) with the optimizer's arrays of MXNet's \(states)"
+                        )
+                    )
+                }
                 return (
                     FitProgress(position: FitPosition(epoch: epoch)).withNewOptimizer(epoch: epoch),
                     .warning("\(missing) is not there: the optimizer starts again, as in MXNet's scripts")

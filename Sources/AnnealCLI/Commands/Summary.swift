@@ -29,18 +29,21 @@ struct Summary: ParsableCommand {
     var format: Format = .table
     @Flag(help: "Print the compiled plan of a training step instead.")
     var plan = false
+    @OptionGroup var step: StepOptions
 
     func run() throws {
         guard batchSize > 0 else {
             throw UsageError("--batch-size", "is \(batchSize)", suggestion: "it must be at least 1")
         }
+        try step.check()
         guard loadEpoch == nil || source.model != nil else {
             throw UsageError("--load-epoch", "is of a model, and none is given", suggestion: "give --model")
         }
         let network = try source.load()
         let data = try network.symbol.dataName(), inputs = [data: Shape([batchSize] + network.imageShape)]
         if plan {
-            print(planText(try executor(network.symbol, inputs, .training)))
+            let plan = try PlanText(network.symbol, inputs: inputs, step)
+            print(plan.text(batchSize: batchSize))
             return
         }
         let summary = try NetworkSummary(network.symbol, inputs: [data: Shape([1] + network.imageShape)])
@@ -58,7 +61,8 @@ struct Summary: ParsableCommand {
     private func check(_ network: NetworkSource.Network, _ saved: SavedModel) throws {
         let executor = try Executor(
             network.symbol, inputs: [network.symbol.dataName(): Shape([1] + network.imageShape)], mode: .inference)
-        try saved.load().restore(executor.parameters, place: saved.parametersPath)
+        try saved.content(imageShape: network.imageShape).checkpoint
+            .restore(executor.parameters, place: saved.parametersPath)
     }
 
     /// Bytes.
@@ -71,17 +75,13 @@ struct Summary: ParsableCommand {
 
     private func planned(_ symbol: Symbol, _ inputs: [String: Shape], _ mode: Executor.Mode) throws -> Int? {
         do {
-            return try executor(symbol, inputs, mode).plannedBytes
+            return try Executor(
+                symbol, inputs: inputs, mode: mode, update: mode == .training ? step.update : nil,
+                engine: defaultEngine()
+            ).plannedBytes
         } catch let error as AnnealError where error.code == .outOfMemory {
             return nil
         }
-    }
-
-    /// The plan as training has it, where large parameters are updated within the backward pass.
-    private func executor(_ symbol: Symbol, _ inputs: [String: Shape], _ mode: Executor.Mode) throws -> Executor {
-        try Executor(
-            symbol, inputs: inputs, mode: mode,
-            update: mode == .training ? TrainingUpdate(SGD(momentum: 0.9)) : nil, engine: defaultEngine())
     }
 
     // MARK: The table
@@ -147,31 +147,5 @@ struct Summary: ParsableCommand {
                 "parameter_bytes": .integer(memory.parameters),
             ]))
         return try lines.map { String(decoding: try encoder.encode($0), as: UTF8.self) }.joined(separator: "\n")
-    }
-
-    // MARK: The plan
-
-    private func planText(_ executor: Executor) -> String {
-        let operations = executor.operations
-        var table = TextTable(["", "Layer", "Operation"], right: [0])
-        for (index, operation) in operations.enumerated() {
-            if operation.phase != .forward, index == 0 || operations[index - 1].phase == .forward {
-                table.add(["", "", "-- backward and update --"])
-            }
-            let what = [operation.kind, operation.shapes, operation.implementation].filter { !$0.isEmpty }
-            table.add(["\(index)", operation.layer, what.joined(separator: " ")])
-        }
-        let operators = executor.symbol.nodes.filter { !$0.isVariable }.count
-        let forward = operations.filter { $0.phase == .forward }
-        let fused = forward.filter { $0.kind.hasPrefix("fused") }
-        let updates = operations.filter { $0.phase == .update }
-        return """
-            \(table.text)
-
-            \(operators) operators became \(forward.count) forward operations, \(fused.count) of them fused, \
-            \(operations.count - forward.count - updates.count) backward operations and \(updates.count) of the update
-            Reorders inside a step: \(executor.relayouts)
-            Arena: \(Readable.count(executor.plannedBytes)) bytes for batch \(batchSize)
-            """
     }
 }

@@ -15,6 +15,8 @@ struct TrainingRun {
     var start: [String: Tensor] = [:]
     /// Where `start` comes from.
     var pretrained: SavedModel?
+    /// What the log is to say of the model that `start` is of.
+    var remarks: [FitEvent] = []
     /// How the model that `start` is of had its images prepared, if that is known.
     var trained: Preprocessing?
     /// How the run or checkpoint that this one continues has its images prepared.
@@ -110,7 +112,7 @@ struct TrainingRun {
         let remark = try options.recipe.map { [FitEvent.note(try Recipe.named($0).remark(flags))] } ?? []
         let moved = recorded?.note.map { [$0] } ?? []
         let warnings = (lock?.warnings ?? []).map(FitEvent.warning) + moved + jobNotes(setup, options)
-        for note in warnings + remark + setup.notes + surveyed.notes {
+        for note in warnings + remark + remarks + setup.notes + surveyed.notes {
             for observer in observers { try observer.receive(note) }
         }
 
@@ -208,7 +210,7 @@ struct TrainingRun {
         var flags = flags
         flags["seed"] = JSONValue(seed)
         // What is the best or the last of a model may change.
-        if let pretrained { flags["load-epoch"] = .integer(pretrained.number) }
+        if let pretrained, pretrained.foreignFile == nil { flags["load-epoch"] = .integer(pretrained.number) }
         if case .checkpoint(_, let epoch, _) = origin, flags["load-epoch"] != nil {
             flags["load-epoch"] = .integer(epoch)
         }

@@ -23,7 +23,7 @@ extension CheckpointChoice: ExpressibleByArgument, Encodable {
 
 extension SavedModel {
     static let help = ArgumentHelp(
-        "The model: PREFIX (of PREFIX-symbol.json and PREFIX-NNNN.params), a run's folder or a .params file.",
+        "The model: PREFIX (of PREFIX-symbol.json and PREFIX-NNNN.params), a run's folder, a .params file, or another framework's .onnx, .safetensors, .pth or .pt file.",
         valueName: "MODEL")
 }
 
@@ -51,10 +51,10 @@ struct ModelOptions: ParsableArguments {
 
     func load() throws -> Loaded {
         try machine.check()
-        let saved = try SavedModel(model, loadEpoch), prefix = saved.prefix
-        let checkpoint = try saved.load()
+        let saved = try SavedModel(model, loadEpoch)
+        let content = try saved.content(imageShape: imageShape.map(parseImageShape)), checkpoint = content.checkpoint
         try checkpoint.warnOfNonFinite(saved)
-        var base = try stored(prefix)
+        var base = try stored(saved, content)
         if let imageShape { base.imageShape = try parseImageShape(imageShape) }
         var preprocessing = try images.preprocessing(over: base)
         if let names = try images.readClassNames() { preprocessing.classNames = names }
@@ -63,12 +63,12 @@ struct ModelOptions: ParsableArguments {
             network = try checkpoint.network()
             classes = try network.classes(Shape(preprocessing.imageShape))
         } catch let error as AnnealError {
-            throw error.within(Checkpoint.symbolPath(prefix))
+            throw error.within(saved.symbolPath)
         }
         if let names = preprocessing.classNames, names.count != classes {
             throw AnnealError(
-                images.classNames ?? Preprocessing.path(prefix),
-                "names \(names.count.counted("class")), \(Checkpoint.symbolPath(prefix)) has \(classes)",
+                images.classNames ?? saved.recordPath,
+                "names \(names.count.counted("class")), \(saved.symbolPath) has \(classes)",
                 suggestion: "give --class-names FILE with one name per line")
         }
         return Loaded(
@@ -76,11 +76,23 @@ struct ModelOptions: ParsableArguments {
     }
 
     /// The checkpoint's record; for one without, as MXNet's own, what the flags must then say.
-    private func stored(_ prefix: String) throws -> Preprocessing {
-        if let stored = try Preprocessing.load(prefix: prefix) { return stored }
+    private func stored(_ saved: SavedModel, _ content: SavedModel.Content) throws -> Preprocessing {
+        if let stored = content.preprocessing { return stored }
+        if saved.foreignFile != nil, let shape = content.imageShape {
+            guard images.rgbMean != nil else {
+                throw UsageError(
+                    saved.recordPath, "does not say how its images were prepared",
+                    suggestion:
+                        "give --rgb-mean R,G,B and --rgb-std R,G,B: 123.675,116.28,103.53 and 58.395,57.12,57.375 for "
+                        + "torchvision's networks and most of timm's, with --resize 256")
+            }
+            return Preprocessing(
+                imageShape: shape, mean: Array(repeating: 0, count: shape[0]),
+                std: Array(repeating: 1, count: shape[0]), classNames: content.foreignClassNames)
+        }
         guard let imageShape, images.rgbMean != nil else {
             throw UsageError(
-                Preprocessing.path(prefix),
+                saved.recordPath,
                 "is not there, as with MXNet's checkpoints, so how its images were prepared is not known",
                 suggestion:
                     "give --image-shape C,H,W and --rgb-mean R,G,B as in its training, --rgb-std R,G,B too if it had one; "

@@ -5,7 +5,8 @@ import ArgumentParser
 struct NetworkSource: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "A trained model: PREFIX (of PREFIX-symbol.json), a run's folder or a .params file.", valueName: "MODEL"))
+            "A trained model: PREFIX (of PREFIX-symbol.json), a run's folder, a .params file, or another framework's .onnx, .safetensors, .pth or .pt file.",
+            valueName: "MODEL"))
     var model: String?
     @Option(help: ArgumentHelp("A symbol file.", valueName: "FILE.json"), completion: .file(extensions: ["json"]))
     var symbol: String?
@@ -44,10 +45,10 @@ struct NetworkSource: ParsableArguments {
         }
         let shape = try imageShape.map(parseImageShape)
         if let model {
-            let prefix = try SavedModel.prefix(model)
+            let prefix = try SavedModel.prefix(model), network = try SavedModel.network(model, imageShape: shape)
             return Network(
-                name: FilePath(prefix).name.description, symbol: try Symbol.load(Checkpoint.symbolPath(prefix)),
-                imageShape: try shape ?? Preprocessing.load(prefix: prefix)?.imageShape ?? [3, 224, 224])
+                name: FilePath(prefix).name.description, symbol: network.symbol,
+                imageShape: shape ?? network.imageShape ?? [3, 224, 224])
         }
         if let symbol {
             return Network(

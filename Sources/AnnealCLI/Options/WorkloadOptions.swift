@@ -54,10 +54,10 @@ struct WorkloadOptions: ParsableArguments {
 
     private func shapeOfImages() throws -> [Int] {
         if let imageShape { return try parseImageShape(imageShape) }
-        guard let stored = try model.flatMap({ try Preprocessing.load(prefix: SavedModel.prefix($0)) }) else {
+        guard let shape = try model.flatMap({ try SavedModel.network($0).imageShape }) else {
             throw UsageError("--image-shape", "is missing", suggestion: "write it as 3,28,28")
         }
-        return stored.imageShape
+        return shape
     }
 
     private func symbol(_ network: String, _ shape: [Int]) throws -> Symbol {
@@ -78,6 +78,7 @@ struct WorkloadOptions: ParsableArguments {
             throw UsageError("--num-layers, --num-classes and --trunk", "go with --network, not with --model")
         }
         let saved = try SavedModel(model, loadEpoch)
-        return .trained(try saved.load(), place: saved.parametersPath)
+        let shape = try imageShape.map(parseImageShape)
+        return .trained(try saved.content(imageShape: shape).checkpoint, place: saved.parametersPath)
     }
 }

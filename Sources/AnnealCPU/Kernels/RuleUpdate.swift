@@ -155,12 +155,3 @@ final class RuleUpdate {
         }
     }
 }
-
-extension RuleSlice {
-    /// The same with other numbers.
-    fileprivate func with(_ numbers: StepNumbers) -> RuleSlice {
-        RuleSlice(
-            numbers: numbers, start: start, count: count, weight: weight, gradient: gradient, states: states,
-            noise: noise)
-    }
-}

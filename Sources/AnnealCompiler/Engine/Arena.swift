@@ -2,12 +2,15 @@ import AnnealCore
 import Foundation
 
 /// A block of floats that belongs to its owner alone, zero at first, page-aligned.
-package final class Arena {
-    package let base: UnsafeMutablePointer<Float>
-    package let count: Int
+public final class Arena {
+    /// The first float.
+    public let base: UnsafeMutablePointer<Float>
+    /// Floats.
+    public let count: Int
     private let bytes: Int
 
-    package init(_ count: Int) throws {
+    /// - Throws: `AnnealError` with the code `outOfMemory`.
+    public init(_ count: Int) throws {
         let (bytes, overflow) = max(count, 1).multipliedReportingOverflow(by: MemoryLayout<Float>.size)
         self.bytes = bytes
         // Pages are given by the system when they are first written.
@@ -25,7 +28,7 @@ package final class Arena {
     }
 
     /// Gives whole pages of a part of an arena back to the system; they are zero when they are next read.
-    package static func release(_ memory: UnsafeMutablePointer<Float>, _ count: Int) {
+    public static func release(_ memory: UnsafeMutablePointer<Float>, _ count: Int) {
         let page = Int(sysconf(Int32(_SC_PAGESIZE)))
         let low = (Int(bitPattern: memory) + page - 1) / page * page
         let high = Int(bitPattern: memory + count) / page * page

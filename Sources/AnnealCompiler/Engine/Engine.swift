@@ -6,7 +6,7 @@ import AnnealGraph
 ///
 /// An engine made of kernels conforms to `KernelEngine`, which does most of the work; `ReferenceEngine` is the shortest
 /// example. The article "How a network becomes a plan" says what one must implement.
-package protocol Engine: AnyObject {
+public protocol Engine: AnyObject {
     /// As `--devices` names it, e.g. `cpu`.
     var name: String { get }
 
@@ -35,16 +35,16 @@ package protocol Engine: AnyObject {
 }
 
 extension Engine {
-    package var machine: RunMachine { RunMachine(kernels: name) }
+    public var machine: RunMachine { RunMachine(kernels: name) }
 
-    package var group: (any ProcessGroup)? { nil }
+    public var group: (any ProcessGroup)? { nil }
 
     /// Whether this process saves and tells what all have done.
-    package var isFirstProcess: Bool { group.map { $0.rank == 0 } ?? true }
+    public var isFirstProcess: Bool { group.map { $0.rank == 0 } ?? true }
 
-    package func rows(of batch: Int) -> Range<Int> { 0..<batch }
+    public func rows(of batch: Int) -> Range<Int> { 0..<batch }
 
-    package func gather(
+    public func gather(
         _ own: UnsafeBufferPointer<Float>, batch: Int, into all: UnsafeMutableBufferPointer<Float>
     ) throws {
         _ = all.update(from: own)
@@ -52,27 +52,29 @@ extension Engine {
 }
 
 /// What is to be planned.
-package struct PlanRequest {
-    package enum Source {
+public struct PlanRequest {
+    /// What a plan is made of.
+    public enum Source {
         /// A network. `inputs`: the shapes of data and labels; `gradients`: the variables whose gradients are wanted.
         case network(Symbol, inputs: [String: Shape], gradients: Set<String>)
         /// Parameters alone, whose gradients are inputs (`gradient:NAME`).
         case parameters([(name: String, shape: Shape)])
     }
 
-    package var source: Source
-    package var mode: Program.Mode
+    public var source: Source
+    /// Training has a backward pass and what follows the gradients.
+    public var mode: Program.Mode
     /// What follows the gradients; nil: nothing.
-    package var update: TrainingUpdate?
+    public var update: TrainingUpdate?
     /// What flows between layers.
-    package var precision = ElementType.float32
+    public var precision = ElementType.float32
     /// What the backward pass may compute a second time to save memory. All choices give the same bits.
-    package var recomputation = Recomputation.cheap
+    public var recomputation = Recomputation.cheap
     /// Whether all parameters can be read after a run; else inference may give back the memory of those that it has folded
     /// batch norm into.
-    package var keepsParameters = true
+    public var keepsParameters = true
 
-    package init(_ source: Source, mode: Program.Mode) {
+    public init(_ source: Source, mode: Program.Mode) {
         self.source = source
         self.mode = mode
     }
@@ -80,7 +82,7 @@ package struct PlanRequest {
 
 extension PlanRequest {
     /// Parameters and auxiliary states, in the order in which stores name them.
-    package func storedNames() throws -> [String] {
+    public func storedNames() throws -> [String] {
         switch source {
         case .network(let symbol, _, _): try symbol.argumentNames() + symbol.auxiliaryNames()
         case .parameters(let list): list.map(\.name)
@@ -90,7 +92,7 @@ extension PlanRequest {
 
 extension Program {
     /// What lives in a store: variables in a given order, and states.
-    package func stored(in order: [String]) -> [Value] {
+    public func stored(in order: [String]) -> [Value] {
         var stored: [Value] = []
         for name in order {
             guard let id = variables[name] else { continue }
@@ -101,7 +103,7 @@ extension Program {
 }
 
 /// An array in an engine's memory, for as long as its owner wants: a parameter, a statistic, a state.
-package protocol EngineArray: AnyObject {
+public protocol EngineArray: AnyObject {
     var shape: Shape { get }
     /// A copy in plain order, with all that was submitted before done.
     func read() throws -> Tensor
@@ -114,7 +116,7 @@ package protocol EngineArray: AnyObject {
 }
 
 /// A network that is ready to run on an engine.
-package protocol ExecutablePlan: AnyObject {
+public protocol ExecutablePlan: AnyObject {
     var program: Program { get }
 
     /// Whether a run's results are there when `run` returns, and until the next run only. Otherwise they come late, and stay
@@ -147,7 +149,7 @@ package protocol ExecutablePlan: AnyObject {
 }
 
 /// What a run gave.
-package protocol StepResults: AnyObject {
+public protocol StepResults: AnyObject {
     /// An output of the network in plain order; nil if the plan has it in another order only. Waits for the run.
     func output(_ index: Int) throws -> UnsafeBufferPointer<Float>?
     /// An input as it was in this run.

@@ -2,25 +2,26 @@ import AnnealCore
 import AnnealGraph
 
 /// What an operation of a plan, or of the loop around it, is and costs: what profiles and traces say of it.
-package struct OperationCost: Sendable {
+public struct OperationCost: Sendable {
     /// What a training step consists of.
-    package enum Phase: String, Sendable, CaseIterable { case data, forward, backward, metrics, update }
+    public enum Phase: String, Sendable, CaseIterable { case data, forward, backward, metrics, update }
 
     /// The layer that it belongs to; of a fused operation, that of the batch norm or addition that others joined.
-    package var layer: String
+    public var layer: String
     /// What is done, e.g. `Convolution backward weights`.
-    package var kind: String
-    package var phase: Phase
+    public var kind: String
+    /// The part of a step that it belongs to.
+    public var phase: Phase
     /// Floating-point operations, as the algorithm of the definition needs them.
-    package var flops = 0.0
+    public var flops = 0.0
     /// Compulsory traffic: each operand read or written once, as if the caches held nothing before and all within.
-    package var bytes = 0.0
+    public var bytes = 0.0
     /// Of the operator's inputs but vectors, and of its output.
-    package var shapes = ""
+    public var shapes = ""
     /// The name of its code where there are several, with `+reorder` where it changes a layout.
-    package var implementation = ""
+    public var implementation = ""
 
-    package init(layer: String, kind: String, phase: Phase, flops: Double = 0, bytes: Double = 0) {
+    public init(layer: String, kind: String, phase: Phase, flops: Double = 0, bytes: Double = 0) {
         self.layer = layer
         self.kind = kind
         self.phase = phase
@@ -31,7 +32,7 @@ package struct OperationCost: Sendable {
 
 extension OperationCost {
     /// What an instruction of a program does.
-    package init(_ program: Program, instruction index: Int, _ implementation: String, reorders: Int) {
+    public init(_ program: Program, instruction index: Int, _ implementation: String, reorders: Int) {
         let instruction = program.instructions[index]
         let isBackward = index >= program.backwardStart
         self.init(layer: instruction.layer, kind: "", phase: isBackward ? .backward : .forward)

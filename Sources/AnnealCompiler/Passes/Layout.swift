@@ -1,7 +1,7 @@
 import AnnealCore
 
 /// How a value lies in memory.
-package enum Layout: Hashable, Sendable {
+public enum Layout: Hashable, Sendable {
     /// Row-major, as MXNet's files and users see it.
     case plain
     /// Channels (axis 1) in blocks of 8 or 16, innermost; the last block is filled up with zeros.
@@ -9,12 +9,13 @@ package enum Layout: Hashable, Sendable {
     /// Weights in an order that only the engine reads.
     case opaque(OpaqueLayout)
 
-    package var block: Int {
+    /// Channels of a block; 1 where there are none.
+    public var block: Int {
         if case .blocked(let block) = self { block } else { 1 }
     }
 
     /// Floats in memory, the filling included.
-    package func elements(_ shape: Shape) -> Int {
+    public func elements(_ shape: Shape) -> Int {
         switch self {
         case .plain: return shape.count
         case .blocked(let block):
@@ -24,7 +25,7 @@ package enum Layout: Hashable, Sendable {
     }
 
     /// The same memory serves both: blocked channels with one spatial position are plain.
-    package func isSameMemory(as other: Layout, _ shape: Shape) -> Bool {
+    public func isSameMemory(as other: Layout, _ shape: Shape) -> Bool {
         if self == other { return true }
         guard case .opaque = self else {
             guard case .opaque = other else {
@@ -38,21 +39,22 @@ package enum Layout: Hashable, Sendable {
 }
 
 /// An order of elements that only its engine can read and write.
-package protocol EngineLayout: AnyObject, Sendable {
+public protocol EngineLayout: AnyObject, Sendable {
     /// Floats in memory, padding included.
     var elements: Int { get }
     func isEqual(_ other: any EngineLayout) -> Bool
 }
 
-package struct OpaqueLayout: Hashable, Sendable {
-    package let layout: any EngineLayout
+/// A layout of which the compiler knows the size alone.
+public struct OpaqueLayout: Hashable, Sendable {
+    public let layout: any EngineLayout
 
-    package init(_ layout: any EngineLayout) { self.layout = layout }
+    public init(_ layout: any EngineLayout) { self.layout = layout }
 
-    package var elements: Int { layout.elements }
+    public var elements: Int { layout.elements }
 
-    package static func == (a: OpaqueLayout, b: OpaqueLayout) -> Bool {
+    public static func == (a: OpaqueLayout, b: OpaqueLayout) -> Bool {
         a.layout === b.layout || a.layout.isEqual(b.layout)
     }
-    package func hash(into hasher: inout Hasher) { hasher.combine(elements) }
+    public func hash(into hasher: inout Hasher) { hasher.combine(elements) }
 }

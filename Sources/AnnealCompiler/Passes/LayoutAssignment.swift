@@ -2,11 +2,11 @@ import AnnealCore
 import AnnealGraph
 
 /// The layouts that an operator wants for its inputs and gives its outputs.
-package struct OperandLayouts {
-    package var inputs: [Layout]
-    package var outputs: [Layout]
+public struct OperandLayouts {
+    public var inputs: [Layout]
+    public var outputs: [Layout]
 
-    package init(inputs: [Layout], outputs: [Layout]) {
+    public init(inputs: [Layout], outputs: [Layout]) {
         self.inputs = inputs
         self.outputs = outputs
     }

@@ -7,10 +7,12 @@ import AnnealGraph
 /// `RecomputationSearch`, `UpdatePass`) each give a new one, `Program.verify` checks it, and `MemoryPlan` gives every
 /// temporary value its place. Every temporary is written by one instruction; in-place work is the memory plan's choice. What
 /// outlives a run (auxiliary states, parameters, the optimizer's states) is changed by instructions that name it so.
-package struct Program: Sendable {
-    package typealias ValueID = Int
+public struct Program: Sendable {
+    /// A value's place in `values`.
+    public typealias ValueID = Int
 
-    package enum Kind: Sendable {
+    /// Where a value lives, and for how long.
+    public enum Kind: Sendable {
         /// Fed from outside before a run: data, labels, head gradients.
         case input
         /// Lives as long as the parameters' store.
@@ -25,14 +27,15 @@ package struct Program: Sendable {
         case temporary
     }
 
-    package struct Value: Sendable {
-        package var name: String
-        package var shape: Shape
-        package var kind: Kind
-        package var layout: Layout
-        package var type: ElementType
+    /// An array that instructions read and write.
+    public struct Value: Sendable {
+        public var name: String
+        public var shape: Shape
+        public var kind: Kind
+        public var layout: Layout
+        public var type: ElementType
 
-        package init(
+        public init(
             name: String, shape: Shape, kind: Kind, layout: Layout = .plain, type: ElementType = .float32
         ) {
             self.name = name
@@ -44,7 +47,7 @@ package struct Program: Sendable {
     }
 
     /// The role of a value in an instruction.
-    package enum Operand: Hashable, Sendable {
+    public enum Operand: Hashable, Sendable {
         case input(Int)
         case output(Int)
         /// What the forward pass leaves for the backward pass.
@@ -82,7 +85,8 @@ package struct Program: Sendable {
         }
     }
 
-    package enum Action: Sendable {
+    /// What an instruction does.
+    public enum Action: Sendable {
         case forward(any Operator)
         case backward(any Operator, part: Int)
         /// A forward instruction once more, in the backward pass, for a value that was not kept.
@@ -93,7 +97,7 @@ package struct Program: Sendable {
         case update(UpdateAction)
 
         /// The operator that it runs; nil for a sum or an update.
-        package var op: (any Operator)? {
+        public var op: (any Operator)? {
             switch self {
             case .forward(let op), .backward(let op, _), .recompute(let op): op
             case .sum, .update: nil
@@ -101,21 +105,22 @@ package struct Program: Sendable {
         }
     }
 
-    package struct Instruction: Sendable {
+    /// An action with the values that it reads and writes, each in a role.
+    public struct Instruction: Sendable {
         /// The layer that it belongs to, for messages and profiles.
-        package var layer: String
-        package var action: Action
-        package var reads: [(role: Operand, value: ValueID)]
-        package var writes: [(role: Operand, value: ValueID)]
+        public var layer: String
+        public var action: Action
+        public var reads: [(role: Operand, value: ValueID)]
+        public var writes: [(role: Operand, value: ValueID)]
         /// Of a backward instruction: what its forward instruction reads, for shapes that it does not read itself.
-        package var forwardInputs: [ValueID]
+        public var forwardInputs: [ValueID]
 
         /// What it changes in place.
-        package var changes: [ValueID] {
+        public var changes: [ValueID] {
             reads.compactMap { if case .changed = $0.role { $0.value } else { nil } }
         }
 
-        package init(
+        public init(
             layer: String, action: Action, reads: [(role: Operand, value: ValueID)],
             writes: [(role: Operand, value: ValueID)] = [], forwardInputs: [ValueID] = []
         ) {
@@ -126,8 +131,8 @@ package struct Program: Sendable {
             self.forwardInputs = forwardInputs
         }
 
-        package func reading(_ role: Operand) -> ValueID? { Instruction.find(role, in: reads) }
-        package func writing(_ role: Operand) -> ValueID? { Instruction.find(role, in: writes) }
+        public func reading(_ role: Operand) -> ValueID? { Instruction.find(role, in: reads) }
+        public func writing(_ role: Operand) -> ValueID? { Instruction.find(role, in: writes) }
 
         /// Operands mostly stand in order, of which a layer may have thousands.
         private static func find(_ role: Operand, in operands: [(role: Operand, value: ValueID)]) -> ValueID? {
@@ -138,59 +143,62 @@ package struct Program: Sendable {
         }
     }
 
-    package enum Mode: Sendable { case training, inference }
+    /// Inference has no gradients, and uses batch norm's moving statistics.
+    public enum Mode: Sendable { case training, inference }
 
-    package var mode: Mode
-    package var values: [Value] = []
+    public var mode: Mode
+    public var values: [Value] = []
     /// What computes the derived values.
-    package var preparation: [Instruction] = []
-    package var instructions: [Instruction] = []
+    public var preparation: [Instruction] = []
+    /// In the order in which they run.
+    public var instructions: [Instruction] = []
     /// Instructions from here on are the backward pass.
-    package var backwardStart = 0
+    public var backwardStart = 0
     /// The symbol's outputs.
-    package var outputs: [ValueID] = []
+    public var outputs: [ValueID] = []
     /// Variables by name.
-    package var variables: [String: ValueID] = [:]
+    public var variables: [String: ValueID] = [:]
     /// Gradients by variable, once differentiated.
-    package var gradients: [String: ValueID] = [:]
+    public var gradients: [String: ValueID] = [:]
     /// The parameters that are trained, in the order of `StepInputs.numbers`.
-    package var trained: [String] = []
+    public var trained: [String] = []
     /// Those that are updated within the backward pass, as soon as it can be; their gradients do not outlive it.
-    package var updatedEarly: Set<String> = []
+    public var updatedEarly: Set<String> = []
     /// Values of the optimizer, averages and sums, in the order in which they are saved.
-    package var states: [ValueID] = []
+    public var states: [ValueID] = []
     /// What each flag of a check says.
-    package var checks: [Check] = []
+    public var checks: [Check] = []
     /// For each output that is no loss, the input that holds its gradient.
-    package var heads: [Int: ValueID] = [:]
+    public var heads: [Int: ValueID] = [:]
 
-    package init(mode: Mode) { self.mode = mode }
+    public init(mode: Mode) { self.mode = mode }
 
-    package mutating func add(_ value: Value) -> ValueID {
+    /// - Returns: its place.
+    public mutating func add(_ value: Value) -> ValueID {
         values.append(value)
         return values.count - 1
     }
 
     /// Values that must outlive the run: what a caller can ask for.
-    package var kept: Set<ValueID> {
+    public var kept: Set<ValueID> {
         Set(outputs).union(gradients.lazy.filter { !updatedEarly.contains($0.key) }.map(\.value))
             .union(checks.map(\.value))
     }
 
     /// The value whose memory an instruction's output is, under another shape; nil if it computes its output.
-    package func viewed(by instruction: Instruction) -> ValueID? {
+    public func viewed(by instruction: Instruction) -> ValueID? {
         guard let op = instruction.action.op, op.isView, let source = instruction.reads.first?.value else { return nil }
         return values[source].kind == .input || values[source].kind == .temporary ? source : nil
     }
 
     /// The part of a step that an instruction belongs to.
-    package func phase(of index: Int) -> Phases {
+    public func phase(of index: Int) -> Phases {
         if case .update(let action) = instructions[index].action { return action.phase }
         return index < backwardStart ? .forward : .backward
     }
 
     /// The instructions that read each value.
-    package func consumers() -> [[Int]] {
+    public func consumers() -> [[Int]] {
         var result = Array(repeating: [Int](), count: values.count)
         for (index, instruction) in instructions.enumerated() {
             for (_, value) in instruction.reads { result[value].append(index) }
@@ -199,7 +207,7 @@ package struct Program: Sendable {
     }
 
     /// Checks what every pass must keep: each value is written once, before it is read, and layouts agree with shapes.
-    package func verify(after pass: String) throws {
+    public func verify(after pass: String) throws {
         func wrong(_ instruction: Instruction, _ what: String) -> AnnealError {
             AnnealError(
                 "layer \(instruction.layer)", "after \(pass): \(what)",

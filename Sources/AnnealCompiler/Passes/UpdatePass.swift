@@ -2,28 +2,31 @@ import AnnealCore
 import AnnealGraph
 
 /// What a training step does with its gradients.
-package struct TrainingUpdate: Sendable {
-    package enum Averaging: Sendable { case movingAverage, lookAhead }
+public struct TrainingUpdate: Sendable {
+    /// What follows the weights.
+    public enum Averaging: Sendable { case movingAverage, lookAhead }
 
     /// The parameters in the order in which they are updated; those without a gradient are left out.
-    package var order: [String] = []
-    package var rule: any UpdateRule
+    public var order: [String] = []
+    /// How a weight follows from its gradient.
+    public var rule: any UpdateRule
     /// Batches whose gradients make an update.
-    package var accumulation = 1
+    public var accumulation = 1
     /// Whether the norm of all gradients together is limited.
-    package var limitsNorm = false
-    package var averaging: Averaging?
+    public var limitsNorm = false
+    /// nil: nothing follows the weights.
+    public var averaging: Averaging?
     /// Parameters and statistics that never change: no averages of them are kept.
-    package var frozen: Set<String> = []
+    public var frozen: Set<String> = []
     /// Drops a step in which something is not finite: no parameter, state or statistic changes then.
-    package var isGuarded = false
+    public var isGuarded = false
     /// Whether gradients are there after the step, for a caller to look at.
-    package var keepsGradients = false
+    public var keepsGradients = false
 
-    package init(_ rule: any UpdateRule) { self.rule = rule }
+    public init(_ rule: any UpdateRule) { self.rule = rule }
 
     /// Whether every gradient must be there before the first update.
-    var needsAllGradients: Bool { isGuarded || limitsNorm || keepsGradients }
+    public var needsAllGradients: Bool { isGuarded || limitsNorm || keepsGradients }
 
     /// Minimum size, in floats, of a parameter that is updated early: as soon as its gradient is complete and nothing reads the
     /// parameter any more. Its gradient then shares memory with others. Small ones save little and are updated together.

@@ -3,7 +3,7 @@ import AnnealCore
 /// Processes that train together, each with some of every batch's shards. All of them make the same calls in the same order.
 ///
 /// A group is used by one thread at a time.
-package protocol ProcessGroup: AnyObject {
+public protocol ProcessGroup: AnyObject {
     var rank: Int { get }
     var size: Int { get }
     /// What connects them, for messages, e.g. `Open MPI 4.1.4`.
@@ -31,7 +31,7 @@ extension ProcessGroup {
     ///   - own: this process's elements.
     ///   - counts: elements of each process.
     ///   - all: of all processes, one after the other; may hold the own ones in their place already.
-    package func gather(
+    public func gather(
         _ own: UnsafeBufferPointer<Float>, counts: [Int], into all: UnsafeMutableBufferPointer<Float>, purpose: String
     ) throws {
         var receive: [UnsafeMutableRawBufferPointer] = [], start = 0
@@ -44,12 +44,12 @@ extension ProcessGroup {
     }
 
     /// Whether a condition holds in any process.
-    package func any(_ condition: Bool) throws -> Bool {
+    public func any(_ condition: Bool) throws -> Bool {
         try gather(condition ? 1 : 0, purpose: "requests to stop").contains { $0 != 0 }
     }
 
     /// A number of each process, in the order of ranks.
-    package func gather(_ own: Int, purpose: String) throws -> [Int] {
+    public func gather(_ own: Int, purpose: String) throws -> [Int] {
         var numbers = Array(repeating: 0, count: size)
         try numbers.withUnsafeMutableBytes { all in
             let width = MemoryLayout<Int>.size

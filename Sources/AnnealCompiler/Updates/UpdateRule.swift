@@ -35,7 +35,7 @@ public protocol UpdateRule: Sendable {
 
 extension UpdateRule {
     /// Whether the parameters must be in plain order, since rows or places count.
-    package var needsPlainOrder: Bool { sums == .ofRows || drawsNoise }
+    public var needsPlainOrder: Bool { sums == .ofRows || drawsNoise }
 }
 
 /// What a state array holds before the first update.
@@ -109,6 +109,20 @@ public struct RuleStates<N: RuleNumber> {
         }
     }
 
+    /// `count` states from number `first` on, as the states of a part of the rule. Those after its first three are in the same
+    /// memory; `replace` gives the others back.
+    @inlinable
+    public func part(from first: Int, count: Int) -> RuleStates {
+        func state(_ index: Int) -> N { index < count ? self[first + index] : N(0) }
+        return RuleStates(state(0), state(1), state(2), others: others.map { $0 + first })
+    }
+
+    /// Takes over what a part's formula has made of its states.
+    @inlinable
+    public mutating func replace(from first: Int, count: Int, with part: RuleStates) {
+        for index in 0..<min(count, 3) { self[first + index] = part[index] }
+    }
+
     @inlinable
     func other(_ index: Int) -> UnsafeMutablePointer<N> {
         guard let others else { preconditionFailure("the rule keeps no state \(index)") }
@@ -171,7 +185,7 @@ extension RuleNumbers {
 
 extension UpdateRule {
     /// The numbers of a step once sums of the parameter are known.
-    package func adapted(_ numbers: StepNumbers, to sums: (Double, Double)) -> StepNumbers {
+    public func adapted(_ numbers: StepNumbers, to sums: (Double, Double)) -> StepNumbers {
         var k = RuleNumbers<Double>(numbers, choices: choices) { Double($0) }
         adapt(&k, to: sums)
         let constants = k.constants
@@ -185,6 +199,7 @@ extension UpdateRule {
 ///
 /// The engine keeps the memory alive and untouched by others while a rule works on it.
 public struct RuleSlice {
+    /// Of the parameter in this step, adapted to its sums.
     public let numbers: StepNumbers
     public let start: Int
     public let count: Int
@@ -195,7 +210,7 @@ public struct RuleSlice {
     /// Normal draws for the slice's elements, from its first on, for rules that draw.
     public let noise: UnsafePointer<Float>?
 
-    package init(
+    public init(
         numbers: StepNumbers, start: Int, count: Int, weight: UnsafeMutablePointer<Float>,
         gradient: UnsafePointer<Float>, states: UnsafeBufferPointer<UnsafeMutablePointer<Float>>,
         noise: UnsafePointer<Float>? = nil
@@ -208,16 +223,23 @@ public struct RuleSlice {
         self.states = states
         self.noise = noise
     }
+
+    /// The same with other numbers.
+    public func with(_ numbers: StepNumbers) -> RuleSlice {
+        RuleSlice(
+            numbers: numbers, start: start, count: count, weight: weight, gradient: gradient, states: states,
+            noise: noise)
+    }
 }
 
 /// The noise of rules that draw: a function of the seed, the parameter's name, its update and the element's place in plain
 /// order, the same on every engine.
-package enum RuleNoise {
+public enum RuleNoise {
     /// Elements that share a random stream.
-    package static let chunk = 8192
+    public static let chunk = 8192
 
     /// The draws for all elements of a parameter, in plain order.
-    package static func draws(_ count: Int, parameter: String, update: Int, seed: UInt64) -> [Float] {
+    public static func draws(_ count: Int, parameter: String, update: Int, seed: UInt64) -> [Float] {
         var draws = [Float](repeating: 0, count: count)
         draws.withUnsafeMutableBufferPointer { draws in
             for start in stride(from: 0, to: count, by: chunk) {
@@ -231,7 +253,7 @@ package enum RuleNoise {
     }
 
     /// Fills in the draws for elements of one chunk, from its first on.
-    package static func fill(
+    public static func fill(
         _ draws: UnsafeMutableBufferPointer<Float>, chunk: Int, parameter: String, update: Int, seed: UInt64
     ) {
         // FNV-1a; the multiplier spreads neighbours over all indices.

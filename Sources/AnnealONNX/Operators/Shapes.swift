@@ -109,7 +109,23 @@ extension BroadcastAxis: ONNXOperator {
 }
 
 extension BroadcastLike: ONNXOperator {
-    package func export(_ site: ONNXSite) throws -> [String] { try expand(site) }
+    package func export(_ site: ONNXSite) throws -> [String] {
+        let data = site.inputs[0].shape, like = site.inputs[1].shape, output = site.outputs[0]
+        guard output.batchAxes != data.batchAxes else { return try expand(site) }
+        // The batch's extent is known when the model runs, from the shape of the other input.
+        let extents = try site.node("Shape", [site.names[1]])
+        let pieces = try (0..<output.rank).map { axis in
+            guard output.batchAxes.contains(axis), !data.batchAxes.contains(axis) else {
+                return site.integers([data.shape[axis] == 1 ? output[axis] : 1], "extent")
+            }
+            let place = lhsAxes?.firstIndex { $0 == axis || $0 + data.rank == axis }
+            let source = place.flatMap { rhsAxes?[$0] } ?? axis
+            return try site.node(
+                "Gather", [extents, site.integers([source < 0 ? source + like.rank : source], "axis")])
+        }
+        let target = pieces.count == 1 ? pieces[0] : try site.node("Concat", pieces, ["axis": .int(0)])
+        return [try site.node("Expand", [site.names[0], target])]
+    }
 }
 
 extension StridedOperator {

@@ -14,7 +14,7 @@ public struct FitOptions {
     /// What follows when the loss or a gradient is not finite.
     public enum NonFinitePolicy: String, Sendable, CaseIterable, Codable {
         case stop
-        /// Drops the step: no update. The trainer must have been made with `keepsGradients`.
+        /// Drops the step: no update. The trainer must have been made with `canDropSteps`.
         case skip
     }
     /// What follows when something cannot be saved, e.g. because the disk is full.

@@ -62,10 +62,7 @@ extension Trainer {
     private func prepareUpdate(batches: Int) throws {
         let rescale = optimizer.settings.rescaleGradient / Double(batchSize) / Double(batches)
         try optimizer.prepare(&training.stepInputs, rescale: rescale)
-        if case .movingAverage(let decay) = averaging {
-            let update = Double(updates + 1)
-            training.stepInputs.averageShare = Float(1 - min(decay, (1 + update) / (10 + update)))
-        }
+        training.stepInputs.averageShare = averaging?.share(update: updates + 1) ?? 0
     }
 
     private func finishUpdate() throws {
@@ -86,7 +83,7 @@ extension Trainer {
     }
 
     /// Gives states that begin as copies of weights their values.
-    func startStates() throws {
+    package func startStates() throws {
         guard !statesHaveStarted else { return }
         try training.run(.start)
         statesHaveStarted = true

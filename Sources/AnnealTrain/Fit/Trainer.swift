@@ -66,7 +66,8 @@ public final class Trainer {
     ///   - softLabels: training's labels are rows of probabilities, as a `SoftLabelSource` makes them, and the loss is
     ///     -sum(label * log p), whatever they sum to. Scoring takes class numbers as ever; `symbol` stays as it is.
     ///   - recomputation: what the backward pass may compute a second time to save memory. All choices give the same bits.
-    ///   - averaging: weights that follow the trained ones, from their values before the first step on.
+    ///   - averaging: weights that follow the trained ones, from their values before the first step on; if nil those of the
+    ///     optimizer's chain.
     ///   - accumulation: batches whose gradients are averaged into one update.
     ///   - keepsGradients: whether `gradient` has every parameter's. Without it large parameters are updated within the
     ///     backward pass, so that their gradients need no memory of their own.
@@ -101,6 +102,7 @@ public final class Trainer {
         self.seed = seed
         self.softLabels = softLabels
         self.accumulation = accumulation
+        let averaging = averaging ?? optimizer.rule.averaging
         self.averaging = averaging
         self.canDropSteps = canDropSteps
         // What the symbol says of its parameters, as MXNet's Module does; the caller has the last word.

@@ -16,6 +16,13 @@ public enum WeightAveraging: Sendable, Equatable {
     /// Whether the average is what is validated and saved.
     var replacesWeights: Bool { kind == .movingAverage }
 
+    /// The part of the way that a moving average goes at update number `update`, from 1; 0 for lookahead.
+    func share(update: Int) -> Float {
+        guard case .movingAverage(let decay) = self else { return 0 }
+        let update = Double(update)
+        return Float(1 - min(decay, (1 + update) / (10 + update)))
+    }
+
     var kind: TrainingUpdate.Averaging {
         switch self {
         case .lookahead: .lookAhead

@@ -11,6 +11,8 @@ public final class OptimizedParameters {
     private let names: [String]
     private var inputs = StepInputs()
     private var hasStarted = false
+    private let averaging: WeightAveraging?
+    private var steps = 0
 
     /// - Parameters:
     ///   - optimizer: its rule and settings are taken; it stays as it is.
@@ -29,6 +31,8 @@ public final class OptimizedParameters {
         var update = TrainingUpdate(optimizer.rule)
         update.order = names
         update.limitsNorm = optimizer.settings.clipNorm != nil
+        averaging = optimizer.rule.averaging
+        update.averaging = averaging?.kind
         var request = PlanRequest(.parameters(shapes), mode: .training)
         request.update = update
         store = ParameterStore(engine: engine)
@@ -52,10 +56,22 @@ public final class OptimizedParameters {
             _ = memory.update(from: gradient.elements)
         }
         try optimizer.prepare(&inputs, rescale: optimizer.settings.rescaleGradient)
+        steps += 1
+        inputs.averageShare = averaging?.share(update: steps) ?? 0
         try plan.run(.update, inputs)
+        if case .lookahead(let interval, let alpha) = averaging, steps % interval == 0 {
+            inputs.averageShare = Float(alpha.value(progress: 0))
+            try plan.run(.lookAhead, inputs)
+        }
     }
 
     public func value(_ name: String) throws -> Tensor { try store.tensor(name) }
+
+    /// A parameter's average, where the rule is a chain that has one: what follows it.
+    public func average(_ name: String) throws -> Tensor? {
+        guard let averaging else { return nil }
+        return try store.state(.average(averaging.kind, of: name))?.array.read()
+    }
 
     /// One of the rule's states of a parameter; nil if it keeps no such state.
     public func state(_ name: String, _ index: Int) throws -> Tensor? {

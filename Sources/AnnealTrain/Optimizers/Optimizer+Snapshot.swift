@@ -2,7 +2,7 @@ import AnnealCore
 
 /// An optimizer's numbers at one moment, without its arrays: what a checkpoint keeps of it as JSON.
 public struct OptimizerSnapshot: Codable, Sendable, Equatable {
-    /// The rule's name, so that the state of one rule is not given to another.
+    /// The rule's label, so that the state of one rule is not given to another.
     public var rule: String
     public var updates: Int
     /// Updates of each parameter.
@@ -15,14 +15,14 @@ public struct OptimizerSnapshot: Codable, Sendable, Equatable {
 extension Optimizer {
     public func snapshot() -> OptimizerSnapshot {
         OptimizerSnapshot(
-            rule: type(of: rule).name, updates: updates,
+            rule: rule.label, updates: updates,
             counts: Dictionary(zip(parameters, counters.counts)) { first, _ in first },
             scalars: counters.scalars.map(\.bitPattern), schedule: scheduleState.map(\.bitPattern))
     }
 
     /// Throws unless it can continue from a snapshot: one of another rule, schedule or model.
     func check(_ snapshot: OptimizerSnapshot) throws {
-        let name = type(of: rule).name
+        let name = rule.label
         guard snapshot.rule == name else {
             throw AnnealError(
                 "optimizer", "was \(snapshot.rule), now it is \(name)",

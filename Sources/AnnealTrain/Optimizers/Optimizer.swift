@@ -38,7 +38,7 @@ public final class Optimizer {
         self.rule = rule
         self.settings = settings
         schedule = settings.schedule
-        if let rate = settings.learningRate, type(of: rule).replacesScheduleRate { schedule?.baseRate = rate }
+        if let rate = settings.learningRate, rule.kind.replacesScheduleRate { schedule?.baseRate = rate }
         counters = Counters(updates: settings.beginUpdate, scalars: rule.startScalars)
     }
 
@@ -50,7 +50,7 @@ public final class Optimizer {
 
     /// The rate of update number `update`, which is 1 for the first.
     public func rate(at update: Int) -> Double {
-        schedule?.rate(at: update) ?? settings.learningRate ?? type(of: rule).standardLearningRate ?? 0.01
+        schedule?.rate(at: update) ?? settings.learningRate ?? rule.kind.standardLearningRate ?? 0.01
     }
 
     /// Tells the schedule a metric of the last validation.
@@ -106,12 +106,13 @@ public final class Optimizer {
             let rate = rate(at: rule.asksBeforeCounting ? before : counters.updates)
             var step = StepContext(
                 learningRate: rate * parameter.rateMultiplier, baseRate: rate,
-                weightDecay: settings.weightDecay * parameter.decayMultiplier, rescale: rescale,
+                weightDecay: settings.weightDecay * parameter.decayMultiplier,
+                decayMultiplier: parameter.decayMultiplier, rescale: rescale,
                 clipGradient: settings.clipGradient, update: counters.counts[index],
                 ownUpdate: counters.counts[index] - settings.beginUpdate, index: index, parameters: bound.count,
                 adapts: parameter.adapts)
             rule.prepare(&step, &counters.scalars)
-            inputs.numbers.append(step.numbers(clipsAtZero: type(of: rule).clipsAtZero))
+            inputs.numbers.append(step.numbers(clipsAtZero: rule.kind.clipsAtZero))
             inputs.updates.append(step.update)
         }
     }

@@ -39,6 +39,13 @@ public protocol OptimizerRule: UpdateRule {
     /// implements as operators 0 and less mean off.
     static var clipsAtZero: Bool { get }
 
+    /// The rule whose standard settings above count: of a chain that of its rule.
+    var kind: any OptimizerRule.Type { get }
+    /// What saved states and messages call it: the name, and of a chain its parts' names.
+    var label: String { get }
+    /// What a trainer keeps of the weights in addition, unless it is told otherwise: of a chain that has an average.
+    var averaging: WeightAveraging? { get }
+
     /// Reads the rule's own options by MXNet's names.
     init(options: inout NamedOptions) throws
 
@@ -67,6 +74,9 @@ extension OptimizerRule {
     public static var replacesScheduleRate: Bool { true }
     public static var takesWeightDecay: Bool { true }
     public static var clipsAtZero: Bool { false }
+    public var kind: any OptimizerRule.Type { Self.self }
+    public var label: String { Self.name }
+    public var averaging: WeightAveraging? { nil }
     public func stateStart(_ index: Int) -> StateStart { .zeros }
     public var startScalars: [Double] { [] }
     public var sums: RuleSums { .none }
@@ -94,6 +104,8 @@ public struct StepContext: Sendable {
     public var baseRate: Double
     /// d: the weight decay times the parameter's `wd_mult`.
     public var weightDecay: Double
+    /// The parameter's `wd_mult`.
+    public let decayMultiplier: Double
     /// r: what the gradient is multiplied with first, e.g. 1 / batch size.
     public var rescale: Double
     /// `clip_gradient`; nil: off.

@@ -62,33 +62,8 @@ extension OptimizerRule {
         }
     }
 
-    /// Four partial sums are kept, each of every fourth element: the order is fixed, and the additions do not wait for each
-    /// other.
     @inlinable
-    public func sums(over slice: RuleSlice) -> (Double, Double) {
-        let k = slice.hostNumbers(choices), end = slice.start + slice.count
-        var first = SIMD4<Double>(repeating: 0), second = first
-        withOthers { others in
-            func term(_ i: Int) -> (Double, Double) {
-                let (a, b) = terms(element(slice, i, others), k)
-                return (Double(a.value), Double(b.value))
-            }
-            var i = slice.start
-            while i + 4 <= end {
-                let (p, q, s, t) = (term(i), term(i + 1), term(i + 2), term(i + 3))
-                first += SIMD4(p.0, q.0, s.0, t.0)
-                second += SIMD4(p.1, q.1, s.1, t.1)
-                i += 4
-            }
-            while i < end {
-                let p = term(i)
-                first[0] += p.0
-                second[0] += p.1
-                i += 1
-            }
-        }
-        return ((first[0] + first[1]) + (first[2] + first[3]), (second[0] + second[1]) + (second[2] + second[3]))
-    }
+    public func sums(over slice: RuleSlice) -> (Double, Double) { inForm(SumsLoop(), slice) }
 
     /// Any number of states, with or without noise.
     @inlinable @inline(__always)
@@ -105,7 +80,7 @@ extension OptimizerRule {
 
     /// Memory for the states of an element after its first three.
     @inlinable @inline(__always)
-    func withOthers(_ body: (UnsafeMutablePointer<HostFloat>?) -> Void) {
+    func withOthers<Result>(_ body: (UnsafeMutablePointer<HostFloat>?) -> Result) -> Result {
         withUnsafeTemporaryAllocation(of: HostFloat.self, capacity: max(1, stateCount - 3)) { body($0.baseAddress) }
     }
 

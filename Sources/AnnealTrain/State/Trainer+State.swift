@@ -181,7 +181,7 @@ extension Trainer {
         let before = state.stateNames.count { StateName($0)?.kind == .optimizer }
         let now = parameters.states.count { $0.stateName?.kind == .optimizer }
         guard before != now else { return }
-        let name = type(of: optimizer.rule).name
+        let name = optimizer.rule.label
         guard ["sgd", "nag", "signum", "lars", "dcasgd"].contains(name) else {
             throw AnnealError(
                 "optimizer", "\(name) kept \(before) arrays, now it keeps \(now)",

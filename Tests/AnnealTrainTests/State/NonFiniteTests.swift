@@ -96,6 +96,35 @@ import Testing
         #expect(try with.stateHashes().map(\.hash) == without.stateHashes().map(\.hash))
     }
 
+    /// The batch after it takes its place in the group.
+    @Test func aBatchThatIsDroppedWithinAGroupLeavesTheGroup() throws {
+        let others = (0..<20).filter { !(4..<8).contains($0) }
+        let without = try SmallRun.trainer(canDropSteps: true, accumulation: 2)
+        let with = try SmallRun.trainer(canDropSteps: true, accumulation: 2)
+        try without.fit(training: SmallRun.source(others), epochs: 0..<1)
+        try with.fit(training: broken(), epochs: 0..<1, options: FitOptions(onNonFinite: .skip))
+        #expect(with.updates == 2)
+        #expect(try with.stateHashes().map(\.hash) == without.stateHashes().map(\.hash))
+    }
+
+    /// Batches 2 and 3 are the second update, which is dropped; batch 4 does not join them, and its own update is dropped too.
+    @Test func anUpdateOfSeveralBatchesThatBreaksWeightsIsDroppedWithAllOfThem() throws {
+        let events = Events(), without = try SmallRun.trainer(canDropSteps: true, accumulation: 2)
+        let with = try SmallRun.trainer(canDropSteps: true, accumulation: 2)
+        for trainer in [with, without] { trainer.optimizer.schedule = RisingRate(last: 1) }
+        try with.fit(
+            training: SmallRun.source(), epochs: 0..<1, options: FitOptions(onNonFinite: .skip, observers: [events]))
+        try without.fit(training: SmallRun.source(Array(0..<8)), epochs: 0..<1)
+        #expect(
+            events.warnings.count { $0.contains("dropped: the update would give bn_gamma") } == 2, "\(events.warnings)")
+        #expect(with.updates == 1 && with.gathered == 0)
+        #expect(with.optimizer.snapshot() == without.optimizer.snapshot())
+        // Forward passes set gamma to 1 (`fix_gamma`).
+        for name in with.parameters.names where name != "bn_gamma" && !with.parameters.isAuxiliary(name) {
+            #expect(try with.parameters.tensor(name) == without.parameters.tensor(name), "\(name)")
+        }
+    }
+
     /// The fifth batch alone is the epoch's last update.
     @Test(arguments: [2, 4]) func anUpdateThatBreaksWeightsAtAnEpochsEndIsDropped(accumulation: Int) throws {
         func fit(_ samples: [Int], _ observer: Events) throws -> Trainer {

@@ -1,0 +1,280 @@
+import AnnealCore
+import Foundation
+
+/// A value of a pickle. Lists, tuples, dictionaries and objects are numbers of their places in `PickleReader`, so that
+/// neither cycles nor deep nesting matter.
+enum PickleValue {
+    case none
+    case bool(Bool)
+    case integer(Int)
+    case float(Double)
+    case text(String)
+    case bytes(Data)
+    /// A class or function by its name, `module name`. It is never loaded.
+    case global(String)
+    case tuple(Int)
+    case list(Int)
+    case dictionary(Int)
+    case object(Int)
+}
+
+/// An object as a pickle describes it: by what it is made, of what, and its state.
+struct PickleObject {
+    var maker: String
+    var arguments: [PickleValue]
+    var state: PickleValue?
+}
+
+/// Reads Python's pickles, of the opcodes that PyTorch and MXNet write, into plain values. Nothing is called: what would be
+/// is looked up in a table of names that stand for data, and everything else is refused by name.
+struct PickleReader {
+    private(set) var tuples: [[PickleValue]] = []
+    private(set) var lists: [[PickleValue]] = []
+    private(set) var dictionaries: [[(key: PickleValue, value: PickleValue)]] = []
+    private(set) var objects: [PickleObject] = []
+    /// Where the next pickle begins.
+    private(set) var offset = 0
+
+    private let data: Data
+    private var stack: [PickleValue] = []
+    private var marks: [Int] = []
+    private var memo: [Int: PickleValue] = [:]
+
+    /// What may be made, by name: plain data, and the objects that hold arrays.
+    private static let makers: Set<String> = [
+        "collections OrderedDict", "torch._utils _rebuild_tensor", "torch._utils _rebuild_tensor_v2",
+        "torch._utils _rebuild_parameter", "torch Size", "torch device", "argparse Namespace", "builtins bytearray",
+        "__builtin__ bytearray", "_codecs encode", "mxnet.ndarray.ndarray NDArray", "builtins set", "__builtin__ set",
+    ]
+    /// What is only named.
+    private static let names: Set<String> = Set(
+        ["Float", "Double", "Half", "BFloat16", "Long", "Int", "Short", "Char", "Byte", "Bool"].map {
+            "torch \($0)Storage"
+        }
+            + ["torch.storage UntypedStorage", "torch UntypedStorage"])
+
+    init(_ data: Data) { self.data = data }
+
+    /// The next pickle's value.
+    mutating func next() throws -> PickleValue {
+        stack = []
+        marks = []
+        memo = [:]
+        while true {
+            let start = offset, opcode = try byte()
+            if opcode == UInt8(ascii: ".") { return try pop() }
+            try execute(opcode, start)
+        }
+    }
+
+    func damaged(_ problem: String, at place: Int? = nil) -> AnnealError {
+        AnnealError(
+            "byte \(place ?? offset)", problem, suggestion: "the file is damaged, or no pickle", code: .damaged)
+    }
+
+    // MARK: Input
+
+    private mutating func bytes(_ count: Int) throws -> Data {
+        guard count >= 0, count <= data.count - offset else { throw damaged("the file ends in the middle") }
+        defer { offset += count }
+        let start = data.startIndex + offset
+        return data[start..<start + count]
+    }
+
+    private mutating func byte() throws -> UInt8 {
+        guard offset < data.count else { throw damaged("the file ends in the middle") }
+        defer { offset += 1 }
+        return data[data.startIndex + offset]
+    }
+
+    /// Little endian.
+    private mutating func number(_ size: Int) throws -> Int {
+        Int(clamping: try bytes(size).reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) })
+    }
+
+    private mutating func line() throws -> String {
+        guard let end = data[(data.startIndex + offset)...].firstIndex(of: 10) else {
+            throw damaged("the file ends in the middle")
+        }
+        let text = try bytes(end - data.startIndex - offset)
+        offset += 1
+        return String(decoding: text, as: UTF8.self)
+    }
+
+    private mutating func text(_ count: Int) throws -> PickleValue {
+        guard let text = String(data: try bytes(count), encoding: .utf8) else { throw damaged("a text is not UTF-8") }
+        return .text(text)
+    }
+
+    /// Little endian two's complement of any length; beyond 64 bits only its sign is kept, as a number that nothing has.
+    private mutating func long(_ count: Int) throws -> PickleValue {
+        let bytes = try bytes(count)
+        guard let top = bytes.last else { return .integer(0) }
+        guard bytes.count <= 8 else { return .integer(top & 0x80 == 0 ? Int.max : Int.min) }
+        let fill: UInt64 = top & 0x80 == 0 || bytes.count == 8 ? 0 : ~0 << UInt64(8 * bytes.count)
+        return .integer(Int(truncatingIfNeeded: bytes.reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) } | fill))
+    }
+
+    // MARK: Stack
+
+    private mutating func pop() throws -> PickleValue {
+        guard stack.count > (marks.last ?? 0), let value = stack.popLast() else { throw damaged("its stack is empty") }
+        return value
+    }
+
+    private mutating func popToMark() throws -> [PickleValue] {
+        guard let mark = marks.popLast(), mark <= stack.count else { throw damaged("a mark is missing") }
+        defer { stack.removeSubrange(mark...) }
+        return Array(stack[mark...])
+    }
+
+    private mutating func push(tuple values: [PickleValue]) {
+        tuples.append(values)
+        stack.append(.tuple(tuples.count - 1))
+    }
+
+    private mutating func pushTuple(of count: Int) throws {
+        var values: [PickleValue] = []
+        for _ in 0..<count { values.insert(try pop(), at: 0) }
+        push(tuple: values)
+    }
+
+    private mutating func add(_ pairs: [PickleValue]) throws {
+        guard pairs.count % 2 == 0 else { throw damaged("a key without a value") }
+        let target = try pop()
+        guard case .dictionary(let index) = target else { throw damaged("a key for what is no dictionary") }
+        for place in stride(from: 0, to: pairs.count, by: 2) {
+            dictionaries[index].append((pairs[place], pairs[place + 1]))
+        }
+        stack.append(target)
+    }
+
+    private mutating func append(_ values: [PickleValue]) throws {
+        let target = try pop()
+        switch target {
+        case .list(let index): lists[index] += values
+        case .object(let index): objects[index].arguments += values
+        default: throw damaged("elements for what is no list")
+        }
+        stack.append(target)
+    }
+
+    private mutating func name(_ module: String, _ name: String) throws {
+        let whole = "\(module) \(name)"
+        guard Self.makers.contains(whole) || Self.names.contains(whole) else {
+            throw AnnealError(
+                "byte \(offset)", "holds \(module).\(name), which is not plain weights",
+                suggestion: "save the weights alone: torch.save(model.state_dict(), FILE)", code: .unsupported)
+        }
+        stack.append(.global(whole))
+    }
+
+    /// What calling a name with arguments would make.
+    private mutating func make() throws {
+        let arguments = try pop()
+        guard case .global(let maker) = try pop(), Self.makers.contains(maker) else {
+            throw damaged("something else than a known function would be called")
+        }
+        guard case .tuple(let index) = arguments else { throw damaged("a call without arguments") }
+        if maker == "collections OrderedDict" {
+            var pairs: [(key: PickleValue, value: PickleValue)] = []
+            if case .list(let list)? = tuples[index].first {
+                for case .tuple(let pair) in lists[list] where tuples[pair].count == 2 {
+                    pairs.append((tuples[pair][0], tuples[pair][1]))
+                }
+            }
+            dictionaries.append(pairs)
+            stack.append(.dictionary(dictionaries.count - 1))
+        } else {
+            objects.append(PickleObject(maker: maker, arguments: tuples[index]))
+            stack.append(.object(objects.count - 1))
+        }
+    }
+
+    /// What a pickler's own numbering refers to: PyTorch's storages.
+    private mutating func makePersistent() throws {
+        let identity = try pop()
+        objects.append(PickleObject(maker: "persistent", arguments: [identity]))
+        stack.append(.object(objects.count - 1))
+    }
+
+    private mutating func build() throws {
+        let state = try pop(), target = try pop()
+        // An OrderedDict's own attributes say nothing of its contents.
+        if case .object(let index) = target { objects[index].state = state }
+        stack.append(target)
+    }
+
+    // MARK: Opcodes
+
+    private mutating func execute(_ opcode: UInt8, _ start: Int) throws {
+        switch opcode {
+        case 0x80: _ = try byte()  // PROTO
+        case 0x95: _ = try bytes(8)  // FRAME
+        case UInt8(ascii: "("): marks.append(stack.count)
+        case UInt8(ascii: "N"): stack.append(.none)
+        case 0x88: stack.append(.bool(true))
+        case 0x89: stack.append(.bool(false))
+        case UInt8(ascii: "J"): stack.append(.integer(Int(Int32(truncatingIfNeeded: try number(4)))))
+        case UInt8(ascii: "K"): stack.append(.integer(try number(1)))
+        case UInt8(ascii: "M"): stack.append(.integer(try number(2)))
+        case 0x8a: stack.append(try long(number(1)))
+        case 0x8b: stack.append(try long(number(4)))
+        case UInt8(ascii: "G"):
+            let bits = try bytes(8).reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+            stack.append(.float(Double(bitPattern: bits)))
+        case UInt8(ascii: "X"): stack.append(try text(number(4)))
+        case 0x8c: stack.append(try text(number(1)))
+        case 0x8d: stack.append(try text(number(8)))
+        case UInt8(ascii: "U"), UInt8(ascii: "C"): stack.append(.bytes(try bytes(number(1))))
+        case UInt8(ascii: "T"), UInt8(ascii: "B"): stack.append(.bytes(try bytes(number(4))))
+        case 0x8e, 0x96: stack.append(.bytes(try bytes(number(8))))
+        case UInt8(ascii: ")"): push(tuple: [])
+        case 0x85...0x87: try pushTuple(of: Int(opcode) - 0x84)
+        case UInt8(ascii: "t"): push(tuple: try popToMark())
+        case UInt8(ascii: "]"):
+            lists.append([])
+            stack.append(.list(lists.count - 1))
+        case UInt8(ascii: "}"):
+            dictionaries.append([])
+            stack.append(.dictionary(dictionaries.count - 1))
+        case UInt8(ascii: "a"): try append([try pop()])
+        case UInt8(ascii: "e"): try append(try popToMark())
+        case UInt8(ascii: "s"):
+            let value = try pop(), key = try pop()
+            try add([key, value])
+        case UInt8(ascii: "u"): try add(try popToMark())
+        case UInt8(ascii: "q"): memo[try number(1)] = try top()
+        case UInt8(ascii: "r"): memo[try number(4)] = try top()
+        case 0x94: memo[memo.count] = try top()
+        case UInt8(ascii: "h"): stack.append(try remembered(number(1)))
+        case UInt8(ascii: "j"): stack.append(try remembered(number(4)))
+        case UInt8(ascii: "c"):
+            let module = try line()
+            try name(module, line())
+        case 0x93:
+            guard case .text(let last) = try pop(), case .text(let module) = try pop() else {
+                throw damaged("a class without a name", at: start)
+            }
+            try name(module, last)
+        case UInt8(ascii: "R"), 0x81: try make()
+        case UInt8(ascii: "Q"): try makePersistent()
+        case UInt8(ascii: "b"): try build()
+        case UInt8(ascii: "0"): _ = try pop()
+        default:
+            throw AnnealError(
+                "byte \(start)", "holds the pickle opcode \(opcode), which weights do not need",
+                suggestion: "the file is no pickle of weights, or damaged", code: .damaged)
+        }
+    }
+
+    private func top() throws -> PickleValue {
+        guard let top = stack.last else { throw damaged("its stack is empty") }
+        return top
+    }
+
+    private func remembered(_ index: Int) throws -> PickleValue {
+        guard let value = memo[index] else { throw damaged("refers to a value that it does not have") }
+        return value
+    }
+}

@@ -1,0 +1,207 @@
+import AnnealCore
+import AnnealGraph
+import AnnealImport
+import Foundation
+import Testing
+
+/// Readers of PyTorch's files, on bytes made by hand.
+@Suite struct WeightsTests {
+    private func failure(_ body: () throws -> Void) -> AnnealError? {
+        do {
+            try body()
+            return nil
+        } catch { return error as? AnnealError }
+    }
+
+    private func floats(_ values: [Float]) -> [UInt8] { values.withUnsafeBytes { [UInt8]($0) } }
+
+    // MARK: safetensors
+
+    private func safetensors(_ header: String, _ bytes: [UInt8], length: Int? = nil) -> Data {
+        let text = Array(header.utf8)
+        return Data(withUnsafeBytes(of: UInt64(length ?? text.count).littleEndian) { Array($0) } + text + bytes)
+    }
+
+    @Test func readsSafetensors() throws {
+        let header = """
+            {"__metadata__":{"format":"pt"},"b":{"dtype":"F16","shape":[2],"data_offsets":[8,12]},\
+            "a":{"dtype":"F32","shape":[1,2],"data_offsets":[0,8]}}
+            """
+        let bytes = floats([1, -2]) + [0, 0x3c, 0, 0xc0]
+        let file = try WeightsFile(safetensors: safetensors(header, bytes))
+        #expect(file.arrays["a"]?.shape == [1, 2] && file.arrays["a"]?.floats == [1, -2])
+        #expect(file.arrays["b"]?.floats == [1, -2])
+    }
+
+    @Test func refusesDamagedSafetensors() {
+        func entry(_ begin: Int, _ end: Int, shape: String = "[2]") -> String {
+            #"{"dtype":"F32","shape":\#(shape),"data_offsets":[\#(begin),\#(end)]}"#
+        }
+        let eight = [UInt8](repeating: 0, count: 8)
+        let cases: [(String, Data)] = [
+            ("short", Data([1, 2, 3])), ("length", safetensors("{}", [], length: 1 << 40)),
+            ("json", safetensors("{\"a\":", eight)), ("outside", safetensors("{\"a\":\(entry(0, 16))}", eight)),
+            ("backwards", safetensors("{\"a\":\(entry(8, 0))}", eight)),
+            ("shape", safetensors("{\"a\":\(entry(0, 8, shape: "[3]"))}", eight)),
+            ("huge", safetensors("{\"a\":\(entry(0, 8, shape: "[1000000000000,1000000000000]"))}", eight)),
+            ("overlap", safetensors("{\"a\":\(entry(0, 8)),\"b\":\(entry(4, 12))}", eight + [0, 0, 0, 0])),
+            ("hole", safetensors("{\"a\":\(entry(4, 12))}", eight + [0, 0, 0, 0])),
+            ("rest", safetensors("{\"a\":\(entry(0, 8))}", eight + [0])),
+        ]
+        for (name, data) in cases {
+            #expect(failure { _ = try WeightsFile(safetensors: data) }?.code == .damaged, "\(name)")
+        }
+    }
+
+    // MARK: Pickles
+
+    /// The five pickles of a file from before PyTorch 1.6, then its storages.
+    private func legacy(_ value: [UInt8], keys: [UInt8] = [0x5d], storages: [UInt8] = []) -> Data {
+        let proto: [UInt8] = [0x80, 2], stop = UInt8(ascii: ".")
+        let number = proto + [0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, stop]
+        let version = proto + [UInt8(ascii: "M"), 0xe9, 3, stop]
+        let system = proto + [UInt8(ascii: "}"), stop]
+        return Data(number + version + system + proto + value + [stop] + proto + keys + [stop] + storages)
+    }
+
+    private func text(_ value: String) -> [UInt8] {
+        [UInt8(ascii: "X"), UInt8(value.utf8.count), 0, 0, 0] + Array(value.utf8)
+    }
+
+    private func global(_ module: String, _ name: String) -> [UInt8] { Array("c\(module)\n\(name)\n".utf8) }
+
+    private func integer(_ value: UInt8) -> [UInt8] { [UInt8(ascii: "K"), value] }
+
+    /// `_rebuild_tensor_v2` of a storage 'k' of four numbers.
+    private func tensor(offset: UInt8, size: [UInt8], stride: [UInt8]) -> [UInt8] {
+        let mark = UInt8(ascii: "("), tuple = UInt8(ascii: "t")
+        let storage: [UInt8] =
+            [mark] + text("storage") + global("torch", "FloatStorage") + text("k") + text("cpu") + integer(4)
+            + [UInt8(ascii: "N"), tuple, UInt8(ascii: "Q")]
+        return global("torch._utils", "_rebuild_tensor_v2") + [mark] + storage + integer(offset)
+            + [mark] + size.flatMap(integer) + [tuple, mark] + stride.flatMap(integer) + [tuple]
+            + [0x89] + global("collections", "OrderedDict") + [
+                UInt8(ascii: ")"), UInt8(ascii: "R"), tuple, UInt8(ascii: "R"),
+            ]
+    }
+
+    private func dictionary(_ name: String, _ value: [UInt8]) -> [UInt8] {
+        [UInt8(ascii: "}")] + text(name) + value + [UInt8(ascii: "s")]
+    }
+
+    private var storage: [UInt8] {
+        [4, 0, 0, 0, 0, 0, 0, 0] + floats([1, 2, 3, 4])
+    }
+
+    private var keys: [UInt8] { [UInt8(ascii: "]")] + text("k") + [UInt8(ascii: "a")] }
+
+    @Test func readsViewsOfStorages() throws {
+        func array(offset: UInt8, size: [UInt8], stride: [UInt8]) throws -> ModelArray? {
+            let value = dictionary("module.w", tensor(offset: offset, size: size, stride: stride))
+            return try WeightsFile(torch: legacy(value, keys: keys, storages: storage)).arrays["w"]
+        }
+        let plain = try array(offset: 0, size: [2, 2], stride: [2, 1])
+        #expect(plain?.shape == [2, 2] && plain?.floats == [1, 2, 3, 4])
+        let transposed = try array(offset: 0, size: [2, 2], stride: [1, 2])
+        #expect(transposed?.floats == [1, 3, 2, 4])
+        let part = try array(offset: 1, size: [2], stride: [2])
+        #expect(part?.floats == [2, 4])
+        for (offset, size, stride) in [(2, [2, 2], [2, 1]), (0, [5], [1]), (5, [1], [1]), (0, [2], [9])]
+            as [(UInt8, [UInt8], [UInt8])]
+        {
+            let error = failure { _ = try array(offset: offset, size: size, stride: stride) }
+            #expect(error?.code == .damaged, "\(offset) \(size) \(stride)")
+        }
+    }
+
+    @Test func unwrapsWhatTrainingProgramsSave() throws {
+        let weights = dictionary("w", tensor(offset: 0, size: [4], stride: [1]))
+        let file = try WeightsFile(torch: legacy(dictionary("state_dict", weights), keys: keys, storages: storage))
+        #expect(file.arrays["w"]?.floats == [1, 2, 3, 4])
+        #expect(file.notes.contains { $0.contains("state_dict") })
+    }
+
+    /// Names that would run code are refused, whatever is called with them.
+    @Test func runsNothing() {
+        for (module, name) in [("os", "system"), ("builtins", "eval"), ("torchvision.models.resnet", "ResNet")] {
+            let call =
+                global(module, name) + [UInt8(ascii: "(")] + text("true") + [UInt8(ascii: "t"), UInt8(ascii: "R")]
+            let error = failure { _ = try WeightsFile(torch: legacy(call)) }
+            #expect(
+                error?.code == .unsupported && error?.problem.contains("\(module).\(name)") == true,
+                "\(String(describing: error))")
+            #expect(error?.suggestion?.contains("state_dict") == true)
+        }
+    }
+
+    @Test func refusesDamagedPickles() {
+        let open = UInt8(ascii: "("),
+            all: [(String, [UInt8])] = [
+                ("empty stack", [UInt8(ascii: "a")]), ("no mark", [UInt8(ascii: "t")]),
+                ("text", [UInt8(ascii: "X"), 255, 255, 255, 255]),
+                ("memo", [UInt8(ascii: "h"), 9]), ("odd", [UInt8(ascii: "}"), open] + text("a") + [UInt8(ascii: "u")]),
+                ("opcode", [UInt8(ascii: "i")]), ("number", integer(1)),
+            ]
+        for (name, bytes) in all {
+            #expect(failure { _ = try WeightsFile(torch: legacy(bytes)) } != nil, "\(name)")
+        }
+        // A hundred thousand tuples in one another, and a list in itself.
+        let deep = integer(1) + [UInt8](repeating: 0x85, count: 100_000)
+        #expect(failure { _ = try WeightsFile(torch: legacy(deep)) }?.code == .unsupported)
+        let cycle: [UInt8] = [UInt8(ascii: "]"), UInt8(ascii: "q"), 0, UInt8(ascii: "h"), 0, UInt8(ascii: "a")]
+        #expect(failure { _ = try WeightsFile(torch: legacy(cycle)) }?.code == .unsupported)
+    }
+
+    // MARK: Networks
+
+    @Test func otherNamesAreRefusedWithTheFamily() {
+        var file: WeightsFile?
+        #expect(
+            failure {
+                file = try WeightsFile(
+                    torch: legacy(
+                        dictionary("features.0.weight", tensor(offset: 0, size: [4], stride: [1])), keys: keys,
+                        storages: storage))
+            } == nil)
+        guard let file else { return }
+        let error = failure { _ = try WeightsNetwork.model(file, folder: nil, options: ImportOptions()) }
+        #expect(error?.code == .unsupported && error?.suggestion?.contains("ResNet") == true)
+        #expect(error?.problem.contains("features.0.weight") == true)
+    }
+
+    /// timm's record next to weights: means of 0.485 are 123.675 of 255; 224 / 0.95 = 235.8.
+    @Test func readsTimmsConfiguration() throws {
+        let folder = NSTemporaryDirectory() + "anneal-timm-" + UUID().uuidString
+        try Files.makeFolder(folder)
+        defer { Files.removeFolder(folder) }
+        let text = """
+            {"architecture": "resnext50_32x4d", "num_classes": 10, "label_names": ["n01", "n02"],
+             "label_descriptions": {"n01": "cat"},
+             "pretrained_cfg": {"input_size": [3, 224, 224], "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225],
+             "crop_pct": 0.95}}
+            """
+        try Files.writeAtomically(Data(text.utf8), to: folder + "/config.json")
+        let weights = try WeightsFile(
+            safetensors: Files.read("Tests/Fixtures/onnx/weights_resnext/model-f16.safetensors"))
+        let model = try WeightsNetwork.model(weights, folder: folder, options: ImportOptions())
+        #expect(model.imageShape == [3, 224, 224] && model.images.resize == 235)
+        #expect(model.images.mean == [123.675, 116.28, 103.53])
+        #expect(model.images.classNames == ["cat", "n02"])
+        // Its blurring layers have no weights.
+        try Files.writeAtomically(Data(#"{"architecture": "resnetblur50"}"#.utf8), to: folder + "/config.json")
+        let error = failure { _ = try WeightsNetwork.model(weights, folder: folder, options: ImportOptions()) }
+        #expect(error?.code == .unsupported && error?.problem.contains("resnetblur50") == true)
+    }
+
+    /// Strides are in the 3x3 convolution, not in the 1x1 before it, as in MXNet's network of the same names.
+    @Test func stridesAreWhereTorchHasThem() throws {
+        let weights = try WeightsFile(torch: Files.read("Tests/Fixtures/onnx/weights_resnext/model.pth"))
+        let model = try WeightsNetwork.model(weights, folder: nil, options: ImportOptions(imageShape: [3, 64, 64]))
+        func stride(_ name: String) -> String? {
+            model.symbol.nodes.first { $0.name == name }?.attributes["stride"]
+        }
+        #expect(stride("layer2_0_conv1") == "(1, 1)" && stride("layer2_0_conv2") == "(2, 2)")
+        #expect(model.symbol.nodes.first { $0.name == "layer2_0_conv2" }?.attributes["num_group"] == "4")
+        #expect(model.images.mean == [123.675, 116.28, 103.53])
+    }
+}
