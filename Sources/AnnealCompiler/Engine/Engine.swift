@@ -157,8 +157,8 @@ public protocol ExecutablePlan: AnyObject {
 }
 
 extension ExecutablePlan {
-    package func prepare(_ phases: Phases, _ inputs: StepInputs) throws {}
-    package func pixels(_ name: String, _ scaling: PixelScaling) -> UnsafeMutableBufferPointer<UInt8>? { nil }
+    public func prepare(_ phases: Phases, _ inputs: StepInputs) throws {}
+    public func pixels(_ name: String, _ scaling: PixelScaling) -> UnsafeMutableBufferPointer<UInt8>? { nil }
 }
 
 /// What a run gave.
