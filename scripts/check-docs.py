@@ -56,13 +56,15 @@ def check_links(name, text):
 def commands():
     dump = json.loads(subprocess.run([anneal, "--experimental-dump-help"], capture_output=True, text=True, check=True).stdout)
     found = {}
+
+    def flags(command):
+        names = [flag for argument in command.get("arguments") or [] for flag in argument.get("names") or []]
+        return {flag["name"] for flag in names if flag["kind"] == "long"}
+
     for command in dump["command"]["subcommands"]:
-        flags = set()
-        for argument in command.get("arguments") or []:
-            for flag in argument.get("names") or []:
-                if flag["kind"] == "long":
-                    flags.add(flag["name"])
-        found[command["commandName"]] = flags
+        found[command["commandName"]] = flags(command)
+        for inner in command.get("subcommands") or []:
+            found[command["commandName"] + " " + inner["commandName"]] = flags(inner)
     for name in ("resume", "verify-resume"):
         found[name] |= found["train"] | found["fine-tune"]
     return found
@@ -91,7 +93,13 @@ def check_command(name, line):
     if words[1] not in known:
         problems.append(f"{name}: no command {words[1]}: {line}")
         return
-    flags = known[words[1]]
+    # `anneal launch` ends in a command of its own.
+    if words[1] == "launch" and "anneal" in words[2:]:
+        inner = words.index("anneal", 2)
+        check_command(name, shlex.join(words[inner:]))
+        words = words[:inner]
+    command = " ".join(words[1:3]) if " ".join(words[1:3]) in known else words[1]
+    flags = known[command]
     for word in words[2:]:
         match = re.match(r"--([a-z][a-z0-9-]*)", word)
         if not match or match[1] in ("help", "help-all"):

@@ -39,8 +39,8 @@ import Testing
             what: "gpus", change: replacing("--gpus", "0,1,2,3"), status: 64,
             names: ["--gpus 0,1,2,3", "without --gpus"]),
         Wrong(
-            what: "later flag", change: replacing("--benchmark", "1"), status: 64,
-            names: ["--benchmark", "not supported"]),
+            what: "later flag", change: replacing("--gc-type", "2bit"), status: 64,
+            names: ["--gc-type", "not supported"]),
         Wrong(
             what: "abbreviated later flag", change: replacing("--gc-th", "0.5"), status: 64, names: ["--gc-threshold"]),
         Wrong(what: "unknown flag", change: replacing("--colour", "red"), status: 64, names: ["--colour"]),

@@ -20,7 +20,7 @@ import Testing
         ("train --dpeth 2", "--dpeth: is not a flag of anneal train"),
         ("train --depth 2", "did you mean --num-layers?"),
         ("train --mean 1", "did you mean --rgb-mean?"), ("train --optimzer sgd", "did you mean --optimizer?"),
-        ("train --device gpu", "there is no such kind of device"), ("train --devices cpu:0-1", "is one device"),
+        ("train --device gpu", "there is no such kind of device"), ("train --devices cpu:0,cpu:0", "names cpu:0 twice"),
         ("resume runs/x --epochs 4", "did you mean --num-epochs?"),
         ("train --lr", "--lr: has no value (write --lr RATE)"),
         ("train --lr --mom 0.9", "--lr: has no value"), ("train --rgb 1", "--rgb: could be --rgb-mean, --rgb-std"),

@@ -103,7 +103,7 @@ struct TypedArguments {
         let known = Array(flags.keys) + ["version"] + Array(later.keys)
         var rest = typed, positionals = 0
         while var argument = rest.popFirst() {
-            if argument.count == 2, let flag = flags.values.first(where: { "-\($0.letter ?? "-")" == argument }) {
+            if argument.count == 2, let flag = flags.values.first(where: { $0.letter.map { "-\($0)" } == argument }) {
                 argument = "--\(flag.name)"
             }
             guard argument.hasPrefix("-"), argument != "-" else {

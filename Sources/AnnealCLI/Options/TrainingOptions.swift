@@ -127,6 +127,9 @@ struct TrainingOptions: ParsableArguments, Encodable {
                 "--loss-scale", "goes with --dtype float16", suggestion: "leave it out, or give --dtype float16 too")
         }
         try Job.check(kvStore)
+        if let globalBatchSize, globalBatchSize < 1 {
+            throw UsageError("--global-batch-size", "is \(globalBatchSize)", suggestion: "it must be at least 1")
+        }
         guard rankTimeout >= 1, rankTimeout <= 86_400 else {
             throw UsageError("--rank-timeout", "is \(rankTimeout)", suggestion: "it is 1 to 86400 seconds")
         }
