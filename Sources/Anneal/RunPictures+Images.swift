@@ -41,7 +41,7 @@ extension RunPictures {
         var options = loader.options
         options.batchSize = numbers.count
         options.shuffle = false
-        (options.numParts, options.partIndex) = (1, 0)
+        (options.numParts, options.partIndex, options.rows) = (1, 0, nil)
         let some = try BatchLoader(SampleSubset(loader.source, numbers: numbers), options: options)
         return try some.images(epoch: 0, normalization: options.normalization).map { image in
             Data(try small(image).encoded(as: .png(level: 9)))
