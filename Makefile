@@ -1,6 +1,7 @@
 # Anneal: the two commands of the README are `make demo` and `make test`.
 GOLDEN ?= ../shared/golden
 ENGINE ?= cpu
+MORE_GOLDEN ?= ../shared/golden-2
 MODELS ?= ../shared/realmodels
 BUILD = swift build -c release
 ANNEAL = .build/release/anneal
@@ -48,6 +49,8 @@ conformance-all:
 	$(MAKE) --no-print-directory conformance GOLDEN=Tests/Fixtures/golden ENGINE=xla; fi
 	@if [ -d "$(GOLDEN)" ]; then $(MAKE) --no-print-directory conformance; \
 	else scripts/say "skipped: $(GOLDEN) is not there (the committed cases ran)"; fi
+	@if [ -d "$(MORE_GOLDEN)" ]; then $(MAKE) --no-print-directory conformance GOLDEN="$(MORE_GOLDEN)"; \
+	else scripts/say "skipped: $(MORE_GOLDEN) is not there (later cases)"; fi
 	@if [ -d "$(MODELS)" ]; then $(MAKE) --no-print-directory conformance GOLDEN="$(MODELS)"; \
 	else scripts/say "skipped: $(MODELS) is not there (checkpoints that others trained)"; fi
 
