@@ -60,6 +60,26 @@ struct JobTests {
         return log.split(separator: "\n").last { $0.contains(text) }.map(String.init) ?? ""
     }
 
+    /// Two hosts of a hosts file, which a stand-in for ssh runs on this machine.
+    @Test func hostsGiveTheSameBits() throws {
+        let tool = try tool()
+        defer { tool.remove() }
+        let alone = try tool.shell("$anneal " + train("alone", "--batch-size 32"))
+        #expect(alone.status == 0, "\(alone.output)")
+        let result = try tool.shell(
+            #"""
+            cat > rsh <<'END'
+            #!/bin/sh
+            while [ $# -gt 0 ]; do case "$1" in -x|-n|-q|-T) shift;; -p|-o|-l) shift 2;; *) break;; esac; done
+            shift
+            exec sh -c "$*"
+            END
+            chmod +x rsh; printf 'first slots=1\nsecond slots=1 # the other\n' > hosts
+            """# + "\n$anneal launch -n 2 -H hosts --rsh $PWD/rsh $anneal " + train("hosts-run", Self.shared))
+        #expect(result.status == 0, "\(result.output)")
+        #expect(try tool.bytes("hosts-run/model-0002.params") == tool.bytes("alone/model-0002.params"))
+    }
+
     /// A process that stops answering is named, and the job ends on its own.
     @Test func aProcessThatHangsIsNamed() throws {
         let tool = try tool()
