@@ -24,7 +24,8 @@ struct JobTests {
     }
 
     private func mpirun(_ processes: Int) -> String {
-        "mpirun \(geteuid() == 0 ? "--allow-run-as-root" : "") --oversubscribe --bind-to none -np \(processes) $anneal "
+        // Without the last flag Open MPI 4.1.4 crashes now and then, in a map of the cores that it puts into shared memory.
+        "mpirun \(geteuid() == 0 ? "--allow-run-as-root" : "") --oversubscribe --bind-to none --mca rtc_hwloc_vmhole none -np \(processes) $anneal "
     }
 
     private static let shared = "--kv-store dist_sync"
@@ -40,8 +41,7 @@ struct JobTests {
         defer { tool.remove() }
         let alone = try tool.shell("$anneal " + train("alone", "--batch-size 32"))
         #expect(alone.status == 0, "\(alone.output)")
-        let weights = try tool.bytes("alone/model-0002.params"), states = try tool.bytes("alone/metrics.csv").count
-        #expect(states > 0)
+        let weights = try tool.bytes("alone/model-0002.params")
         for (processes, devices) in [(2, 1), (3, 1), (4, 1), (2, 2)] {
             let folder = "job\(processes)\(devices)"
             let result = try tool.shell(
@@ -160,16 +160,17 @@ struct JobTests {
         defer { tool.remove() }
         for (text, problem) in [
             ("a slots=0\n", "line 1"), ("a\nb:x\n", "line 2"), ("a\na\n", "stands there a second time"),
-            ("# none\n", "names no host"), ("-oProxyCommand=x\n", "is no host"),
+            ("# none\n", "names no host"), ("localhost slots=1\n", "the hosts have slots for 1"),
+            ("a:22\nb:2222\n", "other ports"), ("-oProxyCommand=x\n", "is no host"),
         ] {
             try Data(text.utf8).write(to: URL(fileURLWithPath: tool.path("hosts")))
-            let result = try tool.shell("$anneal launch -n 2 -H hosts $anneal " + train("hosts", Self.shared))
+            let result = try tool.shell("$anneal launch -n 2 -H hosts $anneal " + train("hosts-run", Self.shared))
             #expect(result.status != 0 && result.output.contains(problem), "\(text): \(result.output)")
         }
         // Neither host answers: the table says so, and nothing is started.
         try Data("nowhere.invalid slots=2\n".utf8).write(to: URL(fileURLWithPath: tool.path("hosts")))
         let result = try tool.shell(
-            "$anneal launch -n 2 --rsh false -H hosts $anneal " + train("hosts", Self.shared))
+            "$anneal launch -n 2 --rsh false -H hosts $anneal " + train("hosts-run", Self.shared))
         #expect(result.status == 1 && result.output.contains("1 of 1 are not ready"), "\(result.output)")
         #expect(!Files.exists(tool.path("hosts-run")))
     }

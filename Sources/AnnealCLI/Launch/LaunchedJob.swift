@@ -15,6 +15,11 @@ struct LaunchedJob {
     init(_ flags: Launch, hosts: [JobHost]) throws {
         self.flags = flags
         self.hosts = hosts
+        if Set(hosts.map(\.port)).count > 1 {
+            throw AnnealError(
+                "hosts", "have other ports, and mpirun takes one for all of them",
+                suggestion: "write them into ~/.ssh/config, and the names alone into the hosts file")
+        }
         binary = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
         folder = flags.syncDstDir ?? FileManager.default.currentDirectoryPath
         var words = Array(flags.command.drop { $0 == "--" })
@@ -55,10 +60,16 @@ struct LaunchedJob {
         var words = words, hosts = hosts, left = flags.restarts
         while true {
             let ready = try preflight(hosts, isRestart: left < flags.restarts)
-            let processes = min(flags.numWorkers, HostsFile.most(ready) ?? flags.numWorkers)
-            guard let slots = HostsFile.slots(ready, processes: processes) else {
+            let most = HostsFile.most(ready) ?? flags.numWorkers, processes = min(flags.numWorkers, most)
+            if processes < flags.numWorkers, left < flags.restarts {
+                printError("\(processes) of \(flags.numWorkers) processes find a place on the hosts that are left")
+            }
+            guard processes == flags.numWorkers || left < flags.restarts,
+                let slots = HostsFile.slots(ready, processes: processes)
+            else {
                 throw AnnealError(
-                    "-n \(flags.numWorkers)", "there are fewer slots", suggestion: "raise slots= in the hosts file")
+                    "-n \(flags.numWorkers)", "the hosts have slots for \(most)",
+                    suggestion: "raise slots= in the hosts file, or lower -n")
             }
             let status = try start(words, slots, processes)
             if status == 0 { return }
@@ -141,16 +152,19 @@ struct LaunchedJob {
         } else {
             // Other bindings give every process of a host the same core.
             command = ["mpirun", "-np", "\(processes)", "--bind-to", "none", "--oversubscribe"]
+            // Open MPI 4.1.4 crashes now and then where it puts a map of the cores, of no use here, into shared memory.
+            command += ["--mca", "rtc_hwloc_vmhole", "none"]
             if geteuid() == 0 { command.append("--allow-run-as-root") }
             // When one has failed, the others have a moment to say so.
             command += ["--mca", "odls_base_sigkill_timeout", "3"]
             if !slots.allSatisfy({ Preflight.Report.isThisHost($0.host.name) }) {
-                let path = NSTemporaryDirectory() + "anneal-hosts-\(getpid())"
+                // A name that nobody can foresee, and so not be in the way of.
+                let path = NSTemporaryDirectory() + "anneal-hosts-\(UUID().uuidString)"
                 let text = slots.map { "\($0.host.name) slots=\($0.slots)\n" }.joined()
                 try Files.writeAtomically(Data(text.utf8), to: path)
                 hostsFile = path
                 var shell = flags.rsh
-                if let port = slots.compactMap(\.host.port).first, shell == "ssh" { shell += " -p \(port)" }
+                if let port = hosts.first?.port { shell += " -p \(port)" }
                 command += ["--hostfile", path, "--mca", "plm_rsh_agent", shell, "--wdir", folder]
             }
             for (name, value) in environment { command += ["-x", "\(name)=\(value)"] }

@@ -87,8 +87,9 @@ struct Preflight {
     func here() -> Report? { Report(Self.run(["sh", "-c", Self.script(binary, folder)]).output) }
 
     private func command(_ host: JobHost) -> [String] {
-        var words = shell
-        if words.first == "ssh" { words += ["-o", "BatchMode=yes", "-o", "ConnectTimeout=5"] }
+        // A host that takes the connection and says nothing must not hold up the others.
+        var words = ["timeout", "30"] + shell
+        if shell.first == "ssh" { words += ["-o", "BatchMode=yes", "-o", "ConnectTimeout=5"] }
         if let port = host.port { words += ["-p", "\(port)"] }
         return words + [host.name, Self.script(binary, folder)]
     }

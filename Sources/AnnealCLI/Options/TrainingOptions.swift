@@ -75,7 +75,7 @@ struct TrainingOptions: ParsableArguments, Encodable {
     var globalBatchSize: Int?
     @Option(
         help: ArgumentHelp(
-            "A process that lets the others wait for longer ends the job, and is named.", valueName: "SECONDS"))
+            "End the job, naming the process, when one keeps the others waiting for longer.", valueName: "SECONDS"))
     var rankTimeout: Double = 30
     @Option(
         help: ArgumentHelp(
