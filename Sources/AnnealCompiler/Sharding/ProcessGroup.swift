@@ -12,9 +12,6 @@ public protocol ProcessGroup: AnyObject {
     /// The step that is computed, for messages.
     var step: Int { get set }
 
-    /// Lets the next exchange take longer than others: some processes do other things meanwhile.
-    func expectDelay()
-
     /// Sends a block to each process and receives one from each; sizes, in bytes, are known to both sides.
     /// - Parameters:
     ///   - send: by rank; the own one is copied.

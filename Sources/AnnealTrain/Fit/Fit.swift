@@ -302,8 +302,7 @@ struct FitRun {
     private func score(
         _ validation: any BatchSource, epoch: Int, views: TestTimeViews = .none
     ) throws -> [MetricValue] {
-        trainer.parameters.engine.group?.expectDelay()
-        return try trainer.score(
+        try trainer.score(
             validation, metrics: options.metrics, views: views,
             judged: { if views == .none { try options.judged(validation, $0) } },
             progress: { try options.tell(.validating(epoch: epoch, batch: $0, batches: validation.batchesPerEpoch)) })

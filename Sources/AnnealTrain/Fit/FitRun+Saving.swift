@@ -109,7 +109,6 @@ extension FitRun {
                 "update \(trainer.updates)", "\(place) holds a NaN or an infinity",
                 suggestion: "what was saved before is kept; lower --lr", code: .notFinite)
         }
-        trainer.parameters.engine.group?.expectDelay()
         guard trainer.parameters.engine.isFirstProcess else {
             (stateIsUnsaved, saved) = (false, progress.position)
             return true
