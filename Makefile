@@ -8,7 +8,7 @@ ANNEAL = .build/release/anneal
 
 .PHONY: demo test setup build plugin server man reference docs install deb archive lint format bench clean
 .PHONY: conformance check-examples check-mxnet check-onnx check-onnx-suite check-exports check-docs check-pages
-.PHONY: check-server check-package check-gpu-compile fuzz
+.PHONY: check-server check-package check-gpu-compile check-hosts hash-table fuzz
 
 ## Installs what is missing, builds, and trains, fine-tunes and scores on Fashion-MNIST (about six minutes).
 demo: setup
@@ -151,6 +151,15 @@ check-docs: build
 ## Looks at the pages of runs in headless Chromium (installs chromium and chromium-driver if they are missing).
 check-pages: build
 	@scripts/check-pages.sh
+
+## Kills and stops random processes of jobs, which must be named and continue with the same bits: make check-hosts ROUNDS=50
+ROUNDS ?= 50
+check-hosts: build
+	@scripts/check-hosts.py $(ANNEAL) $(ROUNDS)
+
+## Prints the table of hashes of Documentation/hosts.md: the same for any number of threads, devices and processes.
+hash-table: build
+	@scripts/hash-table.py $(ANNEAL)
 
 lint:
 	@swift format lint --strict --recursive --parallel Package.swift Sources Tests Examples

@@ -156,6 +156,12 @@ public final class Executor {
     /// Whether a run's results are there when it returns.
     package var isImmediate: Bool { plan.isImmediate }
 
+    /// Gives the process that saves the states which only others have.
+    package func collectStates() throws { try plan.collectStates() }
+
+    /// When the last step's gradients travelled between processes.
+    package var exchanges: [BucketTime] { plan.exchanges }
+
     /// What each operation of the plan does, in the order in which they run.
     package var operations: [OperationCost] { plan.operations }
 }

@@ -51,7 +51,8 @@ final class LifeSigns {
                 guard done != 0 else { continue }
                 sent[other] = step
                 _ = library.send(
-                    sent.baseAddress.map { $0 + other }, Int32(MemoryLayout<Int>.size), library.byte, Int32(other),
+                    UnsafeMutableRawPointer(sent.baseAddress.map { $0 + other }), Int32(MemoryLayout<Int>.size),
+                    library.byte, Int32(other),
                     Self.tag, library.world, &requests[other])
             }
             listen()

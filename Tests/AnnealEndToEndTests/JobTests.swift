@@ -42,17 +42,43 @@ struct JobTests {
         let alone = try tool.shell("$anneal " + train("alone", "--batch-size 32"))
         #expect(alone.status == 0, "\(alone.output)")
         let weights = try tool.bytes("alone/model-0002.params")
-        for (processes, devices) in [(2, 1), (3, 1), (4, 1), (2, 2)] {
+        // With --bucket-mb 0 each parameter's gradient travels by itself.
+        for (processes, devices, bucket) in [(2, 1, 0), (3, 1, 4), (4, 1, 0), (2, 2, 0)] {
             let folder = "job\(processes)\(devices)"
-            let result = try tool.shell(
-                mpirun(processes) + train(folder, "\(Self.shared) --devices cpu:0-\(devices - 1)"))
+            let flags = "\(Self.shared) --devices cpu:0-\(devices - 1) --bucket-mb \(bucket) --profile trace.json"
+            let result = try tool.shell(mpirun(processes) + train(folder, flags))
             #expect(result.status == 0, "\(result.output)")
             #expect(try tool.bytes("\(folder)/model-0002.params") == weights)
+            let trace = String(decoding: try tool.bytes("trace.json"), as: UTF8.self)
+            #expect(trace.contains("exchange of gradients") && result.output.contains("ms of a step on their way"))
+            #expect(try tool.bytes("\(folder)/predictions.csv") == tool.bytes("alone/predictions.csv"))
             // Every image was validated once, by one of them.
             let accuracy = try line("Validation-accuracy", in: folder, tool)
             #expect(try accuracy == line("Validation-accuracy", in: "alone", tool))
             for rank in 1..<processes { #expect(Files.exists(tool.path("\(folder)/log-rank\(rank).txt"))) }
         }
+    }
+
+    /// Also when the run is resumed with other processes: what is not sent yet is saved.
+    @Test func compressedGradientsGiveTheSameBits() throws {
+        let tool = try tool()
+        defer { tool.remove() }
+        let compressed = "--gc-type 2bit --gc-threshold 0.25 --bucket-mb 0"
+        for (folder, flags) in [("whole", ""), ("alone", compressed)] {
+            let run = try tool.shell("$anneal " + train(folder, "--batch-size 32 \(flags)"))
+            #expect(run.status == 0, "\(run.output)")
+        }
+        let weights = try tool.bytes("alone/model-0002.params")
+        #expect(try weights != tool.bytes("whole/model-0002.params"))
+        let result = try tool.shell(
+            """
+            \(mpirun(2)) \(train("job", epochs: 1, "\(Self.shared) \(compressed)")) || exit 1
+            \(mpirun(3)) resume job --num-epochs 2 || exit 1
+            \(mpirun(2)) \(train("halves", "\(Self.shared) --gc-type bfloat16"))
+            """)
+        #expect(result.status == 0, "\(result.output)")
+        #expect(try tool.bytes("job/model-0002.params") == weights)
+        #expect(try tool.bytes("halves/model-0002.params") != tool.bytes("whole/model-0002.params"))
     }
 
     private func line(_ text: String, in folder: String, _ tool: Tool) throws -> String {

@@ -149,7 +149,7 @@ struct TrainingRun {
         withExtendedLifetime(lock) {}
         try ending.check(prefix: prefix, folder: folder, interrupt)
         guard !options.run.quiet, !options.run.json else { return }
-        let trace = options.profile.map { "Trace:  \($0)\n" } ?? ""
+        let trace = options.profile.map { "Trace:  \($0)\n\(exchangeNote(trainer))" } ?? ""
         printError((Self.places(folder, prefix) + trace).trimmingCharacters(in: .newlines))
     }
 

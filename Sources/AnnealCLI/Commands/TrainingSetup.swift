@@ -88,7 +88,8 @@ extension TrainingRun {
             accumulation: options.updates.accumulate, keepsGradients: options.run.histograms,
             canDropSteps: options.run.onNan == .skip,
             precision: options.precision, lossScaling: options.lossScale,
-            device: options.machine.device(compilations, group: group))
+            device: options.machine.device(
+                compilations, group: group, bucketBytes: options.bucketBytes, compression: options.compression))
         if validation != nil { try trainer.planScoring() }
         var need = trainer.memoryNeed(views: validation == nil ? .none : data.validation.tta)
         need.add(training.memoryNeed(imagePixels: images.survey.mostPixels))

@@ -54,7 +54,8 @@ enum FlagGroups {
             title: "Machine", usual: ["threads", "seed"],
             further: [
                 "data-nthreads", "recompute", "gpus", "devices", "shards", "exchange", "tf32", "deterministic",
-                "kv-store", "global-batch-size", "rank-timeout", "profile",
+                "kv-store", "global-batch-size", "rank-timeout", "bucket-mb",
+                "gc-type", "gc-threshold", "profile",
             ]),
     ]
 

@@ -151,6 +151,10 @@ public protocol ExecutablePlan: AnyObject {
     var relayouts: Int { get }
     /// What each operation does, in the order in which they run.
     var operations: [OperationCost] { get }
+    /// When the last step's gradients travelled between processes; none if there is one process.
+    var exchanges: [BucketTime] { get }
+    /// Gives the process that saves the states which only others have. All processes call it before one saves.
+    func collectStates() throws
     /// Called in place of each operation, with its number in `operations` and its code, on engines that run them one by one:
     /// for profiles and monitors.
     var around: ((_ operation: Int, _ run: () -> Void) -> Void)? { get set }
@@ -158,6 +162,8 @@ public protocol ExecutablePlan: AnyObject {
 
 extension ExecutablePlan {
     public func prepare(_ phases: Phases, _ inputs: StepInputs) throws {}
+    public var exchanges: [BucketTime] { [] }
+    public func collectStates() throws {}
     public func pixels(_ name: String, _ scaling: PixelScaling) -> UnsafeMutableBufferPointer<UInt8>? { nil }
 }
 

@@ -11,6 +11,10 @@ package final class KernelPlan: ExecutablePlan {
     /// One for each instruction that computes anything.
     package let steps: [Step]
     package var around: ((_ operation: Int, _ run: () -> Void) -> Void)?
+    /// Threads of what follows the passes, while other devices have nothing to do; nil: the engine's.
+    var updateThreads: Int?
+    /// Called after each step that has run, with its number.
+    var onStep: ((_ step: Int) -> Void)?
 
     package let isImmediate = true
     private let engine: any KernelEngine
@@ -100,7 +104,15 @@ package final class KernelPlan: ExecutablePlan {
         clock.inputs = inputs
         if phases.contains(.forward) { try engine.onThreads { try derived.refresh() } }
         var failed: (step: Step, status: Int32)?
-        engine.withThreads { failed = runUntilFailure(phases) }
+        func compute() { failed = runUntilFailure(phases) }
+        if let updateThreads, phases.isDisjoint(with: [.forward, .backward]) {
+            let before = Parallel.threads
+            Parallel.setThreads(updateThreads)
+            compute()
+            Parallel.setThreads(before)
+        } else {
+            engine.withThreads(compute)
+        }
         // Batch norm's moving statistics change in the backward pass.
         if phases != .forward { store.noteChange() }
         // The caller's arrays are its own again, so that it can refill them in place.
@@ -114,9 +126,20 @@ package final class KernelPlan: ExecutablePlan {
             var status: Int32 = 0
             if let around { around(index) { status = step.code() } } else { status = step.code() }
             if status != 0 { return (step, status) }
+            onStep?(index)
         }
         return nil
     }
+
+    /// The last step of a forward and backward pass that has to do with each value.
+    lazy var lastSteps: [Program.ValueID: Int] = {
+        var last: [Program.ValueID: Int] = [:]
+        for (index, step) in steps.enumerated() where !step.phase.isDisjoint(with: [.forward, .backward]) {
+            let instruction = program.instructions[step.instruction]
+            for operand in instruction.reads + instruction.writes { last[operand.value] = index }
+        }
+        return last
+    }()
 
     private func failure(_ step: Step, _ status: Int32) -> AnnealError {
         AnnealError(

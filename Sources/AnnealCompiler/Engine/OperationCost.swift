@@ -4,7 +4,7 @@ import AnnealGraph
 /// What an operation of a plan, or of the loop around it, is and costs: what profiles and traces say of it.
 public struct OperationCost: Sendable {
     /// What a training step consists of.
-    public enum Phase: String, Sendable, CaseIterable { case data, forward, backward, metrics, update }
+    public enum Phase: String, Sendable, CaseIterable { case data, forward, backward, metrics, update, exchange }
 
     /// The layer that it belongs to; of a fused operation, that of the batch norm or addition that others joined.
     public var layer: String

@@ -22,6 +22,13 @@ public protocol ProcessGroup: AnyObject {
         _ send: [UnsafeRawBufferPointer], _ receive: [UnsafeMutableRawBufferPointer], purpose: String) throws
 }
 
+/// When a bucket of gradients was added up over all processes.
+public struct BucketTime: Sendable {
+    public var bytes: Int
+    public var begin: ContinuousClock.Instant
+    public var end: ContinuousClock.Instant
+}
+
 extension ProcessGroup {
     /// Gives every process what each has, in the order of ranks.
     /// - Parameters:

@@ -109,6 +109,7 @@ extension FitRun {
                 "update \(trainer.updates)", "\(place) holds a NaN or an infinity",
                 suggestion: "what was saved before is kept; lower --lr", code: .notFinite)
         }
+        try trainer.training.collectStates()
         guard trainer.parameters.engine.isFirstProcess else {
             (stateIsUnsaved, saved) = (false, progress.position)
             return true

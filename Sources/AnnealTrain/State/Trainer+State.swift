@@ -251,6 +251,10 @@ extension Trainer {
             }
             return (entry, value)
         }
+        // Residuals of other processes' shards.
+        if parameters.states.contains(where: { $0.stateName?.kind == .residual }) {
+            left = left.filter { StateName($0)?.kind != .residual }
+        }
         if let other = left.min() { throw AnnealError("state", "has an array \(other) of no use", code: .mismatch) }
         return result
     }

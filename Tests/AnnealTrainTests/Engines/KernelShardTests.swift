@@ -103,6 +103,39 @@ struct KernelShardTests {
         #expect(try run(CPUEngine(), batchSize: 2, accumulation: 4) == shards)
     }
 
+    /// Compressed to two bits, each shard's gradient is a threshold, its negative or zero: an update of plain SGD moves every
+    /// weight by a whole number of them. Later steps send what was kept, and devices do not matter.
+    @Test func twoBitCompressionIsOfEachShard() throws {
+        let threshold: Float = 0.0625
+        func change(devices: Int, steps: Int) throws -> [Float] {
+            let engine = try ShardedEngine(
+                (0..<devices).map { _ in try CPUEngine(threads: 1) }, pool: 1, shards: 4,
+                compression: .twoBit(threshold: threshold))
+            let net = SymbolBuilder()
+            let symbol = try net.softmaxOutput(
+                net.fullyConnected(net.flatten(.variable("data")), numHidden: 4, name: "fc"), name: "softmax")
+            let trainer = try Trainer(
+                symbol, dataShape: [2, 6, 6], batchSize: 8, optimizer: Optimizers.make("sgd", ["learning_rate": 0.5]),
+                engine: engine)
+            try trainer.initialize(Xavier())
+            let before = try trainer.parameters.tensor("fc_weight").elements
+            let slot = try trainer.slot(), data = noise(8 * 72, 4)
+            for _ in 0..<steps {
+                _ = slot.data.update(from: data)
+                for row in 0..<8 { slot.labels[row] = Float(row % 4) }
+                try trainer.step()
+            }
+            // In thresholds: the rate is 1/2, and gradients are divided by 8.
+            return zip(before, try trainer.parameters.tensor("fc_weight").elements).map { ($0 - $1) * 16 / threshold }
+        }
+        let one = try change(devices: 1, steps: 1)
+        #expect(one.contains { abs($0) > 0.5 } && one.contains { abs($0) < 0.5 })
+        #expect(one.allSatisfy { abs($0 - $0.rounded()) < 1e-3 && abs($0) < 4.5 })
+        let several = try change(devices: 1, steps: 5)
+        #expect(several.contains { abs($0) > 4.5 })
+        for devices in [2, 3] { #expect(try change(devices: devices, steps: 5) == several) }
+    }
+
     @Test func theReferenceEngineHasTheSameNumbers() throws {
         let reference = try ShardedEngine(
             [ReferenceEngine(), ReferenceEngine()], pool: 1, shards: 4)
