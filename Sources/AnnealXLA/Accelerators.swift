@@ -28,6 +28,14 @@ package enum Accelerators {
             options: options, report: report)
     }
 
+    /// The first device of a client, which keeps no compiled programs: for tests of plugins.
+    package static func engine(_ client: PJRTClient) throws -> XLAEngine {
+        guard let device = client.devices.first else {
+            throw AnnealError("plugin \(client.plugin.path)", "has no devices", code: .notFound)
+        }
+        return XLAEngine(client, devices: [device], shards: 1, name: client.kind, cache: nil)
+    }
+
     /// A device, or what keeps a plugin's devices from being used.
     package struct Listing: Sendable {
         package var kind: String
@@ -64,12 +72,16 @@ package enum Accelerators {
     private static let gpus = ["cuda", "rocm", "xpu"]
 
     /// The kinds of GPU that a plugin is installed for.
-    package static func gpuKinds(search: PluginSearch = PluginSearch()) -> [String] {
-        var kinds: [String] = []
+    /// - Throws: what is wrong with the plugin that `ANNEAL_PJRT_PLUGIN` names, if there is no other.
+    package static func gpuKinds(search: PluginSearch = PluginSearch()) throws -> [String] {
+        var kinds: [String] = [], failure: (any Error)?
         for found in search.all() {
-            let kind = found.kind ?? (try? clients.client(found.path, count: 1))?.kind
-            if let kind, gpus.contains(kind), !kinds.contains(kind) { kinds.append(kind) }
+            do {
+                let kind = try found.kind ?? clients.client(found.path, count: 1).kind
+                if gpus.contains(kind), !kinds.contains(kind) { kinds.append(kind) }
+            } catch { failure = failure ?? error }
         }
+        if kinds.isEmpty, let failure { throw failure }
         return kinds
     }
 

@@ -49,6 +49,8 @@ package struct ExecutableCache: Sendable {
                 atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
         }
         try checkOwner(folder)
+        // A folder that was there already: what is trained here concerns nobody else.
+        chmod(folder, 0o700)
         try Files.writeAtomically(Data(Self.mark + Array(SHA256.digits(of: bytes).utf8) + bytes), to: path(key))
         prune()
     }

@@ -45,6 +45,9 @@ package final class XLAEngine: Engine {
         compileOptions = given.compileOptions(platform: client.platform)
     }
 
+    /// The most bytes that a device had in use at once; nil where the plugin does not say.
+    package var peakMemory: Int? { devices.compactMap { $0.peakMemory(client) }.max() }
+
     /// Whether devices add up gradients together, by a collective of the plugin's.
     var reducesTogether: Bool { options.exchange == .allReduce && devices.count > 1 }
 
