@@ -10,7 +10,7 @@ package enum Accelerators {
     ///   - shards: parts that each batch is cut into; one for each device if nil. Results depend on it, and not on the number of
     ///     devices.
     ///   - options: how they compute.
-    ///   - report: hears of each compilation.
+    ///   - report: is called for each compilation.
     /// - Throws: `AnnealError`: no plugin, a plugin or driver that does not work, no such device, each with what helps.
     package static func engine(
         _ kind: String, indexes: [Int], shards: Int? = nil, options: AcceleratorOptions = AcceleratorOptions(),
@@ -36,7 +36,7 @@ package enum Accelerators {
         return XLAEngine(client, devices: [device], shards: 1, name: client.kind, cache: nil)
     }
 
-    /// A device, or what keeps a plugin's devices from being used.
+    /// A device, or why a plugin's devices cannot be used.
     package struct Listing: Sendable {
         package var kind: String
         package var plugin: String
@@ -131,7 +131,7 @@ private final class ClientCache: Sendable {
 }
 
 extension PJRTClient {
-    /// The kind of XLA's own CPU devices, which serve tests.
+    /// The kind of XLA's own CPU devices, for tests.
     static let virtualKind = "xla-cpu"
 
     /// As `--devices` names its devices.

@@ -7,7 +7,7 @@ import AnnealCompiler
 /// first time, or done before its turn.
 extension PartWriter {
     struct Repetition {
-        /// The name of the gradient that is waited for now.
+        /// The name of the gradient that must be there first.
         var gate = ""
         /// Values that were computed again.
         var values: Set<Program.ValueID> = []
@@ -39,7 +39,7 @@ extension PartWriter {
     /// A value that the compiler cannot see through, so that what is computed of it is not merged with the first time.
     func behindBarrier(_ id: Program.ValueID, _ gate: HLOValue?) throws -> HLOValue {
         let value = try value(id)
-        // Of values behind a barrier, all is different.
+        // What depends on values behind a barrier is behind it too.
         guard program.values[id].kind == .temporary || program.values[id].kind == .input,
             !repetition.values.contains(id)
         else {

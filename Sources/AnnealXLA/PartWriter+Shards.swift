@@ -36,7 +36,7 @@ extension PartWriter {
         return changed
     }
 
-    /// Adds up the shards' rows in a binary tree, and takes them apart.
+    /// Adds the shards' rows in a binary tree, and splits the sum.
     func addShards() throws {
         let count = exchanged.reduce(0) { $0 + program.values[$1].shape.count }
         guard count > 0 else { return }

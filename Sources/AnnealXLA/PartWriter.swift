@@ -4,8 +4,8 @@ import AnnealGraph
 
 /// A part of a program as a StableHLO function.
 ///
-/// Arrays of three and more axes have their second axis, the channels, last: what accelerators' convolutions want, for
-/// weights too. Operators that want MXNet's order get it by transpositions, which the compiler drops where they cancel.
+/// Arrays of three and more axes have their second axis, the channels, last: accelerators' convolutions take them so, with
+/// weights too. Operators that need MXNet's order get it by transpositions, which the compiler drops where they cancel.
 package final class PartWriter {
     let program: Program
     let key: PartKey
@@ -19,7 +19,7 @@ package final class PartWriter {
     /// What is computed so far, with channels last.
     var values: [Program.ValueID: HLOValue] = [:]
     var repetition = Repetition()
-    /// What outlives the step and has a new value, in the order in which it got it.
+    /// Parameters, statistics and states that have a new value, in the order in which they got it.
     private var changed: [Program.ValueID] = []
 
     /// - Parameters:
@@ -101,7 +101,7 @@ package final class PartWriter {
             // A shard's own flags come in its row.
             return key.role != .exchange || phase != .check
         }
-        // Statistics go back if any shard's step is broken.
+        // Statistics are restored if any shard's step is not finite.
         return key.role != .shard
     }
 

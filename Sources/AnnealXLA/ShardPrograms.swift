@@ -23,7 +23,7 @@ struct ShardPrograms {
     private static func shards(_ request: PlanRequest, wanted: Int) throws -> Int {
         guard wanted > 1, let batch = batchSize(request) else { return 1 }
         if batch % wanted == 0 { return wanted }
-        // One image to be scored is no batch to be shared.
+        // When scoring, a batch that does not divide is computed whole.
         guard request.mode == .training else { return 1 }
         let less = batch / wanted * wanted, more = less + wanted
         throw AnnealError(
@@ -68,8 +68,8 @@ struct ShardPrograms {
         return try Precision.assign(request.precision, to: program)
     }
 
-    /// Which values the forward pass keeps for the backward pass; nil: all that it reads. What costs little is fused into what
-    /// reads it anyway, so that only `--recompute` has an effect.
+    /// Which values the forward pass keeps for the backward pass; nil: all that it reads. Cheap operations are fused into their
+    /// readers anyway, so only `--recompute` has an effect.
     private static func keptValues(_ request: PlanRequest, _ program: Program) -> [Bool]? {
         guard request.mode == .training, case .network = request.source, request.recomputation != .cheap,
             request.recomputation != .off

@@ -1,7 +1,7 @@
 import AnnealCompiler
 import AnnealCore
 
-/// The executables of a plan, and what each run of them is given.
+/// A plan's executables, and their arguments.
 extension XLAPlan {
     /// - Returns: nil if it gives nothing.
     func part(_ key: PartKey) throws -> Part? {
@@ -32,7 +32,7 @@ extension XLAPlan {
     /// Values that a part must leave: those that later phases of a step read, and gradients that can be asked for.
     private func carried(after key: PartKey) -> Set<Program.ValueID> {
         let phases = key.phases
-        // What a shard leaves for the update is its row.
+        // A shard leaves its row for the update.
         if key.role == .exchange { return keepsGradients ? Set(program.gradients.values) : [] }
         if key.role == .shard, phases.contains(.backward) { return [] }
         let order: [Phases] = [.forward, .backward, .check, .accumulate, .update]

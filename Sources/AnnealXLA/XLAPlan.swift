@@ -2,7 +2,7 @@ import AnnealCompiler
 import AnnealCore
 import AnnealGraph
 
-/// A network on an accelerator: an executable for each part of a step that is asked for, compiled when it is.
+/// A network on an accelerator: an executable for each part of a step, compiled when it is first needed.
 final class XLAPlan: ExecutablePlan {
     let program: Program
     let isImmediate = false
@@ -20,11 +20,11 @@ final class XLAPlan: ExecutablePlan {
     let keepsGradients: Bool
     private let isOfParameters: Bool
     var parts: [PartKey: Part] = [:]
-    /// What the next forward pass gets, what the last one got, and what earlier ones did.
+    /// Inputs of the next forward pass, of the last one, and memory of earlier ones that can be used again.
     private var next: Staging?
     private(set) var fed: Staging?
     private var free: [Staging] = []
-    /// What parts of the step have left, of each shard.
+    /// What parts of the step have left for later ones, by shard.
     private(set) var carried: [[Program.ValueID: PJRTBuffer]] = []
     private var results: Results?
     /// Of the last two steps: no more are under way.
@@ -156,7 +156,7 @@ final class XLAPlan: ExecutablePlan {
         }
     }
 
-    /// What follows the shards' parts, on all devices at once: each has the rows of its own shards.
+    /// Runs what follows the shards' parts on all devices at once: each has the rows of its own shards.
     private func runTogether(_ key: PartKey, _ inputs: StepInputs, _ results: Results, rows: [PJRTBuffer]) throws {
         guard let part = try part(key) else { return }
         let given = try engine.devices.indices.map { device in
@@ -174,14 +174,14 @@ final class XLAPlan: ExecutablePlan {
     private func runPart(
         _ key: PartKey, _ inputs: StepInputs, _ results: Results, shard: Int, device: Int, rows: [PJRTBuffer] = []
     ) throws -> PJRTBuffer? {
-        // Nothing is asked of a backward pass without gradients.
+        // A backward pass without gradients computes nothing.
         guard !key.phases.isEmpty || key.role == .exchange, let part = try part(key) else { return nil }
         let given = try arguments(of: part, inputs, shard: shard, device: device, rows: rows)
         let run = try engine.run(part.executable, given, outputs: part.text.results.count, on: device)
         return try take(run, of: part, key, results, shard: shard, device: device)
     }
 
-    /// Puts what a run on a device gave where it belongs.
+    /// Puts the results of a run where they belong.
     private func take(
         _ run: (outputs: [PJRTBuffer], event: PJRTEvent), of part: Part, _ key: PartKey, _ results: Results, shard: Int,
         device: Int

@@ -11,7 +11,7 @@ package struct CompileOptions {
     var text: String { flags.map { "\($0.name)=\($0.value)" }.joined(separator: " ") + " \(replicas)" }
 
     package var encoded: [UInt8] {
-        // So many replicas, one partition.
+        // The number of replicas, and one partition.
         var build = Self.field(4, UInt64(max(1, replicas.count))) + Self.field(5, 1)
         if !replicas.isEmpty {
             // A DeviceAssignmentProto: replicas, partitions, and the devices of the first partition.

@@ -65,7 +65,7 @@ final class PJRTExecutable {
                 }
             }
         }
-        // Kept until here by the caller, whose buffers they are.
+        // The buffers must live until here.
         return withExtendedLifetime(inputs) {
             zip(made, completed).map { list, completed in
                 (
