@@ -1,7 +1,7 @@
 import AnnealCompiler
 import AnnealCore
 
-/// Programs as the engine hands them to a plugin, without an engine: `anneal-gpu-compile` looks at what a compiler makes of them.
+/// Programs as the engine gives them to a plugin: `anneal-gpu-compile` looks at what a compiler makes of them.
 package enum StepText {
     /// The StableHLO module of some phases of a request, for one device.
     /// - Parameter pixels: how 8-bit pixels become floats, for inputs that are given as such.
