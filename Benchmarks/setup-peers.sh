@@ -2,9 +2,9 @@
 # Install the frameworks that Anneal is measured against and checked with, each
 # into a virtual environment of its own next to this script.
 #
-#   setup-peers.sh [--with-cuda-packages] [mxnet] [torch] [onnx]
+#   setup-peers.sh [--with-cuda-packages] [mxnet] [torch] [onnx] [jax]
 #
-# With no name: all. What is already there and imports is left
+# With no name: all but jax, which is for GPUs only. What is already there and imports is left
 # alone, so the script can be run before every benchmark. A peer that cannot be
 # installed does not stop the others; the exit code is then 1.
 #
@@ -26,9 +26,9 @@ peers=()
 for argument in "$@"; do
   case $argument in
     --with-cuda-packages) with_cuda_packages=yes; minimum_free_megabytes=12000 ;;
-    mxnet | torch | onnx) peers+=("$argument") ;;
+    mxnet | torch | onnx | jax) peers+=("$argument") ;;
     -h | --help) sed -n '2,/^set /{/^#/s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}"; exit 0 ;;
-    *) echo "setup-peers: unknown argument '$argument' (mxnet, torch, onnx, --with-cuda-packages)" >&2; exit 64 ;;
+    *) echo "setup-peers: unknown argument '$argument' (mxnet, torch, onnx, jax, --with-cuda-packages)" >&2; exit 64 ;;
   esac
 done
 [ ${#peers[@]} -gt 0 ] || peers=(mxnet torch onnx)
@@ -93,6 +93,8 @@ install_mxnet() {
   apt_install libgomp1 libquadmath0 libstdc++6 &&
     pip_install mxnet -r "$here/requirements-mxnet.txt"
 }
+
+install_jax() { pip_install jax -r "$here/requirements-jax.txt"; }
 
 install_onnx() { pip_install onnx -r "$here/requirements-onnx.txt"; }
 

@@ -7,10 +7,7 @@ and shapes can be compared with a symbol's.
 from torch import nn
 from torch.nn import functional as F
 
-# MXNet's settings for the residual networks.
-BATCH_NORM = {"eps": 2e-5, "momentum": 0.1}
-TRUNK_FILTERS = [64, 256, 512, 1024, 2048]
-TRUNK_UNITS = {50: [3, 4, 6, 3], 101: [3, 4, 23, 3], 152: [3, 8, 36, 3]}
+from residual_plans import BATCH_NORM, plan
 
 
 def convolution(channels_in, channels_out, kernel, stride=1, padding=0, groups=1):
@@ -109,15 +106,6 @@ def stages(units, filters, make_unit):
 
 def head(filters, classes):
     return [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(filters, classes)]
-
-
-def plan(layers, imagenet_trunk):
-    """Units of each stage, filters before and after the stages, and whether units are bottlenecks."""
-    if imagenet_trunk:
-        return TRUNK_UNITS[layers], TRUNK_FILTERS, True
-    if layers >= 164:
-        return [(layers - 2) // 9] * 3, [16, 64, 128, 256], True
-    return [(layers - 2) // 6] * 3, [16, 16, 32, 64], False
 
 
 def resnext(layers, channels, classes, imagenet_trunk, groups=32):

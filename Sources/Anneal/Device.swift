@@ -133,7 +133,7 @@ public struct Device {
         guard list.allSatisfy({ Int($0.trimmingCharacters(in: .whitespaces)).map { $0 >= 0 } ?? false }) else {
             throw AnnealError(place, "is no list of numbers", suggestion: "give e.g. 0")
         }
-        let kinds = Accelerators.gpuKinds()
+        let kinds = try Accelerators.gpuKinds()
         guard let kind = kinds.first, kinds.count == 1 else {
             throw AnnealError(
                 place,
@@ -153,6 +153,9 @@ public struct Device {
     public static func installing(_ kind: String) -> String {
         PluginSearch.command(kind) ?? "name the plugin's file in ANNEAL_PJRT_PLUGIN"
     }
+
+    /// The most bytes that an accelerator had in use at once; nil for processors, and where a plugin does not say.
+    package var peakMemory: Int? { (engine as? XLAEngine)?.peakMemory }
 
     private init(engine: any Engine, name: String) {
         self.engine = engine

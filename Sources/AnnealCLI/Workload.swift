@@ -13,7 +13,10 @@ struct Workload {
     }
 
     private let plan: Plan
+    private let device: Device
     let parameters: ParameterStore
+    /// The most bytes that an accelerator had in use at once; nil where that is not known.
+    var peakDeviceBytes: Int? { device.peakMemory }
     var plannedBytes: Int {
         switch plan {
         case .training(let trainer): trainer.plannedBytes
@@ -32,6 +35,7 @@ struct Workload {
         _ source: Source, shape: [Int], batchSize: Int, inference: Bool, recomputation: Recomputation,
         precision: ElementType = .float32, device: Device
     ) throws {
+        self.device = device
         let symbol =
             switch source {
             case .new(_, let symbol): symbol

@@ -10,7 +10,7 @@ package enum Accelerators {
     ///   - shards: parts that each batch is cut into; one for each device if nil. Results depend on it, and not on the number of
     ///     devices.
     ///   - options: how they compute.
-    ///   - report: hears of each compilation.
+    ///   - report: is called for each compilation.
     /// - Throws: `AnnealError`: no plugin, a plugin or driver that does not work, no such device, each with what helps.
     package static func engine(
         _ kind: String, indexes: [Int], shards: Int? = nil, options: AcceleratorOptions = AcceleratorOptions(),
@@ -28,7 +28,15 @@ package enum Accelerators {
             options: options, report: report)
     }
 
-    /// A device, or what keeps a plugin's devices from being used.
+    /// The first device of a client, which keeps no compiled programs: for tests of plugins.
+    package static func engine(_ client: PJRTClient) throws -> XLAEngine {
+        guard let device = client.devices.first else {
+            throw AnnealError("plugin \(client.plugin.path)", "has no devices", code: .notFound)
+        }
+        return XLAEngine(client, devices: [device], shards: 1, name: client.kind, cache: nil)
+    }
+
+    /// A device, or why a plugin's devices cannot be used.
     package struct Listing: Sendable {
         package var kind: String
         package var plugin: String
@@ -64,12 +72,16 @@ package enum Accelerators {
     private static let gpus = ["cuda", "rocm", "xpu"]
 
     /// The kinds of GPU that a plugin is installed for.
-    package static func gpuKinds(search: PluginSearch = PluginSearch()) -> [String] {
-        var kinds: [String] = []
+    /// - Throws: what is wrong with the plugin that `ANNEAL_PJRT_PLUGIN` names, if there is no other.
+    package static func gpuKinds(search: PluginSearch = PluginSearch()) throws -> [String] {
+        var kinds: [String] = [], failure: (any Error)?
         for found in search.all() {
-            let kind = found.kind ?? (try? clients.client(found.path, count: 1))?.kind
-            if let kind, gpus.contains(kind), !kinds.contains(kind) { kinds.append(kind) }
+            do {
+                let kind = try found.kind ?? clients.client(found.path, count: 1).kind
+                if gpus.contains(kind), !kinds.contains(kind) { kinds.append(kind) }
+            } catch { failure = failure ?? error }
         }
+        if kinds.isEmpty, let failure { throw failure }
         return kinds
     }
 
@@ -119,7 +131,7 @@ private final class ClientCache: Sendable {
 }
 
 extension PJRTClient {
-    /// The kind of XLA's own CPU devices, which serve tests.
+    /// The kind of XLA's own CPU devices, for tests.
     static let virtualKind = "xla-cpu"
 
     /// As `--devices` names its devices.

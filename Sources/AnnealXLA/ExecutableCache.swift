@@ -7,7 +7,7 @@ import Foundation
 /// damaged or of another program is compiled again.
 package struct ExecutableCache: Sendable {
     package let folder: String
-    /// The least recently used go beyond this.
+    /// Bytes; beyond it the least recently used files are removed.
     package var limit = 2 << 30
 
     private static let suffix = ".xla", mark = Array("anneal executable 1\n".utf8)
@@ -27,7 +27,7 @@ package struct ExecutableCache: Sendable {
     package static func key(_ parts: [String]) -> String { SHA256.digits(of: parts.joined(separator: "\u{0}").utf8) }
 
     /// - Returns: nil if there is none.
-    /// - Throws: what is said about a file that is not used.
+    /// - Throws: why a file is not used.
     package func read(_ key: String) throws -> [UInt8]? {
         let path = path(key)
         guard Files.exists(path) else { return nil }
@@ -38,7 +38,7 @@ package struct ExecutableCache: Sendable {
         guard data.count > header, data.starts(with: Self.mark),
             digits.elementsEqual(SHA256.digits(of: payload).utf8)
         else { throw AnnealError(path, "is damaged: it is compiled again", code: .damaged) }
-        // What was used last is dropped last.
+        // The least recently used file is removed first.
         try? FileManager.default.setAttributes([.modificationDate: Date()], ofItemAtPath: path)
         return Array(payload)
     }
@@ -49,6 +49,8 @@ package struct ExecutableCache: Sendable {
                 atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
         }
         try checkOwner(folder)
+        // A folder that was there already: what is trained here concerns nobody else.
+        chmod(folder, 0o700)
         try Files.writeAtomically(Data(Self.mark + Array(SHA256.digits(of: bytes).utf8) + bytes), to: path(key))
         prune()
     }

@@ -77,7 +77,7 @@ struct Operands {
         return value?.converted(to: .f32)
     }
 
-    /// A value that is no operand, as an instruction that computes something again reads it.
+    /// A value that is not an operand; behind the barrier if the instruction is a repetition.
     func shielded(_ value: HLOValue) -> HLOValue {
         guard isBehindBarrier else { return value }
         return gate.map { value.barrier(with: $0) } ?? value.barrier()
@@ -94,13 +94,13 @@ struct Operands {
 
     func optional(_ role: Role) -> HLOValue? { optionalStored(role).map { Order.plain($0) } }
 
-    /// Gives an operand its value, with channels last; one that is not wanted is left out.
+    /// Gives an operand its value, with channels last; nothing is written if nobody reads it.
     func writeStored(_ role: Role, _ value: HLOValue) {
         guard let id = instruction.writing(role) ?? instruction.reading(role) else { return }
         writer.set(id, value)
     }
 
-    /// Gives an operand its value, in MXNet's order; one that is not wanted is left out.
+    /// Gives an operand its value, in MXNet's order; nothing is written if nobody reads it.
     func write(_ role: Role, _ value: HLOValue) { writeStored(role, Order.channelsLast(value)) }
 
     /// The operands of a kind, in order.

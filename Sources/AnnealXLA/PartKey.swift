@@ -6,11 +6,11 @@ import AnnealGraph
 package struct PartKey: Hashable {
     /// Whose work it is.
     package enum Role: Hashable {
-        /// All of a step, or of what concerns no shard.
+        /// All of a step, or what does not depend on the shards.
         case whole
-        /// One shard's passes: what it has for the others is left in one row of numbers.
+        /// One shard's passes: what the others need is left in one row of numbers.
         case shard
-        /// What follows: the shards' rows are added, and the update is made of the sum.
+        /// What follows: the shards' rows are added, and parameters are updated by the sum.
         case exchange
     }
 
@@ -47,7 +47,7 @@ package struct PartKey: Hashable {
 
 /// What a part's executable is given, in order.
 package enum PartArgument: Hashable {
-    /// Data, labels, head gradients: (as the host has it, in plain order).
+    /// Data, labels, output gradients, in plain order.
     case input(Program.ValueID)
     /// As above, in 8 bits.
     case pixels(Program.ValueID)
@@ -73,7 +73,7 @@ package enum PartResult: Hashable {
     case stored(Program.ValueID)
     /// Values that later parts of the step read, or that can be asked for.
     case carried(Program.ValueID)
-    /// What a shard has for the others: `PartWriter.exchanged`, one after the other.
+    /// What the other shards need: `PartWriter.exchanged`, one after the other.
     case row
     /// An output of the network, or the flags of a check, in plain order.
     case plain(Program.ValueID)

@@ -4,20 +4,22 @@ import AnnealGraph
 
 /// A part of a program as a StableHLO function.
 ///
-/// Arrays of three and more axes have their second axis, the channels, last: what accelerators' convolutions want, for
-/// weights too. Operators that want MXNet's order get it by transpositions, which the compiler drops where they cancel.
+/// Arrays of three and more axes have their second axis, the channels, last: accelerators' convolutions take them so, with
+/// weights too. Operators that need MXNet's order get it by transpositions, which the compiler drops where they cancel.
 package final class PartWriter {
     let program: Program
     let key: PartKey
     let function: HLOFunction
     let precision: ElementType
     let reproducesMXNetDefects: Bool
-    private let shards: Int
-    private let reducing: Int
+    let shards: Int
+    let reducing: Int
     private(set) var arguments: [PartArgument] = []
     private var argumentValues: [PartArgument: HLOValue] = [:]
-    private var values: [Program.ValueID: HLOValue] = [:]
-    /// What outlives the step and has a new value, in the order in which it got it.
+    /// What is computed so far, with channels last.
+    var values: [Program.ValueID: HLOValue] = [:]
+    var repetition = Repetition()
+    /// Parameters, statistics and states that have a new value, in the order in which they got it.
     private var changed: [Program.ValueID] = []
 
     /// - Parameters:
@@ -99,7 +101,7 @@ package final class PartWriter {
             // A shard's own flags come in its row.
             return key.role != .exchange || phase != .check
         }
-        // Statistics go back if any shard's step is broken.
+        // Statistics are restored if any shard's step is not finite.
         return key.role != .shard
     }
 
@@ -123,74 +125,7 @@ package final class PartWriter {
         }
     }
 
-    // MARK: Shards
-
-    /// What shards exchange, in the order of their rows: gradients and flags, which are added, and statistics (and fixed
-    /// gammas), whose mean is taken.
-    private var exchanged: [Program.ValueID] {
-        let gradients = program.gradients.keys.sorted().compactMap { program.gradients[$0] }
-        let flags = key.phases.contains(.check) ? program.checks.filter { isOfCheck($0.value) }.map(\.value) : []
-        return gradients.filter { program.values[$0].kind == .temporary } + flags + means
-    }
-
-    private func isOfCheck(_ flags: Program.ValueID) -> Bool {
-        program.instructions.contains { instruction in
-            guard case .update(.checkFinite) = instruction.action else { return false }
-            return instruction.writing(.output(0)) == flags
-        }
-    }
-
-    /// What operators change in both passes.
-    private var means: [Program.ValueID] {
-        var changed: [Program.ValueID] = []
-        for instruction in program.instructions {
-            guard let op = instruction.action.op as? BatchNorm else { continue }
-            for (role, id) in instruction.reads {
-                let changes =
-                    switch role {
-                    case .input(1): op.fixGamma
-                    case .input(3), .input(4): !op.useGlobalStats
-                    default: false
-                    }
-                if changes, !changed.contains(id) { changed.append(id) }
-            }
-        }
-        return changed
-    }
-
-    /// Adds up the shards' rows in a binary tree, and takes them apart.
-    private func addShards() throws {
-        let count = exchanged.reduce(0) { $0 + program.values[$1].shape.count }
-        guard count > 0 else { return }
-        let rows = (0..<shards / reducing).map { argument(.row(shard: $0), [count], .f32) }
-        let own = Self.tree(rows[...]), sum = reducing > 1 ? own.reducedOverReplicas(reducing) : own
-        // What statistics go back to.
-        for instruction in program.instructions {
-            guard case .update(.copy(.forward)) = instruction.action else { continue }
-            for (role, id) in instruction.writes {
-                guard case .output(let index) = role, let from = instruction.reading(.input(index)) else { continue }
-                values[id] = try value(from)
-            }
-        }
-        let means = Set(means), flags = Set(program.checks.map(\.value))
-        var start = 0
-        for id in exchanged {
-            let dims = Order.channelsLast(program.values[id].shape.dims), size = dims.reduce(1, *)
-            var value = sum.sliced(axis: 0, from: start, to: start + size).reshaped(dims)
-            if means.contains(id) { value = value / Double(shards) }
-            if flags.contains(id) { value = value.compare(.atLeast, Double(shards)).converted(to: .f32) }
-            set(id, value)
-            start += size
-        }
-    }
-
-    /// The sum in the order of a binary tree, split at the largest power of two below the number of summands.
-    private static func tree(_ values: ArraySlice<HLOValue>) -> HLOValue {
-        guard values.count > 1 else { return values[values.startIndex] }
-        var half = 1
-        while half * 2 < values.count { half *= 2 }
-        return tree(values.prefix(half)) + tree(values.dropFirst(half))
-    }
+    // MARK: Instructions
 
     private func write(_ instruction: Program.Instruction) throws {
         let operands = Operands(writer: self, instruction: instruction)
@@ -208,48 +143,6 @@ package final class PartWriter {
             operands.writeStored(.output(0), operands.stored(.input(0)) + operands.stored(.input(1)))
         case .update(let action): try operands.write(action)
         }
-    }
-
-    // MARK: Recomputation
-
-    /// What the backward pass has come to when it computes something again: the gradient that the next instruction of it
-    /// reads. Nothing is computed again before it is there.
-    private func gate(of instruction: Program.Instruction) throws -> HLOValue? {
-        let written = Set(instruction.writes.map(\.value))
-        guard
-            let place = program.instructions.firstIndex(where: {
-                !$0.writes.isEmpty && written.contains($0.writes[0].value)
-            }),
-            let reader = program.instructions[place...].first(where: {
-                if case .backward = $0.action { true } else { false }
-            }),
-            let head = reader.reading(.head(0)), let gradient = values[head]
-        else { return nil }
-        if gradient.name != gateName {
-            gateName = gradient.name
-            shielded = [:]
-        }
-        repeated.formUnion(written)
-        return gradient
-    }
-
-    private var gateName = ""
-    /// Values that were computed again.
-    private var repeated: Set<Program.ValueID> = []
-    /// Kept values as what is computed again reads them.
-    private var shielded: [Program.ValueID: HLOValue] = [:]
-
-    /// A value that the compiler cannot see through, so that what is computed of it is not merged with the first time.
-    func behindBarrier(_ id: Program.ValueID, _ gate: HLOValue?) throws -> HLOValue {
-        let value = try value(id)
-        // Of values behind a barrier, all is different.
-        guard program.values[id].kind == .temporary || program.values[id].kind == .input, !repeated.contains(id) else {
-            return value
-        }
-        if let known = shielded[id] { return known }
-        let made = gate.map { value.barrier(with: $0) } ?? value.barrier()
-        shielded[id] = made
-        return made
     }
 
     private func known(_ op: any Operator) throws -> any XLAOperator {

@@ -10,7 +10,7 @@ extension Operands {
         let positions = shape.dims.dropFirst(2).reduce(1, *), groups = (channels + 3) / 4
         // The counters in order are (samples, groups, positions).
         let places = function.iota([samples * groups * positions], axis: 0, .ui32)
-        // Numbers that are drawn a second time are not kept from the first.
+        // Numbers that are drawn a second time must not be kept from the first.
         let random = shielded(writer.argument(.random, [4], .ui32))
         func word(_ index: Int) -> HLOValue {
             random.sliced(axis: 0, from: index, to: index + 1).reshaped([]).broadcast(to: places.dims)

@@ -26,7 +26,7 @@ final class Staging {
         scalings[id] = nil
         if let known = floats[id] { return known }
         let array = UnsafeMutableBufferPointer<Float>.allocate(capacity: program.values[id].shape.count)
-        // Without other wishes an output's gradient is one everywhere, as in MXNet.
+        // By default an output's gradient is one everywhere, as in MXNet.
         array.initialize(repeating: program.heads.values.contains(id) ? 1 : 0)
         floats[id] = array
         return array
@@ -42,7 +42,7 @@ final class Staging {
         return array
     }
 
-    /// Gives the devices' copies back once nothing runs on them.
+    /// Releases the devices' copies once nothing runs on them.
     func forgetUploads() { buffers = [:] }
 
     /// Waits until the memory may be changed.
@@ -52,7 +52,7 @@ final class Staging {
         uploads = []
     }
 
-    /// A shard's part, or all of what has no samples, on a device.
+    /// A shard's part on a device; all of an array that has no axis of samples.
     func buffer(_ id: Program.ValueID, _ engine: XLAEngine, shard: Int, shape: Shape, device: Int) throws -> PJRTBuffer
     {
         let key = Key(id: id, shard: shard, device: device)
@@ -75,7 +75,7 @@ final class Staging {
     }
 }
 
-/// What a step has given: copied from the device when it is asked for.
+/// A step's results, copied from the device when they are asked for.
 final class Results: StepResults {
     /// In plain order, by value; of each shard, or one for all.
     private var outputs: [Program.ValueID: [PJRTBuffer]] = [:]
@@ -106,7 +106,7 @@ final class Results: StepResults {
         guard program.checks.indices.contains(check) else {
             throw AnnealError("check \(check)", "is not in the plan", code: .internalDefect)
         }
-        // Those of an update that this step has not made have nothing to say.
+        // Flags of an update that this step has not made are all set.
         let id = program.checks[check].value
         return try copy(id, else: 1)
     }

@@ -13,7 +13,7 @@ extension Operands {
                 return (gradient * gradient).sum()
             }
             let norm = squares.dropFirst().reduce(squares[0], +).squareRoot() * number(parameter, 0)
-            // A norm that is no number leaves gradients as they are, to be seen.
+            // With a NaN norm gradients stay as they are, so that the check sees them.
             let part = scalar(1) / (norm + 1e-6)
             writeStored(.output(0), part.compare(.less, 1).select(part, 1).reshaped([1]))
         case .checkFinite: writeFlags(inputs.map { isFinite(stored($0)) })

@@ -23,7 +23,7 @@ final class XLAArray: EngineArray {
         return made
     }
 
-    /// What an execution has made of it, which took the old one's memory.
+    /// Takes the new value that an execution has written over the old one.
     func replace(_ new: PJRTBuffer, on device: Int) { buffers[device] = new }
 
     func read() throws -> Tensor {

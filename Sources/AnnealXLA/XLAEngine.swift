@@ -8,7 +8,7 @@ import CPJRT
 /// A part of a step is one executable: parameters and states are donated to it, rates and counters are inputs, so that
 /// nothing is compiled again between steps. Work is submitted and runs on while the host prepares the next batch.
 ///
-/// A batch is cut into as many shards as wished, which the devices share. A shard's passes are an executable that knows nothing
+/// A batch is cut into any number of shards, which the devices share. A shard's passes are an executable that knows nothing
 /// of the others; gradients are then exchanged and added in an order that the number of shards alone determines, so that any
 /// number of devices gives the same bits. Every device has all parameters.
 package final class XLAEngine: Engine {
@@ -44,6 +44,9 @@ package final class XLAEngine: Engine {
         self.name = name
         compileOptions = given.compileOptions(platform: client.platform)
     }
+
+    /// The most bytes that a device had in use at once; nil where the plugin does not say.
+    package var peakMemory: Int? { devices.compactMap { $0.peakMemory(client) }.max() }
 
     /// Whether devices add up gradients together, by a collective of the plugin's.
     var reducesTogether: Bool { options.exchange == .allReduce && devices.count > 1 }
@@ -95,7 +98,7 @@ package final class XLAEngine: Engine {
                 return executable
             }
         } catch {
-            // Whatever is wrong with it, it can be compiled.
+            // Whatever is wrong with the file, the program can be compiled.
             report?(.remark("\(error)"))
         }
         report?(.began("Compiling the \(name) for \(device)"))
@@ -168,7 +171,7 @@ package struct AcceleratorOptions: Sendable, Equatable {
         self.exchange = exchange
     }
 
-    /// What a compiler is told for them.
+    /// The compiler's options for them.
     package func compileOptions(platform: String) -> CompileOptions {
         switch platform {
         case "cuda", "rocm", "gpu":

@@ -2,7 +2,7 @@ import AnnealCompiler
 import AnnealCore
 import AnnealGraph
 
-/// A network on an accelerator: an executable for each part of a step that is asked for, compiled when it is.
+/// A network on an accelerator: an executable for each part of a step, compiled when it is first needed.
 final class XLAPlan: ExecutablePlan {
     let program: Program
     let isImmediate = false
@@ -10,27 +10,27 @@ final class XLAPlan: ExecutablePlan {
     /// Operations of an executable do not run one by one.
     var around: ((_ operation: Int, _ run: () -> Void) -> Void)?
 
-    private let engine: XLAEngine
-    private let store: ParameterStore
-    private let precision: ElementType
+    let engine: XLAEngine
+    let store: ParameterStore
+    let precision: ElementType
     /// The program of a shard: that of the batch, whose values it shares, with fewer samples.
-    private let shardProgram: Program
-    private let shards: Int
+    let shardProgram: Program
+    let shards: Int
     /// Whether gradients can be read after a backward pass.
-    private let keepsGradients: Bool
+    let keepsGradients: Bool
     private let isOfParameters: Bool
-    private var parts: [PartKey: Part] = [:]
-    /// What the next forward pass gets, what the last one got, and what earlier ones did.
+    var parts: [PartKey: Part] = [:]
+    /// Inputs of the next forward pass, of the last one, and memory of earlier ones that can be used again.
     private var next: Staging?
-    private var fed: Staging?
+    private(set) var fed: Staging?
     private var free: [Staging] = []
-    /// What parts of the step have left, of each shard.
-    private var carried: [[Program.ValueID: PJRTBuffer]] = []
+    /// What parts of the step have left for later ones, by shard.
+    private(set) var carried: [[Program.ValueID: PJRTBuffer]] = []
     private var results: Results?
     /// Of the last two steps: no more are under way.
     private var underWay: [[PJRTEvent]] = []
 
-    private struct Part {
+    struct Part {
         let executable: PJRTExecutable
         let text: PartWriter.Text
     }
@@ -41,80 +41,12 @@ final class XLAPlan: ExecutablePlan {
         precision = request.precision
         keepsGradients = request.update?.keepsGradients ?? true
         if case .parameters = request.source { isOfParameters = true } else { isOfParameters = false }
-        shards = try Self.shards(request, engine)
-        (program, shardProgram) = try Self.programs(request, shards: shards)
+        let programs = try ShardPrograms(request, shards: engine.shards)
+        (shards, program, shardProgram) = (programs.shards, programs.batch, programs.shard)
         carried = Array(repeating: [:], count: shards)
         try store.adopt(program.stored(in: try request.storedNames())) { values in
             values.map { XLAArray($0.shape, engine: engine) }
         }
-    }
-
-    /// Samples of a batch: the first axis of every input.
-    private static func batch(_ request: PlanRequest) -> Int? {
-        guard case .network(_, let inputs, _) = request.source else { return nil }
-        let extents = Set(inputs.values.compactMap(\.dims.first))
-        return extents.count == 1 ? extents.first : nil
-    }
-
-    private static func shards(_ request: PlanRequest, _ engine: XLAEngine) throws -> Int {
-        guard engine.shards > 1, let batch = batch(request) else { return 1 }
-        if batch % engine.shards == 0 { return engine.shards }
-        // One image to be scored is no batch to be shared.
-        guard request.mode == .training else { return 1 }
-        let less = batch / engine.shards * engine.shards, more = less + engine.shards
-        throw AnnealError(
-            "batch size \(batch)", "does not divide into \(engine.shards) shards, one for each device",
-            suggestion: less > 0 ? "use \(less) or \(more)" : "use \(more)", code: .mismatch)
-    }
-
-    /// The programs of a batch and of a shard, which have the same values and instructions.
-    static func programs(_ request: PlanRequest, shards: Int) throws -> (batch: Program, shard: Program) {
-        let batch = try differentiated(request, shards: 1)
-        let shard = shards == 1 ? batch : try differentiated(request, shards: shards)
-        let kept = keptValues(request, shard)
-        func completed(_ program: Program) throws -> Program {
-            var result = program
-            if let kept {
-                result = Recomputed(program, graph: graph(program), kept: kept).program
-                try result.verify(after: "recomputation")
-            }
-            guard request.mode == .training, let update = request.update else { return result }
-            return try UpdatePass.insert(update, into: result)
-        }
-        let whole = try completed(batch)
-        return (whole, shards == 1 ? whole : try completed(shard))
-    }
-
-    private static func differentiated(_ request: PlanRequest, shards: Int) throws -> Program {
-        var program: Program
-        switch request.source {
-        case .network(let symbol, let inputs, let gradients):
-            let shapes = inputs.mapValues { shape in
-                shards == 1 ? shape : Shape([shape[0] / shards] + shape.dims.dropFirst())
-            }
-            program = try Lowering.lower(symbol, inputs: shapes, mode: request.mode)
-            if request.mode == .training {
-                program = try Autodiff.differentiate(program, wanted: gradients, engine: nil)
-            }
-        case .parameters(let parameters): program = Lowering.parameters(parameters, mode: request.mode)
-        }
-        if request.mode == .training, let update = request.update {
-            program = UpdatePass.choose(update, in: program, updatesEarly: false)
-        }
-        return try Precision.assign(request.precision, to: program)
-    }
-
-    /// Which values the forward pass keeps for the backward pass; nil: all that it reads. What costs little is fused into what
-    /// reads it anyway, so that only `--recompute` has an effect.
-    private static func keptValues(_ request: PlanRequest, _ program: Program) -> [Bool]? {
-        guard request.mode == .training, case .network = request.source, request.recomputation != .cheap,
-            request.recomputation != .off
-        else { return nil }
-        return RecomputationSearch.kept(request.recomputation, in: program, graph: graph(program))
-    }
-
-    private static func graph(_ program: Program) -> ForwardGraph {
-        ForwardGraph(program) { ($0 as? BatchNorm).map { !$0.useGlobalStats } ?? false }
     }
 
     // MARK: Inputs
@@ -224,7 +156,7 @@ final class XLAPlan: ExecutablePlan {
         }
     }
 
-    /// What follows the shards' parts, on all devices at once: each has the rows of its own shards.
+    /// Runs what follows the shards' parts on all devices at once: each has the rows of its own shards.
     private func runTogether(_ key: PartKey, _ inputs: StepInputs, _ results: Results, rows: [PJRTBuffer]) throws {
         guard let part = try part(key) else { return }
         let given = try engine.devices.indices.map { device in
@@ -237,28 +169,19 @@ final class XLAPlan: ExecutablePlan {
         }
     }
 
-    private func arguments(
-        of part: Part, _ inputs: StepInputs, shard: Int, device: Int, rows: [PJRTBuffer]
-    ) throws -> [PJRTBuffer] {
-        try part.text.arguments.map { argument in
-            if case .row(let shard) = argument { return rows[shard] }
-            return try buffer(argument, inputs, shard: shard, device: device)
-        }
-    }
-
     /// - Returns: the shard's row, if the part gives one.
     @discardableResult
     private func runPart(
         _ key: PartKey, _ inputs: StepInputs, _ results: Results, shard: Int, device: Int, rows: [PJRTBuffer] = []
     ) throws -> PJRTBuffer? {
-        // Nothing is asked of a backward pass without gradients.
+        // A backward pass without gradients computes nothing.
         guard !key.phases.isEmpty || key.role == .exchange, let part = try part(key) else { return nil }
         let given = try arguments(of: part, inputs, shard: shard, device: device, rows: rows)
         let run = try engine.run(part.executable, given, outputs: part.text.results.count, on: device)
         return try take(run, of: part, key, results, shard: shard, device: device)
     }
 
-    /// Puts what a run on a device gave where it belongs.
+    /// Puts the results of a run where they belong.
     private func take(
         _ run: (outputs: [PJRTBuffer], event: PJRTEvent), of part: Part, _ key: PartKey, _ results: Results, shard: Int,
         device: Int
@@ -276,99 +199,13 @@ final class XLAPlan: ExecutablePlan {
         return row
     }
 
-    private func array(_ id: Program.ValueID) throws -> XLAArray {
+    func array(_ id: Program.ValueID) throws -> XLAArray {
         guard let array = try store.array(program.values[id]) as? XLAArray else {
             throw AnnealError(
                 "parameter \(program.values[id].name)", "lies in the memory of another engine",
                 suggestion: "make a store for each", code: .internalDefect)
         }
         return array
-    }
-
-    private func buffer(_ argument: PartArgument, _ inputs: StepInputs, shard: Int, device: Int) throws -> PJRTBuffer {
-        switch argument {
-        case .stored(let id): return try array(id).current(device)
-        case .input(let id), .pixels(let id):
-            guard let fed else { throw missing(id) }
-            return try fed.buffer(id, engine, shard: shard, shape: shardProgram.values[id].shape, device: device)
-        case .carried(let id):
-            guard let buffer = carried[shard][id] else { throw missing(id) }
-            return buffer
-        case .row(let shard): throw AnnealError("row \(shard)", "is not there", code: .internalDefect)
-        case .random:
-            let samples = shard * (program.mode == .training ? shardProgram : program).samples
-            let words = [
-                UInt32(truncatingIfNeeded: inputs.seed), UInt32(truncatingIfNeeded: inputs.seed >> 32),
-                UInt32(truncatingIfNeeded: inputs.step), UInt32(truncatingIfNeeded: samples),
-            ]
-            return try words.withUnsafeBytes { try engine.upload($0, .ui32, [words.count], to: device) }
-        case .numbers:
-            let numbers = inputs.numbers.flatMap { row in row.indices.map { row[$0] } }
-            return try engine.upload(numbers, [inputs.numbers.count, StepNumbers.scalarCount], to: device)
-        case .scalars:
-            let scalars = [inputs.averageShare, Float(inputs.normLimit), inputs.lossScale, 1 / inputs.lossScale]
-            return try engine.upload(scalars, [scalars.count], to: device)
-        case .noise(let parameter):
-            let name = program.trained[parameter]
-            guard let id = program.variables[name] else { throw missing(0) }
-            let shape = program.values[id].shape
-            return try engine.upload(
-                RuleNoise.draws(
-                    shape.count, parameter: name, update: inputs.updates[parameter], seed: inputs.noiseSeed),
-                shape.dims, to: device)
-        }
-    }
-
-    private func missing(_ id: Program.ValueID) -> AnnealError {
-        AnnealError(
-            "value \(program.values[id].name)", "is read before a pass has computed it",
-            suggestion: "run the forward pass first", code: .internalDefect)
-    }
-
-    // MARK: Parts
-
-    /// - Returns: nil if it gives nothing.
-    private func part(_ key: PartKey) throws -> Part? {
-        if let known = parts[key] { return known }
-        let isTogether = key.role == .exchange && engine.reducesTogether
-        let writer = PartWriter(
-            shardProgram, key, precision: precision, shards: shards,
-            reducing: isTogether ? engine.devices.count : 1, usesTF32: engine.options.usesTF32,
-            reproducesMXNetDefects: engine.reproducesMXNetDefects)
-        let text = try writer.write(carried: carried(after: key))
-        guard !text.results.isEmpty else { return nil }
-        let made = Part(executable: try engine.compile(text.module, name(of: key), isTogether: isTogether), text: text)
-        parts[key] = made
-        return made
-    }
-
-    /// What a part is, for messages.
-    private func name(of key: PartKey) -> String {
-        let phases = key.phases
-        if key.role == .exchange { return "exchange and update" }
-        if program.mode == .inference { return "forward pass" }
-        if phases.contains([.forward, .backward]) { return "training step" }
-        if phases.contains(.forward) { return "forward pass" }
-        if phases.contains(.backward) { return "backward pass" }
-        return phases.contains(.update) ? "update" : "program of averages and states"
-    }
-
-    /// Values that a part must leave: those that later phases of a step read, and gradients that can be asked for.
-    private func carried(after key: PartKey) -> Set<Program.ValueID> {
-        let phases = key.phases
-        // What a shard leaves for the update is its row.
-        if key.role == .exchange { return keepsGradients ? Set(program.gradients.values) : [] }
-        if key.role == .shard, phases.contains(.backward) { return [] }
-        let order: [Phases] = [.forward, .backward, .check, .accumulate, .update]
-        let last = order.lastIndex { phases.contains($0) } ?? order.count
-        let later = order.dropFirst(last + 1).reduce(into: Phases()) { $0.formUnion($1) }
-        var wanted: Set<Program.ValueID> = []
-        for (index, instruction) in program.instructions.enumerated() where later.contains(program.phase(of: index)) {
-            wanted.formUnion(instruction.reads.map(\.value))
-            wanted.formUnion(instruction.forwardInputs)
-        }
-        if phases.contains(.backward), keepsGradients { wanted.formUnion(program.gradients.values) }
-        return wanted.filter { program.values[$0].kind == .temporary }
     }
 
     // MARK: Reading
@@ -398,7 +235,4 @@ final class XLAPlan: ExecutablePlan {
 extension Program {
     /// An input by its name.
     func input(_ name: String) -> ValueID? { values.firstIndex { $0.kind == .input && $0.name == name } }
-
-    /// The first axis of its inputs.
-    fileprivate var samples: Int { values.first { $0.kind == .input }?.shape.dims.first ?? 0 }
 }

@@ -58,6 +58,56 @@ struct AcceleratorTests {
         #expect(score.status == 0 && score.output.contains("32 images"), "\(score.errors)")
     }
 
+    /// What a run is after an epoch with one device, two, or four, of which the last is killed and resumed.
+    /// - Parameter command: without devices and folder.
+    private func expectEqualRuns(_ tool: Tool, _ name: String, _ command: [String]) throws {
+        let environment = environment(tool), weights = "model-0003.params"
+        func start(_ devices: String) -> [String] {
+            command + ["--num-epochs", "3", "--shards", "4", "--devices", devices, "--run-folder", name + devices]
+        }
+        for devices in ["xla-cpu:0", "xla-cpu:0-1"] {
+            let result = try tool.run(start(devices), environment: environment)
+            #expect(result.status == 0, "\(result.errors)")
+        }
+        let four = "xla-cpu:0-3", folder = name + four
+        let (process, _, errors) = try tool.start(start(four) + ["--save-steps", "1"], environment: environment)
+        let deadline = Date().addingTimeInterval(60)
+        while !Files.exists(tool.path("\(folder)/model-latest.resume")), Date() < deadline { usleep(1000) }
+        kill(process.processIdentifier, SIGKILL)
+        _ = errors.fileHandleForReading.readDataToEndOfFile()
+        process.waitUntilExit()
+        #expect(!Files.exists(tool.path("\(folder)/\(weights)")))
+        let rest = try tool.run(["resume", folder], environment: environment)
+        #expect(rest.status == 0, "\(rest.errors)")
+        let one = try tool.bytes("\(name)xla-cpu:0/\(weights)")
+        #expect(try tool.bytes("\(name)xla-cpu:0-1/\(weights)") == one)
+        #expect(try tool.bytes("\(folder)/\(weights)") == one)
+    }
+
+    private let small = [
+        "--image-shape", "1,12,12", "--num-classes", "3", "--data-train", "train.rec", "--data-val", "val.rec",
+        "--batch-size", "32",
+    ]
+
+    /// The article's recipe on a small network, and fine-tuning from what it gave.
+    @Test func theArticlesRunsHaveTheSameBitsOnOneTwoAndFourDevices() throws {
+        let tool = try tool()
+        defer { tool.remove() }
+        let recipe = ["train", "--recipe", "mxnet-2017", "--num-layers", "8", "--lr-step-epochs", "1,2"] + small
+        try expectEqualRuns(tool, "scratch", recipe)
+        let tuning = [
+            "fine-tune", "--pretrained-model", "scratchxla-cpu:0", "--load-epoch", "3", "--lr", "0.05", "--lr-factor",
+            "0.9", "--lr-step-epochs", "1,2",
+        ]
+        try expectEqualRuns(tool, "tuned", tuning + small)
+    }
+
+    @Test func theArticlesAdaDeltaHasTheSameBitsOnOneTwoAndFourDevices() throws {
+        let tool = try tool()
+        defer { tool.remove() }
+        try expectEqualRuns(tool, "r", ["train", "--recipe", "mxnet-2017-adadelta", "--num-layers", "8"] + small)
+    }
+
     @Test func aRunMovesToTheProcessor() throws {
         let tool = try tool()
         defer { tool.remove() }
@@ -65,6 +115,10 @@ struct AcceleratorTests {
             run(1, folder: "moved", ["--gpus", "", "--devices", "xla-cpu", "--dtype", "float16"]),
             environment: environment(tool))
         #expect(first.status == 0, "\(first.errors)")
+        // Files are those of a network in float32.
+        let arrays = try ParamsFile.read(tool.path("moved/model-0001.params"))
+        #expect(!arrays.isEmpty && arrays.allSatisfy { $0.dtype == .float32 })
+        #expect(try !String(decoding: tool.bytes("moved/model-symbol.json"), as: UTF8.self).contains("Cast"))
         let rest = try tool.run(
             ["resume", "moved", "--devices", "cpu", "--dtype", "float32", "--num-epochs", "2"])
         #expect(rest.status == 0, "\(rest.errors)")
@@ -92,6 +146,17 @@ struct AcceleratorTests {
         #expect(there.count == here.count && there.count >= 2)
         for (a, b) in zip(there, here) { #expect(abs(a - b) < 1e-4) }
 
+        try tool.writeFolder("images", count: 6, classes: ["a"])
+        func probabilities(_ devices: [String]) throws -> [Double] {
+            let command = ["predict", "--model", "trained", "--format", "csv", "--batch-size", "4", "images"]
+            let result = try tool.run(command + devices, environment: environment)
+            #expect(result.status == 0, "\(result.errors)")
+            return result.output.split(separator: "\n").compactMap { Double($0.split(separator: ",").last ?? "") }
+        }
+        let seen = try probabilities(two), expected = try probabilities([])
+        #expect(seen.count == 6 * 3 && expected.count == seen.count)
+        for (a, b) in zip(seen, expected) { #expect(abs(a - b) < 1e-4) }
+
         let search = try tool.run(
             ["find-lr", "--steps", "12"] + run(1, folder: "search", two).dropFirst(), environment: environment)
         #expect(search.status == 0, "\(search.errors)")
@@ -100,6 +165,29 @@ struct AcceleratorTests {
         let bench = try tool.run(
             ["bench-step", "--inference", "--dtype", "bfloat16"] + ProfileTests.network + two, environment: environment)
         #expect(bench.status == 0 && bench.output.contains("\"median\""), "\(bench.errors)")
+    }
+
+    /// Two continuations from one state, bit for bit; and what is done about compiled programs that are damaged.
+    @Test func resumingIsVerifiedAndDamagedProgramsAreCompiledAgain() throws {
+        let tool = try tool()
+        defer { tool.remove() }
+        let environment = environment(tool)
+        let first = try tool.run(run(1, folder: "r", ["--devices", "xla-cpu:0-1"]), environment: environment)
+        #expect(first.status == 0, "\(first.errors)")
+        let folder = tool.path("cache/anneal"), names = try Files.names(in: folder)
+        #expect(names.count >= 2)
+        for name in names {
+            var program = try tool.bytes("cache/anneal/\(name)")
+            program[program.count / 2] ^= 1
+            try program.write(to: URL(fileURLWithPath: "\(folder)/\(name)"))
+        }
+        let verified = try tool.run(["verify-resume", "r", "--steps", "6"], environment: environment)
+        #expect(verified.status == 0 && verified.output.contains("Equal: "), "\(verified.errors)")
+        #expect(verified.errors.contains("is damaged: it is compiled again"))
+        #expect(verified.errors.contains("Compiled the training step"))
+        for name in names { #expect(chmod("\(folder)/\(name)", 0o666) == 0) }
+        let others = try tool.run(["verify-resume", "r", "--steps", "2"], environment: environment)
+        #expect(others.status == 0 && others.errors.contains("others may write it"), "\(others.errors)")
     }
 
     @Test func whatCannotBeDoneIsSaidAtOnce() throws {

@@ -23,6 +23,20 @@ import Testing
         #expect(mode == 0o700)
     }
 
+    @Test func theFolderIsForItsOwnerOnly() throws {
+        defer { try? FileManager.default.removeItem(atPath: root) }
+        let cache = try cache()
+        try FileManager.default.createDirectory(
+            atPath: cache.folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o755])
+        try cache.write([1], ExecutableCache.key(["module"]))
+        let mode = try FileManager.default.attributesOfItem(atPath: cache.folder)[.posixPermissions] as? Int
+        #expect(mode == 0o700)
+        // Where others may write, they may have put code of theirs.
+        try FileManager.default.setAttributes([.posixPermissions: 0o777], ofItemAtPath: cache.folder)
+        #expect(throws: AnnealError.self) { try cache.read(ExecutableCache.key(["module"])) }
+        #expect(throws: AnnealError.self) { try cache.write([1], ExecutableCache.key(["module"])) }
+    }
+
     @Test func damagedAndForeignFilesAreRefused() throws {
         defer { try? FileManager.default.removeItem(atPath: root) }
         let cache = try cache(), key = ExecutableCache.key(["module"])

@@ -39,4 +39,26 @@ import Testing
         }
         #expect(unknown?.problem.contains("no such kind") == true)
     }
+
+    @Test func kindsOfGPUAreThoseOfPlugins() throws {
+        defer { try? FileManager.default.removeItem(atPath: root) }
+        func kinds(_ more: [String: String] = [:]) throws -> [String] {
+            let own = ["HOME": root, "VIRTUAL_ENV": root + "/env"]
+            return try Accelerators.gpuKinds(search: PluginSearch(environment: own.merging(more) { $1 }))
+        }
+        let system = try Accelerators.gpuKinds(search: PluginSearch(environment: [:]))
+        _ = try put("env/lib/python3.12/site-packages/jax_plugins/xla_cuda12/xla_cuda_plugin.so")
+        _ = try put("env/lib/python3.12/site-packages/libtpu/libtpu.so")
+        #expect(try kinds().filter { !system.contains($0) || $0 == "cuda" } == ["cuda"])
+        _ = try put(".local/lib/python3.12/site-packages/jax_plugins/xla_rocm7/xla_rocm_plugin.so")
+        #expect(try Set(kinds()).isSuperset(of: ["cuda", "rocm"]))
+    }
+
+    @Test func aNamedPluginThatCannotBeLoadedIsTheReason() throws {
+        defer { try? FileManager.default.removeItem(atPath: root) }
+        let search = PluginSearch(environment: ["ANNEAL_PJRT_PLUGIN": try put("plugin.so")])
+        guard search.all().count == 1 else { return }
+        let error = #expect(throws: AnnealError.self) { try Accelerators.gpuKinds(search: search) }
+        #expect(error?.place.hasSuffix("plugin.so") == true && error?.problem.contains("cannot be loaded") == true)
+    }
 }

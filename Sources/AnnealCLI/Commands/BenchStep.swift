@@ -32,10 +32,12 @@ struct BenchStep: ParsableCommand {
         }
         var usage = rusage()
         getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
+        let peak = workload.peakDeviceBytes.map { JSONValue.integer($0 >> 20) }
         let record: JSONValue = [
             "framework": "anneal", "steps": .array(times.map(microseconds)),
             "median": microseconds(times.sorted()[times.count / 2]), "peak_rss_mb": .integer(usage.ru_maxrss / 1024),
-            "planned_mb": .integer(workload.plannedBytes >> 20), "relayouts": .integer(workload.relayouts),
+            "device_peak_mb": peak ?? .null, "planned_mb": .integer(workload.plannedBytes >> 20),
+            "relayouts": .integer(workload.relayouts),
             "parameters": .integer(workload.parameters.parameterCount),
         ]
         let encoder = JSONEncoder()

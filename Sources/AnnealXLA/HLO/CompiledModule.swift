@@ -1,6 +1,6 @@
 import AnnealCore
 
-/// What XLA has made of a program: its instructions after all optimizations, as far as tests look at them. Read from an
+/// XLA's instructions of a program after all optimizations, as far as tests look at them. Read from an
 /// `HloModuleProtoWithConfig` in the encoding of Protocol Buffers.
 package struct CompiledModule {
     struct Instruction {
@@ -17,12 +17,12 @@ package struct CompiledModule {
     private var entry = 0
 
     private static let float32 = 11
-    /// What runs nothing on a device.
+    /// Opcodes that run nothing on the device.
     private static let free: Set<String> = [
         "parameter", "constant", "get-tuple-element", "tuple", "bitcast", "after-all", "partition-id", "replica-id",
     ]
 
-    /// - Throws: `AnnealError` for what is no such message.
+    /// - Throws: `AnnealError` for bytes that are no such message.
     package init(_ bytes: [UInt8]) throws {
         var file = ProtobufReader(bytes[...])
         while let (number, value) = try file.next() {
@@ -100,7 +100,7 @@ package struct CompiledModule {
         let all = computations[entry] ?? [], known = Self.byID(all)
         var moved: Set<Int> = []
         for instruction in all where instruction.opcode == "transpose" || instruction.opcode == "fusion" {
-            // Of a fusion, the operands that it turns round inside.
+            // Of a fusion, the operands that it transposes.
             let inside = instruction.called.first.flatMap { computations[$0] } ?? [], steps = Self.byID(inside)
             let given = inside.filter { $0.opcode == "parameter" }.map(\.id)
             let turned = inside.filter { $0.opcode == "transpose" }.flatMap(\.operands).map {
@@ -123,7 +123,7 @@ package struct CompiledModule {
         Dictionary(instructions.map { ($0.id, $0) }) { first, _ in first }
     }
 
-    /// What a value is made of by changes of its type or shape alone.
+    /// The value that this one is, apart from changes of type or shape.
     private static func source(of id: Int, in instructions: [Int: Instruction]) -> Int {
         let passing: Set<String> = ["bitcast", "convert", "reshape", "copy", "get-tuple-element"]
         var id = id

@@ -42,7 +42,7 @@ extension HLOValue {
         return sliced(from: first, to: last)
     }
 
-    /// Surrounds the array with a number; negative amounts cut off. `interior`: numbers between neighbours.
+    /// Pads the array with a number; negative amounts cut off. `interior`: numbers between neighbours.
     func padded(_ value: Double, low: [Int], high: [Int], interior: [Int]? = nil) -> HLOValue {
         let interior = interior ?? dims.map { _ in 0 }
         let result = dims.indices.map { low[$0] + high[$0] + dims[$0] + max(0, dims[$0] - 1) * interior[$0] }
@@ -73,7 +73,7 @@ extension HLOValue {
     enum Combination: String {
         case sum = "add", product = "multiply", largest = "maximum", smallest = "minimum", all = "and", any = "or"
 
-        /// What combining with changes nothing.
+        /// The neutral element.
         fileprivate func neutral(_ type: HLOType) -> Double {
             switch self {
             case .sum, .any: 0
@@ -177,7 +177,7 @@ extension HLOValue {
                 + "(\(text), \(source.text), \(scalar)) -> \(text)")
     }
 
-    /// The sum of what so many replicas have here; all of them get it.
+    /// The sum over replicas; each of them gets it.
     func reducedOverReplicas(_ count: Int) -> HLOValue {
         let scalar = Self.text([], type), all = (0..<count).map(String.init).joined(separator: ", ")
         return function.emit(
@@ -210,7 +210,7 @@ extension HLOValue {
 
     private var precision: String { type == .f32 && !function.usesTF32 ? "HIGHEST" : "DEFAULT" }
 
-    /// A convolution's arrangement; axes of windows are the spatial ones only.
+    /// A convolution's parameters; windows have spatial axes only.
     struct ConvolutionForm {
         /// Which axis is what, e.g. `[b, 0, 1, f]x[o, 0, 1, i]->[b, 0, 1, f]`.
         var dimensions: String
@@ -237,7 +237,7 @@ extension HLOValue {
 
     // MARK: Indices
 
-    /// Elements at positions of the array seen as one row.
+    /// Elements at positions of the flattened array.
     /// - Parameter indices: whole numbers (i32) inside the array.
     func gathered(_ indices: HLOValue) -> HLOValue {
         let row = reshaped([elementCount]), list = indices.reshaped([indices.elementCount, 1])

@@ -86,7 +86,8 @@ extension BinaryFunction {
         }
     }
 
-    /// By a (part 0) or b (1); what it does not depend on may be anything. At ties of maximum and minimum it is a's.
+    /// The gradient of a (part 0) or b (part 1); operands that it does not depend on are not read. At ties of maximum and
+    /// minimum it goes to a.
     fileprivate func gradient(_ part: Int, _ dy: HLOValue, _ a: HLOValue, _ b: HLOValue) -> HLOValue {
         switch self {
         case .add: return dy

@@ -33,7 +33,7 @@ private struct ConvolutionArrangement {
     private var ones: [Int] { axes.map { _ in 1 } }
     private func span(_ axis: Int) -> Int { dilate[axis] * (kernel[axis] - 1) + 1 }
 
-    /// Padding behind the image so that the last window ends with it; negative where windows do not reach the end.
+    /// Padding after the image so that the last window ends with it; negative where windows do not reach the end.
     private var high: [Int] {
         axes.map { (features[$0 + 1] - 1) * stride[$0] + span($0) - image[$0 + 1] - pad[$0] }
     }
@@ -46,8 +46,8 @@ private struct ConvolutionArrangement {
                 high: high, dataDilation: ones, kernelDilation: dilate, featureGroups: groups), result: features)
     }
 
-    /// The transposed convolution: with the kernel turned round and inputs and outputs exchanged within each group. Without
-    /// groups the axes change their meanings, and no weight its place.
+    /// The transposed convolution: with the kernel reversed, and inputs and outputs exchanged within each group. Without
+    /// groups other labels of the axes are enough, and nothing is transposed.
     func image(_ features: HLOValue, _ weight: HLOValue) -> HLOValue {
         let filters = self.weight[0] / groups, channels = self.weight[self.weight.count - 1]
         let last = kernel.count + 2, kernelAxes = groups == 1 ? "i, \(spatial), o" : "o, \(spatial), i"
@@ -135,7 +135,7 @@ extension Deconvolution: XLAOperator {
 }
 
 extension FullyConnected: XLAOperator {
-    /// The data as rows of the weight's width.
+    /// The data as a matrix as wide as the weight.
     private func rows(_ operands: Operands) throws -> HLOValue {
         let x = operands[.input(0)].converted(to: HLOType(operands.writer.precision))
         let width = try operands.inputShape(1)[1]

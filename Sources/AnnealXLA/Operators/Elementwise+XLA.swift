@@ -111,7 +111,7 @@ extension LeakyReLU: XLAOperator {
         operands.writeStored(.gradient(0), dx)
     }
 
-    /// Φ(x): the part of a normal distribution below x.
+    /// Φ(x), the normal distribution function.
     private func normalShare(_ x: HLOValue) -> HLOValue { (x * -0.5.squareRoot()).complementaryErrorFunction() * 0.5 }
 
     private func channelAxis(_ x: HLOValue) -> Int { x.rank > 1 ? Order.place(of: 1, rank: x.rank) : 0 }
@@ -147,7 +147,7 @@ extension Cast: XLAOperator {
         }
     }
 
-    /// Cut off; what a whole number's type cannot hold is its least.
+    /// Rounded towards zero; what the integer type cannot hold becomes its minimum.
     private func whole(_ x: HLOValue, limit: Double) -> HLOValue {
         x.absolute().compare(.less, limit).select(x.truncated(), -limit)
     }

@@ -23,7 +23,7 @@ extension HLOValue {
     func digamma() -> HLOValue { chlo("digamma") }
 
     /// By the polynomial of `atanf` in Cephes (S. Moshier). `chlo.atan` is atan2(x, 1), which an x86 plugin (XLA of
-    /// 2025) computes wrongly in vectors: results are in other elements' places.
+    /// 2025) computes wrongly in vectors: results end up at other elements.
     func arcTangent() -> HLOValue {
         // tan(3π/8) and tan(π/8)
         let a = absolute(), large = a.compare(.greater, 2.414213562373095)

@@ -8,7 +8,7 @@ extension RegressionOutput: XLAOperator {
 
     func backward(_ operands: Operands, part: Int) throws {
         let y = operands.stored(.output(0)), shape = try operands.shape(.output(0))
-        // Labels (batch,) of data (batch, 1) are as many.
+        // Labels (batch,) fit data (batch, 1).
         let labels =
             try operands.shape(.input(1)) == shape
             ? operands.stored(.input(1)) : Order.channelsLast(operands[.input(1)].reshaped(shape.dims))

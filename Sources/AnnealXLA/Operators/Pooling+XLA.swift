@@ -2,7 +2,7 @@ import AnnealCore
 import AnnealGraph
 
 extension Pooling: XLAOperator {
-    /// Windows over a channels-last array, of which the last may hang over the padded image.
+    /// Windows over a channels-last array; the last ones may reach beyond the padded image.
     private func windows(_ data: Shape, _ output: Shape) throws -> HLOValue.Windows {
         let (kernel, stride, pad) = try window(data)
         let high = kernel.indices.map { axis in
@@ -36,7 +36,7 @@ extension Pooling: XLAOperator {
         let y: HLOValue
         switch kind {
         case .max where isFirstVersion:
-            // Zeros of the padding take part; what hangs over beyond it does not count.
+            // The padding's zeros take part; what lies beyond the padding does not.
             var inside = windows
             let pad = windows.low
             for axis in pad.indices {
@@ -68,7 +68,7 @@ extension Pooling: XLAOperator {
         switch kind {
         case .max where isFirstVersion:
             // Every cell that has the maximum gets the gradient, once for each of its windows.
-            // What is computed again elsewhere may differ in its last bit, and would equal nothing.
+            // Computed again in another kernel, a value may differ in its last bit and then equals nothing.
             let y = operands.stored(.output(0)).barrier()
             dx = sumOverPlaces(windows, operands.stored(.input(0)).barrier()) { x in
                 x.compare(.equal, y).select(dy, 0)
@@ -102,13 +102,13 @@ extension Pooling: XLAOperator {
                 high: image.map { _ in 0 }))
     }
 
-    /// The sum over a window's places of what `body` gives for the cells at that place of each window, carried back to them.
+    /// For each place in a window, what `body` gives for the cells at that place of all windows, summed back to the cells.
     private func sumOverPlaces(
         _ windows: HLOValue.Windows, _ image: HLOValue, _ body: (HLOValue) -> HLOValue
     ) -> HLOValue {
         let axes = image.dims.indices
         let padded = axes.map { image.dims[$0] + windows.low[$0] + windows.high[$0] }
-        // What lies outside the image has no number that a maximum could be equal to.
+        // NaN, around the image, equals no maximum.
         let surrounded = image.padded(.nan, low: windows.low, high: windows.high)
         let outputs = axes.map { (padded[$0] - windows.extents[$0]) / windows.strides[$0] + 1 }
         var places = [[Int]()]

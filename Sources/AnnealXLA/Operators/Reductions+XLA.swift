@@ -73,8 +73,8 @@ extension Reduction: XLAOperator {
         case .prod: dx = dy * y / x
         case .nanprod: dx = x.isNaN().select(x.like(0), dy * y / x)
         case .max, .min:
-            // Every winner of a tie gets the whole gradient. Both sides are of one array in memory: computed again in
-            // another kernel, what is largest may differ from it in the last bit.
+            // Every winner of a tie gets the whole gradient. Both sides are read from memory: computed again in
+            // another kernel, the maximum may differ in its last bit.
             let x = x.barrier(), best = x.reduced(member == .max ? .largest : .smallest, rows.axes)
             dx = x.compare(.equal, best.spread(over: rows.axes, of: x.dims)).select(dy, 0)
         }
@@ -113,9 +113,9 @@ extension ArgExtremum: XLAOperator {
 
     func backward(_ operands: Operands, part: Int) {}
 
-    /// The place of the first extremum along an axis. NaN is none, unless it is the first element.
+    /// The place of the first extremum along an axis. NaN is skipped, unless it is the first element.
     private func first(_ data: HLOValue, axis: Int) -> HLOValue {
-        // In memory: computed again in another kernel, an element may differ from itself in the last bit.
+        // Read from memory: computed again in another kernel, an element may differ in its last bit.
         let x = data.barrier()
         let least = member == .argmin, isNaN = x.isNaN()
         let numbers = isNaN.select(x.like(least ? .infinity : -.infinity), x)

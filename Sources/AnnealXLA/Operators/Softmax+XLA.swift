@@ -23,7 +23,7 @@ extension HLOValue {
 extension Softmax: XLAOperator {
     private var factor: Double { (member == .softmin ? -1 : 1) / Double(temperature) }
 
-    /// Lengths lack an axis, so that data is in plain order where there are some.
+    /// With sequence lengths, which lack the axis, data is in plain order.
     private func read(_ operands: Operands, _ role: Operands.Role) -> HLOValue {
         useLength ? operands[role] : operands.stored(role)
     }
@@ -140,7 +140,7 @@ extension SoftmaxOutput: XLAOperator {
 
     private func gradient(_ p: HLOValue, labels: HLOValue) -> HLOValue {
         let axis = p.rank - 1, classes = p.dims[axis], rows = p.elementCount / classes
-        // What is no number that a label can be is class -1.
+        // Labels that are NaN or too large for an index are class -1.
         let labels = labels.reshaped(Array(p.dims.dropLast()))
         let whole = labels.absolute().compare(.less, 2e9).select(labels, -1).converted(to: .i32)
         let ignored = whole.like(abs(ignoreLabel) < 2e9 ? Double(ignoreLabel).rounded(.towardZero) : -1)

@@ -1,7 +1,7 @@
 import AnnealCore
 import AnnealGraph
 
-// Strided reads as what compilers know best: transpositions, slices, repetitions. None is a gather.
+// Strided reads as transpositions, slices and broadcasts, which compilers handle well; none is a gather.
 
 // MARK: Repetitions
 

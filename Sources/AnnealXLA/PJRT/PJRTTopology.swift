@@ -1,7 +1,7 @@
 import AnnealCore
 import CPJRT
 
-/// A device that need not be here: programs are compiled for it, to see what becomes of them.
+/// A device that this machine need not have: programs are compiled for it to look at the result.
 package final class PJRTTopology {
     private let plugin: PJRTPlugin
     private let pointer: OpaquePointer
@@ -47,7 +47,7 @@ package final class PJRTTopology {
     }
 }
 
-/// A program for a device that need not be here.
+/// A program for a device that this machine need not have.
 package final class CompiledProgram {
     private let plugin: PJRTPlugin
     private let pointer: OpaquePointer

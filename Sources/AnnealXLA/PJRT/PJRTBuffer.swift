@@ -1,0 +1,66 @@
+import AnnealCore
+import CPJRT
+
+/// Work that is under way.
+final class PJRTEvent {
+    private let client: PJRTClient
+    private let pointer: OpaquePointer?
+
+    init(_ client: PJRTClient, _ pointer: OpaquePointer?) {
+        self.client = client
+        self.pointer = pointer
+    }
+
+    deinit {
+        guard let pointer else { return }
+        var arguments = PJRT_Event_Args()
+        arguments.event = pointer
+        client.plugin.destroy(PJRT_Event_Destroy, &arguments)
+    }
+
+    /// Blocks until the work is done.
+    /// - Throws: what went wrong in it.
+    func wait() throws {
+        guard let pointer else { return }
+        var arguments = PJRT_Event_Args()
+        arguments.event = pointer
+        try client.plugin.call(PJRT_Event_Await, &arguments)
+    }
+}
+
+/// An array in a device's memory. It cannot be used any more once it was donated to an execution.
+final class PJRTBuffer {
+    private let client: PJRTClient
+    let pointer: OpaquePointer
+
+    init(_ client: PJRTClient, _ pointer: OpaquePointer) {
+        self.client = client
+        self.pointer = pointer
+    }
+
+    deinit {
+        var arguments = PJRT_Buffer_Args()
+        arguments.buffer = pointer
+        client.plugin.destroy(PJRT_Buffer_Destroy, &arguments)
+    }
+
+    /// Starts copying it to another device.
+    func copied(to device: PJRTDevice) throws -> PJRTBuffer {
+        var arguments = PJRT_Buffer_CopyToDevice_Args()
+        arguments.buffer = pointer
+        arguments.device = device.pointer
+        try client.plugin.call(PJRT_Buffer_CopyToDevice, &arguments)
+        guard let copy = arguments.copy else { throw client.nothing("a copy") }
+        return PJRTBuffer(client, copy)
+    }
+
+    /// Starts copying it, in row-major order, to host memory that stays until the event.
+    func download(to target: UnsafeMutableRawBufferPointer) throws -> PJRTEvent {
+        var arguments = PJRT_Buffer_ToHostBuffer_Args()
+        arguments.buffer = pointer
+        arguments.target = target.baseAddress
+        arguments.target_size = target.count
+        try client.plugin.call(PJRT_Buffer_ToHostBuffer, &arguments)
+        return PJRTEvent(client, arguments.transferred)
+    }
+}

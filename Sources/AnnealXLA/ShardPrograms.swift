@@ -1,0 +1,83 @@
+import AnnealCompiler
+import AnnealCore
+import AnnealGraph
+
+/// What a request becomes: the program of a batch, and that of one shard of it.
+struct ShardPrograms {
+    let shards: Int
+    let batch: Program
+    /// Has the values and instructions of the batch's program, and fewer samples.
+    let shard: Program
+
+    /// - Parameter wanted: how many shards there are to be.
+    /// - Throws: `AnnealError` for a batch that does not divide.
+    init(_ request: PlanRequest, shards wanted: Int) throws {
+        shards = try Self.shards(request, wanted: wanted)
+        let whole = try Self.differentiated(request, shards: 1)
+        let part = shards == 1 ? whole : try Self.differentiated(request, shards: shards)
+        let kept = Self.keptValues(request, part)
+        batch = try Self.completed(whole, request, kept: kept)
+        shard = shards == 1 ? batch : try Self.completed(part, request, kept: kept)
+    }
+
+    private static func shards(_ request: PlanRequest, wanted: Int) throws -> Int {
+        guard wanted > 1, let batch = batchSize(request) else { return 1 }
+        if batch % wanted == 0 { return wanted }
+        // When scoring, a batch that does not divide is computed whole.
+        guard request.mode == .training else { return 1 }
+        let less = batch / wanted * wanted, more = less + wanted
+        throw AnnealError(
+            "batch size \(batch)", "does not divide into \(wanted) shards, one for each device",
+            suggestion: less > 0 ? "use \(less) or \(more)" : "use \(more)", code: .mismatch)
+    }
+
+    /// The first axis of every input; nil if they differ.
+    private static func batchSize(_ request: PlanRequest) -> Int? {
+        guard case .network(_, let inputs, _) = request.source else { return nil }
+        let extents = Set(inputs.values.compactMap(\.dims.first))
+        return extents.count == 1 ? extents.first : nil
+    }
+
+    /// With what is computed again, and the update.
+    private static func completed(_ program: Program, _ request: PlanRequest, kept: [Bool]?) throws -> Program {
+        var result = program
+        if let kept {
+            result = Recomputed(program, graph: graph(program), kept: kept).program
+            try result.verify(after: "recomputation")
+        }
+        guard request.mode == .training, let update = request.update else { return result }
+        return try UpdatePass.insert(update, into: result)
+    }
+
+    private static func differentiated(_ request: PlanRequest, shards: Int) throws -> Program {
+        var program: Program
+        switch request.source {
+        case .network(let symbol, let inputs, let gradients):
+            let shapes = inputs.mapValues { shape in
+                shards == 1 ? shape : Shape([shape[0] / shards] + shape.dims.dropFirst())
+            }
+            program = try Lowering.lower(symbol, inputs: shapes, mode: request.mode)
+            if request.mode == .training {
+                program = try Autodiff.differentiate(program, wanted: gradients, engine: nil)
+            }
+        case .parameters(let parameters): program = Lowering.parameters(parameters, mode: request.mode)
+        }
+        if request.mode == .training, let update = request.update {
+            program = UpdatePass.choose(update, in: program, updatesEarly: false)
+        }
+        return try Precision.assign(request.precision, to: program)
+    }
+
+    /// Which values the forward pass keeps for the backward pass; nil: all that it reads. Cheap operations are fused into their
+    /// readers anyway, so only `--recompute` has an effect.
+    private static func keptValues(_ request: PlanRequest, _ program: Program) -> [Bool]? {
+        guard request.mode == .training, case .network = request.source, request.recomputation != .cheap,
+            request.recomputation != .off
+        else { return nil }
+        return RecomputationSearch.kept(request.recomputation, in: program, graph: graph(program))
+    }
+
+    private static func graph(_ program: Program) -> ForwardGraph {
+        ForwardGraph(program) { ($0 as? BatchNorm).map { !$0.useGlobalStats } ?? false }
+    }
+}
