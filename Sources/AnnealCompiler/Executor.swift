@@ -40,7 +40,7 @@ public final class Executor {
 
     /// - Parameters:
     ///   - inputs: shapes of data and labels by name; labels may be left out.
-    ///   - gradients: the variables whose gradients are wanted in training; all parameters if nil.
+    ///   - gradients: the variables to differentiate by in training; all parameters if nil.
     ///   - parameters: the store of an earlier executor of the same network on the same engine; a new one if nil.
     ///   - recomputation: what the backward pass may compute a second time to save memory. All choices give the same bits.
     ///   - keepsParameters: false lets inference give back the memory of weights that it has folded batch norm into. They

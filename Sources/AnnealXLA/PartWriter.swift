@@ -4,8 +4,8 @@ import AnnealGraph
 
 /// A part of a program as a StableHLO function.
 ///
-/// Arrays of three and more axes have their second axis, the channels, last: what accelerators' convolutions want, for
-/// weights too. Operators that want MXNet's order get it by transpositions, which the compiler drops where they cancel.
+/// Arrays of three and more axes have their second axis, the channels, last, as accelerators' convolutions
+/// prefer it; weights too. Operators that need MXNet's order get it by transpositions, which the compiler drops where they cancel.
 package final class PartWriter {
     let program: Program
     let key: PartKey
@@ -14,6 +14,7 @@ package final class PartWriter {
     let reproducesMXNetDefects: Bool
     private let shards: Int
     private let reducing: Int
+    private let reduction: ShardReduction
     private(set) var arguments: [PartArgument] = []
     private var argumentValues: [PartArgument: HLOValue] = [:]
     private var values: [Program.ValueID: HLOValue] = [:]
@@ -32,6 +33,7 @@ package final class PartWriter {
         function = HLOFunction(usesTF32: usesTF32)
         self.shards = shards
         self.reducing = reducing
+        reduction = ShardReduction(program)
         self.program = program
         self.key = key
         self.precision = precision
@@ -44,7 +46,7 @@ package final class PartWriter {
         package let results: [PartResult]
     }
 
-    /// - Parameter carried: which of the values that it computes are wanted after it.
+    /// - Parameter carried: which of the values that it computes are read after it.
     package func write(carried: Set<Program.ValueID>) throws -> Text {
         if key.role == .exchange { try addShards() }
         var isScaled = scalesGradients
@@ -125,12 +127,11 @@ package final class PartWriter {
 
     // MARK: Shards
 
-    /// What shards exchange, in the order of their rows: gradients and flags, which are added, and statistics (and fixed
-    /// gammas), whose mean is taken.
+    /// What shards exchange, in the order of their rows: gradients and flags, which are added, and statistics, whose mean is
+    /// taken.
     private var exchanged: [Program.ValueID] {
-        let gradients = program.gradients.keys.sorted().compactMap { program.gradients[$0] }
         let flags = key.phases.contains(.check) ? program.checks.filter { isOfCheck($0.value) }.map(\.value) : []
-        return gradients.filter { program.values[$0].kind == .temporary } + flags + means
+        return reduction.sums + flags + reduction.means
     }
 
     private func isOfCheck(_ flags: Program.ValueID) -> Bool {
@@ -140,30 +141,12 @@ package final class PartWriter {
         }
     }
 
-    /// What operators change in both passes.
-    private var means: [Program.ValueID] {
-        var changed: [Program.ValueID] = []
-        for instruction in program.instructions {
-            guard let op = instruction.action.op as? BatchNorm else { continue }
-            for (role, id) in instruction.reads {
-                let changes =
-                    switch role {
-                    case .input(1): op.fixGamma
-                    case .input(3), .input(4): !op.useGlobalStats
-                    default: false
-                    }
-                if changes, !changed.contains(id) { changed.append(id) }
-            }
-        }
-        return changed
-    }
-
-    /// Adds up the shards' rows in a binary tree, and takes them apart.
+    /// Adds up the shards' rows in their tree, and takes them apart.
     private func addShards() throws {
         let count = exchanged.reduce(0) { $0 + program.values[$1].shape.count }
         guard count > 0 else { return }
         let rows = (0..<shards / reducing).map { argument(.row(shard: $0), [count], .f32) }
-        let own = Self.tree(rows[...]), sum = reducing > 1 ? own.reducedOverReplicas(reducing) : own
+        let own = SumTree.sum(rows) { $0 + $1 }, sum = reducing > 1 ? own.reducedOverReplicas(reducing) : own
         // What statistics go back to.
         for instruction in program.instructions {
             guard case .update(.copy(.forward)) = instruction.action else { continue }
@@ -172,7 +155,7 @@ package final class PartWriter {
                 values[id] = try value(from)
             }
         }
-        let means = Set(means), flags = Set(program.checks.map(\.value))
+        let means = Set(reduction.means), flags = Set(program.checks.map(\.value))
         var start = 0
         for id in exchanged {
             let dims = Order.channelsLast(program.values[id].shape.dims), size = dims.reduce(1, *)
@@ -182,14 +165,6 @@ package final class PartWriter {
             set(id, value)
             start += size
         }
-    }
-
-    /// The sum in the order of a binary tree, split at the largest power of two below the number of summands.
-    private static func tree(_ values: ArraySlice<HLOValue>) -> HLOValue {
-        guard values.count > 1 else { return values[values.startIndex] }
-        var half = 1
-        while half * 2 < values.count { half *= 2 }
-        return tree(values.prefix(half)) + tree(values.dropFirst(half))
     }
 
     private func write(_ instruction: Program.Instruction) throws {

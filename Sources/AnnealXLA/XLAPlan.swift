@@ -6,7 +6,6 @@ import AnnealGraph
 final class XLAPlan: ExecutablePlan {
     let program: Program
     let isImmediate = false
-    let relayouts = 0
     /// Operations of an executable do not run one by one.
     var around: ((_ operation: Int, _ run: () -> Void) -> Void)?
 
@@ -69,39 +68,16 @@ final class XLAPlan: ExecutablePlan {
 
     /// The programs of a batch and of a shard, which have the same values and instructions.
     static func programs(_ request: PlanRequest, shards: Int) throws -> (batch: Program, shard: Program) {
-        let batch = try differentiated(request, shards: 1)
-        let shard = shards == 1 ? batch : try differentiated(request, shards: shards)
-        let kept = keptValues(request, shard)
+        let ofShard = shards == 1 ? request : request.shard(rows: (batch(request) ?? 0) / shards)
+        let shard = try ofShard.passes(updatesEarly: false), kept = keptValues(request, shard)
         func completed(_ program: Program) throws -> Program {
-            var result = program
-            if let kept {
-                result = Recomputed(program, graph: graph(program), kept: kept).program
-                try result.verify(after: "recomputation")
-            }
-            guard request.mode == .training, let update = request.update else { return result }
-            return try UpdatePass.insert(update, into: result)
+            guard let kept else { return try request.withUpdate(program) }
+            let repeated = Recomputed(program, graph: graph(program), kept: kept).program
+            try repeated.verify(after: "recomputation")
+            return try request.withUpdate(repeated)
         }
-        let whole = try completed(batch)
-        return (whole, shards == 1 ? whole : try completed(shard))
-    }
-
-    private static func differentiated(_ request: PlanRequest, shards: Int) throws -> Program {
-        var program: Program
-        switch request.source {
-        case .network(let symbol, let inputs, let gradients):
-            let shapes = inputs.mapValues { shape in
-                shards == 1 ? shape : Shape([shape[0] / shards] + shape.dims.dropFirst())
-            }
-            program = try Lowering.lower(symbol, inputs: shapes, mode: request.mode)
-            if request.mode == .training {
-                program = try Autodiff.differentiate(program, wanted: gradients, engine: nil)
-            }
-        case .parameters(let parameters): program = Lowering.parameters(parameters, mode: request.mode)
-        }
-        if request.mode == .training, let update = request.update {
-            program = UpdatePass.choose(update, in: program, updatesEarly: false)
-        }
-        return try Precision.assign(request.precision, to: program)
+        let completedShard = try completed(shard)
+        return (shards == 1 ? completedShard : try completed(request.passes(updatesEarly: false)), completedShard)
     }
 
     /// Which values the forward pass keeps for the backward pass; nil: all that it reads. What costs little is fused into what
@@ -114,7 +90,7 @@ final class XLAPlan: ExecutablePlan {
     }
 
     private static func graph(_ program: Program) -> ForwardGraph {
-        ForwardGraph(program) { ($0 as? BatchNorm).map { !$0.useGlobalStats } ?? false }
+        ForwardGraph(program, repeatsFromSaved: { $0.savesStatistics })
     }
 
     // MARK: Inputs
@@ -390,9 +366,6 @@ final class XLAPlan: ExecutablePlan {
     var plannedBytes: Int { parts.values.compactMap { $0.executable.temporaryBytes() }.max() ?? 0 }
     /// Arrays are in the device's memory.
     var memoryNeed: MemoryNeed { MemoryNeed() }
-    var operations: [OperationCost] {
-        program.instructions.indices.map { OperationCost(program, instruction: $0, "", reorders: 0) }
-    }
 }
 
 extension Program {

@@ -7,7 +7,7 @@ import CAnnealKernels
 typealias PointwiseFunction = @Sendable (Float, Float, Float) -> Float
 
 /// target = f(a, b, c) element by element, in parallel, for arrays of one layout; operands that are nil count as 0. The
-/// filling of blocked layouts stays zero. For functions that no network spends its time in: each element costs a call.
+/// padding of blocked layouts stays zero. For functions that no network spends its time in: each element costs a call.
 func pointwiseKernel(
     _ site: KernelSite, _ a: Program.Operand, _ b: Program.Operand? = nil, _ c: Program.Operand? = nil,
     to target: Program.Operand, _ f: @escaping PointwiseFunction

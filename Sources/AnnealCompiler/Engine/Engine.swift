@@ -55,7 +55,7 @@ extension Engine {
 public struct PlanRequest {
     /// What a plan is made of.
     public enum Source {
-        /// A network. `inputs`: the shapes of data and labels; `gradients`: the variables whose gradients are wanted.
+        /// A network. `inputs`: the shapes of data and labels; `gradients`: the variables to differentiate by.
         case network(Symbol, inputs: [String: Shape], gradients: Set<String>)
         /// Parameters alone, whose gradients are inputs (`gradient:NAME`).
         case parameters([(name: String, shape: Shape)])
@@ -102,7 +102,7 @@ extension Program {
     }
 }
 
-/// An array in an engine's memory, for as long as its owner wants: a parameter, a statistic, a state.
+/// An array in an engine's memory, for as long as its owner holds it: a parameter, a statistic, a state.
 public protocol EngineArray: AnyObject {
     var shape: Shape { get }
     /// A copy in plain order, with all that was submitted before done.
@@ -159,6 +159,14 @@ public protocol ExecutablePlan: AnyObject {
 extension ExecutablePlan {
     public func prepare(_ phases: Phases, _ inputs: StepInputs) throws {}
     public func pixels(_ name: String, _ scaling: PixelScaling) -> UnsafeMutableBufferPointer<UInt8>? { nil }
+
+    /// None.
+    public var relayouts: Int { 0 }
+
+    /// One for each instruction of the program.
+    public var operations: [OperationCost] {
+        program.instructions.indices.map { OperationCost(program, instruction: $0, "", reorders: 0) }
+    }
 }
 
 /// What a run gave.

@@ -70,7 +70,7 @@ package final class KernelPlan: ExecutablePlan {
         var inputs: [String: Program.ValueID] = [:]
         for (index, value) in program.values.enumerated() where value.kind == .input { inputs[value.name] = index }
         self.inputs = inputs
-        // Without other wishes an output's gradient is one everywhere, as in MXNet.
+        // By default an output's gradient is one everywhere, as in MXNet.
         for head in program.heads.values {
             if let offset = plan.offsets[head] {
                 (arena.base + offset).update(repeating: 1, count: program.values[head].shape.count)

@@ -134,7 +134,7 @@ public struct Program: Sendable {
         public func reading(_ role: Operand) -> ValueID? { Instruction.find(role, in: reads) }
         public func writing(_ role: Operand) -> ValueID? { Instruction.find(role, in: writes) }
 
-        /// Operands mostly stand in order, of which a layer may have thousands.
+        /// A layer may have thousands of operands, mostly in order.
         private static func find(_ role: Operand, in operands: [(role: Operand, value: ValueID)]) -> ValueID? {
             if let place = role.index, place < operands.count, operands[place].role == role {
                 return operands[place].value

@@ -47,7 +47,7 @@ final class ShardedPlan: ExecutablePlan {
         ownRows = shards.rows(of: own)
         workers = try Self.makeWorkers(request, shards, own, store, engine)
         let main = workers[0].main
-        sum = isTraining ? try StepSum(main, kept: Self.keptStatistics(request)) : nil
+        sum = isTraining ? try StepSum(main) : nil
 
         var program = main.program
         let names = try Self.labelNames(request)
@@ -68,11 +68,6 @@ final class ShardedPlan: ExecutablePlan {
             program.values[id].shape[0] = shards.batch
         }
         self.program = program
-    }
-
-    private static func keptStatistics(_ request: PlanRequest) throws -> Set<String> {
-        guard case .network(let symbol, _, _) = request.source else { return [] }
-        return try symbol.keptStatistics()
     }
 
     private static func labelNames(_ request: PlanRequest) throws -> Set<String> {
@@ -96,7 +91,7 @@ final class ShardedPlan: ExecutablePlan {
                 try ShardWorker(
                     range, of: shards, store: shared, engine: engine.devices[device],
                     thread: workers.isEmpty ? nil : engine.threads[device]
-                ) { try request.shard(rows: $0) })
+                ) { request.sharedShard(rows: $0) })
         }
         guard !workers.isEmpty else {
             throw AnnealError(
@@ -158,7 +153,10 @@ final class ShardedPlan: ExecutablePlan {
             }
         }
         try gather()
-        try sum.finish(workers.flatMap(\.sums), own: engine.ownShards(of: shards.count), of: shards.count, engine.group)
+        let sums = workers.flatMap(\.sums), own = engine.ownShards(of: shards.count)
+        func finish() throws { try sum.finish(sums, own: own, of: shards.count, engine.group) }
+        // One worker has added all up by itself.
+        if workers.count > 1 || engine.group != nil { try workers[0].timed(finish) } else { try finish() }
     }
 
     private func forEachWorker(_ body: @escaping (ShardWorker) throws -> Void) throws {
@@ -224,16 +222,21 @@ final class ShardedPlan: ExecutablePlan {
 
     // MARK: Costs
 
+    /// Of the first worker, which this thread runs: its main plan's operations, then the sum over shards.
     var around: ((_ operation: Int, _ run: () -> Void) -> Void)? {
         get { workers[0].main.around }
-        set { workers[0].main.around = newValue }
+        set {
+            let sum = workers[0].main.steps.count
+            workers[0].main.around = newValue
+            workers[0].aroundSum = newValue.map { around in { run in around(sum, run) } }
+        }
     }
     var plannedBytes: Int { workers.flatMap(\.allPlans).reduce(0) { $0 + $1.plannedBytes } + (sum?.bytes ?? 0) }
     var memoryNeed: MemoryNeed {
         workers.flatMap(\.allPlans).reduce(into: MemoryNeed()) { $0.add($1.memoryNeed) }
     }
     var relayouts: Int { workers[0].main.relayouts }
-    var operations: [OperationCost] { workers[0].main.operations }
+    var operations: [OperationCost] { workers[0].main.operations + (sum.map { [$0.cost] } ?? []) }
 }
 
 /// The last run's, until the next one.
@@ -252,13 +255,9 @@ extension ShardedPlan: StepResults {
 }
 
 extension PlanRequest {
-    /// The request for a shard of some rows.
-    fileprivate func shard(rows: Int) throws -> PlanRequest {
-        var request = self
-        if case .network(let symbol, let inputs, let gradients) = source {
-            request.source = .network(
-                symbol, inputs: inputs.mapValues { Shape([rows] + $0.dims.dropFirst()) }, gradients: gradients)
-        }
+    /// The request for a shard of some rows, where several plans share the work on a batch.
+    fileprivate func sharedShard(rows: Int) -> PlanRequest {
+        var request = shard(rows: rows)
         // Sums over all shards come first.
         request.update?.keepsGradients = true
         // Several plans fold batch norm into the same weights.
