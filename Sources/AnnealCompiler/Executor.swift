@@ -10,7 +10,7 @@ import AnnealGraph
 /// ```
 /// An executor is used by one thread at a time; the work inside is parallel.
 public final class Executor {
-    public enum Mode: Sendable { case training, inference }
+    public typealias Mode = Program.Mode
 
     public let symbol: Symbol
     public let mode: Mode
@@ -72,7 +72,7 @@ public final class Executor {
         var request = PlanRequest(
             .network(
                 symbol, inputs: inputs, gradients: gradients ?? Set(arguments.filter { inputs[$0] == nil })),
-            mode: mode == .training ? .training : .inference)
+            mode: mode)
         request.update = update
         request.update?.order = try arguments + symbol.auxiliaryNames()
         request.recomputation = recomputation
@@ -126,7 +126,7 @@ public final class Executor {
     package func prepare(_ phases: Phases) throws { try plan.prepare(phases, stepInputs) }
 
     /// Changes of layout inside a run.
-    public var relayouts: Int { plan.relayouts }
+    public var relayouts: Int { plan.operations.reduce(0) { $0 + $1.reorders } }
 
     public var outputShapes: [Shape] { program.outputs.map { program.values[$0].shape } }
 

@@ -151,7 +151,6 @@ package final class KernelPlan: ExecutablePlan {
     }
 
     package var plannedBytes: Int { memory.size * MemoryLayout<Float>.size }
-    package var relayouts: Int { steps.reduce(0) { $0 + $1.reorders } }
     package var operations: [OperationCost] {
         steps.map { OperationCost(program, instruction: $0.instruction, $0.implementation, reorders: $0.reorders) }
     }

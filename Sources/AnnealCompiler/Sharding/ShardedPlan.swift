@@ -235,7 +235,6 @@ final class ShardedPlan: ExecutablePlan {
     var memoryNeed: MemoryNeed {
         workers.flatMap(\.allPlans).reduce(into: MemoryNeed()) { $0.add($1.memoryNeed) }
     }
-    var relayouts: Int { workers[0].main.relayouts }
     var operations: [OperationCost] { workers[0].main.operations + (sum.map { [$0.cost] } ?? []) }
 }
 

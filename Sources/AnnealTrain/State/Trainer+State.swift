@@ -3,8 +3,8 @@ import AnnealCore
 import AnnealGraph
 import Foundation
 
-/// The numbers of a run's state; its arrays follow them in the file. The random streams follow from the seed and the
-/// counts, and need no more.
+/// The numbers of a run's state; its arrays follow them in the file. Random streams are functions of the seed and the counts,
+/// and are not saved.
 private struct StateRecord: Codable {
     var seed: UInt64
     var updates: Int
@@ -14,8 +14,7 @@ private struct StateRecord: Codable {
     var multipliers: Multipliers
     var optimizer: OptimizerSnapshot
     var progress: FitProgress
-    /// What has states in addition to the optimizer, even if it has none at the moment: averages, sums of gradients. Kinds of
-    /// `StateName`.
+    /// What else has states, even if there are none at the moment: averages, sums of gradients. Kinds of `StateName`.
     var holders: [String]
     /// Batches whose gradients wait in sums; nil in states of version 0.1, which hold that as an array.
     var gathered: Int?
@@ -26,7 +25,7 @@ private struct StateRecord: Codable {
     /// The loss scale of a run in float16; nil where it is constant or there is none.
     var scaler: LossScaler?
 
-    /// Counts beyond these bounds would overflow what is computed of them.
+    /// Counts beyond these bounds would overflow in what is computed from them.
     var isPossible: Bool {
         (0..<1 << 53).contains(updates) && progress.isPossible && (0..<max(1, accumulation)).contains(gathered ?? 0)
             && scaler?.isPossible ?? true
@@ -44,7 +43,7 @@ public struct SavedRun: Sendable {
     public let progress: FitProgress
     /// Of the process that saved it; nil in states of version 0.1.
     public let machine: RunMachine?
-    /// Whether this version adds numbers in another order than the one that saved it: the last bits differ from here on.
+    /// Whether this version sums in another order than the one that saved it: the last bits differ from here on.
     public let addsOtherwise: Bool
 }
 
@@ -159,7 +158,7 @@ extension Trainer {
     /// A parameter's name in MXNet's files.
     func storedName(_ name: String) -> String { (parameters.isAuxiliary(name) ? "aux:" : "arg:") + name }
 
-    /// Before the optimizer, whose state follows from the network: of two differences the user made this one.
+    /// Checked before the optimizer, whose state depends on the network: the network is what the user changed.
     private func checkNetwork(_ state: SavedState) throws {
         var saved: [String: Shape] = [:]
         for array in state.parameters { saved[array.name] = array.shape }
@@ -180,7 +179,7 @@ extension Trainer {
         if let other = saved.keys.min() { throw fail("it also had \(other.dropFirst("arg:".count))") }
     }
 
-    /// With a momentum most rules keep an array more of each parameter than without.
+    /// With momentum most rules keep one more array for each parameter.
     private func checkMomentum(_ state: SavedState) throws {
         let before = state.stateNames.count { StateName($0)?.kind == .optimizer }
         let now = parameters.states.count { $0.stateName?.kind == .optimizer }

@@ -1,5 +1,4 @@
 import Anneal
-import AnnealCPU
 import AnnealCompiler
 import AnnealReference
 import Testing
@@ -91,7 +90,7 @@ struct KernelShardTests {
 
     /// Without batch norm, whose statistics are a shard's own, shards compute what the whole batch does.
     @Test(arguments: [2, 3, 4, 8]) func shardsAddUpToTheBatch(shards: Int) throws {
-        let whole = try Self.run(CPUEngine(), batchNorm: false)
+        let whole = try Self.run(defaultEngine(), batchNorm: false)
         let parts = try Self.run(Self.cpu(devices: 2, shards: shards), batchNorm: false)
         for (a, b) in zip(parts, whole) { #expect(abs(a - b) <= 1e-4 * max(1, abs(b))) }
     }
@@ -114,7 +113,7 @@ struct KernelShardTests {
                 .flatMap { try trainer.parameters.tensor($0).elements }
         }
         let shards = try run(Self.cpu(devices: 2, shards: 4), batchSize: 8, accumulation: 1)
-        #expect(try run(CPUEngine(), batchSize: 2, accumulation: 4) == shards)
+        #expect(try run(defaultEngine(), batchSize: 2, accumulation: 4) == shards)
     }
 
     @Test func theReferenceEngineHasTheSameNumbers() throws {
@@ -139,7 +138,7 @@ struct KernelShardTests {
         try sharded.fit(training: Self.source(4, count: 8), epochs: 0..<1)
         var means: [[Float]] = []
         for half in 0..<2 {
-            let trainer = try Self.trainer(CPUEngine(), batchSize: 4)
+            let trainer = try Self.trainer(defaultEngine(), batchSize: 4)
             let rows = Tensor([4, 2, 6, 6], Array(data[(half * 4 * 72)..<((half + 1) * 4 * 72)]))
             let source = try InMemorySource(data: rows, labels: Tensor([4], [0, 1, 2, 3]), batchSize: 4)
             try trainer.fit(training: source, epochs: 0..<1)
