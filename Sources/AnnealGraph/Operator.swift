@@ -37,7 +37,7 @@ public protocol Operator: Sendable {
     /// The output is max(x, 0) of the only input.
     var isReLU: Bool { get }
     /// The output is the only input, limited to a range; nil if it is something else.
-    var limits: ClosedRange<Float>? { get }
+    var clipRange: ClosedRange<Float>? { get }
     /// The output has the input's shape and values in another layout.
     var changesLayoutOnly: Bool { get }
     /// Outputs that are float32 whatever flows between layers: statistics and indices.
@@ -93,7 +93,7 @@ extension Operator {
     public var isView: Bool { false }
     public var isSum: Bool { false }
     public var isReLU: Bool { false }
-    public var limits: ClosedRange<Float>? { isReLU ? 0...Float.infinity : nil }
+    public var clipRange: ClosedRange<Float>? { isReLU ? 0...Float.infinity : nil }
     public var changesLayoutOnly: Bool { false }
     public var exactOutputs: Set<Int> { [] }
     public var changedInputs: [Int] { [] }

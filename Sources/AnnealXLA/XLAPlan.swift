@@ -272,7 +272,7 @@ final class XLAPlan: ExecutablePlan {
             return buffer
         case .row(let shard): throw AnnealError("row \(shard)", "is not there", code: .internalDefect)
         case .random:
-            let samples = shard * (program.mode == .training ? shardProgram : program).samples
+            let samples = shard * (program.mode == .training ? shardProgram : program).rows
             let words = [
                 UInt32(truncatingIfNeeded: inputs.seed), UInt32(truncatingIfNeeded: inputs.seed >> 32),
                 UInt32(truncatingIfNeeded: inputs.step), UInt32(truncatingIfNeeded: samples),
@@ -366,12 +366,4 @@ final class XLAPlan: ExecutablePlan {
     var plannedBytes: Int { parts.values.compactMap { $0.executable.temporaryBytes() }.max() ?? 0 }
     /// Arrays are in the device's memory.
     var memoryNeed: MemoryNeed { MemoryNeed() }
-}
-
-extension Program {
-    /// An input by its name.
-    func input(_ name: String) -> ValueID? { values.firstIndex { $0.kind == .input && $0.name == name } }
-
-    /// The first axis of its inputs.
-    fileprivate var samples: Int { values.first { $0.kind == .input }?.shape.dims.first ?? 0 }
 }

@@ -119,6 +119,6 @@ package struct InferenceFusion {
 
     private static func limits(_ op: (any Operator)?) -> ClosedRange<Float>? {
         // The channels that pad a block must stay zero.
-        op?.limits.flatMap { $0.contains(0) ? $0 : nil }
+        op?.clipRange.flatMap { $0.contains(0) ? $0 : nil }
     }
 }

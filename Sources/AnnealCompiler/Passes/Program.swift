@@ -179,6 +179,12 @@ public struct Program: Sendable {
         return values.count - 1
     }
 
+    /// An input by its name.
+    package func input(_ name: String) -> ValueID? { values.firstIndex { $0.kind == .input && $0.name == name } }
+
+    /// Rows of its batch: the first axis of its inputs.
+    package var rows: Int { values.first { $0.kind == .input }?.shape.dims.first ?? 0 }
+
     /// Values that must outlive the run: what a caller can ask for.
     public var kept: Set<ValueID> {
         Set(outputs).union(gradients.lazy.filter { !updatedEarly.contains($0.key) }.map(\.value))

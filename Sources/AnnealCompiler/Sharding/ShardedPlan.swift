@@ -103,8 +103,7 @@ final class ShardedPlan: ExecutablePlan {
     // MARK: Inputs and results
 
     func input(_ name: String) -> UnsafeMutableBufferPointer<Float>? {
-        guard let id = program.values.firstIndex(where: { $0.kind == .input && $0.name == name }) else { return nil }
-        return inputs[id]?.buffer
+        program.input(name).flatMap { inputs[$0]?.buffer }
     }
 
     func read(_ id: Program.ValueID) throws -> Tensor {
@@ -246,8 +245,8 @@ extension ShardedPlan: StepResults {
     }
 
     func input(_ name: String) throws -> UnsafeBufferPointer<Float>? {
-        guard let id = program.values.firstIndex(where: { $0.kind == .input && $0.name == name }) else { return nil }
-        return (labels[id] ?? inputs[id]).map { UnsafeBufferPointer($0.buffer) }
+        guard let id = program.input(name), let block = labels[id] ?? inputs[id] else { return nil }
+        return UnsafeBufferPointer(block.buffer)
     }
 
     func flags(_ check: Int) throws -> UnsafeBufferPointer<Float> { try workers[0].main.flags(check) }
@@ -271,9 +270,4 @@ extension StepInputs {
         inputs.firstSample = sample
         return inputs
     }
-}
-
-extension Program {
-    /// Rows of its batch: the first axis of its inputs.
-    fileprivate var rows: Int { values.first { $0.kind == .input }?.shape.dims.first ?? 0 }
 }

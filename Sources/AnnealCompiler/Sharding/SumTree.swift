@@ -38,9 +38,9 @@ package enum SumTree {
     /// - Precondition: there is one.
     package static func sum<Value>(_ values: [Value], add: (Value, Value) -> Value) -> Value {
         precondition(!values.isEmpty, "there is nothing to add")
-        guard let sum = sum(values.indices, known: { $0.count == 1 ? values[$0.lowerBound] : nil }, add: add) else {
+        guard let total = sum(values.indices, known: { $0.count == 1 ? values[$0.lowerBound] : nil }, add: add) else {
             preconditionFailure("a summand is missing")
         }
-        return sum
+        return total
     }
 }
