@@ -4,8 +4,8 @@ import AnnealGraph
 
 /// A part of a program as a StableHLO function.
 ///
-/// Arrays of three and more axes have their second axis, the channels, last, as accelerators' convolutions
-/// prefer it; weights too. Operators that need MXNet's order get it by transpositions, which the compiler drops where they cancel.
+/// Arrays of three and more axes have their second axis, the channels, last: what accelerators' convolutions want, for
+/// weights too. Operators that want MXNet's order get it by transpositions, which the compiler drops where they cancel.
 package final class PartWriter {
     let program: Program
     let key: PartKey
@@ -14,7 +14,6 @@ package final class PartWriter {
     let reproducesMXNetDefects: Bool
     private let shards: Int
     private let reducing: Int
-    private let reduction: ShardReduction
     private(set) var arguments: [PartArgument] = []
     private var argumentValues: [PartArgument: HLOValue] = [:]
     private var values: [Program.ValueID: HLOValue] = [:]
@@ -33,7 +32,6 @@ package final class PartWriter {
         function = HLOFunction(usesTF32: usesTF32)
         self.shards = shards
         self.reducing = reducing
-        reduction = ShardReduction(program)
         self.program = program
         self.key = key
         self.precision = precision
@@ -46,7 +44,7 @@ package final class PartWriter {
         package let results: [PartResult]
     }
 
-    /// - Parameter carried: which of the values that it computes are read after it.
+    /// - Parameter carried: which of the values that it computes are wanted after it.
     package func write(carried: Set<Program.ValueID>) throws -> Text {
         if key.role == .exchange { try addShards() }
         var isScaled = scalesGradients
@@ -127,11 +125,16 @@ package final class PartWriter {
 
     // MARK: Shards
 
-    /// What shards exchange, in the order of their rows: gradients and flags, which are added, and statistics, whose mean is
-    /// taken.
+    /// What shards exchange, in the order of their rows: gradients and flags, which are added, and statistics (and fixed
+    /// gammas), whose mean is taken.
     private var exchanged: [Program.ValueID] {
         let flags = key.phases.contains(.check) ? program.checks.filter { isOfCheck($0.value) }.map(\.value) : []
-        return reduction.sums + flags + reduction.means
+        return ShardReduction(program).gradients.compactMap { program.gradients[$0] } + flags + means
+    }
+
+    private var means: [Program.ValueID] {
+        let reduction = ShardReduction(program)
+        return (reduction.statistics + reduction.fixed).compactMap { program.variables[$0] }
     }
 
     private func isOfCheck(_ flags: Program.ValueID) -> Bool {
@@ -155,7 +158,7 @@ package final class PartWriter {
                 values[id] = try value(from)
             }
         }
-        let means = Set(reduction.means), flags = Set(program.checks.map(\.value))
+        let means = Set(means), flags = Set(program.checks.map(\.value))
         var start = 0
         for id in exchanged {
             let dims = Order.channelsLast(program.values[id].shape.dims), size = dims.reduce(1, *)

@@ -26,7 +26,7 @@ final class Staging {
         scalings[id] = nil
         if let known = floats[id] { return known }
         let array = UnsafeMutableBufferPointer<Float>.allocate(capacity: program.values[id].shape.count)
-        // By default an output's gradient is one everywhere, as in MXNet.
+        // Without other wishes an output's gradient is one everywhere, as in MXNet.
         array.initialize(repeating: program.heads.values.contains(id) ? 1 : 0)
         floats[id] = array
         return array

@@ -1,7 +1,7 @@
 import AnnealCompiler
 import AnnealCore
 
-/// The text of programs that an engine gives a plugin, to see what a compiler makes of it.
+/// Programs as an engine hands them to a plugin, for who looks at what a compiler makes of them.
 package enum StepText {
     /// The StableHLO module of some phases of a request, for one device.
     /// - Parameter pixels: how 8-bit pixels become floats, for inputs that are given as such.

@@ -8,7 +8,7 @@ import CPJRT
 /// A part of a step is one executable: parameters and states are donated to it, rates and counters are inputs, so that
 /// nothing is compiled again between steps. Work is submitted and runs on while the host prepares the next batch.
 ///
-/// A batch is cut into a chosen number of shards, which the devices share. A shard's passes are an executable that knows nothing
+/// A batch is cut into as many shards as wished, which the devices share. A shard's passes are an executable that knows nothing
 /// of the others; gradients are then exchanged and added in an order that the number of shards alone determines, so that any
 /// number of devices gives the same bits. Every device has all parameters.
 package final class XLAEngine: Engine {

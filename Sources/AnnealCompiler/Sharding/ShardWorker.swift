@@ -90,8 +90,7 @@ final class ShardWorker {
         }
         let (left, right) = SumTree.children(node)
         let a = try sum(left, layout, run), b = try sum(right, layout, run)
-        var both = a
-        try timed { both = a.adding(b, layout) }
+        let both = a.adding(b, layout)
         if let block = b.block { freeBlocks.append(block) }
         if inPlan === a { inPlan = both } else if inPlan === b { inPlan = nil }
         return both
@@ -104,17 +103,6 @@ final class ShardWorker {
         guard let sum = inPlan, sum.block == nil else { return }
         sum.move(to: try freeBlocks.popLast() ?? engine.allocate(layout.total), layout)
         inPlan = nil
-    }
-
-    /// Called in place of each addition: for profiles.
-    var aroundSum: ((_ run: () -> Void) -> Void)?
-
-    /// Runs a part of the sum over shards.
-    func timed(_ body: () throws -> Void) throws {
-        guard let aroundSum else { return try body() }
-        var result: Result<Void, any Error> = .success(())
-        aroundSum { result = Result { try body() } }
-        try result.get()
     }
 
     /// Forgets the sum that is in a plan's memory: it has been used.

@@ -103,7 +103,8 @@ final class ShardedPlan: ExecutablePlan {
     // MARK: Inputs and results
 
     func input(_ name: String) -> UnsafeMutableBufferPointer<Float>? {
-        program.input(name).flatMap { inputs[$0]?.buffer }
+        guard let id = program.values.firstIndex(where: { $0.kind == .input && $0.name == name }) else { return nil }
+        return inputs[id]?.buffer
     }
 
     func read(_ id: Program.ValueID) throws -> Tensor {
@@ -152,10 +153,7 @@ final class ShardedPlan: ExecutablePlan {
             }
         }
         try gather()
-        let sums = workers.flatMap(\.sums), own = engine.ownShards(of: shards.count)
-        func finish() throws { try sum.finish(sums, own: own, of: shards.count, engine.group) }
-        // One worker has added all up by itself.
-        if workers.count > 1 || engine.group != nil { try workers[0].timed(finish) } else { try finish() }
+        try sum.finish(workers.flatMap(\.sums), own: engine.ownShards(of: shards.count), of: shards.count, engine.group)
     }
 
     private func forEachWorker(_ body: @escaping (ShardWorker) throws -> Void) throws {
@@ -221,20 +219,15 @@ final class ShardedPlan: ExecutablePlan {
 
     // MARK: Costs
 
-    /// Of the first worker, which this thread runs: its main plan's operations, then the sum over shards.
     var around: ((_ operation: Int, _ run: () -> Void) -> Void)? {
         get { workers[0].main.around }
-        set {
-            let sum = workers[0].main.steps.count
-            workers[0].main.around = newValue
-            workers[0].aroundSum = newValue.map { around in { run in around(sum, run) } }
-        }
+        set { workers[0].main.around = newValue }
     }
     var plannedBytes: Int { workers.flatMap(\.allPlans).reduce(0) { $0 + $1.plannedBytes } + (sum?.bytes ?? 0) }
     var memoryNeed: MemoryNeed {
         workers.flatMap(\.allPlans).reduce(into: MemoryNeed()) { $0.add($1.memoryNeed) }
     }
-    var operations: [OperationCost] { workers[0].main.operations + (sum.map { [$0.cost] } ?? []) }
+    var operations: [OperationCost] { workers[0].main.operations }
 }
 
 /// The last run's, until the next one.
@@ -245,8 +238,8 @@ extension ShardedPlan: StepResults {
     }
 
     func input(_ name: String) throws -> UnsafeBufferPointer<Float>? {
-        guard let id = program.input(name), let block = labels[id] ?? inputs[id] else { return nil }
-        return UnsafeBufferPointer(block.buffer)
+        guard let id = program.values.firstIndex(where: { $0.kind == .input && $0.name == name }) else { return nil }
+        return (labels[id] ?? inputs[id]).map { UnsafeBufferPointer($0.buffer) }
     }
 
     func flags(_ check: Int) throws -> UnsafeBufferPointer<Float> { try workers[0].main.flags(check) }

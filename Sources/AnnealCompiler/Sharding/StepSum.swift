@@ -5,10 +5,9 @@ final class StepSum {
     let layout: PieceLayout
     private let main: KernelPlan
     private let target: [UnsafeMutablePointer<Float>]
-    /// How many of the last pieces are statistics.
-    private let statisticsCount: Int
-    /// Of all pieces, padding left out.
-    private let elements: Int
+    /// Parameters whose gradients are summed, then statistics.
+    private let gradients: [String]
+    private let statistics: [String]
     /// The statistics before the step, from which every shard starts.
     private let before: Arena
     private let beforeLayout: PieceLayout
@@ -16,55 +15,41 @@ final class StepSum {
 
     init(_ main: KernelPlan) throws {
         self.main = main
-        let memory = try Self.memory(of: main), values = Self.values(main.program)
-        statisticsCount = memory.means.count
-        elements = (values.sums + values.means).reduce(0) { $0 + main.program.values[$1].shape.count }
-        layout = PieceLayout((memory.sums + memory.means).map(\.count))
-        target = (memory.sums + memory.means).compactMap(\.baseAddress)
-        beforeLayout = PieceLayout(memory.means.map(\.count))
+        let reduction = ShardReduction(main.program)
+        (gradients, statistics) = (reduction.gradients, reduction.statistics)
+        let memory = try Self.memory(gradients, statistics, of: main)
+        layout = PieceLayout(memory.map(\.count))
+        target = memory.compactMap(\.baseAddress)
+        beforeLayout = PieceLayout(memory.suffix(statistics.count).map(\.count))
         before = try Arena(beforeLayout.total)
         exchange = SumExchange(layout)
     }
 
     var bytes: Int { 4 * layout.total }
 
-    /// What profiles say of one addition, which reads two summands and writes their sum.
-    var cost: OperationCost {
-        OperationCost(
-            layer: "shards", kind: "sum over shards", phase: .update, flops: Double(elements),
-            bytes: Double(3 * 4 * elements))
-    }
-
-    private typealias Pieces = [UnsafeMutableBufferPointer<Float>]
-
-    private static func values(_ program: Program) -> (sums: [Program.ValueID], means: [Program.ValueID]) {
-        let reduction = ShardReduction(program)
-        // A fixed gamma is in the memory that all workers share, and is 1.
-        return (reduction.sums, reduction.means.filter { program.values[$0].kind == .auxiliary })
-    }
-
-    /// Each plan numbers its values for itself; their order is the same in all.
-    private static func memory(of plan: KernelPlan) throws -> (sums: Pieces, means: Pieces) {
-        let values = Self.values(plan.program)
-        return (try values.sums.map(plan.memory(of:)), try values.means.map(plan.memory(of:)))
+    private static func memory(
+        _ gradients: [String], _ statistics: [String], of plan: KernelPlan
+    ) throws -> [UnsafeMutableBufferPointer<Float>] {
+        let program = plan.program
+        return try gradients.compactMap { program.gradients[$0] }.map(plan.memory(of:))
+            + statistics.compactMap { program.variables[$0] }.map(plan.memory(of:))
     }
 
     func pieces(of plan: KernelPlan) throws -> [UnsafeMutablePointer<Float>] {
         if plan === main { return target }
-        let memory = try Self.memory(of: plan)
-        return (memory.sums + memory.means).compactMap(\.baseAddress)
+        return try Self.memory(gradients, statistics, of: plan).compactMap(\.baseAddress)
     }
 
     /// Remembers the statistics.
     func begin() {
-        for (index, piece) in target.suffix(statisticsCount).enumerated() {
+        for (index, piece) in target.suffix(statistics.count).enumerated() {
             (before.base + beforeLayout.offsets[index]).update(from: piece, count: beforeLayout.counts[index])
         }
     }
 
     /// Sets a worker's statistics to those before the step.
     func giveStatistics(to pieces: [UnsafeMutablePointer<Float>]) {
-        for (index, piece) in pieces.suffix(statisticsCount).enumerated() {
+        for (index, piece) in pieces.suffix(statistics.count).enumerated() {
             piece.update(from: before.base + beforeLayout.offsets[index], count: beforeLayout.counts[index])
         }
     }
@@ -87,7 +72,7 @@ final class StepSum {
             nodes[0].copy(layout, to: target)
         }
         let shards = Float(count)
-        for (piece, elements) in zip(target, layout.counts).suffix(statisticsCount) {
+        for (piece, elements) in zip(target, layout.counts).suffix(statistics.count) {
             for i in 0..<elements { piece[i] /= shards }
         }
     }

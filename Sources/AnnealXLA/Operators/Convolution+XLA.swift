@@ -33,7 +33,7 @@ private struct ConvolutionArrangement {
     private var ones: [Int] { axes.map { _ in 1 } }
     private func span(_ axis: Int) -> Int { dilate[axis] * (kernel[axis] - 1) + 1 }
 
-    /// Padding after the image so that the last window ends with it; negative where windows do not reach the end.
+    /// Padding behind the image so that the last window ends with it; negative where windows do not reach the end.
     private var high: [Int] {
         axes.map { (features[$0 + 1] - 1) * stride[$0] + span($0) - image[$0 + 1] - pad[$0] }
     }

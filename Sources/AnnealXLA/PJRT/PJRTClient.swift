@@ -382,7 +382,7 @@ final class PJRTExecutable {
     }
 }
 
-/// What a plugin is told besides a program: a `CompileOptionsProto` in the encoding of Protocol Buffers.
+/// What a plugin is told beside a program: a `CompileOptionsProto` in the encoding of Protocol Buffers.
 package struct CompileOptions {
     /// XLA's own flags, e.g. `xla_gpu_deterministic_ops`.
     package var flags: [(name: String, value: Bool)]
