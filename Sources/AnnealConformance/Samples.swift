@@ -69,7 +69,7 @@ private func write(_ sample: SampleNetwork, to folder: String) throws {
     let scores = try symbol.endingInLogits()
     let executor = try Executor(
         Symbol.group([symbol, scores]), inputs: ["data": Shape([2] + image)], mode: .inference)
-    let formula = Procedural(salt: sample.name)
+    let formula = Procedural(salt: sample.name, gammaRange: [0.5, 1.5], classes: 10)
     var arrays: [StoredArray] = []
     for name in executor.parameters.names {
         guard let shape = executor.parameters.shape(name) else { continue }

@@ -63,7 +63,7 @@ struct NetworkCase {
         // Both outputs of one executor: the logits and their softmax.
         let executor = try Executor(
             .group([symbol.endingInLogits(), symbol]), inputs: ["data": shape], mode: .inference)
-        let formula = Procedural(salt: name)
+        let formula = Procedural(salt: name, gammaRange: [0.5, 1.5], classes: 10)
         var parameters: [String: Tensor] = [:]
         for name in executor.parameters.names {
             parameters[name] = executor.parameters.shape(name).map { formula.tensor(name, $0) }
