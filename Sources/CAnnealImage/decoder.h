@@ -32,10 +32,10 @@ typedef struct {
     anneal_image_size size;
 } anneal_image_source;
 
-#define ANNEAL_IMAGE_FORMAT(name)                                                                                            \
-    int anneal_##name##_begin(                                                                                               \
-        anneal_image_source *source, const uint8_t *bytes, size_t length, int channels, int64_t max_pixels, anneal_image_size *size, \
-        char *message);                                                                                                      \
+#define ANNEAL_IMAGE_FORMAT(name)                                                                                   \
+    int anneal_##name##_begin(                                                                                      \
+        anneal_image_source *source, const uint8_t *bytes, size_t length, int channels, int64_t max_pixels,         \
+        anneal_image_size *size, char *message);                                                                    \
     int anneal_##name##_finish(const anneal_image_source *source, uint8_t *out, char *message)
 
 ANNEAL_IMAGE_FORMAT(webp);

@@ -331,9 +331,9 @@ void anneal_batchnorm_backward(const float *x, const float *y, const float *dy, 
                                const float *accumulate, float *dx, float *dmasked, float *dgamma, float *dbeta,
                                float *scratch, anneal_dims dims) {
     batchnorm_job job = new_job(dims);
-    job.x = x, job.y = y, job.dy = dy, job.dy2 = dy2, job.mean_in = mean, job.var_in = var, job.gamma = gamma,
-        job.beta = beta;
-    job.eps = eps, job.relu = relu, job.addend = accumulate, job.out = dx, job.dmasked = dmasked;
+    job.x = x, job.y = y, job.dy = dy, job.dy2 = dy2, job.mean_in = mean, job.var_in = var;
+    job.gamma = gamma, job.beta = beta, job.eps = eps, job.relu = relu, job.addend = accumulate;
+    job.out = dx, job.dmasked = dmasked;
     job.dgamma = dgamma, job.dbeta = dbeta, job.scratch = scratch, job.sums = 1;
     backward(&job);
 }
@@ -343,9 +343,9 @@ void anneal_batchnorm_backward_global(const float *x, const float *y, const floa
                                       float eps, int relu, const float *accumulate, float *dx, float *dmasked,
                                       float *dgamma, float *dbeta, float *scratch, anneal_dims dims) {
     batchnorm_job job = new_job(dims);
-    job.x = x, job.y = y, job.dy = dy, job.dy2 = dy2, job.mean_in = mean, job.var_in = var, job.gamma = gamma,
-        job.beta = beta;
-    job.eps = eps, job.relu = relu, job.addend = accumulate, job.out = dx, job.dmasked = dmasked;
+    job.x = x, job.y = y, job.dy = dy, job.dy2 = dy2, job.mean_in = mean, job.var_in = var;
+    job.gamma = gamma, job.beta = beta, job.eps = eps, job.relu = relu, job.addend = accumulate;
+    job.out = dx, job.dmasked = dmasked;
     job.dgamma = dgamma, job.dbeta = dbeta, job.scratch = scratch, job.fixed = 1;
     job.sums = dgamma || dbeta || dmasked;
     backward(&job);

@@ -27,7 +27,7 @@ typedef struct {
     int64_t n0, n1;  ///< samples
 } batchnorm_range;
 
-/// The coefficients of `count` blocks, in memory order; all zero in the filling.
+/// The coefficients of `count` blocks, in memory order; all zero in the padding.
 typedef struct {
     float mean[BATCHNORM_LANES] __attribute__((aligned(64)));
     float scale[BATCHNORM_LANES] __attribute__((aligned(64))); ///< gamma / sqrt(var + eps)

@@ -5,16 +5,16 @@
 #include "share.h"
 
 int64_t anneal_conv_weights(const anneal_conv *c) {
-    if (c->plain) return filled(c->kh * c->kw * c->ic, c->b) * filled(c->oc, c->b);
-    if (c->groups == 1) return c->kh * c->kw * filled(c->ic, c->b) * filled(c->oc, c->b);
+    if (c->plain) return padded(c->kh * c->kw * c->ic, c->b) * padded(c->oc, c->b);
+    if (c->groups == 1) return c->kh * c->kw * padded(c->ic, c->b) * padded(c->oc, c->b);
     return groupconv_units(c) * groupconv_unit_weights(c);
 }
 
 /// Where weight (output o of group g, input i, tap t) is.
 static inline int64_t packed_index(const anneal_conv *c, int64_t g, int64_t o, int64_t i, int64_t t) {
     int64_t taps = c->kh * c->kw, b = c->b;
-    if (c->plain) return (o / b * filled(taps * c->ic, b) + i * taps + t) * b + o % b;
-    if (c->groups == 1) return ((o / b * taps + t) * filled(c->ic, b) + i) * b + o % b;
+    if (c->plain) return (o / b * padded(taps * c->ic, b) + i * taps + t) * b + o % b;
+    if (c->groups == 1) return ((o / b * taps + t) * padded(c->ic, b) + i) * b + o % b;
     int64_t lanes = groupconv_shared_lanes(c);
     if (lanes) {
         int64_t channel = g * c->oc + o;

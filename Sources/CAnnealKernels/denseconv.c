@@ -45,9 +45,9 @@ int anneal_denseconv_supported(const anneal_conv *c) {
 static int64_t taps_of(const anneal_conv *c) { return c->kh * c->kw; }
 /// Columns of the gathered matrix, and of its product with the weights.
 static int64_t columns_of(const anneal_conv *c) {
-    return c->plain ? filled(taps_of(c) * c->ic, c->b) : taps_of(c) * filled(c->ic, c->b);
+    return c->plain ? padded(taps_of(c) * c->ic, c->b) : taps_of(c) * padded(c->ic, c->b);
 }
-static int64_t outputs_of(const anneal_conv *c) { return filled(c->oc, c->b); }
+static int64_t outputs_of(const anneal_conv *c) { return padded(c->oc, c->b); }
 static int64_t weights_of(const anneal_conv *c) { return columns_of(c) * outputs_of(c); }
 
 static int is_pointwise(const anneal_conv *c) { return taps_of(c) == 1 && c->ph == 0 && c->pw == 0; }
@@ -97,7 +97,7 @@ typedef struct {
 
 static denseconv_job job_of(const anneal_conv *c) {
     denseconv_job job = {.conv = c, .rows = c->n * c->oh * c->ow, .variant = anneal_variant(), .wide = c->b == 16};
-    job.in = (denseconv_side){.blocks = filled(c->ic, c->b) / c->b, .plain = c->plain ? c->ic : 0, .h = c->ih, .w = c->iw,
+    job.in = (denseconv_side){.blocks = padded(c->ic, c->b) / c->b, .plain = c->plain ? c->ic : 0, .h = c->ih, .w = c->iw,
                               .kh = c->kh, .kw = c->kw,
                               .sh = c->sh, .sw = c->sw, .ph = c->ph, .pw = c->pw, .dh = c->dh, .dw = c->dw,
                               .rows = c->oh, .columns = c->ow, .b = c->b};
@@ -176,7 +176,7 @@ void anneal_denseconv_forward(const anneal_conv *c, const float *x, const float 
     }
     denseconv_job job = job_of(c);
     job.x = x, job.w = w, job.y = y, job.post = post;
-    job.bias = filled_bias(bias, c->oc, c->b, scratch);
+    job.bias = padded_bias(bias, c->oc, c->b, scratch);
     job.chunk = product_rows(c);
     job.panels = is_direct(c) ? NULL : scratch + outputs_of(c);
     anneal_parallel(product_body, &job);
@@ -194,7 +194,7 @@ static void transpose_body(void *context, int part, int parts) {
                 transpose8(job->w + (o / b * columns + k * b + l) * b + o % b, b, job->transposed + (k * oc + o) * b + l, b);
     // Positions that a stride or the end leaves without gradient; where rows overlap product_body clears its images.
     if (overlaps(&job->out) || (is_pointwise(c) && c->sh == 1 && c->sw == 1)) return;
-    int64_t image = filled(c->ic, b) * c->ih * c->iw;
+    int64_t image = padded(c->ic, b) * c->ih * c->iw;
     anneal_bounds(c->n, 1, part, parts, &low, &high);
     memset(job->y + low * image, 0, sizeof(float) * (size_t)((high - low) * image));
 }
@@ -281,7 +281,7 @@ void anneal_denseconv_backward_weights(const anneal_conv *c, const float *x, con
     denseconv_job job = job_of(c);
     job.x = x, job.dy = dy, job.dw = dw, job.pieces = pieces_of(c);
     job.partial = scratch;
-    // The first piece's sums of the biases, filled up.
+    // The first piece's sums of the biases, padded.
     job.dbias = dbias ? scratch + weights_of(c) : NULL;
     job.chunk = is_direct(c) ? OUTER_ROWS : outer_rows(c);
     job.panels = is_direct(c) ? NULL : scratch + job.pieces * piece_floats(c);

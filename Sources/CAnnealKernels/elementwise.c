@@ -65,7 +65,7 @@ static void backward_body(void *context, int part, int parts) {
 
 void anneal_activation_backward(anneal_activation kind, const float *y, const float *dy, const float *accumulate, float *dx,
                                 anneal_dims dims) {
-    // The filling needs no care: dy is zero there.
+    // The padding needs no care: dy is zero there.
     flat_job job = {.kind = kind, .a = y, .b = dy, .c = accumulate, .y = dx, .count = anneal_elements(dims)};
     anneal_run_parts(job.count, backward_body, &job);
 }

@@ -55,20 +55,18 @@ INLINE void VARIANT(groupconv_block)(const int P, const int outs, const groupcon
 }
 
 #define GROUPCONV_ARGUMENTS pass, x, xs, y, ys, w, bias, taps, x_offset, w_offset
-#define GROUPCONV_PARAMETERS                                                                                                 \
-    const groupconv_pass *pass, const float *x, int64_t xs, float *y, int64_t ys, const float *w, const float *bias, int taps, \
-        const int32_t *x_offset, const int32_t *w_offset
+#define GROUPCONV_PARAMETERS                                                                                        \
+    const groupconv_pass *pass, const float *x, int64_t xs, float *y, int64_t ys, const float *w, const float *bias,\
+        int taps, const int32_t *x_offset, const int32_t *w_offset
 #define CASE(f, P, extra) case P: VARIANT(f)(P, extra, GROUPCONV_ARGUMENTS); break;
 
 static __attribute__((noinline)) void VARIANT(groupconv_tile1)(int P, GROUPCONV_PARAMETERS) {
     switch (P) {
-        CASE(groupconv_block, 1, 1) CASE(groupconv_block, 2, 1) CASE(groupconv_block, 3, 1) CASE(groupconv_block, 4,
-            1) CASE(groupconv_block, 5, 1)
-        CASE(groupconv_block, 6, 1)
+        CASE(groupconv_block, 1, 1) CASE(groupconv_block, 2, 1) CASE(groupconv_block, 3, 1)
+        CASE(groupconv_block, 4, 1) CASE(groupconv_block, 5, 1) CASE(groupconv_block, 6, 1)
 #if GROUPCONV_TILE1 == 12
-        CASE(groupconv_block, 7, 1) CASE(groupconv_block, 8, 1) CASE(groupconv_block, 9, 1) CASE(groupconv_block, 10,
-            1) CASE(groupconv_block, 11, 1)
-        CASE(groupconv_block, 12, 1)
+        CASE(groupconv_block, 7, 1) CASE(groupconv_block, 8, 1) CASE(groupconv_block, 9, 1)
+        CASE(groupconv_block, 10, 1) CASE(groupconv_block, 11, 1) CASE(groupconv_block, 12, 1)
 #endif
     }
 }
@@ -139,14 +137,17 @@ INLINE void VARIANT(groupconv_lanes)(const int P, const int G, const groupconv_p
     for (int p = 0; p < P; p++) STORE(y + p * ys, acc[p]);
 }
 
-#define GROUPCONV_LONG(G) CASE(groupconv_lanes, 9, G) CASE(groupconv_lanes, 10, G) CASE(groupconv_lanes, 11, G) CASE(groupconv_lanes, 12, G) CASE(groupconv_lanes, 13, G)
+#define GROUPCONV_LONG(G)                                                                                           \
+    CASE(groupconv_lanes, 9, G) CASE(groupconv_lanes, 10, G) CASE(groupconv_lanes, 11, G)                           \
+    CASE(groupconv_lanes, 12, G) CASE(groupconv_lanes, 13, G)
 #define GROUPCONV_SHORT(G)
-#define GROUPCONV_LANES(G, MORE)                                                                                             \
-    static __attribute__((noinline)) void VARIANT(groupconv_lanes##G)(int P, GROUPCONV_PARAMETERS) {                         \
-        switch (P) {                                                                                                         \
-            CASE(groupconv_lanes, 1, G) CASE(groupconv_lanes, 2, G) CASE(groupconv_lanes, 3, G) CASE(groupconv_lanes, 4, G) CASE(groupconv_lanes, 5, G) \
-            CASE(groupconv_lanes, 6, G) CASE(groupconv_lanes, 7, G) CASE(groupconv_lanes, 8, G) MORE(G)                      \
-        }                                                                                                                    \
+#define GROUPCONV_LANES(G, MORE)                                                                                    \
+    static __attribute__((noinline)) void VARIANT(groupconv_lanes##G)(int P, GROUPCONV_PARAMETERS) {                \
+        switch (P) {                                                                                                \
+            CASE(groupconv_lanes, 1, G) CASE(groupconv_lanes, 2, G) CASE(groupconv_lanes, 3, G)                     \
+            CASE(groupconv_lanes, 4, G) CASE(groupconv_lanes, 5, G) CASE(groupconv_lanes, 6, G)                     \
+            CASE(groupconv_lanes, 7, G) CASE(groupconv_lanes, 8, G) MORE(G)                                         \
+        }                                                                                                           \
     }
 GROUPCONV_LANES(1, GROUPCONV_LONG)
 GROUPCONV_LANES(2, GROUPCONV_SHORT)

@@ -10,7 +10,7 @@
 /// A strip of an image, some rows of it with their padding: at stride s a row holds its columns 0, s, 2 s, .., then
 /// 1, s + 1, .., so that adjacent positions see adjacent values.
 typedef struct {
-    int64_t columns, room;  ///< of a position's row: channels times taps; filled up to whole blocks
+    int64_t columns, room;  ///< of a position's row: channels times taps; padded to whole blocks
     const int32_t *offset;  ///< of each, from the position's first value
     int64_t step;           ///< floats to the next row of positions
     int64_t width;          ///< positions of a row
@@ -59,18 +59,18 @@ int plainconv_supported(const anneal_conv *c) {
         (double)c->ic * lines * line <= MAX_STRIP;
 }
 static int64_t weights_of(const anneal_conv *c) {
-    return filled(c->ic * c->kh * c->kw, c->b) * filled(c->oc, c->b);
+    return padded(c->ic * c->kh * c->kw, c->b) * padded(c->oc, c->b);
 }
-static int64_t piece_floats(const anneal_conv *c) { return weights_of(c) + filled(c->oc, c->b); }
+static int64_t piece_floats(const anneal_conv *c) { return weights_of(c) + padded(c->oc, c->b); }
 
 static void prepare(plainconv_job *job, const anneal_conv *c) {
-    *job = (plainconv_job){.conv = c, .blocks = filled(c->oc, c->b) / c->b, .variant = anneal_variant(), .wide = c->b == 16};
+    *job = (plainconv_job){.conv = c, .blocks = padded(c->oc, c->b) / c->b, .variant = anneal_variant(), .wide = c->b == 16};
     job->rows = rows_of(c);
     job->strips = (c->oh + job->rows - 1) / job->rows;
     job->pieces = anneal_pieces(c->n * c->oh * c->ow, c->n * job->strips, piece_floats(c));
     job->lines = (job->rows - 1) * c->sh + (c->kh - 1) * c->dh + 1;
     job->line = c->ow + (c->kw - 1) * c->dw / c->sw;
-    job->view = (plainconv_view){.columns = c->ic * c->kh * c->kw, .room = filled(c->ic * c->kh * c->kw, c->b),
+    job->view = (plainconv_view){.columns = c->ic * c->kh * c->kw, .room = padded(c->ic * c->kh * c->kw, c->b),
                                  .step = c->sh * c->sw * job->line, .width = c->ow};
     int64_t k = 0;
     for (int64_t i = 0; i < c->ic; i++)
@@ -116,7 +116,7 @@ static int64_t place(const plainconv_job *job, int64_t unit, int64_t *rows) {
 int64_t plainconv_scratch(const anneal_conv *c, anneal_pass pass) {
     plainconv_job job;
     prepare(&job, c);
-    if (pass == ANNEAL_FORWARD) return filled(c->oc, c->b) + c->threads * strip_floats(&job);
+    if (pass == ANNEAL_FORWARD) return padded(c->oc, c->b) + c->threads * strip_floats(&job);
     return job.pieces * piece_floats(c) + c->threads * strip_floats(&job);
 }
 
@@ -140,8 +140,8 @@ void plainconv_forward(const anneal_conv *c, const float *x, const float *w, con
     plainconv_job job;
     prepare(&job, c);
     job.x = x, job.w = w, job.y = y, job.post = post;
-    job.bias = filled_bias(bias, c->oc, c->b, scratch);
-    job.strip = scratch + filled(c->oc, c->b);
+    job.bias = padded_bias(bias, c->oc, c->b, scratch);
+    job.strip = scratch + padded(c->oc, c->b);
     anneal_parallel(forward_body, &job);
 }
 

@@ -54,21 +54,20 @@ INLINE void VARIANT(plainconv_tile)(const int P, const int outs, const plainconv
         for (; tiles > 0; tiles--, x += P, y += P * BLOCK)                                                             \
             VARIANT(plainconv_tile)(P, outs, view, x, w, bias, post, y, y_block);                                      \
         break;
-#define PLAINCONV_TILES(outs, ...)                                                                                           \
-    static __attribute__((noinline)) void VARIANT(plainconv_tiles##outs)(int P, int64_t tiles, const plainconv_view *view, const float *x, \
-                                                                         const float *w, const float *bias, const anneal_post *post, \
-                                                                         float *y, int64_t y_block) {                        \
-        switch (P) { __VA_ARGS__ }                                                                                           \
+#define PLAINCONV_TILES(outs, ...)                                                                                  \
+    static __attribute__((noinline)) void VARIANT(plainconv_tiles##outs)(                                           \
+        int P, int64_t tiles, const plainconv_view *view, const float *x, const float *w, const float *bias,        \
+        const anneal_post *post, float *y, int64_t y_block) {                                                       \
+        switch (P) { __VA_ARGS__ }                                                                                  \
     }
-PLAINCONV_TILES(1, PLAINCONV_CASE(1, 1) PLAINCONV_CASE(2, 1) PLAINCONV_CASE(3, 1) PLAINCONV_CASE(4, 1) PLAINCONV_CASE(5,
-    1) PLAINCONV_CASE(6, 1) PLAINCONV_CASE(7, 1)
-                PLAINCONV_CASE(8, 1) PLAINCONV_CASE(9, 1) PLAINCONV_CASE(10, 1) PLAINCONV_CASE(11, 1) PLAINCONV_CASE(12, 1))
-PLAINCONV_TILES(2, PLAINCONV_CASE(1, 2) PLAINCONV_CASE(2, 2) PLAINCONV_CASE(3, 2) PLAINCONV_CASE(4, 2) PLAINCONV_CASE(5,
-    2) PLAINCONV_CASE(6, 2) PLAINCONV_CASE(7, 2)
-                PLAINCONV_CASE(8, 2) PLAINCONV_CASE(9, 2) PLAINCONV_CASE(10, 2) PLAINCONV_CASE(11, 2) PLAINCONV_CASE(12, 2))
-PLAINCONV_TILES(3, PLAINCONV_CASE(1, 3) PLAINCONV_CASE(2, 3) PLAINCONV_CASE(3, 3) PLAINCONV_CASE(4, 3) PLAINCONV_CASE(5,
-    3) PLAINCONV_CASE(6, 3) PLAINCONV_CASE(7, 3)
-                PLAINCONV_CASE(8, 3))
+PLAINCONV_TILES(1, PLAINCONV_CASE(1, 1) PLAINCONV_CASE(2, 1) PLAINCONV_CASE(3, 1) PLAINCONV_CASE(4, 1)
+                PLAINCONV_CASE(5, 1) PLAINCONV_CASE(6, 1) PLAINCONV_CASE(7, 1) PLAINCONV_CASE(8, 1)
+                PLAINCONV_CASE(9, 1) PLAINCONV_CASE(10, 1) PLAINCONV_CASE(11, 1) PLAINCONV_CASE(12, 1))
+PLAINCONV_TILES(2, PLAINCONV_CASE(1, 2) PLAINCONV_CASE(2, 2) PLAINCONV_CASE(3, 2) PLAINCONV_CASE(4, 2)
+                PLAINCONV_CASE(5, 2) PLAINCONV_CASE(6, 2) PLAINCONV_CASE(7, 2) PLAINCONV_CASE(8, 2)
+                PLAINCONV_CASE(9, 2) PLAINCONV_CASE(10, 2) PLAINCONV_CASE(11, 2) PLAINCONV_CASE(12, 2))
+PLAINCONV_TILES(3, PLAINCONV_CASE(1, 3) PLAINCONV_CASE(2, 3) PLAINCONV_CASE(3, 3) PLAINCONV_CASE(4, 3)
+                PLAINCONV_CASE(5, 3) PLAINCONV_CASE(6, 3) PLAINCONV_CASE(7, 3) PLAINCONV_CASE(8, 3))
 
 /// Output blocks that are taken together: pairs at the end rather than a single one.
 INLINE int VARIANT(plainconv_together)(int64_t left) { return left == 1 ? 1 : left == 2 || left == 4 ? 2 : 3; }
@@ -129,13 +128,14 @@ INLINE void VARIANT(plainconv_outer_tile)(const int columns, const int outs, con
         for (int i = 0; i < columns; i++) STORE(dw + o * w_block + i * BLOCK, acc[o][i]);
 }
 
-#define PLAINCONV_OUTER(outs)                                                                                                \
-    static __attribute__((noinline)) void VARIANT(plainconv_outer##outs)(const plainconv_view *view, int64_t rows, const float *x, \
-                                                                         const float *dy, int64_t dy_block, float *dw) {     \
-        int64_t k = 0;                                                                                                       \
-        for (; k + PLAINCONV_COLUMNS <= view->columns; k += PLAINCONV_COLUMNS)                                               \
-            VARIANT(plainconv_outer_tile)(PLAINCONV_COLUMNS, outs, view, rows, k, x, dy, dy_block, dw + k * BLOCK);          \
-        for (; k < view->columns; k++) VARIANT(plainconv_outer_tile)(1, outs, view, rows, k, x, dy, dy_block, dw + k * BLOCK); \
+#define PLAINCONV_OUTER(outs)                                                                                       \
+    static __attribute__((noinline)) void VARIANT(plainconv_outer##outs)(                                           \
+        const plainconv_view *view, int64_t rows, const float *x, const float *dy, int64_t dy_block, float *dw) {   \
+        int64_t k = 0;                                                                                              \
+        for (; k + PLAINCONV_COLUMNS <= view->columns; k += PLAINCONV_COLUMNS)                                      \
+            VARIANT(plainconv_outer_tile)(PLAINCONV_COLUMNS, outs, view, rows, k, x, dy, dy_block, dw + k * BLOCK); \
+        for (; k < view->columns; k++)                                                                              \
+            VARIANT(plainconv_outer_tile)(1, outs, view, rows, k, x, dy, dy_block, dw + k * BLOCK);                 \
     }
 PLAINCONV_OUTER(1)
 PLAINCONV_OUTER(2)

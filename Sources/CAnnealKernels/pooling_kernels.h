@@ -242,13 +242,17 @@ INLINE void VARIANT(pool_planes_back_kind)(const anneal_pooling *p, anneal_pooli
 static void VARIANT(pool_planes_back)(const anneal_pooling *p, const float *x, const float *y, const int32_t *argmax,
                                       const float *dy, const float *add, float *dx, int64_t low, int64_t high) {
     switch (p->kind) {
-    case ANNEAL_POOLING_MAX: VARIANT(pool_planes_back_kind)(p, ANNEAL_POOLING_MAX, 0, x, y, argmax, dy, add, dx, low,
-                                                            high); break;
-    case ANNEAL_POOLING_AVG: VARIANT(pool_planes_back_kind)(p, ANNEAL_POOLING_AVG, 0, x, y, argmax, dy, add, dx, low,
-                                                            high); break;
-    case ANNEAL_POOLING_SUM: VARIANT(pool_planes_back_kind)(p, ANNEAL_POOLING_SUM, 0, x, y, argmax, dy, add, dx, low,
-                                                            high); break;
-    case ANNEAL_POOLING_LP: VARIANT(pool_planes_back_kind)(p, ANNEAL_POOLING_LP, p->lp, x, y, argmax, dy, add, dx, low,
-                                                           high); break;
+    case ANNEAL_POOLING_MAX:
+        VARIANT(pool_planes_back_kind)(p, ANNEAL_POOLING_MAX, 0, x, y, argmax, dy, add, dx, low, high);
+        break;
+    case ANNEAL_POOLING_AVG:
+        VARIANT(pool_planes_back_kind)(p, ANNEAL_POOLING_AVG, 0, x, y, argmax, dy, add, dx, low, high);
+        break;
+    case ANNEAL_POOLING_SUM:
+        VARIANT(pool_planes_back_kind)(p, ANNEAL_POOLING_SUM, 0, x, y, argmax, dy, add, dx, low, high);
+        break;
+    case ANNEAL_POOLING_LP:
+        VARIANT(pool_planes_back_kind)(p, ANNEAL_POOLING_LP, p->lp, x, y, argmax, dy, add, dx, low, high);
+        break;
     }
 }

@@ -19,12 +19,12 @@ enum {
 static inline int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
 /// Channels in whole blocks.
-static inline int64_t filled(int64_t channels, int64_t b) { return (channels + b - 1) / b * b; }
+static inline int64_t padded(int64_t channels, int64_t b) { return (channels + b - 1) / b * b; }
 
 /// The biases of `count` channels in whole blocks, in `room`; NULL for NULL.
-static inline const float *filled_bias(const float *bias, int64_t count, int64_t b, float *room) {
+static inline const float *padded_bias(const float *bias, int64_t count, int64_t b, float *room) {
     if (!bias) return NULL;
-    memset(room, 0, sizeof(float) * (size_t)filled(count, b));
+    memset(room, 0, sizeof(float) * (size_t)padded(count, b));
     memcpy(room, bias, sizeof(float) * (size_t)count);
     return room;
 }

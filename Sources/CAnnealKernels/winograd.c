@@ -57,11 +57,11 @@ int anneal_winograd_supported(const anneal_conv *c) {
     return c->oh >= 1 && c->ow >= 1 && c->threads >= 1 && c->n * c->oh * c->ow < INT32_MAX;
 }
 
-/// The same with its channels filled up to whole blocks.
+/// The same with its channels padded to whole blocks.
 static anneal_conv whole(const anneal_conv *given) {
     anneal_conv c = *given;
-    c.ic = filled(c.ic, c.b);
-    c.oc = filled(c.oc, c.b);
+    c.ic = padded(c.ic, c.b);
+    c.oc = padded(c.oc, c.b);
     return c;
 }
 
@@ -75,7 +75,7 @@ typedef enum {
 
 typedef struct {
     const anneal_conv *conv; ///< whole
-    int64_t biases;          ///< output channels without the filling
+    int64_t biases;          ///< output channels without the padding
     winograd_grid in, out;   ///< the grids of the transform's input and output
     int64_t total;           ///< tiles of the batch
     winograd_way way;        ///< inputs and outputs are exchanged but in FORWARD
@@ -90,7 +90,7 @@ typedef struct {
     int variant, wide_block;
 } winograd_job;
 
-static int64_t padded_floats(int64_t count) { return filled(count, 16); }
+static int64_t padded_floats(int64_t count) { return padded(count, 16); }
 
 /// Tiles of a chunk: multiples of 12 suit every tile of the products.
 static int64_t chunk_tiles(int64_t room, int64_t channels, int64_t total) {
@@ -335,7 +335,7 @@ static void forward(const anneal_conv *given, int data, const float *x, const fl
     anneal_conv filled_up = whole(given), *c = &filled_up;
     winograd_job job = job_of(c, data ? data_way(c) : FORWARD);
     job.x = x, job.w = w, job.post = post, job.y = y;
-    job.bias = filled_bias(bias, given->oc, given->b, scratch);
+    job.bias = padded_bias(bias, given->oc, given->b, scratch);
     scratch += c->oc;
     int64_t v = WINOGRAD_POINTS * job.in.stride, m = WINOGRAD_POINTS * job.out.stride;
     if (is_wide(c)) {

@@ -30,11 +30,13 @@ extension KernelTests {
         // Winograd's transforms multiply rounding errors (Barabasz et al. 2020), by about ten at 4 x 4.
         private let winograd = Kernels(
             name: "winograd", supported: anneal_winograd_supported, scratch: anneal_winograd_scratch,
-            forward: anneal_winograd_forward, data: anneal_winograd_backward_data, weights: anneal_winograd_backward_weights,
+            forward: anneal_winograd_forward, data: anneal_winograd_backward_data,
+            weights: anneal_winograd_backward_weights,
             tolerance: 1e-5)
         private let dense = Kernels(
             name: "dense", supported: anneal_denseconv_supported, scratch: anneal_denseconv_scratch,
-            forward: anneal_denseconv_forward, data: anneal_denseconv_backward_data, weights: anneal_denseconv_backward_weights,
+            forward: anneal_denseconv_forward, data: anneal_denseconv_backward_data,
+            weights: anneal_denseconv_backward_weights,
             tolerance: 1e-6)
 
         private func check(_ kernels: Kernels, _ shape: anneal_conv, _ random: inout Generator) {

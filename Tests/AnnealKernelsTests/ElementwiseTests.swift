@@ -51,7 +51,8 @@ extension KernelTests {
                     anneal_activation_forward(kind, x, &y, shape.dims)
                     return y
                 }
-                let sigmoid = run(ANNEAL_SIGMOID), tanh = run(ANNEAL_TANH), soft = run(ANNEAL_SOFTRELU), relu = run(ANNEAL_RELU)
+                let sigmoid = run(ANNEAL_SIGMOID), tanh = run(ANNEAL_TANH), soft = run(ANNEAL_SOFTRELU),
+                    relu = run(ANNEAL_RELU)
                 #expect(sigmoid[0] == 1 && sigmoid[2] == 1 && sigmoid[4] == 1, "\(name)")
                 #expect(sigmoid[1] == 0 && sigmoid[5] == 0 && sigmoid[3] < 1e-37, "\(name)")
                 #expect(tanh[0] == 1 && tanh[1] == -1 && tanh[2] == 1 && tanh[5] == -1, "\(name)")

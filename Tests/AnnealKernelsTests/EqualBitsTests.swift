@@ -41,7 +41,8 @@ extension KernelTests {
                     if c.groups > 1 { return array(anneal_groupconv_scratch(&c, pass)) }
                     return array(winograd ? anneal_winograd_scratch(&c, pass) : anneal_denseconv_scratch(&c, pass))
                 }
-                var forward = room(ANNEAL_FORWARD), data = room(ANNEAL_BACKWARD_DATA), weights = room(ANNEAL_BACKWARD_WEIGHTS)
+                var forward = room(ANNEAL_FORWARD), data = room(ANNEAL_BACKWARD_DATA),
+                    weights = room(ANNEAL_BACKWARD_WEIGHTS)
                 if c.groups > 1 {
                     anneal_groupconv_forward(&c, x, w, bias, nil, &y)
                     anneal_groupconv_backward_data(&c, dy, w, &dx)

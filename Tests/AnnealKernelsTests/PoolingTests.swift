@@ -58,26 +58,33 @@ extension KernelTests {
             Case(kind: ANNEAL_POOLING_MAX, input: [1, 8, 8], kernel: [1, 2, 2], stride: [1, 2, 2], pad: [0, 0, 0]),
             Case(kind: ANNEAL_POOLING_MAX, input: [1, 7, 9], kernel: [1, 2, 2], stride: [1, 2, 2], pad: [0, 0, 0]),
             Case(
-                kind: ANNEAL_POOLING_MAX, input: [1, 7, 9], kernel: [1, 2, 2], stride: [1, 2, 2], pad: [0, 0, 0], full: true),
-            Case(kind: ANNEAL_POOLING_MAX, input: [1, 14, 13], kernel: [1, 3, 3], stride: [1, 2, 2], pad: [0, 1, 1]),
+                kind: ANNEAL_POOLING_MAX, input: [1, 7, 9], kernel: [1, 2, 2], stride: [1, 2, 2], pad: [0, 0, 0],
+                full: true),
+            Case(
+                kind: ANNEAL_POOLING_MAX, input: [1, 14, 13], kernel: [1, 3, 3], stride: [1, 2, 2], pad: [0, 1, 1]),
             Case(kind: ANNEAL_POOLING_MAX, input: [1, 7, 7], kernel: [1, 3, 3], stride: [1, 1, 1], pad: [0, 1, 1]),
             Case(
-                kind: ANNEAL_POOLING_MAX, input: [1, 8, 8], kernel: [1, 3, 3], stride: [1, 2, 2], pad: [0, 1, 1], full: true),
+                kind: ANNEAL_POOLING_MAX, input: [1, 8, 8], kernel: [1, 3, 3], stride: [1, 2, 2], pad: [0, 1, 1],
+                full: true),
             Case(kind: ANNEAL_POOLING_MAX, input: [1, 7, 7], kernel: [1, 7, 7], stride: [1, 1, 1], pad: [0, 0, 0]),
             Case(
-                kind: ANNEAL_POOLING_MAX, input: [1, 1, 100], kernel: [1, 1, 3], stride: [1, 1, 2], pad: [0, 0, 1], n: 16),
+                kind: ANNEAL_POOLING_MAX, input: [1, 1, 100], kernel: [1, 1, 3], stride: [1, 1, 2], pad: [0, 0, 1],
+                n: 16),
             Case(kind: ANNEAL_POOLING_MAX, input: [5, 6, 7], kernel: [2, 3, 3], stride: [2, 2, 1], pad: [1, 0, 1]),
             Case(
-                kind: ANNEAL_POOLING_MAX, input: [1, 4, 4], kernel: [1, 1, 1], stride: [1, 2, 2], pad: [0, 0, 0], full: true),
+                kind: ANNEAL_POOLING_MAX, input: [1, 4, 4], kernel: [1, 1, 1], stride: [1, 2, 2], pad: [0, 0, 0],
+                full: true),
             Case(
-                kind: ANNEAL_POOLING_MAX, input: [1, 28, 28], kernel: [1, 5, 3], stride: [1, 3, 2], pad: [0, 2, 1], n: 8, c: 9
+                kind: ANNEAL_POOLING_MAX, input: [1, 28, 28], kernel: [1, 5, 3], stride: [1, 3, 2], pad: [0, 2, 1],
+                n: 8, c: 9
             ),
         ]
 
         @Test(arguments: [1, 8, 16]) func everyKind(b: Int) {
             var random = Generator(10)
             let kinds: [(anneal_pooling_kind, Bool, Int)] = [
-                (ANNEAL_POOLING_MAX, true, 2), (ANNEAL_POOLING_AVG, true, 2), (ANNEAL_POOLING_AVG, false, 2), (ANNEAL_POOLING_SUM, true, 2),
+                (ANNEAL_POOLING_MAX, true, 2), (ANNEAL_POOLING_AVG, true, 2), (ANNEAL_POOLING_AVG, false, 2),
+                (ANNEAL_POOLING_SUM, true, 2),
                 (ANNEAL_POOLING_LP, true, 1), (ANNEAL_POOLING_LP, true, 2), (ANNEAL_POOLING_LP, true, 3),
             ]
             for base in Self.shapes {

@@ -54,7 +54,7 @@ private struct Rows {
     }
 }
 
-/// Copies parts behind one another along an axis; parts that the instruction does not have are zeros. All operands have
+/// Copies parts one after the other along an axis; parts that the instruction does not have are zeros. All operands have
 /// one layout.
 func joinKernel(
     _ site: KernelSite, axis: Int, parts: [Program.Operand], extents: [Int], whole: Program.Operand

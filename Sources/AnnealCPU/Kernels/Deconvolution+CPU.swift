@@ -83,7 +83,7 @@ extension Deconvolution: CPUOperator {
     }
 }
 
-/// y += bias, channel by channel; the filling of blocked layouts stays.
+/// y += bias, channel by channel; the padding of blocked layouts stays.
 private func addBias(_ bias: UnsafePointer<Float>, to y: UnsafeMutablePointer<Float>, _ dims: anneal_dims) {
     forEachLane(dims) { first, step, channel in
         for k in 0..<Int(dims.s) { y[first + k * step] += bias[channel] }

@@ -129,7 +129,7 @@ private struct ParametricReLU {
         shared = try site.shape(.input(1)).count == 1
     }
 
-    /// Calls body(element, channel) for all elements, the filling left out.
+    /// Calls body(element, channel) for all elements but the padding.
     private func forEach(_ body: (Int, Int) -> Void) {
         let blocks = Int((dims.c + dims.b - 1) / dims.b), b = Int(dims.b), s = Int(dims.s), c = Int(dims.c)
         for i in 0..<Int(dims.n) {

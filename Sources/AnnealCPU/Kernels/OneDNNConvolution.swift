@@ -98,7 +98,7 @@ struct OneDNNLayouts {
                 try OneDNNConvolution(engine, shape, pass, options, source: block, target: block, weights: given)
             }
             let free = try primitive(0)
-            // If no other kernel knows its layouts, plain ones cost less than to change them twice.
+            // If no other kernel knows its layouts, plain ones cost less than changing them twice.
             return try free.sourceBlock == 0 || free.targetBlock == 0 ? primitive(1) : free
         }
         func layout(_ block: Int) -> Layout { block > 1 ? .blocked(block) : .plain }

@@ -17,8 +17,8 @@ struct OwnConvolution {
     private let conv: anneal_conv
     private let method: Method
 
-    /// nil where oneDNN serves better, or our kernels do not take the shape.
-    /// - Parameter plain: whether the data are to have no blocks; taken only by the matrix products.
+    /// nil where oneDNN is faster, or our kernels do not take the shape.
+    /// - Parameter plain: whether the data have no blocks, which only the matrix products take.
     init?(_ op: Convolution, data: Shape, output: Shape, block: Int, plain: Bool) {
         let window = op.window
         guard window.kernel.count == 2 else { return nil }
@@ -62,7 +62,9 @@ struct OwnConvolution {
             func run(_ body: @escaping (UnsafePointer<anneal_conv>) -> Void) -> () -> Void {
                 { withUnsafePointer(to: conv) { body($0) } }
             }
-            func forward(_ body: @escaping (UnsafePointer<anneal_conv>, UnsafePointer<anneal_post>) -> Void) -> () -> Void {
+            func forward(_ body: @escaping (UnsafePointer<anneal_conv>, UnsafePointer<anneal_post>) -> Void) -> () ->
+                Void
+            {
                 { withUnsafePointer(to: conv) { conv in withUnsafePointer(to: post) { body(conv, $0) } } }
             }
             switch (method, pass) {

@@ -58,7 +58,7 @@ extension SoftmaxOutput: CPUOperator {
     ) {
         let (outer, classes, inner) = axes
         let positions = outer * inner
-        // Labels are whole numbers; what is beyond Int32 is no class either.
+        // Labels are whole numbers; beyond Int32 there are no classes.
         func truncated(_ value: Float) -> Int { abs(value) < 2e9 ? Int(value) : -1 }
         var divisor: Float = 1
         switch normalization {

@@ -74,7 +74,7 @@ package final class KernelPlan: ExecutablePlan {
         var inputs: [String: Program.ValueID] = [:]
         for (index, value) in program.values.enumerated() where value.kind == .input { inputs[value.name] = index }
         self.inputs = inputs
-        // Without other wishes an output's gradient is one everywhere, as in MXNet.
+        // By default an output's gradient is one everywhere, as in MXNet.
         for head in program.heads.values {
             if let offset = plan.offsets[head] {
                 (arena.base + offset).update(repeating: 1, count: program.values[head].shape.count)
@@ -174,7 +174,6 @@ package final class KernelPlan: ExecutablePlan {
     }
 
     package var plannedBytes: Int { memory.size * MemoryLayout<Float>.size }
-    package var relayouts: Int { steps.reduce(0) { $0 + $1.reorders } }
     package var operations: [OperationCost] {
         steps.map { OperationCost(program, instruction: $0.instruction, $0.implementation, reorders: $0.reorders) }
     }

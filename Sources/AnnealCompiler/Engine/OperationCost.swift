@@ -20,6 +20,8 @@ public struct OperationCost: Sendable {
     public var shapes = ""
     /// The name of its code where there are several, with `+reorder` where it changes a layout.
     public var implementation = ""
+    /// Changes of layout inside its code.
+    public var reorders = 0
 
     public init(layer: String, kind: String, phase: Phase, flops: Double = 0, bytes: Double = 0) {
         self.layer = layer
@@ -41,6 +43,7 @@ extension OperationCost {
             $0 + Double(program.values[$1].shape.count * MemoryLayout<Float>.size)
         }
         self.implementation = implementation
+        self.reorders = reorders
         let outputs = instruction.writes.compactMap { write -> Shape? in
             if case .output = write.role { program.values[write.value].shape } else { nil }
         }

@@ -53,10 +53,7 @@ final class ShardedPlan: ExecutablePlan {
         if engine.devices.count > 1 { main.updateThreads = engine.devices.count * engine.pool }
         // The first process saves all residuals.
         let residuals = engine.group?.rank == 0 ? 0..<shards.count : own
-        sum =
-            isTraining
-            ? try StepSum(
-                main, kept: Self.keptStatistics(request), shards: residuals, store: store, engine: engine) : nil
+        sum = isTraining ? try StepSum(main, shards: residuals, store: store, engine: engine) : nil
 
         var program = main.program
         let names = try Self.labelNames(request)
@@ -77,11 +74,6 @@ final class ShardedPlan: ExecutablePlan {
             program.values[id].shape[0] = shards.batch
         }
         self.program = program
-    }
-
-    private static func keptStatistics(_ request: PlanRequest) throws -> Set<String> {
-        guard case .network(let symbol, _, _) = request.source else { return [] }
-        return try symbol.keptStatistics()
     }
 
     private static func labelNames(_ request: PlanRequest) throws -> Set<String> {
@@ -105,7 +97,7 @@ final class ShardedPlan: ExecutablePlan {
                 try ShardWorker(
                     range, of: shards, store: shared, engine: engine.devices[device],
                     thread: workers.isEmpty ? nil : engine.threads[device]
-                ) { try request.shard(rows: $0) })
+                ) { request.sharedShard(rows: $0) })
         }
         guard !workers.isEmpty else {
             throw AnnealError(
@@ -227,7 +219,6 @@ final class ShardedPlan: ExecutablePlan {
     var memoryNeed: MemoryNeed {
         workers.flatMap(\.allPlans).reduce(into: MemoryNeed()) { $0.add($1.memoryNeed) }
     }
-    var relayouts: Int { workers[0].main.relayouts }
     var operations: [OperationCost] { workers[0].main.operations }
 }
 
@@ -260,13 +251,9 @@ extension ShardedPlan: StepResults {
 }
 
 extension PlanRequest {
-    /// The request for a shard of some rows.
-    fileprivate func shard(rows: Int) throws -> PlanRequest {
-        var request = self
-        if case .network(let symbol, let inputs, let gradients) = source {
-            request.source = .network(
-                symbol, inputs: inputs.mapValues { Shape([rows] + $0.dims.dropFirst()) }, gradients: gradients)
-        }
+    /// The request for a shard of some rows, where several plans share the work on a batch.
+    fileprivate func sharedShard(rows: Int) -> PlanRequest {
+        var request = shard(rows: rows)
         // Sums over all shards come first.
         request.update?.keepsGradients = true
         // Several plans fold batch norm into the same weights.
@@ -281,9 +268,4 @@ extension StepInputs {
         inputs.firstSample = sample
         return inputs
     }
-}
-
-extension Program {
-    /// Rows of its batch: the first axis of its inputs.
-    fileprivate var rows: Int { values.first { $0.kind == .input }?.shape.dims.first ?? 0 }
 }

@@ -37,16 +37,12 @@ final class StepSum {
         let isStatistics: Bool
     }
 
-    /// - Parameters:
-    ///   - kept: statistics that stay as they are.
-    ///   - shards: those whose residuals this process has.
-    init(
-        _ main: KernelPlan, kept: Set<String>, shards: Range<Int>, store: ParameterStore, engine: ShardedEngine
-    ) throws {
+    /// - Parameter shards: those whose residuals this process has.
+    init(_ main: KernelPlan, shards: Range<Int>, store: ParameterStore, engine: ShardedEngine) throws {
         self.main = main
         let compression = engine.compression
         let last = main.lastSteps
-        let all = Self.pieces(of: main.program, kept: kept)
+        let all = Self.pieces(of: main.program)
         let order = all.indices.sorted { a, b in
             func step(_ piece: Int) -> Int { all[piece].value(in: main.program).flatMap { last[$0] } ?? -1 }
             // What is compressed does not travel with statistics, which are not.
@@ -89,18 +85,10 @@ final class StepSum {
             gradients, shards: shards, threshold: threshold, store: store, engine: engine.devices[0])
     }
 
-    private static func pieces(of program: Program, kept: Set<String>) -> [Piece] {
-        // A gradient may be of two parameters, and is summed once.
-        var known: Set<Program.ValueID> = []
-        let gradients = program.gradients.keys.sorted().filter { name in
-            guard let id = program.variables[name], program.values[id].kind == .parameter else { return false }
-            return program.gradients[name].map { known.insert($0).inserted } ?? false
-        }
-        let statistics = program.variables.keys.sorted().filter { name in
-            !kept.contains(name) && program.variables[name].map { program.values[$0].kind } == .auxiliary
-        }
-        return gradients.map { Piece(name: $0, isStatistic: false) }
-            + statistics.map { Piece(name: $0, isStatistic: true) }
+    private static func pieces(of program: Program) -> [Piece] {
+        let reduction = ShardReduction(program)
+        return reduction.gradients.map { Piece(name: $0, isStatistic: false) }
+            + reduction.statistics.map { Piece(name: $0, isStatistic: true) }
     }
 
     private static func memory(

@@ -28,8 +28,8 @@ const char *anneal_decoder_error(const anneal_decoder *decoder);
 enum { ANNEAL_IMAGE_TOO_LARGE = 1 };
 
 // Reads the header. channels: 1 gray, 3 RGB, 4 RGBA, 0 as stored (1, 3 or 4). Images of more than max_pixels are
-// refused before anything is allocated for them. The bytes must stay until anneal_decoder_finish. Returns 0; ANNEAL_IMAGE_TOO_LARGE
-// with the image's size; or -1 with an error.
+// refused before anything is allocated for them. The bytes must stay until anneal_decoder_finish. Returns 0;
+// ANNEAL_IMAGE_TOO_LARGE with the image's size; or -1 with an error.
 int anneal_decoder_begin(
     anneal_decoder *decoder, const uint8_t *bytes, size_t length, int channels, int64_t max_pixels, anneal_image_size *size);
 

@@ -7,10 +7,10 @@
 extern "C" {
 #endif
 
-/// y = scale * x + shift. The filling of blocked layouts stays zero.
+/// y = scale * x + shift. The padding of blocked layouts stays zero.
 void anneal_affine(const float *x, float scale, float shift, float *y, anneal_dims dims);
 
-/// y = x limited to low..high; NaN stays. The filling of blocked layouts stays zero.
+/// y = x limited to low..high; NaN stays. The padding of blocked layouts stays zero.
 void anneal_clip(const float *x, float low, float high, float *y, anneal_dims dims);
 /// dx = dy where low <= x <= high, else 0.
 void anneal_clip_backward(const float *x, const float *dy, float low, float high, float *dx, int64_t count);

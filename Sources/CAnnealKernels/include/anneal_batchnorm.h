@@ -18,8 +18,8 @@ int64_t anneal_batchnorm_scratch(anneal_dims dims);
 void anneal_batchnorm_apply(const float *x, const float *addend, float *y, const float *mean, const float *var,
                             const float *gamma, const float *beta, float eps, int relu, anneal_dims dims);
 
-/// anneal_batchnorm_statistics and anneal_batchnorm_apply in one call, while the data of a block of channels is still in the cache: what a
-/// training step should use. scratch: anneal_batchnorm_scratch(dims) floats. y may be x or addend.
+/// anneal_batchnorm_statistics and anneal_batchnorm_apply in one call, while the data of a block of channels is still in
+/// the cache: what a training step should use. scratch: anneal_batchnorm_scratch(dims) floats. y may be x or addend.
 void anneal_batchnorm_forward(const float *x, const float *addend, float *y, float *mean, float *var, const float *gamma,
                               const float *beta, float eps, int relu, float *scratch, anneal_dims dims);
 

@@ -28,8 +28,8 @@ typedef struct {
     float low, high;
 } anneal_post;
 
-// Weights are kept as [group][output block][tap][input][output lane]; with one group, inputs and outputs are filled up to
-// whole blocks by zeros. For a plain x: [output block][input, tap][output lane], filled up likewise. Where a block holds
+// Weights are kept as [group][output block][tap][input][output lane]; with one group, inputs and outputs are padded to
+// whole blocks by zeros. For a plain x: [output block][input, tap][output lane], padded likewise. Where a block holds
 // several groups: [block][tap][input of each group][output lane].
 
 /// Floats of the packed weights.

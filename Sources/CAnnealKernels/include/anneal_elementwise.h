@@ -10,7 +10,7 @@ extern "C" {
 /// MXNet's Activation: softrelu is log(1 + e^x), softsign x / (1 + |x|).
 typedef enum { ANNEAL_RELU, ANNEAL_SIGMOID, ANNEAL_TANH, ANNEAL_SOFTRELU, ANNEAL_SOFTSIGN } anneal_activation;
 
-/// y = f(x); y may be x. The filling of blocked layouts stays zero also where f(0) is not.
+/// y = f(x); y may be x. The padding of blocked layouts stays zero also where f(0) is not.
 void anneal_activation_forward(anneal_activation kind, const float *x, float *y, anneal_dims dims);
 
 /// dx = dy * f'(x) [+ accumulate], with f' computed from the output y alone (MXNet does so too; ReLU's is 0 at 0); for
@@ -18,7 +18,7 @@ void anneal_activation_forward(anneal_activation kind, const float *x, float *y,
 void anneal_activation_backward(anneal_activation kind, const float *y, const float *dy, const float *accumulate, float *dx,
                                 anneal_dims dims);
 
-/// y = x Φ(x) with the normal distribution's Φ; y may be x. The filling stays zero.
+/// y = x Φ(x) with the normal distribution's Φ; y may be x. The padding stays zero.
 void anneal_gelu(const float *x, float *y, int64_t count);
 
 /// dx = dy (Φ(x) + x φ(x)); dx may be dy or x.

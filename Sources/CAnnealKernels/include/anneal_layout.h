@@ -13,12 +13,12 @@ extern "C" {
 
 typedef struct {
     int64_t n; ///< batch
-    int64_t c; ///< channels, without the filling
+    int64_t c; ///< channels, without the padding
     int64_t s; ///< spatial positions
     int64_t b; ///< channels in a block: 1, 8 or 16
 } anneal_dims;
 
-/// Elements in memory, the filling included.
+/// Elements in memory, padding included.
 static inline int64_t anneal_elements(anneal_dims d) { return d.n * ((d.c + d.b - 1) / d.b) * d.b * d.s; }
 
 /// Copies between two layouts of one activation (any b to any b), in parallel; fills the last block with zeros.

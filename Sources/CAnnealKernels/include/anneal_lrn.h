@@ -16,7 +16,7 @@ typedef struct {
 enum { ANNEAL_LRN_REACH = 512 };
 
 /// norm = knorm + alpha / nsize * sum of x^2 over nsize channels around each, y = x * norm^-beta.
-/// norm may be NULL. Outputs are not inputs. The filling stays zero.
+/// norm may be NULL. Outputs are not inputs. The padding stays zero.
 void anneal_lrn_forward(const anneal_lrn *lrn, const float *x, float *norm, float *y, anneal_dims dims);
 
 /// dx = dy * norm^-beta - 2 alpha beta / nsize * x * sum of dy * y / norm over the same channels.

@@ -14,7 +14,7 @@ typedef struct {
     int64_t n, c, b;                      ///< batch, channels, block (1, 8 or 16)
     int64_t in[3], out[3];                ///< depth, height, width
     int64_t kernel[3], stride[3], pad[3]; ///< pad: before; after it whatever `out` implies
-    int count_include_pad;                ///< average: divide by the window clipped to [-pad, in + pad), else by the cells inside
+    int count_include_pad;                ///< average: divide by the window within [-pad, in + pad), else by the cells inside
     int lp;                               ///< the p of ANNEAL_POOLING_LP (1, 2 or 3)
     int first_version;                    ///< max, average and sum as Pooling_v1 computes them, see below
 } anneal_pooling;

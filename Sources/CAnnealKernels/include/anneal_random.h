@@ -17,7 +17,7 @@ typedef struct {
 } anneal_random_key;
 
 /// y = uniform numbers in [0, 1), multiples of 2^-24. The number of element (i, j, k) is word j % 4 of the counter
-/// ((sample + i) * ceil(c / 4) + j / 4) * s + k: neither the layout nor the number of threads matters. The filling is zero.
+/// ((sample + i) * ceil(c / 4) + j / 4) * s + k: neither the layout nor the number of threads matters. The padding is zero.
 void anneal_random_uniform(anneal_random_key key, float *y, anneal_dims dims);
 
 #ifdef __cplusplus

@@ -1,5 +1,4 @@
 import Anneal
-import AnnealCPU
 import AnnealCompiler
 import AnnealReference
 import Testing
@@ -77,7 +76,7 @@ struct KernelShardTests {
 
     /// Without batch norm, whose statistics are a shard's own, shards compute what the whole batch does.
     @Test(arguments: [2, 3, 4, 8]) func shardsAddUpToTheBatch(shards: Int) throws {
-        let whole = try Self.run(CPUEngine(), batchNorm: false)
+        let whole = try Self.run(defaultEngine(), batchNorm: false)
         let parts = try Self.run(Self.cpu(devices: 2, shards: shards), batchNorm: false)
         for (a, b) in zip(parts, whole) { #expect(abs(a - b) <= 1e-4 * max(1, abs(b))) }
     }
@@ -100,7 +99,7 @@ struct KernelShardTests {
                 .flatMap { try trainer.parameters.tensor($0).elements }
         }
         let shards = try run(Self.cpu(devices: 2, shards: 4), batchSize: 8, accumulation: 1)
-        #expect(try run(CPUEngine(), batchSize: 2, accumulation: 4) == shards)
+        #expect(try run(defaultEngine(), batchSize: 2, accumulation: 4) == shards)
     }
 
     /// Compressed to two bits, each shard's gradient is a threshold, its negative or zero: an update of plain SGD moves every
@@ -158,7 +157,7 @@ struct KernelShardTests {
         try sharded.fit(training: Self.source(4, count: 8), epochs: 0..<1)
         var means: [[Float]] = []
         for half in 0..<2 {
-            let trainer = try Self.trainer(CPUEngine(), batchSize: 4)
+            let trainer = try Self.trainer(defaultEngine(), batchSize: 4)
             let rows = Tensor([4, 2, 6, 6], Array(data[(half * 4 * 72)..<((half + 1) * 4 * 72)]))
             let source = try InMemorySource(data: rows, labels: Tensor([4], [0, 1, 2, 3]), batchSize: 4)
             try trainer.fit(training: source, epochs: 0..<1)
