@@ -145,12 +145,15 @@ struct Im2rec: ParsableCommand {
         }
     }
 
-    /// As `im2rec.py` finds them, in the order of their names: lists in the prefix's folder that begin with it.
+    /// As `im2rec.py` finds them, in the order of their names: lists in the prefix's folder that begin with it, or, where
+    /// the prefix is a folder itself, those in it. If that has none, it is the images' folder and the lists are next to it.
     private func listFiles() throws -> [String] {
-        let isFolder = Files.isFolder(prefix), folder = isFolder ? prefix : Files.folder(of: prefix)
-        let start = isFolder ? "" : Files.name(of: prefix)
-        return try Files.names(in: folder).filter { $0.hasPrefix(start) && $0.hasSuffix(".lst") }
-            .map { Files.path(folder, $0) }.filter { !Files.isFolder($0) }
+        func lists(in folder: String, from start: String) throws -> [String] {
+            try Files.names(in: folder).filter { $0.hasPrefix(start) && $0.hasSuffix(".lst") }
+                .map { Files.path(folder, $0) }.filter { !Files.isFolder($0) }
+        }
+        let inside = Files.isFolder(prefix) ? try lists(in: prefix, from: "") : []
+        return try inside.isEmpty ? lists(in: Files.folder(of: prefix), from: Files.name(of: prefix)) : inside
     }
 
     private func packer() throws -> RecordPacker {

@@ -38,12 +38,24 @@ package final class ImagePreparation {
         return try augmented(decoded, sample: sample, epoch: epoch)
     }
 
-    /// What does not depend on the epoch: decoded, upright, and resized as augmentation begins with.
+    /// What does not depend on the epoch: decoded, upright, and after the steps that choose nothing at random.
+    ///
+    /// A large JPEG image that is resized first is decoded at 1/2, 1/4 or 1/8, as long as it stays as large as it is to be.
     func decoded(_ payload: [UInt8], from start: Int, turnsUpright: Bool) throws -> Image {
-        let channels = Image.Channels(rawValue: options.dataShape[0]) ?? .rgb
-        var decoded = try decoder.decode(payload, from: start, as: channels)
-        if turnsUpright { decoded = decoded.turned(by: ExifOrientation.of(payload)) }
-        return try afterFixedSteps(decoded)
+        let resize = fixed.first as? ShortSideResize
+        var whole: (width: Int, height: Int)?
+        let found = try decoder.decode(payload, from: start, as: channels) { width, height in
+            whole = (width, height)
+            guard let resize, isReduced(width, height) else { return nil }
+            let all = Rectangle(x: 0, y: 0, width: width, height: height)
+            let part = ImageDecoder.Part(all, for: (resize.side, resize.side), isReduced: true)
+            return part.denominator > 1 ? part : nil
+        }
+        var image = found.image
+        if turnsUpright { image = image.turned(by: ExifOrientation.of(payload)) }
+        guard found.isPart, let resize, let whole else { return try afterFixedSteps(image) }
+        try resize.apply(to: &image, reducedFrom: whole, maximumPixels: options.maximumPixels)
+        return try afterFixedSteps(image, dropping: 1)
     }
 
     /// An image of which only a random part is wanted: that part is decoded.
@@ -56,13 +68,11 @@ package final class ImagePreparation {
         else { return nil }
         var context = context(.init(seed: options.seed, epoch: epoch, sample: sample))
         var chosen: (part: Rectangle?, width: Int)?
-        let channels = Image.Channels(rawValue: options.dataShape[0]) ?? .rgb
         let found = try decoder.decode(payload, from: start, as: channels) { width, height in
             let part = step.crop.part(width: width, height: height, &context.random)
             chosen = (part, width)
             return part.map {
-                let isLarge = !options.decodesExactly && width * height > Self.largeImage
-                return .init($0, for: (context.width, context.height), isReduced: isLarge)
+                .init($0, for: (context.width, context.height), isReduced: isReduced(width, height))
             }
         }
         var image = found.image
@@ -76,12 +86,17 @@ package final class ImagePreparation {
         return try Array(rest.dropFirst()).applied(to: image, context)
     }
 
-    /// Pixels from which on an image may be decoded at a smaller size.
-    private static let largeImage = 1 << 19
+    private var channels: Image.Channels { Image.Channels(rawValue: options.dataShape[0]) ?? .rgb }
 
-    private func afterFixedSteps(_ image: Image) throws -> Image {
+    /// Whether an image of this size may be decoded at a smaller one.
+    private func isReduced(_ width: Int, _ height: Int) -> Bool {
+        !options.decodesExactly && width * height > options.largeImage
+    }
+
+    /// - Parameter done: of the steps, that have been applied.
+    private func afterFixedSteps(_ image: Image, dropping done: Int = 0) throws -> Image {
         var image = image, context = context(.init(seed: options.seed, epoch: 0, sample: 0))
-        for step in fixed { try step.apply(to: &image, &context) }
+        for step in fixed.dropFirst(done) { try step.apply(to: &image, &context) }
         return image
     }
 

@@ -12,6 +12,15 @@ struct ShortSideResize: AugmentationStep {
         try Image.checkSize(side, side * long / Swift.min(image.width, image.height), context.maximumPixels)
         image = image.resizedShortSide(to: side, interpolation)
     }
+
+    /// Of an image that was decoded at a smaller size: the result has the size that the whole one would have got.
+    func apply(to image: inout Image, reducedFrom whole: (width: Int, height: Int), maximumPixels: Int) throws {
+        let long = side * max(whole.width, whole.height) / min(whole.width, whole.height)
+        try Image.checkSize(side, long, maximumPixels)
+        // It may have been turned since.
+        let isUpright = image.height > image.width
+        image = image.resized(width: isUpright ? side : long, height: isUpright ? long : side, interpolation)
+    }
 }
 
 /// Rotation, shear, scale and aspect ratio in one map.
