@@ -70,7 +70,7 @@ import Testing
         #expect(try RecordFile(tool.path("all.rec")).count == 30)
         #expect(try run("rec cat a.rec a.rec --to x.rec").errors.contains("--renumber"))
         let merged = try run("rec merge a.rec all.rec --to m.rec --unique")
-        #expect(merged.errors.contains("30 records; 30 duplicates left out"), "\(merged)")
+        #expect(merged.output.contains("30 records; 30 duplicates left out"), "\(merged)")
         let extracted = try run("rec extract a.rec --labels 1 --to ones.rec")
         #expect(extracted.output == "ones.rec: 10 records\n", "\(extracted)")
         #expect(try run("rec extract a.rec --numbers 0-2,7 --to files").output == "files: 4 images\n")

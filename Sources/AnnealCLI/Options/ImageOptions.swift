@@ -87,20 +87,9 @@ struct ImageOptions: ParsableArguments, Encodable {
         return exactDecoding == 1
     }
 
-    func checkedPixels() throws -> Int {
-        guard (1...LoaderOptions.mostPixels).contains(maxImagePixels) else {
-            throw UsageError(
-                "--max-image-pixels", "is \(maxImagePixels)", suggestion: "it must be 1 to \(LoaderOptions.mostPixels)")
-        }
-        return maxImagePixels
-    }
+    func checkedPixels() throws -> Int { try DecodingOptions.checked(pixels: maxImagePixels) }
 
-    func checkedThreads() throws -> Int {
-        guard (1...1024).contains(dataNthreads) else {
-            throw UsageError("--data-nthreads", "is \(dataNthreads)", suggestion: "it must be 1 to 1024")
-        }
-        return dataNthreads
-    }
+    func checkedThreads() throws -> Int { try DecodingOptions.checked(threads: dataNthreads) }
 }
 
 /// A value of --resize.

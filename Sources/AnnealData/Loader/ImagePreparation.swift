@@ -42,20 +42,25 @@ package final class ImagePreparation {
     ///
     /// A large JPEG image that is resized first is decoded at 1/2, 1/4 or 1/8, as long as it stays as large as it is to be.
     func decoded(_ payload: [UInt8], from start: Int, turnsUpright: Bool) throws -> Image {
-        let resize = fixed.first as? ShortSideResize
-        var whole: (width: Int, height: Int)?
-        let found = try decoder.decode(payload, from: start, as: channels) { width, height in
-            whole = (width, height)
-            guard let resize, isReduced(width, height) else { return nil }
-            let all = Rectangle(x: 0, y: 0, width: width, height: height)
-            let part = ImageDecoder.Part(all, for: (resize.side, resize.side), isReduced: true)
-            return part.denominator > 1 ? part : nil
+        let orientation = turnsUpright ? ExifOrientation.of(payload) : 1
+        guard let resize = fixed.first as? ShortSideResize else {
+            return try afterFixedSteps(
+                decoder.decode(payload, from: start, as: channels).turned(by: orientation))
         }
-        var image = found.image
-        if turnsUpright { image = image.turned(by: ExifOrientation.of(payload)) }
-        guard found.isPart, let resize, let whole else { return try afterFixedSteps(image) }
-        try resize.apply(to: &image, reducedFrom: whole, maximumPixels: options.maximumPixels)
-        return try afterFixedSteps(image, dropping: 1)
+        var chosen: (part: ImageDecoder.Part, size: (width: Int, height: Int))?
+        let found = try decoder.decode(payload, from: start, as: channels) { width, height in
+            guard isReduced(width, height) else { return nil }
+            let whole = Rectangle(x: 0, y: 0, width: width, height: height)
+            let part = ImageDecoder.Part(whole, for: (resize.side, resize.side), isReduced: true)
+            guard part.denominator > 1 else { return nil }
+            chosen = (part, try resize.size(width, height, maximumPixels: options.maximumPixels))
+            return part
+        }
+        guard found.isPart, let chosen else { return try afterFixedSteps(found.image.turned(by: orientation)) }
+        // Resized before it is turned, for the part's last pixels lie beyond the image.
+        let image = found.image.resized(
+            chosen.size.width, chosen.size.height, resize.interpolation, from: chosen.part.region)
+        return try afterFixedSteps(image.turned(by: orientation), dropping: 1)
     }
 
     /// An image of which only a random part is wanted: that part is decoded.
@@ -67,21 +72,22 @@ package final class ImagePreparation {
             !turnsUpright || ExifOrientation.of(payload) == 1
         else { return nil }
         var context = context(.init(seed: options.seed, epoch: epoch, sample: sample))
-        var chosen: (part: Rectangle?, width: Int)?
+        // nil in it: no part fits. Drawn already where the format could have been read in parts.
+        var chosen: Rectangle??, region: Image.Region?
         let found = try decoder.decode(payload, from: start, as: channels) { width, height in
             let part = step.crop.part(width: width, height: height, &context.random)
-            chosen = (part, width)
-            return part.map {
-                .init($0, for: (context.width, context.height), isReduced: isReduced(width, height))
+            chosen = .some(part)
+            let decoded = part.map {
+                ImageDecoder.Part($0, for: (context.width, context.height), isReduced: isReduced(width, height))
             }
+            region = decoded?.region
+            return decoded
         }
         var image = found.image
-        if found.isPart {
-            image = image.resized(width: context.width, height: context.height, step.interpolation)
+        if found.isPart, let region {
+            image = image.resized(context.width, context.height, step.interpolation, from: region)
         } else {
-            // Drawn already where the format could have been read in parts.
-            let part = chosen?.part
-            try step.apply(to: &image, part: chosen == nil ? step.part(of: image, &context) : part, &context)
+            try step.apply(to: &image, part: chosen ?? step.part(of: image, &context), &context)
         }
         return try Array(rest.dropFirst()).applied(to: image, context)
     }
