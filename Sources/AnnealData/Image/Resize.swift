@@ -125,7 +125,7 @@ extension Image {
     private func resizedByPairs(_ columns: ResizeTaps, _ rows: ResizeTaps) -> Image {
         let line = columns.count * channels, count = rows.count * line
         let columnPositions = columns.positions.map { Int32($0) }, rowPositions = rows.positions.map { Int32($0) }
-        var sums = [Int32](repeating: 0, count: 2 * line)
+        var sums = [Int16](repeating: 0, count: 2 * line + 1)
         let out = [UInt8](unsafeUninitializedCapacity: count) { out, initialized in
             ani_resize_by_pairs(
                 pixels, Int32(width), Int32(channels), columnPositions, columns.weights, Int32(columns.count),
