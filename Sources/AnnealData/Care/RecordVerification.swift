@@ -39,8 +39,8 @@ public struct RecordVerification: Sendable {
             let found = try parallelMap(min(1024, file.count - start), threads: options.threads) { index in
                 Self.look(at: start + index, in: file, options, expected, keysAreIDs: keysAreIDs)
             }
-            bad += found.compactMap(\.bad)
-            moved.formUnion(found.compactMap(\.movedFrom))
+            bad += found.compactMap { $0.bad }
+            moved.formUnion(found.compactMap { $0.movedFrom })
             progress(min(file.count, start + 1024))
         }
         let there = Set(file.entries.map(\.offset)).union(moved)
