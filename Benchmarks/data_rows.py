@@ -97,8 +97,7 @@ def feed(arguments, framework, prefix, shape, flags):
     text = output([
         python(framework), str(HERE / f"{framework}_data.py"), "--records", str(prefix), "--image-shape", shape,
         "--batch-size", "128", "--threads", str(arguments.threads), "--resized-crop", str(int("resized" in flags))])
-    # MXNet writes lines of its log on standard error, which may come last.
-    return float([line for line in text.splitlines() if re.fullmatch(r"[0-9.]+(e[+-][0-9]+)?", line.strip())][-1])
+    return float(text.strip().splitlines()[-1])
 
 
 def pack(arguments, framework, images, work):
