@@ -32,8 +32,8 @@ FEEDS = [
      "--pad-size 0 --random-resized-crop 1 --min-random-area 0.08 --min-random-aspect-ratio 0.75 "
      "--max-random-aspect-ratio 1.3333 --random-mirror 1", 4.0, 4.0),
 ]
-# Images that are made for a row: how many, width, height.
-MADE = {"320x256": (2000, 320, 256), "1600x1200": (400, 1600, 1200)}
+# Images that are made for a row: how many - whole batches, for Anneal decodes what fills the last one -, width, height.
+MADE = {"320x256": (2048, 320, 256), "1600x1200": (384, 1600, 1200)}
 PACKED = 10_000
 # Bytes of the large record file.
 LARGE = 330_000_000
