@@ -69,8 +69,9 @@ check-gpu-compile: setup
 	@scripts/check-gpu-compile.sh
 
 ## Lets MXNet 1.9.1, in an environment of its own, read one of every file that Anneal writes and compute the same.
+## With ONLY=records only what the tools for records write.
 check-mxnet: setup
-	@scripts/check-mxnet.sh
+	@scripts/check-mxnet.sh $(ONLY)
 
 ## Times training, inference and starts side by side with MXNet, PyTorch and ONNX Runtime, which it installs into
 ## their own environments; one that cannot be installed is left out.

@@ -108,6 +108,7 @@ def parse_arguments():
     parser.add_argument("--data", default=str(ROOT.parent / "shared" / "data"), metavar="FOLDER",
                         help="where cifar10_train.rec and .idx are, for the rows that train on "
                              "records (default: ../shared/data next to the repository)")
+    parser.add_argument("--starts", type=int, default=5, help="runs whose memory is looked at, of the rows of data")
     parser.add_argument("--no-data-rows", action="store_true", help="leave out what feeds and packs images")
     parser.add_argument("--write", action="store_true", help="write Benchmarks/RESULTS.md")
     parser.add_argument("--json", metavar="FILE", help="also write all steps of all rounds")

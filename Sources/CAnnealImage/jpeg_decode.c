@@ -218,13 +218,16 @@ int anneal_jpeg_finish(anneal_jpeg *jpeg, uint8_t *out) {
     if (info->out_color_space == JCS_CMYK) {
         cmyk = info->mem->alloc_sarray((j_common_ptr)info, JPOOL_IMAGE, info->output_width * 4, 1);
     }
+    enum { ROWS = 16 };
     while (info->output_scanline < info->output_height) {
-        JSAMPROW row = out + stride * info->output_scanline;
+        JSAMPROW rows[ROWS];
+        JDIMENSION left = info->output_height - info->output_scanline, count = left < ROWS ? left : ROWS;
+        for (JDIMENSION i = 0; i < count; i++) rows[i] = out + stride * (info->output_scanline + i);
         if (cmyk) {
             jpeg_read_scanlines(info, cmyk, 1);
-            convert_cmyk(cmyk[0], info->output_width, jpeg->channels, row);
+            convert_cmyk(cmyk[0], info->output_width, jpeg->channels, rows[0]);
         } else {
-            jpeg_read_scanlines(info, &row, 1);
+            jpeg_read_scanlines(info, rows, count);
         }
     }
     jpeg_finish_decompress(info);

@@ -63,13 +63,14 @@ static int be_quiet(TIFF *tiff, void *data, const char *module, const char *form
     return 1;
 }
 
-static TIFF *open_image(stream *from, char *message) {
+// `area`: of the pixels that will be read. Nobody may make libtiff allocate much more than file and pixels have.
+static TIFF *open_image(stream *from, size_t area, char *message) {
     message[0] = 0;
     TIFFOpenOptions *options = TIFFOpenOptionsAlloc();
     if (!options) return NULL;
     TIFFOpenOptionsSetErrorHandlerExtR(options, say, message);
     TIFFOpenOptionsSetWarningHandlerExtR(options, be_quiet, NULL);
-    TIFFOpenOptionsSetMaxSingleMemAlloc(options, (tmsize_t)1 << 30);
+    TIFFOpenOptionsSetMaxSingleMemAlloc(options, ((tmsize_t)4 << 20) + 16 * (tmsize_t)from->length + 8 * (tmsize_t)area);
     // m: the bytes are in memory already, and are not mapped.
     TIFF *tiff = TIFFClientOpenExt(
         "image", "rm", from, read_bytes, write_nothing, seek_to, close_nothing, size_of, NULL, NULL, options);
@@ -82,7 +83,7 @@ int anneal_tiff_begin(
     anneal_image_source *source, const uint8_t *bytes, size_t length, int channels, int64_t max_pixels,
         anneal_image_size *size, char *message) {
     stream from = {bytes, length, 0};
-    TIFF *tiff = open_image(&from, message);
+    TIFF *tiff = open_image(&from, 0, message);
     if (!tiff) return -1;
     uint32_t width = 0, height = 0;
     uint16_t photometric = PHOTOMETRIC_RGB;
@@ -111,9 +112,9 @@ int anneal_tiff_begin(
 
 int anneal_tiff_finish(const anneal_image_source *source, uint8_t *out, char *message) {
     stream from = {source->bytes, source->length, 0};
-    TIFF *tiff = open_image(&from, message);
-    if (!tiff) return -1;
     size_t area = (size_t)source->size.width * (size_t)source->size.height;
+    TIFF *tiff = open_image(&from, area, message);
+    if (!tiff) return -1;
     int channels = source->size.channels;
     uint32_t *pixels = calloc(area, sizeof *pixels);
     uint16_t orientation = ORIENTATION_TOPLEFT, extra = 0, *kinds = NULL;

@@ -33,7 +33,9 @@ public final class ImageDecoder {
     struct Part: Equatable {
         var rectangle: Rectangle
         /// 1, 2, 4 or 8.
-        var denominator = 1
+        var denominator: Int
+        /// Where the part lies in the rectangle, which has whole pixels.
+        var region: Image.Region
 
         /// - Parameters:
         ///   - part: of the whole image.
@@ -41,11 +43,16 @@ public final class ImageDecoder {
         ///   - isReduced: whether the image may be made smaller, as long as the part stays as large as `size`.
         init(_ part: Rectangle, for size: (width: Int, height: Int), isReduced: Bool) {
             let fitting = [8, 4, 2].first { part.width >= $0 * size.width && part.height >= $0 * size.height }
-            denominator = isReduced ? fitting ?? 1 : 1
-            let x = part.x / denominator, y = part.y / denominator
+            let divisor = isReduced ? fitting ?? 1 : 1
+            func reduced(_ length: Int) -> Double { Double(length) / Double(divisor) }
+            func roundedUp(_ length: Int) -> Int { (length + divisor - 1) / divisor }
+            let x = part.x / divisor, y = part.y / divisor
+            denominator = divisor
             rectangle = Rectangle(
-                x: x, y: y, width: (part.x + part.width + denominator - 1) / denominator - x,
-                height: (part.y + part.height + denominator - 1) / denominator - y)
+                x: x, y: y, width: roundedUp(part.x + part.width) - x, height: roundedUp(part.y + part.height) - y)
+            region = Image.Region(
+                x: reduced(part.x) - Double(x), y: reduced(part.y) - Double(y), width: reduced(part.width),
+                height: reduced(part.height))
         }
     }
 

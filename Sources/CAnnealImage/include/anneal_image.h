@@ -70,10 +70,10 @@ void anneal_image_to_planes(const uint8_t *pixels, int width, int height, int ch
 void anneal_image_normalize(const uint8_t *plane, size_t count, float mean, float factor, float *out);
 
 // Resizes by two taps each way, in OpenCV's fixed point (2048 is 1): for each new column (row) two positions and two
-// weights. sums: room for 2*new_width*channels numbers.
+// weights, which are positive and sum to 2048. sums: room for 2*new_width*channels numbers and one more.
 void anneal_image_resize_by_pairs(
     const uint8_t *pixels, int width, int channels, const int32_t *columns, const int32_t *column_weights,
-    int new_width, const int32_t *rows, const int32_t *row_weights, int new_height, int32_t *sums, uint8_t *out);
+    int new_width, const int32_t *rows, const int32_t *row_weights, int new_height, int16_t *sums, uint8_t *out);
 
 // Gzip -------------------------------------------------------------------------------------------------------------
 
