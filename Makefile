@@ -118,9 +118,9 @@ server: build
 	@swift build -c release --package-path Server --scratch-path .build-server --product anneal-server
 	@install -m 755 .build-server/release/anneal-server .build/release/anneal-server
 
-## Tests the server's own package (not in CI: it builds the library again).
+## Tests the server's own package (not in CI: it builds the library a second time).
 check-server: setup
-	@swift test --package-path Server --scratch-path .build-server -c release -Xswiftc -enable-testing
+	@swift test --package-path Server --scratch-path .build-server -c release
 
 ## Installs the tool with manual pages, completions and licences; it carries the Swift runtime:
 ## make install PREFIX=~/.local (default /usr/local)

@@ -150,6 +150,15 @@ package final class KernelPlan: ExecutablePlan {
         return try store.array(value).read()
     }
 
+    package func outputs(of operation: Int) throws -> [(name: String, values: Tensor)] {
+        let instruction = program.instructions[steps[operation].instruction]
+        guard case .forward = instruction.action else { return [] }
+        return try instruction.writes.compactMap { role, id in
+            guard case .output = role else { return nil }
+            return (program.values[id].name, try read(id))
+        }
+    }
+
     package var plannedBytes: Int { memory.size * MemoryLayout<Float>.size }
     package var relayouts: Int { steps.reduce(0) { $0 + $1.reorders } }
     package var operations: [OperationCost] {
