@@ -4,6 +4,9 @@ ENGINE ?= cpu
 MORE_GOLDEN ?= ../shared/golden-2
 MODELS ?= ../shared/realmodels
 BUILD = swift build -c release
+# Whether packages and make install bring anneal-server along.
+SERVER ?=
+export SERVER
 ANNEAL = .build/release/anneal
 
 .PHONY: demo test setup build plugin server man reference docs install deb archive lint format bench clean
@@ -128,7 +131,7 @@ PREFIX ?= /usr/local
 install: setup
 	@scripts/install.sh "$$(scripts/static-build.sh)" "$(PREFIX)"
 
-## Makes a package for Debian 12 that needs no Swift toolchain, in .build/packages.
+## Makes a package for Debian 12 that needs no Swift toolchain, in .build/packages; with SERVER=1 it brings anneal-server.
 deb: setup
 	@scripts/package.sh deb
 

@@ -48,7 +48,8 @@ private final class Monitor: FitObserver {
     /// - Parameter isShown: whether the next batch is.
     private func watch(_ isShown: Bool) {
         outputs = []
-        trainer.afterOperation = isShown ? { [weak self] operation in self?.look(at: operation) } : nil
+        trainer.afterOperation = nil
+        if isShown { trainer.afterOperation = { [weak self] operation in self?.look(at: operation) } }
     }
 
     private func look(at operation: Int) {

@@ -155,7 +155,7 @@ package final class KernelPlan: ExecutablePlan {
         guard case .forward = instruction.action else { return [] }
         return try instruction.writes.compactMap { role, id in
             guard case .output = role else { return nil }
-            return (program.values[id].name, try read(id))
+            return (name: program.values[id].name, values: try read(id))
         }
     }
 
