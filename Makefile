@@ -121,9 +121,10 @@ server: build
 	@swift build -c release --package-path Server --scratch-path .build-server --product anneal-server
 	@install -m 755 .build-server/release/anneal-server .build/release/anneal-server
 
-## Tests the server's own package (not in CI: it builds the library a second time).
-check-server: setup
+## Tests the server's own package, and asks the server what strangers may (not in CI: it builds the library a second time).
+check-server: server
 	@swift test --package-path Server --scratch-path .build-server -c release
+	@scripts/check-server.py $(ANNEAL)
 
 ## Installs the tool with manual pages, completions and licences; it carries the Swift runtime:
 ## make install PREFIX=~/.local (default /usr/local)

@@ -69,7 +69,7 @@ public final class ModelHandler: HTTPHandler {
         do {
             let found = try await classifier.predict(image: bytes, top: min(max(1, top), classifier.classNames.count))
             isAnswered = true
-            return .json(.ok, try Self.encoded(.object(["predictions": .array(found.map(Self.json))])))
+            return .json(.ok, try Self.encoded(.object(["predictions": .array(found.map(json))])))
         } catch let error as AnnealError {
             return .json(.badRequest, try Self.error("\(error)"))
         }
@@ -104,10 +104,12 @@ public final class ModelHandler: HTTPHandler {
         }
     }
 
-    private static func json(_ prediction: Classifier.Prediction) -> JSONValue {
-        [
-            "class": .string(prediction.className), "label": .integer(prediction.index),
-            "probability": prediction.probability.isFinite ? .number(Double(prediction.probability)) : .null,
+    /// As `anneal predict --format json` names things.
+    private func json(_ prediction: Classifier.Prediction) -> JSONValue {
+        let number: JSONValue = prediction.probability.isFinite ? .number(Double(prediction.probability)) : .null
+        return [
+            "class": .string(prediction.className), "index": .integer(prediction.index),
+            classifier.scores == .probabilities ? "probability" : "score": number,
         ]
     }
 
