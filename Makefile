@@ -157,10 +157,10 @@ check-pages: build
 	@scripts/check-pages.sh
 
 lint:
-	@swift format lint --strict --recursive --parallel Package.swift Sources Tests Examples
+	@swift format lint --strict --recursive --parallel Package.swift Sources Tests Examples Server
 
 format:
-	@swift format --in-place --recursive --parallel Package.swift Sources Tests Examples
+	@swift format --in-place --recursive --parallel Package.swift Sources Tests Examples Server
 
 clean:
 	@swift package clean

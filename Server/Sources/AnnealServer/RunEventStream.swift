@@ -4,7 +4,7 @@ import FlyingSocks
 import Foundation
 
 /// Server-sent events of a run: one whenever its files have changed, until the run is over or nobody listens.
-package struct RunEventStream: AsyncBufferedSequence {
+package struct RunEventStream: AsyncBufferedSequence, Sendable {
     package typealias Element = UInt8
 
     let folder: String
