@@ -4,6 +4,9 @@ ENGINE ?= cpu
 MORE_GOLDEN ?= ../shared/golden-2
 MODELS ?= ../shared/realmodels
 BUILD = swift build -c release
+# Whether packages and make install bring anneal-server along.
+SERVER ?=
+export SERVER
 ANNEAL = .build/release/anneal
 
 .PHONY: demo test setup build plugin server man reference docs install deb archive lint format bench clean
@@ -119,9 +122,10 @@ server: build
 	@swift build -c release --package-path Server --scratch-path .build-server --product anneal-server
 	@install -m 755 .build-server/release/anneal-server .build/release/anneal-server
 
-## Tests the server's own package (not in CI: it builds the library again).
-check-server: setup
-	@swift test --package-path Server --scratch-path .build-server -c release -Xswiftc -enable-testing
+## Tests the server's own package, and asks the server what strangers may (not in CI: it builds the library a second time).
+check-server: server
+	@swift test --package-path Server --scratch-path .build-server -c release
+	@scripts/check-server.py $(ANNEAL)
 
 ## Installs the tool with manual pages, completions and licences; it carries the Swift runtime:
 ## make install PREFIX=~/.local (default /usr/local)
@@ -129,7 +133,7 @@ PREFIX ?= /usr/local
 install: setup
 	@scripts/install.sh "$$(scripts/static-build.sh)" "$(PREFIX)"
 
-## Makes a package for Debian 12 that needs no Swift toolchain, in .build/packages.
+## Makes a package for Debian 12 that needs no Swift toolchain, in .build/packages; with SERVER=1 it brings anneal-server.
 deb: setup
 	@scripts/package.sh deb
 
@@ -163,10 +167,10 @@ hash-table: build
 	@scripts/hash-table.py $(ANNEAL)
 
 lint:
-	@swift format lint --strict --recursive --parallel Package.swift Sources Tests Examples
+	@swift format lint --strict --recursive --parallel Package.swift Sources Tests Examples Server
 
 format:
-	@swift format --in-place --recursive --parallel Package.swift Sources Tests Examples
+	@swift format --in-place --recursive --parallel Package.swift Sources Tests Examples Server
 
 clean:
 	@swift package clean

@@ -162,6 +162,12 @@ public final class Executor {
     /// When the last step's gradients travelled between processes.
     package var exchanges: [BucketTime] { plan.exchanges }
 
+    /// Copies of the outputs that an operation of the forward pass has just written, to be asked for in `around`: later
+    /// operations take their memory. Empty for other operations.
+    package func outputs(of operation: Int) throws -> [(name: String, values: Tensor)] {
+        try plan.outputs(of: operation)
+    }
+
     /// What each operation of the plan does, in the order in which they run.
     package var operations: [OperationCost] { plan.operations }
 }

@@ -85,7 +85,7 @@ extension TrainingRun {
             frozen: frozen.union(whitened.map { [$0] } ?? []), seed: seed,
             softLabels: source is SoftLabelSource,
             recomputation: options.recompute ? .full : .cheap, averaging: options.updates.averaging,
-            accumulation: options.updates.accumulate, keepsGradients: options.run.histograms,
+            accumulation: options.updates.accumulate, keepsGradients: options.run.histograms || options.run.monitor > 0,
             canDropSteps: options.run.onNan == .skip,
             precision: options.precision, lossScaling: options.lossScale,
             device: options.machine.device(

@@ -49,7 +49,7 @@ enum FlagGroups {
             further: ["save", "save-period", "save-steps", "on-nan", "on-save-error"]),
         Group(
             title: "Progress", usual: ["quiet"],
-            further: ["json", "disp-batches", "monitor", "tensorboard", "histograms", "mlflow"]),
+            further: ["json", "disp-batches", "monitor", "monitor-pattern", "tensorboard", "histograms", "mlflow"]),
         Group(
             title: "Machine", usual: ["threads", "seed"],
             further: [

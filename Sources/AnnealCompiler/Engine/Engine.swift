@@ -105,9 +105,12 @@ public protocol ExecutablePlan: AnyObject {
     /// Called in place of each operation, with its number in `operations` and its code, on engines that run them one by one:
     /// for profiles and monitors.
     var around: ((_ operation: Int, _ run: () -> Void) -> Void)? { get set }
+    /// Copies of the outputs that an operation of the forward pass has just written; called from within `around`.
+    func outputs(of operation: Int) throws -> [(name: String, values: Tensor)]
 }
 
 extension ExecutablePlan {
+    public func outputs(of operation: Int) throws -> [(name: String, values: Tensor)] { [] }
     public func prepare(_ phases: Phases, _ inputs: StepInputs) throws {}
     public var exchanges: [BucketTime] { [] }
     public func collectStates() throws {}

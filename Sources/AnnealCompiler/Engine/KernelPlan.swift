@@ -173,6 +173,15 @@ package final class KernelPlan: ExecutablePlan {
         return try store.array(value).read()
     }
 
+    package func outputs(of operation: Int) throws -> [(name: String, values: Tensor)] {
+        let instruction = program.instructions[steps[operation].instruction]
+        guard case .forward = instruction.action else { return [] }
+        return try instruction.writes.compactMap { role, id in
+            guard case .output = role else { return nil }
+            return (name: program.values[id].name, values: try read(id))
+        }
+    }
+
     package var plannedBytes: Int { memory.size * MemoryLayout<Float>.size }
     package var operations: [OperationCost] {
         steps.map { OperationCost(program, instruction: $0.instruction, $0.implementation, reorders: $0.reorders) }

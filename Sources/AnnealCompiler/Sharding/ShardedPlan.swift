@@ -215,6 +215,10 @@ final class ShardedPlan: ExecutablePlan {
         get { workers[0].main.around }
         set { workers[0].main.around = newValue }
     }
+    /// Of the first worker's last shard.
+    func outputs(of operation: Int) throws -> [(name: String, values: Tensor)] {
+        try workers[0].main.outputs(of: operation)
+    }
     var plannedBytes: Int { workers.flatMap(\.allPlans).reduce(0) { $0 + $1.plannedBytes } + (sum?.bytes ?? 0) }
     var memoryNeed: MemoryNeed {
         workers.flatMap(\.allPlans).reduce(into: MemoryNeed()) { $0.add($1.memoryNeed) }

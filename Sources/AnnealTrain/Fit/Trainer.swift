@@ -34,7 +34,25 @@ public final class Trainer {
 
     /// Records the operations of the steps while it is set.
     package var timeline: Timeline? {
-        didSet { training.around = timeline?.around(training.operations) }
+        didSet { watchOperations() }
+    }
+
+    /// Called after each operation of the steps with its number (`Executor.outputs(of:)`), on engines that run operations
+    /// one by one.
+    package var afterOperation: ((Int) -> Void)? {
+        didSet { watchOperations() }
+    }
+
+    private func watchOperations() {
+        let record = timeline?.around(training.operations)
+        guard let afterOperation else {
+            training.around = record
+            return
+        }
+        training.around = { operation, run in
+            if let record { record(operation, run) } else { run() }
+            afterOperation(operation)
+        }
     }
 
     package let training: Executor
