@@ -98,8 +98,8 @@ struct ResNetStructure {
         case ([64, 64, 128], true): letter = "e"
         default: return nil
         }
-        return (isSqueezed ? "se" : "") + (groups > 1 ? "resnext" : "resnet") + "\(layers)\(letter)"
-            + (groups > 1 ? "_\(groups)x\(width / groups)d" : "")
+        let family = (isSqueezed ? "se" : "") + (groups > 1 ? "resnext" : "resnet")
+        return "\(family)\(layers)\(letter)" + (groups > 1 ? "_\(groups)x\(width / groups)d" : "")
     }
 
     /// timm's networks with arrays of other networks, or that only antialiased networks have; the first is assumed.
