@@ -31,7 +31,7 @@ FEEDS = [
      "--max-random-aspect-ratio 1.3333 --random-mirror 1", 4.0, 4.0),
 ]
 # Images that are made for a row: how many, width, height.
-MADE = {"320x256": (2000, 320, 256), "1600x1200": (200, 1600, 1200)}
+MADE = {"320x256": (2000, 320, 256), "1600x1200": (400, 1600, 1200)}
 PACKED = 10_000
 
 
@@ -91,7 +91,8 @@ def feed(arguments, framework, prefix, shape, flags):
     text = output([
         python(framework), str(HERE / f"{framework}_data.py"), "--records", str(prefix), "--image-shape", shape,
         "--batch-size", "128", "--threads", str(arguments.threads), "--resized-crop", str(int("resized" in flags))])
-    return float(text.strip().splitlines()[-1])
+    # MXNet writes to its log meanwhile.
+    return float(re.search(r"^images/s: ([0-9.]+)$", text, re.MULTILINE).group(1))
 
 
 def pack(arguments, framework, images, work):
@@ -168,7 +169,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--anneal", default=".build/release/anneal")
-    parser.add_argument("--data", default="../shared/data")
+    parser.add_argument("--data", default=str(ROOT.parent / "shared" / "data"))
     print("\n".join(run(parser.parse_args())))
 
 

@@ -1,4 +1,4 @@
-"""Read an epoch of records with PyTorch's DataLoader and torchvision's v2 transforms; the last line is images per second."""
+"""Read an epoch of records with PyTorch's DataLoader and torchvision's v2 transforms; prints images per second."""
 
 import io
 import struct
@@ -14,7 +14,8 @@ def main():
     arguments = parser.parse_args()
     import torch
     # torchvision's wheel declares operators that a CPU-only torch does not have.
-    torch.library.define("torchvision::nms", "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    for name in ("nms", "qnms"):
+        torch.library.define(f"torchvision::{name}", "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
     from PIL import Image
     from torchvision.transforms import v2
 
@@ -39,12 +40,12 @@ def main():
             label = struct.unpack("<If", payload[:8])[1]
             return transform(Image.open(io.BytesIO(payload[24:])).convert("RGB")), label
 
+    begin, count = time.monotonic(), 0
     loader = torch.utils.data.DataLoader(
         Records(), batch_size=128, shuffle=True, num_workers=arguments.threads)
-    begin, count = time.monotonic(), 0
     for data, _ in loader:
         count += len(data)
-    print(count / (time.monotonic() - begin))
+    print(f"images/s: {count / (time.monotonic() - begin):.1f}")
 
 
 if __name__ == "__main__":

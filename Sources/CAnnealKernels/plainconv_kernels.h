@@ -18,8 +18,12 @@ ANK_INLINE void ANK(pc_tile)(const int P, const int outs, const pc_view *view, c
                              const float *bias, const ank_post *post, float *y, int64_t y_block) {
     const int64_t w_block = view->room * ANK_B;
     vb acc[3][12];
-    for (int o = 0; o < outs; o++)
-        for (int p = 0; p < P; p++) acc[o][p] = bias ? LOAD(bias + o * ANK_B) : SPLAT(0);
+    // A sum is kept in a register only where its index is a constant: loops over the sums are unrolled.
+    for (int o = 0; o < outs; o++) {
+        vb start = bias ? LOAD(bias + o * ANK_B) : SPLAT(0);
+#pragma clang loop unroll(full)
+        for (int p = 0; p < P; p++) acc[o][p] = start;
+    }
     for (int64_t k = 0; k < view->columns; k++, w += ANK_B) {
         const float *from = x + view->offset[k];
         vb w0 = LOAD(w), w1 = w0, w2 = w0;
@@ -34,13 +38,15 @@ ANK_INLINE void ANK(pc_tile)(const int P, const int outs, const pc_view *view, c
             if (outs > 2) acc[outs > 2 ? 2 : 0][p] = w2 * v + acc[outs > 2 ? 2 : 0][p];
         }
     }
-    for (int o = 0; o < outs; o++, y += y_block)
+    for (int o = 0; o < outs; o++, y += y_block) {
+#pragma clang loop unroll(full)
         for (int p = 0; p < P; p++) {
             vb all = acc[o][p];
             if (post && post->sum) all += LOAD(y + p * ANK_B);
             if (post && post->clip) all = CLIP(all, post->low, post->high);
             STORE(y + p * ANK_B, all);
         }
+    }
 }
 
 #define PC_CASE(P, outs)                                                                                               \

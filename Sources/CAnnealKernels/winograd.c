@@ -35,12 +35,16 @@ enum {
     CHUNK = 98304,         ///< floats of a thread's transformed tiles: most of a second cache of 512 KB
     SHARED = 3 << 20,      ///< floats of all threads' transformed tiles, where the weights are many
     MANY_WEIGHTS = 32 * 64,
+    MANY_BLOCKS = 4,       ///< two pairs
     MAX_CHANNELS = 2048
 };
 
 // Few weights: each thread takes its tiles through all steps, and the transformed weights stay in the caches.
 // Many: the tiles are transformed together, then each thread takes pairs of output blocks, whose weights it transforms.
-static int is_wide(const ank_conv *c) { return c->ic * c->oc >= MANY_WEIGHTS; }
+// Inputs and outputs change places in the data's gradient, so both need blocks enough.
+static int is_wide(const ank_conv *c) {
+    return c->ic * c->oc >= MANY_WEIGHTS && smaller(c->ic, c->oc) >= MANY_BLOCKS * c->b;
+}
 
 int ank_winograd_supported(const ank_conv *c) {
     if (c->b != 8 && c->b != 16) return 0;
@@ -272,20 +276,27 @@ static void wide_input_body(void *context, int part, int parts) {
     head_table[job->variant][job->wide_block](&out, job->dy, job->m + low * job->conv->b, NULL);
 }
 
+/// Into how many units each pair of output blocks is cut, so that no thread is without work.
+static int64_t cuts_of(int64_t pairs, int64_t parts) { return pairs < parts ? (parts + pairs - 1) / pairs : 1; }
+
 static void wide_forward_body(void *context, int part, int parts) {
     const wg_job *job = context;
     if (!ank_joins(job->conv->threads, part, &parts)) return;
-    int64_t b = job->conv->b, low, high, inputs = job->in.blocks * b;
-    ank_bounds(job->out.blocks, 2, part, parts, &low, &high);
+    int64_t b = job->conv->b, blocks = job->out.blocks, pairs = (blocks + 1) / 2, cuts = cuts_of(pairs, parts);
+    int64_t first, last, u_point = padded_floats(job->in.blocks * b * 2 * b);
+    ank_bounds(pairs * cuts, 1, part, parts, &first, &last);
     float *u = job->points + part * job->per_thread, *m = u + pair_floats(job->conv);
     wg_grid in = job->in, out = job->out;
-    for (int64_t o = low; o < high; o += 2) {
-        wg_room(&out, PAIR_ROWS, o, smaller(o + 2, high), b);
-        int64_t u_point = padded_floats(inputs * 2 * b);
-        transform_weights(job, out.low, out.high, u, u_point);
-        for (int64_t t = 0; t < job->in.count; t += PAIR_ROWS) {
+    for (int64_t unit = first; unit < last; unit++) {
+        int64_t o = unit / cuts * 2, t, end;
+        if (unit == first || unit % cuts == 0) {
+            wg_room(&out, PAIR_ROWS, o, smaller(o + 2, blocks), b);
+            transform_weights(job, out.low, out.high, u, u_point);
+        }
+        ank_bounds(job->in.count, PAIR_ROWS, unit % cuts, cuts, &t, &end);
+        for (; t < end; t += PAIR_ROWS) {
             out.first = job->in.first + t;
-            in.count = out.count = smaller(PAIR_ROWS, job->in.count - t);
+            in.count = out.count = smaller(PAIR_ROWS, end - t);
             product_table[job->variant][job->wide_block](&in, job->v + t * b, u, u_point, &out, m);
             output_table[job->variant][job->wide_block](&out, m, job->bias, job->post, job->y);
         }
@@ -296,18 +307,24 @@ static void wide_outer_body(void *context, int part, int parts) {
     const wg_job *job = context;
     const ank_conv *c = job->conv;
     if (!ank_joins(c->threads, part, &parts)) return;
-    int64_t b = c->b, low, high, u_point = padded_floats(c->ic * 2 * b);
-    ank_bounds(job->out.blocks, 2, part, parts, &low, &high);
+    int64_t b = c->b, pairs = (job->out.blocks + 1) / 2, first, last;
+    int64_t cuts = smaller(cuts_of(pairs, parts), job->in.blocks);
+    ank_bounds(pairs * cuts, 1, part, parts, &first, &last);
     float *du = job->points + part * job->per_thread;
-    for (int64_t o = low; o < high; o += 2) {
+    for (int64_t unit = first; unit < last; unit++) {
+        // A pair of output blocks, and its share of the input blocks.
         wg_grid in = job->in, out = job->out;
-        out.low = o, out.high = smaller(o + 2, high);
+        int64_t o = unit / cuts * 2;
+        out.low = o, out.high = smaller(o + 2, out.blocks);
+        ank_bounds(in.blocks, 1, unit % cuts, cuts, &in.low, &in.high);
+        int64_t inputs = (in.high - in.low) * b, u_point = padded_floats(inputs * 2 * b);
         memset(du, 0, sizeof(float) * (size_t)(WG_POINTS * u_point));
-        outer_table[job->variant][job->wide_block](&in, job->v, &out, job->m + o * out.tiles * b, du, u_point);
+        outer_table[job->variant][job->wide_block](&in, job->v + in.low * in.tiles * b, &out,
+                                                   job->m + o * out.tiles * b, du, u_point);
         for (int64_t k = out.low; k < out.high; k++)
-            taps_table[job->variant][job->wide_block](c->kh, du + (k - o) * c->ic * b, u_point, 0, 1, c->ic,
-                                                      job->dw + k * c->kh * c->kw * c->ic * b, c->ic * b,
-                                                      job->in.first > 0);
+            taps_table[job->variant][job->wide_block](c->kh, du + (k - o) * inputs * b, u_point, 0, 1, inputs,
+                                                      job->dw + k * c->kh * c->kw * c->ic * b + in.low * b * b,
+                                                      c->ic * b, job->in.first > 0);
     }
 }
 

@@ -13,7 +13,7 @@ struct ManPages: ParsableCommand {
 
     func run() throws {
         try Files.makeFolder(folder)
-        for page in ManualPage.all(.current, version: AnnealTool.configuration.version) {
+        for page in ManualPage.all(version: AnnealTool.configuration.version) {
             try Files.writeAtomically(Data(page.text.utf8), to: Files.path(folder, page.name))
         }
         print(folder)
@@ -29,7 +29,7 @@ struct Reference: ParsableCommand {
     var file: String
 
     func run() throws {
-        try Files.writeAtomically(Data(CommandReference.markdown(.current).utf8), to: file)
+        try Files.writeAtomically(Data(CommandReference.markdown().utf8), to: file)
         print(file, about: file)
     }
 }

@@ -130,7 +130,7 @@ struct RecordedRun {
     /// Removes a flag, also an abbreviated one, from the arguments of a command.
     /// - Returns: its value, empty for a flag that takes none; nil if it is not there.
     private static func takeOut(_ flag: String, from arguments: inout [String], of command: String) throws -> String? {
-        guard let description = ToolDescription.current.command(command) else { return nil }
+        guard let description = ToolDescription.command(command) else { return nil }
         let typed = try flagErrors { [arguments] in try TypedArguments(arguments[...], of: description) }
         guard let value = typed.values[flag] else { return nil }
         arguments = typed.arguments.filter { $0 != "--\(flag)" && !$0.hasPrefix("--\(flag)=") }
@@ -139,7 +139,7 @@ struct RecordedRun {
 
     /// Paths of flags, which begin where they were typed.
     private static func withPaths(_ arguments: [String], from folder: String, of command: String) throws -> [String] {
-        guard let description = ToolDescription.current.command(command), folder != Files.workingFolder else {
+        guard let description = ToolDescription.command(command), folder != Files.workingFolder else {
             return arguments
         }
         let typed = try flagErrors { try TypedArguments(arguments[...], of: description) }

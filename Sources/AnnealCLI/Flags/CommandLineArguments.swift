@@ -43,7 +43,7 @@ enum CommandLineArguments {
             guard isVersion else { throw NearMiss.notBeforeACommand(flag) }
             return PreparedArguments(command: "", arguments: ["--version"])
         }
-        guard let command = ToolDescription.current.command(first) else { throw NearMiss.unknownCommand(first) }
+        guard let command = ToolDescription.command(first) else { throw NearMiss.unknownCommand(first) }
         guard command.parts.isEmpty else { return try prepare(arguments.dropFirst(), partOf: command) }
         let typed = try TypedArguments(arguments.dropFirst(), of: command)
         guard AnnealTool.isMXNetScript(first) else {
@@ -72,7 +72,7 @@ enum CommandLineArguments {
 
     /// By name; of a command that passes flags on also those of the commands that train.
     static func flags(of command: ToolDescription.Command) -> [String: Flag] {
-        let others = command.passesFlagsOn ? AnnealTool.training.compactMap(ToolDescription.current.command) : []
+        let others = command.passesFlagsOn ? AnnealTool.training.compactMap(ToolDescription.command) : []
         return Dictionary(([command] + others).flatMap(\.flags).map { ($0.name, $0) }) { first, _ in first }
     }
 

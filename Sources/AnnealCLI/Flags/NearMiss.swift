@@ -3,7 +3,7 @@ import Anneal
 /// Errors about commands and flags that do not exist, with those that were probably meant.
 enum NearMiss {
     static func unknownCommand(_ name: String) -> AnnealError {
-        let commands = ToolDescription.current.commands.map(\.commandName)
+        let commands = ToolDescription.overview.map(\.name)
         let others = OtherNames.commands[bare(name)] ?? []
         let near = others.isEmpty ? close(name, commands) : others
         return AnnealError(
@@ -45,7 +45,7 @@ enum NearMiss {
     private static func otherCommand(_ flag: String) -> String? {
         let name = String(flag.drop { $0 == "-" }), others = OtherNames.flags[bare(name)] ?? []
         for meant in [name] + others {
-            let owners = ToolDescription.current.commands.filter { $0.flag(meant) != nil }.map(\.commandName)
+            let owners = ToolDescription.commands.filter { $0.flag(meant) != nil }.map(\.commandName)
             guard !owners.isEmpty else { continue }
             let commands = owners.prefix(3).map { "anneal \($0)" }.joined(separator: ", ")
             return meant == name ? commands : "\(commands), as --\(meant)"

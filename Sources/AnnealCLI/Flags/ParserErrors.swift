@@ -13,7 +13,7 @@ extension AnnealTool {
 
     /// The parser keeps its errors to itself; their messages have a few forms.
     private static func refusal(_ message: String, of name: String) -> AnnealError {
-        let command = ToolDescription.current.command(name)
+        let command = ToolDescription.command(name)
         let help = "see anneal \(name) --help"
         func suggestion(_ argument: ToolDescription.Argument?) -> String {
             guard let argument, let abstract = argument.abstract else { return help }

@@ -2,8 +2,9 @@ import ArgumentParser
 import Foundation
 
 /// The commands and their flags as the parser describes itself: what help, manual pages, completion, near misses and
-/// configuration files look at.
-struct ToolDescription: Decodable, Sendable {
+/// configuration files look at. A description takes milliseconds and is made of those commands only that are asked for:
+/// of all of them it would be half of the time that the tool takes to start.
+enum ToolDescription {
     struct Command: Decodable, Sendable {
         var commandName: String
         var shouldDisplay: Bool?
@@ -14,7 +15,7 @@ struct ToolDescription: Decodable, Sendable {
         private var arguments: [Argument]?
 
         /// As it is typed after `anneal`: `rec info`.
-        var name: String { ((superCommands ?? []).dropFirst() + [commandName]).joined(separator: " ") }
+        var name: String { ((superCommands ?? []) + [commandName]).joined(separator: " ") }
         /// The commands that it has of its own.
         var parts: [Command] { (subcommands ?? []).filter { $0.commandName != "help" && $0.shouldDisplay ?? true } }
         /// What is given by name, in the order of declaration; not --help and --version.
@@ -80,24 +81,36 @@ struct ToolDescription: Decodable, Sendable {
         fileprivate var isBuiltIn: Bool { ["help", "version"].contains(name) }
     }
 
-    var command: Command
+    /// Names and abstracts of the commands that help shows, in the order of use.
+    static var overview: [(name: String, abstract: String)] {
+        shown.map { ($0._commandName, $0.configuration.abstract) }
+    }
 
     /// Those that help shows, in the order of use.
-    var commands: [Command] {
-        (command.subcommands ?? []).filter { $0.commandName != "help" && $0.shouldDisplay ?? true }
-    }
+    static var commands: [Command] { shown.map(described) }
 
     /// Hidden ones too.
     /// - Parameter name: of a command's own command after its name and a space.
-    func command(_ name: String) -> Command? {
-        name.split(separator: " ").reduce(Optional(command)) { found, part in
-            found?.subcommands?.first { $0.commandName == part && part != "help" }
+    static func command(_ name: String) -> Command? {
+        let parts = name.split(separator: " ")
+        guard let type = AnnealTool.configuration.subcommands.first(where: { $0._commandName == parts.first ?? "" })
+        else { return nil }
+        return parts.dropFirst().reduce(Optional(described(type))) { found, part in
+            found?.parts.first { $0.commandName == part }
         }
     }
 
-    static let current: ToolDescription = {
-        guard let found = try? JSONDecoder().decode(ToolDescription.self, from: Data(AnnealTool._dumpHelp().utf8))
-        else { preconditionFailure("the parser's description of itself has another form") }
-        return found
-    }()
+    private static var shown: [any ParsableCommand.Type] {
+        AnnealTool.configuration.subcommands.filter { $0.configuration.shouldDisplay }
+    }
+
+    private static func described(_ type: any ParsableCommand.Type) -> Command {
+        struct Dump: Decodable {
+            var command: Command
+        }
+        guard let found = try? JSONDecoder().decode(Dump.self, from: Data(type._dumpHelp().utf8)) else {
+            preconditionFailure("the parser's description of itself has another form")
+        }
+        return found.command
+    }
 }

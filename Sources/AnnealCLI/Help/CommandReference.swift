@@ -2,8 +2,9 @@ import Foundation
 
 /// Every command with its flags as a page of Markdown: `Documentation/commands.md`.
 enum CommandReference {
-    static func markdown(_ tool: ToolDescription) -> String {
-        let list = tool.commands.map { command in
+    static func markdown() -> String {
+        let commands = ToolDescription.commands
+        let list = commands.map { command in
             "| [\(command.commandName)](#anneal-\(command.commandName)) | \(escaped(command.abstract ?? "")) |"
         }
         let head = """
@@ -17,7 +18,7 @@ enum CommandReference {
             \(list.joined(separator: "\n"))
 
             """
-        return ([head] + tool.commands.map(text)).joined(separator: "\n")
+        return ([head] + commands.map(text)).joined(separator: "\n")
     }
 
     private static func text(of command: ToolDescription.Command) -> String {

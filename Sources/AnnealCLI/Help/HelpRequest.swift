@@ -8,14 +8,13 @@ enum HelpRequest {
     ///
     /// - Parameter width: columns of the terminal.
     static func answer(_ arguments: [String], width: Int) throws -> String? {
-        let tool = ToolDescription.current
-        guard let first = arguments.first else { return HelpText(width: width).overview(tool) }
+        guard let first = arguments.first else { return HelpText(width: width).overview() }
         switch first {
-        case let flag where isHelp(flag): return HelpText(width: width).overview(tool)
+        case let flag where isHelp(flag): return HelpText(width: width).overview()
         case "help":
             let names = arguments.dropFirst().filter { !isHelp($0) && $0 != "help" }
-            guard let name = names.first else { return HelpText(width: width).overview(tool) }
-            guard var command = tool.command(name) else { throw NearMiss.unknownCommand(name) }
+            guard let name = names.first else { return HelpText(width: width).overview() }
+            guard var command = ToolDescription.command(name) else { throw NearMiss.unknownCommand(name) }
             for name in names.dropFirst() {
                 guard !command.parts.isEmpty else {
                     throw AnnealError(name, "is not expected here", suggestion: "write anneal help \(command.name)")
@@ -31,7 +30,7 @@ enum HelpRequest {
             return try CompletionScript.text(for: value ?? arguments.dropFirst().first)
         default:
             let typed = arguments.prefix { $0 != "--" }
-            guard var command = tool.command(first), typed.contains(where: isHelp) else { return nil }
+            guard typed.contains(where: isHelp), var command = ToolDescription.command(first) else { return nil }
             if let part = command.parts.first(where: { $0.commandName == typed.dropFirst().first }) { command = part }
             return HelpText(width: width).text(of: command, all: typed.contains(where: isForAll))
         }

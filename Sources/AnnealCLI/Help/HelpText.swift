@@ -9,11 +9,11 @@ struct HelpText {
 
     init(width: Int) { self.width = max(20, width) }
 
-    func overview(_ tool: ToolDescription) -> String {
-        var lines = WrappedText.lines(tool.command.abstract ?? "", width: width)
+    func overview() -> String {
+        var lines = WrappedText.lines(AnnealTool.configuration.abstract, width: width)
         lines += ["", "Usage: anneal COMMAND [FLAGS]", "", "Commands:"]
-        for command in tool.commands {
-            lines += entry("  " + command.commandName, command.abstract ?? "", column: 20)
+        for command in ToolDescription.overview {
+            lines += entry("  " + command.name, command.abstract, column: 20)
         }
         lines += [""]
         lines += WrappedText.lines(

@@ -3,17 +3,17 @@ import Foundation
 /// Manual pages in the language of man, one for the tool and one for each command.
 enum ManualPage {
     /// File names with their contents.
-    static func all(_ tool: ToolDescription, version: String) -> [(name: String, text: String)] {
-        [("anneal.1", overview(tool, version))]
-            + tool.commands.map { ("anneal-\($0.commandName).1", text(of: $0, version)) }
+    static func all(version: String) -> [(name: String, text: String)] {
+        [("anneal.1", overview(version))]
+            + ToolDescription.commands.map { ("anneal-\($0.commandName).1", text(of: $0, version)) }
     }
 
-    private static func overview(_ tool: ToolDescription, _ version: String) -> String {
+    private static func overview(_ version: String) -> String {
         var lines = head("anneal", version)
-        lines += [".SH NAME", "anneal \\- " + escaped(sentence(tool.command.abstract))]
+        lines += [".SH NAME", "anneal \\- " + escaped(sentence(AnnealTool.configuration.abstract))]
         lines += [".SH SYNOPSIS", "\\fBanneal\\fR \\fICOMMAND\\fR [\\fIFLAGS\\fR]", ".SH COMMANDS"]
-        for command in tool.commands {
-            lines += [".TP", "\\fBanneal\\-\(escaped(command.commandName))\\fR(1)", escaped(command.abstract ?? "")]
+        for command in ToolDescription.overview {
+            lines += [".TP", "\\fBanneal\\-\(escaped(command.name))\\fR(1)", escaped(command.abstract)]
         }
         lines += [".SH FLAGS", ".TP", "\\fB\\-\\-version\\fR", "Show the version."]
         lines += [".TP", "\\fB\\-\\-help\\fR", "List the commands."]
