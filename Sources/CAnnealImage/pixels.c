@@ -3,7 +3,7 @@
 
 #pragma STDC FP_CONTRACT OFF
 
-void ani_to_planes(const uint8_t *pixels, int width, int height, int channels, int mirrored, uint8_t *planes) {
+void anneal_image_to_planes(const uint8_t *pixels, int width, int height, int channels, int mirrored, uint8_t *planes) {
     size_t area = (size_t)width * (size_t)height;
     for (int y = 0; y < height; y++) {
         const uint8_t *row = pixels + (size_t)y * (size_t)width * (size_t)channels;
@@ -18,11 +18,11 @@ void ani_to_planes(const uint8_t *pixels, int width, int height, int channels, i
     }
 }
 
-void ani_normalize(const uint8_t *restrict plane, size_t count, float mean, float factor, float *restrict out) {
+void anneal_image_normalize(const uint8_t *restrict plane, size_t count, float mean, float factor, float *restrict out) {
     for (size_t i = 0; i < count; i++) out[i] = ((float)plane[i] - mean) * factor;
 }
 
-void ani_to_gray(const uint8_t *pixels, size_t count, int channels, uint8_t *out) {
+void anneal_image_to_gray(const uint8_t *pixels, size_t count, int channels, uint8_t *out) {
     for (size_t i = 0; i < count; i++, pixels += channels) {
         out[i] = (uint8_t)((4899 * pixels[0] + 9617 * pixels[1] + 1868 * pixels[2] + (1 << 13)) >> 14);
     }
@@ -38,7 +38,7 @@ static inline void sum_row(
     }
 }
 
-void ani_resize_by_pairs(
+void anneal_image_resize_by_pairs(
     const uint8_t *pixels, int width, int channels, const int32_t *columns, const int32_t *column_weights,
     int new_width, const int32_t *rows, const int32_t *row_weights, int new_height, int32_t *sums, uint8_t *out) {
     size_t stride = (size_t)width * (size_t)channels, line = (size_t)new_width * (size_t)channels;

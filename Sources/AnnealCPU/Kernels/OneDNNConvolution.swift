@@ -41,7 +41,7 @@ final class OneDNNConvolution {
     ///   - source, target: the blocks of the two activations; 0 lets oneDNN choose.
     ///   - weights: their layout; nil lets oneDNN choose.
     init(
-        _ engine: CPUEngine, _ shape: ank_conv, _ pass: ank_pass, _ options: onednn_conv_options, source: Int,
+        _ engine: CPUEngine, _ shape: anneal_conv, _ pass: anneal_pass, _ options: onednn_conv_options, source: Int,
         target: Int, weights: OneDNNWeights?
     ) throws {
         var conv: OpaquePointer?, shape = shape, options = options
@@ -89,7 +89,7 @@ struct OneDNNLayouts {
 
     /// - Parameter given: the weights' layout, if another convolution with the same weights has chosen.
     init(
-        _ engine: CPUEngine, _ shape: ank_conv, _ pass: ank_pass, _ options: onednn_conv_options,
+        _ engine: CPUEngine, _ shape: anneal_conv, _ pass: anneal_pass, _ options: onednn_conv_options,
         weights given: OneDNNWeights?
     ) throws {
         // The choice follows the shape, not the number of threads.

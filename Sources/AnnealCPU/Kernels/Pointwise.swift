@@ -19,7 +19,7 @@ func pointwiseKernel(
             a: memory[a], b: b.map { memory[$0] }, c: c.map { memory[$0] }, y: memory[target])
         return {
             parallelRanges(count) { range in operands.apply(f, range) }
-            ank_clear_filling(operands.y, dims.c)
+            anneal_clear_padding(operands.y, dims.c)
         }
     }
     kernel.inPlace = [a, b, c].compactMap { $0 }.map { (read: $0, written: target) }
@@ -56,6 +56,6 @@ func zeroKernel(_ site: KernelSite, _ target: Program.Operand) throws -> Prepare
     let count = Int64(value.layout.elements(value.shape))
     return PreparedKernel { memory in
         let y = memory[target]
-        return { ank_fill(y, 0, count) }
+        return { anneal_fill(y, 0, count) }
     }
 }

@@ -8,7 +8,7 @@ extension SoftmaxOutput: CPUOperator {
         let (outer, classes, inner) = axes(try site.shape(.input(0)))
         var kernel = PreparedKernel { memory in
             let x = memory[.input(0)], y = memory[.output(0)]
-            return { ank_softmax(x, y, Int64(outer), Int64(classes), Int64(inner)) }
+            return { anneal_softmax(x, y, Int64(outer), Int64(classes), Int64(inner)) }
         }
         kernel.inPlace = [(.input(0), .output(0))]
         return kernel

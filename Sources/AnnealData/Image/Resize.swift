@@ -109,7 +109,7 @@ extension Image {
         let columnPositions = columns.positions.map { Int32($0) }, rowPositions = rows.positions.map { Int32($0) }
         var sums = [Int32](repeating: 0, count: 2 * line)
         let out = [UInt8](unsafeUninitializedCapacity: count) { out, initialized in
-            ani_resize_by_pairs(
+            anneal_image_resize_by_pairs(
                 pixels, Int32(width), Int32(channels), columnPositions, columns.weights, Int32(columns.count),
                 rowPositions, rows.weights, Int32(rows.count), &sums, out.baseAddress)
             initialized = count

@@ -129,12 +129,12 @@ package final class ImagePreparation {
         planes.withUnsafeMutableBufferPointer { planes in
             guard let planes = planes.baseAddress, let start = row.baseAddress else { return }
             image.pixels.withUnsafeBufferPointer { pixels in
-                ani_to_planes(
+                anneal_image_to_planes(
                     pixels.baseAddress, Int32(image.width), Int32(image.height), Int32(image.channels),
                     result.mirrored ? 1 : 0, planes)
             }
             for channel in 0..<image.channels {
-                ani_normalize(
+                anneal_image_normalize(
                     planes + channel * area, area, options.normalization.mean(channel),
                     options.normalization.factor(channel), start + channel * area)
             }
