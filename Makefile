@@ -92,6 +92,7 @@ ONNX_CASES ?= ../shared/onnx
 check-onnx:
 	@Benchmarks/setup-peers.sh onnx
 	@$(BUILD) --product anneal-onnx-cases
+	@$(BUILD) --product anneal
 	@Benchmarks/.venv-onnx/bin/python scripts/check-onnx.py \
 		$(if $(CASES),--only-imports --imports "$(CASES)",--golden Tests/Fixtures/golden/ops --imports Tests/Fixtures/onnx \
 		$(if $(wildcard $(GOLDEN)/ops),--golden "$(GOLDEN)/ops") $(if $(wildcard $(ONNX_CASES)),--imports "$(ONNX_CASES)"))

@@ -18,8 +18,8 @@ MXNet's value. Files alone:
     check-mxnet.py --rec FILE        count the records, and their labels
 
 Or one of every file that Anneal writes, as `anneal-conformance --write-samples`
-leaves them (`make check-mxnet`): every network of the zoo computes the same,
-arrays of every type and records with one and several labels hold the same.
+leaves them (`make check-mxnet`): every network of the zoo and every imported
+model computes the same, arrays of every type and records with one and several labels hold the same.
 
     check-mxnet.py --samples FOLDER
 

@@ -17,7 +17,9 @@ Benchmarks/.venv-mxnet/bin/python scripts/check-mxnet-records.py .build/release/
 swift build -c release --product anneal-conformance
 samples=$(mktemp -d)
 trap 'rm -rf "$samples"' EXIT
-say "Writing every network, arrays of every type, and records (about 1.5 GB, removed afterwards)"
-.build/release/anneal-conformance --write-samples "$samples"
+say "Writing every network, imported models, arrays of every type, and records (about 1.5 GB, removed afterwards)"
+imports=(Tests/Fixtures/onnx)
+[ -d ../shared/onnx ] && imports+=(../shared/onnx)
+.build/release/anneal-conformance --write-samples "$samples" "${imports[@]}"
 say "MXNet reads them"
 Benchmarks/.venv-mxnet/bin/python scripts/check-mxnet.py --samples "$samples"

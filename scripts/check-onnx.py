@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Let ONNX Runtime compute what Anneal exported. Run inside Benchmarks/.venv-onnx.
 
-    check-onnx.py [--tool FILE] [--golden FOLDER]... [--imports FOLDER]... [--only-imports] [NAME-PART ...]
+    check-onnx.py [--tool FILE] [--anneal FILE] [--golden FOLDER]... [--imports FOLDER]... [--only-imports] [NAME-PART ...]
 
 The tool (.build/release/anneal-onnx-cases) writes, one after the other, every
 network with random parameters as two models, from numbers to logits and from
@@ -15,7 +15,8 @@ Below the folders of --imports, models of other frameworks with an input and an
 output of theirs (ONNX's own layout, or weights with case.json) are imported:
 Anneal must compute the stored output within the case's tolerance, ONNX Runtime
 what Anneal exports of it again, and the export is imported once more. A model
-without stored outputs (below `real`) is computed by ONNX Runtime first.
+without stored outputs (below `real`) is computed by ONNX Runtime first, and
+`anneal predict` must give its probabilities of image files.
 
 The last line is `N passed, N failed, N skipped`; skipped are operators that the
 export refuses by name. Exit status: 0 none failed, 1 some did, 64 wrong usage.
@@ -25,9 +26,11 @@ import argparse
 import json
 import os
 import shutil
+import struct
 import subprocess
 import sys
 import tempfile
+import zlib
 
 import numpy as np
 import onnx
@@ -47,6 +50,7 @@ def parse_arguments():
     parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME-PART", help="only cases with this in their name")
     parser.add_argument("--tool", default=".build/release/anneal-onnx-cases")
+    parser.add_argument("--anneal", default=".build/release/anneal", help="the tool that predicts")
     parser.add_argument("--golden", metavar="FOLDER", action="append", default=[],
                         help="MXNet-made cases; may be given several times")
     parser.add_argument("--imports", metavar="FOLDER", action="append", default=[],
@@ -95,21 +99,75 @@ def check_model(folder, model):
     return [f"{model['file']}: {problem}" for problem in problems if problem]
 
 
-def make_real_case(path, folder):
-    """A case of a model without stored outputs: random images and what ONNX Runtime computes of them."""
-    shutil.copy(path, os.path.join(folder, "model.onnx"))
+def open_real_model(path):
+    """A session without optimisations, its input's name, and the shape of an image of it."""
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     given = session.get_inputs()[0]
     extents = [extent if isinstance(extent, int) and extent > 0 else None for extent in given.shape]
     free = {1: 3, 2: 48, 3: 192}    # what the text classifiers are trained on
-    shape = [2] + [extents[axis] or free[axis] for axis in (1, 2, 3)]
-    data = np.random.default_rng(1).standard_normal(shape, dtype=np.float32)
-    output = session.run(None, {given.name: data})[0]
+    return session, given.name, [extents[axis] or free[axis] for axis in (1, 2, 3)]
+
+
+def make_real_case(path, folder):
+    """A case of a model without stored outputs: random images and what ONNX Runtime computes of them."""
+    shutil.copy(path, os.path.join(folder, "model.onnx"))
+    session, name, shape = open_real_model(path)
+    data = np.random.default_rng(1).standard_normal([2] + shape, dtype=np.float32)
+    output = session.run(None, {name: data})[0]
     os.mkdir(os.path.join(folder, "test_data_set_0"))
     for name, array in (("input_0", data), ("output_0", output)):
         onnx.save_tensor(onnx.numpy_helper.from_array(array), os.path.join(folder, "test_data_set_0", name + ".pb"))
+
+
+def write_png(path, pixels):
+    """An image of (height, width, 3) bytes."""
+    height, width, _ = pixels.shape
+    rows = b"".join(b"\0" + row.tobytes() for row in pixels)
+    with open(path, "wb") as file:
+        file.write(b"\x89PNG\r\n\x1a\n")
+        for kind, data in ((b"IHDR", struct.pack(">2I5B", width, height, 8, 2, 0, 0, 0)), (b"IDAT", zlib.compress(rows)),
+                           (b"IEND", b"")):
+            file.write(struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)))
+
+
+def check_predict(anneal, path):
+    """What is wrong with what `anneal predict` says of image files: ONNX Runtime computes them as the tool should have
+    prepared them. One is as large as the model's images, of the other the middle is taken."""
+    session, name, (_, height, width) = open_real_model(path)
+    random = np.random.default_rng(2)
+    mean, deviation = np.float32(127.5), np.float32(127.5)
+    problems = []
+    with tempfile.TemporaryDirectory(prefix="check-onnx-") as folder:
+        files, expected = [], []
+        for border in (0, 8):
+            # Blocks of a few pixels, as text has them.
+            shape = ((height + 2 * border) // 4, (width + 2 * border) // 4, 3)
+            pixels = random.integers(0, 256, shape, dtype=np.uint8).repeat(4, axis=0).repeat(4, axis=1)
+            files.append(os.path.join(folder, f"{border}.png"))
+            write_png(files[-1], pixels)
+            part = pixels[border:border + height, border:border + width].astype(np.float32)
+            data = ((part - mean) / deviation).transpose(2, 0, 1)[None]
+            expected.append(session.run(None, {name: data})[0][0])
+        classes = str(len(expected[0]))
+        made = subprocess.run(
+            [anneal, "predict", "--model", path, "--image-shape", f"3,{height},{width}", "--rgb-mean", str(mean),
+             "--rgb-std", str(deviation), "--top-k", classes, "--format", "json", *files],
+            stdout=subprocess.PIPE, text=True)
+        if made.returncode != 0:
+            return [f"predict: exit status {made.returncode}"]
+        lines = made.stdout.splitlines()
+        if len(lines) != len(expected):
+            return [f"predict: {len(lines)} lines for {len(expected)} images"]
+        for line, probabilities in zip(lines, expected):
+            found = np.zeros_like(probabilities)
+            for entry in json.loads(line)["predictions"]:
+                found[entry["index"]] = entry["probability"]
+            problem = difference(found, probabilities)
+            if problem:
+                problems.append(f"predict: {problem}")
+    return problems
 
 
 def real_models(folders):
@@ -120,10 +178,13 @@ def real_models(folders):
                 yield from (os.path.join(folder, file) for file in sorted(files) if file.endswith(".onnx"))
 
 
-def check_case(tool, name, command="make"):
+def check_case(arguments, name, command="make"):
     """'passed', 'failed' or 'skipped', and why."""
+    tool = arguments.tool
     with tempfile.TemporaryDirectory(prefix="check-onnx-") as folder:
+        problems = []
         if command == "real":
+            problems = check_predict(arguments.anneal, name)
             case = os.path.join(folder, "case")
             os.mkdir(case)
             make_real_case(name, case)
@@ -135,7 +196,6 @@ def check_case(tool, name, command="make"):
             case = json.load(file)
         if case.get("refused"):
             return "skipped", [case["refused"]]
-        problems = []
         for model in case["models"]:
             try:
                 problems += check_model(folder, model)
@@ -169,7 +229,7 @@ def main():
         cases = [case for case in cases if any(part in case[1] for part in arguments.names)]
     counts = {"passed": 0, "failed": 0, "skipped": 0}
     for title, name, command in cases:
-        outcome, why = check_case(arguments.tool, name, command)
+        outcome, why = check_case(arguments, name, command)
         counts[outcome] += 1
         print(f"{outcome} {title}" + "".join(f"\n    {line}" for line in why), flush=True)
     print(f"{counts['passed']} passed, {counts['failed']} failed, {counts['skipped']} skipped")

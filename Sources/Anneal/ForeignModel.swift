@@ -58,23 +58,30 @@ public struct ForeignModel: Sendable {
     /// - Parameters:
     ///   - path: an `.onnx`, `.safetensors`, `.pth` or `.pt` file. timm's `config.json` next to weights is read too.
     ///   - imageShape: (channels, height, width) where the file does not say, or to use the network for other images.
+    ///   - architecture: what timm calls the network, such as `resnetblur50`, where weights alone do not tell it from
+    ///     others and neither the file's name nor `config.json` does.
     /// - Throws: `AnnealError` that names the file, and of a network that cannot be imported each layer and why.
-    public init(_ path: String, imageShape: [Int]? = nil) throws {
+    public init(_ path: String, imageShape: [Int]? = nil, architecture: String? = nil) throws {
         guard let format = Format(path) else {
             throw AnnealError(
                 path, "is not a kind of model file that is known by its name",
                 suggestion: "give an .onnx, .safetensors, .pth or .pt file", code: .unsupported)
         }
         do {
-            let options = ImportOptions(imageShape: imageShape)
+            let options = ImportOptions(imageShape: imageShape, architecture: architecture)
             switch format {
-            case .onnx: model = try ONNXImporter(Files.read(path), path: path, options: options).model()
+            case .onnx:
+                guard architecture == nil else {
+                    throw AnnealError(
+                        "", "is an ONNX model, which says itself what its network is",
+                        suggestion: "leave --architecture out")
+                }
+                model = try ONNXImporter(Files.read(path), path: path, options: options).model()
             case .safetensors:
                 model = try WeightsNetwork.model(
-                    WeightsFile(safetensors: Files.read(path)), folder: Files.folder(of: path), options: options)
+                    WeightsFile(safetensors: Files.read(path)), path: path, options: options)
             case .torch:
-                model = try WeightsNetwork.model(
-                    WeightsFile(torch: Files.read(path)), folder: Files.folder(of: path), options: options)
+                model = try WeightsNetwork.model(WeightsFile(torch: Files.read(path)), path: path, options: options)
             }
         } catch let error as AnnealError {
             throw error.place == path ? error : error.within(path)
@@ -98,22 +105,14 @@ public struct ForeignModel: Sendable {
         (model.arguments.values.map(\.count) + model.auxiliary.values.map(\.count)).reduce(0, +)
     }
 
-    /// Convolutions with a bias, where the network has no norm at all: exporters fold batch norm into convolutions. 0 for
-    /// a network with norms, and for a small one, which may never have had any.
-    public var foldedConvolutions: Int {
-        let operations = symbol.nodes.compactMap(\.operation)
-        guard !operations.contains(where: { $0.hasSuffix("Norm") }) else { return 0 }
-        let biased = symbol.nodes.count { ($0.operation == Convolution.name) && ($0.attributes["no_bias"] != "True") }
-        return biased < 8 ? 0 : biased
-    }
-
     /// Whether batch norm is there, a sentence.
     public var normNote: String? {
         let norms = symbol.nodes.count { $0.operation == BatchNorm.name }
         if norms > 0 { return "It has \(norms.counted("batch norm"))" }
-        guard foldedConvolutions > 0 else { return nil }
+        let folded = symbol.foldedConvolutions
+        guard folded > 0 else { return nil }
         return
-            "No batch norm: it is folded into \(foldedConvolutions) convolutions, as exporters do, or the network never had it"
+            "No batch norm: it is folded into \(folded) convolutions, as exporters do, or the network never had it"
     }
 
     /// The network with its parameters in memory.

@@ -35,8 +35,6 @@ public struct SavedModel: Sendable, Equatable {
         public var foreignClassNames: [String]?
         /// Of another framework's model: what a user should know, a sentence each.
         public var notes: [String] = []
-        /// Of another framework's model whose convolutions have batch norm folded into them, as exporters do: how many.
-        public var foldedConvolutions = 0
     }
 
     /// - Parameters:
@@ -82,7 +80,7 @@ public struct SavedModel: Sendable, Equatable {
         let model = try ForeignModel(foreignFile, imageShape: imageShape)
         return Content(
             checkpoint: model.checkpoint(), preprocessing: model.preprocessing, imageShape: model.imageShape,
-            foreignClassNames: model.classNames, notes: model.notes, foldedConvolutions: model.foldedConvolutions)
+            foreignClassNames: model.classNames, notes: model.notes)
     }
 
     /// A model's graph, and the shape of its images as far as its files say; no parameters are read but those of a file

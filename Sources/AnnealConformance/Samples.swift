@@ -5,16 +5,21 @@ import Foundation
 /// `scripts/check-mxnet.py --samples FOLDER` lets MXNet read them.
 ///
 /// - `networks/NAME/`: each network as a checkpoint; `io.params` has an input, Anneal's output, and under the name of its
-///   layer what the softmax gets, which may have made a one of it.
+///   layer what the softmax gets, which may have made a one of it. Those called `import-…` are of other frameworks.
 /// - `arrays.params` and `arrays.json`: arrays of every type that MXNet 1.9.1 can load (it has a number for int16, but
 ///   fails).
 /// - `packed.rec` as `im2rec` packs files, `joined.rec` and `repaired.rec` as `rec cat` and `rec repair` write records, with
 ///   `.idx`, `.lst` and `.json` as below.
 /// - `images.rec`, `.idx`, `.lst` and `images.json`: image records with one label and with several, and a record that holds
 ///   the magic number; payloads and pixels as SHA-256.
-public func writeSamples(to folder: String) throws {
+///
+/// - Parameter imports: folders of `ImportedCase`s; one of the same name in several counts once.
+public func writeSamples(to folder: String, imports: [String] = []) throws {
     try Files.makeFolder(folder)
     for sample in sampleNetworks { try write(sample, to: "\(folder)/networks/\(sample.name)") }
+    for imported in imports.flatMap(ImportedCase.all(below:)) {
+        try write(imported, to: "\(folder)/networks/import-\(imported.name.replacing("/", with: "-"))")
+    }
     try writeArrays(folder)
     try writeRecords(folder)
     try writePackedRecords(folder)
@@ -66,9 +71,8 @@ private func write(_ sample: SampleNetwork, to folder: String) throws {
     let options = NetworkOptions(
         numClasses: 10, imageShape: image, numLayers: sample.layers, batchNorm: sample.batchNorm)
     let symbol = try Networks.symbol(sample.network, options)
-    let scores = try symbol.endingInLogits()
     let executor = try Executor(
-        Symbol.group([symbol, scores]), inputs: ["data": Shape([2] + image)], mode: .inference)
+        Symbol.group([symbol, symbol.endingInLogits()]), inputs: ["data": Shape([2] + image)], mode: .inference)
     let formula = Procedural(salt: sample.name, gammaRange: [0.5, 1.5], classes: 10)
     var arrays: [StoredArray] = []
     for name in executor.parameters.names {
@@ -77,14 +81,28 @@ private func write(_ sample: SampleNetwork, to folder: String) throws {
         try executor.parameters.set(name, value)
         arrays.append(StoredArray(name: (executor.parameters.isAuxiliary(name) ? "aux:" : "arg:") + name, value))
     }
-    let data = formula.tensor("data", Shape([2] + image))
-    try executor.setInput("data", data)
-    try executor.forward()
     try Files.writeAtomically(Data(try symbol.json().utf8), to: "\(folder)/net-symbol.json")
     try ParamsFile.write(arrays, to: "\(folder)/net-0000.params")
+    try writeResults(symbol, executor, formula.tensor("data", Shape([2] + image)), to: folder)
+}
+
+/// As `anneal import` does.
+private func write(_ imported: ImportedCase, to folder: String) throws {
+    let content = try imported.content(), symbol = content.model.symbol
+    try content.model.write(prefix: "\(folder)/net", preprocessing: nil)
+    let executor = try Executor(
+        Symbol.group([symbol, symbol.endingInLogits()]), inputs: ["data": content.input.shape], mode: .inference)
+    try content.model.checkpoint().restore(executor.parameters, place: imported.path)
+    try writeResults(symbol, executor, content.input, to: folder)
+}
+
+/// - Parameter executor: of the symbol and, as the second output, of what its softmax gets.
+private func writeResults(_ symbol: Symbol, _ executor: Executor, _ data: Tensor, to folder: String) throws {
+    try executor.setInput("data", data)
+    try executor.forward()
     let results = try [
         StoredArray(name: "data", data), StoredArray(name: "infer:out0", executor.output()),
-        StoredArray(name: "infer:\(scores.outputNames()[0])", executor.output(1)),
+        StoredArray(name: "infer:\(symbol.endingInLogits().outputNames()[0])", executor.output(1)),
     ]
     try ParamsFile.write(results, to: "\(folder)/io.params")
 }

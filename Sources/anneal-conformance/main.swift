@@ -3,9 +3,9 @@ import AnnealConformance
 import Foundation
 
 var arguments = Array(CommandLine.arguments.dropFirst())
-if arguments.first == "--write-samples", arguments.count == 2 {
+if arguments.first == "--write-samples", arguments.count >= 2 {
     do {
-        try writeSamples(to: arguments[1])
+        try writeSamples(to: arguments[1], imports: Array(arguments.dropFirst(2)))
         exit(0)
     } catch {
         StandardStream.error.write("anneal-conformance: \(error)\n")
@@ -26,7 +26,7 @@ guard let root = arguments.first, FileManager.default.fileExists(atPath: root) e
     print(
         """
         usage: anneal-conformance [--engine cpu|reference|xla|cuda|rocm] FOLDER [NAME-PART]: repeats the MXNet-made cases below a folder, found by case.json
-               anneal-conformance --write-samples FOLDER: writes one of every file that Anneal writes
+               anneal-conformance --write-samples FOLDER [CASES…]: writes one of every file that Anneal writes, and imports of the models below CASES
         """)
     exit(64)
 }

@@ -38,7 +38,7 @@ let modelTargets = [
 /// What follows the reading: no state dict of these is a whole network.
 private func build(_ file: WeightsFile) throws {
     try allowingErrors {
-        _ = try WeightsNetwork.model(file, folder: nil, options: ImportOptions(imageShape: [3, 32, 32]))
+        _ = try WeightsNetwork.model(file, path: nil, options: ImportOptions(imageShape: [3, 32, 32]))
     }
 }
 

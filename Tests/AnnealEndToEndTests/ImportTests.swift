@@ -58,6 +58,16 @@ import Testing
         #expect(result.status == 0 && result.output.contains("Restored 10 batch norms from 6 images"), "\(result)")
         let plain = try tool.run(["import", model, "--to", "plain"] + numbers)
         #expect(plain.status == 0 && plain.output.contains("No batch norm"), "\(plain)")
+        // fine-tune warns of it as it does of the file itself.
+        func warns(_ pretrained: String, _ more: [String] = []) throws -> Bool {
+            try tool.run(
+                [
+                    "fine-tune", "--pretrained-model", pretrained, "--data-train", "photos", "--num-epochs", "1",
+                    "--batch-size", "2", "--lr", "0.001", "--run-folder", "run-\(Files.name(of: pretrained))",
+                ] + more
+            ).errors.contains("or import it with --restore-batch-norm")
+        }
+        #expect(try warns("plain") && warns(model, numbers) && !warns("bn"))
         func answer(_ model: String) throws -> [Float] {
             let classifier = try Classifier(SavedModel(tool.path(model)))
             return try classifier.predict(imagePaths: [tool.path("photos/a/1.png")], top: 10)[0]
@@ -69,6 +79,39 @@ import Testing
         #expect(symbol.nodes.count { $0.operation == BatchNorm.name } == 10)
         let none = try tool.run(["import", model, "--to", "none", "--restore-batch-norm", "photos"])
         #expect(none.status == 64 && none.errors.contains("--rgb-mean"), "\(none)")
+    }
+
+    /// Scores that timm computes of the same weights with `aa_layer=BlurPool2d` and `nn.AvgPool2d`.
+    @Test(arguments: [
+        (
+            "resnextblur17",
+            [
+                0.2056632, -6.019306, 2.352656, -8.069956, 0.4915876, 0.1249715, -2.86399, -1.498931, 10.26278, 4.466085,
+                0.9230509, -7.419253, 3.236812, -8.745098, 0.2432939, -0.9036831, -2.651819, -2.017803, 10.16576, 4.314506,
+            ] as [Float]
+        ),
+        (
+            "resnextaa17",
+            [
+                0.9838137, -2.700922, 1.102057, -4.009964, 0.7903212, -0.2087082, -2.448018, -1.480496, 4.503323, 1.146203,
+                1.345554, -2.640235, 1.40607, -4.17027, 0.973897, -0.6289626, -1.833385, -1.25286, 4.003487, 1.23117,
+            ]
+        ),
+    ])
+    func antialiasedNetworksAreTimms(_ architecture: String, _ expected: [Float]) throws {
+        let folder = Files.folder(of: Self.fixture("weights_resnext"))
+        let model = try ForeignModel(
+            Files.path(folder, "model.pth"), imageShape: [3, 64, 64], architecture: architecture)
+        let executor = try Executor(
+            model.symbol.endingInLogits(), inputs: ["data": [2, 3, 64, 64]], mode: .inference)
+        try model.checkpoint().restore(executor.parameters, place: "")
+        let bytes = try Files.read(Files.path(folder, "input_0.f32"))
+        let input = bytes.withUnsafeBytes { Array($0.bindMemory(to: Float.self)) }
+        try executor.setInput("data", Tensor([2, 3, 64, 64], input))
+        try executor.forward()
+        let found = try executor.output().elements
+        let scale = expected.map(abs).max() ?? 0
+        #expect(zip(found, expected).allSatisfy { abs($0 - $1) <= 1e-4 * scale }, "\(found)")
     }
 
     @Test func commandsTakeModelFiles() throws {

@@ -164,7 +164,7 @@ import Testing
                         storages: storage))
             } == nil)
         guard let file else { return }
-        let error = failure { _ = try WeightsNetwork.model(file, folder: nil, options: ImportOptions()) }
+        let error = failure { _ = try WeightsNetwork.model(file, path: nil, options: ImportOptions()) }
         #expect(error?.code == .unsupported && error?.suggestion?.contains("ResNet") == true)
         #expect(error?.problem.contains("features.0.weight") == true)
     }
@@ -175,7 +175,7 @@ import Testing
         try Files.makeFolder(folder)
         defer { Files.removeFolder(folder) }
         let text = """
-            {"architecture": "resnext50_32x4d", "num_classes": 10, "label_names": ["n01", "n02"],
+            {"architecture": "resnext17_4x16d", "num_classes": 10, "label_names": ["n01", "n02"],
              "label_descriptions": {"n01": "cat"},
              "pretrained_cfg": {"input_size": [3, 224, 224], "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225],
              "crop_pct": 0.95}}
@@ -183,20 +183,110 @@ import Testing
         try Files.writeAtomically(Data(text.utf8), to: folder + "/config.json")
         let weights = try WeightsFile(
             safetensors: Files.read("Tests/Fixtures/onnx/weights_resnext/model-f16.safetensors"))
-        let model = try WeightsNetwork.model(weights, folder: folder, options: ImportOptions())
+        let model = try WeightsNetwork.model(weights, path: folder + "/model.safetensors", options: ImportOptions())
         #expect(model.imageShape == [3, 224, 224] && model.images.resize == 235)
         #expect(model.images.mean == [123.675, 116.28, 103.53])
         #expect(model.images.classNames == ["cat", "n02"])
-        // Its blurring layers have no weights.
-        try Files.writeAtomically(Data(#"{"architecture": "resnetblur50"}"#.utf8), to: folder + "/config.json")
-        let error = failure { _ = try WeightsNetwork.model(weights, folder: folder, options: ImportOptions()) }
-        #expect(error?.code == .unsupported && error?.problem.contains("resnetblur50") == true)
+    }
+
+    // MARK: What arrays do not show
+
+    private static let tiny = "Tests/Fixtures/onnx/weights_resnext/model-f16.safetensors"
+
+    /// The network of the fixture (17 layers) as files of this name and a config.json would have it.
+    private func imported(file: String = "model.safetensors", config: String? = nil, flag: String? = nil) throws
+        -> ImportedModel
+    {
+        let folder = NSTemporaryDirectory() + "anneal-names-" + UUID().uuidString
+        try Files.makeFolder(folder)
+        defer { Files.removeFolder(folder) }
+        if let config { try Files.writeAtomically(Data(config.utf8), to: folder + "/config.json") }
+        return try WeightsNetwork.model(
+            WeightsFile(safetensors: Files.read(Self.tiny)), path: folder + "/" + file,
+            options: ImportOptions(imageShape: [3, 64, 64], architecture: flag))
+    }
+
+    private func operations(_ model: ImportedModel, _ name: String) -> Int {
+        model.symbol.nodes.count { $0.operation == name }
+    }
+
+    /// timm's blurring networks have the arrays of others: their names tell.
+    @Test func namesTellAntialiasing() throws {
+        let plain = try imported(), stages = 3
+        #expect(operations(plain, "Pad") == 0 && operations(plain, "Pooling") == 2)
+        let models = [
+            try imported(flag: "resnextblur17"), try imported(config: #"{"architecture": "resnextblur17"}"#),
+            try imported(file: "resnextblur17-84f4748f.pth"),
+            try imported(file: "resnextaa17.pth", flag: "resnextblur17_4x16d"),
+        ]
+        for blurred in models {
+            // After the stem's pooling and the first layers of three stages; two means each.
+            #expect(operations(blurred, "Pad") == 1 + stages && operations(blurred, "Pooling") == 2 + 2 * (1 + stages))
+            let second = blurred.symbol.nodes.first { $0.name == "layer2_0_conv2" }
+            #expect(second?.attributes["stride"] == "(1, 1)")
+        }
+        #expect(models[2].notes.contains { $0.contains("as the file's name says") })
+        // In the place of the stem's pooling, and after the first layers of three stages.
+        let averaged = try imported(flag: "resnextaa17")
+        #expect(operations(averaged, "Pad") == 0 && operations(averaged, "Pooling") == 2 + stages)
+        #expect(averaged.symbol.nodes.contains { $0.name == "avgpool" })
+    }
+
+    @Test func contradictionsAreErrors() {
+        func problem(_ file: String = "m.pth", _ config: String? = nil, flag: String? = nil) -> AnnealError? {
+            failure { _ = try imported(file: file, config: config, flag: flag) }
+        }
+        let depth = problem(flag: "resnet50")
+        #expect(depth?.code == .mismatch && depth?.problem.contains("17 layers") == true)
+        #expect(problem(flag: "vit_base_patch16_224")?.code == .unsupported)
+        #expect(problem("m.pth", #"{"architecture": "vit_base_patch16_224"}"#)?.place == "config.json")
+        #expect(problem("resnextaa17.pth", #"{"architecture": "resnext17"}"#)?.code == .mismatch)
+        let built = problem("m.pth", #"{"architecture": "resnext17", "model_args": {"act_layer": "silu"}}"#)
+        #expect(built?.code == .unsupported && built?.problem.contains("act_layer") == true)
+        #expect(problem("m.pth", #"{"architecture": "resnext17", "global_pool": "max"}"#)?.code == .unsupported)
+        #expect(problem("m.pth", #"{"architecture": "resnext17", "global_pool": "avg"}"#) == nil)
+    }
+
+    /// Arrays of the first stage are resnet18's, the others are narrow.
+    @Test func sharedArraysAreTold() throws {
+        var file = try WeightsFile(safetensors: Files.read(Self.tiny))
+        var shapes: [String: [Int]] = ["conv1": [64, 3, 7, 7], "fc": [2, 4]]
+        var norms = ["bn1": 64]
+        for (stage, width) in [64, 4, 4, 4].enumerated() {
+            for unit in 0..<2 {
+                let layer = "layer\(stage + 1).\(unit)", input = stage == 1 && unit == 0 ? 64 : width
+                shapes["\(layer).conv1"] = [width, input, 3, 3]
+                shapes["\(layer).conv2"] = [width, width, 3, 3]
+                (norms["\(layer).bn1"], norms["\(layer).bn2"]) = (width, width)
+                if stage > 0, unit == 0 {
+                    shapes["\(layer).downsample.0"] = [width, input, 1, 1]
+                    norms["\(layer).downsample.1"] = width
+                }
+            }
+        }
+        file.arrays = [:]
+        func put(_ name: String, _ shape: [Int]) {
+            file.arrays[name] = ModelArray(shape, Array(repeating: 1, count: shape.reduce(1, *)))
+        }
+        for (name, shape) in shapes { put("\(name).weight", shape) }
+        for (name, width) in norms {
+            for part in ["weight", "bias", "running_mean", "running_var"] { put("\(name).\(part)", [width]) }
+        }
+        put("fc.bias", [2])
+        func notes(_ path: String, _ architecture: String? = nil) throws -> String {
+            let options = ImportOptions(imageShape: [3, 64, 64], architecture: architecture)
+            return try WeightsNetwork.model(file, path: path, options: options).notes.joined(separator: "\n")
+        }
+        #expect(try notes("weights.pth").contains("Taken as resnet18: resnetblur18 has the same arrays"))
+        // A file can have any name; who gives one knows.
+        #expect(try notes("resnet18.pth").contains("--architecture resnetblur18"))
+        #expect(try !notes("weights.pth", "resnet18").contains("Taken as"))
     }
 
     /// Strides are in the 3x3 convolution, not in the 1x1 before it, as in MXNet's network of the same names.
     @Test func stridesAreWhereTorchHasThem() throws {
         let weights = try WeightsFile(torch: Files.read("Tests/Fixtures/onnx/weights_resnext/model.pth"))
-        let model = try WeightsNetwork.model(weights, folder: nil, options: ImportOptions(imageShape: [3, 64, 64]))
+        let model = try WeightsNetwork.model(weights, path: nil, options: ImportOptions(imageShape: [3, 64, 64]))
         func stride(_ name: String) -> String? {
             model.symbol.nodes.first { $0.name == name }?.attributes["stride"]
         }

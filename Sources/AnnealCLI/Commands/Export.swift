@@ -49,6 +49,7 @@ struct Export: ParsableCommand {
         let saved = try SavedModel(model, loadEpoch), prefix = saved.prefix
         let content = try saved.content(imageShape: given), checkpoint = content.checkpoint
         try checkpoint.warnOfNonFinite(saved)
+        content.printNotes()
         let record = content.preprocessing
         guard let shape = given ?? content.imageShape else {
             throw UsageError(

@@ -103,7 +103,7 @@ struct FineTuneCommand: TrainingCommand {
         }
     }
 
-    /// What a user should know of another framework's model.
+    /// What a user should know of a model that comes from elsewhere.
     private func remarks(_ content: SavedModel.Content, _ saved: SavedModel) -> [FitEvent] {
         var remarks = content.notes.map(FitEvent.note)
         if saved.foreignFile != nil, content.preprocessing == nil, data.images.rgbMean == nil {
@@ -112,8 +112,9 @@ struct FineTuneCommand: TrainingCommand {
                     "the file does not say how its images were prepared: give --rgb-mean and --rgb-std as in its training"
                 ))
         }
-        let folded = content.foldedConvolutions
-        if folded > 0 {
+        // What was imported is checkpoint 0; a network that was trained here without norms is known to train.
+        let folded = content.checkpoint.symbol.foldedConvolutions
+        if folded > 0, saved.number == 0 {
             remarks.append(
                 .warning(
                     "the network has no batch norm, as exporters fold it into convolutions (\(folded) here): such a network diverges at usual rates (give --lr 0.001 or --clip-norm 1, or import it with --restore-batch-norm DATA)"

@@ -28,6 +28,11 @@ struct Import: ParsableCommand {
         help: ArgumentHelp(
             "Shape of the images, where the file does not say, or to use the network for others.", valueName: "C,H,W"))
     var imageShape: String?
+    @Option(
+        help: ArgumentHelp(
+            "What timm calls the network, where its weights fit several and neither the file's name nor config.json says: resnetblur50, resnetaa50d.",
+            valueName: "NAME"))
+    var architecture: String?
     @Option(help: ArgumentHelp("Mean that was subtracted from each channel.", valueName: "R,G,B"))
     var rgbMean: String?
     @Option(help: ArgumentHelp("What each channel was divided by.", valueName: "R,G,B"))
@@ -54,7 +59,7 @@ struct Import: ParsableCommand {
         if let path = paths.first(where: Files.exists) {
             throw AnnealError(path, "is there already", suggestion: "delete it or choose another --to")
         }
-        var imported = try ForeignModel(model, imageShape: imageShape.map(parseImageShape))
+        var imported = try ForeignModel(model, imageShape: imageShape.map(parseImageShape), architecture: architecture)
         let record = try record(imported)
         let restored = try restoreBatchNorm.map { try restore($0, &imported, record) }
         try imported.write(prefix: to, preprocessing: record)

@@ -54,6 +54,7 @@ struct ModelOptions: ParsableArguments {
         let saved = try SavedModel(model, loadEpoch)
         let content = try saved.content(imageShape: imageShape.map(parseImageShape)), checkpoint = content.checkpoint
         try checkpoint.warnOfNonFinite(saved)
+        content.printNotes()
         var base = try stored(saved, content)
         if let imageShape { base.imageShape = try parseImageShape(imageShape) }
         var preprocessing = try images.preprocessing(over: base)
@@ -102,6 +103,11 @@ struct ModelOptions: ParsableArguments {
         return Preprocessing(
             imageShape: shape, mean: Array(repeating: 0, count: shape[0]), std: Array(repeating: 1, count: shape[0]))
     }
+}
+
+extension SavedModel.Content {
+    /// Says on standard error what was assumed of another framework's file.
+    func printNotes() { for note in notes { printError("note: \(note)") } }
 }
 
 extension Checkpoint {

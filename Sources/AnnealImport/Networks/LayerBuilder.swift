@@ -48,6 +48,23 @@ final class LayerBuilder {
         }
     }
 
+    /// A convolution along one axis, of one channel.
+    /// - Parameter data: (batch, 1, 1, n)
+    func convolution(overRow data: Stored, _ name: String) throws -> Stored {
+        let array = try take("\(name).weight"), length = array.shape.last ?? 0
+        guard length % 2 == 1, let weight = array.reshaped(checking: [1, 1, 1, length]) else {
+            throw AnnealError("array \(name).weight", "has the shape \(Shape(array.shape))", code: .mismatch)
+        }
+        return try within(name) {
+            try graph.add(
+                "Convolution", name, [data], parameters: [(name: "weight", array: weight)],
+                [
+                    "kernel": AttributeText.tuple([1, length]), "num_filter": "1",
+                    "pad": AttributeText.tuple([0, length / 2]), "no_bias": AttributeText.bool(true),
+                ])[0]
+        }
+    }
+
     /// Batch norm; without moving averages among the arrays, group norm of 32 groups, as timm and torchvision have it.
     func norm(_ data: Stored, _ name: String) throws -> Stored {
         let gamma = try take("\(name).weight"), beta = try take("\(name).bias")
@@ -79,6 +96,18 @@ final class LayerBuilder {
                 "pooling_convention": roundsUp ? "full" : "valid",
                 "count_include_pad": kind == "avg" ? AttributeText.bool(false) : nil,
             ])[0]
+    }
+
+    /// Halves an image after a layer of stride 1.
+    func halved(_ data: Stored, _ antialiasing: Antialiasing, _ name: String) throws -> Stored {
+        guard antialiasing == .blur else { return try pool(data, "avg", kernel: 2, stride: 2, name: name) }
+        // The filter (1 2 1) / 4 is a mean of two neighbours, taken twice.
+        let mirrored = try graph.add(
+            "Pad", "\(name).pad", [data],
+            ["mode": "reflect", "pad_width": AttributeText.tuple([0, 0, 0, 0, 1, 1, 1, 1])])[0]
+        return try pool(
+            pool(mirrored, "avg", kernel: 2, stride: 1, name: "\(name).0"), "avg", kernel: 2, stride: 2,
+            name: "\(name).1")
     }
 
     func globalPool(_ data: Stored, _ name: String) throws -> Stored {

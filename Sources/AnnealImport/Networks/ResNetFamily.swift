@@ -5,20 +5,28 @@ import AnnealGraph
 /// and downsampling follow from its names and shapes.
 ///
 /// Strides are where both libraries have them: in a bottleneck's 3x3 convolution. MXNet's `resnet-v1` has them in the 1x1
-/// before it, fits in every name and shape, and computes something else; so no network is looked up by its names.
+/// before it, fits in every name and shape, and computes something else; so no network is looked up by its names. What
+/// arrays do not show at all, timm's antialiasing, the network's name says.
 struct ResNetFamily {
     private let builder: LayerBuilder
     private let image: [Int]
+    private let antialiasing: Antialiasing
+    private let note: String?
 
     /// Whether the names are those of the family.
     static func owns(_ names: Set<String>) -> Bool {
         (names.contains("conv1.weight") || names.contains("conv1.0.weight")) && names.contains("layer1.0.conv1.weight")
     }
 
-    /// - Parameter image: (channels, height, width)
-    init(_ arrays: [String: ModelArray], image: [Int]) {
+    /// - Parameters:
+    ///   - image: (channels, height, width)
+    ///   - name: the network's, if anything says it.
+    /// - Throws: an error if the name is another network's.
+    init(_ arrays: [String: ModelArray], image: [Int], name: ResNetName?) throws {
         builder = LayerBuilder(arrays)
         self.image = image
+        let structure = ResNetStructure(arrays.mapValues(\.shape))
+        (antialiasing, note) = try structure.antialiasing(name)
     }
 
     func model() throws -> ImportedModel {
@@ -47,8 +55,11 @@ struct ResNetFamily {
                 "has \(rest.count.counted("array")) that no layer of the family reads: "
                     + rest.prefix(4).joined(separator: ", ") + (rest.count > 4 ? ", …" : ""))
         }
+        if let note { model.notes.append(note) }
         if !builder.has("bn1.running_mean") {
-            model.notes.append("Its norms have no moving averages: they are taken as group norms of 32 groups")
+            model.notes.append(
+                "Its norms have no moving averages: taken as group norms of 32 groups, as in timm's resnet50_gn; with others, export it to ONNX"
+            )
         }
         return model
     }
@@ -73,25 +84,40 @@ struct ResNetFamily {
             body = try builder.convolution(body, "conv1.6")
         }
         body = try builder.relu(builder.norm(body, "bn1"), "relu0")
-        return try builder.pool(body, "max", kernel: 3, stride: 2, pad: 1, name: "maxpool")
+        if builder.has("maxpool.0.weight") {
+            // ResNet-RS (Bello et al. 2021) has a convolution in the pooling's place.
+            body = try builder.convolution(body, "maxpool.0", stride: 2)
+            return try builder.relu(builder.norm(body, "maxpool.1"), "maxpool.relu")
+        }
+        switch antialiasing {
+        case .strides: return try builder.pool(body, "max", kernel: 3, stride: 2, pad: 1, name: "maxpool")
+        case .average: return try builder.halved(body, .average, "avgpool")
+        case .blur:
+            return try builder.halved(
+                builder.pool(body, "max", kernel: 3, stride: 1, pad: 1, name: "maxpool"), .blur, "blur")
+        }
     }
 
     private func unit(_ data: Stored, _ name: String, stride: Int) throws -> Stored {
-        let isBottleneck = builder.has("\(name).conv3.weight")
+        let isBottleneck = builder.has("\(name).conv3.weight"), isHalvedAfter = stride == 2 && antialiasing != .strides
+        let ownStride = isHalvedAfter ? 1 : stride
         var body: Stored
         if isBottleneck {
             body = try builder.convolution(data, "\(name).conv1", pad: 0)
             body = try builder.relu(builder.norm(body, "\(name).bn1"), "\(name).relu1")
             body = try builder.convolution(
-                body, "\(name).conv2", stride: stride, groups: try groups("\(name).conv2", of: body))
+                body, "\(name).conv2", stride: ownStride, groups: try groups("\(name).conv2", of: body))
             body = try builder.relu(builder.norm(body, "\(name).bn2"), "\(name).relu2")
+            if isHalvedAfter { body = try builder.halved(body, antialiasing, "\(name).aa") }
             body = try builder.norm(builder.convolution(body, "\(name).conv3", pad: 0), "\(name).bn3")
         } else {
-            body = try builder.convolution(data, "\(name).conv1", stride: stride)
+            body = try builder.convolution(data, "\(name).conv1", stride: ownStride)
             body = try builder.relu(builder.norm(body, "\(name).bn1"), "\(name).relu1")
+            if isHalvedAfter { body = try builder.halved(body, antialiasing, "\(name).aa") }
             body = try builder.norm(builder.convolution(body, "\(name).conv2"), "\(name).bn2")
         }
         if builder.has("\(name).se.fc1.weight") { body = try squeezed(body, "\(name).se") }
+        if builder.has("\(name).se.conv.weight") { body = try attended(body, "\(name).se") }
         let shortcut = try self.shortcut(data, "\(name).downsample", stride: stride)
         let sum = try builder.graph.add("elemwise_add", "\(name).plus", [body, shortcut])[0]
         return try builder.relu(sum, "\(name).relu")
@@ -110,6 +136,16 @@ struct ResNetFamily {
         gate = try builder.convolution(gate, "\(name).fc2")
         gate = try builder.graph.add("Activation", "\(name).gate", [gate], ["act_type": "sigmoid"])[0]
         return try builder.graph.add("broadcast_mul", "\(name).scaled", [data, gate])[0]
+    }
+
+    /// Efficient channel attention (Wang et al. 2020): channels weighted by what their neighbours' means say.
+    private func attended(_ data: Stored, _ name: String) throws -> Stored {
+        let means = try builder.globalPool(data, "\(name).pool")
+        let row = try builder.graph.add("Reshape", "\(name).row", [means], ["shape": "(0, 1, 1, -1)"])[0]
+        let gates = try builder.convolution(overRow: row, "\(name).conv")
+        let gate = try builder.graph.add("Activation", "\(name).gate", [gates], ["act_type": "sigmoid"])[0]
+        let column = try builder.graph.add("Reshape", "\(name).column", [gate], ["shape": "(0, -1, 1, 1)"])[0]
+        return try builder.graph.add("broadcast_mul", "\(name).scaled", [data, column])[0]
     }
 
     private func shortcut(_ data: Stored, _ name: String, stride: Int) throws -> Stored {

@@ -27,13 +27,17 @@ package struct ImportedModel {
 package struct ImportOptions {
     /// Channels, height and width, where the file does not say, or to use the network for other images.
     package var imageShape: [Int]?
+    /// What timm or torchvision calls the network, where weights do not show it.
+    package var architecture: String?
     /// Values of inputs besides the first, by name: they become constants.
     package var inputs: [String: ModelArray] = [:]
     /// The shape of the whole first input, batch included, for graphs that are no classifiers: nothing is added to their
     /// end then.
     package var inputShape: [Int]?
 
-    package init(imageShape: [Int]? = nil) { self.imageShape = imageShape }
+    package init(imageShape: [Int]? = nil, architecture: String? = nil) {
+        (self.imageShape, self.architecture) = (imageShape, architecture)
+    }
 }
 
 /// Rebuilds an ONNX graph with MXNet's operators.

@@ -9,6 +9,15 @@ struct TorchFile {
     /// The bytes of storages by key.
     private let storage: (String) throws -> Data?
 
+    private static let vocabulary = PickleVocabulary(
+        makers: [
+            "torch._utils _rebuild_tensor", "torch._utils _rebuild_tensor_v2", "torch._utils _rebuild_parameter",
+            "torch Size", "torch device", "argparse Namespace",
+        ],
+        names: Set(Storage.types.keys.map { "torch \($0)Storage" })
+            .union(["torch.storage UntypedStorage", "torch UntypedStorage"]),
+        content: "weights", suggestion: "save the weights alone: torch.save(model.state_dict(), FILE)")
+
     static func load(_ data: Data) throws -> TorchFile {
         ZipArchive.isZip(data) ? try TorchFile(zip: data) : try TorchFile(legacy: data)
     }
@@ -27,7 +36,7 @@ struct TorchFile {
                 "", "was written on a machine of the other byte order", suggestion: "save it again on a common one",
                 code: .unsupported)
         }
-        var reader = PickleReader(bytes)
+        var reader = PickleReader(bytes, Self.vocabulary)
         do {
             root = try reader.next()
         } catch let error as AnnealError {
@@ -39,7 +48,7 @@ struct TorchFile {
 
     /// Five pickles: a number, the version, the system, the value and the storages' keys.
     private init(legacy data: Data) throws {
-        var reader = PickleReader(data)
+        var reader = PickleReader(data, Self.vocabulary)
         guard case .integer = try reader.next(), case .integer(1001) = try reader.next() else {
             throw AnnealError(
                 "", "is no file of PyTorch's weights", suggestion: "give what torch.save wrote", code: .damaged)
@@ -77,10 +86,9 @@ struct TorchFile {
         var type: ModelElementType
         var key: String
 
-        private static let types: [String: ModelElementType] = [
+        static let types: [String: ModelElementType] = [
             "Float": .float32, "Double": .float64, "Half": .float16, "BFloat16": .bfloat16, "Long": .int64,
-            "Int": .int32,
-            "Short": .int16, "Char": .int8, "Byte": .uint8, "Bool": .bool,
+            "Int": .int32, "Short": .int16, "Char": .int8, "Byte": .uint8, "Bool": .bool,
         ]
 
         /// From `('storage', TYPE, KEY, DEVICE, COUNT)`.
@@ -155,16 +163,10 @@ struct TorchFile {
     }
 
     private func integers(_ value: PickleValue) -> [Int]? {
-        switch value {
-        case .tuple(let index):
-            let numbers = pickle.tuples[index].compactMap { if case .integer(let number) = $0 { number } else { nil } }
-            return numbers.count == pickle.tuples[index].count ? numbers : nil
-        case .object(let index) where pickle.objects[index].maker == "torch Size":
-            return pickle.objects[index].arguments.first.flatMap { argument in
-                if case .object = argument { nil } else { integers(argument) }
-            }
-        default: return nil
+        guard case .object(let index) = value, pickle.objects[index].maker == "torch Size" else {
+            return pickle.integers(value)
         }
+        return pickle.objects[index].arguments.first.flatMap(pickle.integers)
     }
 
     private func view(_ storage: Storage, _ offset: Int, _ shape: [Int], _ strides: [Int]) throws -> ModelArray {

@@ -1,62 +1,33 @@
-import AnnealCore
 import Foundation
 
-/// A value of a pickle. Lists, tuples, dictionaries and objects are numbers of their places in `PickleReader`, so that
-/// neither cycles nor deep nesting matter.
-enum PickleValue {
-    case none
-    case bool(Bool)
-    case integer(Int)
-    case float(Double)
-    case text(String)
-    case bytes(Data)
-    /// A class or function by its name, `module name`. It is never loaded.
-    case global(String)
-    case tuple(Int)
-    case list(Int)
-    case dictionary(Int)
-    case object(Int)
-}
-
-/// An object as a pickle describes it: by what it is made, of what, and its state.
-struct PickleObject {
-    var maker: String
-    var arguments: [PickleValue]
-    var state: PickleValue?
-}
-
-/// Reads Python's pickles, of the opcodes that PyTorch and MXNet write, into plain values. Nothing is called: what would be
-/// is looked up in a table of names that stand for data, and everything else is refused by name.
-struct PickleReader {
-    private(set) var tuples: [[PickleValue]] = []
-    private(set) var lists: [[PickleValue]] = []
-    private(set) var dictionaries: [[(key: PickleValue, value: PickleValue)]] = []
-    private(set) var objects: [PickleObject] = []
+/// Reads Python's pickles, of the opcodes that PyTorch, MXNet and NumPy write, into plain values. Nothing is called: what
+/// would be is looked up in a table of names that stand for data, and everything else is refused by name.
+package struct PickleReader {
+    package private(set) var tuples: [[PickleValue]] = []
+    package private(set) var lists: [[PickleValue]] = []
+    package private(set) var dictionaries: [[(key: PickleValue, value: PickleValue)]] = []
+    package private(set) var objects: [PickleObject] = []
     /// Where the next pickle begins.
-    private(set) var offset = 0
+    package private(set) var offset = 0
 
     private let data: Data
+    private let vocabulary: PickleVocabulary
     private var stack: [PickleValue] = []
     private var marks: [Int] = []
     private var memo: [Int: PickleValue] = [:]
+    /// Bytes that were made of texts.
+    private var encodedCount = 0
 
-    /// What may be made, by name: plain data, and the objects that hold arrays.
-    private static let makers: Set<String> = [
-        "collections OrderedDict", "torch._utils _rebuild_tensor", "torch._utils _rebuild_tensor_v2",
-        "torch._utils _rebuild_parameter", "torch Size", "torch device", "argparse Namespace", "builtins bytearray",
-        "__builtin__ bytearray", "_codecs encode", "mxnet.ndarray.ndarray NDArray", "builtins set", "__builtin__ set",
+    /// What any pickle may make: Python's own containers and bytes.
+    private static let plainMakers: Set<String> = [
+        "collections OrderedDict", "_codecs encode", "builtins bytearray", "__builtin__ bytearray", "builtins set",
+        "__builtin__ set",
     ]
-    /// What is only named.
-    private static let names: Set<String> = Set(
-        ["Float", "Double", "Half", "BFloat16", "Long", "Int", "Short", "Char", "Byte", "Bool"].map {
-            "torch \($0)Storage"
-        }
-            + ["torch.storage UntypedStorage", "torch UntypedStorage"])
 
-    init(_ data: Data) { self.data = data }
+    package init(_ data: Data, _ vocabulary: PickleVocabulary) { (self.data, self.vocabulary) = (data, vocabulary) }
 
     /// The next pickle's value.
-    mutating func next() throws -> PickleValue {
+    package mutating func next() throws -> PickleValue {
         stack = []
         marks = []
         memo = [:]
@@ -67,7 +38,7 @@ struct PickleReader {
         }
     }
 
-    func damaged(_ problem: String, at place: Int? = nil) -> AnnealError {
+    package func damaged(_ problem: String, at place: Int? = nil) -> AnnealError {
         AnnealError(
             "byte \(place ?? offset)", problem, suggestion: "the file is damaged, or no pickle", code: .damaged)
     }
@@ -92,18 +63,37 @@ struct PickleReader {
         Int(clamping: try bytes(size).reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) })
     }
 
-    private mutating func line() throws -> String {
+    private mutating func lineBytes() throws -> Data {
         guard let end = data[(data.startIndex + offset)...].firstIndex(of: 10) else {
             throw damaged("the file ends in the middle")
         }
         let text = try bytes(end - data.startIndex - offset)
         offset += 1
-        return String(decoding: text, as: UTF8.self)
+        return text
     }
 
-    private mutating func text(_ count: Int) throws -> PickleValue {
+    private mutating func line() throws -> String { String(decoding: try lineBytes(), as: UTF8.self) }
+
+    /// A line's number: `10`, or `10L` as Python 2 has long ones.
+    private mutating func decimal() throws -> Int {
+        let line = try line()
+        guard let number = Int(line.hasSuffix("L") ? line.dropLast() : line[...]) else {
+            throw damaged("a number is none")
+        }
+        return number
+    }
+
+    /// A line's number, or `00` and `01`, which are false and true.
+    private mutating func decimalOrTruth() throws -> PickleValue {
+        let start = offset, line = try line()
+        if line == "00" || line == "01" { return .bool(line == "01") }
+        offset = start
+        return .integer(try decimal())
+    }
+
+    private mutating func utf8(_ count: Int) throws -> String {
         guard let text = String(data: try bytes(count), encoding: .utf8) else { throw damaged("a text is not UTF-8") }
-        return .text(text)
+        return text
     }
 
     /// Little endian two's complement of any length; beyond 64 bits only its sign is kept, as a number that nothing has.
@@ -131,6 +121,16 @@ struct PickleReader {
     private mutating func push(tuple values: [PickleValue]) {
         tuples.append(values)
         stack.append(.tuple(tuples.count - 1))
+    }
+
+    private mutating func push(list values: [PickleValue]) {
+        lists.append(values)
+        stack.append(.list(lists.count - 1))
+    }
+
+    private mutating func pushDictionary() {
+        dictionaries.append([])
+        stack.append(.dictionary(dictionaries.count - 1))
     }
 
     private mutating func pushTuple(of count: Int) throws {
@@ -161,22 +161,27 @@ struct PickleReader {
 
     private mutating func name(_ module: String, _ name: String) throws {
         let whole = "\(module) \(name)"
-        guard Self.makers.contains(whole) || Self.names.contains(whole) else {
+        guard isMaker(whole) || vocabulary.names.contains(whole) else {
             throw AnnealError(
-                "byte \(offset)", "holds \(module).\(name), which is not plain weights",
-                suggestion: "save the weights alone: torch.save(model.state_dict(), FILE)", code: .unsupported)
+                "byte \(offset)", "holds \(module).\(name), which \(vocabulary.content) do not need",
+                suggestion: vocabulary.suggestion, code: .unsupported)
         }
         stack.append(.global(whole))
+    }
+
+    private func isMaker(_ name: String) -> Bool {
+        Self.plainMakers.contains(name) || vocabulary.makers.contains(name)
     }
 
     /// What calling a name with arguments would make.
     private mutating func make() throws {
         let arguments = try pop()
-        guard case .global(let maker) = try pop(), Self.makers.contains(maker) else {
+        guard case .global(let maker) = try pop(), isMaker(maker) else {
             throw damaged("something else than a known function would be called")
         }
         guard case .tuple(let index) = arguments else { throw damaged("a call without arguments") }
-        if maker == "collections OrderedDict" {
+        switch maker {
+        case "collections OrderedDict":
             var pairs: [(key: PickleValue, value: PickleValue)] = []
             if case .list(let list)? = tuples[index].first {
                 for case .tuple(let pair) in lists[list] where tuples[pair].count == 2 {
@@ -185,10 +190,25 @@ struct PickleReader {
             }
             dictionaries.append(pairs)
             stack.append(.dictionary(dictionaries.count - 1))
-        } else {
+        case "_codecs encode":
+            guard case .text(let text)? = tuples[index].first else { throw damaged("bytes that are no text") }
+            stack.append(.bytes(try encoded(text)))
+        default:
             objects.append(PickleObject(maker: maker, arguments: tuples[index]))
             stack.append(.object(objects.count - 1))
         }
+    }
+
+    /// Bytes as protocol 2 has them: a text in which each character is one.
+    private mutating func encoded(_ text: String) throws -> Data {
+        // A text that is referred to again and again would fill the memory.
+        encodedCount += text.utf8.count
+        guard encodedCount <= data.count else { throw damaged("has more bytes than it is long") }
+        return Data(
+            try text.unicodeScalars.map { scalar in
+                guard let byte = UInt8(exactly: scalar.value) else { throw damaged("a byte is above 255") }
+                return byte
+            })
     }
 
     /// What a pickler's own numbering refers to: PyTorch's storages.
@@ -223,27 +243,37 @@ struct PickleReader {
         case UInt8(ascii: "G"):
             let bits = try bytes(8).reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
             stack.append(.float(Double(bitPattern: bits)))
-        case UInt8(ascii: "X"): stack.append(try text(number(4)))
-        case 0x8c: stack.append(try text(number(1)))
-        case 0x8d: stack.append(try text(number(8)))
+        case UInt8(ascii: "X"): stack.append(.text(try utf8(number(4))))
+        case 0x8c: stack.append(.text(try utf8(number(1))))
+        case 0x8d: stack.append(.text(try utf8(number(8))))
         case UInt8(ascii: "U"), UInt8(ascii: "C"): stack.append(.bytes(try bytes(number(1))))
         case UInt8(ascii: "T"), UInt8(ascii: "B"): stack.append(.bytes(try bytes(number(4))))
         case 0x8e, 0x96: stack.append(.bytes(try bytes(number(8))))
         case UInt8(ascii: ")"): push(tuple: [])
         case 0x85...0x87: try pushTuple(of: Int(opcode) - 0x84)
         case UInt8(ascii: "t"): push(tuple: try popToMark())
-        case UInt8(ascii: "]"):
-            lists.append([])
-            stack.append(.list(lists.count - 1))
-        case UInt8(ascii: "}"):
-            dictionaries.append([])
-            stack.append(.dictionary(dictionaries.count - 1))
+        case UInt8(ascii: "]"): push(list: [])
+        case UInt8(ascii: "l"): push(list: try popToMark())
+        case UInt8(ascii: "}"): pushDictionary()
+        case UInt8(ascii: "d"):
+            let pairs = try popToMark()
+            pushDictionary()
+            try add(pairs)
         case UInt8(ascii: "a"): try append([try pop()])
         case UInt8(ascii: "e"): try append(try popToMark())
         case UInt8(ascii: "s"):
             let value = try pop(), key = try pop()
             try add([key, value])
         case UInt8(ascii: "u"): try add(try popToMark())
+        // Of protocol 0, which is lines of text.
+        case UInt8(ascii: "I"): stack.append(try decimalOrTruth())
+        case UInt8(ascii: "L"): stack.append(.integer(try decimal()))
+        case UInt8(ascii: "S"):
+            guard let bytes = PickleText.unquoted(try lineBytes()) else { throw damaged("a text is not in quotes") }
+            stack.append(.bytes(bytes))
+        case UInt8(ascii: "V"): stack.append(.text(PickleText.unescaped(try lineBytes())))
+        case UInt8(ascii: "p"): memo[try decimal()] = try top()
+        case UInt8(ascii: "g"): stack.append(try remembered(decimal()))
         case UInt8(ascii: "q"): memo[try number(1)] = try top()
         case UInt8(ascii: "r"): memo[try number(4)] = try top()
         case 0x94: memo[memo.count] = try top()
@@ -253,7 +283,8 @@ struct PickleReader {
             let module = try line()
             try name(module, line())
         case 0x93:
-            guard case .text(let last) = try pop(), case .text(let module) = try pop() else {
+            let last = try pop(), module = try pop()
+            guard let last = text(last), let module = text(module) else {
                 throw damaged("a class without a name", at: start)
             }
             try name(module, last)
@@ -263,8 +294,8 @@ struct PickleReader {
         case UInt8(ascii: "0"): _ = try pop()
         default:
             throw AnnealError(
-                "byte \(start)", "holds the pickle opcode \(opcode), which weights do not need",
-                suggestion: "the file is no pickle of weights, or damaged", code: .damaged)
+                "byte \(start)", "holds the pickle opcode \(opcode), which \(vocabulary.content) do not need",
+                suggestion: "the file is no pickle of \(vocabulary.content), or damaged", code: .damaged)
         }
     }
 

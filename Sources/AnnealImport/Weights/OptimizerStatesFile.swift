@@ -6,14 +6,16 @@ import Foundation
 /// parameter's number to its state, an array, a tuple of arrays, or None.
 package enum OptimizerStatesFile {
     private static let arrayMaker = "mxnet.ndarray.ndarray NDArray"
+    private static let vocabulary = PickleVocabulary(
+        makers: [arrayMaker], content: "optimizer states",
+        suggestion: "save them with dump_optimizer=False, as Module does")
 
     /// - Returns: arrays by the parameter's number; none for a rule that keeps no state.
     package static func decode(_ data: Data) throws -> [Int: [StoredArray]] {
-        var reader = PickleReader(data)
+        var reader = PickleReader(data, vocabulary)
         guard case .dictionary(let index) = try reader.next() else {
             throw AnnealError(
-                "", "is no dictionary of optimizer states",
-                suggestion: "save it with dump_optimizer=False, as Module does", code: .unsupported)
+                "", "is no dictionary of optimizer states", suggestion: vocabulary.suggestion, code: .unsupported)
         }
         var states: [Int: [StoredArray]] = [:]
         for entry in reader.dictionaries[index] {
@@ -33,10 +35,8 @@ package enum OptimizerStatesFile {
     private static func arrays(_ value: PickleValue, _ reader: PickleReader, depth: Int) throws -> [StoredArray] {
         switch value {
         case .none: return []
-        case .tuple(let index) where depth < 3:
-            return try reader.tuples[index].flatMap { try arrays($0, reader, depth: depth + 1) }
-        case .list(let index) where depth < 3:
-            return try reader.lists[index].flatMap { try arrays($0, reader, depth: depth + 1) }
+        case .tuple where depth < 3, .list where depth < 3:
+            return try (reader.elements(value) ?? []).flatMap { try arrays($0, reader, depth: depth + 1) }
         case .object(let index) where reader.objects[index].maker == arrayMaker:
             return [try array(reader.objects[index], reader)]
         default: throw AnnealError("", "is neither an array nor None", code: .unsupported)
@@ -45,12 +45,10 @@ package enum OptimizerStatesFile {
 
     /// The state of an NDArray is `{'handle': bytearray}`, the array as `.params` files have it.
     private static func array(_ object: PickleObject, _ reader: PickleReader) throws -> StoredArray {
-        guard case .dictionary(let index)? = object.state,
-            let handle = reader.dictionaries[index].first(where: {
-                if case .text("handle") = $0.key { true } else { false }
-            })
-        else { throw reader.damaged("an array without its contents") }
-        switch handle.value {
+        guard let handle = object.state.flatMap({ reader.value("handle", of: $0) }) else {
+            throw reader.damaged("an array without its contents")
+        }
+        switch handle {
         case .bytes(let bytes): return try ParamsFile.decodeArray(bytes)
         case .object(let index):
             guard case .bytes(let bytes)? = reader.objects[index].arguments.first else {
