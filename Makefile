@@ -4,11 +4,14 @@ ENGINE ?= cpu
 MORE_GOLDEN ?= ../shared/golden-2
 MODELS ?= ../shared/realmodels
 BUILD = swift build -c release
+# Whether packages and make install bring anneal-server along.
+SERVER ?=
+export SERVER
 ANNEAL = .build/release/anneal
 
 .PHONY: demo test setup build plugin server man reference docs install deb archive lint format bench clean
 .PHONY: conformance check-examples check-mxnet check-onnx check-onnx-suite check-exports check-docs check-pages
-.PHONY: check-server check-package check-gpu-compile fuzz
+.PHONY: check-server check-package check-gpu-compile check-hosts hash-table fuzz
 
 ## Installs what is missing, builds, and trains, fine-tunes and scores on Fashion-MNIST (about six minutes).
 demo: setup
@@ -69,8 +72,9 @@ check-gpu-compile: setup
 	@scripts/check-gpu-compile.sh
 
 ## Lets MXNet 1.9.1, in an environment of its own, read one of every file that Anneal writes and compute the same.
+## With ONLY=records only what the tools for records write.
 check-mxnet: setup
-	@scripts/check-mxnet.sh
+	@scripts/check-mxnet.sh $(ONLY)
 
 ## Times training, inference and starts side by side with MXNet, PyTorch and ONNX Runtime, which it installs into
 ## their own environments; one that cannot be installed is left out.
@@ -118,9 +122,10 @@ server: build
 	@swift build -c release --package-path Server --scratch-path .build-server --product anneal-server
 	@install -m 755 .build-server/release/anneal-server .build/release/anneal-server
 
-## Tests the server's own package (not in CI: it builds the library again).
-check-server: setup
-	@swift test --package-path Server --scratch-path .build-server -c release -Xswiftc -enable-testing
+## Tests the server's own package, and asks the server what strangers may (not in CI: it builds the library a second time).
+check-server: server
+	@swift test --package-path Server --scratch-path .build-server -c release
+	@scripts/check-server.py $(ANNEAL)
 
 ## Installs the tool with manual pages, completions and licences; it carries the Swift runtime:
 ## make install PREFIX=~/.local (default /usr/local)
@@ -128,7 +133,7 @@ PREFIX ?= /usr/local
 install: setup
 	@scripts/install.sh "$$(scripts/static-build.sh)" "$(PREFIX)"
 
-## Makes a package for Debian 12 that needs no Swift toolchain, in .build/packages.
+## Makes a package for Debian 12 that needs no Swift toolchain, in .build/packages; with SERVER=1 it brings anneal-server.
 deb: setup
 	@scripts/package.sh deb
 
@@ -152,11 +157,20 @@ check-docs: build
 check-pages: build
 	@scripts/check-pages.sh
 
+## Kills and stops random processes of jobs, which must be named and continue with the same bits: make check-hosts ROUNDS=50
+ROUNDS ?= 50
+check-hosts: build
+	@scripts/check-hosts.py $(ANNEAL) $(ROUNDS)
+
+## Prints the table of hashes of Documentation/hosts.md: the same for any number of threads, devices and processes.
+hash-table: build
+	@scripts/hash-table.py $(ANNEAL)
+
 lint:
-	@swift format lint --strict --recursive --parallel Package.swift Sources Tests Examples
+	@swift format lint --strict --recursive --parallel Package.swift Sources Tests Examples Server
 
 format:
-	@swift format --in-place --recursive --parallel Package.swift Sources Tests Examples
+	@swift format --in-place --recursive --parallel Package.swift Sources Tests Examples Server
 
 clean:
 	@swift package clean

@@ -112,7 +112,7 @@ let package = Package(
         .testTarget(name: "AnnealReportTests", dependencies: ["Anneal", "CCairo"]),
         .testTarget(
             name: "AnnealTrainTests",
-            dependencies: ["AnnealTrain", "AnnealConformance", "AnnealCPU", "AnnealReference", "AnnealXLA"]),
+            dependencies: ["AnnealTrain", "AnnealConformance", "AnnealReference", "AnnealXLA"]),
         // Texts of programs, plugins that fail, and where plugins are looked for.
         .testTarget(name: "AnnealXLATests", dependencies: ["AnnealXLA", "AnnealNetworks", "CPJRT"]),
         .testTarget(name: "AnnealEndToEndTests", dependencies: ["Anneal", "AnnealCLI", "AnnealConfiguration"]),

@@ -21,7 +21,9 @@ import json
 import os
 import shlex
 import statistics
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import commands
@@ -86,6 +88,24 @@ def measured_peaks(arguments):
         return f"unknown: {error}"
 
 
+def tool_facts(arguments):
+    """How soon the tool says something, and how large it is."""
+    command = shlex.split(arguments.anneal)
+    seconds = []
+    for _ in range(21):
+        begin = time.perf_counter()
+        if subprocess.run(command + ["--help"], stdout=subprocess.DEVNULL).returncode != 0:
+            return []
+        seconds.append(time.perf_counter() - begin)
+    facts = [("anneal --help", f"{statistics.median(seconds) * 1000:.1f} ms, the median of 21 starts")]
+    program = Path(command[0])
+    if program.is_file():
+        facts.append(("the program", f"{program.stat().st_size / 1e6:.0f} MB, with the Swift runtime's "
+                      "libraries outside it"))
+    packages = [*ROOT.glob(".build/packages/*.deb"), *ROOT.glob(".build/packages/*.tar.gz")]
+    return facts + [(package.name, f"{package.stat().st_size / 1e6:.0f} MB") for package in sorted(packages)]
+
+
 class Parser(argparse.ArgumentParser):
     def error(self, message):
         self.print_usage(sys.stderr)
@@ -108,6 +128,7 @@ def parse_arguments():
     parser.add_argument("--data", default=str(ROOT.parent / "shared" / "data"), metavar="FOLDER",
                         help="where cifar10_train.rec and .idx are, for the rows that train on "
                              "records (default: ../shared/data next to the repository)")
+    parser.add_argument("--starts", type=int, default=5, help="runs whose memory is looked at, of the rows of data")
     parser.add_argument("--no-data-rows", action="store_true", help="leave out what feeds and packs images")
     parser.add_argument("--write", action="store_true", help="write Benchmarks/RESULTS.md")
     parser.add_argument("--json", metavar="FILE", help="also write all steps of all rounds")
@@ -141,6 +162,7 @@ def main():
         return 0
     described = machine.describe(arguments.threads, ROOT)
     described.append(("measured peaks", measured_peaks(arguments)))
+    described += tool_facts(arguments)
     done = []
     try:
         for row in arguments.rows:

@@ -1,4 +1,5 @@
-"""Rows of data: images fed and packed, Anneal against MXNet's iterator and script and PyTorch's DataLoader.
+"""Rows of data: images fed and packed, Anneal against MXNet's iterator and script and PyTorch's DataLoader; then what
+Anneal reads before the first batch of a large record file, and how its memory grows.
 
 Every measurement is a process of its own that prints images per second, or seconds, as its last line. The rows run after
 those of bench.py, or alone:
@@ -7,6 +8,7 @@ those of bench.py, or alone:
 """
 
 import argparse
+import os
 import re
 import shlex
 import shutil
@@ -30,9 +32,13 @@ FEEDS = [
      "--pad-size 0 --random-resized-crop 1 --min-random-area 0.08 --min-random-aspect-ratio 0.75 "
      "--max-random-aspect-ratio 1.3333 --random-mirror 1", 4.0, 4.0),
 ]
-# Images that are made for a row: how many, width, height.
-MADE = {"320x256": (2000, 320, 256), "1600x1200": (400, 1600, 1200)}
+# Images that are made for a row: how many - whole batches, for Anneal decodes what fills the last one -, width, height.
+MADE = {"320x256": (2048, 320, 256), "1600x1200": (384, 1600, 1200)}
 PACKED = 10_000
+# Bytes of the large record file.
+LARGE = 330_000_000
+# Epochs of a run whose memory is looked at, and images in it.
+EPOCHS, IMAGES = 50, 500
 
 
 def python(peer):
@@ -106,6 +112,65 @@ def pack(arguments, framework, images, work):
     return time.monotonic() - begin
 
 
+def bytes_before(arguments, prefix, work):
+    """Bytes that are read before the first batch of a large record file, with its index next to it."""
+    large, small = work / "large", Path(f"{prefix}.rec")
+    copies = -(-LARGE // small.stat().st_size)
+    anneal = shlex.split(arguments.anneal)
+    output(anneal + ["rec", "cat", *[str(small)] * copies, "--renumber", "--to", f"{large}.rec"])
+    text = output(anneal + [
+        "train", "--data-train", f"{large}.rec", "--network", "mlp", "--num-classes", "10", "--image-shape", "3,224,224",
+        "--data-nthreads", str(arguments.threads), "--test-io", "1"])
+    size = Path(f"{large}.rec").stat().st_size
+    Path(f"{large}.rec").unlink()
+    found = re.search(r"; ([0-9,]+) bytes were read before the first", text)
+    return int(found.group(1).replace(",", "")), size
+
+
+def growth(arguments, work):
+    """Resident memory after EPOCHS epochs over that after 2."""
+    records = work / "growth.rec"
+    anneal = shlex.split(arguments.anneal)
+    if not records.exists():
+        output(anneal + ["rec", "extract", str(Path(arguments.data).resolve() / "cifar10_train.rec"), "--numbers",
+                         f"0-{IMAGES - 1}", "--to", str(records)])
+    command = anneal + [
+        "train", "--data-train", str(records), "--network", "resnet", "--num-layers", "20", "--num-classes", "10",
+        "--image-shape", "3,28,28", "--random-crop", "1", "--random-mirror", "1", "--batch-size", "50",
+        "--num-epochs", str(EPOCHS + 1), "--data-nthreads", str(arguments.threads),
+        "--run-folder", tempfile.mkdtemp(dir=work)]
+    sizes = {}
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+        last = ""
+        for line in process.stderr:
+            last = line.strip() or last
+            epoch = re.match(r"INFO:root:Epoch\[(\d+)\] Time cost=", line)
+            if epoch and int(epoch.group(1)) + 1 in (2, EPOCHS):
+                pages = Path(f"/proc/{process.pid}/statm").read_text(encoding="ascii").split()[1]
+                sizes[int(epoch.group(1)) + 1] = int(pages) * os.sysconf("SC_PAGE_SIZE")
+    if process.returncode != 0 or len(sizes) < 2:
+        raise Unavailable(last or "it failed")
+    return sizes[EPOCHS] / sizes[2]
+
+
+def own_rows(arguments, work):
+    """The table of what only Anneal is measured for."""
+    lines = ["", "| what | Anneal | goal |", "|---|---|---|"]
+    try:
+        read, size = bytes_before(arguments, records(arguments, "320x256", work), work)
+        lines.append(f"| bytes read before the first batch from a record file of {size / 1e6:.0f} MB with an index next to "
+                     f"it | {read / 1e6:.2f} MB | 1 MB |")
+    except Unavailable as error:
+        print(f"bytes before the first batch: {error}", file=sys.stderr)
+    try:
+        found = [growth(arguments, work) for _ in range(arguments.starts)]
+        lines.append(f"| memory after {EPOCHS} epochs over memory after 2 (largest of {len(found)} starts) | "
+                     f"{max(found):.3f} (median {statistics.median(found):.3f}) | 1.02 |")
+    except Unavailable as error:
+        print(f"memory: {error}", file=sys.stderr)
+    return lines
+
+
 def medians(arguments, name, frameworks, measure):
     """By framework the numbers of all rounds; the frameworks alternate."""
     found, order = {}, list(frameworks)
@@ -142,6 +207,8 @@ def run(arguments):
             lines.append(row(f"im2rec: {PACKED} images of 320x256 to 128", found, "s", 2.0, None, higher=False))
         except Unavailable as error:
             print(f"im2rec: skipped: {error}", file=sys.stderr)
+        shutil.rmtree(images, ignore_errors=True)
+        lines += own_rows(arguments, work)
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return lines
@@ -169,6 +236,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--anneal", default=".build/release/anneal")
+    parser.add_argument("--starts", type=int, default=5, help="runs whose memory is looked at")
     parser.add_argument("--data", default=str(ROOT.parent / "shared" / "data"))
     print("\n".join(run(parser.parse_args())))
 

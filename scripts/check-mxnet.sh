@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Writes one of every file that Anneal writes, and lets MXNet 1.9.1 read them: `make check-mxnet`.
+# Writes one of every file that Anneal writes, and lets MXNet 1.9.1 read them: `make check-mxnet`. With the argument
+# `records` only what its tools for records write.
 # Exit status: 0 all well, 1 MXNet reads something else, 2 MXNet cannot be installed here.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -9,6 +10,10 @@ if ! Benchmarks/setup-peers.sh mxnet; then
     say "MXNet 1.9.1 cannot be installed here (see above): nothing was checked"
     exit 2
 fi
+say "MXNet reads records that were packed, split, joined and repaired, and packs the same images itself"
+swift build -c release --product anneal
+Benchmarks/.venv-mxnet/bin/python scripts/check-mxnet-records.py .build/release/anneal
+[ "${1:-}" = records ] && exit
 swift build -c release --product anneal-conformance
 samples=$(mktemp -d)
 trap 'rm -rf "$samples"' EXIT

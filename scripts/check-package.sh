@@ -25,8 +25,10 @@ anneal runs .
 for file in run/report.html run/README.md run/curves.png score/confusion.png; do test -s $file; done
 USE
 
+debootstrap --variant=minbase bookworm "$work/fresh" "$mirror" > "$work/fresh.log" 2>&1 || { tail -20 "$work/fresh.log"; exit 1; }
+
 root() { # a fresh root with the data
-    debootstrap --variant=minbase bookworm "$work/$1" "$mirror" > "$work/$1.log" 2>&1 || { tail -20 "$work/$1.log"; exit 1; }
+    cp -a "$work/fresh" "$work/$1"
     mount -t proc proc "$work/$1/proc"
     cp /usr/share/datasets/fashion-mnist/t10k-* "$work/use.sh" "$work/$1/root/"
     cp /etc/resolv.conf "$work/$1/etc/resolv.conf" 2> /dev/null || true

@@ -39,5 +39,5 @@ say "4. Score both"
 "$anneal" score --model "$folder/resnet-8" --load-epoch 6 --data-val "$folder/fashion_t10k.rec" --output "$folder/score"
 "$anneal" score --model "$folder/coarse" --load-epoch 1 --data-val "$folder/coarse_t10k.rec" --output "$folder/score-coarse"
 
-say "Done in $(($(date +%s) - begin)) s. The curves: $folder/train/curves.png, the confusion matrix:
-   $folder/score/confusion.png"
+say "Done in $(($(date +%s) - begin)) s. The run as a page: $folder/train/report.html, its curves: $folder/train/curves.png,
+   the confusion matrix: $folder/score/confusion.png"

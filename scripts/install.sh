@@ -2,7 +2,7 @@
 # Installs the tool with its manual pages, shell completions and licence notices: install.sh ANNEAL PREFIX
 # DESTDIR goes before PREFIX, for packages.
 set -euo pipefail
-anneal=$1 prefix=$2
+anneal=$1 prefix=${2/#\~\//$HOME/} # as written in a Makefile's argument
 here=$(cd "$(dirname "$0")" && pwd)
 root=${DESTDIR:-}$prefix
 install -d "$root/bin" "$root/share/man/man1" "$root/share/bash-completion/completions" \

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # Prints the licence notices of Anneal and of all that is linked into it: those of the packages, and of the Swift runtime
-# (with Foundation and ICU).
+# (with Foundation, and ICU's tables, whose licence the toolchain does not bring along).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 section() { printf '\n%s\n%s\n\n' "$1" "$(printf '%*s' ${#1} '' | tr ' ' =)"; }
 section "Anneal"
 cat LICENSE
-for checkout in .build-static/checkouts/*/ .build/checkouts/*/; do
+for checkout in ${SERVER:+.build-static-server/checkouts/*/} .build-static/checkouts/*/ .build/checkouts/*/; do
     [ -d "$checkout" ] || continue
     name=$(basename "$checkout")
     case " ${seen:-} " in *" $name "*) continue ;; esac
@@ -23,3 +23,5 @@ for file in "$runtime"/LICENSE*; do
     section "Swift runtime and libraries, $(basename "$file")"
     cat "$file"
 done
+section "ICU, in the Swift runtime"
+cat scripts/licences/unicode.txt

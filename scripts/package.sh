@@ -31,6 +31,7 @@ Architecture: $arch
 Maintainer: Anneal's maintainers <maintainers@localhost>
 Installed-Size: $(du -sk "$root/usr" | cut -f1)
 Depends: $depends, fonts-dejavu-core
+Suggests: openmpi-bin
 Section: science
 Priority: optional
 Description: train, fine-tune, score and use image classifiers

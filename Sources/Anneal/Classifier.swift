@@ -66,17 +66,19 @@ public final class Classifier: Sendable {
     /// - Parameters:
     ///   - threads: that decode the images of a batch.
     ///   - maximumPixels: images of more are refused.
+    ///   - decodesExactly: large JPEG images are decoded at their full size (`LoaderOptions.decodesExactly`).
     ///   - views: the views of each image whose probabilities are averaged (test-time augmentation).
     ///   - place: how errors name the checkpoint.
     ///   - device: where it runs; this machine's processor if nil.
     public init(
         _ checkpoint: Checkpoint, preprocessing: Preprocessing, batchSize: Int = 1,
         threads: Int = LoaderOptions.defaultThreads, maximumPixels: Int = Image.maximumPixels,
-        views: TestTimeViews = .none, place: String, device: Device? = nil
+        decodesExactly: Bool = false, views: TestTimeViews = .none, place: String, device: Device? = nil
     ) throws {
         var options = LoaderOptions(validating: preprocessing, batchSize: batchSize)
         options.threads = threads
         options.maximumPixels = maximumPixels
+        options.decodesExactly = decodesExactly
         try options.check()
         let network = try checkpoint.network()
         scores = network.scores

@@ -52,10 +52,14 @@ public struct Device {
             group: nil, report: report)
     }
 
-    /// - Parameter group: the processes that train together.
+    /// - Parameters:
+    ///   - group: the processes that train together.
+    ///   - bucketBytes: gradients travel between them when there are so many bytes of them.
+    ///   - compression: of gradients.
     package init(
         named list: String, threads: Int? = nil, shards: Int? = nil, tf32: Bool = false, deterministic: Bool = true,
         exchange: GradientExchange = .tree, group: (any ProcessGroup)?,
+        bucketBytes: Int = ShardedEngine.defaultBucketBytes, compression: GradientCompression = .none,
         report: (@Sendable (CompilationReport) -> Void)? = nil
     ) throws {
         let names = try DeviceName.list(list), place = "devices \(list)"
@@ -66,9 +70,14 @@ public struct Device {
         }
         guard kind != DeviceName.cpu else {
             self.init(
-                engine: try Self.processor(indexes.count, threads: threads, shards: shards, group),
+                engine: try Self.processor(
+                    indexes.count, threads: threads, shards: shards, group, bucketBytes, compression),
                 name: names.map(\.description).joined(separator: ","))
             return
+        }
+        guard compression == .none else {
+            throw AnnealError(
+                place, "exchange gradients as they are", suggestion: "leave out --gc-type", code: .unsupported)
         }
         guard group == nil else {
             throw AnnealError(
@@ -88,16 +97,27 @@ public struct Device {
             name: names.map(\.description).joined(separator: ","))
     }
 
+    /// Some equal parts of this machine's processor, with a shard for each.
+    /// - Parameter threads: of each.
+    package static func parts(_ count: Int, threads: Int) throws -> Device {
+        let devices = try (0..<count).map { _ in try CPUEngine(threads: threads) }
+        return Device(try ShardedEngine(devices, pool: threads, shards: count))
+    }
+
     /// Some equal parts of this machine's processor.
     private static func processor(
-        _ count: Int, threads: Int?, shards: Int?, _ group: (any ProcessGroup)?
+        _ count: Int, threads: Int?, shards: Int?, _ group: (any ProcessGroup)?, _ bucketBytes: Int,
+        _ compression: GradientCompression
     ) throws -> any Engine {
         let all = threads ?? Parallel.threads, each = max(1, all / count)
         let shards = shards ?? count * (group?.size ?? 1)
         guard shards > 0 else { throw AnnealError("--shards \(shards)", "are none", suggestion: "give 1 or more") }
-        guard count > 1 || shards > 1 || group != nil else { return try Device.cpu(threads: threads).engine }
+        guard count > 1 || shards > 1 || group != nil || compression != .none else {
+            return try Device.cpu(threads: threads).engine
+        }
         let devices = try (0..<count).map { _ in try CPUEngine(threads: each) }
-        return try ShardedEngine(devices, pool: each, shards: shards, group: group)
+        return try ShardedEngine(
+            devices, pool: each, shards: shards, group: group, bucketBytes: bucketBytes, compression: compression)
     }
 
     /// MXNet's `--gpus`: devices of the only kind of GPU that there is a plugin for, by their numbers.

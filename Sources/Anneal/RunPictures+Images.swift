@@ -21,7 +21,7 @@ extension RunPictures {
                     png: try Self.png(validation, [answer.number])[0])
             }
         }
-        let shown = Array(0..<min(Self.trainingImages, training.source.count))
+        let shown = Self.firstUsable(of: training)
         let pictures = try Self.png(training, shown)
         self.training = try zip(shown, pictures).map { number, png in
             let label = Int(exactly: try training.source.classLabel(of: number)) ?? -1
@@ -31,6 +31,19 @@ extension RunPictures {
     }
 
     private static let trainingImages = 12
+
+    /// Of the first samples those that are not skipped.
+    private static func firstUsable(of loader: BatchLoader) -> [Int] {
+        let all = 0..<min(trainingImages, loader.source.count)
+        guard loader.options.onBadRecord == .skip, let decoder = try? ImageDecoder() else { return Array(all) }
+        return all.filter { number in
+            var payload: [UInt8] = []
+            guard let header = try? loader.source.readSample(number, epoch: 0, into: &payload),
+                (try? decoder.decode(payload, from: header.imageStart)) != nil
+            else { return false }
+            return loader.options.numClasses.map { (try? ClassLabel.check(header.labels, classes: $0)) != nil } ?? true
+        }
+    }
 
     private static func name(_ label: Int, _ names: [String]) -> String {
         names.indices.contains(label) ? names[label] : "\(label)"

@@ -34,7 +34,9 @@ enum Job {
     /// Joins the job's other processes; nil if there are none.
     static func join(_ options: TrainingOptions) throws -> MPIGroup? {
         guard sharedStores.contains(options.kvStore), size > 1 || MPIGroup.isLaunchedByMPICH else { return nil }
-        return try MPIGroup(timeout: options.rankTimeout)
+        let group = try MPIGroup(timeout: options.rankTimeout)
+        group.onDelay = { printError("anneal: \($0)") }
+        return group
     }
 
     /// Takes a share of the host's cores where several of the job's processes are on it. OMP_NUM_THREADS and --threads say

@@ -75,6 +75,15 @@ struct Workload {
         if let labels { for i in labels.indices { labels[i] = Float(random.below(classes)) } }
     }
 
+    /// By operation, in order: the bytes of gradients that are complete when it is over.
+    var gradientBytes: [(layer: String, kind: String, bytes: Int)] {
+        guard case .training(let trainer) = plan else { return [] }
+        let operations = trainer.training.operations
+        return trainer.training.gradientBytes.sorted { $0.key < $1.key }.map { index, bytes in
+            (operations[index].layer, operations[index].kind, bytes)
+        }
+    }
+
     func step() throws {
         switch plan {
         case .training(let trainer):

@@ -24,14 +24,14 @@ package final class CPUEngine: KernelEngine {
         try check(onednn_engine_create(&engine), "creating the CPU engine")
         guard let engine else { throw AnnealError("oneDNN", "gave no engine", code: .internalDefect) }
         handle = engine
-        block = Int(ank_vector_floats())
+        block = Int(anneal_vector_floats())
     }
 
     deinit { onednn_engine_destroy(handle) }
 
     /// This process: its kernels' instruction set and its version of oneDNN.
     package static var machine: RunMachine {
-        let version = onednn_version(), kernels = ank_variant_name(ank_variant()).map { String(cString: $0) }
+        let version = onednn_version(), kernels = anneal_variant_name(anneal_variant()).map { String(cString: $0) }
         return RunMachine(
             kernels: kernels ?? "portable", library: "oneDNN \(version.major).\(version.minor).\(version.patch)")
     }
@@ -76,7 +76,7 @@ package final class CPUEngine: KernelEngine {
         let count = Int64(value.layout.elements(value.shape))
         var kernel = PreparedKernel { memory in
             let a = memory[.input(0)], b = memory[.input(1)], y = memory[.output(0)]
-            return { ank_add(a, b, y, 0, count) }
+            return { anneal_add(a, b, y, 0, count) }
         }
         kernel.inPlace = [(.input(0), .output(0)), (.input(1), .output(0))]
         return kernel
@@ -125,7 +125,7 @@ package final class CPUEngine: KernelEngine {
         _ source: UnsafePointer<Float>, _ from: Int, _ target: UnsafeMutablePointer<Float>, _ to: Int, _ shape: Shape
     ) {
         let dims = Dims(shape, .plain).c
-        ank_relayout(source, Int64(from), target, Int64(to), dims.n, dims.c, dims.s)
+        anneal_relayout(source, Int64(from), target, Int64(to), dims.n, dims.c, dims.s)
     }
 }
 

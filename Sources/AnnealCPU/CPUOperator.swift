@@ -64,17 +64,17 @@ extension InferenceOperator {
 
 /// The kernels' view of an activation: batch, channels, positions, block.
 struct Dims {
-    let c: ank_dims
+    let c: anneal_dims
 
     /// Arrays of fewer than three axes are one position (batch, channels), or a vector of channels.
     init(_ shape: Shape, _ layout: Layout) {
         let n = shape.rank >= 2 ? shape[0] : 1
         let channels = shape.rank >= 2 ? shape[1] : shape.count
-        c = ank_dims(
+        c = anneal_dims(
             n: Int64(n), c: Int64(channels), s: Int64(shape.dims.dropFirst(2).reduce(1, *)), b: Int64(layout.block))
     }
 
     init(_ value: Program.Value) { self.init(value.shape, value.layout) }
 
-    var elements: Int64 { ank_elements(c) }
+    var elements: Int64 { anneal_elements(c) }
 }

@@ -16,11 +16,11 @@ extension Roofline {
                 0, 0, n, n, n, 1, matrices[0].base, n, matrices[1].base, n, 0, matrices[2].base, n)
             try check(status, "multiplying matrices")
         }
-        // Together four times the last cache (as McCalpin's STREAM wants it), but not above a gigabyte.
+        // Together four times the last cache (as McCalpin's STREAM requires), but not above a gigabyte.
         let cache = max(sysconf(Int32(_SC_LEVEL3_CACHE_SIZE)), sysconf(Int32(_SC_LEVEL2_CACHE_SIZE)))
         let count = min(max(2 * cache, 64 << 20), 512 << 20) / MemoryLayout<Float>.size
         let x = try filled(count), y = try filled(count)
-        let pass = fastest { ank_axpby(1, x.base, 0.5, y.base, Int64(count)) }
+        let pass = fastest { anneal_axpby(1, x.base, 0.5, y.base, Int64(count)) }
         return Roofline(
             flops: 2 * pow(Double(edge), 3) / product,
             bandwidth: 3 * Double(count * MemoryLayout<Float>.size) / pass)
@@ -28,7 +28,7 @@ extension Roofline {
 
     private static func filled(_ count: Int) throws -> Arena {
         let arena = try Arena(count)
-        ank_fill(arena.base, 1, Int64(count))
+        anneal_fill(arena.base, 1, Int64(count))
         return arena
     }
 

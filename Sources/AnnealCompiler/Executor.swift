@@ -10,7 +10,7 @@ import AnnealGraph
 /// ```
 /// An executor is used by one thread at a time; the work inside is parallel.
 public final class Executor {
-    public enum Mode: Sendable { case training, inference }
+    public typealias Mode = Program.Mode
 
     public let symbol: Symbol
     public let mode: Mode
@@ -40,7 +40,7 @@ public final class Executor {
 
     /// - Parameters:
     ///   - inputs: shapes of data and labels by name; labels may be left out.
-    ///   - gradients: the variables whose gradients are wanted in training; all parameters if nil.
+    ///   - gradients: the variables to differentiate by in training; all parameters if nil.
     ///   - parameters: the store of an earlier executor of the same network on the same engine; a new one if nil.
     ///   - recomputation: what the backward pass may compute a second time to save memory. All choices give the same bits.
     ///   - keepsParameters: false lets inference give back the memory of weights that it has folded batch norm into. They
@@ -72,7 +72,7 @@ public final class Executor {
         var request = PlanRequest(
             .network(
                 symbol, inputs: inputs, gradients: gradients ?? Set(arguments.filter { inputs[$0] == nil })),
-            mode: mode == .training ? .training : .inference)
+            mode: mode)
         request.update = update
         request.update?.order = try arguments + symbol.auxiliaryNames()
         request.recomputation = recomputation
@@ -126,7 +126,7 @@ public final class Executor {
     package func prepare(_ phases: Phases) throws { try plan.prepare(phases, stepInputs) }
 
     /// Changes of layout inside a run.
-    public var relayouts: Int { plan.relayouts }
+    public var relayouts: Int { plan.operations.reduce(0) { $0 + $1.reorders } }
 
     public var outputShapes: [Shape] { program.outputs.map { program.values[$0].shape } }
 
@@ -155,6 +155,18 @@ public final class Executor {
 
     /// Whether a run's results are there when it returns.
     package var isImmediate: Bool { plan.isImmediate }
+
+    /// Gives the process that saves the states which only others have.
+    package func collectStates() throws { try plan.collectStates() }
+
+    /// When the last step's gradients travelled between processes.
+    package var exchanges: [BucketTime] { plan.exchanges }
+
+    /// Copies of the outputs that an operation of the forward pass has just written, to be asked for in `around`: later
+    /// operations take their memory. Empty for other operations.
+    package func outputs(of operation: Int) throws -> [(name: String, values: Tensor)] {
+        try plan.outputs(of: operation)
+    }
 
     /// What each operation of the plan does, in the order in which they run.
     package var operations: [OperationCost] { plan.operations }

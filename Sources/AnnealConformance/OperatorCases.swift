@@ -102,7 +102,7 @@ func checkProceduralCase(_ item: Case) throws -> CaseOutcome? {
     let names = Array(Set(inner)).sorted()
     let all = Symbol.group([symbol] + (try names.map { try symbol.output(named: $0) }))
     let executor = try Executor(all, inputs: item.inputShapes, mode: .inference, engine: item.engine.make())
-    let formula = Procedural(item)
+    let formula = Procedural(item, labels: try symbol.labelNames())
     for name in executor.parameters.names {
         guard let shape = executor.parameters.shape(name) else { continue }
         try executor.parameters.set(name, formula.tensor(name, shape))
@@ -149,18 +149,21 @@ public struct Procedural {
     private let salt: String
     private let gammaRange: [Double]
     private let classes: Int
+    private let labels: Set<String>
 
-    public init(salt: String, gammaRange: [Double], classes: Int) {
+    /// - Parameter labels: the variables that hold numbers of classes.
+    public init(salt: String, gammaRange: [Double] = [0.5, 1.5], classes: Int = 10, labels: [String] = []) {
         self.salt = salt
         self.gammaRange = gammaRange
         self.classes = classes
+        self.labels = Set(labels)
     }
 
-    init(_ item: Case) {
+    init(_ item: Case, labels: [String]) {
         self.init(
             salt: item.json["salt"] as? String ?? "",
             gammaRange: item.json["gamma_range"] as? [Double] ?? [0.5, 1.5],
-            classes: (item.json["output_shapes"] as? [[Int]])?.first?.last ?? 10)
+            classes: (item.json["output_shapes"] as? [[Int]])?.first?.last ?? 10, labels: labels)
     }
 
     public func tensor(_ name: String, _ shape: Shape) -> Tensor {
@@ -183,7 +186,7 @@ public struct Procedural {
                 x = x &* 0xc2b2_ae35
                 x ^= x >> 16
                 let u = Double(x >> 8) * 0x1p-24
-                return name.hasSuffix("label")
+                return labels.contains(name)
                     ? Float((u * Double(classes)).rounded(.down)) : Float(low + (high - low) * u)
             })
     }

@@ -36,15 +36,30 @@ public protocol Operator: Sendable {
     var isSum: Bool { get }
     /// The output is max(x, 0) of the only input.
     var isReLU: Bool { get }
+    /// The output is the only input, limited to a range; nil if it is something else.
+    var clipRange: ClosedRange<Float>? { get }
     /// The output has the input's shape and values in another layout.
     var changesLayoutOnly: Bool { get }
     /// Outputs that are float32 whatever flows between layers: statistics and indices.
     var exactOutputs: Set<Int> { get }
+    /// Inputs that a training step changes in place: batch norm's moving statistics, and a gamma that it fixes.
+    var changedInputs: [Int] { get }
+    /// What the forward pass saves are statistics of its input, with which a repetition need not take them again.
+    var savesStatistics: Bool { get }
     /// A pass has joined several operators in it.
     var isFused: Bool { get }
     /// The output is the input, and the gradient passes through: no engine ever sees such an operator. A property of the
     /// type, since engines are asked by type what they run.
     static var isIdentity: Bool { get }
+}
+
+/// A layer that is linear in its weight (input 1) and adds a bias (input 2), if it has one. In inference, batch norm of its
+/// output can become a part of both.
+package protocol LinearLayer: Operator {
+    var noBias: Bool { get set }
+    /// Where the channels of the output, its axis 1, are in the weight: an axis, which counts within each of some groups; nil
+    /// if axis 1 is not the channels.
+    func channelsOfWeight(output: Shape) -> (axis: Int, groups: Int)?
 }
 
 /// A part of an operator's backward pass.
@@ -78,8 +93,11 @@ extension Operator {
     public var isView: Bool { false }
     public var isSum: Bool { false }
     public var isReLU: Bool { false }
+    public var clipRange: ClosedRange<Float>? { isReLU ? 0...Float.infinity : nil }
     public var changesLayoutOnly: Bool { false }
     public var exactOutputs: Set<Int> { [] }
+    public var changedInputs: [Int] { [] }
+    public var savesStatistics: Bool { false }
     public var isFused: Bool { false }
     public static var isIdentity: Bool { false }
     public func multiplyAdds(inputs: [Shape], outputs: [Shape]) -> Double { 0 }

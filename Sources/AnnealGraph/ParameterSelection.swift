@@ -8,7 +8,7 @@ extension Symbol {
     /// - Parameters:
     ///   - names: what may be chosen.
     ///   - flag: where the expression comes from, for messages.
-    /// - Throws: if the expression is none, or names nothing.
+    /// - Throws: if it is not a valid regular expression, or names nothing.
     public func parameters(matching pattern: String, among names: Set<String>, flag: String) throws -> Set<String> {
         let expression: Regex<AnyRegexOutput>
         do {
@@ -44,11 +44,6 @@ extension Symbol {
             if frozen.isSuperset(of: parameters) || !frozen.isDisjoint(with: states) { result.formUnion(states) }
         }
         return result
-    }
-
-    /// Auxiliary states that training leaves as they are.
-    package func keptStatistics() throws -> Set<String> {
-        Set(try nodes.filter { try !$0.isVariable && $0.op.keepsStates }.flatMap { try $0.states })
     }
 
     /// The same network, with layers of these auxiliary states that read them in training too and do not change them

@@ -27,8 +27,6 @@ public protocol SymbolOperator: Operator {
     var labelInput: Int? { get }
     /// Attributes with which the operator reads its auxiliary states in training too and does not change them.
     var attributesKeepingStates: [String: String] { get }
-    /// Whether training leaves its auxiliary states as they are.
-    var keepsStates: Bool { get }
     /// The attributes in the few words of MXNet's `plot_network`: `3x3/2, 64` for a convolution.
     var detail: String { get }
 }
@@ -46,7 +44,6 @@ extension SymbolOperator {
     public var typeRule: TypeRule { .same }
     public var labelInput: Int? { inputNames.firstIndex(of: "label") }
     public var attributesKeepingStates: [String: String] { [:] }
-    public var keepsStates: Bool { false }
     public var detail: String { "" }
 }
 

@@ -1,6 +1,6 @@
 import AnnealCore
 
-/// How an operator's types hang together, in MXNet's names (`float32`).
+/// How an operator's element types are related, in MXNet's names (`float32`).
 public enum TypeRule: Sendable, Equatable {
     /// All inputs and outputs have one type.
     case same

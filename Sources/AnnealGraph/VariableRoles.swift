@@ -15,6 +15,10 @@ struct VariableRoles {
         static let parameter = Use(rawValue: 4)
     }
 
+    /// MXNet's rule (`FeedForward._is_data_arg`) for what no operator reads as a label, such as that of a loss which is written
+    /// out in arithmetic. The one place where a name decides.
+    private static func isNamedLabel(_ name: String) -> Bool { name.hasSuffix("label") }
+
     private static let parameterInputs: Set<String> = ["weight", "bias", "gamma", "beta"]
 
     init(_ symbol: Symbol) throws {
@@ -38,7 +42,7 @@ struct VariableRoles {
         }
         for node in nodes where node.isVariable {
             let use = uses[ObjectIdentifier(node)] ?? []
-            if use == .label || node.name.hasSuffix("label") && !use.contains(.parameter) {
+            if use == .label || Self.isNamedLabel(node.name) && !use.contains(.parameter) {
                 labels.append(node.name)
             } else if use.contains(.data) {
                 data.append(node)

@@ -12,17 +12,20 @@ public final class MPIGroup: ProcessGroup {
     public let transport: String
     /// The hosts' names by rank.
     package private(set) var hosts: [String] = []
-    /// Seconds that a process may keep the others waiting.
-    package var timeout = 30.0
+    /// Hears of a process that is alive and keeps the others waiting.
+    package var onDelay: (String) -> Void = { _ in }
 
     private let library: OpenMPILibrary
+    private let signs: LifeSigns
     private let clock = ContinuousClock()
-    /// When each process was last heard of, and in which step.
-    private var heard: [(time: ContinuousClock.Instant, step: Int)]
+    /// Seconds of silence after which a process counts as lost.
+    private let timeout: Double
+    /// How often as long a process that is alive may keep the others waiting: it validates, saves, or plans.
+    private static let patience = 20.0
     /// Counts the steps, for messages.
-    public var step = 0
-    /// Seconds that the next exchange may take in addition: others validate, save, or plan.
-    private var allowance = 0.0
+    public var step = 0 {
+        didSet { signs.enter(step: step) }
+    }
     private var tag: Int32 = 0
 
     /// Bytes of a message at most: their number is a C int.
@@ -42,6 +45,7 @@ public final class MPIGroup: ProcessGroup {
     }
 
     /// Joins the processes of the launcher. To be called once in a process.
+    /// - Parameter timeout: seconds of silence after which a process counts as lost.
     /// - Throws: `AnnealError` if Open MPI is not installed or does not start.
     package init(timeout: Double = 30) throws {
         guard !Self.isLaunchedByMPICH else {
@@ -65,16 +69,22 @@ public final class MPIGroup: ProcessGroup {
         try check(library.size(library.world, &size), "size")
         self.rank = Int(rank)
         self.size = Int(size)
-        heard = Array(repeating: (clock.now, 0), count: Int(size))
-        allowance = 600
+        // Several signs in the time that one may be late.
+        signs = try LifeSigns(library, rank: Int(rank), size: Int(size), period: min(1, timeout / 10))
         hosts = try gather(ProcessInfo.processInfo.hostName, purpose: "names of hosts")
     }
 
-    /// Lets the next exchange take longer: some processes do other things meanwhile.
-    public func expectDelay() { allowance = max(allowance, 20 * timeout) }
+    /// Waits for the other processes, and ends the use of MPI: then this process may exit without ending the others.
+    /// - Throws: `AnnealError` that names the processes that do not come.
+    package func leave() throws {
+        let outcome = Result { try gather(0, purpose: "the end") }
+        signs.end()
+        _ = try outcome.get()
+        _ = library.finalise()
+    }
 
-    /// Ends the use of MPI, after which this process may exit without ending the others.
-    package func leave() { _ = library.finalise() }
+    /// To be called before this process exits because of an error.
+    package func abandon() { signs.end() }
 
     public func exchange(
         _ send: [UnsafeRawBufferPointer], _ receive: [UnsafeMutableRawBufferPointer], purpose: String
@@ -86,65 +96,95 @@ public final class MPIGroup: ProcessGroup {
         // Two exchanges are never under way together, but a fast process may begin the next one.
         tag = (tag + 1) % 30000
         var waiting: [Message] = []
-        for other in 0..<size where other != rank {
-            for start in stride(from: 0, to: receive[other].count, by: Self.largest) {
-                let bytes = min(Self.largest, receive[other].count - start)
-                var request: OpenMPILibrary.Handle?
-                try check(
-                    library.receive(
-                        receive[other].baseAddress.map { $0 + start }, Int32(bytes), library.byte, Int32(other), tag,
-                        library.world, &request), other, purpose)
-                waiting.append(Message(request: request, other: other, isReceived: true))
-            }
-        }
         // Neighbours first, so that not all send to one.
-        for offset in 1..<max(1, size) {
-            let other = (rank + offset) % size
-            for start in stride(from: 0, to: send[other].count, by: Self.largest) {
-                let bytes = min(Self.largest, send[other].count - start)
-                var request: OpenMPILibrary.Handle?
-                try check(
-                    library.send(
-                        send[other].baseAddress.map { $0 + start }, Int32(bytes), library.byte, Int32(other), tag,
-                        library.world, &request), other, purpose)
-                waiting.append(Message(request: request, other: other, isReceived: false))
-            }
+        let others = (1..<max(1, size)).map { (rank + $0) % size }
+        for other in others { try begin(library.receive, receive[other], other, purpose, &waiting) }
+        for other in others {
+            try begin(library.send, UnsafeMutableRawBufferPointer(mutating: send[other]), other, purpose, &waiting)
         }
         try finish(&waiting, purpose)
     }
 
-    private func finish(
-        _ waiting: inout [Message], _ purpose: String
+    /// Begins to send or to receive a block, in messages that are not too large.
+    private func begin(
+        _ transfer: OpenMPILibrary.Transfer, _ block: UnsafeMutableRawBufferPointer, _ other: Int, _ purpose: String,
+        _ waiting: inout [Message]
     ) throws {
-        let start = clock.now, limit = timeout + allowance
-        var rounds = 0
-        while !waiting.isEmpty {
-            var left: [Message] = []
-            for var message in waiting {
+        for start in stride(from: 0, to: block.count, by: Self.largest) {
+            let bytes = min(Self.largest, block.count - start)
+            var request: OpenMPILibrary.Handle?
+            let code = library.calls.withLock {
+                transfer(
+                    block.baseAddress.map { $0 + start }, Int32(bytes), library.byte, Int32(other), tag, library.world,
+                    &request)
+            }
+            try check(code, other, purpose)
+            waiting.append(Message(request: request, other: other))
+        }
+    }
+
+    private func finish(_ waiting: inout [Message], _ purpose: String) throws {
+        let start = clock.now, look = Duration.milliseconds(100)
+        var rounds = 0, nextLook = start + look, isTold = false
+        while true {
+            for index in waiting.indices.reversed() {
                 var done: Int32 = 0
-                try check(library.test(&message.request, &done, nil), message.other, purpose)
-                if done == 0 {
-                    left.append(message)
-                } else if message.isReceived {
-                    heard[message.other] = (clock.now, step)
+                let code = library.calls.withLock { library.test(&waiting[index].request, &done, nil) }
+                try check(code, waiting[index].other, purpose)
+                if done != 0 {
+                    waiting.swapAt(index, waiting.count - 1)
+                    waiting.removeLast()
                 }
             }
-            waiting = left
-            guard !waiting.isEmpty else { break }
+            guard !waiting.isEmpty else { return }
             rounds += 1
             guard rounds > 200 else { continue }
-            if (clock.now - start) > .seconds(limit) { throw silence(Set(waiting.map(\.other)), purpose, limit) }
+            let now = clock.now
+            if now > nextLook {
+                nextLook = now + look
+                try lookForLost(Set(waiting.map(\.other)), since: start, purpose, &isTold)
+            }
             // A thread that waits gives its core away.
             usleep(rounds > 2000 ? 1000 : 20)
         }
-        allowance = 0
     }
 
     /// A block on its way.
     private struct Message {
         var request: OpenMPILibrary.Handle?
         let other: Int
-        let isReceived: Bool
+    }
+
+    // MARK: Processes that do not answer
+
+    /// - Throws: `AnnealError` that names those of the missing processes that are silent, or alive and late by far.
+    private func lookForLost(
+        _ missing: Set<Int>, since start: ContinuousClock.Instant, _ purpose: String, _ isTold: inout Bool
+    ) throws {
+        let last = signs.last(), now = clock.now
+        func seconds(since time: ContinuousClock.Instant) -> Int { Int((now - time) / .seconds(1)) }
+        let silent = missing.filter { now - last[$0].time > .seconds(timeout) }.sorted()
+        if !silent.isEmpty {
+            let list = silent.map {
+                "\(name($0)) (last heard of \(seconds(since: last[$0].time)) s ago, in step \(last[$0].step))"
+            }
+            throw AnnealError(
+                "step \(step)",
+                "\(list.joined(separator: ", ")) has not answered for \(Int(timeout)) s, in the exchange of \(purpose)",
+                suggestion: "look at its log and its machine; --rank-timeout SECONDS waits longer")
+        }
+        let waited = now - start
+        guard waited > .seconds(timeout) else { return }
+        let list = missing.sorted().map { "\(name($0)) (in step \(last[$0].step))" }.joined(separator: ", ")
+        let text = "\(list) is alive, and has kept others waiting for \(seconds(since: start)) s"
+        guard waited < .seconds(Self.patience * timeout) else {
+            throw AnnealError(
+                "step \(step)", "\(text), in the exchange of \(purpose)",
+                suggestion: "look at what it does; --rank-timeout SECONDS waits longer")
+        }
+        // One of those that wait says it.
+        if !isTold, (0..<size).first(where: { !missing.contains($0) }) == rank { onDelay("step \(step): \(text)") }
+        isTold = true
     }
 
     private func check(_ code: Int32, _ other: Int, _ purpose: String) throws {
@@ -155,17 +195,6 @@ public final class MPIGroup: ProcessGroup {
     /// A process, as messages name it.
     package func name(_ rank: Int) -> String {
         hosts.indices.contains(rank) ? "rank \(rank) on \(hosts[rank])" : "rank \(rank)"
-    }
-
-    private func silence(_ missing: Set<Int>, _ purpose: String, _ limit: Double) -> AnnealError {
-        let list = missing.sorted().map { other in
-            let seconds = Int((clock.now - heard[other].time) / .seconds(1))
-            return "\(name(other)) (last heard of \(seconds) s ago, in step \(heard[other].step))"
-        }
-        return AnnealError(
-            "step \(step)",
-            "\(list.joined(separator: ", ")) has not answered for \(Int(limit)) s, in the exchange of \(purpose)",
-            suggestion: "look at its log and its machine; --rank-timeout SECONDS waits longer")
     }
 }
 

@@ -12,14 +12,15 @@ struct OpenMPILibrary {
     typealias Finalise = @convention(c) () -> Int32
     typealias Number = @convention(c) (Handle, UnsafeMutablePointer<Int32>) -> Int32
     typealias SetErrorHandler = @convention(c) (Handle, Handle) -> Int32
-    typealias Send =
-        @convention(c) (
-            UnsafeRawPointer?, Int32, Handle, Int32, Int32, Handle, UnsafeMutablePointer<Handle?>
-        ) -> Int32
-    typealias Receive =
+    /// A block to send or to receive, its bytes, their type, the other process, a tag, the processes, and the request.
+    typealias Transfer =
         @convention(c) (
             UnsafeMutableRawPointer?, Int32, Handle, Int32, Int32, Handle, UnsafeMutablePointer<Handle?>
         ) -> Int32
+    typealias Probe =
+        @convention(c) (Int32, Int32, Handle, UnsafeMutablePointer<Int32>, Handle?) -> Int32
+    typealias Take =
+        @convention(c) (UnsafeMutableRawPointer?, Int32, Handle, Int32, Int32, Handle, Handle?) -> Int32
     typealias Test = @convention(c) (UnsafeMutablePointer<Handle?>, UnsafeMutablePointer<Int32>, Handle?) -> Int32
     typealias ErrorText = @convention(c) (Int32, UnsafeMutablePointer<CChar>, UnsafeMutablePointer<Int32>) -> Int32
     typealias Version = @convention(c) (UnsafeMutablePointer<CChar>, UnsafeMutablePointer<Int32>) -> Int32
@@ -29,15 +30,19 @@ struct OpenMPILibrary {
     let rank: Number
     let size: Number
     let setErrorHandler: SetErrorHandler
-    let send: Send
-    let receive: Receive
+    let send: Transfer
+    let receive: Transfer
     let test: Test
+    let probe: Probe
+    let take: Take
     let errorText: ErrorText
     let world: UnsafeMutableRawPointer
     let byte: UnsafeMutableRawPointer
     let errorsReturn: UnsafeMutableRawPointer
     /// E.g. `Open MPI 4.1.4`.
     let version: String
+    /// MPI takes calls of any thread, one at a time.
+    let calls = NSLock()
 
     static let installation = "install it: apt-get install openmpi-bin"
 
@@ -64,8 +69,10 @@ struct OpenMPILibrary {
         rank = unsafeBitCast(try symbol("MPI_Comm_rank"), to: Number.self)
         size = unsafeBitCast(try symbol("MPI_Comm_size"), to: Number.self)
         setErrorHandler = unsafeBitCast(try symbol("MPI_Comm_set_errhandler"), to: SetErrorHandler.self)
-        send = unsafeBitCast(try symbol("MPI_Isend"), to: Send.self)
-        receive = unsafeBitCast(try symbol("MPI_Irecv"), to: Receive.self)
+        send = unsafeBitCast(try symbol("MPI_Isend"), to: Transfer.self)
+        receive = unsafeBitCast(try symbol("MPI_Irecv"), to: Transfer.self)
+        probe = unsafeBitCast(try symbol("MPI_Iprobe"), to: Probe.self)
+        take = unsafeBitCast(try symbol("MPI_Recv"), to: Take.self)
         test = unsafeBitCast(try symbol("MPI_Test"), to: Test.self)
         errorText = unsafeBitCast(try symbol("MPI_Error_string"), to: ErrorText.self)
         let version = unsafeBitCast(try symbol("MPI_Get_library_version"), to: Version.self)

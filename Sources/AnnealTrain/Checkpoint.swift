@@ -58,7 +58,7 @@ public struct Checkpoint: Sendable {
             }
     }
 
-    /// Removes what a killed run left half written of this prefix's files; those of other prefixes stay.
+    /// Removes files of this prefix that a killed run left half written.
     public static func removeLeftovers(prefix: String) {
         let stem = Files.name(of: prefix) + "-"
         Files.removeLeftovers(in: Files.folder(of: prefix)) { name in
@@ -73,7 +73,7 @@ public struct Checkpoint: Sendable {
         for path in [parametersPath(prefix, epoch), resumePath(prefix, epoch)] { Files.remove(path) }
     }
 
-    /// Sets every parameter and state of a store; what the checkpoint has beyond it is passed over.
+    /// Sets every parameter and state of a store; what else the checkpoint holds is ignored.
     /// - Throws: an error that names the file and what it lacks or has in another shape.
     public func restore(_ parameters: ParameterStore, place: String) throws {
         for name in parameters.names {
@@ -92,10 +92,10 @@ public struct Checkpoint: Sendable {
 }
 
 extension Trainer {
-    /// Writes the checkpoint of an epoch: all of its files, or none if one cannot be written. The parameters come last, so
-    /// that where they are, all is there.
+    /// Writes the checkpoint of an epoch: all of its files, or none if one cannot be written. The parameters are written last:
+    /// where they exist, the checkpoint is complete.
     /// - Parameters:
-    ///   - epoch: epochs that are over.
+    ///   - epoch: the number of epochs done.
     ///   - progress: how far the run has come; nil: just those epochs.
     /// - Returns: the parameters' path.
     @discardableResult

@@ -3,7 +3,7 @@ import Foundation
 
 /// Which of a model's checkpoints.
 public enum CheckpointChoice: Sendable, Equatable, CustomStringConvertible {
-    /// The NNNN of `PREFIX-NNNN.params`: epochs that were over when it was saved.
+    /// The NNNN of `PREFIX-NNNN.params`: the number of epochs done when it was saved.
     case number(Int)
     /// The one whose validation was best, by the state of the run that saved it.
     case best
@@ -31,7 +31,7 @@ public enum CheckpointChoice: Sendable, Equatable, CustomStringConvertible {
 }
 
 extension Checkpoint {
-    /// The numbers of the checkpoints of a prefix that are there, rising. A folder that cannot be read has none.
+    /// The numbers of a prefix's checkpoints, in ascending order. A folder that cannot be read has none.
     public static func numbers(prefix: String) -> [Int] {
         let folder = Files.folder(of: prefix), stem = Files.name(of: prefix) + "-"
         return ((try? Files.names(in: folder)) ?? []).compactMap { name in
@@ -46,7 +46,7 @@ extension Checkpoint {
         }.sorted()
     }
 
-    /// The number of the checkpoint that is meant.
+    /// The number of the chosen checkpoint.
     /// - Parameter choice: nil: the only one that is there.
     /// - Throws: an error that lists the checkpoints that are there, if it is not clear which one or it is missing.
     public static func number(prefix: String, _ choice: CheckpointChoice?) throws -> Int {

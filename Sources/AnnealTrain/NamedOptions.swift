@@ -10,7 +10,7 @@ public enum OptionValue: Sendable, Equatable {
     /// Python's None: the option's "off".
     case none
 
-    /// A value out of `JSONSerialization`; nil for what no option takes (an object).
+    /// A value from `JSONSerialization`; nil for an object, which no option takes.
     public init?(json: Any) {
         switch json {
         case is NSNull: self = .none
@@ -50,7 +50,7 @@ extension OptionValue: ExpressibleByFloatLiteral, ExpressibleByIntegerLiteral, E
     public init(arrayLiteral elements: OptionValue...) { self = .list(elements) }
 }
 
-/// Options by MXNet's names, read one by one: what nobody has read at the end is unknown, and never silently ignored.
+/// Options by MXNet's names, read one by one. Those that have not been read at the end are unknown, and never silently ignored.
 public struct NamedOptions: Sendable, ExpressibleByDictionaryLiteral {
     /// What the options belong to, for errors, e.g. `optimizer sgd`.
     public var place: String
@@ -66,7 +66,7 @@ public struct NamedOptions: Sendable, ExpressibleByDictionaryLiteral {
         self.init(Dictionary(elements, uniquingKeysWith: { $1 }))
     }
 
-    /// An object out of `JSONSerialization`.
+    /// An object from `JSONSerialization`.
     public init(json: [String: Any], of place: String = "options") throws {
         var values: [String: OptionValue] = [:]
         for (name, value) in json {
@@ -150,10 +150,10 @@ public struct NamedOptions: Sendable, ExpressibleByDictionaryLiteral {
     /// Takes an option that has no meaning here, e.g. `lazy_update`, which is about sparse arrays.
     public mutating func ignore(_ name: String) { used.insert(name) }
 
-    /// The names that nobody has asked for, sorted.
+    /// The names that have not been read, sorted.
     public var unused: [String] { values.keys.filter { !used.contains($0) }.sorted() }
 
-    /// Throws an error that names the options that nobody has asked for.
+    /// Throws an error that names the options that have not been read.
     public func finish() throws {
         guard unused.isEmpty else {
             throw AnnealError(

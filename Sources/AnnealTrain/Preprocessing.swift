@@ -11,7 +11,7 @@ public struct Preprocessing: Codable, Sendable, Equatable {
     public var imageShape: [Int]
     /// Subtracted from each channel, in the order R, G, B.
     public var mean: [Float]
-    /// What each channel is divided by after that.
+    /// Each channel is then divided by it.
     public var std: [Float]
     /// The order of three or four channels: always `RGB`, as MXNet's iterator delivers them; nil for gray images.
     public private(set) var colorOrder: String?
@@ -39,14 +39,13 @@ public struct Preprocessing: Codable, Sendable, Equatable {
         try Files.writeAtomically(try encoded(), to: Preprocessing.path(prefix))
     }
 
-    /// The file's bytes.
     public func encoded() throws -> Data {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
         return try encoder.encode(self)
     }
 
-    /// nil if the checkpoint has none, as MXNet's own.
+    /// nil if the checkpoint has none, as MXNet's do not.
     public static func load(prefix: String) throws -> Preprocessing? {
         let path = path(prefix)
         guard Files.exists(path) else { return nil }

@@ -6,9 +6,13 @@ extension PartWriter {
     /// What shards exchange, in the order of their rows: gradients and flags, which are added, and statistics (and fixed
     /// gammas), whose mean is taken.
     var exchanged: [Program.ValueID] {
-        let gradients = program.gradients.keys.sorted().compactMap { program.gradients[$0] }
         let flags = key.phases.contains(.check) ? program.checks.filter { isOfCheck($0.value) }.map(\.value) : []
-        return gradients.filter { program.values[$0].kind == .temporary } + flags + means
+        return ShardReduction(program).gradients.compactMap { program.gradients[$0] } + flags + means
+    }
+
+    private var means: [Program.ValueID] {
+        let reduction = ShardReduction(program)
+        return (reduction.statistics + reduction.fixed).compactMap { program.variables[$0] }
     }
 
     private func isOfCheck(_ flags: Program.ValueID) -> Bool {
@@ -18,30 +22,12 @@ extension PartWriter {
         }
     }
 
-    /// What operators change in both passes.
-    private var means: [Program.ValueID] {
-        var changed: [Program.ValueID] = []
-        for instruction in program.instructions {
-            guard let op = instruction.action.op as? BatchNorm else { continue }
-            for (role, id) in instruction.reads {
-                let changes =
-                    switch role {
-                    case .input(1): op.fixGamma
-                    case .input(3), .input(4): !op.useGlobalStats
-                    default: false
-                    }
-                if changes, !changed.contains(id) { changed.append(id) }
-            }
-        }
-        return changed
-    }
-
-    /// Adds the shards' rows in a binary tree, and splits the sum.
+    /// Adds up the shards' rows in their tree, and takes them apart.
     func addShards() throws {
         let count = exchanged.reduce(0) { $0 + program.values[$1].shape.count }
         guard count > 0 else { return }
         let rows = (0..<shards / reducing).map { argument(.row(shard: $0), [count], .f32) }
-        let own = Self.tree(rows[...]), sum = reducing > 1 ? own.reducedOverReplicas(reducing) : own
+        let own = SumTree.sum(rows) { $0 + $1 }, sum = reducing > 1 ? own.reducedOverReplicas(reducing) : own
         // What statistics go back to.
         for instruction in program.instructions {
             guard case .update(.copy(.forward)) = instruction.action else { continue }
@@ -60,13 +46,5 @@ extension PartWriter {
             set(id, value)
             start += size
         }
-    }
-
-    /// The sum in the order of a binary tree, split at the largest power of two below the number of summands.
-    private static func tree(_ values: ArraySlice<HLOValue>) -> HLOValue {
-        guard values.count > 1 else { return values[values.startIndex] }
-        var half = 1
-        while half * 2 < values.count { half *= 2 }
-        return tree(values.prefix(half)) + tree(values.dropFirst(half))
     }
 }

@@ -45,27 +45,12 @@ struct ShardPrograms {
             result = Recomputed(program, graph: graph(program), kept: kept).program
             try result.verify(after: "recomputation")
         }
-        guard request.mode == .training, let update = request.update else { return result }
-        return try UpdatePass.insert(update, into: result)
+        return try request.withUpdate(result)
     }
 
     private static func differentiated(_ request: PlanRequest, shards: Int) throws -> Program {
-        var program: Program
-        switch request.source {
-        case .network(let symbol, let inputs, let gradients):
-            let shapes = inputs.mapValues { shape in
-                shards == 1 ? shape : Shape([shape[0] / shards] + shape.dims.dropFirst())
-            }
-            program = try Lowering.lower(symbol, inputs: shapes, mode: request.mode)
-            if request.mode == .training {
-                program = try Autodiff.differentiate(program, wanted: gradients, engine: nil)
-            }
-        case .parameters(let parameters): program = Lowering.parameters(parameters, mode: request.mode)
-        }
-        if request.mode == .training, let update = request.update {
-            program = UpdatePass.choose(update, in: program, updatesEarly: false)
-        }
-        return try Precision.assign(request.precision, to: program)
+        let part = shards == 1 ? request : request.shard(rows: (batchSize(request) ?? 0) / shards)
+        return try part.passes(updatesEarly: false)
     }
 
     /// Which values the forward pass keeps for the backward pass; nil: all that it reads. Cheap operations are fused into their
@@ -78,6 +63,6 @@ struct ShardPrograms {
     }
 
     private static func graph(_ program: Program) -> ForwardGraph {
-        ForwardGraph(program) { ($0 as? BatchNorm).map { !$0.useGlobalStats } ?? false }
+        ForwardGraph(program, repeatsFromSaved: { $0.savesStatistics })
     }
 }

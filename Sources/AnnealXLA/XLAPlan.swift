@@ -6,7 +6,6 @@ import AnnealGraph
 final class XLAPlan: ExecutablePlan {
     let program: Program
     let isImmediate = false
-    let relayouts = 0
     /// Operations of an executable do not run one by one.
     var around: ((_ operation: Int, _ run: () -> Void) -> Void)?
 
@@ -227,12 +226,4 @@ final class XLAPlan: ExecutablePlan {
     var plannedBytes: Int { parts.values.compactMap { $0.executable.temporaryBytes() }.max() ?? 0 }
     /// Arrays are in the device's memory.
     var memoryNeed: MemoryNeed { MemoryNeed() }
-    var operations: [OperationCost] {
-        program.instructions.indices.map { OperationCost(program, instruction: $0, "", reorders: 0) }
-    }
-}
-
-extension Program {
-    /// An input by its name.
-    func input(_ name: String) -> ValueID? { values.firstIndex { $0.kind == .input && $0.name == name } }
 }

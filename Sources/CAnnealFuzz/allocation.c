@@ -24,8 +24,8 @@ static void check(size_t size) {
     int length = snprintf(
         text, sizeof text, "wants %zu bytes in addition to the %lld that it holds\n", size,
         (long long)(atomic_load(&held) - atomic_load(&start)));
-    if (write(STDERR_FILENO, text, (size_t)length) < 0) _exit(AFZ_OVER_LIMIT);
-    _exit(AFZ_OVER_LIMIT);
+    if (write(STDERR_FILENO, text, (size_t)length) < 0) _exit(ANNEAL_FUZZ_OVER_LIMIT);
+    _exit(ANNEAL_FUZZ_OVER_LIMIT);
 }
 
 static void *taken(void *memory) {
@@ -82,14 +82,14 @@ int posix_memalign(void **out, size_t alignment, size_t size) {
     return 0;
 }
 
-void afz_watch(int64_t limit) {
+void anneal_fuzz_watch(int64_t limit) {
     int64_t now = atomic_load(&held);
     atomic_store(&start, now);
     atomic_store(&most, now);
     atomic_store(&ceiling, now + limit);
 }
 
-int64_t afz_peak(void) {
+int64_t anneal_fuzz_peak(void) {
     atomic_store(&ceiling, INT64_MAX);
     return atomic_load(&most) - atomic_load(&start);
 }

@@ -12,7 +12,7 @@ static uint32_t word(const uint8_t *at, int size) {
 }
 
 static int fail(char *message, const char *problem) {
-    snprintf(message, ANI_MESSAGE, "not a whole BMP image: %s", problem);
+    snprintf(message, ANNEAL_IMAGE_MESSAGE, "not a whole BMP image: %s", problem);
     return -1;
 }
 
@@ -52,7 +52,7 @@ static int read_layout(const uint8_t *b, size_t length, layout *image, char *mes
     if (image->width <= 0 || image->height <= 0) return fail(message, "it says it has no pixels");
     int with_masks = compression == 3 && (image->bits == 16 || image->bits == 32);
     if (compression != 0 && !with_masks) {
-        snprintf(message, ANI_MESSAGE, "a compressed BMP image is not read");
+        snprintf(message, ANNEAL_IMAGE_MESSAGE, "a compressed BMP image is not read");
         return -1;
     }
     size_t palette = 14 + (size_t)header;
@@ -71,7 +71,7 @@ static int read_layout(const uint8_t *b, size_t length, layout *image, char *mes
         }
         image->palette = b + palette;
     } else if (image->bits != 16 && image->bits != 24 && image->bits != 32) {
-        snprintf(message, ANI_MESSAGE, "a BMP image of %d bits is not read", image->bits);
+        snprintf(message, ANNEAL_IMAGE_MESSAGE, "a BMP image of %d bits is not read", image->bits);
         return -1;
     }
     image->start = word(b + 10, 4);
@@ -79,20 +79,20 @@ static int read_layout(const uint8_t *b, size_t length, layout *image, char *mes
     return 0;
 }
 
-int ani_bmp_begin(
-    ani_source *source, const uint8_t *bytes, size_t length, int channels, int64_t max_pixels, ani_size *size,
-    char *message) {
+int anneal_bmp_begin(
+    anneal_image_source *source, const uint8_t *bytes, size_t length, int channels, int64_t max_pixels,
+        anneal_image_size *size, char *message) {
     layout image;
     if (read_layout(bytes, length, &image, message)) return -1;
     if (image.width > INT32_MAX || image.height > INT32_MAX) return fail(message, "it says it is wider than any image");
     size->width = (int32_t)image.width;
     size->height = (int32_t)image.height;
-    if (image.width > max_pixels / image.height) return ANI_TOO_LARGE;
+    if (image.width > max_pixels / image.height) return ANNEAL_IMAGE_TOO_LARGE;
     if (image.start > length || image.stride > (length - image.start) / (size_t)image.height) {
         return fail(message, "it is cut off");
     }
     size->channels = channels ? channels : 3;
-    *source = (ani_source){bytes, length, *size};
+    *source = (anneal_image_source){bytes, length, *size};
     return 0;
 }
 
@@ -106,7 +106,7 @@ static uint8_t masked(uint32_t pixel, uint32_t mask) {
     return (uint8_t)(((uint64_t)(pixel & mask) * 255 + mask / 2) / mask);
 }
 
-int ani_bmp_finish(const ani_source *source, uint8_t *out, char *message) {
+int anneal_bmp_finish(const anneal_image_source *source, uint8_t *out, char *message) {
     layout image;
     if (read_layout(source->bytes, source->length, &image, message)) return -1;
     int channels = source->size.channels;
@@ -127,7 +127,7 @@ int ani_bmp_finish(const ani_source *source, uint8_t *out, char *message) {
                 uint32_t pixel = word(row + image.bits / 8 * x, image.bits / 8);
                 for (int c = 0; c < 3; c++) rgba[c] = masked(pixel, image.masks[c]);
             }
-            if (channels == 1) ani_to_gray(rgba, 1, 4, out);
+            if (channels == 1) anneal_image_to_gray(rgba, 1, 4, out);
             else memcpy(out, rgba, (size_t)channels);
         }
     }

@@ -8,7 +8,7 @@
 #include <jpeglib.h>
 #include <png.h>
 
-void ani_bytes_free(ani_bytes *bytes) {
+void anneal_image_bytes_free(anneal_image_bytes *bytes) {
     free(bytes->data);
     bytes->data = NULL;
     bytes->length = 0;
@@ -17,7 +17,7 @@ void ani_bytes_free(ani_bytes *bytes) {
 typedef struct {
     struct jpeg_error_mgr errors;
     jmp_buf escape;
-    ani_bytes *out;
+    anneal_image_bytes *out;
 } jpeg_state;
 
 static void jpeg_fail(j_common_ptr info) {
@@ -33,7 +33,7 @@ static void jpeg_quiet(j_common_ptr info, int level) {
     (void)level;
 }
 
-int ani_encode_jpeg(const uint8_t *pixels, int width, int height, int channels, int quality, ani_bytes *out) {
+int anneal_encode_jpeg(const uint8_t *pixels, int width, int height, int channels, int quality, anneal_image_bytes *out) {
     struct jpeg_compress_struct info;
     jpeg_state state;
     unsigned long length = 0;
@@ -73,7 +73,7 @@ int ani_encode_jpeg(const uint8_t *pixels, int width, int height, int channels, 
 }
 
 typedef struct {
-    ani_bytes *out;
+    anneal_image_bytes *out;
     size_t capacity;
 } png_target;
 
@@ -90,7 +90,7 @@ static void png_quiet(png_structp png, png_const_charp text) {
 
 static void png_put(png_structp png, png_bytep bytes, size_t count) {
     png_target *target = png_get_io_ptr(png);
-    ani_bytes *out = target->out;
+    anneal_image_bytes *out = target->out;
     if (count > target->capacity - out->length) {
         size_t capacity = (out->length + count) * 2;
         uint8_t *grown = realloc(out->data, capacity);
@@ -104,7 +104,7 @@ static void png_put(png_structp png, png_bytep bytes, size_t count) {
 
 static void png_flush_nothing(png_structp png) { (void)png; }
 
-int ani_encode_png(const uint8_t *pixels, int width, int height, int channels, int level, ani_bytes *out) {
+int anneal_encode_png(const uint8_t *pixels, int width, int height, int channels, int level, anneal_image_bytes *out) {
     memset(out, 0, sizeof *out);
     png_target target = {out, 0};
     png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, &target, png_fail, png_quiet);
@@ -117,7 +117,7 @@ int ani_encode_png(const uint8_t *pixels, int width, int height, int channels, i
     }
     if (setjmp(png_jmpbuf(png))) {
         png_destroy_write_struct(&png, &info);
-        ani_bytes_free(out);
+        anneal_image_bytes_free(out);
         return -1;
     }
     png_set_write_fn(png, &target, png_put, png_flush_nothing);

@@ -22,7 +22,7 @@ static int read_bytes(GifFileType *gif, GifByteType *out, int count) {
 }
 
 static int fail(char *message, const char *problem) {
-    snprintf(message, ANI_MESSAGE, "not a whole GIF image: %s", problem);
+    snprintf(message, ANNEAL_IMAGE_MESSAGE, "not a whole GIF image: %s", problem);
     return -1;
 }
 
@@ -57,20 +57,21 @@ static GifFileType *open_frame(stream *from, int *clear, char *message) {
     return NULL;
 }
 
-int ani_gif_begin(
-    ani_source *source, const uint8_t *bytes, size_t length, int channels, int64_t max_pixels, ani_size *size,
-    char *message) {
+int anneal_gif_begin(
+    anneal_image_source *source, const uint8_t *bytes, size_t length, int channels, int64_t max_pixels,
+        anneal_image_size *size, char *message) {
     if (length < 13) return fail(message, "its header is cut off");
     size->width = bytes[6] | bytes[7] << 8;
     size->height = bytes[8] | bytes[9] << 8;
     if (size->width == 0 || size->height == 0) return fail(message, "it says it has no pixels");
-    if (size->width > max_pixels / size->height) return ANI_TOO_LARGE;
+    if (size->width > max_pixels / size->height) return ANNEAL_IMAGE_TOO_LARGE;
     size->channels = channels ? channels : 3;
-    *source = (ani_source){bytes, length, *size};
+    *source = (anneal_image_source){bytes, length, *size};
     return 0;
 }
 
-static int draw(GifFileType *gif, const ani_size *size, int clear, GifByteType *line, uint8_t *rgba, char *message) {
+static int draw(GifFileType *gif, const anneal_image_size *size, int clear, GifByteType *line, uint8_t *rgba,
+                char *message) {
     const GifImageDesc *frame = &gif->Image;
     const ColorMapObject *colours = frame->ColorMap ? frame->ColorMap : gif->SColorMap;
     if (!colours) return fail(message, "it has no colours");
@@ -98,7 +99,7 @@ static int draw(GifFileType *gif, const ani_size *size, int clear, GifByteType *
     return 0;
 }
 
-int ani_gif_finish(const ani_source *source, uint8_t *out, char *message) {
+int anneal_gif_finish(const anneal_image_source *source, uint8_t *out, char *message) {
     stream from = {source->bytes, source->length};
     int clear = -1;
     GifFileType *gif = open_frame(&from, &clear, message);
@@ -108,8 +109,8 @@ int ani_gif_finish(const ani_source *source, uint8_t *out, char *message) {
     GifByteType *line = malloc((size_t)width);
     uint8_t *rgba = calloc(area, 4);
     if (line && rgba) failed = draw(gif, &source->size, clear, line, rgba, message);
-    else snprintf(message, ANI_MESSAGE, "no memory for a GIF image");
-    if (!failed && channels == 1) ani_to_gray(rgba, area, 4, out);
+    else snprintf(message, ANNEAL_IMAGE_MESSAGE, "no memory for a GIF image");
+    if (!failed && channels == 1) anneal_image_to_gray(rgba, area, 4, out);
     if (!failed && channels == 4) memcpy(out, rgba, area * 4);
     if (!failed && channels == 3) {
         for (size_t i = 0; i < area; i++) memcpy(out + 3 * i, rgba + 4 * i, 3);

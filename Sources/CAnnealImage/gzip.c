@@ -3,13 +3,13 @@
 
 #include <zlib.h>
 
-void *ani_gzip_open(const char *path) {
+void *anneal_gzip_open(const char *path) {
     gzFile file = gzopen(path, "rbe");
     if (file) gzbuffer(file, 1 << 17);
     return file;
 }
 
-int64_t ani_gzip_read(void *file, uint8_t *out, size_t count) {
+int64_t anneal_gzip_read(void *file, uint8_t *out, size_t count) {
     size_t done = 0;
     while (done < count) {
         size_t rest = count - done;
@@ -24,4 +24,4 @@ int64_t ani_gzip_read(void *file, uint8_t *out, size_t count) {
     return code == Z_OK || code == Z_STREAM_END ? (int64_t)done : -1;
 }
 
-void ani_gzip_close(void *file) { gzclose(file); }
+void anneal_gzip_close(void *file) { gzclose(file); }

@@ -8,7 +8,7 @@
 #include <jpeglib.h>
 #include <jerror.h>
 
-struct ani_jpeg {
+struct anneal_jpeg {
     struct jpeg_decompress_struct info;
     struct jpeg_error_mgr errors;
     struct jpeg_progress_mgr progress;
@@ -19,12 +19,12 @@ struct ani_jpeg {
     int ended;     // the data ended before the end marker
 };
 
-static ani_jpeg *owner(j_common_ptr info) { return info->client_data; }
+static anneal_jpeg *owner(j_common_ptr info) { return info->client_data; }
 
 static void fail(j_common_ptr info) {
     char text[JMSG_LENGTH_MAX];
     info->err->format_message(info, text);
-    snprintf(owner(info)->message, ANI_MESSAGE, "not a whole JPEG image: %s", text);
+    snprintf(owner(info)->message, ANNEAL_IMAGE_MESSAGE, "not a whole JPEG image: %s", text);
     longjmp(owner(info)->escape, 1);
 }
 
@@ -50,15 +50,15 @@ static void warn(j_common_ptr info, int level) {
 // A few kilobytes of progressive scans can cost minutes; real files have about ten.
 static void watch(j_common_ptr info) {
     if (((j_decompress_ptr)info)->input_scan_number > 200) {
-        snprintf(owner(info)->message, ANI_MESSAGE, "a JPEG image of more than 200 scans is refused");
+        snprintf(owner(info)->message, ANNEAL_IMAGE_MESSAGE, "a JPEG image of more than 200 scans is refused");
         longjmp(owner(info)->escape, 1);
     }
 }
 
-ani_jpeg *ani_jpeg_new(char *message) {
-    ani_jpeg *jpeg = calloc(1, sizeof *jpeg);
+anneal_jpeg *anneal_jpeg_new(char *message) {
+    anneal_jpeg *jpeg = calloc(1, sizeof *jpeg);
     if (!jpeg) {
-        snprintf(message, ANI_MESSAGE, "no memory for a decoder");
+        snprintf(message, ANNEAL_IMAGE_MESSAGE, "no memory for a decoder");
         return NULL;
     }
     jpeg->message = message;
@@ -77,14 +77,14 @@ ani_jpeg *ani_jpeg_new(char *message) {
     return jpeg;
 }
 
-void ani_jpeg_free(ani_jpeg *jpeg) {
+void anneal_jpeg_free(anneal_jpeg *jpeg) {
     if (!jpeg) return;
     jpeg_destroy_decompress(&jpeg->info);
     free(jpeg);
 }
 
-int ani_jpeg_begin(
-    ani_jpeg *jpeg, const uint8_t *bytes, size_t length, int channels, int64_t max_pixels, ani_size *size) {
+int anneal_jpeg_begin(
+    anneal_jpeg *jpeg, const uint8_t *bytes, size_t length, int channels, int64_t max_pixels, anneal_image_size *size) {
     struct jpeg_decompress_struct *info = &jpeg->info;
     if (setjmp(jpeg->escape)) {
         jpeg_abort_decompress(info);
@@ -99,8 +99,8 @@ int ani_jpeg_begin(
     size->height = (int32_t)height;
     // Huffman codes have a bit at least, and each 8 x 8 pixels have one; halved, for components may share the detail.
     int refused = width > max_pixels / height
-                      ? ANI_TOO_LARGE
-                      : ani_check_length(width, height, width * height / (2 * 64 * 8), length, jpeg->message);
+                      ? ANNEAL_IMAGE_TOO_LARGE
+                      : anneal_image_check_length(width, height, width * height / (2 * 64 * 8), length, jpeg->message);
     if (refused) {
         jpeg_abort_decompress(info);
         return refused;
@@ -154,8 +154,8 @@ static int has_all_scans(j_decompress_ptr info) {
 // What lies beyond the edges of a part has to do with its pixels: chroma is interpolated.
 enum { MARGIN = 16 };
 
-int ani_jpeg_finish_part(
-    ani_jpeg *jpeg, int denominator, int32_t x, int32_t y, int32_t width, int32_t height, uint8_t *out) {
+int anneal_jpeg_finish_part(
+    anneal_jpeg *jpeg, int denominator, int32_t x, int32_t y, int32_t width, int32_t height, uint8_t *out) {
     struct jpeg_decompress_struct *info = &jpeg->info;
     if (setjmp(jpeg->escape)) {
         jpeg_abort_decompress(info);
@@ -166,13 +166,13 @@ int ani_jpeg_finish_part(
     info->scale_denom = (unsigned)denominator;
     jpeg_start_decompress(info);
     if (jpeg->ended && !has_all_scans(info)) {
-        snprintf(jpeg->message, ANI_MESSAGE, "not a whole JPEG image: it ends before its last scan");
+        snprintf(jpeg->message, ANNEAL_IMAGE_MESSAGE, "not a whole JPEG image: it ends before its last scan");
         jpeg_abort_decompress(info);
         return -1;
     }
     int64_t right = (int64_t)x + width, bottom = (int64_t)y + height;
     if (right > info->output_width || bottom > info->output_height) {
-        snprintf(jpeg->message, ANI_MESSAGE, "the part lies outside the JPEG image");
+        snprintf(jpeg->message, ANNEAL_IMAGE_MESSAGE, "the part lies outside the JPEG image");
         jpeg_abort_decompress(info);
         return -1;
     }
@@ -199,7 +199,7 @@ int ani_jpeg_finish_part(
     return 0;
 }
 
-int ani_jpeg_finish(ani_jpeg *jpeg, uint8_t *out) {
+int anneal_jpeg_finish(anneal_jpeg *jpeg, uint8_t *out) {
     struct jpeg_decompress_struct *info = &jpeg->info;
     if (setjmp(jpeg->escape)) {
         jpeg_abort_decompress(info);
@@ -209,7 +209,7 @@ int ani_jpeg_finish(ani_jpeg *jpeg, uint8_t *out) {
     jpeg_start_decompress(info);
     // Several scans have all been read by now. A single scan is read row by row and warns where it is cut off.
     if (jpeg->ended && !has_all_scans(info)) {
-        snprintf(jpeg->message, ANI_MESSAGE, "not a whole JPEG image: it ends before its last scan");
+        snprintf(jpeg->message, ANNEAL_IMAGE_MESSAGE, "not a whole JPEG image: it ends before its last scan");
         jpeg_abort_decompress(info);
         return -1;
     }
@@ -218,13 +218,16 @@ int ani_jpeg_finish(ani_jpeg *jpeg, uint8_t *out) {
     if (info->out_color_space == JCS_CMYK) {
         cmyk = info->mem->alloc_sarray((j_common_ptr)info, JPOOL_IMAGE, info->output_width * 4, 1);
     }
+    enum { ROWS = 16 };
     while (info->output_scanline < info->output_height) {
-        JSAMPROW row = out + stride * info->output_scanline;
+        JSAMPROW rows[ROWS];
+        JDIMENSION left = info->output_height - info->output_scanline, count = left < ROWS ? left : ROWS;
+        for (JDIMENSION i = 0; i < count; i++) rows[i] = out + stride * (info->output_scanline + i);
         if (cmyk) {
             jpeg_read_scanlines(info, cmyk, 1);
-            convert_cmyk(cmyk[0], info->output_width, jpeg->channels, row);
+            convert_cmyk(cmyk[0], info->output_width, jpeg->channels, rows[0]);
         } else {
-            jpeg_read_scanlines(info, &row, 1);
+            jpeg_read_scanlines(info, rows, count);
         }
     }
     jpeg_finish_decompress(info);

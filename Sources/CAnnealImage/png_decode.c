@@ -8,13 +8,13 @@
 #include <string.h>
 #include <png.h>
 
-struct ani_png {
+struct anneal_png {
     png_structp png;
     png_infop info;
     const uint8_t *bytes;
     size_t left;
     char *message;
-    ani_size size;
+    anneal_image_size size;
     int passes;
     int has_pixels;  // libpng has all of them, and reads to the end of the compressed data
     size_t surplus;  // bytes of compressed data that it has read since
@@ -25,8 +25,8 @@ struct ani_png {
 static const size_t most_surplus = 16384;
 
 static void fail(png_structp png, png_const_charp text) {
-    ani_png *self = png_get_error_ptr(png);
-    snprintf(self->message, ANI_MESSAGE, "not a whole PNG image: %s", text);
+    anneal_png *self = png_get_error_ptr(png);
+    snprintf(self->message, ANNEAL_IMAGE_MESSAGE, "not a whole PNG image: %s", text);
     png_longjmp(png, 1);
 }
 
@@ -36,7 +36,7 @@ static void warn(png_structp png, png_const_charp text) {
 }
 
 static void read_bytes(png_structp png, png_bytep out, size_t count) {
-    ani_png *self = png_get_io_ptr(png);
+    anneal_png *self = png_get_io_ptr(png);
     if (self->has_pixels && (self->surplus += count) > most_surplus) {
         self->stopped = 1;
         png_longjmp(png, 1);
@@ -47,7 +47,7 @@ static void read_bytes(png_structp png, png_bytep out, size_t count) {
     self->left -= count;
 }
 
-static int is_last_row(const ani_png *self, int pass, size_t row) {
+static int is_last_row(const anneal_png *self, int pass, size_t row) {
     return pass == self->passes - 1 && row == (size_t)self->size.height - 1;
 }
 
@@ -55,22 +55,22 @@ static int is_last_row(const ani_png *self, int pass, size_t row) {
 static void see_row(png_structp png, png_row_infop row, png_bytep pixels) {
     (void)row;
     (void)pixels;
-    ani_png *self = png_get_user_transform_ptr(png);
+    anneal_png *self = png_get_user_transform_ptr(png);
     if (is_last_row(self, png_get_current_pass_number(png), png_get_current_row_number(png))) self->has_pixels = 1;
 }
 
-static void close_image(ani_png *self) {
+static void close_image(anneal_png *self) {
     if (self->png) png_destroy_read_struct(&self->png, &self->info, NULL);
 }
 
-ani_png *ani_png_new(char *message) {
-    ani_png *self = calloc(1, sizeof *self);
+anneal_png *anneal_png_new(char *message) {
+    anneal_png *self = calloc(1, sizeof *self);
     if (self) self->message = message;
-    else snprintf(message, ANI_MESSAGE, "no memory for a decoder");
+    else snprintf(message, ANNEAL_IMAGE_MESSAGE, "no memory for a decoder");
     return self;
 }
 
-void ani_png_free(ani_png *self) {
+void anneal_png_free(anneal_png *self) {
     if (!self) return;
     close_image(self);
     free(self);
@@ -110,14 +110,14 @@ static void skip_ancillary_chunks(png_structp png) {
     png_set_chunk_malloc_max(png, 8000000);
 }
 
-int ani_png_begin(
-    ani_png *self, const uint8_t *bytes, size_t length, int channels, int64_t max_pixels, ani_size *size) {
+int anneal_png_begin(
+    anneal_png *self, const uint8_t *bytes, size_t length, int channels, int64_t max_pixels, anneal_image_size *size) {
     close_image(self);
     self->bytes = bytes;
     self->left = length;
     self->png = png_create_read_struct(PNG_LIBPNG_VER_STRING, self, fail, warn);
     if (!self->png) {
-        snprintf(self->message, ANI_MESSAGE, "no memory for a decoder");
+        snprintf(self->message, ANNEAL_IMAGE_MESSAGE, "no memory for a decoder");
         return -1;
     }
     if (setjmp(png_jmpbuf(self->png))) {
@@ -135,11 +135,11 @@ int ani_png_begin(
     png_uint_32 height = png_get_image_height(self->png, self->info);
     size->width = (int32_t)width;
     size->height = (int32_t)height;
-    int refused = width > max_pixels / height ? ANI_TOO_LARGE : 0;
+    int refused = width > max_pixels / height ? ANNEAL_IMAGE_TOO_LARGE : 0;
     if (!refused) {
         // zlib packs at most 1032 bytes into one.
         int64_t packed = (int64_t)png_get_rowbytes(self->png, self->info) * height / 1032;
-        refused = ani_check_length(width, height, packed, length, self->message);
+        refused = anneal_image_check_length(width, height, packed, length, self->message);
     }
     if (refused) {
         close_image(self);
@@ -155,14 +155,14 @@ int ani_png_begin(
     if (png_get_rowbytes(self->png, self->info) != (size_t)width * (size_t)channels) {
         png_error(self->png, "a combination of colour type and depth that is not supported");
     }
-    self->size = (ani_size){(int32_t)width, (int32_t)height, channels};
+    self->size = (anneal_image_size){(int32_t)width, (int32_t)height, channels};
     self->has_pixels = self->stopped = 0;
     self->surplus = 0;
     *size = self->size;
     return 0;
 }
 
-int ani_png_finish(ani_png *self, uint8_t *out) {
+int anneal_png_finish(anneal_png *self, uint8_t *out) {
     if (setjmp(png_jmpbuf(self->png))) {
         close_image(self);
         // Every pixel is there.

@@ -48,8 +48,8 @@ static int say(TIFF *tiff, void *message, const char *module, const char *format
     char *text = message;
     // The first complaint is the cause.
     if (!text[0]) {
-        int start = snprintf(text, ANI_MESSAGE, "not a whole TIFF image: ");
-        vsnprintf(text + start, ANI_MESSAGE - (size_t)start, format, values);
+        int start = snprintf(text, ANNEAL_IMAGE_MESSAGE, "not a whole TIFF image: ");
+        vsnprintf(text + start, ANNEAL_IMAGE_MESSAGE - (size_t)start, format, values);
     }
     return 1;
 }
@@ -63,26 +63,27 @@ static int be_quiet(TIFF *tiff, void *data, const char *module, const char *form
     return 1;
 }
 
-static TIFF *open_image(stream *from, char *message) {
+// `area`: of the pixels that will be read. Nobody may make libtiff allocate much more than file and pixels have.
+static TIFF *open_image(stream *from, size_t area, char *message) {
     message[0] = 0;
     TIFFOpenOptions *options = TIFFOpenOptionsAlloc();
     if (!options) return NULL;
     TIFFOpenOptionsSetErrorHandlerExtR(options, say, message);
     TIFFOpenOptionsSetWarningHandlerExtR(options, be_quiet, NULL);
-    TIFFOpenOptionsSetMaxSingleMemAlloc(options, (tmsize_t)1 << 30);
+    TIFFOpenOptionsSetMaxSingleMemAlloc(options, ((tmsize_t)4 << 20) + 16 * (tmsize_t)from->length + 8 * (tmsize_t)area);
     // m: the bytes are in memory already, and are not mapped.
     TIFF *tiff = TIFFClientOpenExt(
         "image", "rm", from, read_bytes, write_nothing, seek_to, close_nothing, size_of, NULL, NULL, options);
     TIFFOpenOptionsFree(options);
-    if (!tiff && !message[0]) snprintf(message, ANI_MESSAGE, "not a whole TIFF image: it cannot be opened");
+    if (!tiff && !message[0]) snprintf(message, ANNEAL_IMAGE_MESSAGE, "not a whole TIFF image: it cannot be opened");
     return tiff;
 }
 
-int ani_tiff_begin(
-    ani_source *source, const uint8_t *bytes, size_t length, int channels, int64_t max_pixels, ani_size *size,
-    char *message) {
+int anneal_tiff_begin(
+    anneal_image_source *source, const uint8_t *bytes, size_t length, int channels, int64_t max_pixels,
+        anneal_image_size *size, char *message) {
     stream from = {bytes, length, 0};
-    TIFF *tiff = open_image(&from, message);
+    TIFF *tiff = open_image(&from, 0, message);
     if (!tiff) return -1;
     uint32_t width = 0, height = 0;
     uint16_t photometric = PHOTOMETRIC_RGB;
@@ -92,28 +93,28 @@ int ani_tiff_begin(
     TIFFGetField(tiff, TIFFTAG_PHOTOMETRIC, &photometric);
     int failed = 0;
     if (width == 0 || height == 0 || width > INT32_MAX || height > INT32_MAX) {
-        snprintf(message, ANI_MESSAGE, "not a whole TIFF image: it says it has no pixels");
+        snprintf(message, ANNEAL_IMAGE_MESSAGE, "not a whole TIFF image: it says it has no pixels");
         failed = -1;
     } else if ((int64_t)width > max_pixels / (int64_t)height) {
-        failed = ANI_TOO_LARGE;
+        failed = ANNEAL_IMAGE_TOO_LARGE;
     } else if (!TIFFRGBAImageOK(tiff, reason)) {
-        snprintf(message, ANI_MESSAGE, "a TIFF image of a kind that is not read: %.200s", reason);
+        snprintf(message, ANNEAL_IMAGE_MESSAGE, "a TIFF image of a kind that is not read: %.200s", reason);
         failed = -1;
     }
     size->width = width > INT32_MAX ? 0 : (int32_t)width;
     size->height = height > INT32_MAX ? 0 : (int32_t)height;
     int gray = photometric == PHOTOMETRIC_MINISBLACK || photometric == PHOTOMETRIC_MINISWHITE;
     size->channels = channels ? channels : gray ? 1 : 3;
-    *source = (ani_source){bytes, length, *size};
+    *source = (anneal_image_source){bytes, length, *size};
     TIFFClose(tiff);
     return failed;
 }
 
-int ani_tiff_finish(const ani_source *source, uint8_t *out, char *message) {
+int anneal_tiff_finish(const anneal_image_source *source, uint8_t *out, char *message) {
     stream from = {source->bytes, source->length, 0};
-    TIFF *tiff = open_image(&from, message);
-    if (!tiff) return -1;
     size_t area = (size_t)source->size.width * (size_t)source->size.height;
+    TIFF *tiff = open_image(&from, area, message);
+    if (!tiff) return -1;
     int channels = source->size.channels;
     uint32_t *pixels = calloc(area, sizeof *pixels);
     uint16_t orientation = ORIENTATION_TOPLEFT, extra = 0, *kinds = NULL;
@@ -123,7 +124,7 @@ int ani_tiff_finish(const ani_source *source, uint8_t *out, char *message) {
     TIFFGetFieldDefaulted(tiff, TIFFTAG_ORIENTATION, &orientation);
     int failed = -1;
     if (!pixels) {
-        snprintf(message, ANI_MESSAGE, "no memory for a TIFF image");
+        snprintf(message, ANNEAL_IMAGE_MESSAGE, "no memory for a TIFF image");
     } else if (TIFFReadRGBAImageOriented(
                    tiff, (uint32_t)source->size.width, (uint32_t)source->size.height, pixels, orientation, 1)) {
         failed = 0;
@@ -135,11 +136,11 @@ int ani_tiff_finish(const ani_source *source, uint8_t *out, char *message) {
                 int level = (rgba[c] * 255 + rgba[3] / 2) / rgba[3];
                 rgba[c] = (uint8_t)(level > 255 ? 255 : level);
             }
-            if (channels == 1) ani_to_gray(rgba, 1, 4, out + i);
+            if (channels == 1) anneal_image_to_gray(rgba, 1, 4, out + i);
             else memcpy(out + i * (size_t)channels, rgba, (size_t)channels);
         }
     } else if (!message[0]) {
-        snprintf(message, ANI_MESSAGE, "not a whole TIFF image: its pixels are damaged or cut off");
+        snprintf(message, ANNEAL_IMAGE_MESSAGE, "not a whole TIFF image: its pixels are damaged or cut off");
     }
     free(pixels);
     TIFFClose(tiff);

@@ -1,13 +1,13 @@
-#include "ank_batchnorm.h"
+#include "anneal_batchnorm.h"
 
 #include <stddef.h>
 #include <string.h>
 
-#include "ank_dispatch.h"
+#include "anneal_dispatch.h"
 #include "batchnorm_range.h"
 #include "share.h"
 
-#define ANK_IMPLEMENTATION "batchnorm_kernels.h"
+#define VARIANT_SOURCE "batchnorm_kernels.h"
 #include "variants.h"
 
 #define PLAIN(name) name##_plain_portable
@@ -19,27 +19,28 @@
 #include "batchnorm_plain.h"
 #undef PLAIN
 #pragma clang attribute pop
-#define BN_TABLE(name)                                                           \
+#define BATCHNORM_TABLE(name)                                                    \
     {{name##_8_portable, name##_16_portable, name##_plain_portable},             \
      {name##_8_avx2, name##_16_avx2, name##_plain_avx2},                         \
      {name##_8_avx512, name##_16_avx512, name##_plain_avx2}}
 #else
-#define BN_TABLE(name) {{name##_8_portable, name##_16_portable, name##_plain_portable}}
+#define BATCHNORM_TABLE(name) {{name##_8_portable, name##_16_portable, name##_plain_portable}}
 #endif
 
-typedef void statistics_fn(const float *, const bn_range *, float *, float *);
-typedef void apply_fn(const float *, const float *, float *, const bn_coefficients *, int, int, const bn_range *);
-typedef void sums_fn(const float *, const float *, const float *, const float *, float *, const bn_coefficients *, int,
-                     const bn_range *, float *, float *);
-typedef void gradient_fn(const float *, const float *, const float *, const float *, float *, const bn_coefficients *,
-                         int, int, const bn_range *);
-static statistics_fn *const statistics_table[][3] = BN_TABLE(bn_statistics);
-static apply_fn *const apply_table[][3] = BN_TABLE(bn_apply);
-static sums_fn *const sums_table[][3] = BN_TABLE(bn_sums);
-static gradient_fn *const gradient_table[][3] = BN_TABLE(bn_gradient);
+typedef void statistics_fn(const float *, const batchnorm_range *, float *, float *);
+typedef void apply_fn(const float *, const float *, float *, const batchnorm_coefficients *, int, int,
+                      const batchnorm_range *);
+typedef void sums_fn(const float *, const float *, const float *, const float *, float *, const batchnorm_coefficients *,
+                     int, const batchnorm_range *, float *, float *);
+typedef void gradient_fn(const float *, const float *, const float *, const float *, float *, const batchnorm_coefficients *,
+                         int, int, const batchnorm_range *);
+static statistics_fn *const statistics_table[][3] = BATCHNORM_TABLE(batchnorm_statistics);
+static apply_fn *const apply_table[][3] = BATCHNORM_TABLE(batchnorm_apply);
+static sums_fn *const sums_table[][3] = BATCHNORM_TABLE(batchnorm_sums);
+static gradient_fn *const gradient_table[][3] = BATCHNORM_TABLE(batchnorm_gradient);
 
 typedef struct {
-    ank_dims d;
+    anneal_dims d;
     int64_t blocks, padded;
     int variant, layout;  ///< indices of the tables
     const float *x, *y, *dy, *dy2, *addend, *gamma, *beta, *mean_in, *var_in;
@@ -50,10 +51,10 @@ typedef struct {
     int sums;    ///< backward: the sums are wanted
     int64_t pieces; ///< slices of the batch that are summed apart
     int waits;      ///< threads share a block's pieces: nothing can follow the sums before all are there
-} bn_job;
+} batchnorm_job;
 
-static bn_job new_job(ank_dims d) {
-    bn_job job = {0};
+static batchnorm_job new_job(anneal_dims d) {
+    batchnorm_job job = {0};
     // One position: plain rows of whole vectors look just like blocks.
     if (d.b == 1 && d.s == 1 && d.c % 8 == 0) d.b = 8;
     job.d = d;
@@ -61,38 +62,38 @@ static bn_job new_job(ank_dims d) {
     job.padded = job.blocks * d.b;
     // More are of use only where there are few blocks.
     int64_t most = job.blocks > 0 ? 64 / job.blocks : 1;
-    job.pieces = ank_pieces(d.n * d.s / 2, smaller(d.n, most), 2 * job.padded);
-    job.variant = ank_variant();
+    job.pieces = anneal_pieces(d.n * d.s / 2, smaller(d.n, most), 2 * job.padded);
+    job.variant = anneal_variant();
     job.layout = d.b == 8 ? 0 : d.b == 16 ? 1 : 2;
     return job;
 }
 
-int64_t ank_bn_scratch(ank_dims d) {
-    bn_job job = new_job(d);
+int64_t anneal_batchnorm_scratch(anneal_dims d) {
+    batchnorm_job job = new_job(d);
     return 2 * job.padded * job.pieces;
 }
 
 /// Blocks to take together: runs of some KB in each sample (measured: 8 KB is best or nearly so at every size, shorter runs
 /// leave the prefetcher behind and longer ones the second cache).
-static int64_t group_size(const bn_job *job) {
+static int64_t group_size(const batchnorm_job *job) {
     int64_t bytes = job->d.s * job->d.b * (int64_t)sizeof(float), group = 8192 / bytes;
-    return group < 1 ? 1 : group > BN_GROUP ? BN_GROUP : group;
+    return group < 1 ? 1 : group > BATCHNORM_GROUP ? BATCHNORM_GROUP : group;
 }
 
 /// Results that no cache will hold until they are read bypass it: their lines need not be read before they are written.
-static int streams(const bn_job *job) {
-    return ank_elements(job->d) * (int64_t)sizeof(float) >= BN_STREAMED && (uintptr_t)job->out % 64 == 0 &&
+static int streams(const batchnorm_job *job) {
+    return anneal_elements(job->d) * (int64_t)sizeof(float) >= BATCHNORM_STREAMED && (uintptr_t)job->out % 64 == 0 &&
            job->out != job->x && job->out != job->dy && job->out != job->addend;
 }
 
-static inline int64_t valid_lanes(const bn_job *job, const bn_range *r) {
+static inline int64_t valid_lanes(const batchnorm_job *job, const batchnorm_range *r) {
     int64_t first = r->first * job->d.b, lanes = r->count * job->d.b;
     return job->d.c - first < lanes ? job->d.c - first : lanes;
 }
 
 /// `mean` and `var` are the range's own; they may be longer than what is valid.
-static void prepare(const bn_job *job, const bn_range *r, const float *mean, const float *var, bn_coefficients *c,
-                    float *inverse) {
+static void prepare(const batchnorm_job *job, const batchnorm_range *r, const float *mean, const float *var,
+                    batchnorm_coefficients *c, float *inverse) {
     int64_t first = r->first * job->d.b, valid = valid_lanes(job, r), lanes = r->count * job->d.b;
     int64_t rounded = (lanes + 7) / 8 * 8;
     for (int64_t k = 0; k < rounded; k++) inverse[k] = k < valid ? var[k] + job->eps : 1;
@@ -107,60 +108,60 @@ static void prepare(const bn_job *job, const bn_range *r, const float *mean, con
     for (int64_t k = valid; k < lanes; k++) c->mean[k] = c->scale[k] = c->beta[k] = c->a[k] = c->b[k] = 0;
 }
 
-static inline float *piece_sums(const bn_job *job, int64_t piece, int which, int64_t lane) {
+static inline float *piece_sums(const batchnorm_job *job, int64_t piece, int which, int64_t lane) {
     return job->scratch + (piece * 2 + which) * job->padded + lane;
 }
 
 /// The range's blocks in the samples of one piece.
-static bn_range piece_range(const bn_job *job, const bn_range *r, int64_t piece) {
-    bn_range range = *r;
-    ank_bounds(job->d.n, 1, piece, job->pieces, &range.n0, &range.n1);
+static batchnorm_range piece_range(const batchnorm_job *job, const batchnorm_range *r, int64_t piece) {
+    batchnorm_range range = *r;
+    anneal_bounds(job->d.n, 1, piece, job->pieces, &range.n0, &range.n1);
     return range;
 }
 
 /// The part's share of the blocks and pieces.
-static ank_share share_of(const bn_job *job, int part, int parts) {
-    return ank_divide(job->blocks, job->pieces, job->pieces, part, parts);
+static anneal_share share_of(const batchnorm_job *job, int part, int parts) {
+    return anneal_divide(job->blocks, job->pieces, job->pieces, part, parts);
 }
 
 /// The first sample of a piece, or the end of the one before.
-static int64_t first_sample(const bn_job *job, int64_t piece) {
+static int64_t first_sample(const batchnorm_job *job, int64_t piece) {
     int64_t low, high;
-    ank_bounds(job->d.n, 1, piece, job->pieces, &low, &high);
+    anneal_bounds(job->d.n, 1, piece, job->pieces, &low, &high);
     return piece < job->pieces ? low : job->d.n;
 }
 
 /// The body that follows runs for each group of the part's blocks, with `range` over the samples [from, to).
 #define FOR_GROUPS(share, range, job, from, to)                                                                   \
-    bn_range range = {job->blocks, job->d.s, 0, 0, from, to};                                                      \
-    int64_t group = group_size(job);                                                                               \
-    for (range.first = share.c0;                                                                                   \
-         range.count = share.c1 - range.first < group ? share.c1 - range.first : group, range.first < share.c1;    \
+    batchnorm_range range = {job->blocks, job->d.s, 0, 0, from, to};                                              \
+    int64_t group = group_size(job);                                                                              \
+    for (range.first = share.c0;                                                                                  \
+         range.count = share.c1 - range.first < group ? share.c1 - range.first : group, range.first < share.c1;   \
          range.first += range.count)
 
 // MARK: forward
 
-static void normalise(const bn_job *job, const bn_range *r, const float *mean, const float *var) {
-    bn_coefficients c;
-    float inverse[BN_LANES];
+static void normalise(const batchnorm_job *job, const batchnorm_range *r, const float *mean, const float *var) {
+    batchnorm_coefficients c;
+    float inverse[BATCHNORM_LANES];
     prepare(job, r, mean, var, &c, inverse);
     apply_table[job->variant][job->layout](job->x, job->addend, job->out, &c, job->relu, streams(job), r);
-    ank_stream_end();
+    anneal_stream_end();
 }
 
-static void publish(const bn_job *job, const bn_range *r, const float *mean, const float *var) {
+static void publish(const batchnorm_job *job, const batchnorm_range *r, const float *mean, const float *var) {
     size_t bytes = sizeof(float) * (size_t)valid_lanes(job, r);
     memcpy(job->mean + r->first * job->d.b, mean, bytes);
     memcpy(job->var + r->first * job->d.b, var, bytes);
 }
 
 /// The pieces' moments as one, in the order of the pieces.
-static void merge_moments(const bn_job *job, const bn_range *r, float *mean, float *var) {
+static void merge_moments(const batchnorm_job *job, const batchnorm_range *r, float *mean, float *var) {
     int64_t first = r->first * job->d.b, lanes = r->count * job->d.b;
     float before = 0;
     for (int64_t p = 0; p < job->pieces; p++) {
         int64_t n0, n1;
-        ank_bounds(job->d.n, 1, p, job->pieces, &n0, &n1);
+        anneal_bounds(job->d.n, 1, p, job->pieces, &n0, &n1);
         const float *m = piece_sums(job, p, 0, first), *q = piece_sums(job, p, 1, first);
         float count = (float)((n1 - n0) * job->d.s), total = before + count, weight = count / total;
         for (int64_t k = 0; k < lanes; k++) {
@@ -174,15 +175,15 @@ static void merge_moments(const bn_job *job, const bn_range *r, float *mean, flo
 }
 
 static void statistics_body(void *context, int part, int parts) {
-    bn_job *job = context;
-    ank_share share = share_of(job, part, parts);
+    batchnorm_job *job = context;
+    anneal_share share = share_of(job, part, parts);
     if (part == 0) job->waits = share.pieces > 1;
     FOR_GROUPS(share, r, job, first_sample(job, share.n0), first_sample(job, share.n1)) {
-        float mean[BN_LANES], var[BN_LANES];
+        float mean[BATCHNORM_LANES], var[BATCHNORM_LANES];
         int64_t first = r.first * job->d.b;
         size_t bytes = sizeof(float) * (size_t)(r.count * job->d.b);
         for (int64_t p = share.n0; p < share.n1; p++) {
-            bn_range piece = piece_range(job, &r, p);
+            batchnorm_range piece = piece_range(job, &r, p);
             statistics_table[job->variant][job->layout](job->x, &piece, mean, var);
             memcpy(piece_sums(job, p, 0, first), mean, bytes);
             memcpy(piece_sums(job, p, 1, first), var, bytes);
@@ -195,61 +196,61 @@ static void statistics_body(void *context, int part, int parts) {
 }
 
 static void merge_body(void *context, int part, int parts) {
-    const bn_job *job = context;
-    ank_share share = share_of(job, part, parts);
+    const batchnorm_job *job = context;
+    anneal_share share = share_of(job, part, parts);
     FOR_GROUPS(share, r, job, first_sample(job, share.n0), first_sample(job, share.n1)) {
-        float mean[BN_LANES], var[BN_LANES];
+        float mean[BATCHNORM_LANES], var[BATCHNORM_LANES];
         merge_moments(job, &r, mean, var);
         if (share.piece == 0) publish(job, &r, mean, var);
         if (job->out) normalise(job, &r, mean, var);
     }
 }
 
-static void forward(bn_job *job) {
-    int64_t elements = ank_elements(job->d);
+static void forward(batchnorm_job *job) {
+    int64_t elements = anneal_elements(job->d);
     if (elements == 0) return;
-    ank_run(elements, statistics_body, job);
+    anneal_run_parts(elements, statistics_body, job);
     if (!job->waits) return;
     if (job->out)
-        ank_run(elements, merge_body, job);
+        anneal_run_parts(elements, merge_body, job);
     else
         merge_body(job, 0, 1);
 }
 
-void ank_bn_statistics(const float *x, float *mean, float *var, float *scratch, ank_dims dims) {
-    bn_job job = new_job(dims);
+void anneal_batchnorm_statistics(const float *x, float *mean, float *var, float *scratch, anneal_dims dims) {
+    batchnorm_job job = new_job(dims);
     job.x = x, job.mean = mean, job.var = var, job.scratch = scratch;
     forward(&job);
 }
 
-void ank_bn_forward(const float *x, const float *addend, float *y, float *mean, float *var, const float *gamma,
-                    const float *beta, float eps, int relu, float *scratch, ank_dims dims) {
-    bn_job job = new_job(dims);
+void anneal_batchnorm_forward(const float *x, const float *addend, float *y, float *mean, float *var, const float *gamma,
+                              const float *beta, float eps, int relu, float *scratch, anneal_dims dims) {
+    batchnorm_job job = new_job(dims);
     job.x = x, job.addend = addend, job.out = y, job.mean = mean, job.var = var, job.gamma = gamma, job.beta = beta;
     job.eps = eps, job.relu = relu, job.scratch = scratch;
     forward(&job);
 }
 
 static void apply_body(void *context, int part, int parts) {
-    bn_job *job = context;
-    ank_share share = ank_divide(job->blocks, job->d.n, 64, part, parts);
+    batchnorm_job *job = context;
+    anneal_share share = anneal_divide(job->blocks, job->d.n, 64, part, parts);
     FOR_GROUPS(share, r, job, share.n0, share.n1)
         normalise(job, &r, job->mean_in + r.first * job->d.b, job->var_in + r.first * job->d.b);
 }
 
-void ank_bn_apply(const float *x, const float *addend, float *y, const float *mean, const float *var,
-                  const float *gamma, const float *beta, float eps, int relu, ank_dims dims) {
-    bn_job job = new_job(dims);
+void anneal_batchnorm_apply(const float *x, const float *addend, float *y, const float *mean, const float *var,
+                            const float *gamma, const float *beta, float eps, int relu, anneal_dims dims) {
+    batchnorm_job job = new_job(dims);
     job.x = x, job.addend = addend, job.out = y, job.mean_in = mean, job.var_in = var, job.gamma = gamma;
     job.beta = beta, job.eps = eps, job.relu = relu;
-    ank_run(ank_elements(dims), apply_body, &job);
+    anneal_run_parts(anneal_elements(dims), apply_body, &job);
 }
 
 // MARK: backward
 
 /// With the sums of the range known: the parameters' gradients (where `store` is set) and the data's.
-static void finish(const bn_job *job, const bn_range *r, bn_coefficients *c, const float *inverse, const float *sum_g,
-                   const float *sum_gd, int store) {
+static void finish(const batchnorm_job *job, const batchnorm_range *r, batchnorm_coefficients *c, const float *inverse,
+                   const float *sum_g, const float *sum_gd, int store) {
     int64_t first = r->first * job->d.b, valid = valid_lanes(job, r);
     float scale = 1.0f / (float)(job->d.n * job->d.s);
     if (store && job->dgamma)
@@ -265,11 +266,11 @@ static void finish(const bn_job *job, const bn_range *r, bn_coefficients *c, con
     const float *dy = job->dmasked ? job->dmasked : job->dy;
     gradient_table[job->variant][job->layout](job->x, job->y, dy, job->addend, job->out, c,
                                               job->dmasked ? 0 : job->relu, streams(job), r);
-    ank_stream_end();
+    anneal_stream_end();
 }
 
 /// The pieces' sums as one, in the order of the pieces.
-static void merge_sums(const bn_job *job, const bn_range *r, float *sum_g, float *sum_gd) {
+static void merge_sums(const batchnorm_job *job, const batchnorm_range *r, float *sum_g, float *sum_gd) {
     int64_t first = r->first * job->d.b, lanes = r->count * job->d.b;
     for (int64_t k = 0; k < lanes; k++) sum_g[k] = sum_gd[k] = 0;
     for (int64_t p = 0; p < job->pieces; p++) {
@@ -279,17 +280,17 @@ static void merge_sums(const bn_job *job, const bn_range *r, float *sum_g, float
 }
 
 static void backward_body(void *context, int part, int parts) {
-    bn_job *job = context;
-    ank_share share = share_of(job, part, parts);
+    batchnorm_job *job = context;
+    anneal_share share = share_of(job, part, parts);
     if (part == 0) job->waits = share.pieces > 1 && job->sums;
     FOR_GROUPS(share, r, job, first_sample(job, share.n0), first_sample(job, share.n1)) {
-        bn_coefficients c;
-        float inverse[BN_LANES], sum_g[BN_LANES], sum_gd[BN_LANES];
+        batchnorm_coefficients c;
+        float inverse[BATCHNORM_LANES], sum_g[BATCHNORM_LANES], sum_gd[BATCHNORM_LANES];
         int64_t first = r.first * job->d.b;
         size_t bytes = sizeof(float) * (size_t)(r.count * job->d.b);
         prepare(job, &r, job->mean_in + first, job->var_in + first, &c, inverse);
         for (int64_t p = share.n0; job->sums && p < share.n1; p++) {
-            bn_range piece = piece_range(job, &r, p);
+            batchnorm_range piece = piece_range(job, &r, p);
             sums_table[job->variant][job->layout](job->x, job->y, job->dy, job->dy2, job->dmasked, &c, job->relu, &piece,
                                                   sum_g, sum_gd);
             memcpy(piece_sums(job, p, 0, first), sum_g, bytes);
@@ -302,11 +303,11 @@ static void backward_body(void *context, int part, int parts) {
 }
 
 static void finish_body(void *context, int part, int parts) {
-    const bn_job *job = context;
-    ank_share share = share_of(job, part, parts);
+    const batchnorm_job *job = context;
+    anneal_share share = share_of(job, part, parts);
     FOR_GROUPS(share, r, job, first_sample(job, share.n0), first_sample(job, share.n1)) {
-        bn_coefficients c;
-        float inverse[BN_LANES], sum_g[BN_LANES], sum_gd[BN_LANES];
+        batchnorm_coefficients c;
+        float inverse[BATCHNORM_LANES], sum_g[BATCHNORM_LANES], sum_gd[BATCHNORM_LANES];
         int64_t first = r.first * job->d.b;
         prepare(job, &r, job->mean_in + first, job->var_in + first, &c, inverse);
         merge_sums(job, &r, sum_g, sum_gd);
@@ -314,33 +315,37 @@ static void finish_body(void *context, int part, int parts) {
     }
 }
 
-static void backward(bn_job *job) {
-    int64_t elements = ank_elements(job->d);
+static void backward(batchnorm_job *job) {
+    int64_t elements = anneal_elements(job->d);
     if (elements == 0 || (!job->sums && !job->out)) return;
-    ank_run(elements, backward_body, job);
+    anneal_run_parts(elements, backward_body, job);
     if (!job->waits) return;
     if (job->out)
-        ank_run(elements, finish_body, job);
+        anneal_run_parts(elements, finish_body, job);
     else
         finish_body(job, 0, 1);
 }
 
-void ank_bn_backward(const float *x, const float *y, const float *dy, const float *dy2, const float *mean, const float *var,
-                     const float *gamma, const float *beta, float eps, int relu, const float *accumulate, float *dx,
-                     float *dmasked, float *dgamma, float *dbeta, float *scratch, ank_dims dims) {
-    bn_job job = new_job(dims);
-    job.x = x, job.y = y, job.dy = dy, job.dy2 = dy2, job.mean_in = mean, job.var_in = var, job.gamma = gamma, job.beta = beta;
-    job.eps = eps, job.relu = relu, job.addend = accumulate, job.out = dx, job.dmasked = dmasked;
+void anneal_batchnorm_backward(const float *x, const float *y, const float *dy, const float *dy2, const float *mean,
+                               const float *var, const float *gamma, const float *beta, float eps, int relu,
+                               const float *accumulate, float *dx, float *dmasked, float *dgamma, float *dbeta,
+                               float *scratch, anneal_dims dims) {
+    batchnorm_job job = new_job(dims);
+    job.x = x, job.y = y, job.dy = dy, job.dy2 = dy2, job.mean_in = mean, job.var_in = var;
+    job.gamma = gamma, job.beta = beta, job.eps = eps, job.relu = relu, job.addend = accumulate;
+    job.out = dx, job.dmasked = dmasked;
     job.dgamma = dgamma, job.dbeta = dbeta, job.scratch = scratch, job.sums = 1;
     backward(&job);
 }
 
-void ank_bn_backward_global(const float *x, const float *y, const float *dy, const float *dy2, const float *mean, const float *var,
-                            const float *gamma, const float *beta, float eps, int relu, const float *accumulate,
-                            float *dx, float *dmasked, float *dgamma, float *dbeta, float *scratch, ank_dims dims) {
-    bn_job job = new_job(dims);
-    job.x = x, job.y = y, job.dy = dy, job.dy2 = dy2, job.mean_in = mean, job.var_in = var, job.gamma = gamma, job.beta = beta;
-    job.eps = eps, job.relu = relu, job.addend = accumulate, job.out = dx, job.dmasked = dmasked;
+void anneal_batchnorm_backward_global(const float *x, const float *y, const float *dy, const float *dy2,
+                                      const float *mean, const float *var, const float *gamma, const float *beta,
+                                      float eps, int relu, const float *accumulate, float *dx, float *dmasked,
+                                      float *dgamma, float *dbeta, float *scratch, anneal_dims dims) {
+    batchnorm_job job = new_job(dims);
+    job.x = x, job.y = y, job.dy = dy, job.dy2 = dy2, job.mean_in = mean, job.var_in = var;
+    job.gamma = gamma, job.beta = beta, job.eps = eps, job.relu = relu, job.addend = accumulate;
+    job.out = dx, job.dmasked = dmasked;
     job.dgamma = dgamma, job.dbeta = dbeta, job.scratch = scratch, job.fixed = 1;
     job.sums = dgamma || dbeta || dmasked;
     backward(&job);

@@ -1,7 +1,7 @@
 // The loops of batchnorm.c over the plain layout: a block is one channel, vectors run over positions. Sums may be taken in
 // any order that the compiler fixes. Included by batchnorm.c between variants' attributes, with PLAIN(name).
 
-static void PLAIN(bn_statistics)(const float *x, const bn_range *r, float *mean, float *m2) {
+static void PLAIN(batchnorm_statistics)(const float *x, const batchnorm_range *r, float *mean, float *m2) {
 #pragma clang fp reassociate(on)
     int64_t s = r->s, images = s >= 2048 ? 1 : (2047 + s) / s, length = s > 8192 ? 8192 : s;
     for (int64_t g = 0; g < r->count; g++) {
@@ -14,7 +14,8 @@ static void PLAIN(bn_statistics)(const float *x, const bn_range *r, float *mean,
                 int64_t part = s - k0 < length ? s - k0 : length;
                 float count = (float)((i1 - i0) * part), sum = 0, square = 0;
                 for (int pass = before == 0 ? 0 : 1; pass < 2; pass++) {
-                    int64_t run = pass == 0 && part > BN_BASE ? BN_BASE : part, end = i0 + (BN_BASE - 1) / run + 1;
+                    int64_t run = pass == 0 && part > BATCHNORM_BASE ? BATCHNORM_BASE : part,
+                        end = i0 + (BATCHNORM_BASE - 1) / run + 1;
                     if (pass == 1 || end > i1) end = i1;
                     sum = square = 0;
                     for (int64_t i = i0; i < end; i++) {
@@ -42,8 +43,8 @@ static void PLAIN(bn_statistics)(const float *x, const bn_range *r, float *mean,
     }
 }
 
-static void PLAIN(bn_apply)(const float *x, const float *addend, float *y, const bn_coefficients *c, int relu,
-                            int stream, const bn_range *r) {
+static void PLAIN(batchnorm_apply)(const float *x, const float *addend, float *y, const batchnorm_coefficients *c, int relu,
+                                   int stream, const batchnorm_range *r) {
     (void)stream;
     for (int64_t i = r->n1 - 1; i >= r->n0; i--)
         for (int64_t g = 0; g < r->count; g++) {
@@ -64,15 +65,16 @@ static void PLAIN(bn_apply)(const float *x, const float *addend, float *y, const
         }
 }
 
-static inline __attribute__((always_inline)) float PLAIN(bn_masked)(const float *y, const float *dy, float d, float scale,
-                                                                     float beta, int relu, int64_t at) {
+static inline __attribute__((always_inline)) float PLAIN(batchnorm_masked)(const float *y, const float *dy, float d,
+                                                                           float scale, float beta, int relu,
+                                                                           int64_t at) {
     int keep = relu == 0 ? 1 : relu == 1 ? d * scale + beta > 0 : y[at] > 0;
     return keep ? dy[at] : 0;
 }
 
-static inline __attribute__((always_inline)) void PLAIN(bn_sums_kind)(
-    const float *x, const float *y, const float *dy, const float *dy2, float *dmasked, const bn_coefficients *c, int relu,
-    const bn_range *r, float *sum_g, float *sum_gd) {
+static inline __attribute__((always_inline)) void PLAIN(batchnorm_sums_kind)(
+    const float *x, const float *y, const float *dy, const float *dy2, float *dmasked, const batchnorm_coefficients *c,
+        int relu, const batchnorm_range *r, float *sum_g, float *sum_gd) {
 #pragma clang fp reassociate(on)
     for (int64_t g = 0; g < r->count; g++) {
         float mean = c->mean[g], scale = c->scale[g], beta = c->beta[g];
@@ -82,8 +84,8 @@ static inline __attribute__((always_inline)) void PLAIN(bn_sums_kind)(
             float a = 0, b = 0;
             for (int64_t k = 0; k < r->s; k++) {
                 float d = x[offset + k] - mean;
-                float v = PLAIN(bn_masked)(y, dy, d, scale, beta, relu, offset + k);
-                if (dy2) v += PLAIN(bn_masked)(y, dy2, d, scale, beta, relu, offset + k);
+                float v = PLAIN(batchnorm_masked)(y, dy, d, scale, beta, relu, offset + k);
+                if (dy2) v += PLAIN(batchnorm_masked)(y, dy2, d, scale, beta, relu, offset + k);
                 if (dmasked) dmasked[offset + k] = v;
                 a += v;
                 b += v * d;
@@ -94,39 +96,40 @@ static inline __attribute__((always_inline)) void PLAIN(bn_sums_kind)(
     }
 }
 
-static void PLAIN(bn_sums)(const float *x, const float *y, const float *dy, const float *dy2, float *dmasked,
-                           const bn_coefficients *c, int relu, const bn_range *r, float *sum_g, float *sum_gd) {
+static void PLAIN(batchnorm_sums)(const float *x, const float *y, const float *dy, const float *dy2, float *dmasked,
+                                  const batchnorm_coefficients *c, int relu, const batchnorm_range *r, float *sum_g,
+                                  float *sum_gd) {
     if (relu == 0)
-        PLAIN(bn_sums_kind)(x, y, dy, dy2, dmasked, c, 0, r, sum_g, sum_gd);
+        PLAIN(batchnorm_sums_kind)(x, y, dy, dy2, dmasked, c, 0, r, sum_g, sum_gd);
     else if (relu == 1)
-        PLAIN(bn_sums_kind)(x, y, dy, dy2, dmasked, c, 1, r, sum_g, sum_gd);
+        PLAIN(batchnorm_sums_kind)(x, y, dy, dy2, dmasked, c, 1, r, sum_g, sum_gd);
     else
-        PLAIN(bn_sums_kind)(x, y, dy, dy2, dmasked, c, 2, r, sum_g, sum_gd);
+        PLAIN(batchnorm_sums_kind)(x, y, dy, dy2, dmasked, c, 2, r, sum_g, sum_gd);
 }
 
-static inline __attribute__((always_inline)) void PLAIN(bn_gradient_kind)(
-    const float *x, const float *y, const float *dy, const float *add, float *dx, const bn_coefficients *c, int relu,
-    const bn_range *r) {
+static inline __attribute__((always_inline)) void PLAIN(batchnorm_gradient_kind)(
+    const float *x, const float *y, const float *dy, const float *add, float *dx, const batchnorm_coefficients *c, int relu,
+    const batchnorm_range *r) {
     for (int64_t i = r->n1 - 1; i >= r->n0; i--)
         for (int64_t g = 0; g < r->count; g++) {
             int64_t offset = (i * r->blocks + r->first + g) * r->s;
             float mean = c->mean[g], scale = c->scale[g], beta = c->beta[g], a = c->a[g], b = c->b[g];
             for (int64_t k = 0; k < r->s; k++) {
                 float d = x[offset + k] - mean;
-                float v = PLAIN(bn_masked)(y, dy, d, scale, beta, relu, offset + k);
+                float v = PLAIN(batchnorm_masked)(y, dy, d, scale, beta, relu, offset + k);
                 float out = v * scale + (d * a + b);
                 dx[offset + k] = add ? out + add[offset + k] : out;
             }
         }
 }
 
-static void PLAIN(bn_gradient)(const float *x, const float *y, const float *dy, const float *add, float *dx,
-                               const bn_coefficients *c, int relu, int stream, const bn_range *r) {
+static void PLAIN(batchnorm_gradient)(const float *x, const float *y, const float *dy, const float *add, float *dx,
+                                      const batchnorm_coefficients *c, int relu, int stream, const batchnorm_range *r) {
     (void)stream;
     if (relu == 0)
-        PLAIN(bn_gradient_kind)(x, y, dy, add, dx, c, 0, r);
+        PLAIN(batchnorm_gradient_kind)(x, y, dy, add, dx, c, 0, r);
     else if (relu == 1)
-        PLAIN(bn_gradient_kind)(x, y, dy, add, dx, c, 1, r);
+        PLAIN(batchnorm_gradient_kind)(x, y, dy, add, dx, c, 1, r);
     else
-        PLAIN(bn_gradient_kind)(x, y, dy, add, dx, c, 2, r);
+        PLAIN(batchnorm_gradient_kind)(x, y, dy, add, dx, c, 2, r);
 }

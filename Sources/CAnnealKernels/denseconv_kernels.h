@@ -3,44 +3,44 @@
 #include "product_kernels.h"
 
 /// What rows [first, first + count) see of the blocks [low, high), one tap after the other: panel[(tap, block)][row].
-static void ANK(dc_gather)(const dc_side *side, const float *x, int64_t first, int64_t count, int64_t low, int64_t high,
-                           float *panel, int64_t room) {
-    static const float zeros[ANK_B];
-    int64_t offset[DC_MAX_ROWS];
+static void VARIANT(denseconv_gather)(const denseconv_side *side, const float *x, int64_t first, int64_t count,
+                                      int64_t low, int64_t high, float *panel, int64_t room) {
+    static const float zeros[BLOCK];
+    int64_t offset[DENSECONV_MAX_ROWS];
     for (int64_t tap = 0; tap < side->kh * side->kw; tap++) {
-        dc_offsets(side, first, count, tap, offset);
-        for (int64_t k = low; k < high; k++, panel += room * ANK_B) {
-            const float *from = x + k * side->h * side->w * ANK_B;
-            for (int64_t r = 0; r < count; r++) STORE(panel + r * ANK_B, LOAD(offset[r] < 0 ? zeros : from + offset[r]));
+        denseconv_offsets(side, first, count, tap, offset);
+        for (int64_t k = low; k < high; k++, panel += room * BLOCK) {
+            const float *from = x + k * side->h * side->w * BLOCK;
+            for (int64_t r = 0; r < count; r++) STORE(panel + r * BLOCK, LOAD(offset[r] < 0 ? zeros : from + offset[r]));
         }
     }
 }
 
 /// The way back; add: to what is there, as several rows and taps see one position.
-static void ANK(dc_scatter)(const dc_side *side, float *y, int64_t first, int64_t count, int64_t low, int64_t high,
-                            const float *panel, int64_t room, int add) {
-    int64_t offset[DC_MAX_ROWS];
+static void VARIANT(denseconv_scatter)(const denseconv_side *side, float *y, int64_t first, int64_t count, int64_t low,
+                                       int64_t high, const float *panel, int64_t room, int add) {
+    int64_t offset[DENSECONV_MAX_ROWS];
     for (int64_t tap = 0; tap < side->kh * side->kw; tap++) {
-        dc_offsets(side, first, count, tap, offset);
-        for (int64_t k = low; k < high; k++, panel += room * ANK_B) {
-            float *to = y + k * side->h * side->w * ANK_B;
+        denseconv_offsets(side, first, count, tap, offset);
+        for (int64_t k = low; k < high; k++, panel += room * BLOCK) {
+            float *to = y + k * side->h * side->w * BLOCK;
             for (int64_t r = 0; r < count; r++) {
                 if (offset[r] < 0) continue;
-                vb v = LOAD(panel + r * ANK_B);
+                vb v = LOAD(panel + r * BLOCK);
                 STORE(to + offset[r], add ? LOAD(to + offset[r]) + v : v);
             }
         }
     }
 }
 
-/// dc_scatter to a plain activation, always added.
-static void ANK(dc_scatter_plain)(const dc_side *side, float *y, int64_t first, int64_t count, const float *panel,
-                                  int64_t room) {
-    float seen[PC_MAX_COLUMNS + 16] __attribute__((aligned(64)));
-    const int64_t blocks = dc_columns(side), step = side->dw;
-    dc_place place = dc_at(side, first);
-    for (int64_t r = 0; r < count; r++, dc_next(side, &place)) {
-        for (int64_t k = 0; k < blocks; k++) STORE(seen + k * ANK_B, LOAD(panel + (k * room + r) * ANK_B));
+/// denseconv_scatter to a plain activation, always added.
+static void VARIANT(denseconv_scatter_plain)(const denseconv_side *side, float *y, int64_t first, int64_t count,
+                                             const float *panel, int64_t room) {
+    float seen[PLAINCONV_MAX_COLUMNS + 16] __attribute__((aligned(64)));
+    const int64_t blocks = denseconv_columns(side), step = side->dw;
+    denseconv_place place = denseconv_at(side, first);
+    for (int64_t r = 0; r < count; r++, denseconv_next(side, &place)) {
+        for (int64_t k = 0; k < blocks; k++) STORE(seen + k * BLOCK, LOAD(panel + (k * room + r) * BLOCK));
         const int64_t y0 = place.y * side->sh - side->ph, x0 = place.x * side->sw - side->pw;
         // The taps [low, high) of each line of the kernel lie in the image.
         int64_t low = x0 < 0 ? (-x0 + step - 1) / step : 0;
@@ -57,28 +57,29 @@ static void ANK(dc_scatter_plain)(const dc_side *side, float *y, int64_t first, 
 }
 
 /// c = a w [+ bias] [and post], some inputs at a time, so that the weights of a pair of output blocks stay in the first cache.
-static void ANK(dc_product)(int64_t rows, const float *a, int64_t a_block, int64_t inputs, const float *w, float *c,
-                            int64_t c_block, int64_t outputs, const float *bias, const ank_post *post) {
-    const int64_t most = 256 / ANK_B;
+static void VARIANT(denseconv_product)(int64_t rows, const float *a, int64_t a_block, int64_t inputs, const float *w,
+                                       float *c, int64_t c_block, int64_t outputs, const float *bias,
+                                       const anneal_post *post) {
+    const int64_t most = 256 / BLOCK;
     const int sum = post && post->sum;
     for (int64_t o = 0; bias && o < outputs; o++) {
-        vb start = LOAD(bias + o * ANK_B);
+        vb start = LOAD(bias + o * BLOCK);
         float *to = c + o * c_block;
-        for (int64_t r = 0; r < rows; r++) STORE(to + r * ANK_B, sum ? LOAD(to + r * ANK_B) + start : start);
+        for (int64_t r = 0; r < rows; r++) STORE(to + r * BLOCK, sum ? LOAD(to + r * BLOCK) + start : start);
     }
     for (int64_t k = 0; k < inputs; k += most)
-        ANK(pt_product)(rows, a + k * a_block, a_block, inputs - k < most ? inputs - k : most, w + k * ANK_B * ANK_B,
-                        inputs * ANK_B * ANK_B, c, c_block, outputs, bias || sum || k > 0);
+        VARIANT(product_blocks)(rows, a + k * a_block, a_block, inputs - k < most ? inputs - k : most, w + k * BLOCK * BLOCK,
+                                inputs * BLOCK * BLOCK, c, c_block, outputs, bias || sum || k > 0);
     if (!post || !post->clip) return;
     for (int64_t o = 0; o < outputs; o++) {
         float *to = c + o * c_block;
-        for (int64_t r = 0; r < rows; r++) STORE(to + r * ANK_B, CLIP(LOAD(to + r * ANK_B), post->low, post->high));
+        for (int64_t r = 0; r < rows; r++) STORE(to + r * BLOCK, CLIP(LOAD(to + r * BLOCK), post->low, post->high));
     }
 }
 
-static void ANK(dc_outer)(int64_t rows, const float *x, int64_t x_block, int64_t inputs, const float *dy, int64_t dy_block,
-                          int64_t outputs, float *dw, float *dbias) {
-    ANK(pt_outer)(rows, x, x_block, inputs, dy, dy_block, outputs, dw, inputs * ANK_B * ANK_B);
+static void VARIANT(denseconv_outer)(int64_t rows, const float *x, int64_t x_block, int64_t inputs, const float *dy,
+                                     int64_t dy_block, int64_t outputs, float *dw, float *dbias) {
+    VARIANT(product_outer)(rows, x, x_block, inputs, dy, dy_block, outputs, dw, inputs * BLOCK * BLOCK);
     for (int64_t o = 0; dbias && o < outputs; o++)
-        STORE(dbias + o * ANK_B, LOAD(dbias + o * ANK_B) + ANK(sum_rows)(dy + o * dy_block, rows));
+        STORE(dbias + o * BLOCK, LOAD(dbias + o * BLOCK) + VARIANT(sum_rows)(dy + o * dy_block, rows));
 }

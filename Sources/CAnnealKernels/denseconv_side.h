@@ -1,9 +1,9 @@
 // One activation of a convolution as the rows of a matrix: row r belongs to the r-th output position of the batch.
-#ifndef ANK_DENSECONV_SIDE_H
-#define ANK_DENSECONV_SIDE_H
+#ifndef ANNEAL_DENSECONV_SIDE_H
+#define ANNEAL_DENSECONV_SIDE_H
 #include <stdint.h>
 
-enum { DC_MAX_ROWS = 252 };
+enum { DENSECONV_MAX_ROWS = 252 };
 
 typedef struct {
     int64_t blocks;         ///< channel blocks
@@ -13,31 +13,31 @@ typedef struct {
     int64_t sh, sw, ph, pw, dh, dw;
     int64_t rows, columns;  ///< output positions of an image
     int64_t b;
-} dc_side;
+} denseconv_side;
 
 /// Blocks of columns that a row has.
-static inline int64_t dc_columns(const dc_side *side) {
+static inline int64_t denseconv_columns(const denseconv_side *side) {
     int64_t taps = side->kh * side->kw;
     return side->plain ? (side->plain * taps + side->b - 1) / side->b : side->blocks * taps;
 }
 
 /// Floats of an image.
-static inline int64_t dc_image(const dc_side *side) {
+static inline int64_t denseconv_image(const denseconv_side *side) {
     return (side->plain ? side->plain : side->blocks * side->b) * side->h * side->w;
 }
 
 /// An output position of the batch.
 typedef struct {
     int64_t n, y, x;
-} dc_place;
+} denseconv_place;
 
-static inline dc_place dc_at(const dc_side *side, int64_t row) {
+static inline denseconv_place denseconv_at(const denseconv_side *side, int64_t row) {
     // 32-bit divisions are much faster.
     uint32_t at = (uint32_t)row, columns = (uint32_t)side->columns, image = (uint32_t)side->rows * columns;
-    return (dc_place){at / image, at % image / columns, at % image % columns};
+    return (denseconv_place){at / image, at % image / columns, at % image % columns};
 }
 
-static inline void dc_next(const dc_side *side, dc_place *place) {
+static inline void denseconv_next(const denseconv_side *side, denseconv_place *place) {
     if (++place->x < side->columns) return;
     place->x = 0;
     if (++place->y < side->rows) return;
@@ -46,10 +46,11 @@ static inline void dc_next(const dc_side *side, dc_place *place) {
 }
 
 /// Floats from the activation's start to the first block of what each row sees at a tap; -1 in the padding.
-static inline void dc_offsets(const dc_side *side, int64_t first, int64_t count, int64_t tap, int64_t *offset) {
+static inline void denseconv_offsets(const denseconv_side *side, int64_t first, int64_t count, int64_t tap,
+                                     int64_t *offset) {
     int64_t y0 = tap / side->kw * side->dh - side->ph, x0 = tap % side->kw * side->dw - side->pw;
-    dc_place place = dc_at(side, first);
-    for (int64_t r = 0; r < count; r++, dc_next(side, &place)) {
+    denseconv_place place = denseconv_at(side, first);
+    for (int64_t r = 0; r < count; r++, denseconv_next(side, &place)) {
         int64_t y = place.y * side->sh + y0, x = place.x * side->sw + x0;
         int seen = y >= 0 && x >= 0 && y < side->h && x < side->w;
         offset[r] = seen ? ((place.n * side->blocks * side->h + y) * side->w + x) * side->b : -1;

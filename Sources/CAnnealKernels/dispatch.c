@@ -1,4 +1,4 @@
-#include "ank_dispatch.h"
+#include "anneal_dispatch.h"
 
 #include <stdatomic.h>
 #include <stddef.h>
@@ -25,7 +25,7 @@ static int detect(void) {
 static atomic_int available;
 static atomic_int forced = -1;
 
-int ank_variants(void) {
+int anneal_variants(void) {
     int count = atomic_load_explicit(&available, memory_order_relaxed);
     if (count == 0) {
         count = detect() + 1;
@@ -34,17 +34,17 @@ int ank_variants(void) {
     return count;
 }
 
-int ank_vector_floats(void) { return ank_variants() > AVX512 ? 16 : 8; }
+int anneal_vector_floats(void) { return anneal_variants() > AVX512 ? 16 : 8; }
 
-const char *ank_variant_name(int variant) {
-    return variant >= 0 && variant < ank_variants() ? names[variant] : NULL;
+const char *anneal_variant_name(int variant) {
+    return variant >= 0 && variant < anneal_variants() ? names[variant] : NULL;
 }
 
-int ank_variant(void) {
+int anneal_variant(void) {
     int variant = atomic_load_explicit(&forced, memory_order_relaxed);
-    return variant >= 0 ? variant : ank_variants() - 1;
+    return variant >= 0 ? variant : anneal_variants() - 1;
 }
 
-void ank_force_variant(int variant) {
-    atomic_store_explicit(&forced, variant < ank_variants() ? variant : -1, memory_order_relaxed);
+void anneal_force_variant(int variant) {
+    atomic_store_explicit(&forced, variant < anneal_variants() ? variant : -1, memory_order_relaxed);
 }

@@ -1,26 +1,26 @@
 // One pass of the grouped convolution as its loops see it. The data's gradient is a pass too: from dy to dx, with each
 // group's weights transposed.
-#ifndef ANK_GROUPCONV_PASS_H
-#define ANK_GROUPCONV_PASS_H
+#ifndef ANNEAL_GROUPCONV_PASS_H
+#define ANNEAL_GROUPCONV_PASS_H
 #include <stdint.h>
 
 enum {
-    GC_MAX_KERNEL = 16,     ///< along an axis
-    GC_MAX_RUNS = 128,
-    GC_MAX_ENTRIES = 4096,  ///< of the pixels' table
-    GC_MAX_PIXELS = 144,    ///< of an image whose tiles take several samples
-    GC_MAX_WEIGHTS = 65536, ///< floats of the transposed weights of two blocks, on the stack
-    GC_MAX_TAPS = 256,
-    GC_MAX_TILE = 13,       ///< positions that any variant works on together
-    GC_GATHER = 8192        ///< floats of a tile's gathered sources
+    GROUPCONV_MAX_KERNEL = 16,     ///< along an axis
+    GROUPCONV_MAX_RUNS = 128,
+    GROUPCONV_MAX_ENTRIES = 4096,  ///< of the pixels' table
+    GROUPCONV_MAX_PIXELS = 144,    ///< of an image whose tiles take several samples
+    GROUPCONV_MAX_WEIGHTS = 65536, ///< floats of the transposed weights of two blocks, on the stack
+    GROUPCONV_MAX_TAPS = 256,
+    GROUPCONV_MAX_TILE = 13, ///< positions that any variant works on together
+    GROUPCONV_GATHER = 8192  ///< floats of a tile's gathered sources
 };
 
 /// Output positions start, start + step .. that see the same taps, each position's sources `shift` after the one before.
 typedef struct {
     int32_t start, count, taps;
-    int16_t k[GC_MAX_KERNEL];   ///< the taps' places in the kernel
-    int32_t at[GC_MAX_KERNEL];  ///< and their sources for the first position
-} gc_run;
+    int16_t k[GROUPCONV_MAX_KERNEL];  ///< the taps' places in the kernel
+    int32_t at[GROUPCONV_MAX_KERNEL]; ///< and their sources for the first position
+} groupconv_run;
 
 typedef struct {
     int64_t in_w, out_h, out_w;
@@ -34,15 +34,15 @@ typedef struct {
     int batched;                          ///< tiles take one position of several samples, not a run of one sample's
     int gather;                           ///< copy a tile's sources together first
     int32_t runs_h, runs_w;
-    gc_run run_h[GC_MAX_RUNS], run_w[GC_MAX_RUNS];
+    groupconv_run run_h[GROUPCONV_MAX_RUNS], run_w[GROUPCONV_MAX_RUNS];
     // batched: for each output pixel its taps' offsets in x and in the weights.
-    int32_t first[GC_MAX_PIXELS + 1];
-    int32_t x_offset[GC_MAX_ENTRIES], w_offset[GC_MAX_ENTRIES];
-} gc_pass;
+    int32_t first[GROUPCONV_MAX_PIXELS + 1];
+    int32_t x_offset[GROUPCONV_MAX_ENTRIES], w_offset[GROUPCONV_MAX_ENTRIES];
+} groupconv_pass;
 
 /// Three nested loops over x and dy with their strides.
 typedef struct {
     int64_t count[3], x[3], y[3];
-} gc_nest;
+} groupconv_nest;
 
 #endif

@@ -1,17 +1,17 @@
 // The geometry of a pass: which taps each output position sees, and where its tiles lie.
-#ifndef ANK_GROUPCONV_PLAN_H
-#define ANK_GROUPCONV_PLAN_H
-#include "ank_groupconv.h"
+#ifndef ANNEAL_GROUPCONV_PLAN_H
+#define ANNEAL_GROUPCONV_PLAN_H
+#include "anneal_groupconv.h"
 #include "groupconv_pass.h"
 
 typedef struct {
     int64_t in, out, kernel, stride, pad, dilation;
     int backward;
-} gc_axis;
+} groupconv_axis;
 
 /// The taps that position `o` of an axis sees, and their sources.
-static inline gc_run gc_taps(const gc_axis *axis, int64_t o) {
-    gc_run run = {.start = (int32_t)o, .count = 1};
+static inline groupconv_run groupconv_taps(const groupconv_axis *axis, int64_t o) {
+    groupconv_run run = {.start = (int32_t)o, .count = 1};
     for (int64_t k = 0; k < axis->kernel; k++) {
         int64_t source;
         if (axis->backward) {
@@ -29,7 +29,7 @@ static inline gc_run gc_taps(const gc_axis *axis, int64_t o) {
 }
 
 /// Whether `next` continues `run`: the same taps, each source `shift` further for each position.
-static inline int gc_continues(const gc_run *run, const gc_run *next, int64_t shift) {
+static inline int groupconv_continues(const groupconv_run *run, const groupconv_run *next, int64_t shift) {
     if (next->taps != run->taps) return 0;
     for (int t = 0; t < run->taps; t++)
         if (next->k[t] != run->k[t] || next->at[t] != run->at[t] + run->count * shift) return 0;
@@ -37,41 +37,41 @@ static inline int gc_continues(const gc_run *run, const gc_run *next, int64_t sh
 }
 
 /// An upper bound of the runs of an axis: within each residue the taps come and go once.
-static inline int64_t gc_run_bound(int64_t out, int64_t kernel, int64_t step) {
+static inline int64_t groupconv_run_bound(int64_t out, int64_t kernel, int64_t step) {
     int64_t bound = step * (2 * kernel + 1);
     return out < bound ? out : bound;
 }
 
-static inline gc_axis gc_axis_h(const ank_conv *c, int backward) {
-    return backward ? (gc_axis){c->oh, c->ih, c->kh, c->sh, c->ph, c->dh, 1}
-                    : (gc_axis){c->ih, c->oh, c->kh, c->sh, c->ph, c->dh, 0};
+static inline groupconv_axis groupconv_axis_h(const anneal_conv *c, int backward) {
+    return backward ? (groupconv_axis){c->oh, c->ih, c->kh, c->sh, c->ph, c->dh, 1}
+                    : (groupconv_axis){c->ih, c->oh, c->kh, c->sh, c->ph, c->dh, 0};
 }
 
-static inline gc_axis gc_axis_w(const ank_conv *c, int backward) {
-    return backward ? (gc_axis){c->ow, c->iw, c->kw, c->sw, c->pw, c->dw, 1}
-                    : (gc_axis){c->iw, c->ow, c->kw, c->sw, c->pw, c->dw, 0};
+static inline groupconv_axis groupconv_axis_w(const anneal_conv *c, int backward) {
+    return backward ? (groupconv_axis){c->ow, c->iw, c->kw, c->sw, c->pw, c->dw, 1}
+                    : (groupconv_axis){c->iw, c->ow, c->kw, c->sw, c->pw, c->dw, 0};
 }
 
 /// Several groups share a block.
-static inline int64_t gc_shared_lanes(const ank_conv *c) { return c->ic < c->b ? c->ic : 0; }
+static inline int64_t groupconv_shared_lanes(const anneal_conv *c) { return c->ic < c->b ? c->ic : 0; }
 
 /// Groups, or blocks of several groups: what is worked on without regard to the others.
-static inline int64_t gc_units(const ank_conv *c) {
-    return gc_shared_lanes(c) ? c->groups * c->ic / c->b : c->groups;
+static inline int64_t groupconv_units(const anneal_conv *c) {
+    return groupconv_shared_lanes(c) ? c->groups * c->ic / c->b : c->groups;
 }
 
 /// Floats of a unit's weights.
-static inline int64_t gc_unit_weights(const ank_conv *c) {
-    int64_t lanes = gc_shared_lanes(c), taps = c->kh * c->kw;
+static inline int64_t groupconv_unit_weights(const anneal_conv *c) {
+    int64_t lanes = groupconv_shared_lanes(c), taps = c->kh * c->kw;
     return lanes ? taps * lanes * c->b : taps * c->ic * c->oc;
 }
 
-static inline int32_t gc_runs(gc_run *runs, const gc_axis *axis, int64_t step, int64_t shift) {
+static inline int32_t groupconv_runs(groupconv_run *runs, const groupconv_axis *axis, int64_t step, int64_t shift) {
     int32_t count = 0;
     for (int64_t residue = 0; residue < step; residue++)
         for (int64_t o = residue; o < axis->out; o += step) {
-            gc_run next = gc_taps(axis, o);
-            if (o != residue && gc_continues(runs + count - 1, &next, shift))
+            groupconv_run next = groupconv_taps(axis, o);
+            if (o != residue && groupconv_continues(runs + count - 1, &next, shift))
                 runs[count - 1].count++;
             else
                 runs[count++] = next;
@@ -79,9 +79,9 @@ static inline int32_t gc_runs(gc_run *runs, const gc_axis *axis, int64_t step, i
     return count;
 }
 
-static inline void gc_plan(gc_pass *pass, const ank_conv *c, int backward) {
-    gc_axis h = gc_axis_h(c, backward), w = gc_axis_w(c, backward);
-    int64_t lanes = gc_shared_lanes(c), b = c->b;
+static inline void groupconv_plan(groupconv_pass *pass, const anneal_conv *c, int backward) {
+    groupconv_axis h = groupconv_axis_h(c, backward), w = groupconv_axis_w(c, backward);
+    int64_t lanes = groupconv_shared_lanes(c), b = c->b;
     int64_t in = backward ? c->oc : c->ic, out = backward ? c->ic : c->oc;
     pass->in_w = w.in, pass->out_h = h.out, pass->out_w = w.out;
     pass->lanes = lanes;
@@ -92,18 +92,18 @@ static inline void gc_plan(gc_pass *pass, const ank_conv *c, int backward) {
     pass->kw = c->kw;
     pass->step_h = backward ? c->sh : 1, pass->shift_h = backward ? 1 : c->sh;
     pass->step_w = backward ? c->sw : 1, pass->shift_w = backward ? 1 : c->sw;
-    pass->runs_h = gc_runs(pass->run_h, &h, pass->step_h, pass->shift_h);
-    pass->runs_w = gc_runs(pass->run_w, &w, pass->step_w, pass->shift_w);
+    pass->runs_h = groupconv_runs(pass->run_h, &h, pass->step_h, pass->shift_h);
+    pass->runs_w = groupconv_runs(pass->run_w, &w, pass->step_w, pass->shift_w);
 
     // Small images: one position of several samples makes whole tiles everywhere.
     pass->batched = pass->gather = 0;
-    if (h.out * w.out > GC_MAX_PIXELS || c->n < 4 || h.out * w.out * c->kh * c->kw > GC_MAX_ENTRIES) return;
+    if (h.out * w.out > GROUPCONV_MAX_PIXELS || c->n < 4 || h.out * w.out * c->kh * c->kw > GROUPCONV_MAX_ENTRIES) return;
     pass->batched = 1;
     int32_t entries = 0;
     for (int64_t o = 0; o < h.out; o++) {
-        gc_run row = gc_taps(&h, o);
+        groupconv_run row = groupconv_taps(&h, o);
         for (int64_t r = 0; r < w.out; r++) {
-            gc_run column = gc_taps(&w, r);
+            groupconv_run column = groupconv_taps(&w, r);
             pass->first[o * w.out + r] = entries;
             for (int a = 0; a < row.taps; a++)
                 for (int t = 0; t < column.taps; t++, entries++) {
@@ -117,7 +117,7 @@ static inline void gc_plan(gc_pass *pass, const ank_conv *c, int backward) {
     // throw each other out between the taps.
     int64_t sample = pass->in_blocks * pass->x_block;
     pass->gather = pass->x_image * (int64_t)sizeof(float) % 2048 == 0 && h.in * w.in > 1 &&
-                   (sample + 16) * GC_MAX_TILE <= GC_GATHER;
+                   (sample + 16) * GROUPCONV_MAX_TILE <= GROUPCONV_GATHER;
 }
 
 #endif

@@ -1,4 +1,4 @@
-#include "ank_layout.h"
+#include "anneal_layout.h"
 
 #include <string.h>
 
@@ -55,7 +55,7 @@ static void relayout_body(void *context, int part, int parts) {
     // One item: a sample's group of channels that both layouts keep together.
     int64_t group = job->sb > job->tb ? job->sb : job->tb, items = blocks(job->c, group), low, high, s = job->s;
     int64_t scb = blocks(job->c, job->sb), tcb = blocks(job->c, job->tb);
-    ank_bounds(job->n * items, 1, part, parts, &low, &high);
+    anneal_bounds(job->n * items, 1, part, parts, &low, &high);
     for (int64_t item = low; item < high; item++) {
         int64_t i = item / items, first = item % items * group;
         int64_t used = job->c - first < group ? job->c - first : group;
@@ -72,13 +72,13 @@ static void relayout_body(void *context, int part, int parts) {
     }
 }
 
-void ank_relayout(const float *source, int64_t source_block, float *target, int64_t target_block, int64_t n, int64_t c,
-                  int64_t s) {
+void anneal_relayout(const float *source, int64_t source_block, float *target, int64_t target_block, int64_t n, int64_t c,
+                     int64_t s) {
     relayout_job job = {source, target, source_block, target_block, n, c, s};
     if (source_block == target_block) {
-        ank_dims dims = {n, c, s, source_block};
-        memcpy(target, source, sizeof(float) * (size_t)ank_elements(dims));
+        anneal_dims dims = {n, c, s, source_block};
+        memcpy(target, source, sizeof(float) * (size_t)anneal_elements(dims));
         return;
     }
-    ank_run(n * c * s, relayout_body, &job);
+    anneal_run_parts(n * c * s, relayout_body, &job);
 }

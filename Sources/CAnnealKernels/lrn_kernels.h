@@ -4,7 +4,7 @@
 // to rows[h + channel][position], h = nsize / 2 channels wider on both sides, so that one code serves every layout.
 
 /// x^-beta; a square root is faster than the power for the usual 0.75.
-ANK_INLINE float ANK(inverse_power)(float x, float beta) {
+INLINE float VARIANT(inverse_power)(float x, float beta) {
     if (beta == 0.75f) {
         float root = __builtin_sqrtf(x);
         return 1 / (root * __builtin_sqrtf(root));
@@ -14,8 +14,8 @@ ANK_INLINE float ANK(inverse_power)(float x, float beta) {
 }
 
 /// The tile at (sample i, channel j0, position k0) of pass `backward`.
-static void ANK(tile)(const lrn_job *job, float *rows, int64_t i, int64_t j0, int64_t k0) {
-    ank_dims d = job->dims;
+static void VARIANT(tile)(const lrn_job *job, float *rows, int64_t i, int64_t j0, int64_t k0) {
+    anneal_dims d = job->dims;
     int64_t h = job->reach, blocks = (d.c + d.b - 1) / d.b;
     int64_t channels = d.c - j0 < CHANNELS ? d.c - j0 : CHANNELS, width = d.s - k0 < TILE ? d.s - k0 : TILE;
     float beta = job->lrn.beta, scale = job->lrn.alpha / (float)job->lrn.nsize;
@@ -40,13 +40,13 @@ static void ANK(tile)(const lrn_job *job, float *rows, int64_t i, int64_t j0, in
         int64_t j = j0 + r, at = ((i * blocks + j / d.b) * d.s + k0) * d.b + j % d.b;
         if (job->backward) {
             for (int64_t t = 0; t < width; t++, at += d.b)
-                job->out[at] = job->dy[at] * ANK(inverse_power)(job->norm[at], beta)
+                job->out[at] = job->dy[at] * VARIANT(inverse_power)(job->norm[at], beta)
                                - 2 * scale * beta * job->x[at] * sum[t];
         } else {
             for (int64_t t = 0; t < width; t++, at += d.b) {
                 float norm = job->lrn.knorm + scale * sum[t];
                 if (job->saved) job->saved[at] = norm;
-                job->out[at] = job->x[at] * ANK(inverse_power)(norm, beta);
+                job->out[at] = job->x[at] * VARIANT(inverse_power)(norm, beta);
             }
         }
     }

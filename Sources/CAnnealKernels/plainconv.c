@@ -3,27 +3,27 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "ank_dispatch.h"
+#include "anneal_dispatch.h"
 #include "anneal_parallel.h"
 #include "share.h"
 
 /// A strip of an image, some rows of it with their padding: at stride s a row holds its columns 0, s, 2 s, .., then
 /// 1, s + 1, .., so that adjacent positions see adjacent values.
 typedef struct {
-    int64_t columns, room;  ///< of a position's row: channels times taps; filled up to whole blocks
+    int64_t columns, room;  ///< of a position's row: channels times taps; padded to whole blocks
     const int32_t *offset;  ///< of each, from the position's first value
     int64_t step;           ///< floats to the next row of positions
     int64_t width;          ///< positions of a row
-} pc_view;
+} plainconv_view;
 
-#define ANK_IMPLEMENTATION "plainconv_kernels.h"
+#define VARIANT_SOURCE "plainconv_kernels.h"
 #include "variants.h"
 
-typedef void forward_fn(const pc_view *, int64_t, const float *, const float *, int64_t, const float *, const ank_post *,
-                        float *, int64_t);
-typedef void outer_fn(const pc_view *, int64_t, const float *, const float *, int64_t, int64_t, float *, float *);
-static forward_fn *const forward_table[][2] = ANK_TABLE(pc_forward);
-static outer_fn *const outer_table[][2] = ANK_TABLE(pc_outer);
+typedef void forward_fn(const plainconv_view *, int64_t, const float *, const float *, int64_t, const float *,
+                        const anneal_post *, float *, int64_t);
+typedef void outer_fn(const plainconv_view *, int64_t, const float *, const float *, int64_t, int64_t, float *, float *);
+static forward_fn *const forward_table[][2] = VARIANT_TABLE(plainconv_forward);
+static outer_fn *const outer_table[][2] = VARIANT_TABLE(plainconv_outer);
 
 enum {
     POSITIONS = 1024,     ///< of a strip
@@ -31,46 +31,47 @@ enum {
 };
 
 typedef struct {
-    const ank_conv *conv;
+    const anneal_conv *conv;
     int64_t blocks, rows, strips; ///< output blocks; of positions in a strip; of an image
     int64_t lines, line;          ///< of a strip and channel; floats of one phase of a line
-    pc_view view;
-    int32_t offset[PC_MAX_COLUMNS];
+    plainconv_view view;
+    int32_t offset[PLAINCONV_MAX_COLUMNS];
     const float *x, *w, *bias, *dy;
     float *y, *dw, *dbias, *partial, *strip;
-    const ank_post *post;
+    const anneal_post *post;
     int64_t pieces;               ///< of the weights' gradient: strips whose sums are then added
     int variant, wide;
-} pc_job;
+} plainconv_job;
 
-static int64_t strip_floats(const pc_job *job) {
+static int64_t strip_floats(const plainconv_job *job) {
     return (job->conv->ic * job->lines * job->conv->sw * job->line + 15) / 16 * 16;
 }
-static int64_t rows_of(const ank_conv *c) {
+static int64_t rows_of(const anneal_conv *c) {
     int64_t rows = smaller(POSITIONS / c->ow, c->oh);
     return rows < 1 ? 1 : rows;
 }
 
-int pc_supported(const ank_conv *c) {
+int plainconv_supported(const anneal_conv *c) {
     // In floating point: the extents are anyone's, and their product may not fit an integer.
     double lines = (double)(rows_of(c) - 1) * (double)c->sh + (double)(c->kh - 1) * (double)c->dh + 1;
     double line = (double)c->ow * (double)c->sw + (double)(c->kw - 1) * (double)c->dw + (double)c->sw;
-    return (double)c->ic * (double)c->kh * (double)c->kw <= PC_MAX_COLUMNS && (double)c->ic * lines * line <= MAX_STRIP;
+    return (double)c->ic * (double)c->kh * (double)c->kw <= PLAINCONV_MAX_COLUMNS &&
+        (double)c->ic * lines * line <= MAX_STRIP;
 }
-static int64_t weights_of(const ank_conv *c) {
-    return filled(c->ic * c->kh * c->kw, c->b) * filled(c->oc, c->b);
+static int64_t weights_of(const anneal_conv *c) {
+    return padded(c->ic * c->kh * c->kw, c->b) * padded(c->oc, c->b);
 }
-static int64_t piece_floats(const ank_conv *c) { return weights_of(c) + filled(c->oc, c->b); }
+static int64_t piece_floats(const anneal_conv *c) { return weights_of(c) + padded(c->oc, c->b); }
 
-static void prepare(pc_job *job, const ank_conv *c) {
-    *job = (pc_job){.conv = c, .blocks = filled(c->oc, c->b) / c->b, .variant = ank_variant(), .wide = c->b == 16};
+static void prepare(plainconv_job *job, const anneal_conv *c) {
+    *job = (plainconv_job){.conv = c, .blocks = padded(c->oc, c->b) / c->b, .variant = anneal_variant(), .wide = c->b == 16};
     job->rows = rows_of(c);
     job->strips = (c->oh + job->rows - 1) / job->rows;
-    job->pieces = ank_pieces(c->n * c->oh * c->ow, c->n * job->strips, piece_floats(c));
+    job->pieces = anneal_pieces(c->n * c->oh * c->ow, c->n * job->strips, piece_floats(c));
     job->lines = (job->rows - 1) * c->sh + (c->kh - 1) * c->dh + 1;
     job->line = c->ow + (c->kw - 1) * c->dw / c->sw;
-    job->view = (pc_view){.columns = c->ic * c->kh * c->kw, .room = filled(c->ic * c->kh * c->kw, c->b),
-                          .step = c->sh * c->sw * job->line, .width = c->ow};
+    job->view = (plainconv_view){.columns = c->ic * c->kh * c->kw, .room = padded(c->ic * c->kh * c->kw, c->b),
+                                 .step = c->sh * c->sw * job->line, .width = c->ow};
     int64_t k = 0;
     for (int64_t i = 0; i < c->ic; i++)
         for (int64_t y = 0; y < c->kh; y++)
@@ -82,8 +83,8 @@ static void prepare(pc_job *job, const ank_conv *c) {
 }
 
 /// Copies the part of an image that the positions from row `first` on see.
-static void copy_strip(const pc_job *job, int64_t image, int64_t first, float *to) {
-    const ank_conv *c = job->conv;
+static void copy_strip(const plainconv_job *job, int64_t image, int64_t first, float *to) {
+    const anneal_conv *c = job->conv;
     for (int64_t i = 0; i < c->ic; i++)
         for (int64_t l = 0; l < job->lines; l++) {
             int64_t y = first * c->sh - c->ph + l, inside = y >= 0 && y < c->ih;
@@ -105,26 +106,26 @@ static void copy_strip(const pc_job *job, int64_t image, int64_t first, float *t
 }
 
 /// A strip's place in y or dy, and how many rows of positions it has.
-static int64_t place(const pc_job *job, int64_t unit, int64_t *rows) {
-    const ank_conv *c = job->conv;
+static int64_t place(const plainconv_job *job, int64_t unit, int64_t *rows) {
+    const anneal_conv *c = job->conv;
     int64_t first = unit % job->strips * job->rows;
     *rows = smaller(job->rows, c->oh - first);
     return (unit / job->strips * job->blocks * c->oh + first) * c->ow * c->b;
 }
 
-int64_t pc_scratch(const ank_conv *c, ank_pass pass) {
-    pc_job job;
+int64_t plainconv_scratch(const anneal_conv *c, anneal_pass pass) {
+    plainconv_job job;
     prepare(&job, c);
-    if (pass == ANK_FORWARD) return filled(c->oc, c->b) + c->threads * strip_floats(&job);
+    if (pass == ANNEAL_FORWARD) return padded(c->oc, c->b) + c->threads * strip_floats(&job);
     return job.pieces * piece_floats(c) + c->threads * strip_floats(&job);
 }
 
 static void forward_body(void *context, int part, int parts) {
-    const pc_job *job = context;
-    const ank_conv *c = job->conv;
-    if (!ank_joins(c->threads, part, &parts)) return;
+    const plainconv_job *job = context;
+    const anneal_conv *c = job->conv;
+    if (!anneal_joins(c->threads, part, &parts)) return;
     int64_t low, high, rows;
-    ank_bounds(c->n * job->strips, 1, part, parts, &low, &high);
+    anneal_bounds(c->n * job->strips, 1, part, parts, &low, &high);
     float *strip = job->strip + part * strip_floats(job);
     for (int64_t unit = low; unit < high; unit++) {
         int64_t at = place(job, unit, &rows);
@@ -134,28 +135,28 @@ static void forward_body(void *context, int part, int parts) {
     }
 }
 
-void pc_forward(const ank_conv *c, const float *x, const float *w, const float *bias, const ank_post *post, float *y,
-                float *scratch) {
-    pc_job job;
+void plainconv_forward(const anneal_conv *c, const float *x, const float *w, const float *bias, const anneal_post *post,
+                       float *y, float *scratch) {
+    plainconv_job job;
     prepare(&job, c);
     job.x = x, job.w = w, job.y = y, job.post = post;
-    job.bias = filled_bias(bias, c->oc, c->b, scratch);
-    job.strip = scratch + filled(c->oc, c->b);
+    job.bias = padded_bias(bias, c->oc, c->b, scratch);
+    job.strip = scratch + padded(c->oc, c->b);
     anneal_parallel(forward_body, &job);
 }
 
 static void outer_body(void *context, int part, int parts) {
-    const pc_job *job = context;
-    const ank_conv *c = job->conv;
-    if (!ank_joins(c->threads, part, &parts)) return;
+    const plainconv_job *job = context;
+    const anneal_conv *c = job->conv;
+    if (!anneal_joins(c->threads, part, &parts)) return;
     float *strip = job->strip + part * strip_floats(job);
     int64_t first, last;
-    ank_bounds(job->pieces, 1, part, parts, &first, &last);
+    anneal_bounds(job->pieces, 1, part, parts, &first, &last);
     for (int64_t p = first; p < last; p++) {
         float *sums = job->partial + p * piece_floats(c);
         memset(sums, 0, sizeof(float) * (size_t)piece_floats(c));
         int64_t low, high, rows;
-        ank_bounds(c->n * job->strips, 1, p, job->pieces, &low, &high);
+        anneal_bounds(c->n * job->strips, 1, p, job->pieces, &low, &high);
         for (int64_t unit = low; unit < high; unit++) {
             int64_t at = place(job, unit, &rows);
             copy_strip(job, unit / job->strips, unit % job->strips * job->rows, strip);
@@ -165,14 +166,15 @@ static void outer_body(void *context, int part, int parts) {
     }
 }
 
-void pc_backward_weights(const ank_conv *c, const float *x, const float *dy, float *dw, float *dbias, float *scratch) {
-    pc_job job;
+void plainconv_backward_weights(const anneal_conv *c, const float *x, const float *dy, float *dw, float *dbias,
+                                float *scratch) {
+    plainconv_job job;
     prepare(&job, c);
     job.x = x, job.dy = dy, job.dw = dw, job.dbias = dbias, job.partial = scratch;
     job.strip = scratch + job.pieces * piece_floats(c);
     anneal_parallel(outer_body, &job);
     // The pieces in their order; they are small.
-    ank_add_pieces(scratch, scratch, piece_floats(c), job.pieces, 0, piece_floats(c));
+    anneal_add_pieces(scratch, scratch, piece_floats(c), job.pieces, 0, piece_floats(c));
     memcpy(dw, scratch, sizeof(float) * (size_t)weights_of(c));
     if (dbias) memcpy(dbias, scratch + weights_of(c), sizeof(float) * (size_t)c->oc);
 }

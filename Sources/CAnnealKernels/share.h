@@ -1,6 +1,6 @@
 // How work is shared among the threads of the pool.
-#ifndef ANK_SHARE_H
-#define ANK_SHARE_H
+#ifndef ANNEAL_SHARE_H
+#define ANNEAL_SHARE_H
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -8,23 +8,23 @@
 #include "anneal_parallel.h"
 
 /// Below this many elements entering the pool costs more than it saves.
-enum { ANK_SMALL = 8192 };
+enum { ANNEAL_SMALL = 8192 };
 
 enum {
-    ANK_MAX_PIECES = 16,
-    ANK_PIECE_TERMS = 512,       ///< of a sum, so that adding the pieces costs little
-    ANK_PIECES_FLOATS = 1 << 18  ///< of all pieces' sums together; two pieces may be larger
+    ANNEAL_MAX_PIECES = 16,
+    ANNEAL_PIECE_TERMS = 512,      ///< of a sum, so that adding the pieces costs little
+    ANNEAL_PIECES_FLOATS = 1 << 18 ///< of all pieces' sums together; two pieces may be larger
 };
 
 static inline int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
 /// Channels in whole blocks.
-static inline int64_t filled(int64_t channels, int64_t b) { return (channels + b - 1) / b * b; }
+static inline int64_t padded(int64_t channels, int64_t b) { return (channels + b - 1) / b * b; }
 
 /// The biases of `count` channels in whole blocks, in `room`; NULL for NULL.
-static inline const float *filled_bias(const float *bias, int64_t count, int64_t b, float *room) {
+static inline const float *padded_bias(const float *bias, int64_t count, int64_t b, float *room) {
     if (!bias) return NULL;
-    memset(room, 0, sizeof(float) * (size_t)filled(count, b));
+    memset(room, 0, sizeof(float) * (size_t)padded(count, b));
     memcpy(room, bias, sizeof(float) * (size_t)count);
     return room;
 }
@@ -32,36 +32,37 @@ static inline const float *filled_bias(const float *bias, int64_t count, int64_t
 /// Into how many pieces sums of `terms` numbers are cut, at most `most`; a piece has `floats` sums. Each piece is summed by one
 /// thread, then they are added in their order. A power of two, of the shape alone: never of the number of threads, on which
 /// no bit of a result may depend.
-static inline int64_t ank_pieces(int64_t terms, int64_t most, int64_t floats) {
-    int64_t limit = terms / ANK_PIECE_TERMS, room = ANK_PIECES_FLOATS / (floats > 0 ? floats : 1), pieces = 1;
-    if (limit < 2 && terms * 4 >= ANK_PIECE_TERMS) limit = 2;
+static inline int64_t anneal_pieces(int64_t terms, int64_t most, int64_t floats) {
+    int64_t limit = terms / ANNEAL_PIECE_TERMS, room = ANNEAL_PIECES_FLOATS / (floats > 0 ? floats : 1), pieces = 1;
+    if (limit < 2 && terms * 4 >= ANNEAL_PIECE_TERMS) limit = 2;
     if (room < 2) room = 2;
-    limit = smaller(smaller(limit, room), smaller(most, ANK_MAX_PIECES));
+    limit = smaller(smaller(limit, room), smaller(most, ANNEAL_MAX_PIECES));
     while (pieces * 2 <= limit) pieces *= 2;
     return pieces;
 }
 
 /// Whether a part has work, where at most `most` parts share it: the rest of `parts` have none.
-static inline int ank_joins(int64_t most, int part, int *parts) {
+static inline int anneal_joins(int64_t most, int part, int *parts) {
     if (*parts > most) *parts = (int)most;
     return part < *parts;
 }
 
 /// Adds the numbers [low, high) of the pieces after the first to `sums`, in their order; piece p is p * stride from the first.
-static inline void ank_add_pieces(float *sums, const float *first, int64_t stride, int64_t pieces, int64_t low, int64_t high) {
+static inline void anneal_add_pieces(float *sums, const float *first, int64_t stride, int64_t pieces, int64_t low,
+                                     int64_t high) {
     for (int64_t p = 1; p < pieces; p++)
         for (int64_t k = low; k < high; k++) sums[k] += first[p * stride + k];
 }
 
-static inline void ank_run(int64_t elements, void (*body)(void *, int, int), void *context) {
-    if (elements < ANK_SMALL)
+static inline void anneal_run_parts(int64_t elements, void (*body)(void *, int, int), void *context) {
+    if (elements < ANNEAL_SMALL)
         body(context, 0, 1);
     else
         anneal_parallel(body, context);
 }
 
 /// The bounds of part `part` of `count` things in whole `grain`s.
-static inline void ank_bounds(int64_t count, int64_t grain, int64_t part, int64_t parts, int64_t *low, int64_t *high) {
+static inline void anneal_bounds(int64_t count, int64_t grain, int64_t part, int64_t parts, int64_t *low, int64_t *high) {
     int64_t grains = (count + grain - 1) / grain;
     int64_t l = grains * part / parts * grain, h = grains * (part + 1) / parts * grain;
     *low = l < count ? l : count;
@@ -73,11 +74,11 @@ typedef struct {
     int64_t n0, n1; ///< samples
     int64_t piece;  ///< which of `pieces` slices of the samples
     int64_t pieces;
-} ank_share;
+} anneal_share;
 
 /// Divides blocks x n among the parts. The samples are cut (into at most `limit` slices) only where the blocks alone would
-/// leave a thread waiting. For sums over samples, give the pieces of ank_pieces as samples.
-static inline ank_share ank_divide(int64_t blocks, int64_t n, int64_t limit, int part, int parts) {
+/// leave a thread waiting. For sums over samples, give the pieces of anneal_pieces as samples.
+static inline anneal_share anneal_divide(int64_t blocks, int64_t n, int64_t limit, int part, int parts) {
     int64_t best = 0, columns = 1, pieces = 1;
     for (int64_t c = parts < blocks ? parts : blocks; c >= 1; c--) {
         int64_t p = parts / c;
@@ -91,10 +92,10 @@ static inline ank_share ank_divide(int64_t blocks, int64_t n, int64_t limit, int
             pieces = p;
         }
     }
-    ank_share share = {0, 0, 0, 0, part / columns, pieces};
+    anneal_share share = {0, 0, 0, 0, part / columns, pieces};
     if (share.piece >= pieces) return share;
-    ank_bounds(blocks, 1, part % columns, columns, &share.c0, &share.c1);
-    ank_bounds(n, 1, share.piece, pieces, &share.n0, &share.n1);
+    anneal_bounds(blocks, 1, part % columns, columns, &share.c0, &share.c1);
+    anneal_bounds(n, 1, share.piece, pieces, &share.n0, &share.n1);
     return share;
 }
 

@@ -1,10 +1,10 @@
 // 8 x 8 floats.
-#ifndef ANK_TRANSPOSE_H
-#define ANK_TRANSPOSE_H
+#ifndef ANNEAL_TRANSPOSE_H
+#define ANNEAL_TRANSPOSE_H
 #include "vectors.h"
 
 /// rows[r * stride + k] -> columns[k * width + r] for 8 x 8 elements.
-ANK_INLINE void transpose8(const float *rows, int64_t stride, float *columns, int64_t width) {
+INLINE void transpose8(const float *rows, int64_t stride, float *columns, int64_t width) {
     v8 a[8], t[8];
     for (int r = 0; r < 8; r++) a[r] = *(const v8u *)(rows + r * stride);
     for (int r = 0; r < 4; r++) { // pairs of rows, interleaved

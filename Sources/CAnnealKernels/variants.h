@@ -1,55 +1,55 @@
-// Compiles ANK_IMPLEMENTATION for each instruction set and block size. In it ANK(name) is the name's variant, ANK_B the
+// Compiles VARIANT_SOURCE for each instruction set and block size. In it VARIANT(name) is the name's variant, BLOCK the
 // block (8 or 16) and vb, ib its vectors. Included once by a kernel's .c file, which then has name_8_portable,
 // name_16_portable, name_8_avx2.. for its table. Headers must be included before: nothing of them may get a target.
 #include "vectors.h"
 
-#define ANK_BLOCK8 1
-#define ANK(name) name##_8_portable
+#define VARIANT_BLOCK8 1
+#define VARIANT(name) name##_8_portable
 #include "variants_block.h"
-#include ANK_IMPLEMENTATION
-#undef ANK
-#undef ANK_BLOCK8
-#define ANK(name) name##_16_portable
+#include VARIANT_SOURCE
+#undef VARIANT
+#undef VARIANT_BLOCK8
+#define VARIANT(name) name##_16_portable
 #include "variants_block.h"
-#include ANK_IMPLEMENTATION
-#undef ANK
+#include VARIANT_SOURCE
+#undef VARIANT
 
 #if defined(__x86_64__)
-#define ANK_AVX2 1
+#define VARIANT_AVX2 1
 #pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
-#define ANK_BLOCK8 1
-#define ANK(name) name##_8_avx2
+#define VARIANT_BLOCK8 1
+#define VARIANT(name) name##_8_avx2
 #include "variants_block.h"
-#include ANK_IMPLEMENTATION
-#undef ANK
-#undef ANK_BLOCK8
-#define ANK(name) name##_16_avx2
+#include VARIANT_SOURCE
+#undef VARIANT
+#undef VARIANT_BLOCK8
+#define VARIANT(name) name##_16_avx2
 #include "variants_block.h"
-#include ANK_IMPLEMENTATION
-#undef ANK
+#include VARIANT_SOURCE
+#undef VARIANT
 #pragma clang attribute pop
-#undef ANK_AVX2
+#undef VARIANT_AVX2
 
-#define ANK_MANY_REGISTERS 1 // 32 registers of 16 floats
+#define VARIANT_MANY_REGISTERS 1 // 32 registers of 16 floats
 #pragma clang attribute push(__attribute__((target("avx512f,avx512dq,avx512vl,avx512bw,avx2,fma"))), apply_to = function)
-#define ANK_BLOCK8 1
-#define ANK(name) name##_8_avx512
+#define VARIANT_BLOCK8 1
+#define VARIANT(name) name##_8_avx512
 #include "variants_block.h"
-#include ANK_IMPLEMENTATION
-#undef ANK
-#undef ANK_BLOCK8
-#define ANK(name) name##_16_avx512
+#include VARIANT_SOURCE
+#undef VARIANT
+#undef VARIANT_BLOCK8
+#define VARIANT(name) name##_16_avx512
 #include "variants_block.h"
-#include ANK_IMPLEMENTATION
-#undef ANK
+#include VARIANT_SOURCE
+#undef VARIANT
 #pragma clang attribute pop
-#undef ANK_MANY_REGISTERS
+#undef VARIANT_MANY_REGISTERS
 #endif
 
 // The rows of a table [variant][block is 16] of any kernel.
 #if defined(__x86_64__)
-#define ANK_TABLE(name) \
+#define VARIANT_TABLE(name) \
     {{name##_8_portable, name##_16_portable}, {name##_8_avx2, name##_16_avx2}, {name##_8_avx512, name##_16_avx512}}
 #else
-#define ANK_TABLE(name) {{name##_8_portable, name##_16_portable}}
+#define VARIANT_TABLE(name) {{name##_8_portable, name##_16_portable}}
 #endif

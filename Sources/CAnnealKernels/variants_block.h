@@ -1,17 +1,17 @@
 // The block of the inclusion that follows (see variants.h).
-#undef ANK_B
+#undef BLOCK
 #undef vb
 #undef ib
 #undef vbu
 #undef ibu
-#ifdef ANK_BLOCK8
-#define ANK_B 8
+#ifdef VARIANT_BLOCK8
+#define BLOCK 8
 #define vb v8
 #define ib i8
 #define vbu v8u
 #define ibu i8u
 #else
-#define ANK_B 16
+#define BLOCK 16
 #define vb v16
 #define ib i16
 #define vbu v16u
@@ -23,9 +23,9 @@
 // after the sum before it; the processor overlaps them all the same. "v" is any of AVX-512's 32 registers: of "x", which is
 // the lower 16, sums would wait in memory again.
 #undef ORDER
-#if defined(ANK_MANY_REGISTERS)
+#if defined(VARIANT_MANY_REGISTERS)
 #define ORDER(pointer, sum) __asm__ volatile("" : "+r"(pointer), "+v"(sum))
-#elif defined(ANK_AVX2) && ANK_B == 8
+#elif defined(VARIANT_AVX2) && BLOCK == 8
 #define ORDER(pointer, sum) __asm__ volatile("" : "+r"(pointer), "+x"(sum))
 #else
 #define ORDER(pointer, sum) __asm__ volatile("" : "+r"(pointer))

@@ -1,6 +1,6 @@
 // Vector types of 8 and 16 floats. Clang maps them to whatever the target has: one AVX register, two SSE or NEON ones.
-#ifndef ANK_VECTORS_H
-#define ANK_VECTORS_H
+#ifndef ANNEAL_VECTORS_H
+#define ANNEAL_VECTORS_H
 #include <stdint.h>
 
 // Static functions with vector arguments are only called within their own variant, so their ABI does not matter.
@@ -16,7 +16,7 @@ typedef float v16u __attribute__((vector_size(64), aligned(4), may_alias));
 typedef int32_t i8u __attribute__((vector_size(32), aligned(4), may_alias));
 typedef int32_t i16u __attribute__((vector_size(64), aligned(4), may_alias));
 
-#define ANK_INLINE static inline __attribute__((always_inline))
+#define INLINE static inline __attribute__((always_inline))
 
 // In a file that variants.h includes: vb and ib are the block's vectors.
 #define LOAD(p) ((vb)(*(const vbu *)(p)))

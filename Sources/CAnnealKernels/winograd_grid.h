@@ -1,12 +1,12 @@
 // Tiles of outputs over a batch of images: 4 x 4 for kernels of 3 x 3, 2 x 2 for those of 5 x 5. Either sees 6 x 6 inputs.
-#ifndef ANK_WINOGRAD_GRID_H
-#define ANK_WINOGRAD_GRID_H
+#ifndef ANNEAL_WINOGRAD_GRID_H
+#define ANNEAL_WINOGRAD_GRID_H
 #include <stdint.h>
 
 enum {
-    WG_SIDE = 6, ///< inputs and points of a tile's side
-    WG_POINTS = 36,
-    WG_STRIP = 64 ///< columns of a row of tiles that are transformed together
+    WINOGRAD_SIDE = 6, ///< inputs and points of a tile's side
+    WINOGRAD_POINTS = 36,
+    WINOGRAD_STRIP = 64 ///< columns of a row of tiles that are transformed together
 };
 
 typedef struct {
@@ -18,23 +18,23 @@ typedef struct {
     int64_t first, count;      ///< tiles that are worked on
     int64_t tiles;             ///< that the transform has room for
     int64_t stride;            ///< floats from one point's matrix to the next
-} wg_grid;
+} winograd_grid;
 
 typedef struct {
     int64_t image, row, column;
-} wg_place;
+} winograd_place;
 
 /// Where the t-th of the tiles that are worked on lies.
-static inline wg_place wg_tile(const wg_grid *grid, int64_t t) {
+static inline winograd_place winograd_tile(const winograd_grid *grid, int64_t t) {
     // 32-bit divisions are much faster.
     uint32_t at = (uint32_t)(grid->first + t), columns = (uint32_t)grid->columns, all = (uint32_t)grid->rows * columns;
     uint32_t rest = at % all;
-    return (wg_place){at / all, rest / columns, rest % columns};
+    return (winograd_place){at / all, rest / columns, rest % columns};
 }
 
 /// Room for `tiles` tiles of `blocks` blocks. Points lie a line further apart than they need: else all 36 of a tile would
 /// share few sets of the first cache.
-static inline void wg_room(wg_grid *grid, int64_t tiles, int64_t low, int64_t high, int64_t b) {
+static inline void winograd_room(winograd_grid *grid, int64_t tiles, int64_t low, int64_t high, int64_t b) {
     grid->tiles = tiles;
     grid->low = low, grid->high = high;
     grid->stride = tiles * (high - low) * b + 16;

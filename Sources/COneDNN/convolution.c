@@ -14,7 +14,7 @@ enum { SRC, GIVEN_SRC, DST, WEIGHTS, GIVEN_WEIGHTS, BIAS, SCRATCH, OPERANDS };
 
 struct onednn_conv {
     onednn_engine *engine;
-    ank_pass pass;
+    anneal_pass pass;
     int has_bias, src_block, dst_block;
     dnnl_primitive_t primitive;
     dnnl_primitive_t reorder;     ///< between the caller's weights and the primitive's, NULL if they are the same
@@ -32,9 +32,9 @@ static int copy_descs(onednn_conv *conv, dnnl_primitive_desc_t desc) {
                                       [DST] = dnnl_query_dst_md,
                                       [WEIGHTS] = dnnl_query_weights_md,
                                       [SCRATCH] = dnnl_query_scratchpad_md};
-    if (conv->pass == ANK_BACKWARD_DATA) queries[SRC] = dnnl_query_diff_src_md;
-    if (conv->pass == ANK_BACKWARD_WEIGHTS) queries[WEIGHTS] = dnnl_query_diff_weights_md;
-    if (conv->pass != ANK_FORWARD) queries[DST] = dnnl_query_diff_dst_md;
+    if (conv->pass == ANNEAL_BACKWARD_DATA) queries[SRC] = dnnl_query_diff_src_md;
+    if (conv->pass == ANNEAL_BACKWARD_WEIGHTS) queries[WEIGHTS] = dnnl_query_diff_weights_md;
+    if (conv->pass != ANNEAL_FORWARD) queries[DST] = dnnl_query_diff_dst_md;
     int status = 0;
     for (int i = 0; i < OPERANDS && !status; i++)
         if (queries[i])
@@ -51,7 +51,7 @@ static int make_reorder(onednn_conv *conv, int own, int given, int is_result, dn
 }
 
 static int prepare(onednn_conv *conv, const onednn_conv_request *request, dnnl_primitive_desc_t desc, int own_src) {
-    const ank_conv *shape = request->conv;
+    const anneal_conv *shape = request->conv;
     operand *operands = conv->operands;
     int status = copy_descs(conv, desc);
     if (status) return status;
@@ -65,12 +65,12 @@ static int prepare(onednn_conv *conv, const onednn_conv_request *request, dnnl_p
     if (!status && request->weights) status = onednn_memory_desc_clone(&operands[GIVEN_WEIGHTS].desc, request->weights);
     if (!status) status = dnnl_primitive_create(&conv->primitive, desc);
     if (!status)
-        status = make_reorder(conv, WEIGHTS, GIVEN_WEIGHTS, conv->pass == ANK_BACKWARD_WEIGHTS, &conv->reorder);
+        status = make_reorder(conv, WEIGHTS, GIVEN_WEIGHTS, conv->pass == ANNEAL_BACKWARD_WEIGHTS, &conv->reorder);
     if (!status) status = make_reorder(conv, SRC, GIVEN_SRC, 1, &conv->src_reorder);
     return status;
 }
 
-int onednn_conv_create(onednn_engine *engine, const ank_conv *shape, ank_pass pass, const onednn_conv_options *options,
+int onednn_conv_create(onednn_engine *engine, const anneal_conv *shape, anneal_pass pass, const onednn_conv_options *options,
                        int src_block, int dst_block, const onednn_layout *weights, onednn_conv **out) {
     onednn_conv_request request = {shape, pass, options, src_block, dst_block, weights ? weights->desc : NULL};
     dnnl_primitive_desc_t desc = NULL;
@@ -80,7 +80,7 @@ int onednn_conv_create(onednn_engine *engine, const ank_conv *shape, ank_pass pa
     if (conv) {
         conv->engine = engine;
         conv->pass = pass;
-        conv->has_bias = options->bias && pass != ANK_BACKWARD_DATA;
+        conv->has_bias = options->bias && pass != ANNEAL_BACKWARD_DATA;
         status = prepare(conv, &request, desc, own_src);
     } else {
         status = dnnl_out_of_memory;
@@ -168,9 +168,9 @@ int onednn_conv_bind(onednn_conv *conv, float *src, float *weights, float *bias,
     if (!status && conv->has_bias) status = bind(conv, BIAS, bias);
     if (!status) status = bind(conv, SCRATCH, rest);
     if (status) return status;
-    int back = conv->pass == ANK_BACKWARD_WEIGHTS;
-    pass_argument(conv, conv->pass == ANK_BACKWARD_DATA ? DNNL_ARG_DIFF_SRC : DNNL_ARG_SRC, SRC);
-    pass_argument(conv, conv->pass == ANK_FORWARD ? DNNL_ARG_DST : DNNL_ARG_DIFF_DST, DST);
+    int back = conv->pass == ANNEAL_BACKWARD_WEIGHTS;
+    pass_argument(conv, conv->pass == ANNEAL_BACKWARD_DATA ? DNNL_ARG_DIFF_SRC : DNNL_ARG_SRC, SRC);
+    pass_argument(conv, conv->pass == ANNEAL_FORWARD ? DNNL_ARG_DST : DNNL_ARG_DIFF_DST, DST);
     pass_argument(conv, back ? DNNL_ARG_DIFF_WEIGHTS : DNNL_ARG_WEIGHTS, WEIGHTS);
     if (conv->has_bias) pass_argument(conv, back ? DNNL_ARG_DIFF_BIAS : DNNL_ARG_BIAS, BIAS);
     pass_argument(conv, DNNL_ARG_SCRATCHPAD, SCRATCH);
@@ -180,7 +180,7 @@ int onednn_conv_bind(onednn_conv *conv, float *src, float *weights, float *bias,
 int onednn_conv_execute(onednn_conv *conv) {
     const operand *operands = conv->operands;
     dnnl_memory_t own = operands[WEIGHTS].memory, given = operands[GIVEN_WEIGHTS].memory;
-    int status = 0, back = conv->pass == ANK_BACKWARD_WEIGHTS;
+    int status = 0, back = conv->pass == ANNEAL_BACKWARD_WEIGHTS;
     if (conv->reorder && !back) status = onednn_reorder_execute(conv->engine, conv->reorder, given, own);
     if (!status) status = dnnl_primitive_execute(conv->primitive, conv->engine->stream, conv->count, conv->arguments);
     if (!status && conv->reorder && back) status = onednn_reorder_execute(conv->engine, conv->reorder, own, given);

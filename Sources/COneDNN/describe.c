@@ -11,21 +11,21 @@ static dnnl_format_tag_t data_tag(int64_t axes, int block) {
     return tags[axes - 1][block == 1 ? 0 : block == 8 ? 1 : 2];
 }
 
-static int data_desc(const ank_conv *c, int64_t channels, const int64_t extents[3], int block, memory_desc *desc) {
+static int data_desc(const anneal_conv *c, int64_t channels, const int64_t extents[3], int block, memory_desc *desc) {
     dnnl_dims_t dims = {c->n, channels};
     memcpy(dims + 2, extents + 3 - c->axes, sizeof(int64_t) * (size_t)c->axes);
     return onednn_memory_desc_create(desc, 2 + (int)c->axes, dims, data_tag(c->axes, block));
 }
 
-int onednn_src_desc(const ank_conv *c, int block, memory_desc *desc) {
+int onednn_src_desc(const anneal_conv *c, int block, memory_desc *desc) {
     return data_desc(c, c->groups * c->ic, (int64_t[]){c->id, c->ih, c->iw}, block, desc);
 }
 
-int onednn_dst_desc(const ank_conv *c, int block, memory_desc *desc) {
+int onednn_dst_desc(const anneal_conv *c, int block, memory_desc *desc) {
     return data_desc(c, c->groups * c->oc, (int64_t[]){c->od, c->oh, c->ow}, block, desc);
 }
 
-static int block_of(const ank_conv *c, const_memory_desc desc, int (*make)(const ank_conv *, int, memory_desc *)) {
+static int block_of(const anneal_conv *c, const_memory_desc desc, int (*make)(const anneal_conv *, int, memory_desc *)) {
     static const int blocks[3] = {8, 16, 1};
     for (int i = 0; i < 3; i++) {
         memory_desc candidate = NULL;
@@ -37,10 +37,10 @@ static int block_of(const ank_conv *c, const_memory_desc desc, int (*make)(const
     return 0;
 }
 
-int onednn_src_block(const ank_conv *c, const_memory_desc desc) { return block_of(c, desc, onednn_src_desc); }
-int onednn_dst_block(const ank_conv *c, const_memory_desc desc) { return block_of(c, desc, onednn_dst_desc); }
+int onednn_src_block(const anneal_conv *c, const_memory_desc desc) { return block_of(c, desc, onednn_src_desc); }
+int onednn_dst_block(const anneal_conv *c, const_memory_desc desc) { return block_of(c, desc, onednn_dst_desc); }
 
-int onednn_weights_desc(const ank_conv *c, int any, memory_desc *desc) {
+int onednn_weights_desc(const anneal_conv *c, int any, memory_desc *desc) {
     static const dnnl_format_tag_t tags[] = {dnnl_abc, dnnl_abcd, dnnl_abcde, dnnl_abcdef};
     int64_t kernel[3] = {c->kd, c->kh, c->kw};
     dnnl_dims_t dims;
@@ -52,12 +52,12 @@ int onednn_weights_desc(const ank_conv *c, int any, memory_desc *desc) {
     return onednn_memory_desc_create(desc, count, dims, any ? dnnl_format_tag_any : tags[count - 3]);
 }
 
-int onednn_bias_desc(const ank_conv *c, memory_desc *desc) {
+int onednn_bias_desc(const anneal_conv *c, memory_desc *desc) {
     return onednn_memory_desc_create(desc, 1, (dnnl_dims_t){c->groups * c->oc}, dnnl_x);
 }
 
 /// The axes' numbers as oneDNN's convolutions have them.
-static void set_window(const ank_conv *c, onednn_conv_desc *desc) {
+static void set_window(const anneal_conv *c, onednn_conv_desc *desc) {
     int64_t in[3] = {c->id, c->ih, c->iw}, out[3] = {c->od, c->oh, c->ow}, kernel[3] = {c->kd, c->kh, c->kw};
     int64_t stride[3] = {c->sd, c->sh, c->sw}, pad[3] = {c->pd, c->ph, c->pw}, dilation[3] = {c->dd, c->dh, c->dw};
     for (int64_t i = 0, axis = 3 - c->axes; axis < 3; i++, axis++) {
@@ -69,7 +69,7 @@ static void set_window(const ank_conv *c, onednn_conv_desc *desc) {
     }
 }
 
-static int set_post_ops(const ank_post *post, dnnl_primitive_attr_t attributes) {
+static int set_post_ops(const anneal_post *post, dnnl_primitive_attr_t attributes) {
     if (!post->sum && !post->clip) return 0;
     dnnl_post_ops_t ops;
     int status = dnnl_post_ops_create(&ops);
@@ -86,8 +86,8 @@ static int set_post_ops(const ank_post *post, dnnl_primitive_attr_t attributes) 
 
 static dnnl_prop_kind_t kind_of(const onednn_conv_request *r) {
     switch (r->pass) {
-    case ANK_BACKWARD_DATA: return dnnl_backward_data;
-    case ANK_BACKWARD_WEIGHTS: return dnnl_backward_weights;
+    case ANNEAL_BACKWARD_DATA: return dnnl_backward_data;
+    case ANNEAL_BACKWARD_WEIGHTS: return dnnl_backward_weights;
     default: return r->options->inference ? dnnl_forward_inference : dnnl_forward_training;
     }
 }
@@ -154,7 +154,7 @@ int onednn_conv_choose(onednn_engine *engine, const onednn_conv_request *request
     if (request->weights && (status || is_slow(*result)) && replace_by_fast(engine, &other, status != 0, result))
         status = 0;
     if (status) return status;
-    if (request->pass == ANK_BACKWARD_DATA && is_slow(*result)) {
+    if (request->pass == ANNEAL_BACKWARD_DATA && is_slow(*result)) {
         // The gradient of a plain image of 1 or 3 channels has no good kernel; that of a blocked, padded one has.
         other.src_block = 0;
         *own_src = replace_by_fast(engine, &other, 0, result);

@@ -4,19 +4,19 @@
 #include "private.h"
 
 /// src, or its gradient, with blocks of channels; 0: of oneDNN's choice.
-int onednn_src_desc(const ank_conv *c, int block, memory_desc *desc);
-int onednn_dst_desc(const ank_conv *c, int block, memory_desc *desc);
+int onednn_src_desc(const anneal_conv *c, int block, memory_desc *desc);
+int onednn_dst_desc(const anneal_conv *c, int block, memory_desc *desc);
 /// The block of a layout of src or dst, 0 if it is none of ours.
-int onednn_src_block(const ank_conv *c, const_memory_desc desc);
-int onednn_dst_block(const ank_conv *c, const_memory_desc desc);
+int onednn_src_block(const anneal_conv *c, const_memory_desc desc);
+int onednn_dst_block(const anneal_conv *c, const_memory_desc desc);
 /// In MXNet's order, or in one of oneDNN's choice.
-int onednn_weights_desc(const ank_conv *c, int any, memory_desc *desc);
-int onednn_bias_desc(const ank_conv *c, memory_desc *desc);
+int onednn_weights_desc(const anneal_conv *c, int any, memory_desc *desc);
+int onednn_bias_desc(const anneal_conv *c, memory_desc *desc);
 
 /// What the caller gives a pass.
 typedef struct {
-    const ank_conv *conv;
-    ank_pass pass;
+    const anneal_conv *conv;
+    anneal_pass pass;
     const onednn_conv_options *options;
     int src_block, dst_block;
     const_memory_desc weights; ///< NULL: in a layout of oneDNN's choice

@@ -4,7 +4,7 @@
 #define ONEDNN_VERSIONS_H
 #include <oneapi/dnnl/dnnl.h>
 
-#include "ank_conv.h"
+#include "anneal_conv.h"
 
 #if DNNL_VERSION_MAJOR == 2
 typedef dnnl_memory_desc_t *memory_desc;

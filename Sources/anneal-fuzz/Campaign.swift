@@ -117,7 +117,8 @@ final class Campaign: Sendable {
         }
         guard status != 0 else { return nil }
         let message = String(decoding: try Files.read(log), as: UTF8.self).split(separator: "\n").last.map(String.init)
-        return status == AFZ_OVER_LIMIT ? "takes too much memory: \(message ?? "")" : message ?? "exit code \(status)"
+        return status == ANNEAL_FUZZ_OVER_LIMIT
+            ? "takes too much memory: \(message ?? "")" : message ?? "exit code \(status)"
     }
 
     /// Keeps the input; returns how many of the target have failed.

@@ -37,6 +37,28 @@ let recordTargets = [
             for index in 0..<min(data.count, 10) { _ = data.image(index) }
         }
     },
+    // The archives, packed and not, and a batch, of which each byte may become a value of its own.
+    FuzzTarget(name: "cifar-archive", memoryFactor: 4 * 1032) { work in
+        let packed = try work.fixtures(ending: "-python.tar.gz")
+        let plain = try packed.map { try unpacked($0, work) }
+        return FuzzReader(seeds: packed + plain) { bytes in
+            let path = try work.write(bytes, "input.tar")
+            do {
+                try readAll(CIFARDataset(.cifar10, path))
+            } catch let error as AnnealError where error.code == .notFound {
+                try readAll(CIFARDataset(.cifar100, path))
+            }
+        }
+    },
+    FuzzTarget(name: "cifar-pickle", memoryFactor: 512) { work in
+        try Files.makeFolder(work.path("cifar"))
+        let batches = try cifarBatches(work)
+        for (name, bytes) in batches { _ = try work.write(bytes, "cifar/\(name)") }
+        return FuzzReader(seeds: ["data_batch_1", "data_batch_5"].compactMap { batches[$0] }) { bytes in
+            _ = try work.write(bytes, "cifar/data_batch_1")
+            try readAll(CIFARDataset(.cifar10, work.path("cifar")))
+        }
+    },
     FuzzTarget(name: "class-names", isText: true) { work in
         let names = "n01440764 tench, Tinca tinca\nn01443537 goldfish\nplane\nauto mobile\n"
         return FuzzReader(seeds: [Array(names.utf8)]) { bytes in
@@ -84,4 +106,34 @@ private func gzip(_ bytes: [UInt8]) -> [UInt8] {
             count = output.count - Int(stream.avail_out)
         }
     }
+}
+
+/// A few images, as they are packed.
+private func readAll(_ set: CIFARDataset) throws {
+    for part in [set.training, set.validation] {
+        for index in 0..<min(part.count, 4) { _ = (part.image(index), part.label(index)) }
+    }
+}
+
+private func unpacked(_ archive: [UInt8], _ work: Workspace) throws -> [UInt8] {
+    let path = try work.write(archive, "seed.tar.gz")
+    guard let file = gzopen(path, "rb") else { throw AnnealError(path, "cannot be read") }
+    defer { gzclose(file) }
+    var bytes = [UInt8](repeating: 0, count: 1 << 20)
+    let count = gzread(file, &bytes, UInt32(bytes.count))
+    return Array(bytes.prefix(max(0, Int(count))))
+}
+
+/// The files of CIFAR-10's archive, by name: blocks of 512 bytes, first a header with the name and, in octal digits, the size.
+private func cifarBatches(_ work: Workspace) throws -> [String: [UInt8]] {
+    let archive = try unpacked(work.fixtures(ending: "cifar-10-python.tar.gz")[0], work)
+    var files: [String: [UInt8]] = [:], at = 0
+    while at + 512 <= archive.count, archive[at] != 0 {
+        let name = String(decoding: archive[at..<(at + 100)].prefix { $0 != 0 }, as: UTF8.self)
+        let digits = String(decoding: archive[(at + 124)..<(at + 135)], as: UTF8.self)
+        let size = Int(digits, radix: 8) ?? 0
+        files[Files.name(of: name)] = Array(archive[(at + 512)..<(at + 512 + size)])
+        at += 512 + (size + 511) / 512 * 512
+    }
+    return files
 }

@@ -4,7 +4,7 @@ import CAnnealFuzz
 import Foundation
 
 /// Reads inputs in this process, which an input may end: by a crash, by SIGALRM when it takes too long, or with
-/// `AFZ_OVER_LIMIT` when it wants too much memory.
+/// `ANNEAL_FUZZ_OVER_LIMIT` when it wants too much memory.
 struct Worker {
     let target: FuzzTarget
     let reader: FuzzReader
@@ -43,7 +43,7 @@ struct Worker {
         var refusal: AnnealError?
         let began = ContinuousClock.now
         alarm(target.secondsLimit)
-        afz_watch(Int64(FuzzTarget.fixedMemory + target.memoryFactor * input.count))
+        anneal_fuzz_watch(Int64(FuzzTarget.fixedMemory + target.memoryFactor * input.count))
         do {
             try reader.read(input)
             result.accepted = 1
@@ -53,7 +53,7 @@ struct Worker {
         } catch {
             stop("refused by \(type(of: error)), which says nothing to a user: \(error)")
         }
-        result.memory = Int(afz_peak())
+        result.memory = Int(anneal_fuzz_peak())
         result.memorySize = input.count
         alarm(0)
         result.slowestMicroseconds = Int((ContinuousClock.now - began) / .microseconds(1))

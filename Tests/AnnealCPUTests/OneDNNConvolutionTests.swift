@@ -9,11 +9,11 @@ import Testing
         #expect(onednn_engine_create(&engine) == 0)
         defer { onednn_engine_destroy(engine) }
         // 1x1 on an image of 2x2.
-        var shape = ank_conv(
+        var shape = anneal_conv(
             n: 1, groups: 1, ic: 1, oc: 1, axes: 2, id: 1, ih: 2, iw: 2, od: 1, oh: 2, ow: 2, kd: 1, kh: 1, kw: 1,
             sd: 1, sh: 1, sw: 1, pd: 0, ph: 0, pw: 0, dd: 1, dh: 1, dw: 1, b: 0, plain: 0, threads: 0)
-        var options = onednn_conv_options(bias: 1, inference: 1, post: ank_post())
-        #expect(onednn_conv_create(engine, &shape, ANK_FORWARD, &options, 1, 1, nil, &conv) == 0)
+        var options = onednn_conv_options(bias: 1, inference: 1, post: anneal_post())
+        #expect(onednn_conv_create(engine, &shape, ANNEAL_FORWARD, &options, 1, 1, nil, &conv) == 0)
         defer { onednn_conv_destroy(conv) }
         #expect(onednn_conv_weights_layout(conv, &layout) == 0)
         defer { onednn_layout_destroy(layout) }

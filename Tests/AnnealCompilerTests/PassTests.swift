@@ -175,6 +175,56 @@ import Testing
         program.instructions[1].action = .forward(OwnSum())
         let result = try Autodiff.differentiate(program, wanted: ["data"], engine: nil)
         #expect(result.operations == ["Activation", "own sum", "Activation backward 0", "sum"])
+        var normed = try lowered(builder.activation(builder.add(builder.batchNorm(data, name: "n"), data), .relu))
+        normed.instructions[1].action = .forward(OwnSum())
+        #expect(try Fusion.fuse(normed).operations == ["fused BatchNorm"])
+    }
+
+    /// A layer that no pass knows by its type: its weight's first axis is the output's channels.
+    private struct OwnLayer: LinearLayer {
+        var noBias = true
+        var operation: String { noBias ? "own layer" : "own layer with a bias" }
+        var inputNames: [String] { noBias ? ["data", "weight"] : ["data", "weight", "bias"] }
+        func inferShapes(_ inputs: inout [Shape?]) throws -> [Shape]? { try sameShape(&inputs) }
+        func channelsOfWeight(output: Shape) -> (axis: Int, groups: Int)? { (0, 1) }
+    }
+
+    @Test func batchNormBecomesPartOfAnyLinearLayer() throws {
+        var program = try lowered(
+            builder.batchNorm(convolution(data, 3, name: "c"), name: "n"), mode: .inference)
+        program.instructions[0].action = .forward(OwnLayer())
+        let folded = try InferenceFusion.fuse(program)
+        #expect(folded.operations == ["own layer with a bias"])
+        #expect(folded.preparation.map(\.operation) == ["folding of BatchNorm"])
+    }
+
+    /// Limits go into a convolution only where zero is within them: the channels that pad a block are zero.
+    @Test(arguments: [(0, 6, 1), (-1, 1, 1), (1, 6, 2)]) func limitsGoIntoConvolutions(low: Int, high: Int, left: Int)
+        throws
+    {
+        let net = try builder.clip(convolution(data, 8, name: "c"), from: low, to: high)
+        #expect(try InferenceFusion.fuse(lowered(net, mode: .inference)).operations.count == left)
+    }
+
+    // MARK: Shards
+
+    /// Gradients of parameters are added, each once; the mean is taken of the statistics that batch norm changes.
+    @Test func shardsReduceGradientsAndStatistics() throws {
+        let first = try builder.batchNorm(data, fixGamma: true, name: "a")
+        let kept = try builder.batchNorm(first, fixGamma: false, useGlobalStats: true, name: "b")
+        let net = try builder.softmaxOutput(builder.fullyConnected(kept, numHidden: 2, name: "fc"), name: "softmax")
+        let program = try Autodiff.differentiate(
+            lowered(net), wanted: ["a_beta", "b_gamma", "fc_weight", "fc_bias", "data"], engine: nil)
+        let reduction = ShardReduction(program)
+        #expect(reduction.gradients == ["a_beta", "b_gamma", "fc_bias", "fc_weight"])
+        #expect(reduction.statistics == ["a_moving_mean", "a_moving_var"] && reduction.fixed == ["a_gamma"])
+        let fused = ShardReduction(try Fusion.fuse(lowered(net)))
+        #expect(fused.statistics == reduction.statistics && fused.fixed == reduction.fixed)
+        // One gradient of two parameters.
+        let sum = try builder.add(builder.add(Symbol.variable("v"), Symbol.variable("w")), data)
+        let shared = try Autodiff.differentiate(
+            lowered(builder.softmaxOutput(builder.flatten(sum), name: "softmax")), wanted: ["v", "w"], engine: nil)
+        #expect(shared.gradients.count == 2 && ShardReduction(shared).gradients == ["v"])
     }
 
     @Test func operatorsOfTheCompilerAreInNoFile() {

@@ -57,5 +57,6 @@ struct ShardsTests {
     @Test func aSumOfThreeIsLeftToRight() {
         let text = SumTree.sum(0..<3, known: { $0.count == 1 ? "\($0.lowerBound)" : nil }) { "(\($0)+\($1))" }
         #expect(text == "((0+1)+2)")
+        #expect(SumTree.sum(["a", "b", "c", "d", "e"]) { "(\($0)\($1))" } == "(((ab)(cd))e)")
     }
 }

@@ -39,10 +39,14 @@ import Testing
             what: "gpus", change: replacing("--gpus", "0,1,2,3"), status: 64,
             names: ["--gpus 0,1,2,3", "without --gpus"]),
         Wrong(
-            what: "later flag", change: replacing("--gc-type", "2bit"), status: 64,
-            names: ["--gc-type", "not supported"]),
+            what: "later flag", change: replacing("--profile-worker-suffix", "w"), status: 64,
+            names: ["--profile-worker-suffix", "not supported"]),
         Wrong(
-            what: "abbreviated later flag", change: replacing("--gc-th", "0.5"), status: 64, names: ["--gc-threshold"]),
+            what: "abbreviated later flag", change: replacing("--profile-s", "s"), status: 64,
+            names: ["--profile-server-suffix"]),
+        Wrong(
+            what: "compression", change: replacing("--gc-type", "3bit"), status: 64, names: ["--gc-type 3bit", "2bit"]),
+        Wrong(what: "threshold", change: replacing("--gc-threshold", "0"), status: 64, names: ["--gc-threshold"]),
         Wrong(what: "unknown flag", change: replacing("--colour", "red"), status: 64, names: ["--colour"]),
         Wrong(what: "ambiguous flag", change: replacing("--rgb", "1"), status: 64, names: ["--rgb-mean", "--rgb-std"]),
         Wrong(

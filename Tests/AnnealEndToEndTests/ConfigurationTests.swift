@@ -283,7 +283,8 @@ import Testing
         ("command:\nlr: a\n", "bad.yaml, line 2: --lr a", "not a number"),
         ("lr: 1\n---\nmom: 1", "bad.yaml, line 2", "YAML"),
         ("lr: |\n  1\n  2", "bad.yaml, line 1: --lr 1 2", "not a number"),
-        ("gc-type: 2bit", "bad.yaml, line 1", "not supported"), ("lr: -1", "bad.yaml, line 1: --lr", "negative"),
+        ("profile-worker-suffix: w", "bad.yaml, line 1", "not supported"),
+        ("lr: -1", "bad.yaml, line 1: --lr", "negative"),
     ]) func badFilesAreRefused(_ text: String, _ place: String, _ problem: String) throws {
         let tool = try Tool()
         defer { tool.remove() }

@@ -23,6 +23,10 @@ import Testing
         let run = try train(["--test-io", "1", "--disp-batches", "1"])
         #expect(run.status == 0 && run.output.hasPrefix("90 images in "), "\(run)")
         #expect(run.errors.contains("INFO:root:Batch [2]\tSpeed: "), "\(run)")
+        // Records, index, and what a program reads when it starts: no more than half a megabyte.
+        let read = run.output.firstMatch(of: /; ([0-9,]+) bytes were read before the first/)?.1.replacing(",", with: "")
+        let bytes = try #require(read.flatMap { Int($0) }), size = try tool.bytes("train.rec").count
+        #expect((size / 2..<size + 500_000).contains(bytes), "\(run)")
         #expect(!Files.exists(tool.path("runs")))
         #expect(try train(["--test-io", "2"]).errors.contains("--test-io: is 2"))
     }

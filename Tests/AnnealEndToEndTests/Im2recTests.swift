@@ -41,6 +41,17 @@ import Testing
         #expect(names == ["set_0_train.lst", "set_0_val.lst", "set_1_train.lst", "set_1_val.lst"])
     }
 
+    /// A prefix that is a folder, too: lists in it come first, as in im2rec.py; else those next to it, as --list writes them.
+    @Test func prefixesThatAreFolders() throws {
+        defer { tool.remove() }
+        #expect(try tool.run(["im2rec", "--list", "--recursive", "images", "images"]).status == 0)
+        let beside = try tool.run(["im2rec", "images", "images"])
+        #expect(beside.status == 0 && beside.errors.contains("images.rec: 40 images"), "\(beside)")
+        try Files.writeAtomically(Data("7\t1\ta/0001.png\n".utf8), to: tool.path("images/one.lst"))
+        let inside = try tool.run(["im2rec", "images", "images"])
+        #expect(inside.status == 0 && inside.errors.contains("images/one.rec: 1 image"), "\(inside)")
+    }
+
     @Test func badImagesAreNamedAndCounted() throws {
         defer { tool.remove() }
         try Files.writeAtomically(Data("no image".utf8), to: tool.path("images/a/0001.png"))

@@ -25,7 +25,13 @@ import Testing
         let shown = log.split(separator: "\n").filter { $0.contains("Batch:       ") }
         #expect(
             shown.contains { $0.hasPrefix("INFO:root:Batch:       1 fc1_weight                     0.") }, "\(shown)")
+        for name in ["fc1_output", "softmax_output", "fc1_weight_grad"] {
+            #expect(shown.contains { $0.hasPrefix("INFO:root:Batch:       1 \(name) ") }, "\(shown)")
+        }
         #expect(!log.contains("Batch:       2 "))
+        // The two steps of the run, on its page.
+        let profile = try JSONDecoder().decode(RunProfile.self, from: tool.bytes("j/profile.json"))
+        #expect(profile.steps == 2 && profile.kinds.contains { $0.name == "FullyConnected forward" })
         // Watching changes no bits.
         #expect(try tool.bytes("q/m-0001.params") == tool.bytes("j/m-0001.params"))
         #expect(try Files.names(in: tool.path("tb/j")).count == 1)
@@ -35,6 +41,19 @@ import Testing
         #expect(!config.contains("json:") && config.contains("monitor: 2"))
         let both = try tool.run(tool.training(1, prefix: "x/m", ["--quiet", "--json"]))
         #expect(both.status == 64 && both.errors.contains("--quiet: does not go with --json"))
+        let wrong = try tool.run(tool.training(1, prefix: "x/m", ["--monitor", "1", "--monitor-pattern", "fc("]))
+        #expect(
+            wrong.status == 64 && wrong.errors.contains("--monitor-pattern 'fc(': is not a regular"), "\(wrong.errors)")
+        let some = try tool.run(
+            tool.training(1, prefix: "s/m", ["--run-folder", "s", "--monitor", "1", "--monitor-pattern", "fc2_w"]))
+        let lines = String(decoding: try tool.bytes("s/log.txt"), as: UTF8.self).split(separator: "\n")
+            .filter { $0.contains("Batch:       ") }.map { $0.split(separator: " ").dropFirst().prefix(2) }
+        #expect(
+            some.status == 0
+                && lines == [
+                    ["1", "fc2_weight"], ["1", "fc2_weight_grad"], ["2", "fc2_weight"], ["2", "fc2_weight_grad"],
+                ],
+            "\(lines)")
 
         let card = String(decoding: try tool.bytes("q/README.md"), as: UTF8.self)
         #expect(card.contains("## Results") && card.contains("| 0 | "))

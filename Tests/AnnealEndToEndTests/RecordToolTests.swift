@@ -70,7 +70,7 @@ import Testing
         #expect(try RecordFile(tool.path("all.rec")).count == 30)
         #expect(try run("rec cat a.rec a.rec --to x.rec").errors.contains("--renumber"))
         let merged = try run("rec merge a.rec all.rec --to m.rec --unique")
-        #expect(merged.errors.contains("30 records; 30 duplicates left out"), "\(merged)")
+        #expect(merged.output.contains("30 records; 30 duplicates left out"), "\(merged)")
         let extracted = try run("rec extract a.rec --labels 1 --to ones.rec")
         #expect(extracted.output == "ones.rec: 10 records\n", "\(extracted)")
         #expect(try run("rec extract a.rec --numbers 0-2,7 --to files").output == "files: 4 images\n")
@@ -79,5 +79,36 @@ import Testing
         #expect(try run("export-images a.rec out --list back.lst").status == 0)
         #expect(try run("im2rec --pass-through back out").status == 0)
         #expect(try tool.bytes("back.rec") == tool.bytes("a.rec"))
+    }
+
+    /// Bits flipped, blocks zeroed and pieces cut out at 1,000 places; with the index of before, without, and repaired.
+    @Test func damagedRecordsAreTrainedOn() throws {
+        defer { tool.remove() }
+        try tool.writeRecords("train", count: 2000)
+        try tool.writeRecords("val", count: 30)
+        var bytes = [UInt8](try tool.bytes("train.rec")), random = Random(seed: 3, purpose: .test)
+        for round in 0..<1000 {
+            let at = random.below(bytes.count)
+            switch round % 20 {
+            case 0: bytes.removeSubrange(at..<min(bytes.count, at + 1 + random.below(40)))
+            case 5, 10: for i in at..<min(bytes.count, at + random.below(64)) { bytes[i] = 0 }
+            default: bytes[at] ^= UInt8(1 << random.below(8))
+            }
+        }
+        for name in ["train.rec", "alone.rec"] { try Files.writeAtomically(Data(bytes), to: tool.path(name)) }
+        let verified = try run("rec verify alone.rec --num-classes 3")
+        #expect(verified.status == 1 && verified.output.contains("anneal rec repair takes the good ones out"))
+        #expect(try run("rec repair alone.rec --num-classes 3 --to good.rec").status == 0)
+        let skips = ["--on-bad-record", "skip"], named = skips + ["--data-train-idx", "train.idx"]
+        for (name, more) in [("train", skips), ("train", named), ("alone", skips), ("good", [])] {
+            let flags = ["--data-train", "\(name).rec", "--run-folder", "run-\(name)\(more.count)"]
+            let trained = try tool.run(tool.training(1, prefix: "m-\(name)\(more.count)", flags + more))
+            #expect(trained.status == 0, "\(name) \(more): \(trained)")
+            let log = String(decoding: try tool.bytes("run-\(name)\(more.count)/log.txt"), as: UTF8.self)
+            #expect(log.contains("alone.rec: is damaged at ") == (name == "alone"), "\(log)")
+            #expect(log.contains("skipped ") == (name != "good"))
+        }
+        let refused = try tool.run(tool.training(1, prefix: "m", ["--data-train", "alone.rec"]))
+        #expect(refused.status == 1 && refused.errors.split(separator: "\n").count == 1, "\(refused)")
     }
 }

@@ -8,7 +8,7 @@ import Testing
         let result = try run(["--count", "300", "--seed", "7"])
         #expect(result.status == 0, "\(result.output)")
         let rows = result.output.split(separator: "\n").dropFirst()
-        #expect(rows.count >= 14 && rows.allSatisfy { $0.hasSuffix(" ok") }, "\(result.output)")
+        #expect(rows.count >= 26 && rows.allSatisfy { $0.hasSuffix(" ok") }, "\(result.output)")
     }
 
     @Test(arguments: [

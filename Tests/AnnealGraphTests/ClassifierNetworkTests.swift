@@ -29,6 +29,21 @@ import Testing
         #expect(try target.parameterNames() == ["dense0_weight", "dense0_bias"])
     }
 
+    /// In a loss of arithmetic no operator says which variable is the label; MXNet goes by the name.
+    @Test func labelsOfWrittenOutLossesGoByName() throws {
+        func loss(_ label: String) throws -> Symbol {
+            let difference = try net.apply("broadcast_sub", name: "sub", inputs: [dense("data"), .variable(label)])
+            return try net.makeLoss(net.apply("square", name: "square", inputs: [difference]), name: "loss")
+        }
+        #expect(try loss("my_label").labelNames() == ["my_label"])
+        #expect(try loss("target").labelNames().isEmpty)
+        // A weight is one, whatever its name.
+        let weight = try net.apply(
+            "FullyConnected", name: "fc", inputs: [.variable("data"), .variable("w_label")],
+            attributes: ["num_hidden": "4"])
+        #expect(try weight.labelNames().isEmpty)
+    }
+
     /// A learned scale is read as data is; what a checkpoint holds, or Gluon's attributes, tell it from the data.
     @Test func scalesAreNoData() throws {
         func scaled(_ attributes: [String: String]) throws -> Symbol {

@@ -83,15 +83,15 @@ extension KernelTests {
                 everyVariant { name in
                     let name = "\(size) b \(b) \(name)"
                     var m = [Float](repeating: 7, count: shape.c), v = m
-                    var scratch = [Float](repeating: .nan, count: Int(ank_bn_scratch(shape.dims)))
-                    ank_bn_statistics(bx, &m, &v, &scratch, shape.dims)
+                    var scratch = [Float](repeating: .nan, count: Int(anneal_batchnorm_scratch(shape.dims)))
+                    anneal_batchnorm_statistics(bx, &m, &v, &scratch, shape.dims)
                     expectClose(m, mean, 1e-6, scale: 1, name)
                     expectClose(v, variance, 3e-6, name)
                     for relu in [false, true] {
                         for add in [nil, badd] {
                             for gamma in [nil, gamma] {
                                 var y = [Float](repeating: 7, count: shape.elements)
-                                ank_bn_apply(
+                                anneal_batchnorm_apply(
                                     bx, add, &y, m, v, gamma, beta, eps,
                                     relu ? 1 : 0, shape.dims)
                                 let right = expected[relu ? 1 : 0][add == nil ? 0 : 1][gamma == nil ? 0 : 1]
@@ -100,7 +100,7 @@ extension KernelTests {
                                 // In place, statistics and all.
                                 var z = bx, m2 = m, v2 = v
                                 z.withUnsafeMutableBufferPointer { p in
-                                    ank_bn_forward(
+                                    anneal_batchnorm_forward(
                                         p.baseAddress!, add, p.baseAddress!, &m2, &v2, gamma,
                                         beta, eps, relu ? 1 : 0, &scratch, shape.dims)
                                 }
@@ -122,8 +122,8 @@ extension KernelTests {
                 let (mean, variance) = reference.statistics(x)
                 everyVariant { name in
                     var m = [Float](repeating: 0, count: shape.c), v = m
-                    var scratch = [Float](repeating: 0, count: Int(ank_bn_scratch(shape.dims)))
-                    ank_bn_statistics(shape.blocked(x), &m, &v, &scratch, shape.dims)
+                    var scratch = [Float](repeating: 0, count: Int(anneal_batchnorm_scratch(shape.dims)))
+                    anneal_batchnorm_statistics(shape.blocked(x), &m, &v, &scratch, shape.dims)
                     expectClose(m, mean, 1e-7, name)
                     expectClose(v, variance, 2e-5, name)
                 }
@@ -139,8 +139,8 @@ extension KernelTests {
             let (mean, variance) = Reference(shape: shape, eps: 0).statistics(x)
             everyVariant { name in
                 var m = [Float](repeating: 0, count: 8), v = m
-                var scratch = [Float](repeating: 0, count: Int(ank_bn_scratch(shape.dims)))
-                ank_bn_statistics(shape.blocked(x), &m, &v, &scratch, shape.dims)
+                var scratch = [Float](repeating: 0, count: Int(anneal_batchnorm_scratch(shape.dims)))
+                anneal_batchnorm_statistics(shape.blocked(x), &m, &v, &scratch, shape.dims)
                 expectClose(m, mean, 1e-5, name)
                 expectClose(v, variance, 1e-5, name)
             }
@@ -162,16 +162,16 @@ extension KernelTests {
                 let badd = relu == 2 ? shape.blocked(addend) : nil
                 everyVariant { name in
                     let name = "\(size) b \(b) relu \(relu) \(name)"
-                    ank_bn_apply(
+                    anneal_batchnorm_apply(
                         bx, badd, &y, m, v, gamma, beta, eps, 1, shape.dims)
                     let mask = shape.plain(y)
                     let g = dy.enumerated().map { relu == 0 || mask[$0] > 0 ? Double($1) : 0 }
-                    var scratch = [Float](repeating: .nan, count: Int(ank_bn_scratch(shape.dims)))
+                    var scratch = [Float](repeating: .nan, count: Int(anneal_batchnorm_scratch(shape.dims)))
                     for fixed in [false, true] {
                         for add in [nil, more] {
                             let (dx, dgamma, dbeta) = reference.backward(
                                 x, g, mean, variance, gamma, fixed: fixed, accumulate: add)
-                            let call = fixed ? ank_bn_backward_global : ank_bn_backward
+                            let call = fixed ? anneal_batchnorm_backward_global : anneal_batchnorm_backward
                             let tolerance = 2e-5, unit = 1.0
                             func check(_ out: [Float], _ gammas: [Float]?, _ betas: [Float]?, _ what: String) {
                                 expectClose(shape.plain(out), dx, tolerance, scale: unit, "\(what) dx \(name)")
@@ -249,9 +249,9 @@ extension KernelTests {
             everyVariant(threads: [2, 5]) { name in
                 func run() -> [UInt32] {
                     var m = [Float](repeating: 0, count: 24), v = m, dg = m, db = m, y = x, dx = x
-                    var scratch = [Float](repeating: 0, count: Int(ank_bn_scratch(shape.dims)))
-                    ank_bn_forward(x, nil, &y, &m, &v, gamma, beta, 1e-3, 1, &scratch, shape.dims)
-                    ank_bn_backward(
+                    var scratch = [Float](repeating: 0, count: Int(anneal_batchnorm_scratch(shape.dims)))
+                    anneal_batchnorm_forward(x, nil, &y, &m, &v, gamma, beta, 1e-3, 1, &scratch, shape.dims)
+                    anneal_batchnorm_backward(
                         x, nil, dy, nil, m, v, gamma, beta, 1e-3, 1, nil, &dx, nil, &dg, &db, &scratch, shape.dims)
                     return bits(m + v + y + dx + dg + db)
                 }

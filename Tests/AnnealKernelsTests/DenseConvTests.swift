@@ -6,21 +6,21 @@ extension KernelTests {
     /// The kernels for one group: Winograd's and the matrix products, against naive loops.
     @Suite struct DenseConv {
         private typealias Forward = (
-            UnsafePointer<ank_conv>?, UnsafePointer<Float>?, UnsafePointer<Float>?, UnsafePointer<Float>?,
-            UnsafePointer<ank_post>?, UnsafeMutablePointer<Float>?, UnsafeMutablePointer<Float>?
+            UnsafePointer<anneal_conv>?, UnsafePointer<Float>?, UnsafePointer<Float>?, UnsafePointer<Float>?,
+            UnsafePointer<anneal_post>?, UnsafeMutablePointer<Float>?, UnsafeMutablePointer<Float>?
         ) -> Void
         private typealias Data = (
-            UnsafePointer<ank_conv>?, UnsafePointer<Float>?, UnsafePointer<Float>?, UnsafeMutablePointer<Float>?,
+            UnsafePointer<anneal_conv>?, UnsafePointer<Float>?, UnsafePointer<Float>?, UnsafeMutablePointer<Float>?,
             UnsafeMutablePointer<Float>?
         ) -> Void
         private typealias Weights = (
-            UnsafePointer<ank_conv>?, UnsafePointer<Float>?, UnsafePointer<Float>?, UnsafeMutablePointer<Float>?,
+            UnsafePointer<anneal_conv>?, UnsafePointer<Float>?, UnsafePointer<Float>?, UnsafeMutablePointer<Float>?,
             UnsafeMutablePointer<Float>?, UnsafeMutablePointer<Float>?
         ) -> Void
         private struct Kernels {
             var name: String
-            var supported: (UnsafePointer<ank_conv>?) -> Int32
-            var scratch: (UnsafePointer<ank_conv>?, ank_pass) -> Int64
+            var supported: (UnsafePointer<anneal_conv>?) -> Int32
+            var scratch: (UnsafePointer<anneal_conv>?, anneal_pass) -> Int64
             var forward: Forward
             var data: Data
             var weights: Weights
@@ -29,39 +29,41 @@ extension KernelTests {
         }
         // Winograd's transforms multiply rounding errors (Barabasz et al. 2020), by about ten at 4 x 4.
         private let winograd = Kernels(
-            name: "winograd", supported: ank_winograd_supported, scratch: ank_winograd_scratch,
-            forward: ank_winograd_forward, data: ank_winograd_backward_data, weights: ank_winograd_backward_weights,
+            name: "winograd", supported: anneal_winograd_supported, scratch: anneal_winograd_scratch,
+            forward: anneal_winograd_forward, data: anneal_winograd_backward_data,
+            weights: anneal_winograd_backward_weights,
             tolerance: 1e-5)
         private let dense = Kernels(
-            name: "dense", supported: ank_denseconv_supported, scratch: ank_denseconv_scratch,
-            forward: ank_denseconv_forward, data: ank_denseconv_backward_data, weights: ank_denseconv_backward_weights,
+            name: "dense", supported: anneal_denseconv_supported, scratch: anneal_denseconv_scratch,
+            forward: anneal_denseconv_forward, data: anneal_denseconv_backward_data,
+            weights: anneal_denseconv_backward_weights,
             tolerance: 1e-6)
 
-        private func check(_ kernels: Kernels, _ shape: ank_conv, _ random: inout Generator) {
+        private func check(_ kernels: Kernels, _ shape: anneal_conv, _ random: inout Generator) {
             var c = shape
             #expect(kernels.supported(&c) == 1, "\(c)")
             let xs = Shape4(n: Int(c.n), c: Int(c.ic), s: Int(c.ih * c.iw), b: c.plain == 1 ? 1 : Int(c.b))
             let ys = Shape4(n: Int(c.n), c: Int(c.oc), s: Int(c.oh * c.ow), b: Int(c.b))
             let x = random.floats(xs.plain), dy = random.floats(ys.plain), bias = random.floats(ys.c)
             let w = random.floats(Int(c.oc * c.ic * c.kh * c.kw))
-            let count = Int(ank_conv_weights(&c))
+            let count = Int(anneal_conv_weights(&c))
             var packed = [Float](repeating: .nan, count: count), again = w
-            ank_conv_pack(&c, w, &packed)
-            ank_conv_unpack(&c, packed, &again)
+            anneal_conv_pack(&c, w, &packed)
+            anneal_conv_unpack(&c, packed, &again)
             #expect(again == w, "\(c)")
             let right = ConvReference(c, x, w, bias, dy)
             let bx = xs.blocked(x), bdy = ys.blocked(dy)
             everyVariant { name in
                 c.threads = Int64(anneal_max_threads())
                 let name = "\(kernels.name) \(c) \(name)"
-                func scratch(_ pass: ank_pass) -> [Float] {
+                func scratch(_ pass: anneal_pass) -> [Float] {
                     [Float](repeating: .nan, count: Int(kernels.scratch(&c, pass)) + 64)
                 }
                 func expectRest(_ room: [Float]) {
                     let isWhole = room.suffix(64).allSatisfy { $0.isNaN }
                     #expect(isWhole, "scratch of \(name)")
                 }
-                var room = scratch(ANK_FORWARD)
+                var room = scratch(ANNEAL_FORWARD)
                 var y = [Float](repeating: .nan, count: ys.elements), dx = [Float](repeating: .nan, count: xs.elements)
                 let taps = Double(c.kh * c.kw)
                 kernels.forward(&c, bx, packed, bias, nil, &y, &room)
@@ -72,14 +74,14 @@ extension KernelTests {
                 let channels = right.y.indices.map { $0 / ys.s % ys.c }
                 expectClose(
                     ys.plain(y), zip(right.y, channels).map { $0 - Double(bias[$1]) }, unit, scale: 1, "y \(name)")
-                var post = ank_post(sum: 1, clip: 1, low: -0.25, high: 2)
+                var post = anneal_post(sum: 1, clip: 1, low: -0.25, high: 2)
                 var sum = bdy
                 kernels.forward(&c, bx, packed, bias, &post, &sum, &room)
                 expectClose(
                     ys.plain(sum), zip(right.y, dy).map { min(max($0 + Double($1), -0.25), 2) }, unit, scale: 1,
                     "sum, limited \(name)")
                 expectRest(room)
-                room = scratch(ANK_BACKWARD_DATA)
+                room = scratch(ANNEAL_BACKWARD_DATA)
                 kernels.data(&c, bdy, packed, &dx, &room)
                 expectRest(room)
                 expectClose(
@@ -87,7 +89,7 @@ extension KernelTests {
                     "dx \(name)")
                 #expect(xs.fillingIsZero(dx), "\(name)")
                 func weights() -> ([Float], [Float]) {
-                    var room = scratch(ANK_BACKWARD_WEIGHTS)
+                    var room = scratch(ANNEAL_BACKWARD_WEIGHTS)
                     var dw = [Float](repeating: .nan, count: count), db = [Float](repeating: .nan, count: ys.c)
                     kernels.weights(&c, bx, bdy, &dw, &db, &room)
                     expectRest(room)
@@ -95,13 +97,13 @@ extension KernelTests {
                 }
                 let (dw, db) = weights()
                 var plain = w
-                ank_conv_unpack(&c, dw, &plain)
+                anneal_conv_unpack(&c, dw, &plain)
                 let sums = kernels.tolerance * Double(ys.n * ys.s).squareRoot()
                 expectClose(plain, right.dw, sums, scale: 1, "dw \(name)")
                 expectClose(db, right.db, sums, scale: 1, "db \(name)")
                 // What fills the weights up gets no gradient.
                 var filling = dw
-                ank_conv_pack(&c, plain, &filling)
+                anneal_conv_pack(&c, plain, &filling)
                 #expect(filling == dw, "\(name)")
                 let (dw2, db2) = weights()
                 #expect(bits(dw) == bits(dw2) && bits(db) == bits(db2), "\(name)")
@@ -152,8 +154,8 @@ extension KernelTests {
                 var c = shape
                 let x = [Float](repeating: 0, count: Int(c.ic * c.ih * c.iw))
                 let dy = [Float](repeating: 0.1, count: Int(c.oc * c.oh * c.ow))
-                var room = [Float](repeating: .nan, count: Int(kernels.scratch(&c, ANK_BACKWARD_WEIGHTS)))
-                var dw = [Float](repeating: .nan, count: Int(ank_conv_weights(&c)))
+                var room = [Float](repeating: .nan, count: Int(kernels.scratch(&c, ANNEAL_BACKWARD_WEIGHTS)))
+                var dw = [Float](repeating: .nan, count: Int(anneal_conv_weights(&c)))
                 var db = [Float](repeating: .nan, count: Int(c.oc))
                 kernels.weights(&c, x, dy, &dw, &db, &room)
                 let sum = Double(Float(0.1)) * Double(c.oh * c.ow)
@@ -208,16 +210,16 @@ extension KernelTests {
 
         @Test func whatIsNotSupported() {
             var strided = conv(n: 1, groups: 1, ic: 8, b: 8, image: (8, 8), stride: (2, 2))
-            #expect(ank_winograd_supported(&strided) == 0)
+            #expect(anneal_winograd_supported(&strided) == 0)
             var groups = conv(n: 1, groups: 2, ic: 8, b: 8, image: (8, 8))
-            #expect(ank_winograd_supported(&groups) == 0 && ank_denseconv_supported(&groups) == 0)
+            #expect(anneal_winograd_supported(&groups) == 0 && anneal_denseconv_supported(&groups) == 0)
             // Its lines would be copied with 100,000 columns of padding on either side.
             var wide = conv(
                 n: 1, groups: 1, ic: 1, b: 8, image: (28, 28), pad: (100_000, 100_000), dilation: (100_000, 100_000))
             wide.plain = 1
-            #expect(ank_denseconv_supported(&wide) == 0)
+            #expect(anneal_denseconv_supported(&wide) == 0)
             wide.plain = 0
-            #expect(ank_denseconv_supported(&wide) == 1)
+            #expect(anneal_denseconv_supported(&wide) == 1)
         }
     }
 }

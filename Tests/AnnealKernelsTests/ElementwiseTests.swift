@@ -4,9 +4,9 @@ import Testing
 
 extension KernelTests {
     @Suite struct Elementwise {
-        static let kinds: [(ank_activation, @Sendable (Double) -> Double)] = [
-            (ANK_RELU, { max($0, 0) }), (ANK_SIGMOID, { 1 / (1 + exp(-$0)) }), (ANK_TANH, { tanh($0) }),
-            (ANK_SOFTRELU, { $0 > 30 ? $0 : log1p(exp($0)) }), (ANK_SOFTSIGN, { $0 / (1 + abs($0)) }),
+        static let kinds: [(anneal_activation, @Sendable (Double) -> Double)] = [
+            (ANNEAL_RELU, { max($0, 0) }), (ANNEAL_SIGMOID, { 1 / (1 + exp(-$0)) }), (ANNEAL_TANH, { tanh($0) }),
+            (ANNEAL_SOFTRELU, { $0 > 30 ? $0 : log1p(exp($0)) }), (ANNEAL_SOFTSIGN, { $0 / (1 + abs($0)) }),
         ]
 
         /// Relative error, from tiny to huge arguments.
@@ -19,7 +19,7 @@ extension KernelTests {
             everyVariant { name in
                 for (kind, f) in Self.kinds {
                     var y = x
-                    ank_activation_forward(kind, x, &y, shape.dims)
+                    anneal_activation_forward(kind, x, &y, shape.dims)
                     expectClose(y, x.map { f(Double($0)) }, 1e-6, scale: 1e-37, "\(kind) \(name)")
                 }
             }
@@ -32,8 +32,8 @@ extension KernelTests {
             func phi(_ v: Double) -> Double { 0.5 * erfc(-v * 0.5.squareRoot()) }
             everyVariant { name in
                 var y = x, dx = dy
-                ank_gelu(x, &y, Int64(x.count))
-                ank_gelu_backward(x, dy, &dx, Int64(x.count))
+                anneal_gelu(x, &y, Int64(x.count))
+                anneal_gelu_backward(x, dy, &dx, Int64(x.count))
                 for (k, v) in x.map(Double.init).enumerated() {
                     #expect(abs(Double(y[k]) - v * phi(v)) < 1e-6 * max(1, v), "\(name) at \(v)")
                     let slope = phi(v) + v * exp(-v * v / 2) / (2 * Double.pi).squareRoot()
@@ -46,12 +46,13 @@ extension KernelTests {
             let x: [Float] = [.infinity, -.infinity, 100, -100, 1e30, -1e30, .nan, 89, -104]
             let shape = Shape4(n: 1, c: 1, s: x.count, b: 1)
             everyVariant { name in
-                func run(_ kind: ank_activation) -> [Float] {
+                func run(_ kind: anneal_activation) -> [Float] {
                     var y = x
-                    ank_activation_forward(kind, x, &y, shape.dims)
+                    anneal_activation_forward(kind, x, &y, shape.dims)
                     return y
                 }
-                let sigmoid = run(ANK_SIGMOID), tanh = run(ANK_TANH), soft = run(ANK_SOFTRELU), relu = run(ANK_RELU)
+                let sigmoid = run(ANNEAL_SIGMOID), tanh = run(ANNEAL_TANH), soft = run(ANNEAL_SOFTRELU),
+                    relu = run(ANNEAL_RELU)
                 #expect(sigmoid[0] == 1 && sigmoid[2] == 1 && sigmoid[4] == 1, "\(name)")
                 #expect(sigmoid[1] == 0 && sigmoid[5] == 0 && sigmoid[3] < 1e-37, "\(name)")
                 #expect(tanh[0] == 1 && tanh[1] == -1 && tanh[2] == 1 && tanh[5] == -1, "\(name)")
@@ -70,27 +71,27 @@ extension KernelTests {
                 everyVariant { name in
                     for (kind, f) in Self.kinds {
                         var y = [Float](repeating: 7, count: shape.elements)
-                        ank_activation_forward(kind, shape.blocked(x), &y, shape.dims)
+                        anneal_activation_forward(kind, shape.blocked(x), &y, shape.dims)
                         expectClose(shape.plain(y), x.map { f(Double($0)) }, 1e-6, "\(kind) \(name)")
                         #expect(shape.fillingIsZero(y), "\(kind) \(name)")
                         let slopes = shape.plain(y).enumerated().map { k, v -> Double in
                             let v = Double(v)
                             switch kind {
-                            case ANK_RELU: return v > 0 ? 1 : 0
-                            case ANK_SIGMOID: return v * (1 - v)
-                            case ANK_TANH: return 1 - v * v
-                            case ANK_SOFTRELU: return -expm1(-v)
+                            case ANNEAL_RELU: return v > 0 ? 1 : 0
+                            case ANNEAL_SIGMOID: return v * (1 - v)
+                            case ANNEAL_TANH: return 1 - v * v
+                            case ANNEAL_SOFTRELU: return -expm1(-v)
                             default: return (1 - abs(v)) * (1 - abs(v))
                             }
                         }
                         var dx = shape.blocked(dy)
                         dx.withUnsafeMutableBufferPointer { p in  // in place
-                            ank_activation_backward(kind, y, p.baseAddress!, nil, p.baseAddress!, shape.dims)
+                            anneal_activation_backward(kind, y, p.baseAddress!, nil, p.baseAddress!, shape.dims)
                         }
                         expectClose(shape.plain(dx), zip(dy, slopes).map { Double($0) * $1 }, 1e-6, "\(kind) \(name)")
                         var sum = shape.blocked(more)
                         sum.withUnsafeMutableBufferPointer { p in
-                            ank_activation_backward(
+                            anneal_activation_backward(
                                 kind, y, shape.blocked(dy), p.baseAddress!, p.baseAddress!, shape.dims)
                         }
                         let reference = zip(zip(dy, slopes), more).map { Double($0.0) * $0.1 + Double($1) }
@@ -109,17 +110,17 @@ extension KernelTests {
                     var y = a
                     y.withUnsafeMutableBufferPointer { p in
                         guard let base = p.baseAddress else { return }
-                        ank_add(base, b, base, 0, Int64(count))
+                        anneal_add(base, b, base, 0, Int64(count))
                     }
                     #expect(y == zip(a, b).map { $0 + $1 }, "\(name)")
-                    ank_add(a, b, &y, 1, Int64(count))
+                    anneal_add(a, b, &y, 1, Int64(count))
                     #expect(y == zip(a, b).map { max($0 + $1, 0) }, "\(name)")
-                    ank_copy(a, &y, Int64(count))
+                    anneal_copy(a, &y, Int64(count))
                     #expect(y == a, "\(name)")
-                    ank_axpby(2, b, -0.5, &y, Int64(count))
+                    anneal_axpby(2, b, -0.5, &y, Int64(count))
                     expectClose(y, zip(a, b).map { 2 * Double($1) - 0.5 * Double($0) }, 1e-6, name)
-                    ank_fill(&y, .nan, Int64(count))
-                    ank_axpby(2, b, 0, &y, Int64(count))
+                    anneal_fill(&y, .nan, Int64(count))
+                    anneal_axpby(2, b, 0, &y, Int64(count))
                     #expect(y == b.map { 2 * $0 }, "\(name)")
                 }
             }
@@ -144,7 +145,7 @@ extension KernelTests {
                 everyVariant { name in
                     var y = x
                     y.withUnsafeMutableBufferPointer { p in
-                        ank_softmax(p.baseAddress!, p.baseAddress!, Int64(outer), Int64(axis), Int64(inner))
+                        anneal_softmax(p.baseAddress!, p.baseAddress!, Int64(outer), Int64(axis), Int64(inner))
                     }
                     expectClose(y, reference, 1e-6, "\(outer) \(axis) \(inner) \(name)")
                 }
@@ -164,7 +165,7 @@ extension KernelTests {
                         let a = Shape4(n: n, c: c, s: s, b: from), b = Shape4(n: n, c: c, s: s, b: to)
                         everyVariant { name in
                             var y = [Float](repeating: 7, count: b.elements)
-                            ank_relayout(a.blocked(x), Int64(from), &y, Int64(to), Int64(n), Int64(c), Int64(s))
+                            anneal_relayout(a.blocked(x), Int64(from), &y, Int64(to), Int64(n), Int64(c), Int64(s))
                             #expect(y == b.blocked(x), "\(n) \(c) \(s): \(from) to \(to)")
                         }
                     }

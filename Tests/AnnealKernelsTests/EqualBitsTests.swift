@@ -26,34 +26,35 @@ extension KernelTests {
 
         /// y, dx, dw and db.
         private func checkConvolution(
-            _ shape: ank_conv, winograd: Bool = false, sourceLocation: SourceLocation = #_sourceLocation
+            _ shape: anneal_conv, winograd: Bool = false, sourceLocation: SourceLocation = #_sourceLocation
         ) {
             var c = shape, random = Generator(50)
             let b = Int(c.b), inputs = Int(c.groups * c.ic), outputs = Int(c.groups * c.oc)
             let xs = Shape4(n: Int(c.n), c: inputs, s: Int(c.ih * c.iw), b: c.plain == 1 ? 1 : b)
             let ys = Shape4(n: Int(c.n), c: outputs, s: Int(c.oh * c.ow), b: b)
             let x = xs.blocked(random.floats(xs.plain)), dy = ys.blocked(random.floats(ys.plain))
-            let w = random.floats(Int(ank_conv_weights(&c))), bias = random.floats(ys.c)
+            let w = random.floats(Int(anneal_conv_weights(&c))), bias = random.floats(ys.c)
             check("\(shape)", sourceLocation: sourceLocation) {
                 c.threads = Int64(anneal_max_threads())
                 var y = array(Int64(ys.elements)), dx = array(Int64(xs.elements)), dw = w, db = bias
-                func room(_ pass: ank_pass) -> [Float] {
-                    if c.groups > 1 { return array(ank_groupconv_scratch(&c, pass)) }
-                    return array(winograd ? ank_winograd_scratch(&c, pass) : ank_denseconv_scratch(&c, pass))
+                func room(_ pass: anneal_pass) -> [Float] {
+                    if c.groups > 1 { return array(anneal_groupconv_scratch(&c, pass)) }
+                    return array(winograd ? anneal_winograd_scratch(&c, pass) : anneal_denseconv_scratch(&c, pass))
                 }
-                var forward = room(ANK_FORWARD), data = room(ANK_BACKWARD_DATA), weights = room(ANK_BACKWARD_WEIGHTS)
+                var forward = room(ANNEAL_FORWARD), data = room(ANNEAL_BACKWARD_DATA),
+                    weights = room(ANNEAL_BACKWARD_WEIGHTS)
                 if c.groups > 1 {
-                    ank_groupconv_forward(&c, x, w, bias, nil, &y)
-                    ank_groupconv_backward_data(&c, dy, w, &dx)
-                    ank_groupconv_backward_weights(&c, x, dy, &dw, &db, &weights)
+                    anneal_groupconv_forward(&c, x, w, bias, nil, &y)
+                    anneal_groupconv_backward_data(&c, dy, w, &dx)
+                    anneal_groupconv_backward_weights(&c, x, dy, &dw, &db, &weights)
                 } else if winograd {
-                    ank_winograd_forward(&c, x, w, bias, nil, &y, &forward)
-                    ank_winograd_backward_data(&c, dy, w, &dx, &data)
-                    ank_winograd_backward_weights(&c, x, dy, &dw, &db, &weights)
+                    anneal_winograd_forward(&c, x, w, bias, nil, &y, &forward)
+                    anneal_winograd_backward_data(&c, dy, w, &dx, &data)
+                    anneal_winograd_backward_weights(&c, x, dy, &dw, &db, &weights)
                 } else {
-                    ank_denseconv_forward(&c, x, w, bias, nil, &y, &forward)
-                    ank_denseconv_backward_data(&c, dy, w, &dx, &data)
-                    ank_denseconv_backward_weights(&c, x, dy, &dw, &db, &weights)
+                    anneal_denseconv_forward(&c, x, w, bias, nil, &y, &forward)
+                    anneal_denseconv_backward_data(&c, dy, w, &dx, &data)
+                    anneal_denseconv_backward_weights(&c, x, dy, &dw, &db, &weights)
                 }
                 return [y, dx, dw, db]
             }
@@ -114,25 +115,25 @@ extension KernelTests {
                 let add = shape.blocked(random.floats(shape.plain)), dy = shape.blocked(random.floats(shape.plain))
                 let gamma = random.floats(c, 0.5...1.5), beta = random.floats(c)
                 check("batch norm \(n) \(c) \(s) b \(b)") {
-                    var scratch = array(ank_bn_scratch(dims)), results: [[Float]] = []
+                    var scratch = array(anneal_batchnorm_scratch(dims)), results: [[Float]] = []
                     for relu in [Int32(0), 1] {
                         for addend in [nil, add] {
                             var mean = array(Int64(c)), variance = mean, y = x, dx = x, masked = x
                             var dgamma = mean, dbeta = mean
-                            ank_bn_forward(
+                            anneal_batchnorm_forward(
                                 x, addend, &y, &mean, &variance, gamma, beta, 1e-3, relu, &scratch, dims)
                             results += [y, mean, variance]
                             // The sign of what was added is known from the result alone.
                             let kind = relu == 1 && addend != nil ? 2 : relu
-                            ank_bn_backward(
+                            anneal_batchnorm_backward(
                                 x, y, dy, nil, mean, variance, gamma, beta, 1e-3, kind, nil, &dx, nil, &dgamma,
                                 &dbeta, &scratch, dims)
                             results += [dx, dgamma, dbeta]
-                            ank_bn_backward(
+                            anneal_batchnorm_backward(
                                 x, y, dy, add, mean, variance, gamma, beta, 1e-3, kind, dy, &dx, &masked, &dgamma,
                                 &dbeta, &scratch, dims)
                             results += [dx, masked, dgamma, dbeta]
-                            ank_bn_backward_global(
+                            anneal_batchnorm_backward_global(
                                 x, y, dy, nil, mean, variance, gamma, beta, 1e-3, kind, nil, &dx, nil, &dgamma,
                                 &dbeta, &scratch, dims)
                             results += [dx, dgamma, dbeta]

@@ -5,9 +5,9 @@ import Testing
 func conv(
     n: Int, groups: Int, ic: Int, oc: Int? = nil, b: Int, image: (Int, Int), kernel: (Int, Int) = (3, 3),
     stride: (Int, Int) = (1, 1), pad: (Int, Int) = (1, 1), dilation: (Int, Int) = (1, 1)
-) -> ank_conv {
+) -> anneal_conv {
     func out(_ x: Int, _ k: Int, _ s: Int, _ p: Int, _ d: Int) -> Int64 { Int64((x + 2 * p - d * (k - 1) - 1) / s + 1) }
-    return ank_conv(
+    return anneal_conv(
         n: Int64(n), groups: Int64(groups), ic: Int64(ic), oc: Int64(oc ?? ic), axes: 2, id: 1, ih: Int64(image.0),
         iw: Int64(image.1), od: 1, oh: out(image.0, kernel.0, stride.0, pad.0, dilation.0),
         ow: out(image.1, kernel.1, stride.1, pad.1, dilation.1), kd: 1, kh: Int64(kernel.0), kw: Int64(kernel.1),
@@ -19,7 +19,7 @@ func conv(
 struct ConvReference {
     var y: [Double], dx: [Double], dw: [Double], db: [Double]
 
-    init(_ c: ank_conv, _ x: [Float], _ w: [Float], _ bias: [Float]?, _ dy: [Float]) {
+    init(_ c: anneal_conv, _ x: [Float], _ w: [Float], _ bias: [Float]?, _ dy: [Float]) {
         let (n, groups, ic, oc) = (Int(c.n), Int(c.groups), Int(c.ic), Int(c.oc))
         let (ih, iw, oh, ow, kh, kw) = (Int(c.ih), Int(c.iw), Int(c.oh), Int(c.ow), Int(c.kh), Int(c.kw))
         var y = [Double](repeating: 0, count: dy.count), dx = [Double](repeating: 0, count: x.count)
@@ -66,42 +66,42 @@ struct ConvReference {
 
 extension KernelTests {
     @Suite struct GroupConv {
-        private func check(_ shape: ank_conv, _ random: inout Generator) {
+        private func check(_ shape: anneal_conv, _ random: inout Generator) {
             var c = shape
-            #expect(ank_groupconv_supported(&c) == 1, "\(c)")
+            #expect(anneal_groupconv_supported(&c) == 1, "\(c)")
             let xs = Shape4(n: Int(c.n), c: Int(c.groups * c.ic), s: Int(c.ih * c.iw), b: Int(c.b))
             let ys = Shape4(n: Int(c.n), c: Int(c.groups * c.oc), s: Int(c.oh * c.ow), b: Int(c.b))
             let x = random.floats(xs.plain), dy = random.floats(ys.plain), bias = random.floats(ys.c)
             let w = random.floats(Int(c.groups * c.oc * c.ic * c.kh * c.kw))
-            #expect(Int(ank_conv_weights(&c)) == w.count)
+            #expect(Int(anneal_conv_weights(&c)) == w.count)
             var packed = [Float](repeating: .nan, count: w.count), again = packed
-            ank_conv_pack(&c, w, &packed)
-            ank_conv_unpack(&c, packed, &again)
+            anneal_conv_pack(&c, w, &packed)
+            anneal_conv_unpack(&c, packed, &again)
             #expect(again == w, "\(c)")
             let right = ConvReference(c, x, w, bias, dy)
             let bx = xs.blocked(x), bdy = ys.blocked(dy), lanes = Double(c.ic)
             everyVariant { name in
                 let name = "\(c) \(name)"
                 var y = [Float](repeating: .nan, count: ys.elements), dx = [Float](repeating: .nan, count: xs.elements)
-                ank_groupconv_forward(&c, bx, packed, bias, nil, &y)
+                anneal_groupconv_forward(&c, bx, packed, bias, nil, &y)
                 expectClose(ys.plain(y), right.y, 2e-6, scale: 1 + lanes, "y \(name)")
-                ank_groupconv_forward(&c, bx, packed, nil, nil, &y)
+                anneal_groupconv_forward(&c, bx, packed, nil, nil, &y)
                 let channels = right.y.indices.map { $0 / ys.s % ys.c }
                 expectClose(
                     ys.plain(y), zip(right.y, channels).map { $0 - Double(bias[$1]) }, 2e-6, scale: 1 + lanes,
                     "y \(name)")
-                ank_groupconv_backward_data(&c, bdy, packed, &dx)
+                anneal_groupconv_backward_data(&c, bdy, packed, &dx)
                 expectClose(xs.plain(dx), right.dx, 2e-6, scale: 1 + lanes, "dx \(name)")
                 func weights() -> ([Float], [Float]) {
                     var scratch = [Float](
-                        repeating: .nan, count: Int(ank_groupconv_scratch(&c, ANK_BACKWARD_WEIGHTS)))
+                        repeating: .nan, count: Int(anneal_groupconv_scratch(&c, ANNEAL_BACKWARD_WEIGHTS)))
                     var dw = [Float](repeating: .nan, count: w.count), db = [Float](repeating: .nan, count: ys.c)
-                    ank_groupconv_backward_weights(&c, bx, bdy, &dw, &db, &scratch)
+                    anneal_groupconv_backward_weights(&c, bx, bdy, &dw, &db, &scratch)
                     return (dw, db)
                 }
                 let (dw, db) = weights()
                 var plain = dw
-                ank_conv_unpack(&c, dw, &plain)
+                anneal_conv_unpack(&c, dw, &plain)
                 let unit = Double(ys.n * ys.s).squareRoot()
                 expectClose(plain, right.dw, 3e-6, scale: unit, "dw \(name)")
                 expectClose(db, right.db, 3e-6, scale: unit, "db \(name)")
@@ -176,14 +176,14 @@ extension KernelTests {
 
         @Test func whatIsNotSupported() {
             var odd = conv(n: 1, groups: 8, ic: 3, b: 8, image: (4, 4))
-            #expect(ank_groupconv_supported(&odd) == 0)
+            #expect(anneal_groupconv_supported(&odd) == 0)
             var plain = conv(n: 1, groups: 8, ic: 8, b: 1, image: (4, 4))
-            #expect(ank_groupconv_supported(&plain) == 0)
+            #expect(anneal_groupconv_supported(&plain) == 0)
             var half = conv(n: 1, groups: 3, ic: 4, b: 8, image: (4, 4))
-            #expect(ank_groupconv_supported(&half) == 0)
+            #expect(anneal_groupconv_supported(&half) == 0)
             // Offsets would not fit 32 bits.
             var huge = conv(n: 1, groups: 8, ic: 1, b: 8, image: (20000, 20000))
-            #expect(ank_groupconv_supported(&huge) == 0)
+            #expect(anneal_groupconv_supported(&huge) == 0)
         }
     }
 }

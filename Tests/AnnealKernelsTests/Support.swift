@@ -9,14 +9,14 @@ import Testing
 func everyVariant(threads: [Int32] = [1, 3], _ body: (String) -> Void) {
     let before = anneal_max_threads()
     defer {
-        ank_force_variant(-1)
+        anneal_force_variant(-1)
         anneal_set_threads(before)
     }
-    for variant in 0..<ank_variants() {
-        ank_force_variant(variant)
+    for variant in 0..<anneal_variants() {
+        anneal_force_variant(variant)
         for count in threads {
             anneal_set_threads(count)
-            body("\(String(cString: ank_variant_name(variant))), \(count) threads")
+            body("\(String(cString: anneal_variant_name(variant))), \(count) threads")
         }
     }
 }
@@ -40,7 +40,7 @@ struct Generator: RandomNumberGenerator {
 /// An activation's shape with its two forms: plain arrays for the references, blocked ones for the kernels.
 struct Shape4 {
     var n: Int, c: Int, s: Int, b: Int
-    var dims: ank_dims { ank_dims(n: Int64(n), c: Int64(c), s: Int64(s), b: Int64(b)) }
+    var dims: anneal_dims { anneal_dims(n: Int64(n), c: Int64(c), s: Int64(s), b: Int64(b)) }
     var blocks: Int { (c + b - 1) / b }
     var plain: Int { n * c * s }
     var elements: Int { n * blocks * b * s }

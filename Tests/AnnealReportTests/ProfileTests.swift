@@ -60,6 +60,30 @@ struct ProfileTests {
     }
 
     /// One step's calls and milliseconds, its rates and its part of the roofline; nothing where nothing is computed.
+    /// What a run's page shows: means of whole steps, and no part of one whose forward pass was not recorded.
+    @Test func ofARun() throws {
+        var spans = Self.spans
+        spans.append(
+            Timeline.Span(
+                OperationCost(layer: "metrics", kind: "metrics", phase: .metrics), step: 2, begin: .seconds(1),
+                duration: .seconds(1)))
+        let profile = try #require(RunProfile(spans))
+        // (1 + ... + 8) * 10.007 us, and half a nanosecond for each of eight.
+        #expect(profile.steps == 2 && abs(profile.seconds - (360.252e-6 + 4e-9)) < 1e-12)
+        let update = try #require(profile.kinds.first { $0.name == "update" })
+        #expect(update.calls == 2 && abs(update.seconds - (140.098e-6 + 1e-9)) < 1e-12 && update.flops == 0)
+        #expect(profile.kinds.first?.name == "update" && profile.kinds.contains { $0.name == "waiting for data" })
+        #expect(!profile.layers.contains { $0.name.contains("data  waiting") })
+        let first = try #require(profile.layers.first { $0.name == "a  Convolution forward" })
+        #expect(first.calls == 1 && first.flops == 2e6)
+
+        let folder = try TemporaryFolder(), run = try RunFolder.open(folder.file("run"), occupied: .refuse)
+        try profile.write(to: run)
+        #expect(RunProfile.read(inFolder: run.path) == profile)
+        // An accelerator runs a step as one program.
+        #expect(RunProfile(spans.filter { $0.operation.phase == .data }) == nil)
+    }
+
     @Test func text() throws {
         let operation = OperationCost(layer: "c", kind: "Convolution forward", phase: .forward, flops: 3e9, bytes: 2e8)
         let wait = OperationCost(layer: "data", kind: "waiting for data", phase: .data)

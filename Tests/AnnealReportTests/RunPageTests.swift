@@ -59,9 +59,13 @@ import Testing
         let picture = RunPictures.Picture(name: Self.evil, label: Self.evil, predicted: Self.evil, png: png)
         let fake = RunPictures.Picture(name: "x", label: "fake", png: Data("<svg onload=alert(3)>".utf8))
         try RunPictures(worst: [picture, fake], wrong: 2, training: [picture]).write(to: folder)
+        let row = RunProfile.Row(name: Self.evil, calls: 2, seconds: 0.004, flops: 2e6)
+        try RunProfile(steps: 5, seconds: 0.016, kinds: [row], layers: [row]).write(to: folder)
         let html = try page(folder)
         #expect(!html.contains("<script>alert") && !html.contains("<img src=x") && !html.contains("\u{202E}"))
         #expect(!html.contains("\u{1B}") && html.contains("&lt;/script&gt;&lt;script&gt;alert(1)"))
+        // 2 MFLOP in 4 ms of 16.
+        #expect(html.contains("<td class=\"n\">4.000</td><td class=\"n\">25.0 %</td><td class=\"n\">0.5</td>"))
         // Elements of ours alone: a script that runs, and its data.
         #expect(
             html.components(separatedBy: "<script").count == 3 && html.components(separatedBy: "</script>").count == 3)
@@ -137,7 +141,7 @@ import Testing
         for (name, text) in [
             ("arguments.json", "{\"command\""), ("metrics.jsonl", "{\"event\":\"ep"), ("log.txt", "INFO:root:beg"),
             ("evaluation.json", #"{"checkpoint":1,"images":1,"metrics":{},"classes":["a"],"confusion":[[0,5,1]]}"#),
-            ("pictures.json", "[]"), ("layers.json", "{}"), ("results.json", ""),
+            ("pictures.json", "[]"), ("layers.json", "{}"), ("results.json", ""), ("profile.json", "{\"steps\":"),
         ] { try text.write(toFile: folder.file(name), atomically: true, encoding: .utf8) }
         let html = try page(folder)
         #expect(html.contains("No epoch is over yet") && html.contains("arguments.json"))

@@ -1,5 +1,4 @@
 import Anneal
-import AnnealCPU
 import AnnealCompiler
 import AnnealReference
 import Testing
@@ -62,7 +61,7 @@ import Testing
     @Test func linksActInTheirOrder() throws {
         let clipped = RuleChain(ClipGradient(1), WeightDecay(), then: SGD())
         let decayed = RuleChain(WeightDecay(), ClipGradient(1), then: SGD())
-        for engine in [try CPUEngine() as any Engine, ReferenceEngine()] {
+        for engine in [try defaultEngine() as any Engine, ReferenceEngine()] {
             #expect(try step(clipped, weights: [1], gradients: [2], decay: 0.5, engine: engine)[0] == [0.25])
             #expect(try step(decayed, weights: [1], gradients: [2], decay: 0.5, engine: engine)[0] == [0.5])
         }

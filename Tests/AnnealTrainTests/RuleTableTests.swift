@@ -1,6 +1,5 @@
 import Anneal
 import AnnealCompiler
-import AnnealCPU
 import AnnealReference
 import AnnealXLA
 import Foundation
@@ -47,7 +46,7 @@ import Testing
     /// are clipped in others than where they are not.
     @Test(arguments: RuleCase.all, [nil, 0.5]) func enginesAgree(_ rule: RuleCase, _ clip: Double?) throws {
         let expected = try run(rule, steps: 3, clipGradient: clip, engine: ReferenceEngine()).all
-        var engines: [any Engine] = [try CPUEngine()]
+        var engines: [any Engine] = [try defaultEngine()]
         if hasVirtualDevices { engines.append(try Accelerators.engine("xla-cpu", indexes: [0])) }
         for engine in engines {
             let found = try run(rule, steps: 3, clipGradient: clip, engine: engine).all

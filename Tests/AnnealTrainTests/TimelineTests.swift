@@ -24,6 +24,38 @@ struct TimelineTests {
         #expect(zip(timeline.spans, timeline.spans.dropFirst()).allSatisfy { $0.end <= $1.begin })
     }
 
+    /// Copies of what layers give, taken while the step runs. Layers of constants, computed by hand: 0 * x + 2, then
+    /// 128 * 2 / 4, and ten classes that are equally likely.
+    @Test func outputsOfOperations() throws {
+        let trainer = try Self.trainer(keepsGradients: false)
+        for (name, value) in [
+            ("fc1_weight", Float(0)), ("fc1_bias", 2), ("fc2_weight", 0.25), ("fc2_bias", 0), ("fc3_weight", 0),
+            ("fc3_bias", 0),
+        ] {
+            let shape = try trainer.parameters.tensor(name).shape
+            try trainer.parameters.set(name, Tensor(shape, Array(repeating: value, count: shape.count)))
+        }
+        var outputs: [String: Tensor] = [:]
+        let timeline = Timeline(steps: 0..<1)
+        trainer.timeline = timeline
+        trainer.afterOperation = { [unowned trainer] operation in
+            for (name, values) in (try? trainer.training.outputs(of: operation)) ?? [] { outputs[name] = values }
+        }
+        try trainer.step()
+        for (name, count, value) in [
+            ("fc1_output", 4 * 128, Float(2)), ("fc2_output", 4 * 64, 64), ("softmax_output", 40, 0.1),
+        ] {
+            let found = try #require(outputs[name], "\(outputs.keys)")
+            #expect(found.count == count && found.elements.allSatisfy { abs($0 - value) < 1e-6 * value }, "\(name)")
+        }
+        // Both look at each operation.
+        #expect(timeline.spans.count > outputs.count)
+        trainer.afterOperation = nil
+        outputs = [:]
+        try trainer.step()
+        #expect(outputs.isEmpty)
+    }
+
     /// Every parameter is updated once, in the backward pass or after it: momentum and weight are read and written, the
     /// gradient is read.
     @Test(arguments: [false, true]) func updatesMoveEveryParameterOnce(keepsGradients: Bool) throws {

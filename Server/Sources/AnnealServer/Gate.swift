@@ -4,13 +4,13 @@ import Foundation
 /// Lets requests in or not, before anything looks at them: by their method, by the host that they name, and, where others
 /// than this machine's users can reach the server, by a token.
 public struct Gate: Sendable {
-    /// Names of this server besides `localhost`, `127.0.0.1` and `[::1]`.
+    /// Names of this server besides `localhost`; addresses in numbers are always let in.
     public var hosts: Set<String>
     /// What a request must carry; nil: nothing.
     public var token: String?
     public var methods: Set<String>
 
-    public init(hosts: Set<String> = [], token: String? = nil, methods: Set<String> = ["GET", "HEAD"]) {
+    public init(hosts: Set<String> = [], token: String? = nil, methods: Set<String> = ["GET"]) {
         self.hosts = hosts
         self.token = token
         self.methods = methods
@@ -25,9 +25,11 @@ public struct Gate: Sendable {
                 .methodNotAllowed, "only \(methods.sorted().joined(separator: " and "))",
                 ["Allow": methods.sorted().joined(separator: ", ")])
         }
-        // A page elsewhere may let its own name lead here (DNS rebinding).
-        guard let host = request.headers[HTTPHeader("Host")].map(Self.name), Self.own.union(hosts).contains(host) else {
-            return .text(.forbidden, "this server has another name")
+        // A page elsewhere may let its own name lead here (DNS rebinding); with a number it cannot.
+        guard let host = request.headers[HTTPHeader("Host")].map(Self.name),
+            host == "localhost" || hosts.contains(host) || Self.isAddress(host)
+        else {
+            return .text(.forbidden, "this server has another name; --hosts names those that it answers to")
         }
         // What another site's page sends is not what a user asked for.
         if let site = request.headers[HTTPHeader("Sec-Fetch-Site")],
@@ -55,7 +57,13 @@ public struct Gate: Sendable {
             ])
     }
 
-    private static let own: Set<String> = ["localhost", "127.0.0.1", "[::1]"]
+    /// Whether it is an IPv4 address, or an IPv6 address in brackets.
+    private static func isAddress(_ host: String) -> Bool {
+        var v4 = in_addr(), v6 = in6_addr()
+        if inet_pton(AF_INET, host, &v4) == 1 { return true }
+        guard host.hasPrefix("["), host.hasSuffix("]") else { return false }
+        return inet_pton(AF_INET6, String(host.dropFirst().dropLast()), &v6) == 1
+    }
 
     /// Without the port.
     private static func name(_ host: String) -> String {
@@ -92,6 +100,13 @@ public struct Gate: Sendable {
         let letters = Array("ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz23456789")
         var random = SystemRandomNumberGenerator()
         return String((0..<32).map { _ in letters.randomElement(using: &random) ?? "A" })
+    }
+}
+
+extension HTTPRequest {
+    /// Reads what is left of the body, which would be taken for the next request.
+    func discardBody() async throws {
+        for try await _ in bodySequence {}
     }
 }
 

@@ -37,7 +37,10 @@ public final class ModelHandler: HTTPHandler {
     }
 
     public func handleRequest(_ request: HTTPRequest) async throws -> HTTPResponse {
-        if let refusal = gate.refusal(request) { return refusal }
+        if let refusal = gate.refusal(request) {
+            try await request.discardBody()
+            return refusal
+        }
         switch (request.method, request.path) {
         case (.POST, "/predict"): return try await predict(request)
         case (.GET, "/healthz"): return .text(.ok, "ok")
@@ -50,12 +53,13 @@ public final class ModelHandler: HTTPHandler {
 
     private func predict(_ request: HTTPRequest) async throws -> HTTPResponse {
         guard begin() else {
+            try await request.discardBody()
             return .json(.serviceUnavailable, #"{"error":"too many requests wait"}"#, ["Retry-After": "1"])
         }
         let start = Clocks.monotonic()
         var isAnswered = false
         defer { end(isAnswered, seconds: Clocks.monotonic() - start) }
-        guard request.bodySequence.count ?? 0 <= maximumBytes, let bytes = try await body(request) else {
+        guard let bytes = try await body(request) else {
             return .json(
                 HTTPStatusCode(413, phrase: "Content Too Large"),
                 try Self.error("the image has more than \(maximumBytes) bytes"))
@@ -65,20 +69,20 @@ public final class ModelHandler: HTTPHandler {
         do {
             let found = try await classifier.predict(image: bytes, top: min(max(1, top), classifier.classNames.count))
             isAnswered = true
-            return .json(.ok, try Self.encoded(.object(["predictions": .array(found.map(Self.json))])))
+            return .json(.ok, try Self.encoded(.object(["predictions": .array(found.map(json))])))
         } catch let error as AnnealError {
             return .json(.badRequest, try Self.error("\(error)"))
         }
     }
 
-    /// nil: more than is allowed.
+    /// nil: more than is allowed. It is read to its end: a client that still sends would not see the answer.
     private func body(_ request: HTTPRequest) async throws -> [UInt8]? {
-        var bytes: [UInt8] = []
+        var bytes: [UInt8] = [], isTooLong = (request.bodySequence.count ?? 0) > maximumBytes
         for try await piece in request.bodySequence {
-            guard bytes.count + piece.count <= maximumBytes else { return nil }
-            bytes += piece
+            isTooLong = isTooLong || bytes.count + piece.count > maximumBytes
+            if isTooLong { bytes = [] } else { bytes += piece }
         }
-        return bytes
+        return isTooLong ? nil : bytes
     }
 
     private func begin() -> Bool {
@@ -100,10 +104,12 @@ public final class ModelHandler: HTTPHandler {
         }
     }
 
-    private static func json(_ prediction: Classifier.Prediction) -> JSONValue {
-        [
-            "class": .string(prediction.className), "label": .integer(prediction.index),
-            "probability": prediction.probability.isFinite ? .number(Double(prediction.probability)) : .null,
+    /// As `anneal predict --format json` names things.
+    private func json(_ prediction: Classifier.Prediction) -> JSONValue {
+        let number: JSONValue = prediction.probability.isFinite ? .number(Double(prediction.probability)) : .null
+        return [
+            "class": .string(prediction.className), "index": .integer(prediction.index),
+            classifier.scores == .probabilities ? "probability" : "score": number,
         ]
     }
 

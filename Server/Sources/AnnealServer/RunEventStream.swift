@@ -4,16 +4,21 @@ import FlyingSocks
 import Foundation
 
 /// Server-sent events of a run: one whenever its files have changed, until the run is over or nobody listens.
-struct RunEventStream: AsyncBufferedSequence {
-    typealias Element = UInt8
+package struct RunEventStream: AsyncBufferedSequence, Sendable {
+    package typealias Element = UInt8
 
     let folder: String
     let interval: Duration
 
-    func makeAsyncIterator() -> Iterator { Iterator(folder: folder, interval: interval) }
+    package init(folder: String, interval: Duration) {
+        self.folder = folder
+        self.interval = interval
+    }
 
-    struct Iterator: AsyncBufferedIteratorProtocol {
-        typealias Buffer = [UInt8]
+    package func makeAsyncIterator() -> Iterator { Iterator(folder: folder, interval: interval) }
+
+    package struct Iterator: AsyncBufferedIteratorProtocol {
+        package typealias Buffer = [UInt8]
 
         let folder: String
         let interval: Duration
@@ -22,14 +27,14 @@ struct RunEventStream: AsyncBufferedSequence {
         private var quiet = 0
         private var rest: ArraySlice<UInt8> = []
 
-        init(folder: String, interval: Duration) {
+        fileprivate init(folder: String, interval: Duration) {
             self.folder = folder
             self.interval = interval
         }
 
-        mutating func next() async throws -> UInt8? { try await nextBuffer(suggested: 1)?.first }
+        package mutating func next() async throws -> UInt8? { try await nextBuffer(suggested: 1)?.first }
 
-        mutating func nextBuffer(suggested count: Int) async throws -> [UInt8]? {
+        package mutating func nextBuffer(suggested count: Int) async throws -> [UInt8]? {
             if rest.isEmpty { rest = try await event()?[...] ?? [] }
             guard !rest.isEmpty else { return nil }
             defer { rest = rest.dropFirst(Swift.max(1, count)) }

@@ -22,7 +22,10 @@ public struct RunsHandler: HTTPHandler {
 
     public func handleRequest(_ request: HTTPRequest) async throws -> HTTPResponse {
         if let welcome = gate.welcome(request) { return welcome }
-        if let refusal = gate.refusal(request) { return refusal }
+        if let refusal = gate.refusal(request) {
+            try await request.discardBody()
+            return refusal
+        }
         do {
             switch request.path {
             case "/": return .html(RunsPage.index(try RunCatalogue.runs(in: folder, by: .date), folder: folder))
@@ -50,7 +53,11 @@ public struct RunsHandler: HTTPHandler {
         let found = try RunCatalogue.names(in: folder)
         // The folder itself may be the run.
         if found == [""], name == FilePath(folder).name.description { return (name, folder) }
-        return found.contains(name) ? (name, Files.path(folder, name)) : nil
+        // Forms write a space as a plus.
+        for name in [name, name.replacingOccurrences(of: "+", with: " ")] where found.contains(name) {
+            return (name, Files.path(folder, name))
+        }
+        return nil
     }
 
     private func compare(_ request: HTTPRequest) throws -> HTTPResponse {

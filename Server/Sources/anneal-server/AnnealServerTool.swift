@@ -57,7 +57,26 @@ struct AnnealServerTool: AsyncParsableCommand {
             throw AnnealError(
                 "--batch-size, --max-waiting, --max-megabytes", "must be at least 1, at most 1024 (100000 may wait)")
         }
-        let isLocal = ["127.0.0.1", "::1", "localhost"].contains(address)
+        let secret = try secret()
+        var names = Set((hosts ?? "").split(separator: ",").map { $0.lowercased() })
+        if !isLocal { names.insert(ProcessInfo.processInfo.hostName.lowercased()) }
+        let server = try makeServer(try handler(Gate(hosts: names, token: secret)))
+        let greeting = greeting(secret), place = "\(address), port \(port)"
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await Self.listen(server, at: place) }
+            group.addTask {
+                try await server.waitUntilListening()
+                FileHandle.standardError.write(Data("\(greeting)\n".utf8))
+            }
+            // Whichever fails first ends both.
+            while try await group.next() != nil {}
+        }
+    }
+
+    private var isLocal: Bool { ["127.0.0.1", "::1", "localhost"].contains(address) }
+
+    /// The token that requests must carry.
+    private func secret() throws -> String? {
         var secret = token ?? ProcessInfo.processInfo.environment["ANNEAL_TOKEN"]
         if secret == "new" { secret = Gate.newToken() }
         guard isLocal || (secret?.count ?? 0) >= 16 else {
@@ -66,43 +85,58 @@ struct AnnealServerTool: AsyncParsableCommand {
                 "can be reached from other machines, and there is no token of 16 letters or more",
                 suggestion: "give --token new, which makes one")
         }
-        var names = Set((hosts ?? "").split(separator: ",").map { $0.lowercased() })
-        if !isLocal { names.insert(address.contains(":") ? "[\(address)]" : address.lowercased()) }
-        let gate = Gate(hosts: names, token: secret)
+        // It goes into addresses and cookies.
+        guard secret.map({ $0.wholeMatch(of: /[A-Za-z0-9._~-]+/) != nil }) ?? true else {
+            throw AnnealError("--token", "holds more than letters, digits and -._~", suggestion: "give --token new")
+        }
+        return secret
+    }
 
-        let handler: any HTTPHandler
+    private func handler(_ gate: Gate) throws -> any HTTPHandler {
         if let runs {
             guard Files.isFolder(runs) else { throw AnnealError(runs, "is not a folder", code: .notFound) }
-            handler = RunsHandler(folder: runs, gate: gate)
-        } else {
-            let choice = try loadEpoch.map { text in
-                guard let choice = CheckpointChoice(text) else {
-                    throw AnnealError("--load-epoch \(text)", "is neither a number nor best or last")
-                }
-                return choice
-            }
-            handler = ModelHandler(
-                try Classifier(SavedModel(model ?? "", choice), batchSize: batchSize), gate: gate,
-                maximumBytes: maxMegabytes << 20, maximumWaiting: maxWaiting)
+            return RunsHandler(folder: runs, gate: gate)
         }
-        let server = try makeServer(handler)
-        let task = Task { try await server.run() }
-        try await server.waitUntilListening()
-        let shown = isLocal ? "localhost" : address
-        let suffix = secret.map { "/?token=\($0)" } ?? "/"
-        FileHandle.standardError.write(Data("Serving at http://\(shown):\(port)\(suffix)\n".utf8))
-        try await task.value
+        let choice = try loadEpoch.map { text in
+            guard let choice = CheckpointChoice(text) else {
+                throw AnnealError("--load-epoch \(text)", "is neither a number nor best or last")
+            }
+            return choice
+        }
+        return ModelHandler(
+            try Classifier(SavedModel(model ?? "", choice), batchSize: batchSize), gate: gate,
+            maximumBytes: maxMegabytes << 20, maximumWaiting: maxWaiting)
+    }
+
+    /// Where it is, and what to open or send.
+    private func greeting(_ secret: String?) -> String {
+        let place = "http://\(isLocal ? "localhost" : address.contains(":") ? "[\(address)]" : address):\(port)"
+        guard model != nil else { return "Serving at \(place)\(secret.map { "/?token=\($0)" } ?? "/")" }
+        let header = secret.map { " -H 'Authorization: Bearer \($0)'" } ?? ""
+        return "Serving at \(place)/; try: curl --data-binary @cat.jpg\(header) \(place)/predict"
+    }
+
+    private static func listen(_ server: HTTPServer, at place: String) async throws {
+        do {
+            try await server.run()
+        } catch SocketError.failed(_, _, let message) {
+            throw AnnealError(
+                place, "cannot be listened on: \(message)", suggestion: "give another --port")
+        }
     }
 
     private func makeServer(_ handler: any HTTPHandler) throws -> HTTPServer {
-        let logger: any Logging = .disabled
+        // Requests are answered in this time or not at all; a large model may need it for all that wait.
+        let logger: any Logging = .disabled, timeout = 120.0
         do {
-            if address == "::1" || address.contains(":") {
+            if address.contains(":") {
                 return HTTPServer(
-                    address: try sockaddr_in6.inet6(ip6: address, port: port), logger: logger, handler: handler)
+                    address: try sockaddr_in6.inet6(ip6: address, port: port), timeout: timeout, logger: logger,
+                    handler: handler)
             }
             let ip = address == "localhost" ? "127.0.0.1" : address
-            return HTTPServer(address: try sockaddr_in.inet(ip4: ip, port: port), logger: logger, handler: handler)
+            return HTTPServer(
+                address: try sockaddr_in.inet(ip4: ip, port: port), timeout: timeout, logger: logger, handler: handler)
         } catch {
             throw AnnealError(
                 "--address \(address)", "is not an address", suggestion: "give a number such as 127.0.0.1 or ::1")

@@ -1,9 +1,8 @@
 import Anneal
+import AnnealServer
 import FlyingFox
 import Foundation
 import Testing
-
-@testable import AnnealServer
 
 private func request(
     _ target: String, method: HTTPMethod = .GET, host: String? = "localhost:8080", _ headers: [String: String] = [:],
@@ -68,6 +67,8 @@ private final class Runs {
             #expect(try await status(handler, request(target)) == 404, "\(target)")
         }
         #expect(try await status(handler, request("/compare?run=a")) == 400)
+        // As forms write spaces.
+        #expect(try await status(handler, request("/compare?run=a&run=b+%26+%3Cc%3E")) == 200)
     }
 
     @Test func theGate() async throws {
@@ -78,7 +79,11 @@ private final class Runs {
         for host in [nil, "evil.example", "localhost.evil.example:8080", "127.0.0.1.evil", ""] {
             #expect(try await status(open, request("/", host: host)) == 403, "\(host ?? "none")")
         }
-        for method in [HTTPMethod.POST, .PUT, .DELETE, .OPTIONS] {
+        // Only names can be made to lead here by others.
+        for host in ["192.168.1.7:8080", "[fe80::1]:8080"] {
+            #expect(try await status(open, request("/", host: host)) == 200, "\(host)")
+        }
+        for method in [HTTPMethod.POST, .PUT, .DELETE, .OPTIONS, .HEAD] {
             #expect(try await status(open, request("/", method: method)) == 405)
         }
         let token = Gate.newToken()

@@ -43,6 +43,7 @@ struct AugmentPreview: ParsableCommand {
         var plain = LoaderOptions(validating: preprocessing, batchSize: rows)
         plain.threads = try data.images.checkedThreads()
         plain.maximumPixels = try data.images.checkedPixels()
+        plain.decodesExactly = try data.images.decodesExactly()
         var augmented = plain
         var flags = data
         flags.augmentation.fill(Train.script)

@@ -24,19 +24,10 @@ struct Check: ParsableCommand {
     var idx: String?
     @Option(help: ArgumentHelp("Names of the classes, one per line, in the order of the labels.", valueName: "FILE"))
     var classNames: String?
-    @Option(help: ArgumentHelp("Threads that decode images.", valueName: "N"))
-    var dataNthreads: Int = LoaderOptions.defaultThreads
-    @Option(help: ArgumentHelp("Images of more pixels are bad.", valueName: "N"))
-    var maxImagePixels: Int = Image.maximumPixels
+    @OptionGroup var decoding: DecodingOptions
 
     func run() throws {
-        guard (1...1024).contains(dataNthreads) else {
-            throw UsageError("--data-nthreads", "is \(dataNthreads)", suggestion: "it must be 1 to 1024")
-        }
-        guard (1...LoaderOptions.mostPixels).contains(maxImagePixels) else {
-            throw UsageError(
-                "--max-image-pixels", "is \(maxImagePixels)", suggestion: "it must be 1 to \(LoaderOptions.mostPixels)")
-        }
+        try decoding.check()
         let names = try classNames.map(ClassNames.read)
         guard Files.isFolder(data) else {
             if try report(RecordFile(data, index: idx), names) > 0 { throw ExitCode.failure }
@@ -73,7 +64,7 @@ struct Check: ParsableCommand {
         for error in errors { print("\(error)") }
         // Images of unknown classes are decoded too: under the folders' own names.
         var source = try ImageFiles(folders, classNames: names.flatMap { errors.isEmpty ? $0 : nil })
-        source.maximumPixels = maxImagePixels
+        source.maximumPixels = decoding.maxImagePixels
         let bad = try source.count > 0 ? report(source, source.classNames) : 0
         if !folders.passedOver.isEmpty { StandardStream.output.write("\(folders.passedOver)\n") }
         let unreadable = folders.passedOver.unreadable
@@ -89,7 +80,7 @@ struct Check: ParsableCommand {
         try source.checkImages()
         let progress = ProgressLine("Checking", total: source.count, unit: "images")
         let survey = try ImageSurvey.decoding(
-            source, classes: names?.count, threads: dataNthreads, maximumPixels: maxImagePixels
+            source, classes: names?.count, threads: decoding.dataNthreads, maximumPixels: decoding.maxImagePixels
         ) {
             progress.update(done: $0)
         }
@@ -109,9 +100,9 @@ struct Check: ParsableCommand {
         }
         let good = survey.count - survey.bad.count
         let images = good > 0 ? "; \(survey.summary)" : ""
-        let number = Readable.count(survey.count) + (survey.count == 1 ? " image" : " images")
         StandardStream.output.write(
-            "\(table.text)\n\(number) in \(labels.count.counted("class")), \(survey.bad.count) bad\(images)\n")
+            "\(table.text)\n\(Readable.counted(survey.count, "image")) in \(labels.count.counted("class")), \(survey.bad.count) bad\(images)\n"
+        )
         // Without names training takes the number of classes from a flag.
         if names == nil, let highest = labels.max(), highest + 1 > labels.count {
             StandardStream.output.write(

@@ -30,6 +30,6 @@ struct ExportImages: ParsableCommand {
         export.isFlat = flat
         let progress = ProgressLine("Writing \(FilePath(folder))", total: file.count, unit: "images")
         let count = try export.write(file, to: folder, list: list) { progress.update(done: $0) }
-        progress.finish("\(FilePath(folder)): \(Readable.count(count)) \(count == 1 ? "image" : "images")")
+        progress.finish("\(FilePath(folder)): \(Readable.counted(count, "image"))")
     }
 }

@@ -131,26 +131,19 @@ struct Im2rec: ParsableCommand {
         }
         for path in lists {
             let target = String(path.dropLast(".lst".count)), list = try ImageList(file: path)
-            let progress = ProgressLine("Packing \(FilePath(target)).rec", total: list.items.count, unit: "images")
-            let summary = try packer.pack(list, root: root, to: target) {
-                progress.update(done: $0)
-            } report: {
-                progress.print("\(FilePath(path)): left out: \($0)")
-            }
-            let continued = summary.continued > 0 ? ", \(Readable.count(summary.continued)) of them packed before" : ""
-            let skipped = summary.skipped.isEmpty ? "" : "; \(summary.skipped.count.counted("image")) left out"
-            progress.finish(
-                "\(FilePath(target)).rec: \(Readable.count(summary.count)) \(summary.count == 1 ? "image" : "images")\(continued)\(skipped)"
-            )
+            try packer.packShown(list, root: root, to: target, place: "\(FilePath(path)): ")
         }
     }
 
-    /// As `im2rec.py` finds them, in the order of their names: lists in the prefix's folder that begin with it.
+    /// As `im2rec.py` finds them, in the order of their names: lists in the prefix's folder that begin with it, or, where
+    /// the prefix is a folder itself, those in it. If that has none, it is the images' folder and the lists are next to it.
     private func listFiles() throws -> [String] {
-        let isFolder = Files.isFolder(prefix), folder = isFolder ? prefix : Files.folder(of: prefix)
-        let start = isFolder ? "" : Files.name(of: prefix)
-        return try Files.names(in: folder).filter { $0.hasPrefix(start) && $0.hasSuffix(".lst") }
-            .map { Files.path(folder, $0) }.filter { !Files.isFolder($0) }
+        func lists(in folder: String, from start: String) throws -> [String] {
+            try Files.names(in: folder).filter { $0.hasPrefix(start) && $0.hasSuffix(".lst") }
+                .map { Files.path(folder, $0) }.filter { !Files.isFolder($0) }
+        }
+        let inside = Files.isFolder(prefix) ? try lists(in: prefix, from: "") : []
+        return try inside.isEmpty ? lists(in: Files.folder(of: prefix), from: Files.name(of: prefix)) : inside
     }
 
     private func packer() throws -> RecordPacker {
@@ -182,20 +175,29 @@ struct Im2rec: ParsableCommand {
         default: throw UsageError("--encoding \(encoding)", "is not known", suggestion: "it is .jpg or .png")
         }
         packer.packLabel = packLabel
-        guard (1...1024).contains(numThread) else {
-            throw UsageError("--num-thread", "is \(numThread)", suggestion: "it must be 1 to 1024")
-        }
-        packer.threads = numThread
+        packer.threads = try DecodingOptions.checked(threads: numThread, of: "--num-thread")
         guard let policy = BadRecordPolicy(rawValue: onBadImage) else {
             throw UsageError("--on-bad-image \(onBadImage)", "is not known", suggestion: "it is skip or abort")
         }
         packer.onBadImage = policy
-        guard (1...LoaderOptions.mostPixels).contains(maxImagePixels) else {
-            throw UsageError(
-                "--max-image-pixels", "is \(maxImagePixels)", suggestion: "it must be 1 to \(LoaderOptions.mostPixels)")
-        }
-        packer.maximumPixels = maxImagePixels
+        packer.maximumPixels = try DecodingOptions.checked(pixels: maxImagePixels)
         packer.isResumable = true
         return packer
+    }
+}
+
+extension RecordPacker {
+    /// Packs, and says how far it is, what is left out and what has become of the list.
+    /// - Parameter place: how a line about an image that is left out begins.
+    func packShown(_ list: ImageList, root: String, to target: String, place: String = "") throws {
+        let progress = ProgressLine("Packing \(FilePath(target)).rec", total: list.items.count, unit: "images")
+        let summary = try pack(list, root: root, to: target) {
+            progress.update(done: $0)
+        } report: {
+            progress.print("\(place)left out: \($0)")
+        }
+        let continued = summary.continued > 0 ? ", \(Readable.count(summary.continued)) of them packed before" : ""
+        let skipped = summary.skipped.isEmpty ? "" : "; \(Readable.counted(summary.skipped.count, "image")) left out"
+        progress.finish("\(FilePath(target)).rec: \(Readable.counted(summary.count, "image"))\(continued)\(skipped)")
     }
 }

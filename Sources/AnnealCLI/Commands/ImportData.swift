@@ -60,9 +60,7 @@ struct ImportData: ParsableCommand {
         guard ["fine", "coarse"].contains(labels) else {
             throw UsageError("--labels \(labels)", "is not known", suggestion: "it is fine or coarse")
         }
-        guard (1...1024).contains(numThread) else {
-            throw UsageError("--num-thread", "is \(numThread)", suggestion: "it must be 1 to 1024")
-        }
+        _ = try DecodingOptions.checked(threads: numThread, of: "--num-thread")
         guard (1...100).contains(quality) else {
             throw UsageError("--quality", "is \(quality)", suggestion: "it is 1 to 100")
         }
@@ -148,7 +146,7 @@ struct ImportData: ParsableCommand {
         try images.pack(to: target, as: imageEncoding() ?? .png(level: 6), threads: numThread) {
             progress.update(done: $0)
         }
-        progress.finish("\(FilePath(target)).rec: \(Readable.count(images.count)) images")
+        progress.finish("\(FilePath(target)).rec: \(Readable.counted(images.count, "image"))")
     }
 
     // Folders -----------------------------------------------------------------------------------------------------
@@ -182,17 +180,8 @@ struct ImportData: ParsableCommand {
         let files = try ImageFiles(folders, classNames: names)
         if !folders.passedOver.isEmpty { printError("\(folder): \(folders.passedOver)") }
         let list = files.list(below: folder)
-        let progress = ProgressLine("Packing \(FilePath(target)).rec", total: list.items.count, unit: "images")
-        let summary = try packer.pack(list, root: folder.text, to: target) {
-            progress.update(done: $0)
-        } report: {
-            progress.print("left out: \($0)")
-        }
+        try packer.packShown(list, root: folder.text, to: target)
         try list.write(to: "\(target).lst")
-        let skipped = summary.skipped.isEmpty ? "" : "; \(summary.skipped.count.counted("image")) left out"
-        progress.finish(
-            "\(FilePath(target)).rec: \(Readable.count(summary.count)) \(summary.count == 1 ? "image" : "images")\(skipped)"
-        )
         if names == nil { try writeNames(files.classNames) }
         return files.classNames
     }

@@ -59,7 +59,8 @@ struct Predict: ParsableCommand {
         }
         let classifier = try Classifier(
             loaded.checkpoint, preprocessing: loaded.preprocessing, batchSize: min(batch, images.source.count),
-            threads: try model.images.checkedThreads(), maximumPixels: try model.images.checkedPixels(), views: tta,
+            threads: try model.images.checkedThreads(), maximumPixels: try model.images.checkedPixels(),
+            decodesExactly: try model.images.decodesExactly(), views: tta,
             place: loaded.saved.parametersPath, device: model.machine.device())
 
         warnOfCrops(images.source, loaded.preprocessing)

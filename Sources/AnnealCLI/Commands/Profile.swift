@@ -52,7 +52,7 @@ struct Profile: ParsableCommand {
             print("\n" + table.text)
         }
         if let trace {
-            try Trace.write(timeline.spans, to: trace)
+            try Trace.write(timeline, to: trace)
             print("\nTrace: \(trace)", about: trace)
         }
     }

@@ -80,7 +80,7 @@ struct Score: MXNetScript {
             print("no cross-entropy: the network's scores are no probabilities, it ends in \(loaded.network.ending)")
         }
         print(
-            "\(Readable.count(images)) \(images == 1 ? "image" : "images"), \(String(format: "%.1f", Double(images) / seconds)) images/s"
+            "\(Readable.counted(images, "image")), \(String(format: "%.1f", Double(images) / seconds)) images/s"
         )
         for bad in source.badRecords { print("skipped \(bad.reason)") }
         let title =

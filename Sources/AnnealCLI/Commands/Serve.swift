@@ -77,7 +77,7 @@ struct Serve: ParsableCommand {
         else {
             throw AnnealError(
                 name, "is neither next to this program nor on the PATH",
-                suggestion: "build it with 'make server' in Anneal's source, or install Anneal's package",
+                suggestion: "build it with 'make server' in Anneal's source, or install a package made with SERVER=1",
                 code: .notFound)
         }
         return found

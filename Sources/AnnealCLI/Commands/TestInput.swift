@@ -12,6 +12,10 @@ extension TrainingRun {
             images, preprocessing, batchSize: options.batchSize, classes: classes, seed: options.seed ?? 0)
         var pixels = [Float](repeating: 0, count: loader.batchSize * loader.dataShape.count)
         var labels = [Float](repeating: 0, count: loader.batchSize * loader.labelWidth)
+        // As before a first step.
+        _ = try loader.source.survey(
+            classes: classes, like: nil, skipsBad: loader.options.onBadRecord == .skip)
+        let before = Self.bytesRead.map { "; \(Readable.count($0)) bytes were read before the first" } ?? ""
         let begin = Clocks.monotonic()
         var last = begin, batches = 0, samples = 0
         try loader.start(epoch: 0, atBatch: 0)
@@ -30,7 +34,13 @@ extension TrainingRun {
         }
         let seconds = max(Clocks.monotonic() - begin, 1e-9)
         print(
-            "\(Readable.count(samples)) images in \(LogGrammar.fixed(seconds, 2)) s: \(Readable.rate(Double(samples) / seconds)) images/s with \(loader.options.threads.counted("decoding thread"))"
+            "\(Readable.count(samples)) images in \(LogGrammar.fixed(seconds, 2)) s: \(Readable.rate(Double(samples) / seconds)) images/s with \(loader.options.threads.counted("decoding thread"))\(before)"
         )
+    }
+
+    /// By this process, from files of all kinds; nil where the system does not say.
+    private static var bytesRead: Int? {
+        let lines = (try? Files.readText("/proc/self/io"))?.split(separator: "\n")
+        return lines?.first { $0.hasPrefix("rchar: ") }.flatMap { Int($0.dropFirst("rchar: ".count)) }
     }
 }

@@ -29,11 +29,14 @@ extension TrainingCommand {
         do {
             try run.run(filled.training, filled.data, flags: flags, continuing: recorded)
         } catch let stop as Interrupted {
-            // All have stopped: none waits for the others.
-            group?.leave()
+            // All have stopped.
+            try group?.leave()
             throw stop
+        } catch {
+            group?.abandon()
+            throw error
         }
-        group?.leave()
+        try group?.leave()
     }
 
     /// With the command's values where flags are not given.

@@ -29,6 +29,12 @@ extension TrainingRun {
             from: setup.progress)
     }
 
+    /// What is said of the trace.
+    func exchangeNote(_ trainer: Trainer) -> String {
+        guard let timeline = trainer.timeline else { return "" }
+        return ExchangeSummary(timeline.spans, exchanges: timeline.exchanges).map { "\($0.text)\n" } ?? ""
+    }
+
     /// What must be the same in all processes.
     func facts(
         _ setup: TrainingSetup, _ fingerprints: [String: DataFingerprint], _ flags: [String: JSONValue]

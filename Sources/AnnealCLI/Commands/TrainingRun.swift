@@ -104,14 +104,10 @@ struct TrainingRun {
         let reports = RunReports(
             setup, folder: folder, prefix: prefix, classes: classes,
             layers: RunLayers(network: network, symbol: symbol, imageShape: imageShape))
-        var after = reports.observers
-        after += options.exporters(folder: folder, record: record, trainer: trainer)
-        if let path = options.profile {
-            let first = min(10, max(0, training.batchesPerEpoch - 5))
-            let timeline = Timeline(steps: first..<first + 5)
-            trainer.timeline = timeline
-            after.append(TraceWriter(timeline, path: path))
-        }
+        let first = min(10, max(0, training.batchesPerEpoch - 5)), timeline = Timeline(steps: first..<first + 5)
+        var after: [any FitObserver] = [ProfileWriter(timeline, of: trainer, folder: folder)]
+        after += reports.observers + options.exporters(folder: folder, record: record, trainer: trainer)
+        if let path = options.profile { after.append(TraceWriter(timeline, path: path)) }
         let observers = try RunObservers.standard(
             folder: folder, title: "\(network) on \(FilePath(data.dataTrain ?? "").name)",
             subtitle: "anneal \(commandLine.dropFirst().map { "\(FilePath($0))" }.joined(separator: " "))",
@@ -124,13 +120,11 @@ struct TrainingRun {
             for observer in observers { try observer.receive(note) }
         }
 
-        var fitOptions = options.run.fitOptions(
+        var fitOptions = try options.run.fitOptions(
             metrics: setup.metrics, prefix: prefix, views: data.validation.tta,
             observers: [CompilationNotes(setup.compilations, observers)] + observers
-                + [
-                    Monitor(trainer, interval: options.run.monitor, observers),
-                    FolderKeeper(folder, observers, writeRecords), ending, HeapTrimmer(),
-                ],
+                + options.run.monitors(trainer, observers)
+                + [FolderKeeper(folder, observers, writeRecords), ending, HeapTrimmer()],
             shouldStop: interrupt.check)
         fitOptions.judged = reports.judged
         do {
@@ -149,7 +143,7 @@ struct TrainingRun {
         withExtendedLifetime(lock) {}
         try ending.check(prefix: prefix, folder: folder, interrupt)
         guard !options.run.quiet, !options.run.json else { return }
-        let trace = options.profile.map { "Trace:  \($0)\n" } ?? ""
+        let trace = options.profile.map { "Trace:  \($0)\n\(exchangeNote(trainer))" } ?? ""
         printError((Self.places(folder, prefix) + trace).trimmingCharacters(in: .newlines))
     }
 

@@ -85,10 +85,11 @@ extension TrainingRun {
             frozen: frozen.union(whitened.map { [$0] } ?? []), seed: seed,
             softLabels: source is SoftLabelSource,
             recomputation: options.recompute ? .full : .cheap, averaging: options.updates.averaging,
-            accumulation: options.updates.accumulate, keepsGradients: options.run.histograms,
+            accumulation: options.updates.accumulate, keepsGradients: options.run.histograms || options.run.monitor > 0,
             canDropSteps: options.run.onNan == .skip,
             precision: options.precision, lossScaling: options.lossScale,
-            device: options.machine.device(compilations, group: group))
+            device: options.machine.device(
+                compilations, group: group, bucketBytes: options.bucketBytes, compression: options.compression))
         if validation != nil { try trainer.planScoring() }
         var need = trainer.memoryNeed(views: validation == nil ? .none : data.validation.tta)
         need.add(training.memoryNeed(imagePixels: images.survey.mostPixels))

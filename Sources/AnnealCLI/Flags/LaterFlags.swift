@@ -1,8 +1,6 @@
 /// Flags of MXNet's scripts that Anneal does not have yet, with what to do instead.
 enum LaterFlags {
     static let reasons = [
-        "gc-type": "gradients are not compressed yet; leave it out",
-        "gc-threshold": "gradients are not compressed yet; leave it out",
         "profile-worker-suffix": "write --profile FILE.json",
         "profile-server-suffix": "there are no servers; --profile FILE.json is of this process",
     ]

@@ -49,12 +49,13 @@ enum FlagGroups {
             further: ["save", "save-period", "save-steps", "on-nan", "on-save-error"]),
         Group(
             title: "Progress", usual: ["quiet"],
-            further: ["json", "disp-batches", "monitor", "tensorboard", "histograms", "mlflow"]),
+            further: ["json", "disp-batches", "monitor", "monitor-pattern", "tensorboard", "histograms", "mlflow"]),
         Group(
             title: "Machine", usual: ["threads", "seed"],
             further: [
                 "data-nthreads", "recompute", "gpus", "devices", "shards", "exchange", "tf32", "deterministic",
-                "kv-store", "global-batch-size", "rank-timeout", "profile",
+                "kv-store", "global-batch-size", "rank-timeout", "bucket-mb",
+                "gc-type", "gc-threshold", "profile",
             ]),
     ]
 

@@ -166,6 +166,10 @@ struct LaunchedJob {
                 var shell = flags.rsh
                 if let port = hosts.first?.port { shell += " -p \(port)" }
                 command += ["--hostfile", path, "--mca", "plm_rsh_agent", shell, "--wdir", folder]
+                // A host that is cut off is known after 20 seconds without a word.
+                for (name, value) in [("time", 8), ("intvl", 4), ("probes", 3)] {
+                    command += ["--mca", "oob_tcp_keepalive_\(name)", "\(value)"]
+                }
             }
             for (name, value) in environment { command += ["-x", "\(name)=\(value)"] }
         }
@@ -199,8 +203,13 @@ struct LaunchedJob {
             throw AnnealError(command[0], "cannot be started: \(error.localizedDescription)", code: .notFound)
         }
         var asked = false
+        let own = OwnProcesses(of: process.processIdentifier, named: FilePath(words[0]).name.description)
         while process.isRunning {
             usleep(100_000)
+            if own.haveBeenGone(for: 20) {
+                // mpirun waits for a host that does not answer any more, for a quarter of an hour.
+                kill(process.processIdentifier, SIGKILL)
+            }
             if interrupt.check(), !asked {
                 asked = true
                 kill(process.processIdentifier, SIGUSR1)

@@ -37,11 +37,6 @@ struct DataOptions: ParsableArguments, Encodable {
     var readAhead: Int = 0
     @Option(
         help: ArgumentHelp(
-            "Decode large JPEG images at full size where --random-resized-crop takes a part of them; else at 1/2, 1/4 or 1/8 where that is large enough.",
-            valueName: "0|1"))
-    var exactDecoding: Int = 0
-    @Option(
-        help: ArgumentHelp(
             "Train on random numbers, 500 batches an epoch, to time training without data.", valueName: "0|1"))
     var benchmark: Int = 0
     @OptionGroup var images: ImageOptions
@@ -99,10 +94,11 @@ struct DataOptions: ParsableArguments, Encodable {
                 suggestion: "give the training records, a .rec file, or a folder of classes")
         }
         let names = try images.readClassNames() ?? earlier
+        let policy = try validation.badRecordPolicy()
         let data = try ImageData(
             path, index: dataTrainIdx, flag: "--data-train", classNames: names, maximumPixels: images.checkedPixels(),
-            for: .training)
-        try data.checkImages(validation.badRecordPolicy())
+            policy: policy, for: .training)
+        try data.checkImages(policy)
         return data
     }
 
@@ -178,7 +174,6 @@ struct DataOptions: ParsableArguments, Encodable {
         options.seed = seed
         options.cachedBytes = try cachedBytes()
         options.readsAhead = readAhead == 1
-        options.decodesExactly = exactDecoding == 1
         options.rows = rows
         return try BatchLoader(data.source, options: options)
     }

@@ -67,10 +67,14 @@ struct DeviceOptions: ParsableArguments, Encodable {
     private var chosenGPUs: String? { gpus.flatMap { $0.isEmpty ? nil : $0 } }
     private var list: String { devices.flatMap { $0.isEmpty ? nil : $0 } ?? "cpu" }
 
-    /// - Parameter group: the processes that share each batch.
+    /// - Parameters:
+    ///   - group: the processes that share each batch.
+    ///   - bucketBytes: gradients travel between them when there are so many bytes of them.
+    ///   - compression: of gradients.
     /// - Throws: `AnnealError` for what is not here.
     func device(
-        _ progress: CompilationProgress = CompilationProgress(), group: (any ProcessGroup)? = nil
+        _ progress: CompilationProgress = CompilationProgress(), group: (any ProcessGroup)? = nil,
+        bucketBytes: Int = ShardedEngine.defaultBucketBytes, compression: GradientCompression = .none
     ) throws -> Device {
         let tf32 = tf32 == 1, deterministic = deterministic == 1, report = progress.report
         if let gpus = chosenGPUs {
@@ -80,7 +84,7 @@ struct DeviceOptions: ParsableArguments, Encodable {
         }
         return try Device(
             named: list, shards: shards, tf32: tf32, deterministic: deterministic, exchange: exchange, group: group,
-            report: report)
+            bucketBytes: bucketBytes, compression: compression, report: report)
     }
 
     /// What is said of devices that lie idle; nil if there is nothing.

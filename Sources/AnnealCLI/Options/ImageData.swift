@@ -21,19 +21,22 @@ struct ImageData {
     ///   - classNames: the classes by label, where they are known; folders are matched to them.
     ///   - classes: how many the network has; nil where the data decides.
     ///   - maximumPixels: of an image.
+    ///   - policy: where records cannot be used: of a damaged file those that are whole are taken, if they are skipped.
     init(
         _ path: String, index: String?, flag: String, classNames: [String]?, classes: Int? = nil, maximumPixels: Int,
-        for purpose: Purpose
+        policy: BadRecordPolicy, for purpose: Purpose
     ) throws {
         guard Files.isFolder(path) else {
-            let records = try RecordFile(path, index: index)
+            let opened = try RecordFile.opened(path, index: index, onBadRecord: policy), records = opened.file
             source = records
             self.classNames = classNames
             folders = nil
             validationPath = nil
             // Records are read at random: fewer of them.
             survey = .headers(of: source, limit: records.isLarge ? 32 : 500)
-            if let problem = records.ignoredIndex {
+            if let damage = opened.damage {
+                notes = [.warning("\(damage)")]
+            } else if let problem = records.ignoredIndex {
                 notes = [.warning("\(FilePath(path)) was scanned, for the index next to it cannot be used: \(problem)")]
             }
             return

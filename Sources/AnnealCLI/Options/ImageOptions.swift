@@ -26,6 +26,11 @@ struct ImageOptions: ParsableArguments, Encodable {
         help: ArgumentHelp(
             "Refuse images of more pixels, before memory is taken for them (each takes 3 bytes).", valueName: "N"))
     var maxImagePixels: Int = Image.maximumPixels
+    @Option(
+        help: ArgumentHelp(
+            "Decode JPEG images of more than half a million pixels at full size; else at 1/2, 1/4 or 1/8, as long as they stay larger than --resize or --random-resized-crop makes them.",
+            valueName: "0|1"))
+    var exactDecoding: Int = 0
 
     /// Whether the training images say what their mean or their deviation is.
     var measuresColours: Bool { rgbMean == "auto" || rgbStd == "auto" }
@@ -75,20 +80,16 @@ struct ImageOptions: ParsableArguments, Encodable {
         return values.count == 1 ? Array(repeating: values[0], count: channels) : Array(values.prefix(channels))
     }
 
-    func checkedPixels() throws -> Int {
-        guard (1...LoaderOptions.mostPixels).contains(maxImagePixels) else {
-            throw UsageError(
-                "--max-image-pixels", "is \(maxImagePixels)", suggestion: "it must be 1 to \(LoaderOptions.mostPixels)")
+    func decodesExactly() throws -> Bool {
+        guard exactDecoding == 0 || exactDecoding == 1 else {
+            throw UsageError("--exact-decoding", "is \(exactDecoding)", suggestion: "it must be 0 or 1")
         }
-        return maxImagePixels
+        return exactDecoding == 1
     }
 
-    func checkedThreads() throws -> Int {
-        guard (1...1024).contains(dataNthreads) else {
-            throw UsageError("--data-nthreads", "is \(dataNthreads)", suggestion: "it must be 1 to 1024")
-        }
-        return dataNthreads
-    }
+    func checkedPixels() throws -> Int { try DecodingOptions.checked(pixels: maxImagePixels) }
+
+    func checkedThreads() throws -> Int { try DecodingOptions.checked(threads: dataNthreads) }
 }
 
 /// A value of --resize.

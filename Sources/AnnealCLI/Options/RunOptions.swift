@@ -58,9 +58,14 @@ struct RunOptions: ParsableArguments, Encodable {
     var json = false
     @Option(
         help: ArgumentHelp(
-            "Every N batches, log the root mean square of each parameter, as MXNet's monitor does; 0: off.",
+            "Every N batches, log the root mean square of outputs, parameters and gradients, as MXNet's monitor does; 0: off.",
             valueName: "N"))
     var monitor: Int = 0
+    @Option(
+        help: ArgumentHelp(
+            "With --monitor: the names that are shown, e.g. 'fc1|.*_grad'; names may go on after the match.",
+            valueName: "REGEX"))
+    var monitorPattern: String = ".*"
     @Option(
         help: ArgumentHelp(
             "Also write the run for TensorBoard, into a folder of its own below this one.", valueName: "FOLDER"),
@@ -80,6 +85,7 @@ struct RunOptions: ParsableArguments, Encodable {
         guard monitor >= 0 else {
             throw UsageError("--monitor", "is \(monitor)", suggestion: "it must be at least 1, or 0 for none")
         }
+        _ = try monitoredNames()
         guard !histograms || tensorboard != nil else {
             throw UsageError("--histograms", "go into TensorBoard's files", suggestion: "give --tensorboard FOLDER too")
         }
@@ -101,6 +107,17 @@ struct RunOptions: ParsableArguments, Encodable {
         if let modelPrefix, modelPrefix.isEmpty || modelPrefix.hasSuffix("/") {
             throw UsageError(
                 "--model-prefix '\(modelPrefix)'", "names no file", suggestion: "write it as models/resnet-20")
+        }
+    }
+
+    /// --monitor-pattern
+    func monitoredNames() throws -> Regex<AnyRegexOutput> {
+        do {
+            return try Regex(monitorPattern)
+        } catch {
+            throw UsageError(
+                "--monitor-pattern '\(monitorPattern)'", "is not a regular expression",
+                suggestion: "write it as 'fc1' or '(conv|bn).*_grad'")
         }
     }
 

@@ -79,6 +79,19 @@ struct TrainingOptions: ParsableArguments, Encodable {
     var rankTimeout: Double = 30
     @Option(
         help: ArgumentHelp(
+            "Gradients travel between processes when so many MB of them are there, while the backward pass goes on; no effect on results.",
+            valueName: "MB"))
+    var bucketMb: Double = 4
+    @Option(
+        help: ArgumentHelp(
+            "none; 2bit, MXNet's compression of the gradients of each shard; or bfloat16, to which the sums that travel between processes are rounded.",
+            valueName: "TYPE"),
+        completion: .list(["none", "2bit", "bfloat16"]))
+    var gcType: String = "none"
+    @Option(help: ArgumentHelp("With --gc-type 2bit: what is sent of a gradient at a time.", valueName: "T"))
+    var gcThreshold: Double = 0.5
+    @Option(
+        help: ArgumentHelp(
             "Of initial values, data order and augmentation (default: 0, or the checkpoint's).", valueName: "N"))
     var seed: UInt64?
     @Flag(help: "Need less memory: compute most of the forward pass a second time. The result has the same bits.")
@@ -102,6 +115,16 @@ struct TrainingOptions: ParsableArguments, Encodable {
 
     /// Whether all processes of the job share each batch.
     var isShared: Bool { Job.sharedStores.contains(kvStore) }
+
+    var compression: GradientCompression {
+        switch gcType {
+        case "2bit": .twoBit(threshold: Float(gcThreshold))
+        case "bfloat16": .bfloat16
+        default: .none
+        }
+    }
+
+    var bucketBytes: Int { Int(bucketMb * 1_048_576) }
 
     /// Images of a batch over all processes.
     var wholeBatchSize: Int { globalBatchSize ?? batchSize }
@@ -132,6 +155,20 @@ struct TrainingOptions: ParsableArguments, Encodable {
         }
         guard rankTimeout >= 1, rankTimeout <= 86_400 else {
             throw UsageError("--rank-timeout", "is \(rankTimeout)", suggestion: "it is 1 to 86400 seconds")
+        }
+        guard ["none", "2bit", "bfloat16"].contains(gcType) else {
+            throw UsageError("--gc-type \(gcType)", "is not known", suggestion: "use none, 2bit or bfloat16")
+        }
+        guard gcThreshold > 0, gcThreshold < 1e30 else {
+            throw UsageError("--gc-threshold", "is \(gcThreshold)", suggestion: "it is above 0")
+        }
+        guard gcType != "2bit" || run.onNan != .skip else {
+            throw UsageError(
+                "--gc-type 2bit", "keeps what it does not send, so that a step cannot be dropped",
+                suggestion: "leave out --on-nan skip")
+        }
+        guard bucketMb >= 0, bucketMb <= 65_536 else {
+            throw UsageError("--bucket-mb", "is \(bucketMb)", suggestion: "it is 0 to 65536 MB")
         }
         try run.check()
         // More would overflow what is counted in updates.

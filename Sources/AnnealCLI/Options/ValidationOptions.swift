@@ -21,10 +21,11 @@ struct ValidationOptions: ParsableArguments, Encodable {
     /// What a path names, matched to `preprocessing`'s class names.
     func data(_ path: String, _ preprocessing: Preprocessing, classes: Int, _ images: ImageOptions) throws -> ImageData
     {
+        let policy = try badRecordPolicy()
         let data = try ImageData(
             path, index: dataValIdx, flag: "--data-val", classNames: preprocessing.classNames, classes: classes,
-            maximumPixels: images.checkedPixels(), for: .validation)
-        try data.checkImages(badRecordPolicy())
+            maximumPixels: images.checkedPixels(), policy: policy, for: .validation)
+        try data.checkImages(policy)
         return data
     }
 
@@ -46,6 +47,7 @@ struct ValidationOptions: ParsableArguments, Encodable {
         options.onBadRecord = try badRecordPolicy()
         options.numClasses = classes
         options.maximumPixels = try images.checkedPixels()
+        options.decodesExactly = try images.decodesExactly()
         return options
     }
 }

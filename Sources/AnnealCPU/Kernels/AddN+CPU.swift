@@ -11,8 +11,8 @@ extension AddN: CPUOperator {
         var kernel = PreparedKernel { memory in
             let inputs = (0..<numArgs).map { memory[.input($0)] }, y = memory[.output(0)]
             return {
-                ank_add(inputs[0], inputs[1], y, 0, count)
-                for input in inputs.dropFirst(2) { ank_add(y, input, y, 0, count) }
+                anneal_add(inputs[0], inputs[1], y, 0, count)
+                for input in inputs.dropFirst(2) { anneal_add(y, input, y, 0, count) }
             }
         }
         kernel.inPlace = [(.input(0), .output(0)), (.input(1), .output(0))]

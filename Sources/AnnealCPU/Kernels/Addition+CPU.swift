@@ -24,7 +24,7 @@ extension AddReLU: CPUOperator {
     }
 
     package func backward(_ site: KernelSite, part: Int, _ engine: CPUEngine) throws -> PreparedKernel {
-        try activationGradientKernel(site, ANK_RELU)
+        try activationGradientKernel(site, ANNEAL_RELU)
     }
 }
 
@@ -32,7 +32,7 @@ private func additionKernel(_ site: KernelSite, relu: Bool) throws -> PreparedKe
     let count = Dims(try site.value(.output(0))).elements
     var kernel = PreparedKernel { memory in
         let a = memory[.input(0)], b = memory[.input(1)], y = memory[.output(0)]
-        return { ank_add(a, b, y, relu ? 1 : 0, count) }
+        return { anneal_add(a, b, y, relu ? 1 : 0, count) }
     }
     kernel.inPlace = [(.input(0), .output(0)), (.input(1), .output(0))]
     return kernel
@@ -54,7 +54,7 @@ private func relayoutKernel(_ site: KernelSite, from: Program.Operand, to: Progr
     let source = Dims(first).c, target = Dims(second).c
     var kernel = PreparedKernel { memory in
         let x = memory[from], y = memory[to]
-        return { ank_relayout(x, source.b, y, target.b, source.n, source.c, source.s) }
+        return { anneal_relayout(x, source.b, y, target.b, source.n, source.c, source.s) }
     }
     kernel.reorders = 1
     return kernel

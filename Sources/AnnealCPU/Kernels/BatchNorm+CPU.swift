@@ -40,7 +40,7 @@ private struct BatchNormKernels {
     let norm: BatchNorm
     let adds: Bool
     let relu: Bool
-    let dims: ank_dims
+    let dims: anneal_dims
     let channels: Int
 
     init(norm: BatchNorm, adds: Bool, relu: Bool, _ site: KernelSite) throws {
@@ -51,10 +51,10 @@ private struct BatchNormKernels {
         channels = try site.shape(.input(1)).count
         let axis = norm.axis < 0 ? norm.axis + data.shape.rank : norm.axis
         if axis == 1 || data.shape.rank < 3 && axis == data.shape.rank - 1 {
-            dims = axis == 0 ? ank_dims(n: 1, c: Int64(channels), s: 1, b: 1) : Dims(data).c
+            dims = axis == 0 ? anneal_dims(n: 1, c: Int64(channels), s: 1, b: 1) : Dims(data).c
         } else {
             // Any axis of a plain array is the middle one of (before, axis, after).
-            dims = ank_dims(
+            dims = anneal_dims(
                 n: Int64(data.shape.dims[..<axis].reduce(1, *)), c: Int64(channels),
                 s: Int64(data.shape.dims[(axis + 1)...].reduce(1, *)), b: 1)
         }
@@ -81,9 +81,9 @@ private struct BatchNormKernels {
                 // MXNet overwrites a fixed gamma with 1, in inference too.
                 if fixGamma, !repeats { gamma.update(repeating: 1, count: channels) }
                 if batchStatistics {
-                    ank_bn_forward(x, addend, y, mean, variance, gamma, beta, eps, relu, scratch, dims)
+                    anneal_batchnorm_forward(x, addend, y, mean, variance, gamma, beta, eps, relu, scratch, dims)
                 } else {
-                    ank_bn_apply(x, addend, y, mean, variance, gamma, beta, eps, relu, dims)
+                    anneal_batchnorm_apply(x, addend, y, mean, variance, gamma, beta, eps, relu, dims)
                 }
                 if outputsStatistics, let shownMean, let shownVar {
                     for c in 0..<channels {
@@ -93,7 +93,7 @@ private struct BatchNormKernels {
                 }
             }
         }
-        if batchStatistics { kernel.scratch = Int(ank_bn_scratch(dims)) }
+        if batchStatistics { kernel.scratch = Int(anneal_batchnorm_scratch(dims)) }
         kernel.inPlace = [(.input(5), .output(0)), (.input(0), .output(0))]
         return kernel
     }
@@ -113,11 +113,11 @@ private struct BatchNormKernels {
             let scratch = memory.scratch
             return {
                 if global {
-                    ank_bn_backward_global(
+                    anneal_batchnorm_backward_global(
                         x, y, dy, dy2, mean, variance, gamma, beta, eps, mask, earlier, dx, dAddend, dGamma, dBeta,
                         scratch, dims)
                 } else {
-                    ank_bn_backward(
+                    anneal_batchnorm_backward(
                         x, y, dy, dy2, mean, variance, gamma, beta, eps, mask, earlier, dx, dAddend, dGamma, dBeta,
                         scratch, dims)
                     // Once a step, here and not in the forward pass, as MXNet does.
@@ -129,7 +129,7 @@ private struct BatchNormKernels {
                 if fixGamma, let dGamma { dGamma.update(repeating: 0, count: channels) }
             }
         }
-        kernel.scratch = Int(ank_bn_scratch(dims))
+        kernel.scratch = Int(anneal_batchnorm_scratch(dims))
         // The masked gradient goes over the head; without an addend the data's gradient may.
         kernel.inPlace =
             adds

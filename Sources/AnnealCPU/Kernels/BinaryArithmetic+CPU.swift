@@ -79,7 +79,7 @@ extension BinaryFunction {
         let count = Dims(try site.value(target)).elements
         var kernel = PreparedKernel { memory in
             let a = memory[a], b = memory[b], y = memory[target]
-            return { ank_multiply(a, b, y, count) }
+            return { anneal_multiply(a, b, y, count) }
         }
         kernel.inPlace = [(a, target), (b, target)]
         return kernel

@@ -27,15 +27,15 @@ extension OpaqueLayout {
     }
 }
 
-/// Weights of a 2-D convolution in the order of our own kernels (ank_conv.h).
+/// Weights of a 2-D convolution in the order of our own kernels (anneal_conv.h).
 final class BlockedWeights: PackedWeights {
     // Only its channels, kernel and block matter to the order.
-    private let conv: ank_conv
+    private let conv: anneal_conv
     let elements: Int
 
-    init(_ conv: ank_conv) {
+    init(_ conv: anneal_conv) {
         self.conv = conv
-        elements = Int(withUnsafePointer(to: conv) { ank_conv_weights($0) })
+        elements = Int(withUnsafePointer(to: conv) { anneal_conv_weights($0) })
     }
 
     var isForPlainData: Bool { conv.plain != 0 }
@@ -47,10 +47,10 @@ final class BlockedWeights: PackedWeights {
     }
 
     func pack(_ plain: UnsafePointer<Float>, into packed: UnsafeMutablePointer<Float>) {
-        withUnsafePointer(to: conv) { ank_conv_pack($0, plain, packed) }
+        withUnsafePointer(to: conv) { anneal_conv_pack($0, plain, packed) }
     }
 
     func unpack(_ packed: UnsafePointer<Float>, into plain: UnsafeMutablePointer<Float>) {
-        withUnsafePointer(to: conv) { ank_conv_unpack($0, packed, plain) }
+        withUnsafePointer(to: conv) { anneal_conv_unpack($0, packed, plain) }
     }
 }

@@ -18,7 +18,7 @@ func clipKernel(_ site: KernelSite, from low: Float, to high: Float) throws -> P
     let dims = Dims(try site.value(.output(0))).c
     var kernel = PreparedKernel { memory in
         let x = memory[.input(0)], y = memory[.output(0)]
-        return { ank_clip(x, low, high, y, dims) }
+        return { anneal_clip(x, low, high, y, dims) }
     }
     kernel.inPlace = [(.input(0), .output(0))]
     return kernel
@@ -28,7 +28,7 @@ func clipBackwardKernel(_ site: KernelSite, from low: Float, to high: Float) thr
     let count = Dims(try site.value(.gradient(0))).elements
     var kernel = PreparedKernel { memory in
         let x = memory[.input(0)], dy = memory[.head(0)], dx = memory[.gradient(0)]
-        return { ank_clip_backward(x, dy, low, high, dx, count) }
+        return { anneal_clip_backward(x, dy, low, high, dx, count) }
     }
     kernel.inPlace = [(.head(0), .gradient(0)), (.input(0), .gradient(0))]
     return kernel

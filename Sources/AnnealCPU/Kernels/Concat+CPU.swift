@@ -54,7 +54,7 @@ private struct Rows {
     }
 }
 
-/// Copies parts behind one another along an axis; parts that the instruction does not have are zeros. All operands have
+/// Copies parts one after the other along an axis; parts that the instruction does not have are zeros. All operands have
 /// one layout.
 func joinKernel(
     _ site: KernelSite, axis: Int, parts: [Program.Operand], extents: [Int], whole: Program.Operand
@@ -65,7 +65,7 @@ func joinKernel(
     return PreparedKernel { memory in
         let y = memory[whole]
         let sources: [UnsafePointer<Float>?] = parts.map { memory.optional($0).map { UnsafePointer($0) } }
-        return { ank_concat(sources, chunks, Int64(sources.count), outer, y) }
+        return { anneal_concat(sources, chunks, Int64(sources.count), outer, y) }
     }
 }
 
@@ -79,6 +79,6 @@ func cutKernel(
     return PreparedKernel { memory in
         let x = memory[whole]
         let targets: [UnsafeMutablePointer<Float>?] = parts.map { memory.optional($0) }
-        return { ank_split(x, targets, chunks, Int64(targets.count), outer) }
+        return { anneal_split(x, targets, chunks, Int64(targets.count), outer) }
     }
 }

@@ -8,10 +8,10 @@ import COneDNN
 
 extension Convolution: CPUOperator {
     package func layouts(_ request: LayoutRequest) throws -> OperandLayouts {
-        try layouts(request, post: ank_post())
+        try layouts(request, post: anneal_post())
     }
 
-    func layouts(_ request: LayoutRequest, post: ank_post) throws -> OperandLayouts {
+    func layouts(_ request: LayoutRequest, post: anneal_post) throws -> OperandLayouts {
         let data = request.inputs[0], output = request.outputs[0]
         var result = request.plain
         let block = request.engine.block, given = request.given[1]?.weights(OneDNNWeights.self)
@@ -26,7 +26,7 @@ extension Convolution: CPUOperator {
             return result
         }
         let layouts = try OneDNNLayouts(
-            request.engine, ank_conv(window, groups: numGroup, data: data, output: output), ANK_FORWARD,
+            request.engine, anneal_conv(window, groups: numGroup, data: data, output: output), ANNEAL_FORWARD,
             onednn_conv_options(
                 bias: noBias ? 0 : 1, inference: request.mode == .inference ? 1 : 0, post: post),
             weights: given)
@@ -38,13 +38,13 @@ extension Convolution: CPUOperator {
 
     package func forward(_ site: KernelSite, _ engine: CPUEngine) throws -> PreparedKernel {
         try kernel(
-            site, engine, ANK_FORWARD, data: .input(0), weight: .input(1), bias: .input(2), output: .output(0))
+            site, engine, ANNEAL_FORWARD, data: .input(0), weight: .input(1), bias: .input(2), output: .output(0))
     }
 
     package func backward(_ site: KernelSite, part: Int, _ engine: CPUEngine) throws -> PreparedKernel {
         if part == 1 {
             return try kernel(
-                site, engine, ANK_BACKWARD_DATA, data: .gradient(0), weight: .input(1), bias: .input(2),
+                site, engine, ANNEAL_BACKWARD_DATA, data: .gradient(0), weight: .input(1), bias: .input(2),
                 output: .head(0))
         }
         guard site.has(.gradient(1)) else {
@@ -56,13 +56,13 @@ extension Convolution: CPUOperator {
             }
         }
         return try kernel(
-            site, engine, ANK_BACKWARD_WEIGHTS, data: .input(0), weight: .gradient(1), bias: .gradient(2),
+            site, engine, ANNEAL_BACKWARD_WEIGHTS, data: .input(0), weight: .gradient(1), bias: .gradient(2),
             output: .head(0))
     }
 
     func kernel(
-        _ site: KernelSite, _ engine: CPUEngine, _ pass: ank_pass, data: Program.Operand, weight: Program.Operand,
-        bias: Program.Operand, output: Program.Operand, post: ank_post = ank_post()
+        _ site: KernelSite, _ engine: CPUEngine, _ pass: anneal_pass, data: Program.Operand, weight: Program.Operand,
+        bias: Program.Operand, output: Program.Operand, post: anneal_post = anneal_post()
     ) throws -> PreparedKernel {
         let x = try site.value(data), y = try site.value(output)
         var kernel: PreparedKernel
@@ -74,7 +74,7 @@ extension Convolution: CPUOperator {
         } else {
             // A weight gradient may be wanted without the bias's.
             kernel = try OneDNNPass(
-                engine, site, ank_conv(window, groups: numGroup, data: x.shape, output: y.shape), pass, data: data,
+                engine, site, anneal_conv(window, groups: numGroup, data: x.shape, output: y.shape), pass, data: data,
                 weight: weight, bias: site.has(bias) ? bias : nil, output: output, post: post
             ).kernel()
         }

@@ -2,7 +2,7 @@ import AnnealCore
 import AnnealGraph
 import CAnnealKernels
 
-extension ank_conv {
+extension anneal_conv {
     /// A convolution as oneDNN and our own kernels are told of it.
     /// - Parameters:
     ///   - pad: before each axis; that of the window if nil.

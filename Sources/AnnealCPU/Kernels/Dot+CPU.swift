@@ -35,7 +35,7 @@ extension BatchDot: MatrixProductOperator {
     }
 }
 
-/// Products y (m, n) of a (m, k) and b (k, n), each stored so or transposed, one behind the other.
+/// Products y (m, n) of a (m, k) and b (k, n), each stored so or transposed, one after the other.
 private struct MatrixProduct {
     let batch, m, n, k: Int
     let transposeA, transposeB: Bool

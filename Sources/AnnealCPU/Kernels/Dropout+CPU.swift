@@ -21,8 +21,8 @@ extension Dropout: CPUOperator {
                 guard let mask = memory.optional(.saved(0)) ?? memory.scratch else { return {} }
                 let clock = memory.clock
                 return {
-                    ank_random_uniform(key.at(clock), mask, dims.c)
-                    ank_dropout(x, mask, keep, mask, y, count)
+                    anneal_random_uniform(key.at(clock), mask, dims.c)
+                    anneal_dropout(x, mask, keep, mask, y, count)
                 }
             }
             if !site.has(.saved(0)) { kernel.scratch = Int(count) }
@@ -45,7 +45,7 @@ extension Dropout: CPUOperator {
             guard let mask = memory.optional(.saved(0)) ?? memory.scratch else { return {} }
             let clock = memory.clock
             return {
-                ank_random_uniform(key.at(clock), mask, maskDims)
+                anneal_random_uniform(key.at(clock), mask, maskDims)
                 for i in 0..<maskCount { mask[i] = mask[i] < keep ? 1 / keep : 0 }
                 walk.forEach { i, j, _ in y[i] = x[i] * mask[j] }
             }
@@ -61,7 +61,7 @@ extension Dropout: CPUOperator {
         if axes.isEmpty {
             kernel = PreparedKernel { memory in
                 let mask = memory[.saved(0)], dy = memory[.head(0)], dx = memory[.gradient(0)]
-                return { ank_multiply(mask, dy, dx, count) }
+                return { anneal_multiply(mask, dy, dx, count) }
             }
         } else {
             let walk = Walk(value.shape, broadcasting: try site.shape(.saved(0)))
@@ -87,8 +87,8 @@ struct RandomKey {
         self.purpose = purpose.rawValue
     }
 
-    func at(_ clock: StepClock) -> ank_random_key {
-        ank_random_key(
+    func at(_ clock: StepClock) -> anneal_random_key {
+        anneal_random_key(
             seed: clock.inputs.seed, stream: stream, step: UInt32(truncatingIfNeeded: clock.inputs.step),
             purpose: purpose, sample: UInt32(truncatingIfNeeded: clock.inputs.firstSample))
     }

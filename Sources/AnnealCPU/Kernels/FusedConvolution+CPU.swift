@@ -4,8 +4,8 @@ import AnnealGraph
 import CAnnealKernels
 
 extension FusedConvolution: InferenceOperator {
-    private var post: ank_post {
-        ank_post(
+    private var post: anneal_post {
+        anneal_post(
             sum: adds ? 1 : 0, clip: limits == nil ? 0 : 1, low: limits?.lowerBound ?? 0, high: limits?.upperBound ?? 0)
     }
 
@@ -17,7 +17,7 @@ extension FusedConvolution: InferenceOperator {
 
     package func forward(_ site: KernelSite, _ engine: CPUEngine) throws -> PreparedKernel {
         var kernel = try convolution.kernel(
-            site, engine, ANK_FORWARD, data: .input(0), weight: .input(1), bias: .input(2),
+            site, engine, ANNEAL_FORWARD, data: .input(0), weight: .input(1), bias: .input(2),
             output: .output(0), post: post)
         guard adds else { return kernel }
         kernel.inPlace = [(.input(3), .output(0))]
@@ -28,7 +28,7 @@ extension FusedConvolution: InferenceOperator {
             // The convolution adds to what is there: mostly the addend itself.
             if addend == y { return run }
             return {
-                ank_copy(addend, y, count)
+                anneal_copy(addend, y, count)
                 return run()
             }
         }

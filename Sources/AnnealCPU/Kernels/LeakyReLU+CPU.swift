@@ -24,7 +24,7 @@ extension LeakyReLU: CPUOperator {
             let count = Dims(try site.value(.output(0))).elements
             var kernel = PreparedKernel { memory in
                 let x = memory[.input(0)], y = memory[.output(0)]
-                return { ank_gelu(x, y, count) }
+                return { anneal_gelu(x, y, count) }
             }
             kernel.inPlace = [(.input(0), .output(0))]
             return kernel
@@ -40,9 +40,9 @@ extension LeakyReLU: CPUOperator {
         var kernel = PreparedKernel { memory in
             let x = memory[.input(0)], y = memory[.output(0)], slopes = memory[.output(1)]
             return {
-                ank_leaky(x, slope, y, ank_elements(dims))
-                ank_fill(slopes, slope, ank_elements(dims))
-                ank_clear_filling(slopes, dims)
+                anneal_leaky(x, slope, y, anneal_elements(dims))
+                anneal_fill(slopes, slope, anneal_elements(dims))
+                anneal_clear_padding(slopes, dims)
             }
         }
         kernel.inPlace = [(.input(0), .output(0))]
@@ -53,7 +53,7 @@ extension LeakyReLU: CPUOperator {
         let count = Dims(try site.value(.output(0))).elements
         var kernel = PreparedKernel { memory in
             let x = memory[.input(0)], y = memory[.output(0)]
-            return { ank_leaky(x, slope, y, count) }
+            return { anneal_leaky(x, slope, y, count) }
         }
         kernel.inPlace = [(.input(0), .output(0))]
         return kernel
@@ -66,12 +66,12 @@ extension LeakyReLU: CPUOperator {
             let x = memory[.input(0)], y = memory[.output(0)], slopes = memory[.output(1)]
             let clock = memory.clock
             return {
-                ank_random_uniform(key.at(clock), slopes, dims.c)
+                anneal_random_uniform(key.at(clock), slopes, dims.c)
                 for i in 0..<count {
                     slopes[i] = x[i] > 0 ? 1 : low + slopes[i] * range
                     y[i] = x[i] * slopes[i]
                 }
-                ank_clear_filling(slopes, dims.c)
+                anneal_clear_padding(slopes, dims.c)
             }
         }
         kernel.inPlace = [(.input(0), .output(0))]
@@ -85,7 +85,7 @@ extension LeakyReLU: CPUOperator {
             let count = Dims(try site.value(.gradient(0))).elements
             var kernel = PreparedKernel { memory in
                 let x = memory[.input(0)], dy = memory[.head(0)], dx = memory[.gradient(0)]
-                return { ank_leaky_backward(x, dy, slope, dx, count) }
+                return { anneal_leaky_backward(x, dy, slope, dx, count) }
             }
             kernel.inPlace = [(.head(0), .gradient(0)), (.input(0), .gradient(0))]
             return kernel
@@ -103,7 +103,7 @@ extension LeakyReLU: CPUOperator {
             let count = Dims(try site.value(.gradient(0))).elements
             var kernel = PreparedKernel { memory in
                 let x = memory[.input(0)], dy = memory[.head(0)], dx = memory[.gradient(0)]
-                return { ank_gelu_backward(x, dy, dx, count) }
+                return { anneal_gelu_backward(x, dy, dx, count) }
             }
             kernel.inPlace = [(.head(0), .gradient(0)), (.input(0), .gradient(0))]
             return kernel
@@ -120,7 +120,7 @@ extension LeakyReLU: CPUOperator {
 
 /// x where x > 0, else gamma x, with a gamma for each channel or one for all (He et al. 2015).
 private struct ParametricReLU {
-    private let dims: ank_dims
+    private let dims: anneal_dims
     private let shared: Bool
 
     init(_ site: KernelSite, data: Program.Operand) throws {
@@ -129,7 +129,7 @@ private struct ParametricReLU {
         shared = try site.shape(.input(1)).count == 1
     }
 
-    /// Calls body(element, channel) for all elements, the filling left out.
+    /// Calls body(element, channel) for all elements but the padding.
     private func forEach(_ body: (Int, Int) -> Void) {
         let blocks = Int((dims.c + dims.b - 1) / dims.b), b = Int(dims.b), s = Int(dims.s), c = Int(dims.c)
         for i in 0..<Int(dims.n) {
@@ -150,7 +150,7 @@ private struct ParametricReLU {
             let x = memory[.input(0)], gamma = memory[.input(1)], y = memory[.output(0)]
             return {
                 forEach { i, j in y[i] = x[i] > 0 ? x[i] : x[i] * gamma[j] }
-                ank_clear_filling(y, dims)
+                anneal_clear_padding(y, dims)
             }
         }
     }
@@ -163,7 +163,7 @@ private struct ParametricReLU {
             return {
                 if let dx {
                     forEach { i, j in dx[i] = x[i] > 0 ? dy[i] : dy[i] * gamma[j] }
-                    ank_clear_filling(dx, dims)
+                    anneal_clear_padding(dx, dims)
                 }
                 if let dGamma {
                     dGamma.update(repeating: 0, count: gammas)

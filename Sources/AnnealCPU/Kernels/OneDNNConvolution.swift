@@ -41,7 +41,7 @@ final class OneDNNConvolution {
     ///   - source, target: the blocks of the two activations; 0 lets oneDNN choose.
     ///   - weights: their layout; nil lets oneDNN choose.
     init(
-        _ engine: CPUEngine, _ shape: ank_conv, _ pass: ank_pass, _ options: onednn_conv_options, source: Int,
+        _ engine: CPUEngine, _ shape: anneal_conv, _ pass: anneal_pass, _ options: onednn_conv_options, source: Int,
         target: Int, weights: OneDNNWeights?
     ) throws {
         var conv: OpaquePointer?, shape = shape, options = options
@@ -89,7 +89,7 @@ struct OneDNNLayouts {
 
     /// - Parameter given: the weights' layout, if another convolution with the same weights has chosen.
     init(
-        _ engine: CPUEngine, _ shape: ank_conv, _ pass: ank_pass, _ options: onednn_conv_options,
+        _ engine: CPUEngine, _ shape: anneal_conv, _ pass: anneal_pass, _ options: onednn_conv_options,
         weights given: OneDNNWeights?
     ) throws {
         // The choice follows the shape, not the number of threads.
@@ -98,7 +98,7 @@ struct OneDNNLayouts {
                 try OneDNNConvolution(engine, shape, pass, options, source: block, target: block, weights: given)
             }
             let free = try primitive(0)
-            // If no other kernel knows its layouts, plain ones cost less than to change them twice.
+            // If no other kernel knows its layouts, plain ones cost less than changing them twice.
             return try free.sourceBlock == 0 || free.targetBlock == 0 ? primitive(1) : free
         }
         func layout(_ block: Int) -> Layout { block > 1 ? .blocked(block) : .plain }

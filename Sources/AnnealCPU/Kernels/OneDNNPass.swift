@@ -11,8 +11,8 @@ import Synchronization
 /// as many as the shape says, each computed by one thread. Its plain loops (`ref`) are slow, but cut no sums.
 struct OneDNNPass {
     private let engine: CPUEngine
-    private let shape: ank_conv
-    private let pass: ank_pass
+    private let shape: anneal_conv
+    private let pass: anneal_pass
     private let options: onednn_conv_options
     private let weights: OneDNNWeights
     /// The operands of the convolution, and the layouts and shapes of its activations.
@@ -24,8 +24,8 @@ struct OneDNNPass {
     ///   - data, weight, bias, output: the site's operands that are those of the convolution, or their gradients.
     ///   - post: what a forward pass does to its result.
     init(
-        _ engine: CPUEngine, _ site: KernelSite, _ shape: ank_conv, _ pass: ank_pass, data: Program.Operand,
-        weight: Program.Operand, bias: Program.Operand?, output: Program.Operand, post: ank_post = ank_post()
+        _ engine: CPUEngine, _ site: KernelSite, _ shape: anneal_conv, _ pass: anneal_pass, data: Program.Operand,
+        weight: Program.Operand, bias: Program.Operand?, output: Program.Operand, post: anneal_post = anneal_post()
     ) throws {
         guard let weights = try site.layout(weight).weights(OneDNNWeights.self) else {
             throw AnnealError(
@@ -47,13 +47,13 @@ struct OneDNNPass {
     func kernel() throws -> PreparedKernel {
         // oneDNN 3's choice may follow the number of threads: the one for a single thread decides.
         let chosen = try onOneThread { try convolution(shape).implementation }
-        let cutsSums = pass == ANK_BACKWARD_WEIGHTS || chosen.contains("gemm") || chosen.contains("brg")
+        let cutsSums = pass == ANNEAL_BACKWARD_WEIGHTS || chosen.contains("gemm") || chosen.contains("brg")
         if cutsSums && !chosen.contains("ref:") { return try slicedKernel() }
         let whole = try convolution(shape)
         return whole.implementation == chosen ? kernel(whole) : try slicedKernel()
     }
 
-    private func convolution(_ shape: ank_conv) throws -> OneDNNConvolution {
+    private func convolution(_ shape: anneal_conv) throws -> OneDNNConvolution {
         try OneDNNConvolution(
             engine, shape, pass, options, source: source.layout.block, target: target.layout.block, weights: weights)
     }
@@ -73,7 +73,7 @@ struct OneDNNPass {
     }
 
     private func slicedKernel() throws -> PreparedKernel {
-        let n = Int(shape.n), adds = pass == ANK_BACKWARD_WEIGHTS, channels = Int(shape.groups * shape.oc)
+        let n = Int(shape.n), adds = pass == ANNEAL_BACKWARD_WEIGHTS, channels = Int(shape.groups * shape.oc)
         let partial = adds ? (weights.elements + channels + 15) / 16 * 16 : 0
         let slices = min(n, Self.mostSlices, adds ? max(2, Self.sliceFloats / partial) : n)
         let parts = try onOneThread {
@@ -116,8 +116,8 @@ struct OneDNNPass {
                     }
                 }
                 for sum in sums {
-                    ank_add(w, sum, w, 0, Int64(elements))
-                    if let b { ank_add(b, sum + elements, b, 0, Int64(channels)) }
+                    anneal_add(w, sum, w, 0, Int64(elements))
+                    if let b { anneal_add(b, sum + elements, b, 0, Int64(channels)) }
                 }
                 return failure.load(ordering: .relaxed)
             }

@@ -14,28 +14,28 @@ struct OwnConvolution {
         case dense
     }
 
-    private let conv: ank_conv
+    private let conv: anneal_conv
     private let method: Method
 
-    /// nil where oneDNN serves better, or our kernels do not take the shape.
-    /// - Parameter plain: whether the data are to have no blocks; taken only by the matrix products.
+    /// nil where oneDNN is faster, or our kernels do not take the shape.
+    /// - Parameter plain: whether the data have no blocks, which only the matrix products take.
     init?(_ op: Convolution, data: Shape, output: Shape, block: Int, plain: Bool) {
         let window = op.window
         guard window.kernel.count == 2 else { return nil }
-        var conv = ank_conv(window, groups: op.numGroup, data: data, output: output)
+        var conv = anneal_conv(window, groups: op.numGroup, data: data, output: output)
         (conv.b, conv.plain, conv.threads) = (Int64(block), plain ? 1 : 0, Int64(Parallel.threads))
         self.conv = conv
         guard op.numGroup == 1 else {
-            guard withUnsafePointer(to: conv, { ank_groupconv_supported($0) }) != 0 else { return nil }
+            guard withUnsafePointer(to: conv, { anneal_groupconv_supported($0) }) != 0 else { return nil }
             method = .grouped
             return
         }
         if Self.servesWinograd(op, data: data, output: output), !plain,
-            withUnsafePointer(to: conv, { ank_winograd_supported($0) }) != 0
+            withUnsafePointer(to: conv, { anneal_winograd_supported($0) }) != 0
         {
             method = .winograd
         } else {
-            guard withUnsafePointer(to: conv, { ank_denseconv_supported($0) }) != 0 else { return nil }
+            guard withUnsafePointer(to: conv, { anneal_denseconv_supported($0) }) != 0 else { return nil }
             method = .dense
         }
     }
@@ -52,39 +52,41 @@ struct OwnConvolution {
     var weights: BlockedWeights { BlockedWeights(conv) }
 
     func kernel(
-        _ pass: ank_pass, data: Program.Operand, weight: Program.Operand, bias: Program.Operand,
-        output: Program.Operand, post: ank_post
+        _ pass: anneal_pass, data: Program.Operand, weight: Program.Operand, bias: Program.Operand,
+        output: Program.Operand, post: anneal_post
     ) -> PreparedKernel {
         let conv = conv, method = method
         var kernel = PreparedKernel { memory in
             let x = memory[data], w = memory[weight], y = memory[output]
             let b = memory.optional(bias), scratch = memory.scratch
-            func run(_ body: @escaping (UnsafePointer<ank_conv>) -> Void) -> () -> Void {
+            func run(_ body: @escaping (UnsafePointer<anneal_conv>) -> Void) -> () -> Void {
                 { withUnsafePointer(to: conv) { body($0) } }
             }
-            func forward(_ body: @escaping (UnsafePointer<ank_conv>, UnsafePointer<ank_post>) -> Void) -> () -> Void {
+            func forward(_ body: @escaping (UnsafePointer<anneal_conv>, UnsafePointer<anneal_post>) -> Void) -> () ->
+                Void
+            {
                 { withUnsafePointer(to: conv) { conv in withUnsafePointer(to: post) { body(conv, $0) } } }
             }
             switch (method, pass) {
-            case (.grouped, ANK_BACKWARD_DATA): return run { ank_groupconv_backward_data($0, y, w, x) }
-            case (.grouped, ANK_BACKWARD_WEIGHTS):
-                return run { ank_groupconv_backward_weights($0, x, y, w, b, scratch) }
-            case (.grouped, _): return forward { ank_groupconv_forward($0, x, w, b, $1, y) }
-            case (.winograd, ANK_BACKWARD_DATA): return run { ank_winograd_backward_data($0, y, w, x, scratch) }
-            case (.winograd, ANK_BACKWARD_WEIGHTS):
-                return run { ank_winograd_backward_weights($0, x, y, w, b, scratch) }
-            case (.winograd, _): return forward { ank_winograd_forward($0, x, w, b, $1, y, scratch) }
-            case (.dense, ANK_BACKWARD_DATA): return run { ank_denseconv_backward_data($0, y, w, x, scratch) }
-            case (.dense, ANK_BACKWARD_WEIGHTS):
-                return run { ank_denseconv_backward_weights($0, x, y, w, b, scratch) }
-            case (.dense, _): return forward { ank_denseconv_forward($0, x, w, b, $1, y, scratch) }
+            case (.grouped, ANNEAL_BACKWARD_DATA): return run { anneal_groupconv_backward_data($0, y, w, x) }
+            case (.grouped, ANNEAL_BACKWARD_WEIGHTS):
+                return run { anneal_groupconv_backward_weights($0, x, y, w, b, scratch) }
+            case (.grouped, _): return forward { anneal_groupconv_forward($0, x, w, b, $1, y) }
+            case (.winograd, ANNEAL_BACKWARD_DATA): return run { anneal_winograd_backward_data($0, y, w, x, scratch) }
+            case (.winograd, ANNEAL_BACKWARD_WEIGHTS):
+                return run { anneal_winograd_backward_weights($0, x, y, w, b, scratch) }
+            case (.winograd, _): return forward { anneal_winograd_forward($0, x, w, b, $1, y, scratch) }
+            case (.dense, ANNEAL_BACKWARD_DATA): return run { anneal_denseconv_backward_data($0, y, w, x, scratch) }
+            case (.dense, ANNEAL_BACKWARD_WEIGHTS):
+                return run { anneal_denseconv_backward_weights($0, x, y, w, b, scratch) }
+            case (.dense, _): return forward { anneal_denseconv_forward($0, x, w, b, $1, y, scratch) }
             }
         }
         kernel.scratch = withUnsafePointer(to: conv) {
             switch method {
-            case .grouped: Int(ank_groupconv_scratch($0, pass))
-            case .winograd: Int(ank_winograd_scratch($0, pass))
-            case .dense: Int(ank_denseconv_scratch($0, pass))
+            case .grouped: Int(anneal_groupconv_scratch($0, pass))
+            case .winograd: Int(anneal_winograd_scratch($0, pass))
+            case .dense: Int(anneal_denseconv_scratch($0, pass))
             }
         }
         kernel.implementation = "anneal:\(method)"

@@ -7,7 +7,7 @@ import CAnnealKernels
 typealias PointwiseFunction = @Sendable (Float, Float, Float) -> Float
 
 /// target = f(a, b, c) element by element, in parallel, for arrays of one layout; operands that are nil count as 0. The
-/// filling of blocked layouts stays zero. For functions that no network spends its time in: each element costs a call.
+/// padding of blocked layouts stays zero. For functions in which no network spends much time: each element costs a call.
 func pointwiseKernel(
     _ site: KernelSite, _ a: Program.Operand, _ b: Program.Operand? = nil, _ c: Program.Operand? = nil,
     to target: Program.Operand, _ f: @escaping PointwiseFunction
@@ -19,7 +19,7 @@ func pointwiseKernel(
             a: memory[a], b: b.map { memory[$0] }, c: c.map { memory[$0] }, y: memory[target])
         return {
             parallelRanges(count) { range in operands.apply(f, range) }
-            ank_clear_filling(operands.y, dims.c)
+            anneal_clear_padding(operands.y, dims.c)
         }
     }
     kernel.inPlace = [a, b, c].compactMap { $0 }.map { (read: $0, written: target) }
@@ -50,12 +50,12 @@ func parallelRanges(_ count: Int, _ body: @Sendable (Range<Int>) -> Void) {
     Parallel.run { part, parts in body(Parallel.slice(count, part: part, parts: parts)) }
 }
 
-/// Zeros, for gradients of heads that nobody gives.
+/// Zeros, where an output has no gradient.
 func zeroKernel(_ site: KernelSite, _ target: Program.Operand) throws -> PreparedKernel {
     let value = try site.value(target)
     let count = Int64(value.layout.elements(value.shape))
     return PreparedKernel { memory in
         let y = memory[target]
-        return { ank_fill(y, 0, count) }
+        return { anneal_fill(y, 0, count) }
     }
 }

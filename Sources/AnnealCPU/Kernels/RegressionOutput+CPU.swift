@@ -6,7 +6,7 @@ import CAnnealKernels
 extension RegressionOutput: CPUOperator {
     package func forward(_ site: KernelSite, _ engine: CPUEngine) throws -> PreparedKernel {
         try member == .logistic
-            ? activationKernel(site, ANK_SIGMOID) : copyKernel(site, from: .input(0), to: .output(0))
+            ? activationKernel(site, ANNEAL_SIGMOID) : copyKernel(site, from: .input(0), to: .output(0))
     }
 
     package func backward(_ site: KernelSite, part: Int, _ engine: CPUEngine) throws -> PreparedKernel {
@@ -65,7 +65,7 @@ extension MakeLoss: CPUOperator {
                     for i in 0..<count where x[i] > threshold { valid += 1 }
                     value = gradScale / Float(max(valid, 1))
                 }
-                ank_fill(dx, value, Int64(count))
+                anneal_fill(dx, value, Int64(count))
             }
         }
     }
@@ -80,7 +80,7 @@ extension SimpleMakeLoss: CPUOperator {
         let count = Int64(try site.shape(.gradient(0)).count)
         return PreparedKernel { memory in
             let dx = memory[.gradient(0)]
-            return { ank_fill(dx, 1, count) }
+            return { anneal_fill(dx, 1, count) }
         }
     }
 }

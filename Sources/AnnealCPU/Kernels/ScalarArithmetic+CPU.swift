@@ -46,7 +46,7 @@ extension ScalarArithmetic: CPUOperator {
         let dims = Dims(try site.value(to)).c
         var kernel = PreparedKernel { memory in
             let x = memory[from], y = memory[to]
-            return { ank_affine(x, scale, shift, y, dims) }
+            return { anneal_affine(x, scale, shift, y, dims) }
         }
         kernel.inPlace = [(from, to)]
         return kernel

@@ -59,7 +59,7 @@ extension SoftmaxActivation: CPUOperator {
 private func softmaxKernel(outer: Int, axis: Int, inner: Int) -> PreparedKernel {
     var kernel = PreparedKernel { memory in
         let x = memory[.input(0)], y = memory[.output(0)]
-        return { ank_softmax(x, y, Int64(outer), Int64(axis), Int64(inner)) }
+        return { anneal_softmax(x, y, Int64(outer), Int64(axis), Int64(inner)) }
     }
     kernel.inPlace = [(.input(0), .output(0))]
     return kernel
@@ -108,7 +108,7 @@ extension SoftmaxCrossEntropy: CPUOperator {
             let x = memory[.input(0)], label = memory[.input(1)], y = memory[.output(0)]
             guard let p = memory.scratch else { return {} }
             return {
-                ank_softmax(x, p, Int64(rows), Int64(classes), 1)
+                anneal_softmax(x, p, Int64(rows), Int64(classes), 1)
                 var sum = 0.0
                 for row in 0..<rows {
                     let k = indexInside(label[row], classes)
@@ -127,7 +127,7 @@ extension SoftmaxCrossEntropy: CPUOperator {
             let x = memory[.input(0)], label = memory[.input(1)], dy = memory[.head(0)], dx = memory[.gradient(0)]
             return {
                 let scale = dy[0]
-                ank_softmax(x, dx, Int64(rows), Int64(classes), 1)
+                anneal_softmax(x, dx, Int64(rows), Int64(classes), 1)
                 for row in 0..<rows {
                     let k = indexInside(label[row], classes)
                     dx[row * classes + k] -= 1

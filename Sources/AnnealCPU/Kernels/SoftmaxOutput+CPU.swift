@@ -8,7 +8,7 @@ extension SoftmaxOutput: CPUOperator {
         let (outer, classes, inner) = axes(try site.shape(.input(0)))
         var kernel = PreparedKernel { memory in
             let x = memory[.input(0)], y = memory[.output(0)]
-            return { ank_softmax(x, y, Int64(outer), Int64(classes), Int64(inner)) }
+            return { anneal_softmax(x, y, Int64(outer), Int64(classes), Int64(inner)) }
         }
         kernel.inPlace = [(.input(0), .output(0))]
         return kernel
@@ -58,7 +58,7 @@ extension SoftmaxOutput: CPUOperator {
     ) {
         let (outer, classes, inner) = axes
         let positions = outer * inner
-        // Labels are whole numbers; what is beyond Int32 is no class either.
+        // Labels are whole numbers; beyond Int32 there are no classes.
         func truncated(_ value: Float) -> Int { abs(value) < 2e9 ? Int(value) : -1 }
         var divisor: Float = 1
         switch normalization {

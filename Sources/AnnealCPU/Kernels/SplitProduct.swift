@@ -3,7 +3,7 @@ import AnnealCore
 import COneDNN
 import Synchronization
 
-/// Row-major products C (m, n) = op(A) op(B) + beta C, one behind the other, cut into parts by their shape. Each part is
+/// Row-major products C (m, n) = op(A) op(B) + beta C, one after the other, cut into parts by their shape. Each part is
 /// computed by one thread: left alone, oneDNN divides products, and even the sums of one element, by the number of threads,
 /// and the last bits follow it.
 struct SplitProduct: Sendable {
@@ -22,7 +22,7 @@ struct SplitProduct: Sendable {
         self.k = k
         self.transposeA = transposeA
         self.transposeB = transposeB
-        // Every part reads its share of A and B into the caches anew: few parts where sides are short.
+        // Every part reads its share of A and B into the caches again: few parts where sides are short.
         let work = m * n * k, most = min(16 / max(batch, 1), max(work / Self.partWork, work >= Self.leastWork ? 2 : 1))
         var rows = 1, columns = 1
         while rows * columns * 2 <= most {

@@ -7,11 +7,11 @@ extension Unary: CPUOperator {
     package func layouts(_ request: LayoutRequest) throws -> OperandLayouts { request.following }
 
     /// The functions that `Activation` has in C.
-    private var activation: ank_activation? {
+    private var activation: anneal_activation? {
         switch member {
-        case .relu: ANK_RELU
-        case .sigmoid: ANK_SIGMOID
-        case .tanh: ANK_TANH
+        case .relu: ANNEAL_RELU
+        case .sigmoid: ANNEAL_SIGMOID
+        case .tanh: ANNEAL_TANH
         default: nil
         }
     }

@@ -34,7 +34,7 @@ func copyKernel(_ site: KernelSite, from: Program.Operand, to: Program.Operand) 
     let count = Int64(value.layout.elements(value.shape))
     var kernel = PreparedKernel { memory in
         let x = memory[from], y = memory[to]
-        return { ank_copy(x, y, count) }
+        return { anneal_copy(x, y, count) }
     }
     kernel.inPlace = [(from, to)]
     return kernel

@@ -28,7 +28,7 @@ final class DerivedParameters {
         var size = 0
         for (_, id) in program.preparation.flatMap(\.writes) {
             offsets[id] = size
-            size += (program.values[id].layout.elements(program.values[id].shape) + 15) / 16 * 16
+            size += MemoryPlan.aligned(program.values[id].layout.elements(program.values[id].shape))
         }
         self.offsets = offsets
         arena = try engine.allocate(size)

@@ -51,58 +51,7 @@ extension Engine {
     }
 }
 
-/// What is to be planned.
-public struct PlanRequest {
-    /// What a plan is made of.
-    public enum Source {
-        /// A network. `inputs`: the shapes of data and labels; `gradients`: the variables whose gradients are wanted.
-        case network(Symbol, inputs: [String: Shape], gradients: Set<String>)
-        /// Parameters alone, whose gradients are inputs (`gradient:NAME`).
-        case parameters([(name: String, shape: Shape)])
-    }
-
-    public var source: Source
-    /// Training has a backward pass and what follows the gradients.
-    public var mode: Program.Mode
-    /// What follows the gradients; nil: nothing.
-    public var update: TrainingUpdate?
-    /// What flows between layers.
-    public var precision = ElementType.float32
-    /// What the backward pass may compute a second time to save memory. All choices give the same bits.
-    public var recomputation = Recomputation.cheap
-    /// Whether all parameters can be read after a run; else inference may give back the memory of those that it has folded
-    /// batch norm into.
-    public var keepsParameters = true
-
-    public init(_ source: Source, mode: Program.Mode) {
-        self.source = source
-        self.mode = mode
-    }
-}
-
-extension PlanRequest {
-    /// Parameters and auxiliary states, in the order in which stores name them.
-    public func storedNames() throws -> [String] {
-        switch source {
-        case .network(let symbol, _, _): try symbol.argumentNames() + symbol.auxiliaryNames()
-        case .parameters(let list): list.map(\.name)
-        }
-    }
-}
-
-extension Program {
-    /// What lives in a store: variables in a given order, and states.
-    public func stored(in order: [String]) -> [Value] {
-        var stored: [Value] = []
-        for name in order {
-            guard let id = variables[name] else { continue }
-            if values[id].kind == .parameter || values[id].kind == .auxiliary { stored.append(values[id]) }
-        }
-        return stored + states.map { values[$0] }
-    }
-}
-
-/// An array in an engine's memory, for as long as its owner wants: a parameter, a statistic, a state.
+/// An array in an engine's memory, for as long as its owner holds it: a parameter, a statistic, a state.
 public protocol EngineArray: AnyObject {
     var shape: Shape { get }
     /// A copy in plain order, with all that was submitted before done.
@@ -147,18 +96,30 @@ public protocol ExecutablePlan: AnyObject {
     var plannedBytes: Int { get }
     /// What it has allocated and will use, its new parameters and states included.
     var memoryNeed: MemoryNeed { get }
-    /// Changes of layout inside kernels of a run.
-    var relayouts: Int { get }
     /// What each operation does, in the order in which they run.
     var operations: [OperationCost] { get }
+    /// When the last step's gradients travelled between processes; none if there is one process.
+    var exchanges: [BucketTime] { get }
+    /// Gives the process that saves the states which only others have. All processes call it before one saves.
+    func collectStates() throws
     /// Called in place of each operation, with its number in `operations` and its code, on engines that run them one by one:
     /// for profiles and monitors.
     var around: ((_ operation: Int, _ run: () -> Void) -> Void)? { get set }
+    /// Copies of the outputs that an operation of the forward pass has just written; called from within `around`.
+    func outputs(of operation: Int) throws -> [(name: String, values: Tensor)]
 }
 
 extension ExecutablePlan {
+    public func outputs(of operation: Int) throws -> [(name: String, values: Tensor)] { [] }
     public func prepare(_ phases: Phases, _ inputs: StepInputs) throws {}
+    public var exchanges: [BucketTime] { [] }
+    public func collectStates() throws {}
     public func pixels(_ name: String, _ scaling: PixelScaling) -> UnsafeMutableBufferPointer<UInt8>? { nil }
+
+    /// One for each instruction of the program.
+    public var operations: [OperationCost] {
+        program.instructions.indices.map { OperationCost(program, instruction: $0, "", reorders: 0) }
+    }
 }
 
 /// What a run gave.

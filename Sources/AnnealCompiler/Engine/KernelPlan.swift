@@ -11,6 +11,10 @@ package final class KernelPlan: ExecutablePlan {
     /// One for each instruction that computes anything.
     package let steps: [Step]
     package var around: ((_ operation: Int, _ run: () -> Void) -> Void)?
+    /// Threads of what follows the passes, while other devices have nothing to do; nil: the engine's.
+    var updateThreads: Int?
+    /// Called after each step that has run, with its number.
+    var onStep: ((_ step: Int) -> Void)?
 
     package let isImmediate = true
     private let engine: any KernelEngine
@@ -70,7 +74,7 @@ package final class KernelPlan: ExecutablePlan {
         var inputs: [String: Program.ValueID] = [:]
         for (index, value) in program.values.enumerated() where value.kind == .input { inputs[value.name] = index }
         self.inputs = inputs
-        // Without other wishes an output's gradient is one everywhere, as in MXNet.
+        // By default an output's gradient is one everywhere, as in MXNet.
         for head in program.heads.values {
             if let offset = plan.offsets[head] {
                 (arena.base + offset).update(repeating: 1, count: program.values[head].shape.count)
@@ -100,7 +104,15 @@ package final class KernelPlan: ExecutablePlan {
         clock.inputs = inputs
         if phases.contains(.forward) { try engine.onThreads { try derived.refresh() } }
         var failed: (step: Step, status: Int32)?
-        engine.withThreads { failed = runUntilFailure(phases) }
+        func compute() { failed = runUntilFailure(phases) }
+        if let updateThreads, phases.isDisjoint(with: [.forward, .backward]) {
+            let before = Parallel.threads
+            Parallel.setThreads(updateThreads)
+            compute()
+            Parallel.setThreads(before)
+        } else {
+            engine.withThreads(compute)
+        }
         // Batch norm's moving statistics change in the backward pass.
         if phases != .forward { store.noteChange() }
         // The caller's arrays are its own again, so that it can refill them in place.
@@ -114,9 +126,20 @@ package final class KernelPlan: ExecutablePlan {
             var status: Int32 = 0
             if let around { around(index) { status = step.code() } } else { status = step.code() }
             if status != 0 { return (step, status) }
+            onStep?(index)
         }
         return nil
     }
+
+    /// The last step of a forward and backward pass that has to do with each value.
+    lazy var lastSteps: [Program.ValueID: Int] = {
+        var last: [Program.ValueID: Int] = [:]
+        for (index, step) in steps.enumerated() where !step.phase.isDisjoint(with: [.forward, .backward]) {
+            let instruction = program.instructions[step.instruction]
+            for operand in instruction.reads + instruction.writes { last[operand.value] = index }
+        }
+        return last
+    }()
 
     private func failure(_ step: Step, _ status: Int32) -> AnnealError {
         AnnealError(
@@ -150,8 +173,16 @@ package final class KernelPlan: ExecutablePlan {
         return try store.array(value).read()
     }
 
+    package func outputs(of operation: Int) throws -> [(name: String, values: Tensor)] {
+        let instruction = program.instructions[steps[operation].instruction]
+        guard case .forward = instruction.action else { return [] }
+        return try instruction.writes.compactMap { role, id in
+            guard case .output = role else { return nil }
+            return (name: program.values[id].name, values: try read(id))
+        }
+    }
+
     package var plannedBytes: Int { memory.size * MemoryLayout<Float>.size }
-    package var relayouts: Int { steps.reduce(0) { $0 + $1.reorders } }
     package var operations: [OperationCost] {
         steps.map { OperationCost(program, instruction: $0.instruction, $0.implementation, reorders: $0.reorders) }
     }

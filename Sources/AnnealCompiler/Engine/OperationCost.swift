@@ -4,7 +4,7 @@ import AnnealGraph
 /// What an operation of a plan, or of the loop around it, is and costs: what profiles and traces say of it.
 public struct OperationCost: Sendable {
     /// What a training step consists of.
-    public enum Phase: String, Sendable, CaseIterable { case data, forward, backward, metrics, update }
+    public enum Phase: String, Sendable, CaseIterable { case data, forward, backward, metrics, update, exchange }
 
     /// The layer that it belongs to; of a fused operation, that of the batch norm or addition that others joined.
     public var layer: String
@@ -20,6 +20,8 @@ public struct OperationCost: Sendable {
     public var shapes = ""
     /// The name of its code where there are several, with `+reorder` where it changes a layout.
     public var implementation = ""
+    /// Changes of layout inside its code.
+    public var reorders = 0
 
     public init(layer: String, kind: String, phase: Phase, flops: Double = 0, bytes: Double = 0) {
         self.layer = layer
@@ -41,6 +43,7 @@ extension OperationCost {
             $0 + Double(program.values[$1].shape.count * MemoryLayout<Float>.size)
         }
         self.implementation = implementation
+        self.reorders = reorders
         let outputs = instruction.writes.compactMap { write -> Shape? in
             if case .output = write.role { program.values[write.value].shape } else { nil }
         }

@@ -2,7 +2,7 @@ import AnnealCore
 import AnnealGraph
 
 /// Appends the backward pass: for each forward instruction, last first, the parts of its operator's gradient that lead
-/// to a wanted variable. Sums of gradients are explicit, or folded into the kernel that gives the last one.
+/// to a variable whose gradient is asked for. Sums of gradients are explicit, or folded into the kernel that gives the last one.
 package enum Autodiff {
     /// - Parameter engine: nil if no kernel sums gradients itself: each sum is an instruction then.
     package static func differentiate(_ program: Program, wanted: Set<String>, engine: (any KernelEngine)?) throws
@@ -11,7 +11,7 @@ package enum Autodiff {
         var result = program
         result.backwardStart = program.instructions.count
 
-        // Which values a wanted variable leads to.
+        // Which values depend on a variable whose gradient is asked for.
         var leads = Array(repeating: false, count: program.values.count)
         for name in wanted { if let value = program.variables[name] { leads[value] = true } }
         for instruction in program.instructions where instruction.reads.contains(where: { leads[$0.value] }) {

@@ -17,7 +17,7 @@ struct Buffers {
     private(set) var all: [Buffer] = []
     /// The buffer of each value; -1 for parameters and auxiliary states, which live in their store.
     private(set) var ofValue: [Int]
-    /// The buffer of each instruction's scratch; nil if it wants none.
+    /// The buffer of each instruction's scratch; nil if it needs none.
     private(set) var ofScratch: [Int?] = []
     private let instructions: Int
 
@@ -65,7 +65,7 @@ struct Buffers {
         }
     }
 
-    /// The buffer of an input that dies in the instruction and that the output may be written over; nil if there is none.
+    /// The buffer of an input that is read for the last time here, if the output may be written over it.
     private func writable(
         _ role: Program.Operand, of index: Int, _ program: Program, _ pairs: [KernelNeeds.InPlace]
     ) -> Int? {

@@ -8,35 +8,17 @@ struct Compilation {
     private(set) var kernels: [PreparedKernel?] = []
 
     static func compile(_ request: PlanRequest, store: ParameterStore, engine: any KernelEngine) throws -> Compilation {
-        var program: Program
-        switch request.source {
-        case .network(let symbol, let inputs, _):
-            program = try Lowering.lower(symbol, inputs: inputs, mode: request.mode)
-            if engine.choosesLayouts {
-                if request.mode == .inference { program = try InferenceFusion.fuse(program) }
-                program = try Fusion.fuse(program)
-                program = try LayoutAssignment.assign(
-                    program, engine: engine, fixed: request.fixedLayouts(program, store.layouts))
-            }
-        case .parameters(let parameters): program = Lowering.parameters(parameters, mode: request.mode)
-        }
-        guard request.mode == .training else {
-            return try Compilation(Precision.assign(request.precision, to: program), engine: engine)
-        }
-        if case .network(_, _, let gradients) = request.source {
-            program = try Autodiff.differentiate(
-                program, wanted: gradients, engine: engine.choosesLayouts ? engine : nil)
-        }
-        if let update = request.update { program = UpdatePass.choose(update, in: program) }
-        program = try Precision.assign(request.precision, to: program)
-        var result = try Compilation(program, engine: engine)
+        let passes = try request.passes(
+            updatesEarly: true, engine: engine.choosesLayouts ? engine : nil, layouts: store.layouts)
+        var result = try Compilation(passes, engine: engine)
+        guard request.mode == .training else { return result }
         if engine.choosesLayouts, case .network = request.source {
             let recomputed = try RecomputationSearch.apply(
-                request.recomputation, to: program, needs: result.needs, engine: engine)
+                request.recomputation, to: passes, needs: result.needs, engine: engine)
             let kernels = result.kernels
             result = try Compilation(recomputed.program, engine: engine) { kernels[recomputed.origins[$0]] }
         }
-        if let update = request.update { try result.insert(update, engine) }
+        try result.addUpdate(request, engine)
         return result
     }
 
@@ -75,24 +57,12 @@ struct Compilation {
     }
 
     /// Kernels are kept: what they are of stays in order.
-    private mutating func insert(_ update: TrainingUpdate, _ engine: any KernelEngine) throws {
-        program = try UpdatePass.insert(update, into: program)
+    private mutating func addUpdate(_ request: PlanRequest, _ engine: any KernelEngine) throws {
+        program = try request.withUpdate(program)
         var old = kernels.makeIterator()
         kernels = try program.instructions.map { instruction in
             guard case .update = instruction.action else { return old.next() ?? nil }
             return try Compilation.prepare(instruction, program, engine)
         }
-    }
-}
-
-extension PlanRequest {
-    /// Layouts that parameters have already, or must have since their rows or places count.
-    fileprivate func fixedLayouts(_ program: Program, _ known: [String: Layout]) -> [String: Layout] {
-        guard update?.rule.needsPlainOrder == true else { return known }
-        var layouts = known
-        for (name, id) in program.variables where program.values[id].kind == .parameter {
-            layouts[name] = layouts[name] ?? .plain
-        }
-        return layouts
     }
 }

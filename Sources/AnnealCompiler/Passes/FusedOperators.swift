@@ -20,6 +20,8 @@ package struct FusedBatchNorm: Operator {
 
     package var inputNames: [String] { norm.inputNames + norm.auxiliaryNames + (adds ? ["addend"] : []) }
     package var isFused: Bool { true }
+    package var changedInputs: [Int] { norm.changedInputs }
+    package var savesStatistics: Bool { norm.savesStatistics }
     package func inferShapes(_ inputs: inout [Shape?]) throws -> [Shape]? { try sameShape(&inputs) }
 
     package var backward: [BackwardPart] {
@@ -74,7 +76,7 @@ package struct FusedConvolution: Operator {
     }
 }
 
-/// The weight and the bias of a layer that does the work of the batch norm behind it, with its moving statistics:
+/// The weight and the bias of a layer that does the work of the batch norm after it, with its moving statistics:
 /// weight · s and (bias - mean) · s + beta, s = gamma / sqrt(variance + eps) for each of the layer's channels.
 ///
 /// Inputs: weight, gamma, beta, moving mean, moving variance, then the layer's bias if it has one.

@@ -23,7 +23,7 @@ package enum Fusion {
             if let next = onlyReader(instruction.writes[0].value) {
                 if isReLU(next) {
                     (last, relu) = (next, true)
-                } else if program.instructions[next].action.op is ElementwiseAdd, !dropped.contains(next) {
+                } else if program.instructions[next].addsTwo, !dropped.contains(next) {
                     let reads = program.instructions[next].reads.map(\.value)
                     let other = reads[0] == instruction.writes[0].value ? reads[1] : reads[0]
                     last = next
@@ -45,8 +45,8 @@ package enum Fusion {
             result.instructions[last] = fused
         }
         for (index, instruction) in program.instructions.enumerated()
-        where instruction.action.op is ElementwiseAdd && !dropped.contains(index) {
-            guard result.instructions[index].action.op is ElementwiseAdd,
+        where instruction.addsTwo && !dropped.contains(index) {
+            guard result.instructions[index].addsTwo,
                 let next = onlyReader(instruction.writes[0].value), isReLU(next)
             else { continue }
             var fused = instruction
@@ -60,4 +60,9 @@ package enum Fusion {
         try result.verify(after: "fusion")
         return result
     }
+}
+
+extension Program.Instruction {
+    /// Whether it adds two values.
+    var addsTwo: Bool { action.op?.isSum == true && reads.count == 2 }
 }

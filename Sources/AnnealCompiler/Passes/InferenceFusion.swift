@@ -1,11 +1,11 @@
 import AnnealCore
 import AnnealGraph
 
-/// What inference can join that training cannot, since nothing of what lies between is wanted: batch norm becomes part of
+/// What inference can join and training cannot, since nobody needs what lies between: batch norm becomes part of
 /// the weights before it, an addition and ReLU (or `clip`) become part of the convolution.
 ///
 /// Only where nothing else reads what lies between. Batch norm before a convolution stays: the convolution's padding is
-/// zero behind the norm, not before it.
+/// zero after the norm, not before it.
 package struct InferenceFusion {
     private var result: Program
     private let program: Program
@@ -82,23 +82,12 @@ package struct InferenceFusion {
                 program.values[$0.value].kind == .parameter
             }), instruction.reads[3...4].allSatisfy({ program.values[$0.value].kind == .auxiliary })
         else { return nil }
-        let folding: BatchNormFolding
-        let folded: any Operator
-        switch layer.action.op {
-        case var op as Convolution:
-            folding = BatchNormFolding(norm, channelAxis: 0, groups: 1)
-            op.noBias = false
-            folded = op
-        case var op as Deconvolution:
-            folding = BatchNormFolding(norm, channelAxis: 1, groups: op.numGroup)
-            op.noBias = false
-            folded = op
-        case var op as FullyConnected where program.values[layer.writes[0].value].shape.rank == 2:
-            folding = BatchNormFolding(norm, channelAxis: 0, groups: 1)
-            op.noBias = false
-            folded = op
-        default: return nil
-        }
+        guard var folded = layer.action.op as? any LinearLayer,
+            let channelsOfWeight = folded.channelsOfWeight(output: program.values[layer.writes[0].value].shape)
+        else { return nil }
+        folded.noBias = false
+        let folding = BatchNormFolding(
+            norm, channelAxis: channelsOfWeight.axis, groups: channelsOfWeight.groups)
         let ids = layer.reads.dropFirst().map(\.value)
         let weight = program.values[ids[0]], channels = program.values[instruction.reads[1].value].shape
         let derived = [
@@ -115,11 +104,11 @@ package struct InferenceFusion {
         return folded
     }
 
-    /// The addition behind an instruction and what it adds, if that is a value of the run that nothing reads later: the
-    /// convolution adds to it in place. Our own grouped kernels add nothing.
+    /// The addition after an instruction and what it adds, if that is a temporary that nothing reads later: the convolution
+    /// adds to it in place. Our own grouped kernels add nothing.
     private func addend(behind index: Int, _ convolution: Convolution) -> (addition: Int, value: Program.ValueID)? {
         guard convolution.numGroup == 1, let next = onlyReader(ofOutputOf: index),
-            program.instructions[next].action.op is ElementwiseAdd
+            program.instructions[next].addsTwo
         else { return nil }
         let output = program.instructions[index].writes[0].value
         guard let other = program.instructions[next].reads.map(\.value).first(where: { $0 != output }),
@@ -129,11 +118,7 @@ package struct InferenceFusion {
     }
 
     private static func limits(_ op: (any Operator)?) -> ClosedRange<Float>? {
-        switch op {
-        case let op? where op.isReLU: 0...Float.infinity
-        // What fills a block's channels up must stay zero.
-        case let op as Clip where op.minimum <= 0 && op.maximum >= 0: op.minimum...op.maximum
-        default: nil
-        }
+        // The channels that pad a block must stay zero.
+        op?.clipRange.flatMap { $0.contains(0) ? $0 : nil }
     }
 }

@@ -4,7 +4,7 @@ import AnnealCore
 public enum Layout: Hashable, Sendable {
     /// Row-major, as MXNet's files and users see it.
     case plain
-    /// Channels (axis 1) in blocks of 8 or 16, innermost; the last block is filled up with zeros.
+    /// Channels (axis 1) in blocks of 8 or 16, innermost; the last block is padded with zeros.
     case blocked(Int)
     /// Weights in an order that only the engine reads.
     case opaque(OpaqueLayout)
@@ -14,7 +14,7 @@ public enum Layout: Hashable, Sendable {
         if case .blocked(let block) = self { block } else { 1 }
     }
 
-    /// Floats in memory, the filling included.
+    /// Floats in memory, padding included.
     public func elements(_ shape: Shape) -> Int {
         switch self {
         case .plain: return shape.count

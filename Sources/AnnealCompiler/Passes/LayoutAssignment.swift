@@ -1,7 +1,7 @@
 import AnnealCore
 import AnnealGraph
 
-/// The layouts that an operator wants for its inputs and gives its outputs.
+/// The layouts that an operator's kernels take their inputs in and give their outputs in.
 public struct OperandLayouts {
     public var inputs: [Layout]
     public var outputs: [Layout]
@@ -66,7 +66,7 @@ package enum LayoutAssignment {
                 }
             }
             for (write, layout) in zip(outputs, wanted.outputs) { result.values[write.value].layout = layout }
-            // What pooling saves, it saves element for element beside its output.
+            // Pooling saves one number for each element of its output.
             for (role, value) in instruction.writes {
                 if case .saved = role, let first = outputs.first,
                     result.values[value].shape == result.values[first.value].shape

@@ -10,7 +10,7 @@ import AnnealCore
 package struct MemoryPlan: Sendable {
     /// In floats from the arena's start; nil for parameters and auxiliary states, which live in their store.
     package let offsets: [Int?]
-    /// In floats, for each instruction that wants scratch.
+    /// In floats, for each instruction that needs scratch.
     package let scratchOffsets: [Int?]
     /// Floats.
     package let size: Int
@@ -39,7 +39,7 @@ package struct MemoryPlan: Sendable {
                 tries -= 1
                 let plan = MemoryPlan.place(all, order)
                 if plan.size < best.size { best = plan }
-                // What stands out at the top chooses first in the next round.
+                // Buffers that reach the top are placed first in the next round.
                 func standsOut(_ index: Int) -> Bool {
                     MemoryPlan.aligned(plan.offsets[index] + all[index].size) == plan.size
                 }

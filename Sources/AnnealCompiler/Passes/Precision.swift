@@ -27,7 +27,7 @@ package enum Precision {
                 case .output(let index):
                     if instruction.action.op?.exactOutputs.contains(index) != true { result.values[id].type = type }
                 case .gradient: result.values[id].type = type
-                // What is kept beside the outputs are sums, statistics and indices.
+                // What is saved besides the outputs are sums, statistics and indices.
                 default: break
                 }
             }

@@ -134,7 +134,7 @@ public struct Program: Sendable {
         public func reading(_ role: Operand) -> ValueID? { Instruction.find(role, in: reads) }
         public func writing(_ role: Operand) -> ValueID? { Instruction.find(role, in: writes) }
 
-        /// Operands mostly stand in order, of which a layer may have thousands.
+        /// A layer may have thousands of operands, mostly in order.
         private static func find(_ role: Operand, in operands: [(role: Operand, value: ValueID)]) -> ValueID? {
             if let place = role.index, place < operands.count, operands[place].role == role {
                 return operands[place].value
@@ -179,6 +179,12 @@ public struct Program: Sendable {
         return values.count - 1
     }
 
+    /// An input by its name.
+    package func input(_ name: String) -> ValueID? { values.firstIndex { $0.kind == .input && $0.name == name } }
+
+    /// Rows of its batch: the first axis of its inputs.
+    package var rows: Int { values.first { $0.kind == .input }?.shape.dims.first ?? 0 }
+
     /// Values that must outlive the run: what a caller can ask for.
     public var kept: Set<ValueID> {
         Set(outputs).union(gradients.lazy.filter { !updatedEarly.contains($0.key) }.map(\.value))
@@ -204,38 +210,5 @@ public struct Program: Sendable {
             for (_, value) in instruction.reads { result[value].append(index) }
         }
         return result
-    }
-
-    /// Checks what every pass must keep: each value is written once, before it is read, and layouts agree with shapes.
-    public func verify(after pass: String) throws {
-        func wrong(_ instruction: Instruction, _ what: String) -> AnnealError {
-            AnnealError(
-                "layer \(instruction.layer)", "after \(pass): \(what)",
-                suggestion: "this is a defect of Anneal's compiler", code: .internalDefect)
-        }
-        var written = values.map { $0.kind != .temporary && $0.kind != .derived }
-        for instruction in preparation + instructions {
-            for (role, value) in instruction.reads where !written[value] {
-                throw wrong(instruction, "\(role) reads \(values[value].name) before it is written")
-            }
-            for (role, value) in instruction.writes {
-                guard !written[value] else {
-                    throw wrong(instruction, "\(role) writes \(values[value].name) a second time")
-                }
-                written[value] = true
-            }
-            for value in instruction.changes where values[value].kind == .temporary || values[value].kind == .derived {
-                throw wrong(instruction, "changes \(values[value].name), which does not outlive the run")
-            }
-        }
-        for output in outputs where !written[output] {
-            throw AnnealError("output \(values[output].name)", "after \(pass): is never written", code: .internalDefect)
-        }
-        for value in values {
-            if case .blocked = value.layout, value.shape.rank < 3 {
-                throw AnnealError(
-                    value.name, "after \(pass): \(value.shape) cannot have blocked channels", code: .internalDefect)
-            }
-        }
     }
 }

@@ -6,8 +6,8 @@ import Foundation
 ///
 /// A choice has two numbers. The threshold: what costs more work for each float than it is always kept, e.g. what
 /// convolutions give. The budget: of what is left, the forward pass keeps what crosses the narrowest places between
-/// segments, each so long that it fits into the budget beside all that is kept before it; the backward pass comes to the
-/// first segments last, when little else is alive, so that they may be the longest. Pairs of both are tried, the memory of
+/// segments, each as long as the budget allows with all that is kept before it; the backward pass reaches the first segments
+/// last, when little else is alive, so these may be the longest. Pairs of both are tried, the memory of
 /// each is counted exactly, and the smallest whose work is allowed is taken.
 package struct RecomputationSearch {
     private let program: Program
@@ -146,7 +146,7 @@ package struct RecomputationSearch {
                 }
             }
             guard keptFloats + segment > budget, index > border else { continue }
-            // The narrowest place behind the last border, the last one if there are several.
+            // The narrowest place after the last border, the last one if there are several.
             var place = index
             for other in stride(from: index - 1, to: border, by: -1) where crossing[other] < crossing[place] {
                 place = other
@@ -173,7 +173,7 @@ package struct RecomputationSearch {
         return kept
     }
 
-    /// For each value, the last instruction among the repeated that reads its memory; -1 if there is none.
+    /// For each value, the last of the repeated instructions that reads its memory; -1 if there is none.
     private func lastReads(by repeated: Set<Int>) -> [Int] {
         var result = Array(repeating: -1, count: program.values.count)
         for index in repeated where !(program.instructions[index].action.op?.isView ?? false) {

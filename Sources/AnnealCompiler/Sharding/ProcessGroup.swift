@@ -12,9 +12,6 @@ public protocol ProcessGroup: AnyObject {
     /// The step that is computed, for messages.
     var step: Int { get set }
 
-    /// Lets the next exchange take longer than others: some processes do other things meanwhile.
-    func expectDelay()
-
     /// Sends a block to each process and receives one from each; sizes, in bytes, are known to both sides.
     /// - Parameters:
     ///   - send: by rank; the own one is copied.
@@ -23,6 +20,13 @@ public protocol ProcessGroup: AnyObject {
     /// - Throws: `AnnealError` that names the processes that did not answer in time.
     func exchange(
         _ send: [UnsafeRawBufferPointer], _ receive: [UnsafeMutableRawBufferPointer], purpose: String) throws
+}
+
+/// When a bucket of gradients was added up over all processes.
+public struct BucketTime: Sendable {
+    public var bytes: Int
+    public var begin: ContinuousClock.Instant
+    public var end: ContinuousClock.Instant
 }
 
 extension ProcessGroup {

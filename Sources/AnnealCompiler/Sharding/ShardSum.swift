@@ -47,6 +47,9 @@ final class ShardSum {
         self.block = block
     }
 
+    /// Some of its pieces, in the same memory.
+    func part(_ range: Range<Int>) -> ShardSum { ShardSum(node, Array(pieces[range])) }
+
     /// Makes room for the next shard in the plan's memory.
     func move(to block: Arena, _ layout: PieceLayout) {
         let target = layout.offsets.map { block.base + $0 }

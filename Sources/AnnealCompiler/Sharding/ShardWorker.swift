@@ -1,5 +1,6 @@
 import AnnealCore
 import AnnealGraph
+import Foundation
 
 /// A device's part of a sharded plan: it runs its shards one after the other and adds up what they give.
 ///
@@ -66,30 +67,59 @@ final class ShardWorker {
 
     private var outcome: Result<Void, any Error> = .success(())
 
-    /// Sums of the last pass: of the largest nodes of the tree that are its own.
+    /// Sums of the last pass. Until they are merged, the last shard's is one by itself.
     private(set) var sums: [ShardSum] = []
+    /// Those that hold blocks of memory.
+    private var unmerged: [ShardSum] = []
 
-    /// Runs all its shards, and adds up what each leaves.
+    /// Runs all its shards, and adds up what each leaves. Before the last shard is run, the sums of the others are there.
     /// - Parameters:
     ///   - count: shards of all workers.
-    ///   - run: runs a shard, and gives the pieces that it leaves in its plan's memory.
-    func addUp(_ layout: PieceLayout, of count: Int, _ run: (Int) throws -> [UnsafeMutablePointer<Float>]) throws {
-        for sum in sums { if let block = sum.block { freeBlocks.append(block) } }
-        sums = []
-        for node in SumTree.nodes(within: shards, of: count) { sums.append(try sum(node, layout, run)) }
+    ///   - pieces: what a shard leaves in its plan's memory.
+    ///   - run: runs a shard.
+    func addUp(
+        _ layout: PieceLayout, of count: Int, pieces: (Int) throws -> [UnsafeMutablePointer<Float>],
+        _ run: (Int) throws -> Void
+    ) throws {
+        freeBlocks += unmerged.compactMap(\.block)
+        unmerged = []
+        let last = shards.upperBound - 1
+        for node in SumTree.nodes(within: shards.lowerBound..<last, of: count) {
+            unmerged.append(try sum(node, layout, pieces, run))
+        }
+        unmerged.append(try leaf(last, layout, pieces))
+        sums = unmerged
+        try run(last)
+    }
+
+    /// Adds the last shard's sum to the others, as far as they are this worker's.
+    func merge(_ layout: PieceLayout, of count: Int) {
+        sums = SumTree.nodes(within: shards, of: count).compactMap { node in
+            SumTree.sum(
+                node, known: { known in unmerged.first { $0.node == known } }, add: { $0.adding($1, layout) })
+        }
+    }
+
+    private func leaf(
+        _ shard: Int, _ layout: PieceLayout, _ pieces: (Int) throws -> [UnsafeMutablePointer<Float>]
+    ) throws -> ShardSum {
+        try clearPlans(layout)
+        let sum = ShardSum(shard..<(shard + 1), try pieces(shard))
+        inPlan = sum
+        return sum
     }
 
     private func sum(
-        _ node: Range<Int>, _ layout: PieceLayout, _ run: (Int) throws -> [UnsafeMutablePointer<Float>]
+        _ node: Range<Int>, _ layout: PieceLayout, _ pieces: (Int) throws -> [UnsafeMutablePointer<Float>],
+        _ run: (Int) throws -> Void
     ) throws -> ShardSum {
         guard node.count > 1 else {
-            try clearPlans(layout)
-            let sum = ShardSum(node, try run(node.lowerBound))
-            inPlan = sum
+            let sum = try leaf(node.lowerBound, layout, pieces)
+            try run(node.lowerBound)
             return sum
         }
         let (left, right) = SumTree.children(node)
-        let a = try sum(left, layout, run), b = try sum(right, layout, run)
+        let a = try sum(left, layout, pieces, run), b = try sum(right, layout, pieces, run)
         let both = a.adding(b, layout)
         if let block = b.block { freeBlocks.append(block) }
         if inPlan === a { inPlan = both } else if inPlan === b { inPlan = nil }
@@ -107,4 +137,34 @@ final class ShardWorker {
 
     /// Forgets the sum that is in a plan's memory: it has been used.
     func endStep() { inPlan = nil }
+
+    // MARK: Buckets of the last shard
+
+    private let completions = DispatchSemaphore(value: 0)
+    private var isBroken = false
+
+    /// Runs a pass, and tells which buckets of the last shard are complete.
+    /// - Parameter body: is given a closure to call for each bucket, in order, and need not call it for those that are complete
+    ///   at the end.
+    func pass(buckets: Int, _ body: (_ complete: @escaping () -> Void) throws -> Void) throws {
+        var left = buckets
+        let complete: () -> Void = { [completions] in
+            left -= 1
+            completions.signal()
+        }
+        isBroken = false
+        // Nobody may wait for ever.
+        defer { while left > 0 { complete() } }
+        do { try body(complete) } catch {
+            isBroken = true
+            throw error
+        }
+    }
+
+    /// Waits for the next bucket of the pass, on another thread or after it.
+    /// - Returns: false if the pass has failed.
+    func waitForBucket() -> Bool {
+        completions.wait()
+        return !isBroken
+    }
 }

@@ -8,15 +8,28 @@ import AnnealGraph
 public final class ShardedEngine: Engine {
     let devices: [any KernelEngine]
     let threads: [DeviceThread?]
+    /// Threads of each device.
+    let pool: Int
     package let shards: Int
     /// The processes that train together; nil: this one alone.
     public let group: (any ProcessGroup)?
+    /// Exchanges gradients with the other processes while the devices compute.
+    let exchangeThread: DeviceThread?
+    /// Gradients travel when there are so many bytes of them.
+    let bucketBytes: Int
+    package static let defaultBucketBytes = 4 << 20
+    let compression: GradientCompression
 
     /// - Parameters:
     ///   - pool: threads of each device.
     ///   - shards: of each batch, over all processes.
+    ///   - bucketBytes: gradients travel between processes when there are so many bytes of them; without effect on results.
+    ///   - compression: of gradients between processes; 2-bit compression is of each shard's, also in one process.
     /// - Throws: `AnnealError` if there are more devices than shards, or the system gives no threads.
-    package init(_ devices: [any KernelEngine], pool: Int, shards: Int, group: (any ProcessGroup)? = nil) throws {
+    package init(
+        _ devices: [any KernelEngine], pool: Int, shards: Int, group: (any ProcessGroup)? = nil,
+        bucketBytes: Int = defaultBucketBytes, compression: GradientCompression = .none
+    ) throws {
         let workers = devices.count * (group?.size ?? 1)
         guard !devices.isEmpty, workers <= shards else {
             let over = (group?.size ?? 1) > 1 ? " of \(group?.size ?? 1) processes" : ""
@@ -27,6 +40,10 @@ public final class ShardedEngine: Engine {
         self.devices = devices
         self.shards = shards
         self.group = group
+        self.pool = pool
+        self.bucketBytes = bucketBytes
+        self.compression = compression
+        exchangeThread = try group.map { _ in try DeviceThread("anneal-exchange", pool: 1) }
         threads = try devices.indices.map { $0 == 0 ? nil : try DeviceThread("anneal-device-\($0)", pool: pool) }
     }
 

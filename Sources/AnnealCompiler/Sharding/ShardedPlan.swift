@@ -11,18 +11,21 @@ final class ShardedPlan: ExecutablePlan {
     /// That of a shard, with inputs as this process fills them and outputs of the whole batch.
     let program: Program
     let isImmediate = true
-    private let shards: Shards
-    private let engine: ShardedEngine
+    let shards: Shards
+    let engine: ShardedEngine
     private let store: ParameterStore
-    private let workers: [ShardWorker]
+    let workers: [ShardWorker]
     /// The rows that this process computes.
     private let ownRows: Range<Int>
     private var inputs: [Program.ValueID: Block] = [:]
     private var outputs: [Program.ValueID: Block] = [:]
     /// Labels of the whole batch.
     private var labels: [Program.ValueID: Block] = [:]
-    private let sum: StepSum?
+    let sum: StepSum?
     private let isTraining: Bool
+    /// How the exchange between processes went.
+    var exchange: Result<Void, any Error> = .success(())
+    var exchanges: [BucketTime] = []
 
     /// Rows of an input or output.
     private struct Block {
@@ -47,7 +50,10 @@ final class ShardedPlan: ExecutablePlan {
         ownRows = shards.rows(of: own)
         workers = try Self.makeWorkers(request, shards, own, store, engine)
         let main = workers[0].main
-        sum = isTraining ? try StepSum(main, kept: Self.keptStatistics(request)) : nil
+        if engine.devices.count > 1 { main.updateThreads = engine.devices.count * engine.pool }
+        // The first process saves all residuals.
+        let residuals = engine.group?.rank == 0 ? 0..<shards.count : own
+        sum = isTraining ? try StepSum(main, shards: residuals, store: store, engine: engine) : nil
 
         var program = main.program
         let names = try Self.labelNames(request)
@@ -68,11 +74,6 @@ final class ShardedPlan: ExecutablePlan {
             program.values[id].shape[0] = shards.batch
         }
         self.program = program
-    }
-
-    private static func keptStatistics(_ request: PlanRequest) throws -> Set<String> {
-        guard case .network(let symbol, _, _) = request.source else { return [] }
-        return try symbol.keptStatistics()
     }
 
     private static func labelNames(_ request: PlanRequest) throws -> Set<String> {
@@ -96,7 +97,7 @@ final class ShardedPlan: ExecutablePlan {
                 try ShardWorker(
                     range, of: shards, store: shared, engine: engine.devices[device],
                     thread: workers.isEmpty ? nil : engine.threads[device]
-                ) { try request.shard(rows: $0) })
+                ) { request.sharedShard(rows: $0) })
         }
         guard !workers.isEmpty else {
             throw AnnealError(
@@ -143,25 +144,7 @@ final class ShardedPlan: ExecutablePlan {
         return self
     }
 
-    private func runPasses(_ inputs: StepInputs) throws {
-        guard let sum else { return }
-        sum.begin()
-        try forEachWorker { worker in
-            try worker.addUp(sum.layout, of: self.shards.count) { shard in
-                let plan = try worker.plan(of: self.shards.rows[shard].count)
-                let pieces = try sum.pieces(of: plan)
-                try self.feed(shard, plan)
-                sum.giveStatistics(to: pieces)
-                try plan.run([.forward, .backward], inputs.starting(at: self.shards.rows[shard].lowerBound))
-                try self.take(shard, plan)
-                return pieces
-            }
-        }
-        try gather()
-        try sum.finish(workers.flatMap(\.sums), own: engine.ownShards(of: shards.count), of: shards.count, engine.group)
-    }
-
-    private func forEachWorker(_ body: @escaping (ShardWorker) throws -> Void) throws {
+    func forEachWorker(_ body: @escaping (ShardWorker) throws -> Void) throws {
         for worker in workers.dropFirst() { worker.start { try body(worker) } }
         workers[0].start { try body(self.workers[0]) }
         var failure: (any Error)?
@@ -183,7 +166,7 @@ final class ShardedPlan: ExecutablePlan {
     }
 
     /// Gives a plan a shard's rows.
-    private func feed(_ shard: Int, _ plan: KernelPlan) throws {
+    func feed(_ shard: Int, _ plan: KernelPlan) throws {
         let rows = shards.rows[shard]
         for (id, block) in inputs {
             let place: UnsafeMutableBufferPointer<Float>? = plan.input(program.values[id].name)
@@ -194,7 +177,7 @@ final class ShardedPlan: ExecutablePlan {
     }
 
     /// Takes a shard's rows of the outputs.
-    private func take(_ shard: Int, _ plan: KernelPlan) throws {
+    func take(_ shard: Int, _ plan: KernelPlan) throws {
         for (index, id) in program.outputs.enumerated() {
             guard let block = outputs[id] else { continue }
             let target = block.memory.base + shards.rows[shard].lowerBound * block.width
@@ -208,7 +191,7 @@ final class ShardedPlan: ExecutablePlan {
     }
 
     /// Gives every process the outputs and labels of the whole batch.
-    private func gather() throws {
+    func gather() throws {
         for (id, block) in labels {
             guard let own = inputs[id] else { continue }
             try engine.gather(UnsafeBufferPointer(own.buffer), batch: shards.batch, into: block.buffer)
@@ -222,18 +205,38 @@ final class ShardedPlan: ExecutablePlan {
         }
     }
 
+    func collectStates() throws {
+        if let group = engine.group { try sum?.collect(shards.count, group) }
+    }
+
     // MARK: Costs
 
     var around: ((_ operation: Int, _ run: () -> Void) -> Void)? {
         get { workers[0].main.around }
         set { workers[0].main.around = newValue }
     }
+    /// Of the first worker's last shard.
+    func outputs(of operation: Int) throws -> [(name: String, values: Tensor)] {
+        try workers[0].main.outputs(of: operation)
+    }
     var plannedBytes: Int { workers.flatMap(\.allPlans).reduce(0) { $0 + $1.plannedBytes } + (sum?.bytes ?? 0) }
     var memoryNeed: MemoryNeed {
         workers.flatMap(\.allPlans).reduce(into: MemoryNeed()) { $0.add($1.memoryNeed) }
     }
-    var relayouts: Int { workers[0].main.relayouts }
     var operations: [OperationCost] { workers[0].main.operations }
+}
+
+extension Executor {
+    /// The bytes of gradients that are complete when an operation is over, by its number, on engines made of kernels.
+    package var gradientBytes: [Int: Int] {
+        guard let plan = (plan as? ShardedPlan)?.workers[0].main ?? kernelPlan else { return [:] }
+        var bytes: [Int: Int] = [:]
+        for id in Set(plan.program.gradients.values) {
+            guard let step = plan.lastSteps[id] else { continue }
+            bytes[step, default: 0] += MemoryLayout<Float>.size * plan.program.values[id].shape.count
+        }
+        return bytes
+    }
 }
 
 /// The last run's, until the next one.
@@ -252,13 +255,9 @@ extension ShardedPlan: StepResults {
 }
 
 extension PlanRequest {
-    /// The request for a shard of some rows.
-    fileprivate func shard(rows: Int) throws -> PlanRequest {
-        var request = self
-        if case .network(let symbol, let inputs, let gradients) = source {
-            request.source = .network(
-                symbol, inputs: inputs.mapValues { Shape([rows] + $0.dims.dropFirst()) }, gradients: gradients)
-        }
+    /// The request for a shard of some rows, where several plans share the work on a batch.
+    fileprivate func sharedShard(rows: Int) -> PlanRequest {
+        var request = shard(rows: rows)
         // Sums over all shards come first.
         request.update?.keepsGradients = true
         // Several plans fold batch norm into the same weights.
@@ -268,14 +267,9 @@ extension PlanRequest {
 }
 
 extension StepInputs {
-    fileprivate func starting(at sample: Int) -> StepInputs {
+    func starting(at sample: Int) -> StepInputs {
         var inputs = self
         inputs.firstSample = sample
         return inputs
     }
-}
-
-extension Program {
-    /// Rows of its batch: the first axis of its inputs.
-    fileprivate var rows: Int { values.first { $0.kind == .input }?.shape.dims.first ?? 0 }
 }

@@ -49,39 +49,13 @@ package struct Shards: Sendable, Equatable {
     }
 }
 
-/// The binary tree in which what the shards give is added. A node is a range of shards; it splits at the largest power of two
-/// below its size, so that the sum of the first 2^k shards is the same in trees of any size.
-package enum SumTree {
-    package static func children(_ node: Range<Int>) -> (Range<Int>, Range<Int>) {
-        let size = node.count
-        let left = 1 << (Int.bitWidth - 1 - (size - 1).leadingZeroBitCount)
-        let middle = node.lowerBound + left
-        return (node.lowerBound..<middle, middle..<node.upperBound)
-    }
-
-    /// The largest nodes that lie within some shards, in order: what a worker can add up by itself.
-    package static func nodes(within shards: Range<Int>, of count: Int) -> [Range<Int>] {
-        nodes(within: shards, below: 0..<count)
-    }
-
-    private static func nodes(within shards: Range<Int>, below node: Range<Int>) -> [Range<Int>] {
-        guard shards.overlaps(node) else { return [] }
-        if shards.lowerBound <= node.lowerBound, node.upperBound <= shards.upperBound { return [node] }
-        let (left, right) = children(node)
-        return nodes(within: shards, below: left) + nodes(within: shards, below: right)
-    }
-
-    /// Adds up a node from those that are there.
-    /// - Parameters:
-    ///   - known: the sum of a node; nil if it is not there.
-    ///   - add: adds its second argument to its first.
-    package static func sum<Value>(
-        _ node: Range<Int>, known: (Range<Int>) -> Value?, add: (Value, Value) -> Value
-    ) -> Value? {
-        if let value = known(node) { return value }
-        guard node.count > 1 else { return nil }
-        let (left, right) = children(node)
-        guard let a = sum(left, known: known, add: add), let b = sum(right, known: known, add: add) else { return nil }
-        return add(a, b)
+extension PlanRequest {
+    /// The same for a shard of some rows.
+    package func shard(rows: Int) -> PlanRequest {
+        guard case .network(let symbol, let inputs, let gradients) = source else { return self }
+        var request = self
+        request.source = .network(
+            symbol, inputs: inputs.mapValues { Shape([rows] + $0.dims.dropFirst()) }, gradients: gradients)
+        return request
     }
 }

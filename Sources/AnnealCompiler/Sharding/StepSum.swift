@@ -1,88 +1,183 @@
 import AnnealCore
 
 /// What the shards of a training step give together: the sum of their gradients, and the mean of their moving statistics.
+///
+/// The pieces are in the order in which a pass completes them, in buckets of some that follow one another: a bucket is added
+/// up as soon as all workers have it, while the backward pass goes on.
 final class StepSum {
     let layout: PieceLayout
+    let buckets: [Bucket]
+    private let pieces: [Piece]
     private let main: KernelPlan
     private let target: [UnsafeMutablePointer<Float>]
-    /// Parameters whose gradients are summed, then statistics.
-    private let gradients: [String]
-    private let statistics: [String]
+    /// The places of the statistics among the pieces.
+    private let statistics: [Int]
     /// The statistics before the step, from which every shard starts.
     private let before: Arena
     private let beforeLayout: PieceLayout
-    private let exchange: SumExchange
+    private let threshold: Float?
+    private let residuals: Residuals?
 
-    /// - Parameter kept: statistics that stay as they are.
-    init(_ main: KernelPlan, kept: Set<String>) throws {
+    /// A gradient or a moving statistic.
+    private struct Piece {
+        let name: String
+        let isStatistic: Bool
+
+        func value(in program: Program) -> Program.ValueID? {
+            isStatistic ? program.variables[name] : program.gradients[name]
+        }
+    }
+
+    /// Pieces that travel together.
+    struct Bucket {
+        let pieces: Range<Int>
+        let layout: PieceLayout
+        let exchange: SumExchange
+        /// Of statistics alone.
+        let isStatistics: Bool
+    }
+
+    /// - Parameter shards: those whose residuals this process has.
+    init(_ main: KernelPlan, shards: Range<Int>, store: ParameterStore, engine: ShardedEngine) throws {
         self.main = main
-        let program = main.program
-        // A gradient may be of two parameters, and is summed once.
-        var known: Set<Program.ValueID> = []
-        gradients = program.gradients.keys.sorted().filter { name in
-            guard let id = program.variables[name], program.values[id].kind == .parameter else { return false }
-            return program.gradients[name].map { known.insert($0).inserted } ?? false
+        let compression = engine.compression
+        let last = main.lastSteps
+        let all = Self.pieces(of: main.program)
+        let order = all.indices.sorted { a, b in
+            func step(_ piece: Int) -> Int { all[piece].value(in: main.program).flatMap { last[$0] } ?? -1 }
+            // What is compressed does not travel with statistics, which are not.
+            let isLater = compression == .none ? (false, false) : (all[a].isStatistic, all[b].isStatistic)
+            return (isLater.0 ? 1 : 0, step(a), a) < (isLater.1 ? 1 : 0, step(b), b)
         }
-        statistics = program.variables.keys.sorted().filter { name in
-            !kept.contains(name) && program.variables[name].map { program.values[$0].kind } == .auxiliary
-        }
-        let memory = try Self.memory(gradients, statistics, of: main)
+        pieces = order.map { all[$0] }
+        let memory = try Self.memory(pieces, of: main)
         layout = PieceLayout(memory.map(\.count))
         target = memory.compactMap(\.baseAddress)
-        beforeLayout = PieceLayout(memory.suffix(statistics.count).map(\.count))
+        statistics = pieces.indices.filter { [pieces] in pieces[$0].isStatistic }
+        beforeLayout = PieceLayout(statistics.map { [layout] in layout.counts[$0] })
         before = try Arena(beforeLayout.total)
-        exchange = SumExchange(layout)
+        let first = compression == .none ? pieces.count : pieces.count - statistics.count
+        // Within a process nothing travels.
+        let limit: Int = engine.group == nil ? .max : engine.bucketBytes / MemoryLayout<Float>.size
+        let groups: [(pieces: Range<Int>, format: WireFormat, isStatistics: Bool)] = [
+            (pieces: 0..<first, format: compression.format, isStatistics: false),
+            (pieces: first..<pieces.count, format: .float32, isStatistics: true),
+        ]
+        buckets = groups.flatMap { [layout] group in
+            StepSum.ranges(Array(layout.counts[group.pieces]), limit: limit).map { range in
+                let begin = group.pieces.lowerBound
+                let range = (range.lowerBound + begin)..<(range.upperBound + begin)
+                let part = PieceLayout(Array(layout.counts[range]))
+                return Bucket(
+                    pieces: range, layout: part, exchange: SumExchange(part, group.format),
+                    isStatistics: group.isStatistics)
+            }
+        }
+        guard case .twoBit(let threshold) = compression else {
+            (self.threshold, residuals) = (nil, nil)
+            return
+        }
+        self.threshold = threshold
+        let gradients = pieces[..<first].compactMap { piece in
+            main.program.gradients[piece.name].map { (name: piece.name, value: main.program.values[$0]) }
+        }
+        residuals = try Residuals(
+            gradients, shards: shards, threshold: threshold, store: store, engine: engine.devices[0])
+    }
+
+    private static func pieces(of program: Program) -> [Piece] {
+        let reduction = ShardReduction(program)
+        return reduction.gradients.map { Piece(name: $0, isStatistic: false) }
+            + reduction.statistics.map { Piece(name: $0, isStatistic: true) }
+    }
+
+    private static func memory(
+        _ pieces: [Piece], of plan: KernelPlan
+    ) throws -> [UnsafeMutableBufferPointer<Float>] {
+        try pieces.compactMap { $0.value(in: plan.program) }.map(plan.memory(of:))
+    }
+
+    /// Pieces that follow one another, of so many elements or a few more; the last ones may have less.
+    static func ranges(_ counts: [Int], limit: Int) -> [Range<Int>] {
+        var ranges: [Range<Int>] = [], first = 0, elements = 0
+        for (piece, count) in counts.enumerated() {
+            elements += count
+            guard elements >= limit || piece == counts.count - 1 else { continue }
+            ranges.append(first..<(piece + 1))
+            (first, elements) = (piece + 1, 0)
+        }
+        return ranges
     }
 
     var bytes: Int { 4 * layout.total }
 
-    private static func memory(
-        _ gradients: [String], _ statistics: [String], of plan: KernelPlan
-    ) throws -> [UnsafeMutableBufferPointer<Float>] {
-        let program = plan.program
-        return try gradients.compactMap { program.gradients[$0] }.map(plan.memory(of:))
-            + statistics.compactMap { program.variables[$0] }.map(plan.memory(of:))
-    }
-
     func pieces(of plan: KernelPlan) throws -> [UnsafeMutablePointer<Float>] {
         if plan === main { return target }
-        return try Self.memory(gradients, statistics, of: plan).compactMap(\.baseAddress)
+        return try Self.memory(pieces, of: plan).compactMap(\.baseAddress)
     }
+
+    /// The step of a plan after which each bucket, and those before it, are complete.
+    func completions(of plan: KernelPlan) -> [Int] {
+        let last = plan.lastSteps
+        var step = -1
+        return buckets.map { bucket in
+            for piece in bucket.pieces {
+                step = max(step, pieces[piece].value(in: plan.program).flatMap { last[$0] } ?? -1)
+            }
+            return step
+        }
+    }
+
+    /// Compresses what a shard has left of a bucket.
+    func compress(_ bucket: Bucket, _ shard: Int, _ pieces: [UnsafeMutablePointer<Float>]) {
+        guard let residuals, !bucket.isStatistics else { return }
+        for piece in bucket.pieces { residuals.quantize(pieces[piece], shard: shard, index: piece) }
+    }
+
+    /// Gives the process that saves all residuals.
+    func collect(_ shards: Int, _ group: any ProcessGroup) throws { try residuals?.collect(shards, group) }
 
     /// Remembers the statistics.
     func begin() {
-        for (index, piece) in target.suffix(statistics.count).enumerated() {
-            (before.base + beforeLayout.offsets[index]).update(from: piece, count: beforeLayout.counts[index])
+        for (index, piece) in statistics.enumerated() {
+            (before.base + beforeLayout.offsets[index]).update(from: target[piece], count: beforeLayout.counts[index])
         }
     }
 
     /// Sets a worker's statistics to those before the step.
     func giveStatistics(to pieces: [UnsafeMutablePointer<Float>]) {
-        for (index, piece) in pieces.suffix(statistics.count).enumerated() {
-            piece.update(from: before.base + beforeLayout.offsets[index], count: beforeLayout.counts[index])
+        for (index, piece) in statistics.enumerated() {
+            pieces[piece].update(from: before.base + beforeLayout.offsets[index], count: beforeLayout.counts[index])
         }
     }
 
-    /// Puts the sums, and the statistics' means, into the main plan.
+    /// Puts a bucket's sums, and its statistics' means, into the main plan.
     /// - Parameters:
     ///   - sums: of the workers of this process.
     ///   - own: its shards.
-    func finish(_ sums: [ShardSum], own: Range<Int>, of count: Int, _ group: (any ProcessGroup)?) throws {
-        func known(_ node: Range<Int>) -> ShardSum? { sums.first { $0.node == node } }
+    func finish(
+        _ bucket: Bucket, _ sums: [ShardSum], own: Range<Int>, of count: Int, _ group: (any ProcessGroup)?
+    ) throws {
+        let parts = sums.map { $0.part(bucket.pieces) }, target = Array(target[bucket.pieces])
+        func known(_ node: Range<Int>) -> ShardSum? { parts.first { $0.node == node } }
         let nodes = try SumTree.nodes(within: own, of: count).map { node in
-            guard let sum = SumTree.sum(node, known: known, add: { $0.adding($1, layout) }) else {
+            guard let sum = SumTree.sum(node, known: known, add: { $0.adding($1, bucket.layout) }) else {
                 throw AnnealError("shards \(node)", "have no sum", code: .internalDefect)
             }
             return sum
         }
         if let group, group.size > 1 {
-            try exchange.run(nodes, of: count, group, into: target)
+            try bucket.exchange.run(nodes, of: count, group, into: target)
         } else {
-            nodes[0].copy(layout, to: target)
+            nodes[0].copy(bucket.layout, to: target)
         }
         let shards = Float(count)
-        for (piece, elements) in zip(target, layout.counts).suffix(statistics.count) {
-            for i in 0..<elements { piece[i] /= shards }
+        for piece in bucket.pieces {
+            if pieces[piece].isStatistic {
+                for i in 0..<layout.counts[piece] { self.target[piece][i] /= shards }
+            } else if let threshold {
+                for i in 0..<layout.counts[piece] { self.target[piece][i] *= threshold }
+            }
         }
     }
 }

@@ -4,11 +4,20 @@ import AnnealCore
 /// gives it to all. So nothing depends on the order in which messages arrive, and every element travels about twice.
 final class SumExchange {
     private let layout: PieceLayout
+    private let format: WireFormat
     private var sent: Arena?
+    private var arrived: Arena?
+    /// Sums of other processes, as floats.
     private var received: Arena?
     private var whole: Arena?
+    /// The whole sum as it travels, where that is not as floats.
+    private var packed: Arena?
+    private var scratch: Arena?
 
-    init(_ layout: PieceLayout) { self.layout = layout }
+    init(_ layout: PieceLayout, _ format: WireFormat = .float32) {
+        self.layout = layout
+        self.format = format
+    }
 
     /// - Parameters:
     ///   - nodes: this process's sums.
@@ -22,45 +31,99 @@ final class SumExchange {
         }
         let slices = (0..<size).map { Parallel.slice(layout.total, part: $0, parts: size) }
         let own = slices[group.rank]
-        let sent = try block(&sent, nodes.count * layout.total)
-        let received = try block(&received, nodesOfRanks.reduce(0) { $0 + $1.count } * own.count)
-        let whole = try block(&whole, layout.total)
-
-        // Slice by slice, of each node.
-        var start = sent.base
-        var send: [UnsafeRawBufferPointer] = []
-        for slice in slices {
-            let first = start
-            for node in nodes {
-                node.copy(slice, layout, to: start)
-                start += slice.count
-            }
-            send.append(UnsafeRawBufferPointer(UnsafeBufferPointer(start: first, count: start - first)))
-        }
-        var receive: [UnsafeMutableRawBufferPointer] = []
-        var sums: [Range<Int>: UnsafeMutablePointer<Float>] = [:]
-        start = received.base
-        for nodes in nodesOfRanks {
-            let first = start
-            for node in nodes {
-                sums[node] = start
-                start += own.count
-            }
-            receive.append(
-                UnsafeMutableRawBufferPointer(UnsafeMutableBufferPointer(start: first, count: start - first)))
-        }
+        let send = try pack(nodes, slices)
+        let (receive, blocks) = try places(nodesOfRanks, own.count)
         try group.exchange(send, receive, purpose: "gradients")
+
+        let received = try block(&received, format == .float32 ? 0 : blocks.count * own.count)
+        var sums: [Range<Int>: UnsafeMutablePointer<Float>] = [:]
+        for (index, (node, source)) in blocks.enumerated() {
+            guard format != .float32 else {
+                sums[node] = source.assumingMemoryBound(to: Float.self)
+                continue
+            }
+            let place = received.base + index * own.count
+            format.decode(source, own.count, shards: node.count, to: place)
+            sums[node] = place
+        }
         let total = SumTree.sum(0..<count, known: { sums[$0] }) { a, b in
             for i in 0..<own.count { a[i] += b[i] }
             return a
         }
         guard let total else { throw AnnealError("shards", "have no sum", code: .internalDefect) }
-        try group.gather(
-            UnsafeBufferPointer(start: total, count: own.count), counts: slices.map(\.count),
-            into: UnsafeMutableBufferPointer(start: whole.base, count: layout.total), purpose: "sums of gradients")
+        let whole = try gather(total, slices, of: count, group)
         for (piece, pointer) in target.enumerated() {
-            pointer.update(from: whole.base + layout.offsets[piece], count: layout.counts[piece])
+            pointer.update(from: whole + layout.offsets[piece], count: layout.counts[piece])
         }
+    }
+
+    /// The message for each process: its slice of each sum.
+    private func pack(_ nodes: [ShardSum], _ slices: [Range<Int>]) throws -> [UnsafeRawBufferPointer] {
+        let bytes = slices.reduce(0) { sum, slice in
+            nodes.reduce(sum) { $0 + format.bytes(slice.count, shards: $1.node.count) }
+        }
+        let scratch = try block(&scratch, format == .float32 ? 0 : slices.map(\.count).max() ?? 0)
+        var place = UnsafeMutableRawPointer(try block(&sent, (bytes + 3) / 4).base)
+        return slices.map { slice in
+            let first = place
+            for node in nodes {
+                if format == .float32 {
+                    node.copy(slice, layout, to: place.assumingMemoryBound(to: Float.self))
+                } else {
+                    node.copy(slice, layout, to: scratch.base)
+                    format.encode(scratch.base, slice.count, shards: node.node.count, to: place)
+                }
+                place += format.bytes(slice.count, shards: node.node.count)
+            }
+            return UnsafeRawBufferPointer(start: first, count: place - first)
+        }
+    }
+
+    /// Where the messages of all processes arrive, and in them the sum of each node.
+    private func places(
+        _ nodesOfRanks: [[Range<Int>]], _ elements: Int
+    ) throws -> ([UnsafeMutableRawBufferPointer], [(node: Range<Int>, source: UnsafeMutableRawPointer)]) {
+        let bytes = nodesOfRanks.joined().reduce(0) { $0 + format.bytes(elements, shards: $1.count) }
+        var place = UnsafeMutableRawPointer(try block(&arrived, (bytes + 3) / 4).base)
+        var blocks: [(node: Range<Int>, source: UnsafeMutableRawPointer)] = []
+        let receive = nodesOfRanks.map { nodes in
+            let first = place
+            for node in nodes {
+                blocks.append((node, place))
+                place += format.bytes(elements, shards: node.count)
+            }
+            return UnsafeMutableRawBufferPointer(start: first, count: place - first)
+        }
+        return (receive, blocks)
+    }
+
+    /// Gives this process's slice of the whole sum to all, and gets theirs.
+    private func gather(
+        _ own: UnsafeMutablePointer<Float>, _ slices: [Range<Int>], of count: Int, _ group: any ProcessGroup
+    ) throws -> UnsafeMutablePointer<Float> {
+        let whole = try block(&whole, layout.total).base, elements = slices[group.rank].count
+        let sizes = slices.map { format.bytes($0.count, shards: count) }
+        var starts: [Int] = [], bytes = 0
+        for size in sizes {
+            starts.append(bytes)
+            bytes += size
+        }
+        let memory =
+            format == .float32
+            ? UnsafeMutableRawPointer(whole) : UnsafeMutableRawPointer(try block(&packed, (bytes + 3) / 4).base)
+        let mine = memory + starts[group.rank]
+        format.encode(own, elements, shards: count, to: mine)
+        let send = UnsafeRawBufferPointer(start: mine, count: sizes[group.rank])
+        try group.exchange(
+            Array(repeating: send, count: group.size),
+            zip(starts, sizes).map { UnsafeMutableRawBufferPointer(start: memory + $0, count: $1) },
+            purpose: "sums of gradients")
+        if format != .float32 {
+            for (slice, start) in zip(slices, starts) {
+                format.decode(memory + start, slice.count, shards: count, to: whole + slice.lowerBound)
+            }
+        }
+        return whole
     }
 
     private func block(_ block: inout Arena?, _ count: Int) throws -> Arena {

@@ -7,10 +7,12 @@ package enum StateName: Hashable, Sendable {
     case average(TrainingUpdate.Averaging, of: String)
     /// A sum of the gradients of 2^level batches: `gradients:1:fc1_weight`.
     case gradientSum(level: Int, parameter: String)
+    /// What a compressed gradient of a shard has not been given yet: `residual:3:fc1_weight`.
+    case residual(shard: Int, parameter: String)
 
     /// What a name begins with.
     package enum Kind: String, Sendable {
-        case optimizer, lookahead, gradients
+        case optimizer, lookahead, gradients, residual
         case movingAverage = "ema"
 
         package init(_ averaging: TrainingUpdate.Averaging) {
@@ -23,6 +25,7 @@ package enum StateName: Hashable, Sendable {
         case .optimizer: .optimizer
         case .average(let averaging, _): Kind(averaging)
         case .gradientSum: .gradients
+        case .residual: .residual
         }
     }
 
@@ -30,7 +33,8 @@ package enum StateName: Hashable, Sendable {
         switch self {
         case .optimizer(let parameter, let index): "\(kind.rawValue):\(parameter):\(index)"
         case .average(_, let name): "\(kind.rawValue):\(name)"
-        case .gradientSum(let level, let parameter): "\(kind.rawValue):\(level):\(parameter)"
+        case .gradientSum(let number, let parameter), .residual(let number, let parameter):
+            "\(kind.rawValue):\(number):\(parameter)"
         }
     }
 
@@ -48,9 +52,13 @@ package enum StateName: Hashable, Sendable {
                 return nil
             }
             self = .optimizer(parameter: String(rest[..<colon]), index: index)
-        case .gradients:
-            guard let colon = rest.firstIndex(of: ":"), let level = Int(rest[..<colon]) else { return nil }
-            self = .gradientSum(level: level, parameter: String(rest[rest.index(after: colon)...]))
+        case .gradients, .residual:
+            guard let colon = rest.firstIndex(of: ":"), let number = Int(rest[..<colon]) else { return nil }
+            let parameter = String(rest[rest.index(after: colon)...])
+            self =
+                kind == .residual
+                ? .residual(shard: number, parameter: parameter)
+                : .gradientSum(level: number, parameter: parameter)
         }
     }
 }

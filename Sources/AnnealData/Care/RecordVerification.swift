@@ -18,7 +18,8 @@ public struct RecordVerification: Sendable {
     public let salvage: RecordSalvage
     /// Records that cannot be used, by their number in `salvage.file`.
     public private(set) var bad: [BadRecord] = []
-    /// Records of the manifest that are gone.
+    /// Records of the manifest that are gone. Those that stand at another place, because bytes before them are missing, are
+    /// not.
     public private(set) var missing: [RecordManifest.Line] = []
 
     public var isWhole: Bool {
@@ -29,20 +30,32 @@ public struct RecordVerification: Sendable {
     public init(_ salvage: RecordSalvage, _ options: Options, progress: (Int) -> Void = { _ in }) throws {
         self.salvage = salvage
         let file = salvage.file
-        let expected = Dictionary(
-            (options.manifest?.lines ?? []).map { ($0.offset, $0) }, uniquingKeysWith: { first, _ in first })
+        let expected = options.manifest.map(Expected.init)
         // Records as im2rec packs them have their keys as ids; then an id that differs is damaged.
         let keysAreIDs = file.indexPath != nil && Self.keysAreIDs(file)
+        // Where the manifest has records that stand elsewhere by now.
+        var moved = Set<Int>()
         for start in stride(from: 0, to: file.count, by: 1024) {
-            bad += try parallelMap(min(1024, file.count - start), threads: options.threads) { index in
-                Self.problem(
-                    of: start + index, in: file, options, expected: options.manifest == nil ? nil : expected,
-                    keysAreIDs: keysAreIDs)
-            }.compactMap { $0 }
+            let found = try parallelMap(min(1024, file.count - start), threads: options.threads) { index in
+                Self.look(at: start + index, in: file, options, expected, keysAreIDs: keysAreIDs)
+            }
+            bad += found.compactMap { $0.bad }
+            moved.formUnion(found.compactMap { $0.movedFrom })
             progress(min(file.count, start + 1024))
         }
-        let there = Set(file.entries.map(\.offset))
+        let there = Set(file.entries.map(\.offset)).union(moved)
         missing = (options.manifest?.lines ?? []).filter { !there.contains($0.offset) }
+    }
+
+    /// A manifest's lines by place and by content.
+    private struct Expected: Sendable {
+        let byOffset: [Int: RecordManifest.Line]
+        let bySum: [String: RecordManifest.Line]
+
+        init(_ manifest: RecordManifest) {
+            byOffset = Dictionary(manifest.lines.map { ($0.offset, $0) }, uniquingKeysWith: { first, _ in first })
+            bySum = Dictionary(manifest.lines.map { ($0.sha256, $0) }, uniquingKeysWith: { first, _ in first })
+        }
     }
 
     private static func keysAreIDs(_ file: RecordFile) -> Bool {
@@ -57,13 +70,14 @@ public struct RecordVerification: Sendable {
         return looked > 0 && same * 10 > looked * 9
     }
 
-    private static func problem(
-        of number: Int, in file: RecordFile, _ options: Options, expected: [Int: RecordManifest.Line]?, keysAreIDs: Bool
-    ) -> BadRecord? {
+    private static func look(
+        at number: Int, in file: RecordFile, _ options: Options, _ expected: Expected?, keysAreIDs: Bool
+    ) -> (bad: BadRecord?, movedFrom: Int?) {
         let entry = file.entries[number]
-        var id: UInt64?
-        func bad(_ error: AnnealError) -> BadRecord {
-            BadRecord(number: number, id: id, offset: entry.offset, reason: file.placed(error, number, id: id))
+        var id: UInt64?, movedFrom: Int?
+        func bad(_ error: AnnealError) -> (BadRecord?, Int?) {
+            let reason = file.placed(error, number, id: id)
+            return (BadRecord(number: number, id: id, offset: entry.offset, reason: reason), movedFrom)
         }
         do {
             let payload = try file.read(number)
@@ -71,11 +85,14 @@ public struct RecordVerification: Sendable {
             let header = try IRHeader(payload, imageStart: &imageStart)
             id = header.id
             if let expected {
-                guard let line = expected[entry.offset] else {
-                    throw AnnealError("", "is not in the manifest", code: .mismatch)
-                }
-                guard line.size == payload.count, line.sha256 == SHA256.digits(of: payload) else {
-                    throw AnnealError("", "is not what it was when the manifest was made", code: .damaged)
+                let sum = SHA256.digits(of: payload), line = expected.byOffset[entry.offset]
+                if line?.sha256 != sum {
+                    guard let earlier = expected.bySum[sum] else {
+                        throw line == nil
+                            ? AnnealError("", "is not in the manifest", code: .mismatch)
+                            : AnnealError("", "is not what it was when the manifest was made", code: .damaged)
+                    }
+                    movedFrom = earlier.offset
                 }
             }
             try file.checkPadding(of: number)
@@ -83,9 +100,10 @@ public struct RecordVerification: Sendable {
                 throw AnnealError("", "has the id \(header.id), and the index the key \(entry.key)", code: .damaged)
             }
             try check(header.labels, options.classes)
-            guard options.decodes else { return nil }
-            _ = try ImageDecoder(maximumPixels: options.maximumPixels).decode(payload, from: imageStart)
-            return nil
+            if options.decodes {
+                _ = try ImageDecoder(maximumPixels: options.maximumPixels).decode(payload, from: imageStart)
+            }
+            return (nil, movedFrom)
         } catch let error as AnnealError {
             return bad(error)
         } catch {

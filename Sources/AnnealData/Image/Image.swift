@@ -69,12 +69,33 @@ extension Image {
             x >= 0 && y >= 0 && newWidth > 0 && newHeight > 0 && x + newWidth <= width && y + newHeight <= height,
             "the crop \(newWidth) x \(newHeight) at (\(x), \(y)) is not inside \(width) x \(height)")
         if newWidth == width && newHeight == height { return self }
-        var out: [UInt8] = []
-        out.reserveCapacity(newWidth * newHeight * channels)
-        for row in y..<(y + newHeight) {
-            let start = (row * width + x) * channels
-            out.append(contentsOf: pixels[start..<(start + newWidth * channels)])
+        let line = newWidth * channels
+        let out = [UInt8](filledBy: newHeight * line) { out in
+            for row in 0..<newHeight {
+                out.copy(line, of: pixels, from: ((y + row) * width + x) * channels, to: row * line)
+            }
         }
         return Image(width: newWidth, height: newHeight, channels: channels, pixels: out)
+    }
+}
+
+extension [UInt8] {
+    /// Bytes that `body` writes, all of them.
+    init(filledBy count: Int, _ body: (UnsafeMutableBufferPointer<UInt8>) -> Void) {
+        self.init(unsafeUninitializedCapacity: count) { buffer, initialized in
+            body(UnsafeMutableBufferPointer(rebasing: buffer[..<count]))
+            initialized = count
+        }
+    }
+}
+
+extension UnsafeMutableBufferPointer<UInt8> {
+    /// - Precondition: both have the bytes.
+    func copy(_ count: Int, of source: [UInt8], from start: Int, to target: Int) {
+        precondition(start >= 0 && target >= 0 && start + count <= source.count && target + count <= self.count)
+        source.withUnsafeBytes { source in
+            UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(self)[target..<(target + count)])
+                .copyMemory(from: UnsafeRawBufferPointer(rebasing: source[start..<(start + count)]))
+        }
     }
 }

@@ -9,14 +9,14 @@ public final class ImageDecoder {
     /// - Parameter maximumPixels: larger images are refused before memory is taken for them.
     /// - Throws: `AnnealError` when there is no memory.
     public init(maximumPixels: Int = Image.maximumPixels) throws {
-        guard let decoder = ani_decoder_new() else {
+        guard let decoder = anneal_decoder_new() else {
             throw AnnealError("", "no memory for an image decoder", code: .outOfMemory)
         }
         self.decoder = decoder
         self.maximumPixels = maximumPixels
     }
 
-    deinit { ani_decoder_free(decoder) }
+    deinit { anneal_decoder_free(decoder) }
 
     /// Decodes the image in `bytes[start...]`, to the pixels that OpenCV's `imdecode` gives (as RGB).
     ///
@@ -33,7 +33,9 @@ public final class ImageDecoder {
     struct Part: Equatable {
         var rectangle: Rectangle
         /// 1, 2, 4 or 8.
-        var denominator = 1
+        var denominator: Int
+        /// Where the part lies in the rectangle, which has whole pixels.
+        var region: Image.Region
 
         /// - Parameters:
         ///   - part: of the whole image.
@@ -41,11 +43,16 @@ public final class ImageDecoder {
         ///   - isReduced: whether the image may be made smaller, as long as the part stays as large as `size`.
         init(_ part: Rectangle, for size: (width: Int, height: Int), isReduced: Bool) {
             let fitting = [8, 4, 2].first { part.width >= $0 * size.width && part.height >= $0 * size.height }
-            denominator = isReduced ? fitting ?? 1 : 1
-            let x = part.x / denominator, y = part.y / denominator
+            let divisor = isReduced ? fitting ?? 1 : 1
+            func reduced(_ length: Int) -> Double { Double(length) / Double(divisor) }
+            func roundedUp(_ length: Int) -> Int { (length + divisor - 1) / divisor }
+            let x = part.x / divisor, y = part.y / divisor
+            denominator = divisor
             rectangle = Rectangle(
-                x: x, y: y, width: (part.x + part.width + denominator - 1) / denominator - x,
-                height: (part.y + part.height + denominator - 1) / denominator - y)
+                x: x, y: y, width: roundedUp(part.x + part.width) - x, height: roundedUp(part.y + part.height) - y)
+            region = Image.Region(
+                x: reduced(part.x) - Double(x), y: reduced(part.y) - Double(y), width: reduced(part.width),
+                height: reduced(part.height))
         }
     }
 
@@ -61,17 +68,17 @@ public final class ImageDecoder {
         precondition(start >= 0 && start <= bytes.count)
         return try bytes.withUnsafeBufferPointer { all in
             let encoded = UnsafeBufferPointer(rebasing: all[start...])
-            var size = ani_size()
-            let status = ani_decoder_begin(
+            var size = anneal_image_size()
+            let status = anneal_decoder_begin(
                 decoder, encoded.baseAddress, encoded.count, Int32(channels.rawValue), Int64(maximumPixels), &size)
-            guard status != ANI_TOO_LARGE else { throw tooLarge(Int(size.width), Int(size.height)) }
+            guard status != ANNEAL_IMAGE_TOO_LARGE else { throw tooLarge(Int(size.width), Int(size.height)) }
             guard status == 0 else { throw failure }
-            if ani_decoder_can_finish_part(decoder) != 0, let part = try part((Int(size.width), Int(size.height))) {
+            if anneal_decoder_can_finish_part(decoder) != 0, let part = try part((Int(size.width), Int(size.height))) {
                 return (try finish(part, channels: Int(size.channels)), true)
             }
             let count = Int(size.width) * Int(size.height) * Int(size.channels)
             let pixels = try [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
-                guard ani_decoder_finish(decoder, buffer.baseAddress, count) == 0 else { throw failure }
+                guard anneal_decoder_finish(decoder, buffer.baseAddress, count) == 0 else { throw failure }
                 initialized = count
             }
             let image = Image(
@@ -83,7 +90,7 @@ public final class ImageDecoder {
     private func finish(_ part: Part, channels: Int) throws -> Image {
         let box = part.rectangle, count = box.width * box.height * channels
         let pixels = try [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
-            let status = ani_decoder_finish_part(
+            let status = anneal_decoder_finish_part(
                 decoder, Int32(part.denominator), Int32(box.x), Int32(box.y), Int32(box.width), Int32(box.height),
                 buffer.baseAddress, count)
             guard status == 0 else { throw failure }
@@ -92,7 +99,7 @@ public final class ImageDecoder {
         return Image(width: box.width, height: box.height, channels: channels, pixels: pixels)
     }
 
-    private var failure: AnnealError { AnnealError("", String(cString: ani_decoder_error(decoder)), code: .damaged) }
+    private var failure: AnnealError { AnnealError("", String(cString: anneal_decoder_error(decoder)), code: .damaged) }
 
     private func tooLarge(_ width: Int, _ height: Int) -> AnnealError {
         AnnealError(

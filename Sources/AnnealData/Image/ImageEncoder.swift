@@ -12,21 +12,21 @@ public enum ImageEncoding: Sendable, Equatable {
 extension Image {
     /// - Throws: `AnnealError` without a place when the encoder refuses the image, e.g. RGBA as JPEG.
     public func encoded(as encoding: ImageEncoding) throws -> [UInt8] {
-        var out = ani_bytes()
-        defer { ani_bytes_free(&out) }
+        var out = anneal_image_bytes()
+        defer { anneal_image_bytes_free(&out) }
         let status: Int32
         switch encoding {
         case .jpeg(let quality):
             guard channels != 4, width <= 65_500, height <= 65_500 else {
                 throw AnnealError("", "\(width) x \(height) x \(channels) cannot be a JPEG image", code: .unsupported)
             }
-            status = ani_encode_jpeg(
+            status = anneal_encode_jpeg(
                 pixels, Int32(width), Int32(height), Int32(channels), Int32(min(100, max(1, quality))), &out)
         case .png(let level):
             guard channels == 1 || channels == 3 || channels == 4 else {
                 throw AnnealError("", "\(channels) channels cannot be a PNG image", code: .unsupported)
             }
-            status = ani_encode_png(
+            status = anneal_encode_png(
                 pixels, Int32(width), Int32(height), Int32(channels), Int32(min(9, max(0, level))), &out)
         }
         guard status == 0 else {

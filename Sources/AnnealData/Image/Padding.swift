@@ -10,17 +10,12 @@ extension Image {
     /// A border of `border` pixels on all sides, filled with `value`.
     public func padded(_ border: Int, with value: UInt8) -> Image {
         guard border > 0 else { return self }
-        let newWidth = width + 2 * border
-        let band = border * newWidth * channels
-        var out: [UInt8] = []
-        out.reserveCapacity(newWidth * (height + 2 * border) * channels)
-        out.append(contentsOf: repeatElement(value, count: band))
-        for row in 0..<height {
-            out.append(contentsOf: repeatElement(value, count: border * channels))
-            out.append(contentsOf: pixels[(row * width * channels)..<((row + 1) * width * channels)])
-            out.append(contentsOf: repeatElement(value, count: border * channels))
+        let newWidth = width + 2 * border, line = width * channels, newLine = newWidth * channels
+        let first = border * (newLine + channels)
+        let out = [UInt8](filledBy: newLine * (height + 2 * border)) { out in
+            out.update(repeating: value)
+            for row in 0..<height { out.copy(line, of: pixels, from: row * line, to: first + row * newLine) }
         }
-        out.append(contentsOf: repeatElement(value, count: band))
         return Image(width: newWidth, height: height + 2 * border, channels: channels, pixels: out)
     }
 

@@ -45,7 +45,7 @@ final class PixelRing: @unchecked Sendable {
         precondition(image.channels == channels && image.width * image.height == area && row < rows)
         precondition(newLabels.count == labelWidth)
         image.pixels.withUnsafeBufferPointer { pixels in
-            ani_to_planes(
+            anneal_image_to_planes(
                 pixels.baseAddress, Int32(image.width), Int32(image.height), Int32(channels), mirrored ? 1 : 0,
                 planes + row * rowSize)
         }
@@ -60,7 +60,7 @@ final class PixelRing: @unchecked Sendable {
             (pixels + target * rowSize).update(from: planes + row * rowSize, count: rowSize)
         } else if let start = slot.data.baseAddress {
             for channel in 0..<channels {
-                ani_normalize(
+                anneal_image_normalize(
                     planes + row * rowSize + channel * area, area, normalization.mean(channel),
                     normalization.factor(channel), start + target * rowSize + channel * area)
             }

@@ -21,34 +21,50 @@ extension Image {
     /// Resized as OpenCV's `resize` does on 8-bit images: bilinear and cubic with its fixed-point weights (11 bits).
     public func resized(width newWidth: Int, height newHeight: Int, _ interpolation: Interpolation = .bilinear) -> Image
     {
+        resized(newWidth, newHeight, interpolation, from: Region(width: Double(width), height: Double(height)))
+    }
+
+    /// A part whose edges may lie inside of pixels.
+    struct Region: Equatable {
+        var x = 0.0
+        var y = 0.0
+        var width: Double
+        var height: Double
+    }
+
+    /// Resizes the part.
+    func resized(
+        _ newWidth: Int, _ newHeight: Int, _ interpolation: Interpolation, from region: Region
+    ) -> Image {
         precondition(newWidth > 0 && newHeight > 0)
-        if newWidth == width && newHeight == height { return self }
-        let scaleX = 1 / (Double(newWidth) / Double(width))
-        let scaleY = 1 / (Double(newHeight) / Double(height))
+        let isWhole = region == Region(width: Double(width), height: Double(height))
+        if newWidth == width && newHeight == height && isWhole { return self }
+        let scaleX = 1 / (Double(newWidth) / region.width), scaleY = 1 / (Double(newHeight) / region.height)
         switch interpolation.resolved(from: (width, height), to: (newWidth, newHeight)) {
         case .nearest:
-            return resizedNearest(newWidth, newHeight, scaleX, scaleY)
+            return resizedNearest(newWidth, newHeight, scaleX, scaleY, region)
         case .cubic:
             return resizedByTaps(
-                .cubic(new: newWidth, old: width, scale: scaleX), .cubic(new: newHeight, old: height, scale: scaleY))
+                .cubic(new: newWidth, old: width, scale: scaleX, from: region.x),
+                .cubic(new: newHeight, old: height, scale: scaleY, from: region.y))
         case .area where scaleX >= 1 && scaleY >= 1:
             return resizedByArea(
-                AreaCells.table(new: newWidth, old: width, scale: scaleX),
-                AreaCells.table(new: newHeight, old: height, scale: scaleY))
+                AreaCells.table(new: newWidth, old: width, scale: scaleX, from: region.x),
+                AreaCells.table(new: newHeight, old: height, scale: scaleY, from: region.y))
         case .area:
             // OpenCV's area interpolation enlarges with weights that keep whole source pixels in place.
             return resizedByTaps(
                 .enlargingArea(new: newWidth, old: width, scale: scaleX, vertical: false),
                 .enlargingArea(new: newHeight, old: height, scale: scaleY, vertical: true))
-        case .bilinear where newWidth * 2 == width && newHeight * 2 == height:
+        case .bilinear where scaleX == 2 && scaleY == 2 && newWidth * 2 == width && newHeight * 2 == height:
             // OpenCV takes the mean of four pixels for an exact half.
             return resizedByArea(
                 AreaCells.table(new: newWidth, old: width, scale: 2),
                 AreaCells.table(new: newHeight, old: height, scale: 2))
         case .bilinear, .automatic:
             return resizedByTaps(
-                .bilinear(new: newWidth, old: width, scale: scaleX, vertical: false),
-                .bilinear(new: newHeight, old: height, scale: scaleY, vertical: true))
+                .bilinear(new: newWidth, old: width, scale: scaleX, from: region.x, vertical: false),
+                .bilinear(new: newHeight, old: height, scale: scaleY, from: region.y, vertical: true))
         }
     }
 
@@ -60,12 +76,14 @@ extension Image {
         return resized(width: side * width / height, height: side, interpolation)
     }
 
-    private func resizedNearest(_ newWidth: Int, _ newHeight: Int, _ scaleX: Double, _ scaleY: Double) -> Image {
-        let columns = (0..<newWidth).map { min(Int(Double($0) * scaleX), width - 1) }
+    private func resizedNearest(
+        _ newWidth: Int, _ newHeight: Int, _ scaleX: Double, _ scaleY: Double, _ region: Region
+    ) -> Image {
+        let columns = (0..<newWidth).map { min(Int(Double($0) * scaleX + region.x), width - 1) }
         var out: [UInt8] = []
         out.reserveCapacity(newWidth * newHeight * channels)
         for y in 0..<newHeight {
-            let row = min(Int(Double(y) * scaleY), height - 1) * width
+            let row = min(Int(Double(y) * scaleY + region.y), height - 1) * width
             for x in columns {
                 let start = (row + x) * channels
                 for c in 0..<channels { out.append(pixels[start + c]) }
@@ -107,9 +125,9 @@ extension Image {
     private func resizedByPairs(_ columns: ResizeTaps, _ rows: ResizeTaps) -> Image {
         let line = columns.count * channels, count = rows.count * line
         let columnPositions = columns.positions.map { Int32($0) }, rowPositions = rows.positions.map { Int32($0) }
-        var sums = [Int32](repeating: 0, count: 2 * line)
+        var sums = [Int16](repeating: 0, count: 2 * line + 1)
         let out = [UInt8](unsafeUninitializedCapacity: count) { out, initialized in
-            ani_resize_by_pairs(
+            anneal_image_resize_by_pairs(
                 pixels, Int32(width), Int32(channels), columnPositions, columns.weights, Int32(columns.count),
                 rowPositions, rows.weights, Int32(rows.count), &sums, out.baseAddress)
             initialized = count

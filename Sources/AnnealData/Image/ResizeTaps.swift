@@ -14,10 +14,11 @@ struct ResizeTaps {
         weights.reserveCapacity(count * width)
     }
 
-    static func bilinear(new: Int, old: Int, scale: Double, vertical: Bool) -> ResizeTaps {
+    /// - Parameter start: where the part that is resized begins.
+    static func bilinear(new: Int, old: Int, scale: Double, from start: Double, vertical: Bool) -> ResizeTaps {
         var taps = ResizeTaps(count: new, width: 2)
         for position in 0..<new {
-            let place = Float((Double(position) + 0.5) * scale - 0.5)
+            let place = Float((Double(position) + 0.5) * scale - 0.5 + start)
             let left = place.rounded(.down)
             taps.append(Int(left), fraction: place - left, old, vertical: vertical)
         }
@@ -36,11 +37,11 @@ struct ResizeTaps {
     }
 
     /// Cubic convolution with A = -0.75 over four taps.
-    static func cubic(new: Int, old: Int, scale: Double) -> ResizeTaps {
+    static func cubic(new: Int, old: Int, scale: Double, from start: Double) -> ResizeTaps {
         let a: Float = -0.75
         var taps = ResizeTaps(count: new, width: 4)
         for position in 0..<new {
-            let place = Float((Double(position) + 0.5) * scale - 0.5)
+            let place = Float((Double(position) + 0.5) * scale - 0.5 + start)
             let left = place.rounded(.down)
             let x = place - left
             let far = ((a * (x + 1) - 5 * a) * (x + 1) + 8 * a) * (x + 1) - 4 * a
@@ -73,10 +74,10 @@ struct AreaCells {
     var cells: [[(position: Int, weight: Float)]]
     var count: Int { cells.count }
 
-    static func table(new: Int, old: Int, scale: Double) -> AreaCells {
+    static func table(new: Int, old: Int, scale: Double, from start: Double = 0) -> AreaCells {
         AreaCells(
             cells: (0..<new).map { position in
-                let low = Double(position) * scale
+                let low = Double(position) * scale + start
                 let high = min(low + scale, Double(old))
                 let width = min(scale, Double(old) - low)
                 let first = Int(low)

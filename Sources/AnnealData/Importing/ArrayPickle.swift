@@ -1,16 +1,26 @@
 import AnnealCore
 
 /// Reads a Python pickle of plain values and NumPy arrays of bytes, as CIFAR's batches are, and runs none of it: of what a
-/// pickle can name only NumPy's arrays are known, and they are read as data.
+/// pickle can name only NumPy's arrays are known, and they are read as data. Protocols 0, of lines of text, to 4.
 struct ArrayPickle {
+    /// The values of a list, which is filled after it has been put on the stack and into the memo.
+    final class List {
+        var values: [Value]
+        init(_ values: [Value] = []) { self.values = values }
+    }
+
+    final class Dictionary {
+        var pairs: [(key: Value, value: Value)] = []
+    }
+
     indirect enum Value {
         case none
         case number(Int)
         /// Text, or Python 2's strings of bytes.
         case bytes([UInt8])
-        case list([Value])
+        case list(List)
         case tuple([Value])
-        case dictionary([(key: Value, value: Value)])
+        case dictionary(Dictionary)
         case global(String)
         /// Of unsigned bytes.
         case array(shape: [Int], bytes: [UInt8])
@@ -21,6 +31,10 @@ struct ArrayPickle {
     private var at = 0
     private var stack: [Value] = []
     private var memo: [Int: Value] = [:]
+    /// Of texts that stand for bytes. Each needs to be read once only: together they have no more than the pickle.
+    private var encoded = 0
+    /// Lists, tuples and dictionaries: images need a few.
+    private var containers = 0
 
     /// - Throws: `AnnealError` without a place for what is no such pickle.
     static func read(_ bytes: [UInt8]) throws -> Value {
@@ -41,28 +55,47 @@ struct ArrayPickle {
             case UInt8(ascii: "K"): stack.append(.number(try number(1)))
             case UInt8(ascii: "M"): stack.append(.number(try number(2)))
             case UInt8(ascii: "J"): stack.append(.number(Int(Int32(truncatingIfNeeded: try number(4)))))
+            case 0x8A: stack.append(.number(try long(try number(1))))
+            case UInt8(ascii: "I"), UInt8(ascii: "L"): stack.append(.number(try decimal()))
+            case UInt8(ascii: "S"): stack.append(.bytes(try quoted()))
+            case UInt8(ascii: "V"): stack.append(.bytes(Array(try line())))
             case UInt8(ascii: "U"), UInt8(ascii: "C"): stack.append(.bytes(try take(try number(1))))
             case UInt8(ascii: "T"), UInt8(ascii: "X"), UInt8(ascii: "B"): stack.append(.bytes(try take(try number(4))))
             case 0x8C: stack.append(.bytes(try take(try number(1))))
-            case UInt8(ascii: "]"): stack.append(.list([]))
-            case UInt8(ascii: "}"): stack.append(.dictionary([]))
-            case UInt8(ascii: ")"): stack.append(.tuple([]))
+            case UInt8(ascii: "]"): try hold(.list(List()))
+            case UInt8(ascii: "l"): try hold(.list(List(try popToMark())))
+            case UInt8(ascii: "}"): try hold(.dictionary(Dictionary()))
+            case UInt8(ascii: "d"):
+                let items = try popToMark()
+                try hold(.dictionary(Dictionary()))
+                try set(items)
+            case UInt8(ascii: ")"): try hold(.tuple([]))
             case UInt8(ascii: "("): stack.append(.mark)
             case UInt8(ascii: "q"): memo[try number(1)] = try top()
             case UInt8(ascii: "r"): memo[try number(4)] = try top()
+            case UInt8(ascii: "p"): memo[try decimal()] = try top()
             case 0x94: memo[memo.count] = try top()
             case UInt8(ascii: "h"): try recall(try number(1))
             case UInt8(ascii: "j"): try recall(try number(4))
+            case UInt8(ascii: "g"): try recall(try decimal())
             case 0x95: _ = try take(8)
             case 0x85, 0x86, 0x87: try tuple(Int(code) - 0x84)
-            case UInt8(ascii: "t"): stack.append(.tuple(try popToMark()))
-            case UInt8(ascii: "a"): try append([try pop()])
-            case UInt8(ascii: "e"): try append(try popToMark())
+            case UInt8(ascii: "t"): try hold(.tuple(try popToMark()))
+            case UInt8(ascii: "a"):
+                let value = try pop()
+                try append([value])
+            case UInt8(ascii: "e"):
+                let values = try popToMark()
+                try append(values)
             case UInt8(ascii: "s"):
                 let value = try pop(), key = try pop()
                 try set([key, value])
-            case UInt8(ascii: "u"): try set(try popToMark())
-            case UInt8(ascii: "c"): stack.append(.global("\(try line()) \(try line())"))
+            case UInt8(ascii: "u"):
+                let items = try popToMark()
+                try set(items)
+            case UInt8(ascii: "c"):
+                let module = String(decoding: try line(), as: UTF8.self)
+                stack.append(.global("\(module) \(String(decoding: try line(), as: UTF8.self))"))
             case 0x93:
                 let name = try text(try pop()), module = try text(try pop())
                 stack.append(.global("\(module) \(name)"))
@@ -91,7 +124,10 @@ struct ArrayPickle {
         case "_codecs encode":
             // Each scalar of the text is a byte.
             guard let first = arguments.first else { throw Self.refused("is damaged") }
-            stack.append(.bytes(try text(first).unicodeScalars.map { UInt8(truncatingIfNeeded: $0.value) }))
+            let scalars = try text(first).unicodeScalars.map { UInt8(truncatingIfNeeded: $0.value) }
+            encoded += scalars.count
+            guard encoded <= bytes.count else { throw Self.refused("is damaged") }
+            stack.append(.bytes(scalars))
         default: throw Self.refused("calls \(name.replacing(" ", with: "."))")
         }
     }
@@ -123,23 +159,30 @@ struct ArrayPickle {
 
     // The stack ----------------------------------------------------------------------------------------------------
 
-    private mutating func append(_ values: [Value]) throws {
-        guard case .list(var list) = try pop() else { throw Self.refused("is damaged") }
-        list += values
-        stack.append(.list(list))
+    /// Values in each other without end would end the process when they are freed.
+    private mutating func hold(_ container: Value) throws {
+        containers += 1
+        guard containers <= 1000 else { throw Self.refused("holds too many lists") }
+        stack.append(container)
     }
 
-    private mutating func set(_ items: [Value]) throws {
-        guard case .dictionary(var pairs) = try pop(), items.count % 2 == 0 else { throw Self.refused("is damaged") }
-        for i in stride(from: 0, to: items.count, by: 2) { pairs.append((items[i], items[i + 1])) }
-        stack.append(.dictionary(pairs))
+    private func append(_ values: [Value]) throws {
+        guard case .list(let list) = try top() else { throw Self.refused("is damaged") }
+        list.values += values
+    }
+
+    private func set(_ items: [Value]) throws {
+        guard case .dictionary(let dictionary) = try top(), items.count % 2 == 0 else {
+            throw Self.refused("is damaged")
+        }
+        for i in stride(from: 0, to: items.count, by: 2) { dictionary.pairs.append((items[i], items[i + 1])) }
     }
 
     private mutating func tuple(_ count: Int) throws {
         guard stack.count >= count else { throw Self.refused("is damaged") }
         let values = Array(stack.suffix(count))
         stack.removeLast(count)
-        stack.append(.tuple(values))
+        try hold(.tuple(values))
     }
 
     private mutating func popToMark() throws -> [Value] {
@@ -178,10 +221,59 @@ struct ArrayPickle {
         try take(size).reversed().reduce(0) { $0 << 8 | Int($1) }
     }
 
-    private mutating func line() throws -> String {
+    /// A little-endian number with a sign.
+    private mutating func long(_ size: Int) throws -> Int {
+        guard size <= 8 else { throw Self.refused("holds a number of \(size) bytes") }
+        let digits = try take(size)
+        let isNegative = (digits.last ?? 0) & 0x80 != 0
+        return digits.reversed().reduce(isNegative ? -1 : 0) { $0 << 8 | Int($1) }
+    }
+
+    /// Up to the end of the line, which is passed over.
+    private mutating func line() throws -> ArraySlice<UInt8> {
         guard let end = bytes[at...].firstIndex(of: UInt8(ascii: "\n")) else { throw Self.refused("is cut off") }
         defer { at = end + 1 }
-        return String(decoding: bytes[at..<end], as: UTF8.self)
+        return bytes[at..<end]
+    }
+
+    /// A line with a number: `10`, `10L` of Python 2's long ones, `01` of a truth.
+    private mutating func decimal() throws -> Int {
+        let digits = String(decoding: try line(), as: UTF8.self)
+        guard let number = Int(digits.hasSuffix("L") ? String(digits.dropLast()) : digits) else {
+            throw Self.refused("is damaged")
+        }
+        return number
+    }
+
+    /// A line with a string of bytes as Python 2 writes it: in quotes, and with escapes.
+    private mutating func quoted() throws -> [UInt8] {
+        let line = try line(), quote = line.first
+        guard line.count >= 2, quote == UInt8(ascii: "'") || quote == UInt8(ascii: "\""), line.last == quote else {
+            throw Self.refused("is damaged")
+        }
+        var found: [UInt8] = [], rest = line.dropFirst().dropLast()
+        while let byte = rest.popFirst() {
+            guard byte == UInt8(ascii: "\\") else {
+                found.append(byte)
+                continue
+            }
+            switch rest.popFirst() {
+            case UInt8(ascii: "n"): found.append(10)
+            case UInt8(ascii: "r"): found.append(13)
+            case UInt8(ascii: "t"): found.append(9)
+            case UInt8(ascii: "x"):
+                let digits = String(decoding: rest.prefix(2), as: UTF8.self)
+                guard digits.utf8.count == 2, let value = UInt8(digits, radix: 16) else {
+                    throw Self.refused("is damaged")
+                }
+                found.append(value)
+                rest = rest.dropFirst(2)
+            case let other? where other == byte || other == UInt8(ascii: "'") || other == UInt8(ascii: "\""):
+                found.append(other)
+            default: throw Self.refused("is damaged")
+            }
+        }
+        return found
     }
 
     private func text(_ value: Value) throws -> String {
@@ -197,24 +289,24 @@ struct ArrayPickle {
 extension ArrayPickle.Value {
     /// The value of a key of a dictionary.
     subscript(_ name: String) -> Self? {
-        guard case .dictionary(let pairs) = self else { return nil }
-        return pairs.first { key, _ in
+        guard case .dictionary(let dictionary) = self else { return nil }
+        return dictionary.pairs.first { key, _ in
             if case .bytes(let bytes) = key { bytes.elementsEqual(name.utf8) } else { false }
         }?.value
     }
 
     var numbers: [Int]? {
-        guard case .list(let values) = self else { return nil }
-        let numbers = values.compactMap { if case .number(let number) = $0 { number } else { nil } }
-        return numbers.count == values.count ? numbers : nil
+        guard case .list(let list) = self else { return nil }
+        let numbers = list.values.compactMap { if case .number(let number) = $0 { number } else { nil } }
+        return numbers.count == list.values.count ? numbers : nil
     }
 
     var texts: [String]? {
-        guard case .list(let values) = self else { return nil }
-        let texts = values.compactMap { value -> String? in
+        guard case .list(let list) = self else { return nil }
+        let texts = list.values.compactMap { value -> String? in
             if case .bytes(let bytes) = value { String(decoding: bytes, as: UTF8.self) } else { nil }
         }
-        return texts.count == values.count ? texts : nil
+        return texts.count == list.values.count ? texts : nil
     }
 }
 

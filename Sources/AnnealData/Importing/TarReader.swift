@@ -19,14 +19,14 @@ final class TarReader {
     /// - Throws: `AnnealError` when the file cannot be opened.
     init(_ path: String) throws {
         try Files.checkIsFile(FilePath(path), acceptsStreams: false)
-        guard let file = Files.withPath(path, { ani_gzip_open($0) }) else {
+        guard let file = Files.withPath(path, { anneal_gzip_open($0) }) else {
             throw AnnealError(path, "cannot be read: \(String(cString: strerror(errno)))", code: .init(errno: errno))
         }
         self.path = path
         self.file = file
     }
 
-    deinit { ani_gzip_close(file) }
+    deinit { anneal_gzip_close(file) }
 
     /// The next regular file; nil at the end.
     /// - Throws: `AnnealError` for what is no archive, or is cut off.
@@ -81,7 +81,7 @@ final class TarReader {
         while bytes.count < count {
             let wanted = min(1 << 20, count - bytes.count)
             var piece = [UInt8](repeating: 0, count: wanted)
-            let got = ani_gzip_read(file, &piece, wanted)
+            let got = anneal_gzip_read(file, &piece, wanted)
             guard got >= 0 else { throw damaged("the compressed data is damaged or ends early") }
             bytes += piece.prefix(Int(got))
             if got < wanted { break }

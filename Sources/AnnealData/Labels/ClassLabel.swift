@@ -5,6 +5,10 @@ package enum ClassLabel {
     /// - Throws: `AnnealError` without a place unless there is one label, a whole number in 0 ..< classes.
     package static func check(_ labels: [Float], classes: Int) throws { try check(only(labels), classes: classes) }
 
+    /// Whether so many labels that are no class's may have come from damage. Of more the data is of another kind than the
+    /// network, or has more classes.
+    static func areDamaged(_ wrong: Int, of looked: Int) -> Bool { wrong * 20 <= looked }
+
     /// - Throws: `AnnealError` without a place unless there is one label.
     static func only(_ labels: [Float]) throws -> Float {
         guard labels.count == 1 else {

@@ -33,6 +33,8 @@ public final class BatchLoader: BatchSource {
     /// Good rows still to be passed over, to a batch in the middle of an epoch.
     private var toDrop = 0
     private var ended = true
+    /// Of records that were skipped for their labels, and the first of them.
+    private var mislabelled: (numbers: Set<Int>, first: AnnealError?) = ([], nil)
 
     /// - Throws: `AnnealError` for settings that make no sense, and for a part without samples.
     public init(_ source: some SampleSource, options: LoaderOptions) throws {
@@ -138,6 +140,15 @@ public final class BatchLoader: BatchSource {
         switch result {
         case .failed(let error):
             throw error
+        case .mislabelled(let record):
+            let first = mislabelled.first ?? record.reason
+            mislabelled.numbers.insert(record.number)
+            mislabelled.first = first
+            guard options.onBadRecord == .skip, ClassLabel.areDamaged(mislabelled.numbers.count, of: count) else {
+                throw first
+            }
+            core.note(record)
+            return false
         case .bad(let record):
             core.note(record)
             if options.onBadRecord == .abort { throw record.reason }

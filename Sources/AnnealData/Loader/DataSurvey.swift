@@ -48,7 +48,25 @@ extension RecordFile {
 
     private func fewHeadersPart(_ classes: Int, skipsBad: Bool) throws -> DataFingerprint.Part {
         let numbers = Self.spread(Self.fewRecords, of: count)
-        return .init(count: numbers.count, hash: try headers(of: numbers, classes, skipsBad: skipsBad))
+        let found = try headers(of: numbers, classes, skipsBad: skipsBad)
+        try found.labels.check(of: numbers.count)
+        return .init(count: numbers.count, hash: found.hash)
+    }
+
+    /// Labels that are no class's.
+    private struct WrongLabels: Sendable {
+        var count = 0
+        var first: AnnealError?
+
+        mutating func add(_ other: WrongLabels) {
+            count += other.count
+            first = first ?? other.first
+        }
+
+        /// - Throws: the first error, if there are too many for damage.
+        func check(of looked: Int) throws {
+            if let first, !ClassLabel.areDamaged(count, of: looked) { throw first }
+        }
     }
 
     /// Keys are left out: they are others where an index was made later.
@@ -98,7 +116,7 @@ extension RecordFile {
         var random = Random(seed: 1, purpose: .fingerprint)
         let order = random.permutation(blocks).map(Int.init)
         let start = ContinuousClock.now
-        var covered = 0, hash = SHA256()
+        var covered = 0, hash = SHA256(), wrong = WrongLabels()
         for first in stride(from: 0, to: blocks, by: Self.round) {
             if let limit {
                 if covered >= limit { break }
@@ -107,23 +125,26 @@ extension RecordFile {
             }
             let round = order[first..<min(blocks, first + Self.round)]
             let results = try parallelMap(round.count, threads: Self.threads) { index in
-                try headers(ofBlock: round[first + index], classes, skipsBad: skipsBad)
+                try headers(of: Array(numbers(ofBlock: round[first + index])), classes, skipsBad: skipsBad)
             }
-            for result in results {
-                covered += result.count
+            for (block, result) in zip(round, results) {
+                covered += numbers(ofBlock: block).count
+                wrong.add(result.labels)
                 Array(result.hash.utf8).withUnsafeBytes { hash.update($0) }
             }
         }
+        try wrong.check(of: covered)
         return .init(count: covered, hash: hash.finish())
     }
 
-    private func headers(ofBlock block: Int, _ classes: Int, skipsBad: Bool) throws -> DataFingerprint.Part {
-        let numbers = (block * Self.block)..<min(count, (block + 1) * Self.block)
-        return .init(count: numbers.count, hash: try headers(of: Array(numbers), classes, skipsBad: skipsBad))
+    private func numbers(ofBlock block: Int) -> Range<Int> {
+        (block * Self.block)..<min(count, (block + 1) * Self.block)
     }
 
-    private func headers(of numbers: [Int], _ classes: Int, skipsBad: Bool) throws -> String {
-        var hash = SHA256(), bytes: [UInt8] = []
+    private func headers(of numbers: [Int], _ classes: Int, skipsBad: Bool) throws -> (
+        hash: String, labels: WrongLabels
+    ) {
+        var hash = SHA256(), bytes: [UInt8] = [], wrong = WrongLabels()
         for number in numbers {
             var end: Int?
             do {
@@ -132,7 +153,7 @@ extension RecordFile {
                 // Reading it in its turn says why; `--on-bad-record` decides what then.
                 bytes = Array("unreadable".utf8)
             }
-            if indexIsComplete, let end { try IndexCheck.checkNoGap(after: number, end: end, in: self) }
+            if indexIsComplete, !skipsBad, let end { try IndexCheck.checkNoGap(after: number, end: end, in: self) }
             bytes.prefix(Self.hashed).withUnsafeBytes { hash.update($0) }
             var imageStart = 0
             guard let header = try? IRHeader(bytes, imageStart: &imageStart) else { continue }
@@ -144,10 +165,12 @@ extension RecordFile {
             do {
                 try ClassLabel.check(header.labels, classes: classes)
             } catch let error as AnnealError {
-                throw error.within(place(of: number, id: header.id))
+                let placed = error.within(place(of: number, id: header.id))
+                guard skipsBad else { throw placed }
+                wrong.add(.init(count: 1, first: placed))
             }
         }
-        return hash.finish()
+        return (hash.finish(), wrong)
     }
 
     /// The first bytes of a record's payload: its header, a few labels, and whether an image follows. One read

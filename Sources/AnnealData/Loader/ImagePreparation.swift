@@ -38,12 +38,29 @@ package final class ImagePreparation {
         return try augmented(decoded, sample: sample, epoch: epoch)
     }
 
-    /// What does not depend on the epoch: decoded, upright, and resized as augmentation begins with.
+    /// What does not depend on the epoch: decoded, upright, and after the steps that choose nothing at random.
+    ///
+    /// A large JPEG image that is resized first is decoded at 1/2, 1/4 or 1/8, as long as it stays as large as it is to be.
     func decoded(_ payload: [UInt8], from start: Int, turnsUpright: Bool) throws -> Image {
-        let channels = Image.Channels(rawValue: options.dataShape[0]) ?? .rgb
-        var decoded = try decoder.decode(payload, from: start, as: channels)
-        if turnsUpright { decoded = decoded.turned(by: ExifOrientation.of(payload)) }
-        return try afterFixedSteps(decoded)
+        let orientation = turnsUpright ? ExifOrientation.of(payload) : 1
+        guard let resize = fixed.first as? ShortSideResize else {
+            return try afterFixedSteps(
+                decoder.decode(payload, from: start, as: channels).turned(by: orientation))
+        }
+        var chosen: (part: ImageDecoder.Part, size: (width: Int, height: Int))?
+        let found = try decoder.decode(payload, from: start, as: channels) { width, height in
+            guard isReduced(width, height) else { return nil }
+            let whole = Rectangle(x: 0, y: 0, width: width, height: height)
+            let part = ImageDecoder.Part(whole, for: (resize.side, resize.side), isReduced: true)
+            guard part.denominator > 1 else { return nil }
+            chosen = (part, try resize.size(width, height, maximumPixels: options.maximumPixels))
+            return part
+        }
+        guard found.isPart, let chosen else { return try afterFixedSteps(found.image.turned(by: orientation)) }
+        // Resized before it is turned, for the part's last pixels lie beyond the image.
+        let image = found.image.resized(
+            chosen.size.width, chosen.size.height, resize.interpolation, from: chosen.part.region)
+        return try afterFixedSteps(image.turned(by: orientation), dropping: 1)
     }
 
     /// An image of which only a random part is wanted: that part is decoded.
@@ -55,33 +72,37 @@ package final class ImagePreparation {
             !turnsUpright || ExifOrientation.of(payload) == 1
         else { return nil }
         var context = context(.init(seed: options.seed, epoch: epoch, sample: sample))
-        var chosen: (part: Rectangle?, width: Int)?
-        let channels = Image.Channels(rawValue: options.dataShape[0]) ?? .rgb
+        // nil in it: no part fits. Drawn already where the format could have been read in parts.
+        var chosen: Rectangle??, region: Image.Region?
         let found = try decoder.decode(payload, from: start, as: channels) { width, height in
             let part = step.crop.part(width: width, height: height, &context.random)
-            chosen = (part, width)
-            return part.map {
-                let isLarge = !options.decodesExactly && width * height > Self.largeImage
-                return .init($0, for: (context.width, context.height), isReduced: isLarge)
+            chosen = .some(part)
+            let decoded = part.map {
+                ImageDecoder.Part($0, for: (context.width, context.height), isReduced: isReduced(width, height))
             }
+            region = decoded?.region
+            return decoded
         }
         var image = found.image
-        if found.isPart {
-            image = image.resized(width: context.width, height: context.height, step.interpolation)
+        if found.isPart, let region {
+            image = image.resized(context.width, context.height, step.interpolation, from: region)
         } else {
-            // Drawn already where the format could have been read in parts.
-            let part = chosen?.part
-            try step.apply(to: &image, part: chosen == nil ? step.part(of: image, &context) : part, &context)
+            try step.apply(to: &image, part: chosen ?? step.part(of: image, &context), &context)
         }
         return try Array(rest.dropFirst()).applied(to: image, context)
     }
 
-    /// Pixels from which on an image may be decoded at a smaller size.
-    private static let largeImage = 1 << 19
+    private var channels: Image.Channels { Image.Channels(rawValue: options.dataShape[0]) ?? .rgb }
 
-    private func afterFixedSteps(_ image: Image) throws -> Image {
+    /// Whether an image of this size may be decoded at a smaller one.
+    private func isReduced(_ width: Int, _ height: Int) -> Bool {
+        !options.decodesExactly && width * height > options.largeImage
+    }
+
+    /// - Parameter done: of the steps, that have been applied.
+    private func afterFixedSteps(_ image: Image, dropping done: Int = 0) throws -> Image {
         var image = image, context = context(.init(seed: options.seed, epoch: 0, sample: 0))
-        for step in fixed { try step.apply(to: &image, &context) }
+        for step in fixed.dropFirst(done) { try step.apply(to: &image, &context) }
         return image
     }
 
@@ -129,12 +150,12 @@ package final class ImagePreparation {
         planes.withUnsafeMutableBufferPointer { planes in
             guard let planes = planes.baseAddress, let start = row.baseAddress else { return }
             image.pixels.withUnsafeBufferPointer { pixels in
-                ani_to_planes(
+                anneal_image_to_planes(
                     pixels.baseAddress, Int32(image.width), Int32(image.height), Int32(image.channels),
                     result.mirrored ? 1 : 0, planes)
             }
             for channel in 0..<image.channels {
-                ani_normalize(
+                anneal_image_normalize(
                     planes + channel * area, area, options.normalization.mean(channel),
                     options.normalization.factor(channel), start + channel * area)
             }

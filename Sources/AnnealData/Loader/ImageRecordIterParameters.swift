@@ -21,6 +21,7 @@ package enum ImageRecordIterParameters {
             throw AnnealError("data_shape, batch_size", "are missing")
         }
         var options = LoaderOptions(dataShape: Shape(shape), batchSize: Int(batch))
+        options.decodesExactly = true
         let index = path("path_imgidx")
         if let list = path("path_imglist") { options.relabel(with: try ImageList(file: list)) }
         options.labelWidth = Int(number("label_width") ?? 1)

@@ -104,7 +104,9 @@ final class LoaderCore: Sendable {
     /// What a worker should do next; nil: wait.
     private func claim(_ state: inout State) -> Claim? {
         if state.stopped { return .endOfThread }
-        let end = min(state.limit, state.released + ring.rows, state.next + chunk)
+        // Towards the end by fewer, so that no thread waits long for another's last images.
+        let fewer = max(1, (state.limit - state.next) / (2 * options.threads))
+        let end = min(state.limit, state.released + ring.rows, state.next + min(chunk, fewer))
         guard state.accepting, let order = state.order, state.next < end else { return nil }
         defer { state.next = end }
         state.busy += 1

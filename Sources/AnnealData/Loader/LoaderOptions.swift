@@ -37,8 +37,8 @@ public struct LoaderOptions: Sendable {
     public var prefetch = 4
     public var lastBatch = LastBatch.filled
     public var onBadRecord = BadRecordPolicy.abort
-    /// When given, a label outside 0 ..< numClasses is an error, whatever `onBadRecord` says: it is no damage, the
-    /// records and the network do not belong together.
+    /// When given, a label outside 0 ..< numClasses is an error. With `onBadRecord` `.skip` such records are skipped as
+    /// damaged as long as they are at most one in twenty: of more, records and network do not belong together.
     public var numClasses: Int?
     /// The file is dealt in `numParts` runs of ceil(count / numParts) records; this loader reads run `partIndex`.
     public var numParts = 1
@@ -52,10 +52,13 @@ public struct LoaderOptions: Sendable {
     /// Reads a record file from its start to its end in the background when training begins, as far as half of the free
     /// memory goes: for disks that are slow to find a place.
     public var readsAhead = false
-    /// Decode large JPEG images at their full size, too, where a random part of them is resized to the image shape. Else
-    /// those of more than half a million pixels are decoded at 1/2, 1/4 or 1/8, as small as that part allows, which gives
-    /// other pixels than resizing the whole does. Parts of smaller images have the same pixels either way.
+    /// Decode JPEG images of more than half a million pixels at their full size, too. Else they are decoded at 1/2, 1/4 or
+    /// 1/8, as small as they are still large enough for what comes first: a random part that is resized to the image shape, or
+    /// the resizing of the shorter side. That gives other pixels than resizing the whole does. Smaller images have the same
+    /// pixels either way.
     public var decodesExactly = false
+    /// Pixels above which an image is large.
+    package var largeImage = 1 << 19
     /// Labels by record id instead of the records' own (`path_imglist`).
     public var labels: [UInt64: [Float]]?
 

@@ -16,7 +16,9 @@ enum SampleResult: Sendable {
     case ready
     /// Damaged: skipped when asked.
     case bad(BadRecord)
-    /// Wrong for every epoch and policy, e.g. a label out of range.
+    /// Its label is no class's: damaged too, unless there are many of the kind.
+    case mislabelled(BadRecord)
+    /// Wrong for every epoch and policy.
     case failed(AnnealError)
 }
 
@@ -37,6 +39,10 @@ final class SampleReader {
 
     func read(sample number: Int, epoch: Int, into ring: PixelRing, row: Int) -> SampleResult {
         var id: UInt64?
+        func bad(_ error: AnnealError) -> BadRecord {
+            BadRecord(
+                number: number, id: id, offset: source.offset(of: number), reason: source.placed(error, number, id: id))
+        }
         do {
             let kept = cache?[number]
             let header = try kept?.header ?? source.readSample(number, epoch: epoch, into: &payload)
@@ -45,16 +51,13 @@ final class SampleReader {
             do {
                 labels = try self.labels(of: header)
             } catch let error as AnnealError {
-                return .failed(source.placed(error, number, id: id))
+                return .mislabelled(bad(error))
             }
             let result = try image(header, kept, number, epoch: epoch)
             ring.store(result.image, mirrored: result.mirrored, labels: labels, in: row)
             return .ready
         } catch let error as AnnealError {
-            return .bad(
-                BadRecord(
-                    number: number, id: id, offset: source.offset(of: number),
-                    reason: source.placed(error, number, id: id)))
+            return .bad(bad(error))
         } catch {
             return .failed(source.placed(AnnealError("", "\(error)"), number, id: id))
         }

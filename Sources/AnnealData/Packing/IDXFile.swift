@@ -14,13 +14,13 @@ public struct IDXFile: Sendable {
     ///   its header says.
     public init(_ path: String) throws {
         try Files.checkIsFile(FilePath(path), acceptsStreams: true)
-        guard let file = Files.withPath(path, { ani_gzip_open($0) }) else {
+        guard let file = Files.withPath(path, { anneal_gzip_open($0) }) else {
             throw AnnealError(path, "cannot be read: \(String(cString: strerror(errno)))", code: .ioFailure)
         }
-        defer { ani_gzip_close(file) }
+        defer { anneal_gzip_close(file) }
         func read(_ count: Int) throws -> [UInt8] {
             var bytes = [UInt8](repeating: 0, count: count)
-            let got = ani_gzip_read(file, &bytes, count)
+            let got = anneal_gzip_read(file, &bytes, count)
             guard got >= 0 else {
                 throw AnnealError(path, "cannot be read: the compressed data is damaged or ends early", code: .damaged)
             }

@@ -49,7 +49,7 @@ final class FileBytes: Sendable {
                 code: .damaged)
         }
         let start = bytes.count
-        bytes.append(contentsOf: repeatElement(0, count: count))
+        bytes.appendZeros(count)
         try bytes.withUnsafeMutableBytes { buffer in
             let read = try fill(UnsafeMutableRawBufferPointer(rebasing: buffer[start...]), at: offset)
             guard read == count else {
@@ -87,6 +87,18 @@ extension [UInt8] {
     }
 
     func word64(at offset: Int) -> UInt64 { UInt64(word32(at: offset)) | UInt64(word32(at: offset + 4)) << 32 }
+
+    /// In pieces that are copied: a sequence of one value would be appended byte by byte.
+    fileprivate mutating func appendZeros(_ count: Int) {
+        reserveCapacity(self.count + count)
+        Self.zeros.withUnsafeBufferPointer { zeros in
+            for start in stride(from: 0, to: count, by: zeros.count) {
+                append(contentsOf: UnsafeBufferPointer(rebasing: zeros[..<Swift.min(zeros.count, count - start)]))
+            }
+        }
+    }
+
+    private static let zeros = [UInt8](repeating: 0, count: 1 << 16)
 
     mutating func append(littleEndian value: UInt32) {
         for shift in stride(from: UInt32(0), to: 32, by: 8) { append(UInt8(truncatingIfNeeded: value >> shift)) }

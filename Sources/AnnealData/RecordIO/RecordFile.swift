@@ -101,12 +101,32 @@ public final class RecordFile: Sendable {
     /// As `read(_:)`, into an array whose memory is used again.
     /// - Precondition: `number` is in 0 ..< count.
     public func read(_ number: Int, into payload: inout [UInt8]) throws {
+        if try readWhole(number, into: &payload) { return }
         payload.removeAll(keepingCapacity: true)
         _ = try walk(number) { part, offset in
             if part.flag > 1 { payload.append(littleEndian: RecordFraming.magic) }
             try bytes.append(part.length, at: offset, to: &payload)
         }
     }
+
+    /// A small record of one part, header and payload in one go.
+    /// - Returns: false if it is no such record.
+    private func readWhole(_ number: Int, into payload: inout [UInt8]) throws -> Bool {
+        let offset = entries[number].offset, headerSize = RecordFraming.headerSize
+        let room = (number + 1 < count ? entries[number + 1].offset : size) - offset
+        guard (headerSize...Self.smallRecord).contains(room) else { return false }
+        payload.removeAll(keepingCapacity: true)
+        try bytes.append(room, at: offset, to: &payload)
+        let word = payload.word32(at: 4), length = Int(word & 0x1FFF_FFFF)
+        guard payload.word32(at: 0) == RecordFraming.magic, word >> 29 == RecordFraming.Flag.whole.rawValue,
+            RecordFraming.framed(length) <= room
+        else { return false }
+        payload.removeFirst(headerSize)
+        payload.removeLast(payload.count - length)
+        return true
+    }
+
+    private static let smallRecord = 1 << 16
 
     /// The first bytes of a record's payload, or all if it has no more.
     func read(_ number: Int, atMost count: Int) throws -> [UInt8] {

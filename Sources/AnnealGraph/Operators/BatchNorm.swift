@@ -31,7 +31,8 @@ public struct BatchNorm: SymbolOperator {
     public var inputNames: [String] { ["data", "gamma", "beta"] }
     public var auxiliaryNames: [String] { ["moving_mean", "moving_var"] }
     public var auxiliaryInitializers: [String] { ["[\"zero\", {}]", "[\"one\", {}]"] }
-    public var keepsStates: Bool { useGlobalStats }
+    public var savesStatistics: Bool { !useGlobalStats }
+    public var changedInputs: [Int] { (fixGamma ? [1] : []) + (useGlobalStats ? [] : [3, 4]) }
     public var attributesKeepingStates: [String: String] { ["use_global_stats": AttributeText.bool(true)] }
     /// With `output_mean_var` the mean and 1 / sqrt(var + eps) are outputs too.
     public var outputNames: [String] { outputMeanVar ? ["output", "mean", "var"] : ["output"] }

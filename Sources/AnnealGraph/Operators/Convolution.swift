@@ -112,6 +112,10 @@ public struct Window: Sendable, Equatable {
     }
 }
 
+extension Convolution: LinearLayer {
+    package func channelsOfWeight(output: Shape) -> (axis: Int, groups: Int)? { (0, 1) }
+}
+
 extension SymbolBuilder {
     /// - Parameters:
     ///   - data: (batch, channels, height, width)

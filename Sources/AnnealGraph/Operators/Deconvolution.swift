@@ -98,6 +98,10 @@ public struct Deconvolution: SymbolOperator {
     }
 }
 
+extension Deconvolution: LinearLayer {
+    package func channelsOfWeight(output: Shape) -> (axis: Int, groups: Int)? { (1, numGroup) }
+}
+
 extension SymbolBuilder {
     /// - Parameter data: (batch, channels, height, width)
     public func deconvolution(

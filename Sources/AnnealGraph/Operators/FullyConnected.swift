@@ -38,6 +38,10 @@ public struct FullyConnected: SymbolOperator {
     }
 }
 
+extension FullyConnected: LinearLayer {
+    package func channelsOfWeight(output: Shape) -> (axis: Int, groups: Int)? { output.rank == 2 ? (0, 1) : nil }
+}
+
 extension SymbolBuilder {
     /// - Parameter data: (batch, …), flattened to (batch, k).
     public func fullyConnected(

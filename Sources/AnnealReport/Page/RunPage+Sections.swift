@@ -170,6 +170,27 @@ extension RunPage {
             """
     }
 
+    var profileTables: String? {
+        guard let profile, profile.seconds > 0 else { return nil }
+        func table(_ rows: [RunProfile.Row], _ first: String) -> String {
+            PageText.table(
+                [first, "calls", "ms", "share", "GFLOP/s"],
+                rows.map { row in
+                    [
+                        row.name, LogGrammar.fixed(row.calls, 0), LogGrammar.fixed(row.seconds * 1000, 3),
+                        "\(LogGrammar.fixed(row.seconds / profile.seconds * 100, 1)) %",
+                        row.flops > 0 && row.seconds > 0 ? LogGrammar.fixed(row.flops / row.seconds * 1e-9, 1) : "",
+                    ]
+                }, right: [1, 2, 3, 4])
+        }
+        return """
+            <p class="quiet">A step took \(LogGrammar.fixed(profile.seconds * 1000, 1)) ms, the mean of \
+            \(profile.steps.counted("step")) near the run's beginning.</p>
+            <details><summary>By operation</summary>\(table(profile.kinds, "operation"))</details>
+            <details><summary>By layer</summary>\(table(profile.layers, "layer and operation"))</details>
+            """
+    }
+
     var logText: String? {
         guard !log.isEmpty else { return nil }
         return """

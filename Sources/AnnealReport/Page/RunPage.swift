@@ -2,7 +2,7 @@ import AnnealCore
 import AnnealTrain
 import Foundation
 
-/// A run as one self-contained page: results, curves, confusion matrix, images, layers, settings and log. It loads nothing
+/// A run as one self-contained page: results, curves, confusion matrix, images, layers, profile, settings and log. It loads nothing
 /// from anywhere, and what comes from outside is shown as text.
 ///
 /// It is made from the files of the run's folder; of those that are not there, damaged or half written, the rest is shown.
@@ -12,6 +12,7 @@ public struct RunPage: Sendable {
     let evaluation: EvaluationRecord?
     let pictures: RunPictures?
     let layers: RunLayers?
+    let profile: RunProfile?
     let results: RunResults?
     /// The end of the log.
     let log: [String]
@@ -28,6 +29,7 @@ public struct RunPage: Sendable {
         evaluation = EvaluationRecord.read(inFolder: folder)
         pictures = RunPictures.read(inFolder: folder)
         layers = RunLayers.read(inFolder: folder)
+        profile = RunProfile.read(inFolder: folder)
         results = RunResults.read(files.results)
         (log, logCut) = Self.ends((try? LineFile.completeLines(of: files.log)) ?? [])
     }
@@ -57,7 +59,7 @@ public struct RunPage: Sendable {
             section("curves", "Curves", curves), section("classes", "Classes", classes),
             section("worst", "Most wrong", worst), section("training", "Training images", training),
             section("settings", "Settings", settings), section("layers", "Layers", layerTable),
-            section("log", "Log", logText),
+            section("profile", "Profile", profileTables), section("log", "Log", logText),
         ].compactMap { $0 }
         let links = sections.map { "<a href=\"#\($0.id)\">\($0.title)</a>" }.joined()
         let body = """

@@ -5,21 +5,28 @@ import Foundation
 
 /// Recorded steps in the Trace Event Format that Perfetto and chrome://tracing open.
 ///
-/// One lane shows the steps and, nested in them, their phases; below it each phase has a lane of its operations.
+/// One lane shows the steps and, nested in them, their phases; below it each phase has a lane of its operations, and so have
+/// the exchanges between processes, which go on while others run.
 package enum Trace {
     private static let stepLane = 0
     private static func lane(_ phase: OperationCost.Phase) -> Int {
         1 + (OperationCost.Phase.allCases.firstIndex(of: phase) ?? 0)
     }
 
-    package static func write(_ spans: [Timeline.Span], to path: String) throws {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        try Files.writeAtomically(try encoder.encode(json(spans)), to: path)
+    package static func write(_ timeline: Timeline, to path: String) throws {
+        try write(timeline.spans, exchanges: timeline.exchanges, to: path)
     }
 
-    package static func json(_ spans: [Timeline.Span]) -> JSONValue {
-        let used = OperationCost.Phase.allCases.filter { phase in spans.contains { $0.operation.phase == phase } }
+    /// - Parameter exchanges: of gradients between processes.
+    package static func write(_ spans: [Timeline.Span], exchanges: [Timeline.Span] = [], to path: String) throws {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        try Files.writeAtomically(try encoder.encode(json(spans, exchanges: exchanges)), to: path)
+    }
+
+    package static func json(_ spans: [Timeline.Span], exchanges: [Timeline.Span] = []) -> JSONValue {
+        let all = spans + exchanges
+        let used = OperationCost.Phase.allCases.filter { phase in all.contains { $0.operation.phase == phase } }
         let names = [(stepLane, "steps")] + used.map { (lane($0), $0.rawValue) }
         var events = names.map { lane, name -> JSONValue in
             ["ph": "M", "name": "thread_name", "pid": 1, "tid": .integer(lane), "args": ["name": .string(name)]]
@@ -32,7 +39,7 @@ package enum Trace {
                 events.append(event(name, "phase", stepLane, from: part[0], to: part[part.count - 1]))
             }
         }
-        for span in spans {
+        for span in all {
             let operation = span.operation
             let arguments: JSONValue = [
                 "step": .integer(span.step), "flop": .number(operation.flops), "bytes": .number(operation.bytes),
@@ -100,6 +107,6 @@ package final class TraceWriter: FitObserver {
     private func write() throws {
         guard !isWritten else { return }
         isWritten = true
-        try Trace.write(timeline.spans, to: path)
+        try Trace.write(timeline, to: path)
     }
 }

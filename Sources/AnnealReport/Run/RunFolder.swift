@@ -104,7 +104,7 @@ public struct RunFolder: Sendable, Equatable {
         let own = Set(
             Self.recordNames + [
                 "curves.svg", "curves.png", "status.json", "evaluation.json", "predictions.csv", "results.json",
-                "pictures.json", "layers.json", "report.html", "README.md",
+                "pictures.json", "layers.json", "profile.json", "report.html", "README.md",
             ] + names)
         Files.removeLeftovers(in: path) { name in
             own.contains(name) || name.wholeMatch(of: /arguments-[0-9]+\.json/) != nil

@@ -122,6 +122,11 @@ package enum Readable {
         return value < 99.95 ? String(format: "%.1f", value) : count(Int(value.rounded()))
     }
 
+    /// `12,345 images`, `1 image`; the noun is given in the singular.
+    package static func counted(_ value: Int, _ noun: String) -> String {
+        "\(count(value)) \(value.counted(noun).drop { $0 != " " }.dropFirst())"
+    }
+
     /// `12,345`.
     package static func count(_ value: Int) -> String {
         var digits = String(value.magnitude)

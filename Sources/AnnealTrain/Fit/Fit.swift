@@ -6,8 +6,8 @@ extension Trainer {
     /// Trains over the epochs of a range, validating and saving after each.
     ///
     /// Every random choice depends on the seed, the epoch and the sample alone, so a run that continues from a saved state
-    /// (`restoreState`) gives the same bits as one that was never interrupted, also from the middle of an epoch. One whose
-    /// epochs were all over only does what follows them: test-time views, the last messages.
+    /// (`restoreState`) gives the same bits as one that was never interrupted, also from the middle of an epoch. A run
+    /// whose epochs are all done only does what follows them: test-time augmentation, the last messages.
     /// - Parameter progress: what the saved state gave; nil begins at the range's first epoch.
     /// - Returns: what was reached in each epoch.
     /// - Throws: also when the parameters have no values yet, since neither `initialize` was called nor a checkpoint loaded;
@@ -74,7 +74,7 @@ struct FitRun {
     var stateIsUnsaved = false
     /// What the steps of the epoch have waited for, those before a resumed state left out.
     private var waits = StepWaits()
-    /// Seconds of that part of the epoch.
+    /// The seconds of training in which these waits fell.
     private var waitedIn = 0.0
     private var hasToldPace = false
     private let clock = ContinuousClock()
@@ -302,14 +302,13 @@ struct FitRun {
     private func score(
         _ validation: any BatchSource, epoch: Int, views: TestTimeViews = .none
     ) throws -> [MetricValue] {
-        trainer.parameters.engine.group?.expectDelay()
-        return try trainer.score(
+        try trainer.score(
             validation, metrics: options.metrics, views: views,
             judged: { if views == .none { try options.judged(validation, $0) } },
             progress: { try options.tell(.validating(epoch: epoch, batch: $0, batches: validation.batchesPerEpoch)) })
     }
 
-    /// Validates the weights that the run ends with by several views of each image.
+    /// Validates the final weights with test-time augmentation.
     private func scoreViews() throws -> [MetricValue] {
         let number = progress.position.epoch
         guard let validation, options.views != .none, number > 0 else { return [] }

@@ -18,7 +18,7 @@ public enum FitEvent: Sendable {
     case started(RunStart)
     /// After every update; observers decide how often they print.
     case batch(BatchReport)
-    /// Validation has moved on.
+    /// Validation has done some more batches.
     case validating(epoch: Int, batch: Int, batches: Int)
     case epoch(EpochReport)
     case saved(epoch: Int, path: String)
@@ -125,7 +125,7 @@ public struct RunEnd: Sendable {
     /// Epochs of the run that are over, and so the number of its last checkpoint.
     public var lastCheckpoint: Int
     public var best: FitProgress.Best?
-    /// The last weights' validation by several views of each image; empty without.
+    /// The last validation with test-time augmentation; empty without it.
     public var views: [MetricValue]
     /// Files that could not be saved, with `onSaveError` `.warn`.
     public var missing: [String]

@@ -2,9 +2,9 @@ import AnnealCore
 
 /// What a training run does apart from its steps.
 public struct FitOptions {
-    /// Which of a run's checkpoints stay.
+    /// Which of a run's checkpoints are kept.
     public enum Keep: String, Sendable, CaseIterable, Codable {
-        /// The one of the best validation so far, by the first metric.
+        /// The best validation so far, by the first metric.
         case best
         case last
         /// Both of them.
@@ -39,8 +39,8 @@ public struct FitOptions {
     public var earlyStopping: Int?
     public var onNonFinite: NonFinitePolicy
     public var onSaveError: SaveErrorPolicy
-    /// What the network judges together of each validation image once the run is over. After each epoch it sees the image
-    /// alone: every view costs as much again.
+    /// Test-time augmentation of the validation after the last epoch. After the others the network sees each image once:
+    /// every view costs as much again.
     public var views: TestTimeViews
     public var observers: [any FitObserver]
     /// Gets every batch of a validation, one view of each image, with what the model said of it. The memory is valid only
@@ -80,7 +80,7 @@ public struct FitOptions {
                 try observer.receive(event)
             } catch {
                 guard onSaveError == .warn else { throw error }
-                // The one that cannot write may be the only one that shows anything: it is told too.
+                // The observer that cannot write may be the only one that shows anything: it is told too.
                 for other in observers { try? other.receive(.warning("\(error)")) }
             }
         }

@@ -18,8 +18,8 @@ extension FitRun {
         }
     }
 
-    /// Writes the checkpoint that a run which was killed while it saved has the state of, but not the parameters. Those of an
-    /// earlier run may be there under its number.
+    /// Completes the checkpoint of a run that was killed while saving: its state was written, its parameters were not. There may
+    /// be parameters of an earlier run with the same number.
     mutating func finishSaving() throws {
         let number = progress.position.epoch, isBest = progress.best?.checkpoint == number
         guard let prefix = options.modelPrefix, resumes, progress.position.batch == 0, number > 0,
@@ -51,7 +51,7 @@ extension FitRun {
         try options.tell(.saved(epoch: number, path: Checkpoint.parametersPath(prefix, number)))
     }
 
-    /// Removes the checkpoints that are not to stay. A run that is killed before it gets here does so when it resumes.
+    /// Removes the checkpoints that are not kept. A run that is killed before it gets here does so when it resumes.
     mutating func removeSuperseded() {
         guard let prefix = options.modelPrefix else { return }
         let newest = progress.superseded.last
@@ -77,8 +77,8 @@ extension FitRun {
         }
     }
 
-    /// Tries once more to save what could not be saved, now that the run ends.
-    /// - Returns: the files that are missing all the same, each with what it would have held.
+    /// At the end of the run, tries again to save what could not be saved.
+    /// - Returns: the files that are still missing, each with what it would have held.
     mutating func saveTheRest() throws -> [String] {
         guard let prefix = options.modelPrefix else { return [] }
         let position = progress.position, best = progress.best?.checkpoint
@@ -109,7 +109,7 @@ extension FitRun {
                 "update \(trainer.updates)", "\(place) holds a NaN or an infinity",
                 suggestion: "what was saved before is kept; lower --lr", code: .notFinite)
         }
-        trainer.parameters.engine.group?.expectDelay()
+        try trainer.training.collectStates()
         guard trainer.parameters.engine.isFirstProcess else {
             (stateIsUnsaved, saved) = (false, progress.position)
             return true
@@ -119,7 +119,7 @@ extension FitRun {
             do {
                 try body(&self)
             } catch is AnnealError {
-                // Once more at once: somebody may have deleted the folder while it was written to.
+                // Try again at once: somebody may have deleted the folder in the meantime.
                 try body(&self)
             }
             saved = progress.position

@@ -3,11 +3,11 @@ import AnnealCore
 import AnnealGraph
 import Foundation
 
-/// Runs a classifier over batches of one shape in inference mode and counts how right it is.
+/// Runs a classifier in inference mode over batches of one shape and computes metrics.
 public final class Scorer {
     public let parameters: ParameterStore
     public let batchSize: Int
-    /// What of the symbol is what.
+    /// The symbol with its data, label and scores found.
     public let network: ClassifierNetwork
     private let dataShape: Shape
     let views: TestTimeViews

@@ -17,8 +17,8 @@ package struct StepWaits {
     private static let leastSeconds = 10.0
     private static let leastShare = 0.3
 
-    /// What to say where decoding sets the pace; nil where the device does. A device that works while the next batch is waited
-    /// for is the slower one if it has to be waited for too.
+    /// A warning if decoding is slower than the device; nil otherwise. A device that computes while the next batch is loaded is
+    /// the slower one if it has to be waited for too.
     package var remark: String? {
         let share = data / max(data + device, 1e-9)
         guard data + device >= Self.leastSeconds, share >= (isLate ? 2 / 3 : Self.leastShare) else { return nil }

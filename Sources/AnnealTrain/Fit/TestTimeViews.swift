@@ -1,7 +1,7 @@
 import AnnealCore
 import Foundation
 
-/// The views of an image that a network judges together in validation, as airbench does (Jordan 2024, arXiv:2404.00498).
+/// Test-time augmentation: the views of an image whose scores are averaged, as in airbench (Jordan 2024, arXiv:2404.00498).
 ///
 /// Their log-probabilities, which are the logits up to a constant, are averaged, and the result is normalised again.
 public enum TestTimeViews: String, Sendable, CaseIterable {
@@ -55,7 +55,7 @@ extension TestTimeViews.View {
     }
 }
 
-/// What a network says of several views of a batch, put together.
+/// The averaged scores of several views of a batch.
 struct ViewMean {
     /// (batch, classes): sums of log-probabilities, and then probabilities.
     private var values: [Float] = []
@@ -70,7 +70,7 @@ struct ViewMean {
         }
     }
 
-    /// Makes each row's sums probabilities again, by a softmax, and hands them on.
+    /// Makes each row's sums probabilities again, by a softmax, and passes them on.
     mutating func withBatch(
         labels: UnsafeMutableBufferPointer<Float>, rows: Int, classes: Int, _ body: (MetricBatch) throws -> Void
     ) throws {

@@ -25,6 +25,8 @@ package final class Timeline {
 
     /// In order of time; none contains another.
     package private(set) var spans: [Span] = []
+    /// When buckets of gradients travelled between processes, while operations ran.
+    package private(set) var exchanges: [Span] = []
     private let recorded: Range<Int>
     private var step = 0
     private let clock = ContinuousClock()
@@ -37,6 +39,17 @@ package final class Timeline {
     package var isComplete: Bool { step >= recorded.upperBound }
 
     package func endStep() { step += 1 }
+
+    package func add(_ exchanges: [BucketTime]) {
+        guard recorded.contains(step) else { return }
+        for (index, time) in exchanges.enumerated() {
+            let operation = OperationCost(
+                layer: "bucket \(index + 1)", kind: "exchange of gradients", phase: .exchange, bytes: Double(time.bytes)
+            )
+            self.exchanges.append(
+                Span(operation, step: step, begin: time.begin - origin, duration: time.end - time.begin))
+        }
+    }
 
     package func record<Result>(_ operation: OperationCost, _ body: () throws -> Result) rethrows -> Result {
         guard recorded.contains(step) else { return try body() }

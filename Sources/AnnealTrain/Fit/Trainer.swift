@@ -34,7 +34,25 @@ public final class Trainer {
 
     /// Records the operations of the steps while it is set.
     package var timeline: Timeline? {
-        didSet { training.around = timeline?.around(training.operations) }
+        didSet { watchOperations() }
+    }
+
+    /// Called after each operation of the steps with its number (`Executor.outputs(of:)`), on engines that run operations
+    /// one by one.
+    package var afterOperation: ((Int) -> Void)? {
+        didSet { watchOperations() }
+    }
+
+    private func watchOperations() {
+        let record = timeline?.around(training.operations)
+        guard let afterOperation else {
+            training.around = record
+            return
+        }
+        training.around = { operation, run in
+            if let record { record(operation, run) } else { run() }
+            afterOperation(operation)
+        }
     }
 
     package let training: Executor
@@ -53,7 +71,7 @@ public final class Trainer {
     var scaler: LossScaler?
     /// Whether states that begin as copies of weights have their first values.
     var statesHaveStarted = false
-    /// What of the symbol is what.
+    /// The symbol with its data, label and scores found.
     public let network: ClassifierNetwork
     private let labelName: String
     private var scorer: Scorer?
@@ -120,7 +138,7 @@ public final class Trainer {
         self.averaging = averaging
         let canDropSteps = canDropSteps || scaler != nil
         self.canDropSteps = canDropSteps
-        // What the symbol says of its parameters, as MXNet's Module does; the caller has the last word.
+        // The symbol's own multipliers, as in MXNet's Module; the caller's override them.
         optimizer.settings.multipliers = try Multipliers(symbol: symbol).merging(optimizer.settings.multipliers)
         let variables = Set(try network.parameterNames())
         if let stranger = frozen.subtracting(variables).min() {
@@ -168,7 +186,7 @@ public final class Trainer {
 
     /// What training takes, and scoring if it is planned. The images of test-time views and what saving takes are not
     /// allocated yet.
-    /// - Parameter views: what scoring will be asked for.
+    /// - Parameter views: the test-time augmentation of later scoring.
     public func memoryNeed(views: TestTimeViews = .none) -> MemoryNeed {
         var need = training.memoryNeed
         // Files are written array by array.
@@ -225,7 +243,7 @@ public final class Trainer {
     /// Scores every sample of the source exactly once, with the parameters as they are now or their moving averages.
     ///
     /// - Parameters:
-    ///   - views: what the network judges together of each image.
+    ///   - views: test-time augmentation: the views of each image whose scores are averaged.
     ///   - judged: gets each batch, as `Scorer.run` gives it.
     ///   - progress: called with the batches done so far.
     public func score(

@@ -5,7 +5,7 @@ import Foundation
 /// A second set of weights that follows those the optimizer moves.
 public enum WeightAveraging: Sendable, Equatable {
     /// Lookahead (Zhang et al. 2019, arXiv:1907.08610): after every `every` updates the slow weights go a part of the way
-    /// to the fast ones, which then go on from there: slow += alpha * (fast - slow), fast = slow. After the run's last
+    /// to the fast ones, which then continue from there: slow += alpha * (fast - slow), fast = slow. After the run's last
     /// epoch fast = slow, whatever its last update's number; a run that stops early keeps what was validated.
     case lookahead(every: Int, alpha: LookaheadAlpha)
     /// An exponential moving average (Polyak and Juditsky 1992; as in Tan and Le 2019, arXiv:1905.11946): after update t

@@ -8,7 +8,7 @@ public struct Mixed: Initializer {
 
     private let parts: [(pattern: String, initializer: any Initializer)]
 
-    /// Throws if an expression is none.
+    /// Throws if a pattern is not a valid regular expression.
     public init(_ parts: [(pattern: String, initializer: any Initializer)]) throws {
         for part in parts {
             do {

@@ -1,4 +1,4 @@
-/// What a classifier said of one image, and what was right.
+/// A classifier's answer for one image, with the true class.
 public struct Answer: Sendable, Equatable {
     /// The image's number in its source.
     public var number: Int

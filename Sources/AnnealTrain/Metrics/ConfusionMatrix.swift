@@ -2,7 +2,7 @@ import AnnealCore
 
 /// How often samples of one class were taken for another, gathered over batches.
 ///
-/// Only pairs that occur take memory: a thousand classes need no million numbers.
+/// Only pairs that occur take memory.
 public struct ConfusionMatrix: Sendable, Equatable {
     public let classes: Int
     /// Samples of each class.

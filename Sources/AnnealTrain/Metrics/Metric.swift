@@ -1,6 +1,6 @@
 import AnnealCore
 
-/// A number that says how well a model does, gathered over batches: MXNet's `EvalMetric`.
+/// How well a model does, as a number over many batches: MXNet's `EvalMetric`.
 ///
 /// A metric is a value: sums in double precision, from which its value follows. Summed element by element over
 /// hosts they give the metric of all hosts together, and a run that is resumed inside an epoch restores them. A metric of
@@ -13,7 +13,7 @@ public protocol Metric: Sendable {
     /// What is summed up.
     var sums: [Double] { get set }
 
-    /// Adds the valid rows of a batch. Throws on labels that the metric cannot take, with nothing added.
+    /// Adds the valid rows of a batch. Throws on labels that the metric cannot take, and adds nothing then.
     mutating func update(_ batch: MetricBatch) throws
     mutating func reset()
 }
@@ -34,7 +34,7 @@ extension Metric {
     }
 }
 
-/// What a model said of a batch, and what was right. The valid rows come first; others are not looked at.
+/// A model's outputs for a batch, and the labels. The valid rows come first; the others are ignored.
 ///
 /// A metric of classes needs no index arithmetic:
 ///

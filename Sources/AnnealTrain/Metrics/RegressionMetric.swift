@@ -3,7 +3,7 @@ import AnnealCore
 /// Mean absolute error, mean squared error and its root; MXNet's `mae`, `mse`, `rmse`.
 ///
 /// As in MXNet the value is the mean over batches of the batch's value, so a small last batch weighs as much as a full
-/// one. Labels are as wide as the outputs, or one of both is one wide and stands for all.
+/// one. Labels are as wide as the outputs, or one of the two is one wide and counts for every column.
 public struct RegressionMetric: Metric {
     public enum Kind: String, Sendable, CaseIterable { case mae, mse, rmse }
 

@@ -53,7 +53,7 @@ extension ChainLink {
     }
 }
 
-/// Clips the gradient to ±`bound` where it stands in the chain; NaN stays NaN.
+/// Clips the gradient to ±`bound` at its place in the chain; NaN stays NaN.
 public struct ClipGradient: ChainLink {
     public static let name = "clip_gradient"
     public var bound: Double

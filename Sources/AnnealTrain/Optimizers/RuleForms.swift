@@ -17,7 +17,7 @@ enum LoopForm<States: LoopStates, First: LoopChoice, Second: LoopChoice, Clips: 
     }
 }
 
-/// The arrays of a slice in a form; the weights stand for states that there are not.
+/// The arrays of a slice in a form; where there are fewer states, the weights take their place.
 @usableFromInline
 struct LoopArrays<States: LoopStates> {
     @usableFromInline let weight: UnsafeMutablePointer<Float>

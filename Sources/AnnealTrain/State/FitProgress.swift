@@ -28,7 +28,7 @@ public struct FitProgress: Codable, Sendable, Equatable {
     }
 
     public var position: FitPosition
-    /// Valid samples of the epoch's batches that are done, and what they took.
+    /// Valid samples of the epoch's batches that are done, and the seconds they took.
     public var samples = 0
     public var seconds = 0.0
     /// Steps of the epoch that were dropped because something in them was not finite.
@@ -36,7 +36,7 @@ public struct FitProgress: Codable, Sendable, Equatable {
     /// Steps of the epoch that were dropped to lower the loss scale; nil: 0.
     public var rescaled: Int?
     public var best: Best?
-    /// The run's checkpoints that may be there and need not stay, the newest last: what `FitOptions.Keep` chooses from.
+    /// The run's checkpoints that may exist and need not be kept, the newest last: what `FitOptions.Keep` chooses from.
     var superseded: [Int] = []
     /// The number of the best checkpoint that was saved; nil: none, or the state is of version 0.1.
     var savedBest: Int?
@@ -51,12 +51,12 @@ public struct FitProgress: Codable, Sendable, Equatable {
 
     public init(position: FitPosition) { self.position = position }
 
-    /// The same at the beginning of an epoch by another count, as of a checkpoint that was given another number.
+    /// The same at the beginning of an epoch of another number, for a checkpoint that was renamed.
     public func renumbered(epoch: Int) -> FitProgress {
         guard position != FitPosition(epoch: epoch) else { return self }
         var result = self
         result.position = FitPosition(epoch: epoch)
-        // They are of the other count.
+        // They belong to the earlier numbers.
         (result.best, result.superseded, result.savedBest, result.plannedStart) = (nil, [], nil, nil)
         return result
     }
@@ -81,7 +81,7 @@ public struct FitProgress: Codable, Sendable, Equatable {
         sums = Dictionary(metrics.metrics.map { ($0.name, $0.sums.map(\.bitPattern)) }) { first, _ in first }
     }
 
-    /// Gives metrics the sums that they had.
+    /// Restores the sums of the metrics.
     func restore(_ metrics: inout CompositeMetric) throws {
         metrics.reset()
         guard position.batch > 0 else { return }
@@ -95,7 +95,7 @@ public struct FitProgress: Codable, Sendable, Equatable {
         }
     }
 
-    /// Takes over an epoch's validation; true if it is the best so far.
+    /// Records an epoch's validation; true if it is the best so far.
     mutating func judge(epoch: Int, _ validation: [MetricValue]) -> Bool {
         guard let metric = validation.first, metric.value.isFinite else { return false }
         if let best, !MetricSense.isBetter(metric.value, than: best.value, name: metric.name) { return false }

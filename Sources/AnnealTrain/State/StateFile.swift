@@ -4,7 +4,7 @@ import CZlib
 import Foundation
 
 /// The file of a run's state: a line of text that names the format, arrays as in `.params`, and the CRC-32 of all that
-/// comes before it (little endian). It is written whole or not at all, and nothing of it is believed before the sum fits.
+/// comes before it (little endian). It is written whole or not at all, and nothing in it is used before the sum is checked.
 package enum StateFile {
     private static let header = Data("Anneal run state 3\n".utf8)
     private static let sumSize = MemoryLayout<UInt32>.size

@@ -3,7 +3,7 @@ import AnnealGraph
 import Foundation
 
 extension Trainer {
-    /// SHA-256 of what later steps follow from, by what it is of: two runs with the same hashes continue alike.
+    /// SHA-256 of everything that later steps depend on, by name: two runs with equal hashes continue equally.
     public func stateHashes() throws -> [(name: String, hash: String)] {
         try startStates()
         var weights = SHA256(), state = SHA256()

@@ -3,51 +3,6 @@ import AnnealCore
 import AnnealGraph
 import Foundation
 
-/// The numbers of a run's state; its arrays follow them in the file. The random streams follow from the seed and the
-/// counts, and need no more.
-private struct StateRecord: Codable {
-    var seed: UInt64
-    var updates: Int
-    var batchSize: Int
-    var accumulation: Int
-    var frozen: [String]
-    var multipliers: Multipliers
-    var optimizer: OptimizerSnapshot
-    var progress: FitProgress
-    /// What has states in addition to the optimizer, even if it has none at the moment: averages, sums of gradients. Kinds of
-    /// `StateName`.
-    var holders: [String]
-    /// Batches whose gradients wait in sums; nil in states of version 0.1, which hold that as an array.
-    var gathered: Int?
-    /// The order in which numbers are added; nil in states of version 0.1.
-    var sums: Int?
-    /// What the bits depend on; nil in states of version 0.1.
-    var machine: RunMachine?
-    /// The loss scale of a run in float16; nil where it is constant or there is none.
-    var scaler: LossScaler?
-
-    /// Counts beyond these bounds would overflow what is computed of them.
-    var isPossible: Bool {
-        (0..<1 << 53).contains(updates) && progress.isPossible && (0..<max(1, accumulation)).contains(gathered ?? 0)
-            && scaler?.isPossible ?? true
-    }
-
-    /// The record's own array. The others are `arg:` and `aux:` as in MXNet's files, and states (`StateName`).
-    static let name = "record"
-    /// The order of sums of this version.
-    static let sums = 2
-}
-
-/// What a state says about its run before a trainer is made for it.
-public struct SavedRun: Sendable {
-    public let seed: UInt64
-    public let progress: FitProgress
-    /// Of the process that saved it; nil in states of version 0.1.
-    public let machine: RunMachine?
-    /// Whether this version adds numbers in another order than the one that saved it: the last bits differ from here on.
-    public let addsOtherwise: Bool
-}
-
 extension Trainer {
     /// Writes all that a run needs to continue bit for bit, whole or not at all: parameters, optimizer, averages, gathered
     /// gradients, progress.
@@ -159,7 +114,7 @@ extension Trainer {
     /// A parameter's name in MXNet's files.
     func storedName(_ name: String) -> String { (parameters.isAuxiliary(name) ? "aux:" : "arg:") + name }
 
-    /// Before the optimizer, whose state follows from the network: of two differences the user made this one.
+    /// Checked before the optimizer, whose state depends on the network: the network is what the user changed.
     private func checkNetwork(_ state: SavedState) throws {
         var saved: [String: Shape] = [:]
         for array in state.parameters { saved[array.name] = array.shape }
@@ -180,7 +135,7 @@ extension Trainer {
         if let other = saved.keys.min() { throw fail("it also had \(other.dropFirst("arg:".count))") }
     }
 
-    /// With a momentum most rules keep an array more of each parameter than without.
+    /// With momentum most rules keep one more array for each parameter.
     private func checkMomentum(_ state: SavedState) throws {
         let before = state.stateNames.count { StateName($0)?.kind == .optimizer }
         let now = parameters.states.count { $0.stateName?.kind == .optimizer }
@@ -251,60 +206,11 @@ extension Trainer {
             }
             return (entry, value)
         }
+        // Residuals of other processes' shards.
+        if parameters.states.contains(where: { $0.stateName?.kind == .residual }) {
+            left = left.filter { StateName($0)?.kind != .residual }
+        }
         if let other = left.min() { throw AnnealError("state", "has an array \(other) of no use", code: .mismatch) }
         return result
-    }
-}
-
-/// Names of version 0.1, which kept one sum of gradients, and the number of its batches as an array.
-private enum FirstVersion {
-    static let gathered = "gradients:batches"
-    static func sum(_ parameter: String) -> String { "gradients:\(parameter)" }
-}
-
-/// A state file's contents.
-private struct SavedState {
-    let record: StateRecord
-    /// By their names.
-    private let arrays: [String: StoredArray]
-
-    init(_ path: String) throws {
-        var record: StateRecord?, arrays: [String: StoredArray] = [:]
-        for array in try StateFile.read(path) {
-            if array.name == StateRecord.name {
-                record = try? JSONDecoder().decode(StateRecord.self, from: Data(array.bytes))
-            } else {
-                arrays[array.name] = array
-            }
-        }
-        guard let record, record.isPossible else {
-            throw AnnealError(
-                path, "has no record of a run", suggestion: "delete it to start again with a new optimizer",
-                code: .damaged)
-        }
-        self.record = record
-        self.arrays = arrays
-    }
-
-    /// As a `.params` file has them.
-    var parameters: [StoredArray] { arrays.values.filter { Self.isParameter($0.name) } }
-
-    /// Names of what is neither a parameter nor a statistic.
-    var stateNames: Set<String> {
-        Set(arrays.keys.filter { !Self.isParameter($0) && $0 != FirstVersion.gathered })
-    }
-
-    func array(_ name: String) -> StoredArray? { arrays[name] }
-
-    private static func isParameter(_ name: String) -> Bool { name.hasPrefix("arg:") || name.hasPrefix("aux:") }
-
-    /// Batches whose gradients wait in sums.
-    func gathered() throws -> Int {
-        if let gathered = record.gathered { return gathered }
-        guard record.holders.contains(StateName.Kind.gradients.rawValue) else { return 0 }
-        guard let count = arrays[FirstVersion.gathered]?.tensor().elements.first.flatMap({ Int(exactly: $0) }),
-            (0..<record.accumulation).contains(count)
-        else { throw AnnealError("gathered gradients", "have no number of batches", code: .mismatch) }
-        return count
     }
 }

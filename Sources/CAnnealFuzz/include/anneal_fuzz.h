@@ -5,12 +5,12 @@
 #include <stdint.h>
 
 // The exit code of a process that wanted more than it may.
-enum { AFZ_OVER_LIMIT = 97 };
+enum { ANNEAL_FUZZ_OVER_LIMIT = 97 };
 
-// From now on at most `limit` bytes more than now; who wants more ends the process with AFZ_OVER_LIMIT.
-void afz_watch(int64_t limit);
+// From now on at most `limit` bytes more than now; who wants more ends the process with ANNEAL_FUZZ_OVER_LIMIT.
+void anneal_fuzz_watch(int64_t limit);
 
-// No limit any more; returns the most bytes that were held since `afz_watch`, beyond those before it.
-int64_t afz_peak(void);
+// No limit any more; returns the most bytes that were held since `anneal_fuzz_watch`, beyond those before it.
+int64_t anneal_fuzz_peak(void);
 
 #endif

@@ -9,78 +9,78 @@
 
 // Decodes JPEG, PNG, WebP, GIF (its first frame), TIFF and BMP from memory; reused from image to image, by one thread at
 // a time.
-typedef struct ani_decoder ani_decoder;
+typedef struct anneal_decoder anneal_decoder;
 
 typedef struct {
     int32_t width;
     int32_t height;
     int32_t channels;
-} ani_size;
+} anneal_image_size;
 
 // NULL: no memory.
-ani_decoder *ani_decoder_new(void);
-void ani_decoder_free(ani_decoder *decoder);
+anneal_decoder *anneal_decoder_new(void);
+void anneal_decoder_free(anneal_decoder *decoder);
 
 // What the last failed call complained of.
-const char *ani_decoder_error(const ani_decoder *decoder);
+const char *anneal_decoder_error(const anneal_decoder *decoder);
 
-// ani_decoder_begin: the image has more pixels than are allowed.
-enum { ANI_TOO_LARGE = 1 };
+// anneal_decoder_begin: the image has more pixels than are allowed.
+enum { ANNEAL_IMAGE_TOO_LARGE = 1 };
 
 // Reads the header. channels: 1 gray, 3 RGB, 4 RGBA, 0 as stored (1, 3 or 4). Images of more than max_pixels are
-// refused before anything is allocated for them. The bytes must stay until ani_decoder_finish. Returns 0; ANI_TOO_LARGE
-// with the image's size; or -1 with an error.
-int ani_decoder_begin(
-    ani_decoder *decoder, const uint8_t *bytes, size_t length, int channels, int64_t max_pixels, ani_size *size);
+// refused before anything is allocated for them. The bytes must stay until anneal_decoder_finish. Returns 0;
+// ANNEAL_IMAGE_TOO_LARGE with the image's size; or -1 with an error.
+int anneal_decoder_begin(
+    anneal_decoder *decoder, const uint8_t *bytes, size_t length, int channels, int64_t max_pixels, anneal_image_size *size);
 
 // Writes width*height*channels interleaved bytes, rows first. Returns 0, or -1 with an error.
-int ani_decoder_finish(ani_decoder *decoder, uint8_t *out, size_t capacity);
+int anneal_decoder_finish(anneal_decoder *decoder, uint8_t *out, size_t capacity);
 
 // Whether the image that was begun can be read in parts: JPEG can.
-int ani_decoder_can_finish_part(const ani_decoder *decoder);
+int anneal_decoder_can_finish_part(const anneal_decoder *decoder);
 
-// In place of ani_decoder_finish: the image at 1/denominator (1, 2, 4 or 8; sides rounded up), and of that only the
+// In place of anneal_decoder_finish: the image at 1/denominator (1, 2, 4 or 8; sides rounded up), and of that only the
 // rectangle. At denominator 1 the pixels are those of the whole image. What comes below the rectangle is not looked at.
-int ani_decoder_finish_part(
-    ani_decoder *decoder, int denominator, int32_t x, int32_t y, int32_t width, int32_t height, uint8_t *out,
+int anneal_decoder_finish_part(
+    anneal_decoder *decoder, int denominator, int32_t x, int32_t y, int32_t width, int32_t height, uint8_t *out,
     size_t capacity);
 
 // Encoding ---------------------------------------------------------------------------------------------------------
 
 typedef struct {
-    uint8_t *data;  // to be freed with ani_bytes_free
+    uint8_t *data;  // to be freed with anneal_image_bytes_free
     size_t length;
     char error[256];
-} ani_bytes;
+} anneal_image_bytes;
 
-void ani_bytes_free(ani_bytes *bytes);
+void anneal_image_bytes_free(anneal_image_bytes *bytes);
 
 // channels 1 or 3; quality 1...100; 4:2:0 chroma as OpenCV writes it. Returns 0, or -1 with an error.
-int ani_encode_jpeg(const uint8_t *pixels, int width, int height, int channels, int quality, ani_bytes *out);
+int anneal_encode_jpeg(const uint8_t *pixels, int width, int height, int channels, int quality, anneal_image_bytes *out);
 
 // channels 1, 3 or 4; level 0...9 of zlib. Returns 0, or -1 with an error.
-int ani_encode_png(const uint8_t *pixels, int width, int height, int channels, int level, ani_bytes *out);
+int anneal_encode_png(const uint8_t *pixels, int width, int height, int channels, int level, anneal_image_bytes *out);
 
 // Pixels -----------------------------------------------------------------------------------------------------------
 
 // Interleaved (pixels, channels) to planes (channels, pixels), each row of `width` mirrored when asked.
-void ani_to_planes(const uint8_t *pixels, int width, int height, int channels, int mirrored, uint8_t *planes);
+void anneal_image_to_planes(const uint8_t *pixels, int width, int height, int channels, int mirrored, uint8_t *planes);
 
 // out = (pixel - mean) * factor over one plane, in float32 and in this order, as MXNet's iterator computes it.
-void ani_normalize(const uint8_t *plane, size_t count, float mean, float factor, float *out);
+void anneal_image_normalize(const uint8_t *plane, size_t count, float mean, float factor, float *out);
 
 // Resizes by two taps each way, in OpenCV's fixed point (2048 is 1): for each new column (row) two positions and two
-// weights. sums: room for 2*new_width*channels numbers.
-void ani_resize_by_pairs(
+// weights, which are positive and sum to 2048. sums: room for 2*new_width*channels numbers and one more.
+void anneal_image_resize_by_pairs(
     const uint8_t *pixels, int width, int channels, const int32_t *columns, const int32_t *column_weights,
-    int new_width, const int32_t *rows, const int32_t *row_weights, int new_height, int32_t *sums, uint8_t *out);
+    int new_width, const int32_t *rows, const int32_t *row_weights, int new_height, int16_t *sums, uint8_t *out);
 
 // Gzip -------------------------------------------------------------------------------------------------------------
 
 // A plain or gzip-compressed file, read as its plain bytes. NULL: errno says why.
-void *ani_gzip_open(const char *path);
+void *anneal_gzip_open(const char *path);
 // Bytes read, fewer than asked only at the end of the file; -1: corrupt or unreadable.
-int64_t ani_gzip_read(void *file, uint8_t *out, size_t count);
-void ani_gzip_close(void *file);
+int64_t anneal_gzip_read(void *file, uint8_t *out, size_t count);
+void anneal_gzip_close(void *file);
 
 #endif

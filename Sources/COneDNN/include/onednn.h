@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "ank_conv.h"
+#include "anneal_conv.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -30,15 +30,15 @@ void onednn_engine_destroy(onednn_engine *engine);
 
 /// What a pass does besides the convolution.
 typedef struct {
-    int bias;      ///< adds the bias, or computes its gradient
-    int inference; ///< a forward pass without a backward one, for which oneDNN may choose other kernels
-    ank_post post; ///< of forward passes
+    int bias;         ///< adds the bias, or computes its gradient
+    int inference;    ///< a forward pass without a backward one, for which oneDNN may choose other kernels
+    anneal_post post; ///< of forward passes
 } onednn_conv_options;
 
 /// Creates a convolution's pass; of `shape` what is for our own kernels only is not read. Blocks: 0 lets oneDNN choose, 1 is
 /// plain, 8 and 16 blocked channels. weights NULL lets oneDNN choose the weights' layout; otherwise they (or their gradient)
 /// are in that layout, and are reordered inside the step if the primitive needs another (onednn_conv_reorders counts it).
-int onednn_conv_create(onednn_engine *engine, const ank_conv *shape, ank_pass pass, const onednn_conv_options *options,
+int onednn_conv_create(onednn_engine *engine, const anneal_conv *shape, anneal_pass pass, const onednn_conv_options *options,
                        int src_block, int dst_block, const onednn_layout *weights, onednn_conv **conv);
 void onednn_conv_destroy(onednn_conv *conv);
 

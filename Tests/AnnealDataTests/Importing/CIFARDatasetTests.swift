@@ -170,6 +170,35 @@ import Testing
         expectTheImages(try CIFARDataset(.cifar10, archive))
     }
 
+    /// As Python 2 wrote them, of protocols 0 and 2, with names that are not UTF-8: made by Fixtures/cifar/make.py, and read
+    /// by Python's own pickle.
+    @Test func archivesOfPython2() throws {
+        let here = "AnnealDataTests/Importing/CIFARDatasetTests.swift"
+        let fixtures = "\(#filePath)".replacing(here, with: "Fixtures/cifar")
+        expectTheImages(try CIFARDataset(.cifar10, "\(fixtures)/cifar-10-python.tar.gz"))
+        let archive = "\(fixtures)/cifar-100-python.tar.gz"
+        let own = try CIFARDataset(.cifar100, archive), above = try CIFARDataset(.cifar100Coarse, archive)
+        #expect((0..<2).map { own.training.label($0) } == [42, 99] && own.validation.label(0) == 7)
+        #expect((0..<2).map { above.training.label($0) } == [3, 19] && above.validation.label(0) == 0)
+        #expect(own.classNames == (0..<100).map { "fine-\($0)" } && above.classNames.last == "coarse-19")
+        #expect(own.validation.image(0).pixels.prefix(3) == [planes(2)[0], planes(2)[1024], planes(2)[2048]])
+    }
+
+    /// What would take the memory of many files, or be freed in too deep a recursion.
+    @Test func picklesThatExplode() throws {
+        func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
+        // None, and around it a tuple of one, many times.
+        let nested = bytes("N") + Array(repeating: 0x85, count: 300_000) + bytes(".")
+        // A text of 7,232 letters, encoded over and over.
+        let encoding = bytes("c_codecs\nencode\nh\u{1}") + [0x85] + bytes("R")
+        let text = bytes("X") + [0x40, 0x1C, 0, 0] + Array(repeating: 0x61, count: 0x1C40) + bytes("q\u{1}")
+        for pickle in [nested, text + Array(repeating: encoding, count: 500).flatMap { $0 }] {
+            let path = try folder.file("bad.tar", tar([("d/data_batch_1", pickle)]))
+            let error = message { _ = try CIFARDataset(.cifar10, path) }
+            #expect(error.contains("data_batch_1: ") && error.contains("it is no pickle of images"), "\(error)")
+        }
+    }
+
     /// A pickle that calls a function is not obeyed.
     @Test func picklesRunNothing() throws {
         let bad = pickledBatch(0..<2, function: "os\nsystem")

@@ -333,4 +333,19 @@ import Testing
             if round % 3 == 1 { _ = try nextBatch(loader) }
         }
     }
+
+    /// Rows whose pixels are split into planes 16 at a time, and those that are left.
+    @Test(arguments: [1, 3, 4], [1, 15, 16, 17, 47, 64]) func planesOfAnyWidth(channels: Int, width: Int) throws {
+        let image = pattern(width, 3, channels)
+        for isMirrored in [false, true] {
+            var options = LoaderOptions(dataShape: [channels, 3, width], batchSize: 1)
+            options.augmentation.mirror = isMirrored
+            let batch = try batches(BatchLoader(ImageBytes(image.encoded(as: .png(level: 1))), options: options))[0]
+            let expected = (0..<channels * 3 * width).map { place in
+                let (c, y, x) = (place / (3 * width), place / width % 3, place % width)
+                return Float(image.pixels[(y * width + (isMirrored ? width - 1 - x : x)) * channels + c])
+            }
+            #expect(batch.data == expected)
+        }
+    }
 }

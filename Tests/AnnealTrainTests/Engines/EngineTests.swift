@@ -1,5 +1,4 @@
 import Anneal
-import AnnealCPU
 import AnnealCompiler
 import AnnealReference
 import AnnealXLA
@@ -27,7 +26,7 @@ import Testing
 
         func make() throws -> any Engine {
             switch self {
-            case .cpu: try CPUEngine()
+            case .cpu: try defaultEngine()
             case .reference: ReferenceEngine()
             case .hostile: HostileEngine()
             case .xla: try Accelerators.engine("xla-cpu", indexes: [0])

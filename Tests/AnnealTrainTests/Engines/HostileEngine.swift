@@ -132,7 +132,6 @@ private final class LatePlan: ExecutablePlan {
     var program: Program { plan.program }
     var plannedBytes: Int { plan.plannedBytes }
     var memoryNeed: MemoryNeed { plan.memoryNeed }
-    var relayouts: Int { plan.relayouts }
     var operations: [OperationCost] { plan.operations }
 
     func input(_ name: String) -> UnsafeMutableBufferPointer<Float>? {

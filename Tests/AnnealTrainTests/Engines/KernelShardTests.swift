@@ -1,5 +1,4 @@
 import Anneal
-import AnnealCPU
 import AnnealCompiler
 import AnnealReference
 import Testing
@@ -77,7 +76,7 @@ struct KernelShardTests {
 
     /// Without batch norm, whose statistics are a shard's own, shards compute what the whole batch does.
     @Test(arguments: [2, 3, 4, 8]) func shardsAddUpToTheBatch(shards: Int) throws {
-        let whole = try Self.run(CPUEngine(), batchNorm: false)
+        let whole = try Self.run(defaultEngine(), batchNorm: false)
         let parts = try Self.run(Self.cpu(devices: 2, shards: shards), batchNorm: false)
         for (a, b) in zip(parts, whole) { #expect(abs(a - b) <= 1e-4 * max(1, abs(b))) }
     }
@@ -100,7 +99,40 @@ struct KernelShardTests {
                 .flatMap { try trainer.parameters.tensor($0).elements }
         }
         let shards = try run(Self.cpu(devices: 2, shards: 4), batchSize: 8, accumulation: 1)
-        #expect(try run(CPUEngine(), batchSize: 2, accumulation: 4) == shards)
+        #expect(try run(defaultEngine(), batchSize: 2, accumulation: 4) == shards)
+    }
+
+    /// Compressed to two bits, each shard's gradient is a threshold, its negative or zero: an update of plain SGD moves every
+    /// weight by a whole number of them. Later steps send what was kept, and devices do not matter.
+    @Test func twoBitCompressionIsOfEachShard() throws {
+        let threshold: Float = 0.0625
+        func change(devices: Int, steps: Int) throws -> [Float] {
+            let engine = try ShardedEngine(
+                (0..<devices).map { _ in try CPUEngine(threads: 1) }, pool: 1, shards: 4,
+                compression: .twoBit(threshold: threshold))
+            let net = SymbolBuilder()
+            let symbol = try net.softmaxOutput(
+                net.fullyConnected(net.flatten(.variable("data")), numHidden: 4, name: "fc"), name: "softmax")
+            let trainer = try Trainer(
+                symbol, dataShape: [2, 6, 6], batchSize: 8, optimizer: Optimizers.make("sgd", ["learning_rate": 0.5]),
+                engine: engine)
+            try trainer.initialize(Xavier())
+            let before = try trainer.parameters.tensor("fc_weight").elements
+            let slot = try trainer.slot(), data = noise(8 * 72, 4)
+            for _ in 0..<steps {
+                _ = slot.data.update(from: data)
+                for row in 0..<8 { slot.labels[row] = Float(row % 4) }
+                try trainer.step()
+            }
+            // In thresholds: the rate is 1/2, and gradients are divided by 8.
+            return zip(before, try trainer.parameters.tensor("fc_weight").elements).map { ($0 - $1) * 16 / threshold }
+        }
+        let one = try change(devices: 1, steps: 1)
+        #expect(one.contains { abs($0) > 0.5 } && one.contains { abs($0) < 0.5 })
+        #expect(one.allSatisfy { abs($0 - $0.rounded()) < 1e-3 && abs($0) < 4.5 })
+        let several = try change(devices: 1, steps: 5)
+        #expect(several.contains { abs($0) > 4.5 })
+        for devices in [2, 3] { #expect(try change(devices: devices, steps: 5) == several) }
     }
 
     @Test func theReferenceEngineHasTheSameNumbers() throws {
@@ -125,7 +157,7 @@ struct KernelShardTests {
         try sharded.fit(training: Self.source(4, count: 8), epochs: 0..<1)
         var means: [[Float]] = []
         for half in 0..<2 {
-            let trainer = try Self.trainer(CPUEngine(), batchSize: 4)
+            let trainer = try Self.trainer(defaultEngine(), batchSize: 4)
             let rows = Tensor([4, 2, 6, 6], Array(data[(half * 4 * 72)..<((half + 1) * 4 * 72)]))
             let source = try InMemorySource(data: rows, labels: Tensor([4], [0, 1, 2, 3]), batchSize: 4)
             try trainer.fit(training: source, epochs: 0..<1)

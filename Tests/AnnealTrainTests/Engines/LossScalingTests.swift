@@ -1,5 +1,4 @@
 import Anneal
-import AnnealCPU
 import AnnealCompiler
 import AnnealXLA
 import Testing
@@ -124,7 +123,7 @@ struct LossScalingTests {
         ] {
             #expect(throws: AnnealError.self) { try makeTrainer(precision, scaling) }
         }
-        let error = #expect(throws: AnnealError.self) { try makeTrainer(engine: CPUEngine()) }
+        let error = #expect(throws: AnnealError.self) { try makeTrainer(engine: defaultEngine()) }
         #expect(error?.problem.contains("in float32 only") == true)
     }
 }

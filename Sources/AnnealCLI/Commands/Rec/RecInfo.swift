@@ -66,7 +66,7 @@ struct RecInfo: ParsableCommand {
         let looked = found.count < source.count ? ", of which \(Readable.count(found.count)) were looked at" : ""
         let bytes = (source as? RecordFile).map { ", \(Readable.count($0.size)) bytes" } ?? ""
         lines.append(
-            "\(FilePath(source.path)): \(Readable.count(source.count)) \(source.count == 1 ? "image" : "images")\(bytes)\(looked)"
+            "\(FilePath(source.path)): \(Readable.counted(source.count, "image"))\(bytes)\(looked)"
         )
         if let records = source as? RecordFile {
             let problem = records.ignoredIndex.map { "not used: \($0)" }

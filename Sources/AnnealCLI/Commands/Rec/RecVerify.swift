@@ -75,13 +75,13 @@ struct RecVerify: ParsableCommand {
         let found = try options.verify(input), count = found.salvage.file.count
         for problem in found.problems { print(problem) }
         guard found.isWhole else {
-            StandardStream.output.write(
-                "\(Readable.count(count - found.bad.count)) good \(count - found.bad.count == 1 ? "record" : "records"), "
-                    + "\((found.bad.count + found.salvage.damages.count).counted("damage")): "
-                    + "anneal rec repair takes the good ones out\n")
+            let damages = found.bad.count + found.salvage.damages.count
+            print(
+                "\(Readable.counted(count - found.bad.count, "good record")), \(Readable.counted(damages, "damage")): "
+                    + "anneal rec repair takes the good ones out")
             throw ExitCode.failure
         }
-        print("\(FilePath(input.file)): \(count.counted("record")), nothing is wrong")
+        print("\(FilePath(input.file)): \(Readable.counted(count, "record")), nothing is wrong")
         guard write else { return }
         let path = options.manifest ?? RecordManifest.path(of: input.file)
         try RecordManifest(found.salvage.file, threads: options.decoding.dataNthreads).write(to: path)

@@ -8,9 +8,16 @@ struct ShortSideResize: AugmentationStep {
     var isRandom: Bool { false }
 
     func apply(to image: inout Image, _ context: inout AugmentationContext) throws {
-        let long = max(image.width, image.height)
-        try Image.checkSize(side, side * long / Swift.min(image.width, image.height), context.maximumPixels)
-        image = image.resizedShortSide(to: side, interpolation)
+        let size = try size(image.width, image.height, maximumPixels: context.maximumPixels)
+        image = image.resized(width: size.width, height: size.height, interpolation)
+    }
+
+    /// What an image of this size becomes.
+    /// - Throws: `AnnealError` without a place when it would be too large.
+    func size(_ width: Int, _ height: Int, maximumPixels: Int) throws -> (width: Int, height: Int) {
+        let long = side * max(width, height) / min(width, height)
+        try Image.checkSize(side, long, maximumPixels)
+        return height > width ? (side, long) : (long, side)
     }
 }
 

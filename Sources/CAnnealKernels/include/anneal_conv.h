@@ -1,14 +1,14 @@
-// A convolution's shape, for oneDNN's primitives (COneDNN) and for our own kernels (ank_denseconv.h, ank_groupconv.h,
-// ank_winograd.h), and the order of the weights of our own.
-#ifndef ANK_CONV_H
-#define ANK_CONV_H
-#include "ank_layout.h"
+// A convolution's shape, for oneDNN's primitives (COneDNN) and for our own kernels (anneal_denseconv.h, anneal_groupconv.h,
+// anneal_winograd.h), and the order of the weights of our own.
+#ifndef ANNEAL_CONV_H
+#define ANNEAL_CONV_H
+#include "anneal_layout.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-typedef enum { ANK_FORWARD, ANK_BACKWARD_DATA, ANK_BACKWARD_WEIGHTS } ank_pass;
+typedef enum { ANNEAL_FORWARD, ANNEAL_BACKWARD_DATA, ANNEAL_BACKWARD_WEIGHTS } anneal_pass;
 
 /// Batch, channels, then input, output, kernel, stride, padding before and dilation (1 = none) of depth, height and width.
 typedef struct {
@@ -19,24 +19,24 @@ typedef struct {
     int64_t b;       ///< block of both activations
     int64_t plain;   ///< denseconv: x has no blocks, for images with fewer channels than a block
     int64_t threads; ///< that scratch is for: anneal_max_threads() when the plan was made
-} ank_conv;
+} anneal_conv;
 
 /// What a forward pass also does to its result: y = min(max(result + (sum ? y : 0), low), high), the limits if clip; NaN
 /// stays. ReLU: low 0, high INFINITY.
 typedef struct {
     int sum, clip;
     float low, high;
-} ank_post;
+} anneal_post;
 
-// Weights are kept as [group][output block][tap][input][output lane]; with one group, inputs and outputs are filled up to
-// whole blocks by zeros. For a plain x: [output block][input, tap][output lane], filled up likewise. Where a block holds
+// Weights are kept as [group][output block][tap][input][output lane]; with one group, inputs and outputs are padded to
+// whole blocks by zeros. For a plain x: [output block][input, tap][output lane], padded likewise. Where a block holds
 // several groups: [block][tap][input of each group][output lane].
 
 /// Floats of the packed weights.
-int64_t ank_conv_weights(const ank_conv *conv);
+int64_t anneal_conv_weights(const anneal_conv *conv);
 /// From and to MXNet's order (out, in / groups, kh, kw).
-void ank_conv_pack(const ank_conv *conv, const float *plain, float *packed);
-void ank_conv_unpack(const ank_conv *conv, const float *packed, float *plain);
+void anneal_conv_pack(const anneal_conv *conv, const float *plain, float *packed);
+void anneal_conv_unpack(const anneal_conv *conv, const float *packed, float *plain);
 
 #ifdef __cplusplus
 }

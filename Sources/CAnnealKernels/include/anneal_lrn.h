@@ -1,7 +1,7 @@
 // MXNet's LRN, local response normalisation across channels (Krizhevsky, Sutskever and Hinton 2012).
-#ifndef ANK_LRN_H
-#define ANK_LRN_H
-#include "ank_layout.h"
+#ifndef ANNEAL_LRN_H
+#define ANNEAL_LRN_H
+#include "anneal_layout.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -10,18 +10,18 @@ extern "C" {
 typedef struct {
     float alpha, beta, knorm;
     int64_t nsize; ///< channels under the sum, odd
-} ank_lrn;
+} anneal_lrn;
 
 /// The farthest neighbour that the kernels sum.
-enum { ANK_LRN_REACH = 512 };
+enum { ANNEAL_LRN_REACH = 512 };
 
 /// norm = knorm + alpha / nsize * sum of x^2 over nsize channels around each, y = x * norm^-beta.
-/// norm may be NULL. Outputs are not inputs. The filling stays zero.
-void ank_lrn_forward(const ank_lrn *lrn, const float *x, float *norm, float *y, ank_dims dims);
+/// norm may be NULL. Outputs are not inputs. The padding stays zero.
+void anneal_lrn_forward(const anneal_lrn *lrn, const float *x, float *norm, float *y, anneal_dims dims);
 
 /// dx = dy * norm^-beta - 2 alpha beta / nsize * x * sum of dy * y / norm over the same channels.
-void ank_lrn_backward(const ank_lrn *lrn, const float *x, const float *y, const float *norm, const float *dy, float *dx,
-                      ank_dims dims);
+void anneal_lrn_backward(const anneal_lrn *lrn, const float *x, const float *y, const float *norm, const float *dy,
+                         float *dx, anneal_dims dims);
 
 #ifdef __cplusplus
 }

@@ -1,0 +1,166 @@
+import Anneal
+import ArgumentParser
+import Foundation
+
+/// How a job would grow with its hosts.
+struct PlanJob: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "plan",
+        abstract: "Predict how fast a network trains on many hosts, from a step on this one.",
+        discussion: """
+            Measures training steps on random data, with as many processes' work as a host would have, and adds what \
+            the exchange of gradients takes by the network's latency and bandwidth: step, images a second, efficiency (against \
+            the same processes without an exchange) and the best --bucket-mb. What images take to decode is not in it.
+
+            anneal plan --network resnet --num-layers 110 --image-shape 3,28,28 --batch-size 64 --hosts 64 --bandwidth 25Gb --latency 20us
+            """)
+
+    @Option(
+        help: ArgumentHelp("One of \(Networks.names.joined(separator: ", ")).", valueName: "NAME"),
+        completion: .list(Networks.names))
+    var network: String
+    @Option(help: ArgumentHelp("Depth of the network.", valueName: "N"))
+    var numLayers: Int?
+    @Option(help: ArgumentHelp("Classes.", valueName: "N"))
+    var numClasses: Int = 10
+    @Option(help: ArgumentHelp("Shape of the images.", valueName: "C,H,W"))
+    var imageShape: String
+    @Option(help: ArgumentHelp("Images of a step of a process.", valueName: "N"))
+    var batchSize: Int = 128
+    @Option(help: ArgumentHelp("Hosts like this one.", valueName: "N"))
+    var hosts: Int = 1
+    @Option(help: ArgumentHelp("Processes of a host, which share its cores.", valueName: "N"))
+    var processes: Int = 1
+    @Option(help: ArgumentHelp("Of a host's link: bits (Mb, Gb) or bytes (MB, GB) a second.", valueName: "RATE"))
+    var bandwidth: String = "10Gb"
+    @Option(help: ArgumentHelp("Between two hosts, e.g. 20us or 1ms.", valueName: "TIME"))
+    var latency: String = "50us"
+    @Option(help: ArgumentHelp("Threads of this host that compute (default: all cores).", valueName: "N"))
+    var threads: Int?
+    @Option(help: ArgumentHelp("Steps that count, after two that do not.", valueName: "N"))
+    var steps: Int = 5
+
+    func run() throws {
+        let rate = try Quantity.rate(bandwidth), delay = try Quantity.time(latency)
+        for (flag, value, most) in [
+            ("--hosts", hosts, 100_000), ("--processes", processes, 1024), ("--steps", steps, 1_000_000),
+            ("--batch-size", batchSize, 1 << 24), ("--num-classes", numClasses, 1 << 24),
+            ("--threads", threads ?? 1, 1024),
+        ] where !(1...most).contains(value) {
+            throw UsageError(flag, "is \(value)", suggestion: "it is 1 to \(most)")
+        }
+        if let threads { Parallel.setThreads(threads) }
+        let cores = Parallel.threads, each = max(1, cores / processes)
+        let shape = try parseImageShape(imageShape)
+        let symbol = try flagErrors {
+            try Networks.symbol(
+                network, NetworkOptions(numClasses: numClasses, imageShape: shape, numLayers: numLayers))
+        }
+        let workload = try Workload(
+            .new(network, symbol), shape: shape, batchSize: batchSize * processes, inference: false,
+            recomputation: .cheap, device: Device.parts(processes, threads: each))
+        for _ in 0..<2 { try workload.step() }
+        let timeline = try workload.record(steps: steps)
+        guard let step = JobModel.Step(timeline.spans, gradientBytes: workload.gradientBytes) else {
+            throw AnnealError("--steps", "none was measured", code: .internalDefect)
+        }
+        let model = JobModel(
+            step, processesPerHost: processes, bandwidth: rate, latency: delay,
+            copyBandwidth: try CopySpeed.measure(processes: processes, cores: cores))
+        print(description(model, workload, each))
+    }
+
+    private func description(_ model: JobModel, _ workload: Workload, _ threads: Int) -> String {
+        let step = model.step, megabytes = Double(step.bytes) / 1_048_576
+        func fixed(_ value: Double, _ places: Int) -> String { LogGrammar.fixed(value, places) }
+        // Parameters and momentum, and the exchange's three copies of the gradients.
+        let memory = workload.plannedBytes / processes + 4 * workload.parameters.parameterCount * 2 + 3 * step.bytes
+        var lines = [
+            "Measured: \(processes.counted("process")) of \(threads.counted("thread")) on this host, batch "
+                + "\(batchSize) each: \(fixed(step.seconds * 1000, 1)) ms a step, \(fixed(step.update * 1000, 1)) ms of it the update",
+            "Gradients: \(fixed(megabytes, 1)) MB; a process needs about \(memory >> 20) MB next to its data",
+            "",
+        ]
+        var table = TextTable(
+            ["hosts", "processes", "batch", "ms a step", "images/s", "efficiency", "--bucket-mb"],
+            right: [0, 1, 2, 3, 4, 5, 6])
+        for count in rows {
+            let bucket = model.bestBucket(hosts: count), all = count * processes
+            let seconds = model.seconds(hosts: count, bucketBytes: bucket), batch = batchSize * all
+            table.add([
+                "\(count)", "\(all)", "\(batch)", fixed(seconds * 1000, 1), fixed(Double(batch) / seconds, 1),
+                "\(fixed(step.seconds / seconds * 100, 1)) %", all == 1 ? "-" : (Double(bucket) / 1_048_576).brief,
+            ])
+        }
+        lines.append(table.text)
+        return lines.joined(separator: "\n")
+    }
+
+    /// Powers of two, and what was asked for.
+    private var rows: [Int] {
+        var rows: [Int] = [], count = 1
+        while count < hosts {
+            rows.append(count)
+            count *= 2
+        }
+        return rows + [hosts]
+    }
+}
+
+/// Numbers with units, as flags have them.
+enum Quantity {
+    private static let rates: [String: Double] = [
+        "kb": 125, "Mb": 125e3, "Gb": 125e6, "kB": 1e3, "MB": 1e6, "GB": 1e9,
+    ]
+    private static let times: [String: Double] = ["ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1]
+
+    /// Bytes a second.
+    static func rate(_ text: String) throws -> Double {
+        try value(text, rates, "--bandwidth", "write e.g. 25Gb (bits) or 3GB (bytes)")
+    }
+
+    /// Seconds.
+    static func time(_ text: String) throws -> Double {
+        try value(text, times, "--latency", "write e.g. 20us or 1ms")
+    }
+
+    private static func value(
+        _ text: String, _ units: [String: Double], _ flag: String, _ fix: String
+    ) throws -> Double {
+        let number = text.prefix { $0.isASCII && ($0.isNumber || $0 == ".") }
+        guard let value = Double(number), let unit = units[String(text.dropFirst(number.count))], value > 0,
+            value < 1e9
+        else { throw UsageError("\(flag) \(text)", "is not understood", suggestion: fix) }
+        return value * unit
+    }
+}
+
+/// How fast processes of a host copy.
+enum CopySpeed {
+    /// Bytes a second of each process, while all copy.
+    static func measure(processes: Int, cores: Int) throws -> Double {
+        let threads = min(processes, cores), count = 4 << 20
+        let blocks = try (0..<threads).map { _ in (try Arena(count), try Arena(count)) }
+        for (source, target) in blocks {
+            source.base.update(repeating: 1, count: count)
+            target.base.update(repeating: 1, count: count)
+        }
+        let before = Parallel.threads
+        defer { Parallel.setThreads(before) }
+        Parallel.setThreads(threads)
+        let shared = Handover(blocks), clock = ContinuousClock()
+        var best = Duration.seconds(3600)
+        for _ in 0..<10 {
+            best = min(
+                best,
+                clock.measure {
+                    Parallel.run { part, parts in
+                        for index in stride(from: part, to: shared.value.count, by: parts) {
+                            shared.value[index].1.base.update(from: shared.value[index].0.base, count: count)
+                        }
+                    }
+                })
+        }
+        return Double(4 * count) / (best / .seconds(1)) * Double(threads) / Double(processes)
+    }
+}

@@ -1,0 +1,76 @@
+import AnnealCore
+import Foundation
+
+/// Forward and backward passes of all shards, and the exchange of what they give.
+///
+/// With several processes a thread of its own adds up the buckets of gradients (`StepSum`) as the backward passes of the
+/// workers' last shards complete them. The sums are the same whenever that is.
+extension ShardedPlan {
+    /// Runs all shards of this process, and puts the sums over all processes into the first worker's plan.
+    func runPasses(_ inputs: StepInputs) throws {
+        guard let sum else { return }
+        sum.begin()
+        exchanges = []
+        guard let thread = engine.exchangeThread else {
+            try forEachWorker { worker in
+                try self.runPass(worker, sum, inputs)
+                worker.merge(sum.layout, of: self.shards.count)
+            }
+            return try addUp(sum)
+        }
+        // Buckets travel meanwhile. The thread has the group to itself until `wait` returns.
+        let shared = Handover((self, sum))
+        thread.start { shared.value.0.exchange = Result { try shared.value.0.addUp(shared.value.1) } }
+        let passes = Result { try forEachWorker { worker in try self.runPass(worker, sum, inputs) } }
+        thread.wait()
+        try passes.get()
+        try exchange.get()
+    }
+
+    /// Runs a worker's shards.
+    private func runPass(_ worker: ShardWorker, _ sum: StepSum, _ inputs: StepInputs) throws {
+        func planOf(_ shard: Int) throws -> KernelPlan { try worker.plan(of: shards.rows[shard].count) }
+        try worker.pass(buckets: sum.buckets.count) { complete in
+            try worker.addUp(sum.layout, of: shards.count, pieces: { try sum.pieces(of: planOf($0)) }) { shard in
+                let plan = try planOf(shard)
+                try feed(shard, plan)
+                let pieces = try sum.pieces(of: plan), isLast = shard == worker.shards.last
+                sum.giveStatistics(to: pieces)
+                var left = sum.buckets[...]
+                func finishBucket() {
+                    sum.compress(left.removeFirst(), shard, pieces)
+                    if isLast { complete() }
+                }
+                if isLast, engine.group != nil {
+                    // The last bucket is complete when the outputs have been taken.
+                    let completions = sum.completions(of: plan).dropLast()
+                    plan.onStep = { step in
+                        while left.startIndex < completions.endIndex, completions[left.startIndex] <= step {
+                            finishBucket()
+                        }
+                    }
+                }
+                defer { plan.onStep = nil }
+                try plan.run([.forward, .backward], inputs.starting(at: shards.rows[shard].lowerBound))
+                try take(shard, plan)
+                while !left.isEmpty { finishBucket() }
+            }
+        }
+    }
+
+    /// Adds up what the workers of all processes have, each bucket as soon as they have it.
+    private func addUp(_ sum: StepSum) throws {
+        let own = engine.ownShards(of: shards.count)
+        for bucket in sum.buckets {
+            guard workers.allSatisfy({ $0.waitForBucket() }) else {
+                throw AnnealError("shards \(own)", "have failed", code: .internalDefect)
+            }
+            let clock = ContinuousClock(), begin = clock.now
+            try sum.finish(bucket, workers.flatMap(\.sums), own: own, of: shards.count, engine.group)
+            if engine.group != nil {
+                exchanges.append(BucketTime(bytes: 4 * bucket.layout.total, begin: begin, end: clock.now))
+            }
+        }
+        try gather()
+    }
+}

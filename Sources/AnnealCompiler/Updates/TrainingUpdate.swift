@@ -1,0 +1,31 @@
+/// What a training step does with its gradients.
+public struct TrainingUpdate: Sendable {
+    /// What follows the weights.
+    public enum Averaging: Sendable { case movingAverage, lookAhead }
+
+    /// The parameters in the order in which they are updated; those without a gradient are left out.
+    public var order: [String] = []
+    /// How a weight follows from its gradient.
+    public var rule: any UpdateRule
+    /// Batches whose gradients make an update.
+    public var accumulation = 1
+    /// Whether the norm of all gradients together is limited.
+    public var limitsNorm = false
+    /// nil: nothing follows the weights.
+    public var averaging: Averaging?
+    /// Parameters and statistics that never change: no averages of them are kept.
+    public var frozen: Set<String> = []
+    /// Drops a step in which something is not finite: no parameter, state or statistic changes then.
+    public var isGuarded = false
+    /// Whether gradients are there after the step, for a caller to look at.
+    public var keepsGradients = false
+
+    public init(_ rule: any UpdateRule) { self.rule = rule }
+
+    /// Whether every gradient must be there before the first update.
+    public var needsAllGradients: Bool { isGuarded || limitsNorm || keepsGradients }
+
+    /// Minimum size, in floats, of a parameter that is updated early: as soon as its gradient is complete and nothing reads the
+    /// parameter any more. Its gradient then shares memory with others. Small ones save little and are updated together.
+    static let largeParameter = 2 * 8192
+}
