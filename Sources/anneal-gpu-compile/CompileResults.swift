@@ -15,8 +15,10 @@ struct CompileRecord: Codable {
     /// Calls of cuDNN's convolutions, and those of them in float32.
     var convolutions: Int
     var float32Convolutions: Int
-    /// Parameters that are transposed in each step.
+    /// Parameters that are transposed in each step, and how many must be: weights of grouped convolutions, whose gradients
+    /// XLA computes with transposed weights.
     var transposed: Int
+    var grouped: Int
     var peakMB: Int
     var seconds: Double
 

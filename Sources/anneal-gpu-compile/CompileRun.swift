@@ -42,6 +42,7 @@ struct CompileRun {
             gpu: gpu, mode: mode, dtype: precision.rawValue, network: name, batch: network.batch, program: program,
             launches: module.launches, convolutions: module.convolutions,
             float32Convolutions: module.float32Convolutions, transposed: module.transposedParameters,
+            grouped: mode == .score ? 0 : try network.groupedWeights,
             peakMB: try compiled.peakBytes() >> 20,
             seconds: ((ContinuousClock.now - begin) / .seconds(1) * 10).rounded() / 10)
         try results.keep(record)
@@ -57,8 +58,12 @@ struct CompileRun {
 
     private func problems(of record: CompileRecord) -> [String] {
         var problems: [String] = []
-        if record.transposed > 0 { problems.append("\(record.transposed) parameters are transposed in each step") }
-        if precision != .float32, gpu != "P100", record.float32Convolutions > 0 {
+        let hasTensorCores = gpu != "P100"
+        // For others, and for float32 before H100, XLA has the channels of all arrays first.
+        if hasTensorCores && (precision != .float32 || gpu == "H100"), record.transposed > record.grouped {
+            problems.append("\(record.transposed - record.grouped) parameters are transposed in each step")
+        }
+        if hasTensorCores, precision != .float32, record.float32Convolutions > 0 {
             problems.append("\(record.float32Convolutions) convolutions are in float32")
         }
         if mode == .recompute, let plain = self.record(of: record.network, .train) {

@@ -26,6 +26,20 @@ struct CompiledNetwork {
                 numLayers: layers))
     }
 
+    /// Weights of convolutions whose groups have several filters and channels.
+    var groupedWeights: Int {
+        get throws {
+            let shapes = try symbol.inferShapes([ClassifierNetwork(symbol).dataName: Shape([batch] + imageShape)])
+                .variables
+            return try symbol.nodes.count { node in
+                guard !node.isVariable, let op = try node.op as? Convolution, op.numGroup > 1,
+                    let weight = shapes[node.inputs[1].node.name]
+                else { return false }
+                return weight[1] > 1 && op.numFilter > op.numGroup
+            }
+        }
+    }
+
     /// A whole training step with SGD, or a forward pass, on 8-bit pixels.
     func program(_ mode: CompileRun.Mode, _ precision: ElementType) throws -> String {
         let network = try ClassifierNetwork(symbol)

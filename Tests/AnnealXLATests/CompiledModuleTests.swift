@@ -15,9 +15,10 @@ import Testing
     /// An instruction of one array; types are XLA's numbers: 11 float32, 16 bfloat16.
     private static func instruction(
         _ id: Int, _ opcode: String, type: Int = 11, operands: [UInt8] = [], called: UInt8? = nil,
-        target: String? = nil
+        target: String? = nil, number place: Int? = nil
     ) -> [UInt8] {
         var result = bytes(2, Array(opcode.utf8)) + bytes(3, number(2, type))
+        if let place { result += number(9, place) }
         if let target { result += bytes(28, Array(target.utf8)) }
         result += number(35, id)
         if !operands.isEmpty { result += bytes(36, operands) }
@@ -41,11 +42,11 @@ import Testing
                 + instruction(7, "bitcast", operands: [2]) + instruction(8, "transpose", operands: [7])
                 + instruction(9, "tuple", operands: [6, 8])
         ),
-        // The pixels are turned round, the parameter is not.
+        // The pixels, the first operand, are transposed, the parameter is not.
         (
             2,
-            instruction(1, "parameter", type: 6) + instruction(2, "parameter")
-                + instruction(3, "transpose", operands: [1]) + instruction(4, "add", operands: [3, 2])
+            instruction(1, "parameter", number: 1) + instruction(2, "parameter", type: 6, number: 0)
+                + instruction(3, "transpose", operands: [2]) + instruction(4, "add", operands: [3, 1])
         ),
     ])
 

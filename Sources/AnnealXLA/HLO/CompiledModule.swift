@@ -8,6 +8,8 @@ package struct CompiledModule {
         var opcode = ""
         /// Of an array, or of the first array of a tuple; XLA's number.
         var elementType = 0
+        /// Of a computation's parameter, which need not be in order.
+        var number = 0
         var operands: [Int] = []
         var called: [Int] = []
         /// Of a call into a library.
@@ -55,6 +57,7 @@ package struct CompiledModule {
             switch number {
             case 2: result.opcode = value.text
             case 3: if case .bytes(let shape) = value { result.elementType = try elementType(shape) }
+            case 9: result.number = try value.numbers().first ?? 0
             case 28: result.target = value.text
             case 35: result.id = try value.numbers().first ?? 0
             case 36: result.operands += try value.numbers()
@@ -102,7 +105,7 @@ package struct CompiledModule {
         for instruction in all where instruction.opcode == "transpose" || instruction.opcode == "fusion" {
             // Of a fusion, the operands that it transposes.
             let inside = instruction.called.first.flatMap { computations[$0] } ?? [], steps = Self.byID(inside)
-            let given = inside.filter { $0.opcode == "parameter" }.map(\.id)
+            let given = inside.filter { $0.opcode == "parameter" }.sorted { $0.number < $1.number }.map(\.id)
             let turned = inside.filter { $0.opcode == "transpose" }.flatMap(\.operands).map {
                 Self.source(of: $0, in: steps)
             }

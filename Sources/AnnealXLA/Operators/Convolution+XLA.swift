@@ -31,6 +31,11 @@ private struct ConvolutionArrangement {
     private var axes: Range<Int> { kernel.indices }
     private var spatial: String { axes.map(String.init).joined(separator: ", ") }
     private var ones: [Int] { axes.map { _ in 1 } }
+    /// Whether each pixel is a product with the weight's matrix.
+    private var isProduct: Bool {
+        groups == 1 && kernel.allSatisfy { $0 == 1 } && stride.allSatisfy { $0 == 1 } && pad.allSatisfy { $0 == 0 }
+            && image.dropFirst().dropLast() == features.dropFirst().dropLast()
+    }
     private func span(_ axis: Int) -> Int { dilate[axis] * (kernel[axis] - 1) + 1 }
 
     /// Padding after the image so that the last window ends with it; negative where windows do not reach the end.
@@ -49,6 +54,12 @@ private struct ConvolutionArrangement {
     /// The transposed convolution: with the kernel reversed, and inputs and outputs exchanged within each group. Without
     /// groups other labels of the axes are enough, and nothing is transposed.
     func image(_ features: HLOValue, _ weight: HLOValue) -> HLOValue {
+        if isProduct {
+            // As a convolution, XLA would transpose the weight for cuDNN in each step.
+            let rows = features.reshaped([features.elementCount / self.weight[0], self.weight[0]])
+            return rows.dot(weight.reshaped([self.weight[0], image[image.count - 1]]), contracting: ([1], [0]))
+                .reshaped(image)
+        }
         let filters = self.weight[0] / groups, channels = self.weight[self.weight.count - 1]
         let last = kernel.count + 2, kernelAxes = groups == 1 ? "i, \(spatial), o" : "o, \(spatial), i"
         let turned =
