@@ -108,7 +108,7 @@ struct KernelShardTests {
         let threshold: Float = 0.0625
         func change(devices: Int, steps: Int) throws -> [Float] {
             let engine = try ShardedEngine(
-                (0..<devices).map { _ in try CPUEngine(threads: 1) }, pool: 1, shards: 4,
+                (0..<devices).map { _ in try #require(defaultEngine() as? any KernelEngine) }, pool: 1, shards: 4,
                 compression: .twoBit(threshold: threshold))
             let net = SymbolBuilder()
             let symbol = try net.softmaxOutput(
