@@ -30,7 +30,7 @@ sleep 1.5
 tmux capture-pane -e -p -t "$session" > "$work/terminal.txt"
 tmux kill-session -t "$session"
 scripts/terminal-page.py "$work/terminal.txt" > "$work/terminal.html"
-chromium --headless=new --no-sandbox --disable-gpu --hide-scrollbars --force-device-scale-factor=2 --window-size=860,440 \
+chromium --headless=new --no-sandbox --disable-gpu --hide-scrollbars --force-device-scale-factor=2 --window-size="880,$((40 + 17 * $(sed -e 's/[[:space:]]*$//' "$work/terminal.txt" | grep -c .)))" \
     --screenshot="$out/terminal.png" "file://$work/terminal.html" 2> /dev/null
 SCREENSHOTS=$out scripts/check-pages.sh
 scripts/say "Pictures in $out"
