@@ -60,13 +60,13 @@ struct Tool {
 
     func run(_ arguments: [String], input: Data? = nil, environment: [String: String] = [:]) throws -> Result {
         let (process, output, errors) = try start(arguments, input: input, environment: environment)
-        // Small outputs: neither pipe fills up before the other is read.
-        let out = output.fileHandleForReading.readDataToEndOfFile(),
-            err = errors.fileHandleForReading.readDataToEndOfFile()
+        // Both at once: a process waits when one of its pipes is full.
+        let drained = DrainedPipe(errors)
+        let out = output.fileHandleForReading.readDataToEndOfFile()
         process.waitUntilExit()
         return Result(
             status: process.terminationStatus, output: String(decoding: out, as: UTF8.self),
-            errors: String(decoding: err, as: UTF8.self))
+            errors: String(decoding: drained.wait(), as: UTF8.self))
     }
 
     /// What the tool answers to what it does not act on, without a process of its own: help, and errors of arguments.
@@ -130,5 +130,24 @@ struct Tool {
             "--lr-step-epochs",
             "2,3", "--lr-factor", "0.5", "--model-prefix", prefix,
         ] + more
+    }
+}
+
+/// A pipe that a thread of its own reads to the end.
+private final class DrainedPipe: @unchecked Sendable {
+    private var data = Data()
+    private let done = DispatchSemaphore(value: 0)
+
+    init(_ pipe: Pipe) {
+        Thread.detachNewThread { [self] in
+            data = pipe.fileHandleForReading.readDataToEndOfFile()
+            done.signal()
+        }
+    }
+
+    /// To be called once.
+    func wait() -> Data {
+        done.wait()
+        return data
     }
 }
