@@ -129,13 +129,13 @@ private final class StepWatcher: FitObserver {
 
     init(steps: Int) { left = Countdown(steps) }
 
+    /// To be asked once after each step. Reports do not count: accelerators give a step's when the next one is under way.
     var isOver: @Sendable () -> Bool {
-        { [left] in left.value.load(ordering: .relaxed) <= 0 }
+        { [left] in left.value.subtract(1, ordering: .relaxed).newValue <= 0 }
     }
 
     func receive(_ event: FitEvent) {
         guard case .batch(let report) = event else { return }
         metrics = report.metrics
-        left.value.subtract(1, ordering: .relaxed)
     }
 }
