@@ -221,7 +221,7 @@ import Testing
         let fused = ShardReduction(try Fusion.fuse(lowered(net)))
         #expect(fused.statistics == reduction.statistics && fused.fixed == reduction.fixed)
         // One gradient of two parameters.
-        let sum = try builder.add(builder.add(Symbol.variable("v"), Symbol.variable("w")), data)
+        let sum = try builder.add(builder.add(data, Symbol.variable("v")), Symbol.variable("w"))
         let shared = try Autodiff.differentiate(
             lowered(builder.softmaxOutput(builder.flatten(sum), name: "loss")), wanted: ["v", "w"], engine: nil)
         #expect(shared.gradients.count == 2 && ShardReduction(shared).gradients == ["v"])
