@@ -150,7 +150,7 @@ check-package: deb archive
 reference: build
 	@$(ANNEAL) command-reference Documentation/commands.md
 
-## Follows the links of README and documentation, knows every command and flag in them, and runs what is marked (two minutes).
+## Follows the links of README and documentation, knows every command and flag in them, and runs what is marked (ten seconds).
 check-docs: build
 	@scripts/check-docs.py $(ANNEAL)
 

@@ -12,6 +12,6 @@ source=/usr/share/datasets/fashion-mnist
 .build/release/anneal import-mnist --images "$source/t10k-images-idx3-ubyte.gz" \
     --labels "$source/t10k-labels-idx1-ubyte.gz" "$work/fashion" > /dev/null
 .build/release/anneal train --network mlp --image-shape 1,28,28 --data-train "$work/fashion.rec" --val-split 0.2 \
-    --num-epochs 3 --lr 0.05 --pad-size 0 --run-folder "$work/run" --tensorboard "$work/events" --histograms \
+    --rgb-mean 72.9 --rgb-std 90 --num-epochs 3 --lr 0.05 --pad-size 0 --run-folder "$work/run" --tensorboard "$work/events" --histograms \
     --mlflow "$work/store" --quiet
 MLFLOW_ALLOW_FILE_STORE=true "$venv/bin/python" scripts/check-exports.py "$work/events/run" "$work/store" "$work/run"

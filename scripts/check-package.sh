@@ -19,7 +19,7 @@ anneal --version
 anneal help train > /dev/null
 anneal import-mnist --images t10k-images-idx3-ubyte.gz --labels t10k-labels-idx1-ubyte.gz fashion
 anneal train --network mlp --image-shape 1,28,28 --data-train fashion.rec --val-split 0.1 --num-epochs 2 --lr 0.05 \
-    --pad-size 0 --run-folder run 2> /dev/null
+    --rgb-mean 72.9 --rgb-std 90 --pad-size 0 --run-folder run 2> /dev/null
 anneal score --model run --load-epoch best --data-val fashion.rec --output score | head -1
 anneal runs .
 for file in run/report.html run/README.md run/curves.png score/confusion.png; do test -s $file; done

@@ -83,12 +83,12 @@ class Server:
 def broken(server, what):
     """Requests that are none."""
     for data in [b"", b"\r\n\r\n", b"GET\r\n\r\n", b"GET / HTTP/1.1\r\n", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
-                 b"GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: -5\r\n\r\n",
-                 b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999999999999\r\n\r\nx",
-                 b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5000000\r\n\r\nx",
-                 b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
-                 b"GET /%zz?%=%&&name HTTP/1.1\r\nHost: localhost\r\n\r\n",
-                 b"GET /run?name=%ff%fe%00 HTTP/1.1\r\nHost: localhost\r\n\r\n", os.urandom(5000)]:
+                 b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: -5\r\n\r\n",
+                 b"POST /predict HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 99999999999999999999\r\n\r\nx",
+                 b"POST /predict HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 5000000\r\n\r\nx",
+                 b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+                 b"GET /%zz?%=%&&name HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+                 b"GET /run?name=%ff%fe%00 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", os.urandom(5000)]:
         answer = server.raw(data)
         check(f"{what}: {data[:40]}", not answer or answer.startswith(b"HTTP/1.1 4") or answer.startswith(b"HTTP/1.1 5"),
               answer[:60])
@@ -118,13 +118,13 @@ def runs(folder):
                        "/runs/epochs-300/arguments.json", "/events?name=..%2Fsecret", "/compare?run=epochs-300&run=..%2Fsecret"]:
             check(target, server.ask(target)[0] == 404, server.ask(target)[0])
         for target in [b"/../secret/arguments.json", b"/%2e%2e/secret", b"//etc/passwd", b"http://evil.example/"]:
-            answer = server.raw(b"GET " + target + b" HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            answer = server.raw(b"GET " + target + b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
             check(target, not answer.startswith(b"HTTP/1.1 200") or target == b"http://evil.example/", answer[:60])
         for host in ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example:80", "x"]:
             check(f"host {host}", server.ask("/", host=host)[0] == 403)
         for method in ["POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH"]:
             check(method, server.ask("/", method, body=b"x" * 5_000_000)[0] == 405)
-        answer = server.raw(b"GET /events?name=epochs-300 HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        answer = server.raw(b"GET /events?name=epochs-300 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         check("events of a run that is over", answer.count(b"data: {") == 1 and b'"state":"interrupted"' in answer, answer[:200])
         broken(server, "runs")
         second = subprocess.run([anneal, "serve", "--runs", folder, "--port", str(server.port)], capture_output=True, text=True)
@@ -163,7 +163,7 @@ def follow(folder):
 
 def listener(server):
     connection = socket.create_connection(("127.0.0.1", server.port), timeout=20)
-    connection.sendall(b"GET /events?name=run HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    connection.sendall(b"GET /events?name=run HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
     return connection
 
 
@@ -240,7 +240,7 @@ def model(folder):
         slow = []
         for _ in range(2):
             slow.append(socket.create_connection(("127.0.0.1", server.port)))
-            slow[-1].sendall(b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n" + b"x" * 50_000)
+            slow[-1].sendall(b"POST /predict HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 100000\r\n\r\n" + b"x" * 50_000)
         time.sleep(0.5)
         status, headers, _ = server.ask("/predict", "POST", images[0])
         check("too many", status == 503 and headers["Retry-After"] == "1", status)

@@ -117,13 +117,18 @@ package enum Accelerators {
 private final class ClientCache: Sendable {
     private let known = Mutex<[String: PJRTClient]>([:])
 
-    /// - Parameter count: of devices, where the plugin makes as many as are wished.
+    /// - Parameter count: of devices, where the plugin makes as many as are asked for.
     func client(_ path: String, count: Int) throws -> PJRTClient {
         try known.withLock { known in
             if let client = known[path], client.kind != PJRTClient.virtualKind || client.devices.count >= count {
                 return client
             }
-            let client = try PJRTClient(try PJRTPlugin(path: path), devices: count)
+            let plugin = try PJRTPlugin(path: path)
+            var client = try PJRTClient(plugin)
+            // Threads depend on the number of virtual devices, and bits on threads: more are made only if they are needed.
+            if client.kind == PJRTClient.virtualKind, client.devices.count < count {
+                client = try PJRTClient(plugin, options: [.int("cpu_device_count", Int64(count))])
+            }
             known[path] = client
             return client
         }
@@ -138,11 +143,4 @@ extension PJRTClient {
     var kind: String { platform == "cpu" ? Self.virtualKind : platform == "gpu" ? "cuda" : platform }
 
     var versions: String { "PJRT \(plugin.version.major).\(plugin.version.minor), \(platformVersion)" }
-
-    /// - Parameter count: of devices, where the plugin makes as many as are wished.
-    convenience init(_ plugin: PJRTPlugin, devices count: Int) throws {
-        // Only the CPU plugin takes this option.
-        let isCPU = plugin.path.contains("cpu") && count > 1
-        try self.init(plugin, options: isCPU ? [.int("cpu_device_count", Int64(count))] : [])
-    }
 }

@@ -20,6 +20,7 @@ struct CompileRecord: Codable {
     var transposed: Int
     var grouped: Int
     var peakMB: Int
+    /// Of a processor core.
     var seconds: Double
 
     func isOfSameRow(as other: CompileRecord) -> Bool {

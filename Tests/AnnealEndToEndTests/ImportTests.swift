@@ -63,7 +63,8 @@ import Testing
             try tool.run(
                 [
                     "fine-tune", "--pretrained-model", pretrained, "--data-train", "photos", "--num-epochs", "1",
-                    "--batch-size", "2", "--lr", "0.001", "--run-folder", "run-\(Files.name(of: pretrained))",
+                    "--batch-size", "2", "--lr", "0.001", "--layer-before-fullc", "features_6",
+                    "--run-folder", "run-\(Files.name(of: pretrained))",
                 ] + more
             ).errors.contains("or import it with --restore-batch-norm")
         }

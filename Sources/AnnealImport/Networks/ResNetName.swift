@@ -51,8 +51,9 @@ struct ResNetName {
         guard let config else { return told }
         guard let name = ResNetName(config, source: TimmConfiguration.fileName) else {
             throw AnnealError(
-                TimmConfiguration.fileName, "says that the network is \(config), the weights are of the ResNet family",
-                suggestion: "copy the one of these weights, or import them with --architecture NAME", code: .mismatch)
+                TimmConfiguration.fileName, "says that the network is \(config), which is not of the ResNet family",
+                suggestion: "export it to ONNX; if config.json is another model's, import with --architecture NAME",
+                code: .unsupported)
         }
         if let told, told.antialiasing != name.antialiasing {
             throw AnnealError(

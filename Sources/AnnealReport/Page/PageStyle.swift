@@ -14,7 +14,8 @@ package enum PageStyle {
         code,pre{font:13px/1.45 ui-monospace,"DejaVu Sans Mono",monospace}
         pre{background:var(--Card);border:1px solid var(--Line);border-radius:6px;padding:.7rem;overflow:auto;max-height:32rem;
         white-space:pre-wrap}
-        .state{display:inline-block;border:1px solid var(--Line);border-radius:1rem;padding:0 .7rem;font-size:.85rem}
+        .state{display:inline-block;border:1px solid var(--Line);border-radius:1rem;padding:0 .7rem;font-size:.85rem;
+        white-space:nowrap}
         .state.finished{border-color:var(--C2);color:var(--C2)}.state.running{border-color:var(--C0);color:var(--C0)}
         .state.failed{border-color:var(--Bad);color:var(--Bad)}
         .facts{display:grid;grid-template-columns:repeat(auto-fit,minmax(9rem,1fr));gap:.6rem;margin:1rem 0}
@@ -23,7 +24,8 @@ package enum PageStyle {
         nav{margin:.8rem 0;display:flex;flex-wrap:wrap;gap:.2rem 1rem}
         .wide{overflow-x:auto;border:1px solid var(--Line);border-radius:6px;max-height:40rem;overflow-y:auto}
         table{border-collapse:collapse;width:100%;font-size:.9rem;font-variant-numeric:tabular-nums}
-        th,td{text-align:left;padding:.25rem .6rem;border-bottom:1px solid var(--Grid);vertical-align:top}
+        th,td{text-align:left;padding:.25rem .6rem;border-bottom:1px solid var(--Grid);vertical-align:top;
+        overflow-wrap:break-word;max-width:24rem}td code{display:block;min-width:14rem;overflow-wrap:anywhere}
         th{position:sticky;top:0;background:var(--Card);white-space:nowrap}.n{text-align:right;white-space:nowrap}
         tbody tr:last-child td{border-bottom:0}
         .matrix table{width:auto}.matrix td{text-align:right;min-width:2.4rem}.matrix th{position:static}

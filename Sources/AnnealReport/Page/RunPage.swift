@@ -24,7 +24,7 @@ public struct RunPage: Sendable {
     ///   - name: what it is called; nil: as its folder.
     public init(inFolder folder: String, name: String? = nil) {
         let files = RunFolder(existing: folder)
-        run = RunSummary(folder, name: name ?? FilePath(folder).name.description)
+        run = RunSummary(folder, name: name ?? FilePath(Files.absolute(folder)).name.description)
         epochs = RunHistory.readable(files.metricsJSONL)
         evaluation = EvaluationRecord.read(inFolder: folder)
         pictures = RunPictures.read(inFolder: folder)

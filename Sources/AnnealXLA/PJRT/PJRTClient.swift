@@ -23,11 +23,20 @@ package final class PJRTClient: @unchecked Sendable {
     package init(_ plugin: PJRTPlugin, options: [Option] = []) throws {
         self.plugin = plugin
         var arguments = PJRT_Client_Create_Args()
-        let made = try Self.withValues(options) { values in
-            arguments.options = values.baseAddress
-            arguments.option_count = values.count
-            try plugin.call(PJRT_Client_Create, &arguments)
-            return arguments.client
+        let made: OpaquePointer?
+        do {
+            made = try Self.withValues(options) { values in
+                arguments.options = values.baseAddress
+                arguments.option_count = values.count
+                try plugin.call(PJRT_Client_Create, &arguments)
+                return arguments.client
+            }
+        } catch var error as AnnealError {
+            let tools = [("cuda", "nvidia-smi"), ("rocm", "rocm-smi")]
+            if error.suggestion == nil, let tool = tools.first(where: { plugin.path.contains($0.0) })?.1 {
+                error.suggestion = "'\(tool)' tells whether the driver is installed and sees a GPU"
+            }
+            throw error
         }
         guard let made else { throw AnnealError("plugin \(plugin.path)", "made no client", code: .unsupported) }
         pointer = made

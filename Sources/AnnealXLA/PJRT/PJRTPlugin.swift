@@ -125,10 +125,12 @@ package final class PJRTPlugin: @unchecked Sendable {
             text.message.map {
                 String(decoding: UnsafeRawBufferPointer(start: $0, count: text.message_size), as: UTF8.self)
             } ?? "an error without a message"
+        // Without the places in XLA's own source that it may end with.
+        let lines = message.split(separator: "\n").filter { !$0.hasPrefix("external/") }
         let isMemory = Int(code.code) == Int(PJRT_RESOURCE_EXHAUSTED)
         return AnnealError(
             "plugin \(URL(fileURLWithPath: path).lastPathComponent)",
-            message.trimmingCharacters(in: .whitespacesAndNewlines),
+            lines.joined(separator: "\n").trimmingCharacters(in: .whitespacesAndNewlines),
             suggestion: isMemory ? "use a smaller --batch-size, or --recompute" : nil,
             code: isMemory ? .outOfMemory : .unsupported)
     }

@@ -200,14 +200,13 @@ import Testing
         // A text of 7,232 letters, encoded over and over.
         let encoding = bytes("c_codecs\nencode\nh\u{1}") + [0x85] + bytes("R")
         let text = bytes("X") + [0x40, 0x1C, 0, 0] + Array(repeating: 0x61, count: 0x1C40) + bytes("q\u{1}")
-        let cases = [
+        for (pickle, problem) in [
             (nested, "is not a batch of cifar10"),
             (text + Array(repeating: encoding, count: 500).flatMap { $0 }, "has more bytes than it is long"),
-        ]
-        for (pickle, expected) in cases {
+        ] {
             let path = try folder.file("bad.tar", tar([("d/data_batch_1", pickle)]))
             let error = message { _ = try CIFARDataset(.cifar10, path) }
-            #expect(error.contains("data_batch_1: ") && error.contains(expected), "\(error)")
+            #expect(error.contains("data_batch_1: ") && error.contains(problem), "\(error)")
         }
     }
 
