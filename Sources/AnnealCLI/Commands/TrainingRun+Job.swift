@@ -30,9 +30,8 @@ extension TrainingRun {
     }
 
     /// What is said of the trace.
-    func exchangeNote(_ trainer: Trainer) -> String {
-        guard let timeline = trainer.timeline else { return "" }
-        return ExchangeSummary(timeline.spans, exchanges: timeline.exchanges).map { "\($0.text)\n" } ?? ""
+    func exchangeNote(_ timeline: Timeline) -> String {
+        ExchangeSummary(timeline.spans, exchanges: timeline.exchanges).map { "\($0.text)\n" } ?? ""
     }
 
     /// What must be the same in all processes.

@@ -143,7 +143,7 @@ struct TrainingRun {
         withExtendedLifetime(lock) {}
         try ending.check(prefix: prefix, folder: folder, interrupt)
         guard !options.run.quiet, !options.run.json else { return }
-        let trace = options.profile.map { "Trace:  \($0)\n\(exchangeNote(trainer))" } ?? ""
+        let trace = options.profile.map { "Trace:  \($0)\n\(exchangeNote(timeline))" } ?? ""
         printError((Self.places(folder, prefix) + trace).trimmingCharacters(in: .newlines))
     }
 
