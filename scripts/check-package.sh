@@ -6,7 +6,9 @@ cd "$(dirname "$0")/.."
 [ "$(id -u)" = 0 ] || { echo "check-package: must be root, for debootstrap and chroot" >&2; exit 1; }
 command -v debootstrap > /dev/null || { echo "check-package: apt-get install debootstrap" >&2; exit 1; }
 packages=.build/packages
-deb=$(ls "$packages"/anneal_*.deb) archive=$(ls "$packages"/anneal-*.tar.gz 2> /dev/null || true)
+newest() { ls -t "$@" 2> /dev/null | head -1 || true; }
+deb=$(newest "$packages"/anneal_*.deb) archive=$(newest "$packages"/anneal-*.tar.gz)
+[ -n "$deb$archive" ] || { echo "check-package: nothing in $packages: make deb archive" >&2; exit 1; }
 mirror=${MIRROR:-$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | head -1)}
 work=$(mktemp -d)
 trap 'umount "$work"/*/proc 2> /dev/null || true; rm -rf "$work"' EXIT
@@ -35,15 +37,17 @@ root() { # a fresh root with the data
     cp -r /etc/apt/apt.conf.d/. "$work/$1/etc/apt/apt.conf.d/" 2> /dev/null || true
 }
 
-scripts/say "Debian 12 with the package"
-root deb
-cp "$deb" "$work/deb/root/"
-chroot "$work/deb" sh -c 'apt-get update -qq && apt-get install -y -qq --no-install-recommends /root/*.deb' > "$work/apt.log" 2>&1 \
-    || { tail -20 "$work/apt.log"; exit 1; }
-chroot "$work/deb" sh /root/use.sh
-chroot "$work/deb" sh -c 'test -s /usr/share/bash-completion/completions/anneal && test -s /usr/share/doc/anneal/copyright'
-# Debian's small roots leave manual pages out when they install: they are in the package.
-dpkg-deb -c "$deb" | grep -q 'man1/anneal-train.1.gz'
+if [ -n "$deb" ]; then
+    scripts/say "Debian 12 with the package"
+    root deb
+    cp "$deb" "$work/deb/root/"
+    chroot "$work/deb" sh -c 'apt-get update -qq && apt-get install -y -qq --no-install-recommends /root/*.deb' > "$work/apt.log" 2>&1 \
+        || { tail -20 "$work/apt.log"; exit 1; }
+    chroot "$work/deb" sh /root/use.sh
+    chroot "$work/deb" sh -c 'test -s /usr/share/bash-completion/completions/anneal && test -s /usr/share/doc/anneal/copyright'
+    # Debian's small roots leave manual pages out when they install: they are in the package.
+    dpkg-deb -c "$deb" | grep -q 'man1/anneal-train.1.gz'
+fi
 
 if [ -n "$archive" ]; then
     scripts/say "Debian 12 with nothing but the archive"

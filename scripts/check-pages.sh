@@ -12,16 +12,17 @@ if [ "${#missing[@]}" -gt 0 ]; then
 fi
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-anneal=.build/release/anneal
+anneal=$PWD/.build/release/anneal
 scripts/sample-runs.py "$work/runs"
 source=/usr/share/datasets/fashion-mnist
 if [ -d "$source" ]; then
-    "$anneal" import-mnist --images "$source/t10k-images-idx3-ubyte.gz" --labels "$source/t10k-labels-idx1-ubyte.gz" \
-        "$work/fashion" > /dev/null
     printf '%s\n' T-shirt/top Trouser Pullover Dress Coat Sandal Shirt Sneaker Bag "Ankle boot" > "$work/classes.txt"
-    "$anneal" train --network lenet --image-shape 1,28,28 --data-train "$work/fashion.rec" --val-split 0.2 --pad-size 2 \
-        --random-crop 1 --class-names "$work/classes.txt" --rgb-mean 72.9 --rgb-std 90 --batch-size 64 --num-epochs 6 \
-        --lr 0.02 --run-folder "$work/runs/fashion" --quiet
+    # Paths as a user types them: they are in the pictures.
+    (cd "$work" && "$anneal" import-mnist --images "$source/t10k-images-idx3-ubyte.gz" \
+        --labels "$source/t10k-labels-idx1-ubyte.gz" fashion > /dev/null && "$anneal" train --network lenet \
+        --image-shape 1,28,28 --data-train fashion.rec --val-split 0.2 --pad-size 2 --random-crop 1 \
+        --class-names classes.txt --rgb-mean 72.9 --rgb-std 90 --batch-size 64 --num-epochs 6 --lr 0.02 \
+        --run-folder runs/fashion --quiet)
 fi
 for run in "$work"/runs/*/; do "$anneal" report "$run" --to "$run/report.html" > /dev/null; done
 scripts/check-pages.py "$anneal" "$work/runs" ${SCREENSHOTS:+--screenshots "$SCREENSHOTS"}

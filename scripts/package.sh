@@ -50,11 +50,17 @@ archive)
     ldd "$root/bin/anneal" | awk '$3 ~ /^\// {print $3}' \
         | grep -Ev '/(libc|libm|libpthread|libdl|librt|libresolv|libutil|ld-linux[^/]*)\.so' | sort -u > "$work/libraries"
     while read -r library; do
-        install -m 755 "$(readlink -f "$library")" "$root/lib/$(basename "$library")"
+        file=$(readlink -f "$library")
+        install -m 755 "$file" "$root/lib/$(basename "$library")"
         patchelf --set-rpath '$ORIGIN' "$root/lib/$(basename "$library")"
-        package=$(dpkg-query -S "$(readlink -f "$library")" 2> /dev/null | head -1 | cut -d: -f1)
+        # Debian's lists name some libraries by /lib, which leads to /usr/lib.
+        package=$(dpkg-query -S "$file" "${file#/usr}" 2> /dev/null | head -1 | cut -d: -f1 || true)
         notice=/usr/share/doc/$package/copyright
-        if [ -n "$package" ] && [ -f "$notice" ]; then cp -L "$notice" "$root/share/doc/anneal/libraries/$package"; fi
+        if [ -n "$package" ] && [ -f "$notice" ]; then
+            cp -L "$notice" "$root/share/doc/anneal/libraries/$package"
+        else
+            echo "package: no licence notice of $library" >&2
+        fi
     done < "$work/libraries"
     for program in "$root"/bin/*; do patchelf --set-rpath '$ORIGIN/../lib' "$program"; done
     file=$out/$name.tar.gz

@@ -14,7 +14,9 @@ source=/usr/share/datasets/fashion-mnist
     "$work/fashion" > /dev/null
 cat > "$work/run.sh" <<RUN
 cd $work
-$anneal train --network lenet --image-shape 1,28,28 --data-train fashion.rec --val-split 0.1 --pad-size 2 --random-crop 1 \
+PATH=$(dirname "$anneal"):\$PATH
+clear
+anneal train --network lenet --image-shape 1,28,28 --data-train fashion.rec --val-split 0.1 --pad-size 2 --random-crop 1 \
     --rgb-mean 72.9 --rgb-std 90 --batch-size 64 --num-epochs 8 --lr 0.02 --run-folder runs/lenet
 RUN
 tmux new-session -d -s "$session" -x 100 -y 24 "LANG=C.UTF-8 bash $work/run.sh"
@@ -28,7 +30,7 @@ sleep 1.5
 tmux capture-pane -e -p -t "$session" > "$work/terminal.txt"
 tmux kill-session -t "$session"
 scripts/terminal-page.py "$work/terminal.txt" > "$work/terminal.html"
-chromium --headless=new --no-sandbox --disable-gpu --hide-scrollbars --force-device-scale-factor=2 --window-size=860,440 \
+chromium --headless=new --no-sandbox --disable-gpu --hide-scrollbars --force-device-scale-factor=2 --window-size="880,$((40 + 17 * $(sed -e 's/[[:space:]]*$//' "$work/terminal.txt" | grep -c .)))" \
     --screenshot="$out/terminal.png" "file://$work/terminal.html" 2> /dev/null
 SCREENSHOTS=$out scripts/check-pages.sh
 scripts/say "Pictures in $out"

@@ -17,6 +17,8 @@ public final class MPIGroup: ProcessGroup {
 
     private let library: OpenMPILibrary
     private let signs: LifeSigns
+    /// Seconds between two signs of life.
+    private let signPeriod: Double
     private let clock = ContinuousClock()
     /// Seconds of silence after which a process counts as lost.
     private let timeout: Double
@@ -70,7 +72,8 @@ public final class MPIGroup: ProcessGroup {
         self.rank = Int(rank)
         self.size = Int(size)
         // Several signs in the time that one may be late.
-        signs = try LifeSigns(library, rank: Int(rank), size: Int(size), period: min(1, timeout / 10))
+        signPeriod = min(1, timeout / 10)
+        signs = try LifeSigns(library, rank: Int(rank), size: Int(size), period: signPeriod)
         hosts = try gather(ProcessInfo.processInfo.hostName, purpose: "names of hosts")
     }
 
@@ -182,6 +185,8 @@ public final class MPIGroup: ProcessGroup {
                 "step \(step)", "\(text), in the exchange of \(purpose)",
                 suggestion: "look at what it does; --rank-timeout SECONDS waits longer")
         }
+        // One that was heard of a while ago may be dying.
+        guard missing.allSatisfy({ now - last[$0].time < .seconds(3 * signPeriod) }) else { return }
         // One of those that wait says it.
         if !isTold, (0..<size).first(where: { !missing.contains($0) }) == rank { onDelay("step \(step): \(text)") }
         isTold = true

@@ -223,7 +223,7 @@ import Testing
         // One gradient of two parameters.
         let sum = try builder.add(builder.add(Symbol.variable("v"), Symbol.variable("w")), data)
         let shared = try Autodiff.differentiate(
-            lowered(builder.softmaxOutput(builder.flatten(sum), name: "softmax")), wanted: ["v", "w"], engine: nil)
+            lowered(builder.softmaxOutput(builder.flatten(sum), name: "loss")), wanted: ["v", "w"], engine: nil)
         #expect(shared.gradients.count == 2 && ShardReduction(shared).gradients == ["v"])
     }
 

@@ -150,37 +150,20 @@ extension ScalarArithmetic: ReferenceOperator {
     }
 }
 
-extension Dot: ReferenceOperator {
-    private func product(_ operands: Operands) throws -> MatrixProduct {
-        let lhs = try operands.inputShape(0), rhs = try operands.inputShape(1)
-        let depth = transposeA ? lhs[0] : lhs[-1]
-        return MatrixProduct(
-            batch: 1, m: lhs.count / depth, n: rhs.count / depth, k: depth, transposeA: transposeA,
-            transposeB: transposeB)
+extension Dot: ReferenceOperator {}
+extension BatchDot: ReferenceOperator {}
+
+extension ReferenceOperator where Self: MatrixOperator {
+    func forward(_ operands: Operands) throws {
+        try product(operands.inputShape(0), operands.inputShape(1)).forward(operands)
     }
 
-    func forward(_ operands: Operands) throws { try product(operands).forward(operands) }
-    func backward(_ operands: Operands, part: Int) throws { try product(operands).backward(operands, part: part) }
-}
-
-extension BatchDot: ReferenceOperator {
-    private func product(_ operands: Operands) throws -> MatrixProduct {
-        let lhs = try operands.inputShape(0), rhs = try operands.inputShape(1)
-        return MatrixProduct(
-            batch: lhs.dims.dropLast(2).reduce(1, *), m: transposeA ? lhs[-1] : lhs[-2],
-            n: transposeB ? rhs[-2] : rhs[-1], k: transposeA ? lhs[-2] : lhs[-1], transposeA: transposeA,
-            transposeB: transposeB)
+    func backward(_ operands: Operands, part: Int) throws {
+        try product(operands.inputShape(0), operands.inputShape(1)).backward(operands, part: part)
     }
-
-    func forward(_ operands: Operands) throws { try product(operands).forward(operands) }
-    func backward(_ operands: Operands, part: Int) throws { try product(operands).backward(operands, part: part) }
 }
 
-/// y[b, i, j] = Σ a[b, i, k] b[b, k, j], each factor stored so or transposed.
-private struct MatrixProduct {
-    let batch, m, n, k: Int
-    let transposeA, transposeB: Bool
-
+extension MatrixProduct {
     /// Calls body(offset in a, in b, in y) for each product of the sums.
     private func forEach(_ body: (Int, Int, Int) -> Void) {
         for b in 0..<batch {
@@ -196,14 +179,14 @@ private struct MatrixProduct {
         }
     }
 
-    func forward(_ operands: Operands) throws {
+    fileprivate func forward(_ operands: Operands) throws {
         let a = operands[.input(0)], b = operands[.input(1)]
         var y = NDArray(try operands.shape(.output(0)))
         forEach { y[$2] += a[$0] * b[$1] }
         operands.write(.output(0), y)
     }
 
-    func backward(_ operands: Operands, part: Int) throws {
+    fileprivate func backward(_ operands: Operands, part: Int) throws {
         let other = operands[.input(1 - part)], dy = operands[.head(0)]
         var gradient = NDArray(try operands.inputShape(part))
         forEach { a, b, y in gradient[part == 0 ? a : b] += other[part == 0 ? b : a] * dy[y] }

@@ -60,7 +60,7 @@ package enum PageScript {
               svg.append(make("line", {x1: box.l, x2: box.r, y1: Y(tick), y2: Y(tick), class: "grid"}),
                 make("text", {x: box.l - 6, y: Y(tick) + 4, "text-anchor": "end"}, brief(tick)));
             }
-            for (const tick of steps(left, right, Math.max(2, Math.floor(width / 110))))
+            for (const tick of steps(left, right, Math.max(2, Math.floor(width / 110))).filter(Number.isInteger))
               svg.append(make("text", {x: X(tick), y: height - 6, "text-anchor": "middle"}, brief(tick)));
             svg.append(make("line", {x1: box.l, x2: box.r, y1: box.b, y2: box.b, class: "axis"}));
             series.forEach((one, index) => {

@@ -1,4 +1,5 @@
 import AnnealCompiler
+import AnnealCore
 import AnnealTrain
 import Foundation
 
@@ -26,9 +27,8 @@ package struct ExchangeSummary: Equatable {
     }
 
     package var text: String {
-        String(
-            format: "Gradients: %d bucket%@, %.2f ms of a step on their way, %.2f ms of it during the backward pass",
-            buckets,
-            buckets == 1 ? "" : "s", seconds * 1000, hidden * 1000)
+        func milliseconds(_ seconds: Double) -> String { String(format: "%.2f", seconds * 1000) }
+        return "Gradients: \(buckets.counted("bucket")), \(milliseconds(seconds)) ms of a step on their way, "
+            + "\(milliseconds(hidden)) ms of it during the backward pass"
     }
 }

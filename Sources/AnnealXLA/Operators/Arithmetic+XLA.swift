@@ -191,37 +191,20 @@ extension ScalarArithmetic: XLAOperator {
     }
 }
 
-extension Dot: XLAOperator {
-    private func product(_ operands: Operands) throws -> MatrixProduct {
-        let lhs = try operands.inputShape(0), rhs = try operands.inputShape(1)
-        let depth = transposeA ? lhs[0] : lhs[-1]
-        return MatrixProduct(
-            batch: 1, m: lhs.count / depth, n: rhs.count / depth, k: depth, transposeA: transposeA,
-            transposeB: transposeB)
+extension Dot: XLAOperator {}
+extension BatchDot: XLAOperator {}
+
+extension XLAOperator where Self: MatrixOperator {
+    func forward(_ operands: Operands) throws {
+        try product(operands.inputShape(0), operands.inputShape(1)).forward(operands)
     }
 
-    func forward(_ operands: Operands) throws { try product(operands).forward(operands) }
-    func backward(_ operands: Operands, part: Int) throws { try product(operands).backward(operands, part: part) }
-}
-
-extension BatchDot: XLAOperator {
-    private func product(_ operands: Operands) throws -> MatrixProduct {
-        let lhs = try operands.inputShape(0), rhs = try operands.inputShape(1)
-        return MatrixProduct(
-            batch: lhs.dims.dropLast(2).reduce(1, *), m: transposeA ? lhs[-1] : lhs[-2],
-            n: transposeB ? rhs[-2] : rhs[-1], k: transposeA ? lhs[-2] : lhs[-1], transposeA: transposeA,
-            transposeB: transposeB)
+    func backward(_ operands: Operands, part: Int) throws {
+        try product(operands.inputShape(0), operands.inputShape(1)).backward(operands, part: part)
     }
-
-    func forward(_ operands: Operands) throws { try product(operands).forward(operands) }
-    func backward(_ operands: Operands, part: Int) throws { try product(operands).backward(operands, part: part) }
 }
 
-/// y[b, i, j] = Σ a[b, i, k] b[b, k, j], each factor stored so or transposed.
-private struct MatrixProduct {
-    let batch, m, n, k: Int
-    let transposeA, transposeB: Bool
-
+extension MatrixProduct {
     private func a(_ value: HLOValue) -> HLOValue { value.reshaped(transposeA ? [batch, k, m] : [batch, m, k]) }
     private func b(_ value: HLOValue) -> HLOValue { value.reshaped(transposeB ? [batch, n, k] : [batch, k, n]) }
 
@@ -231,14 +214,14 @@ private struct MatrixProduct {
 
     private func factor(_ operands: Operands, _ role: Operands.Role) -> HLOValue { Order.plain(operands.factor(role)) }
 
-    func forward(_ operands: Operands) throws {
+    fileprivate func forward(_ operands: Operands) throws {
         let y = product(
             a(factor(operands, .input(0))), b(factor(operands, .input(1))),
             over: (transposeA ? 1 : 2, transposeB ? 2 : 1))
         operands.write(.output(0), y.reshaped(try operands.shape(.output(0)).dims))
     }
 
-    func backward(_ operands: Operands, part: Int) throws {
+    fileprivate func backward(_ operands: Operands, part: Int) throws {
         let dy = factor(operands, .head(0)).reshaped([batch, m, n])
         let gradient: HLOValue
         if part == 0 {
