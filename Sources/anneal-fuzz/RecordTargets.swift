@@ -132,7 +132,8 @@ private func cifarBatches(_ work: Workspace) throws -> [String: [UInt8]] {
         let name = String(decoding: archive[at..<(at + 100)].prefix { $0 != 0 }, as: UTF8.self)
         let digits = String(decoding: archive[(at + 124)..<(at + 135)], as: UTF8.self)
         let size = Int(digits, radix: 8) ?? 0
-        files[Files.name(of: name)] = Array(archive[(at + 512)..<(at + 512 + size)])
+        // A folder has no size.
+        if size > 0 { files[Files.name(of: name)] = Array(archive[(at + 512)..<(at + 512 + size)]) }
         at += 512 + (size + 511) / 512 * 512
     }
     return files
