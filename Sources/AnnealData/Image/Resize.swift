@@ -39,6 +39,7 @@ extension Image {
         precondition(newWidth > 0 && newHeight > 0)
         let isWhole = region == Region(width: Double(width), height: Double(height))
         if newWidth == width && newHeight == height && isWhole { return self }
+        let isHalf = isWhole && newWidth * 2 == width && newHeight * 2 == height
         let scaleX = 1 / (Double(newWidth) / region.width), scaleY = 1 / (Double(newHeight) / region.height)
         switch interpolation.resolved(from: (width, height), to: (newWidth, newHeight)) {
         case .nearest:
@@ -47,6 +48,9 @@ extension Image {
             return resizedByTaps(
                 .cubic(new: newWidth, old: width, scale: scaleX, from: region.x),
                 .cubic(new: newHeight, old: height, scale: scaleY, from: region.y))
+        case .area where isHalf, .bilinear where isHalf:
+            // OpenCV takes the mean of four pixels for an exact half, bilinear too.
+            return halved()
         case .area where scaleX >= 1 && scaleY >= 1:
             return resizedByArea(
                 AreaCells.table(new: newWidth, old: width, scale: scaleX, from: region.x),
@@ -56,11 +60,6 @@ extension Image {
             return resizedByTaps(
                 .enlargingArea(new: newWidth, old: width, scale: scaleX, vertical: false),
                 .enlargingArea(new: newHeight, old: height, scale: scaleY, vertical: true))
-        case .bilinear where scaleX == 2 && scaleY == 2 && newWidth * 2 == width && newHeight * 2 == height:
-            // OpenCV takes the mean of four pixels for an exact half.
-            return resizedByArea(
-                AreaCells.table(new: newWidth, old: width, scale: 2),
-                AreaCells.table(new: newHeight, old: height, scale: 2))
         case .bilinear, .automatic:
             return resizedByTaps(
                 .bilinear(new: newWidth, old: width, scale: scaleX, from: region.x, vertical: false),
@@ -157,10 +156,34 @@ extension Image {
         }
     }
 
+    /// The mean of four pixels for each new one. Halves are rounded up, as OpenCV does there and nowhere else.
+    private func halved() -> Image {
+        let new = (width: width / 2, height: height / 2), line = width * channels
+        let count = new.width * new.height * channels
+        let out = [UInt8](unsafeUninitializedCapacity: count) { out, initialized in
+            pixels.withUnsafeBufferPointer { source in
+                var to = 0
+                for y in 0..<new.height {
+                    for x in 0..<new.width {
+                        let first = 2 * (y * line + x * channels)
+                        for at in first..<(first + channels) {
+                            let sum =
+                                UInt16(source[at]) + UInt16(source[at + channels]) + UInt16(source[at + line])
+                                + UInt16(source[at + line + channels])
+                            out[to] = UInt8(truncatingIfNeeded: (sum + 2) >> 2)
+                            to += 1
+                        }
+                    }
+                }
+            }
+            initialized = count
+        }
+        return Image(width: new.width, height: new.height, channels: channels, pixels: out)
+    }
+
     /// Means over the source cells that each new pixel covers.
     private func resizedByArea(_ columns: AreaCells, _ rows: AreaCells) -> Image {
         let line = columns.count * channels
-        let exactHalf = width == 2 * columns.count && height == 2 * rows.count
         var out = [UInt8](repeating: 0, count: rows.count * line)
         for y in 0..<rows.count {
             for x in 0..<columns.count {
@@ -174,9 +197,7 @@ extension Image {
                         }
                         sum += part * row.weight
                     }
-                    // Four pixels: OpenCV rounds halves up there, to even elsewhere.
-                    let rounded = exactHalf ? (sum + 0.5).rounded(.down) : sum.rounded(.toNearestOrEven)
-                    out[y * line + x * channels + c] = UInt8(min(255, max(0, rounded)))
+                    out[y * line + x * channels + c] = UInt8(min(255, max(0, sum.rounded(.toNearestOrEven))))
                 }
             }
         }
