@@ -150,7 +150,7 @@ struct ProfileTests {
     @Test func writerWritesOnce() throws {
         let folder = try TemporaryFolder()
         let timeline = Timeline(steps: 1..<3)
-        let writer = TraceWriter(timeline, path: folder.file("t.json"))
+        let writer = TimelineWriter(timeline) { try Trace.write($0, to: folder.file("t.json")) }
         for step in 0..<5 {
             timeline.record(OperationCost(layer: "l", kind: "k", phase: .forward)) {}
             timeline.endStep()

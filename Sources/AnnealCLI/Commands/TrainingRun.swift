@@ -105,9 +105,14 @@ struct TrainingRun {
             setup, folder: folder, prefix: prefix, classes: classes,
             layers: RunLayers(network: network, symbol: symbol, imageShape: imageShape))
         let first = min(10, max(0, training.batchesPerEpoch - 5)), timeline = Timeline(steps: first..<first + 5)
-        var after: [any FitObserver] = [ProfileWriter(timeline, of: trainer, folder: folder)]
+        trainer.timeline = timeline
+        let profile = TimelineWriter(timeline) { timeline in
+            trainer.timeline = nil
+            try RunProfile(timeline.spans)?.write(to: folder)
+        }
+        var after: [any FitObserver] = [profile]
         after += reports.observers + options.exporters(folder: folder, record: record, trainer: trainer)
-        if let path = options.profile { after.append(TraceWriter(timeline, path: path)) }
+        if let path = options.profile { after.append(TimelineWriter(timeline) { try Trace.write($0, to: path) }) }
         let observers = try RunObservers.standard(
             folder: folder, title: "\(network) on \(FilePath(data.dataTrain ?? "").name)",
             subtitle: "anneal \(commandLine.dropFirst().map { "\(FilePath($0))" }.joined(separator: " "))",

@@ -73,33 +73,3 @@ public struct RunProfile: Codable, Sendable, Equatable {
         (try? Files.read(Files.path(folder, name))).flatMap { try? JSONDecoder().decode(RunProfile.self, from: $0) }
     }
 }
-
-/// Writes a run's profile as soon as the steps of its timeline are over, or at the run's end, and ends the measuring.
-package final class ProfileWriter: FitObserver {
-    private let timeline: Timeline
-    private let trainer: Trainer
-    private let folder: RunFolder
-    private var isWritten = false
-
-    package init(_ timeline: Timeline, of trainer: Trainer, folder: RunFolder) {
-        self.timeline = timeline
-        self.trainer = trainer
-        self.folder = folder
-        trainer.timeline = timeline
-    }
-
-    package func receive(_ event: FitEvent) throws {
-        switch event {
-        case .batch where timeline.isComplete: try write()
-        case .finished: try write()
-        default: break
-        }
-    }
-
-    private func write() throws {
-        guard !isWritten else { return }
-        isWritten = true
-        trainer.timeline = nil
-        try RunProfile(timeline.spans)?.write(to: folder)
-    }
-}

@@ -84,29 +84,3 @@ package enum Trace {
         return result
     }
 }
-
-/// Writes the trace of a training run's timeline as soon as its steps are over, or at the run's end.
-package final class TraceWriter: FitObserver {
-    private let timeline: Timeline
-    private let path: String
-    private var isWritten = false
-
-    package init(_ timeline: Timeline, path: String) {
-        self.timeline = timeline
-        self.path = path
-    }
-
-    package func receive(_ event: FitEvent) throws {
-        switch event {
-        case .batch where timeline.isComplete: try write()
-        case .finished: try write()
-        default: break
-        }
-    }
-
-    private func write() throws {
-        guard !isWritten else { return }
-        isWritten = true
-        try Trace.write(timeline, to: path)
-    }
-}
