@@ -79,7 +79,7 @@ struct TrainingOptions: ParsableArguments, Encodable {
     var rankTimeout: Double = 30
     @Option(
         help: ArgumentHelp(
-            "Gradients travel between processes when so many MB of them are there, while the backward pass goes on; no effect on results.",
+            "Gradients are exchanged between processes in buckets of this many MB, during the backward pass; results do not depend on it.",
             valueName: "MB"))
     var bucketMb: Double = 4
     @Option(

@@ -3,7 +3,7 @@ import AnnealCore
 /// What the shards of a training step give together: the sum of their gradients, and the mean of their moving statistics.
 ///
 /// The pieces are in the order in which a pass completes them, in buckets of some that follow one another: a bucket is added
-/// up as soon as all workers have it, while the backward pass goes on.
+/// up as soon as all workers have it, during the backward pass.
 final class StepSum {
     let layout: PieceLayout
     let buckets: [Bucket]

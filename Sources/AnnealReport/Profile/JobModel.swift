@@ -5,7 +5,7 @@ import Foundation
 ///
 /// A message of n bytes takes latency + n / bandwidth (the alpha-beta model; Thakur, Rabenseifner and Gropp 2005, "Optimization
 /// of collective communication operations in MPICH"). A bucket of gradients is exchanged twice: each process sends the others
-/// their slices, and then its slice of the sum. Buckets travel one after the other while the backward pass goes on; copying and
+/// their slices, and then its slice of the sum. Buckets travel one after the other during the backward pass; copying and
 /// adding them takes time from it.
 package struct JobModel {
     /// What one process does in a step, in seconds.
