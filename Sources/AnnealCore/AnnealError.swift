@@ -16,31 +16,31 @@ import Foundation
 /// }
 /// ```
 public struct AnnealError: Error, Sendable, Equatable, CustomStringConvertible {
-    /// The kind of a fault, for programs to switch on: texts may change between versions, the meaning of a code does not.
+    /// The kind of error, for programs to switch on: texts may change between versions, the meaning of a code does not.
     /// Later versions may add codes, so have a `default` case.
     public enum Code: String, Sendable, CaseIterable {
-        /// What was given cannot be used: an argument, a flag, an attribute, a setting, a shape. Also everything that no
+        /// The input cannot be used: an argument, a flag, an attribute, a setting, a shape. Also every error that no
         /// other code describes.
         case invalidInput
-        /// A file, layer, parameter or name is not there.
+        /// A file, layer, parameter or name does not exist.
         case notFound
         /// The system refused to read or write: permissions, a full disk, a lock that another process holds.
         case ioFailure
-        /// A file's or image's contents are not in its format, or are cut off.
+        /// The contents of a file or image are not in its format, or are cut off.
         case damaged
-        /// It may be right, but Anneal cannot do it: an operator, a type of values, a file format.
+        /// The input may be valid, but Anneal does not support it: an operator, an element type, a file format.
         case unsupported
-        /// Two things do not belong together: a checkpoint and another network, labels and the number of classes.
+        /// Two things do not match: a checkpoint and another network, labels and the number of classes.
         case mismatch
-        /// There is less memory than is needed.
+        /// Not enough memory.
         case outOfMemory
-        /// A NaN or an infinity where there must be numbers, e.g. the loss of a diverged run.
+        /// A NaN or an infinity where a finite number is required, e.g. the loss of a diverged run.
         case notFinite
-        /// A defect of Anneal.
+        /// A bug in Anneal.
         case internalDefect
     }
 
-    /// What kind of fault it is.
+    /// The kind of error.
     public var code: Code
     /// The file, record, layer or flag that is at fault, e.g. `train.rec, byte 4096`.
     public var place: String
@@ -60,7 +60,7 @@ public struct AnnealError: Error, Sendable, Equatable, CustomStringConvertible {
 
     private var summary: String { place.isEmpty ? problem : "\(place): \(problem)" }
 
-    /// The same error with a wider place before its own: `outer: place: problem`.
+    /// The same error with `outer` added before its place: `outer: place: problem`.
     public func within(_ outer: String) -> AnnealError {
         var error = self
         error.place = place.isEmpty ? outer : "\(outer): \(place)"
@@ -77,7 +77,7 @@ extension AnnealError: LocalizedError {
 }
 
 extension AnnealError.Code {
-    /// The code of a failed system call.
+    /// The code for a failed system call's `errno`.
     package init(errno: Int32) {
         switch errno {
         case ENOENT, ENOTDIR: self = .notFound

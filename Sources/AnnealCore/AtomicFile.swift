@@ -1,9 +1,9 @@
 import Foundation
 
-/// A file that is written under a temporary name in its own folder and gets its name when it is complete: a reader sees
-/// the old file or the new one, never a part. Without `finish()` nothing remains.
+/// A file that is written under a temporary name in its own folder and renamed when it is complete: a reader sees the
+/// old file or the new one, never a part. Without `finish()` nothing remains.
 ///
-/// Symbolic links are followed, and a file that is replaced passes its mode on; what is not a regular file (a device, a
+/// Symbolic links are followed, and a replaced file keeps its mode; anything that is not a regular file (a device, a
 /// FIFO) is refused. Only open descriptors, `-` and `/dev/stdout` among them, are written to directly.
 public final class AtomicFile {
     private let path: String
@@ -12,10 +12,10 @@ public final class AtomicFile {
     private let replacement: (target: String, temporary: String)?
     private var isOpen = true
     private var isFinished = false
-    /// Whether the temporary file outlives an object that is not finished.
+    /// Whether the temporary file is kept if the object goes away before `finish()`.
     private var isKept = false
 
-    /// - Throws: `AnnealError` when no file can be made there, or what is there is not a regular file.
+    /// - Throws: `AnnealError` when no file can be created there, or when the path is not a regular file.
     public init(_ path: String) throws {
         self.path = path
         if let stream = Files.openDescriptor(path) {
@@ -25,7 +25,7 @@ public final class AtomicFile {
         }
         let target = try Files.writeTarget(path)
         let temporary = Files.temporary(target.path)
-        // What replaces a private file is private from the start.
+        // A file that replaces a private file is private from the start.
         descriptor = Files.withPath(temporary) {
             open($0, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, target.existing == nil ? 0o666 : 0o600)
         }
@@ -33,7 +33,7 @@ public final class AtomicFile {
             throw AnnealError(path, "cannot be written: \(Files.systemError())", code: .init(errno: errno))
         }
         if let existing = target.existing {
-            // Root saves over another user's file without taking it over; others can keep the group at most.
+            // When root replaces another user's file, the owner stays; without root at most the group can be kept.
             if fchown(descriptor, existing.st_uid, existing.st_gid) != 0 {
                 _ = fchown(descriptor, uid_t.max, existing.st_gid)
             }
@@ -42,13 +42,13 @@ public final class AtomicFile {
         replacement = (target.path, temporary)
     }
 
-    /// A file under a temporary name of the caller's choice, which stays without `finish()`: what a process that was
-    /// killed has written, the next one continues.
+    /// A file under a temporary name that the caller chooses, kept even without `finish()`: the next process continues
+    /// what a killed one has written.
     ///
     /// - Parameters:
     ///   - temporary: in the folder of `path`.
-    ///   - length: bytes of it that are kept; what comes after them is cut off.
-    /// - Throws: `AnnealError` when the file cannot be made, or what is at `path` is not a regular file.
+    ///   - length: bytes of it to keep; the rest is cut off.
+    /// - Throws: `AnnealError` when the file cannot be created, or when `path` is not a regular file.
     public init(_ path: String, continuing temporary: String, from length: Int) throws {
         self.path = path
         let target = try Files.writeTarget(path)
@@ -66,7 +66,7 @@ public final class AtomicFile {
         if let existing = target.existing { _ = fchmod(descriptor, existing.st_mode & 0o777) }
     }
 
-    /// A link to another file; nil where the file system has none.
+    /// A hard link to another file; nil where the file system has none.
     fileprivate init?(_ path: String, linkedTo source: String) throws {
         self.path = path
         let target = try Files.writeTarget(path).path, temporary = Files.temporary(target)
@@ -81,12 +81,12 @@ public final class AtomicFile {
 
     deinit {
         guard let replacement else { return }
-        // An open file keeps its place on a full disk.
+        // On a full disk an open file keeps its blocks.
         if isOpen { close(descriptor) }
         if !isFinished, !isKept { Files.remove(replacement.temporary) }
     }
 
-    /// Lets go of what was written: nothing remains of it.
+    /// Discards what was written: nothing remains of it.
     public func discard() { isKept = false }
 
     /// - Throws: `BrokenPipe` when the reader of an open descriptor has gone.
@@ -96,7 +96,7 @@ public final class AtomicFile {
         throw AnnealError(path, "cannot be written: \(String(cString: strerror(code)))", code: .ioFailure)
     }
 
-    /// Brings what was written to the disk.
+    /// Syncs what was written to disk.
     public func sync() throws {
         if replacement != nil, isOpen { try Files.sync(descriptor, path) }
     }
@@ -106,7 +106,7 @@ public final class AtomicFile {
         guard let replacement, !isFinished else { return }
         try sync()
         if isOpen {
-            // What close fails on is closed all the same.
+            // A file is closed even when close reports an error.
             isOpen = false
             guard close(descriptor) == 0 || errno == EINTR else {
                 throw AnnealError(path, "cannot be closed: \(Files.systemError())", code: .ioFailure)
@@ -123,15 +123,15 @@ public final class AtomicFile {
     }
 }
 
-/// Files that belong together, as a checkpoint's: they get their names once all of them are complete and on the disk, in
-/// the order in which they were added. A disk that is full leaves none of them, and earlier files of these names as they
-/// were.
+/// Files that belong together, such as a checkpoint's: they are renamed once all of them are complete and on disk, in
+/// the order in which they were added. If the disk fills up, none of them appears, and earlier files of these names are
+/// unchanged.
 public struct AtomicFiles {
     private var files: [AtomicFile] = []
 
     public init() {}
 
-    /// Adds a file that is made piece by piece.
+    /// Adds a file that is written piece by piece.
     public mutating func write(to path: String, _ body: ((Data) throws -> Void) throws -> Void) throws {
         let file = try AtomicFile(path)
         try body { piece in try piece.withUnsafeBytes { try file.write($0) } }
@@ -143,19 +143,19 @@ public struct AtomicFiles {
         try write(to: path) { write in try write(data) }
     }
 
-    /// Adds a second name of a file that is there: a link to it, or where the file system has none, a copy.
+    /// Adds a second name for an existing file: a hard link, or a copy where the file system has no links.
     public mutating func link(_ source: String, to path: String) throws {
         guard let file = try AtomicFile(path, linkedTo: source) else { return try write(Files.read(source), to: path) }
         files.append(file)
     }
 
-    /// Gives the files their names.
+    /// Renames the files to their final names.
     public func finish() throws {
         for file in files { try file.finish() }
     }
 }
 
-/// The reader of an output has gone away, as `head` does: a command ends without a message.
+/// The reader of an output has gone away, as `head` does: the command ends without a message.
 public struct BrokenPipe: Error {
     public init() {}
 }

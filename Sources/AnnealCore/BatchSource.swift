@@ -1,6 +1,6 @@
-/// Where batches come from. The engine's input slots are filled in place: nothing is kept between calls.
+/// A source of batches. It fills the engine's input slots in place and keeps nothing between calls.
 public protocol BatchSource: AnyObject {
-    /// Rows of a batch; every batch that is delivered has this many, the last one filled up.
+    /// Rows of a batch; every batch that is delivered has this many, the last one padded.
     var batchSize: Int { get }
     /// One row of data, e.g. (channels, height, width).
     var dataShape: Shape { get }
@@ -8,11 +8,11 @@ public protocol BatchSource: AnyObject {
     var labelWidth: Int { get }
     /// Samples of an epoch, each delivered exactly once as a valid row.
     var count: Int { get }
-    /// How its 8-bit pixels become the network's floats; nil if it gives floats only. With one, `next` also takes slots
-    /// for pixels.
+    /// How its 8-bit pixels become the network's floats; nil if the source only delivers floats. If set, `next` also
+    /// takes slots for pixels.
     var pixelScaling: PixelScaling? { get }
 
-    /// Starts an epoch, at a batch other than the first when a run is resumed inside it.
+    /// Starts an epoch; `batch` is not 0 when a run resumes in the middle of one.
     func start(epoch: Int, atBatch: Int) throws
 
     /// Fills the slot with the next batch.
@@ -29,7 +29,7 @@ extension BatchSource {
 /// How 8-bit pixels become the network's floats: (pixel - mean) * factor, by channel.
 public struct PixelScaling: Sendable, Hashable {
     public var mean: [Float]
-    /// As many as `mean` has.
+    /// One factor for each mean.
     public var factor: [Float]
 
     public init(mean: [Float], factor: [Float]) {
@@ -42,7 +42,7 @@ public struct PixelScaling: Sendable, Hashable {
 public struct BatchSlot {
     /// (batch, channels, height, width), row-major; empty where `pixels` are to be written.
     public let data: UnsafeMutableBufferPointer<Float>
-    /// As `data`, for 8-bit pixels that the device makes floats; nil where floats are to be written.
+    /// As `data`, for 8-bit pixels that the device converts to floats; nil where floats are to be written.
     public let pixels: UnsafeMutableBufferPointer<UInt8>?
     /// (batch, labelWidth), row-major.
     public let labels: UnsafeMutableBufferPointer<Float>

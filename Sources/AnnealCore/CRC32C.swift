@@ -8,7 +8,7 @@ package enum CRC32C {
         ~bytes.reduce(~0) { sum, byte in table[Int((sum ^ UInt32(byte)) & 0xFF)] ^ (sum >> 8) }
     }
 
-    /// As TensorFlow's record files keep it, so that a checksum of data with checksums in it stays good.
+    /// Masked as in TensorFlow's record files, so that the checksum of data that contains checksums remains useful.
     package static func masked(_ bytes: some Sequence<UInt8>) -> UInt32 {
         let sum = checksum(bytes)
         return (sum >> 15 | sum << 17) &+ 0xA282_EAD8

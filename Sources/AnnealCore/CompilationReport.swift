@@ -1,13 +1,13 @@
-/// What an engine that compiles programs tells meanwhile.
+/// Progress reported by an engine while it compiles a program.
 public enum CompilationReport: Sendable, Equatable {
-    /// Compiling has begun, which may take minutes: a sentence without its end.
+    /// Compilation has begun and may take minutes: the beginning of a sentence.
     case began(String)
-    /// It is over, or what was compiled before has been loaded.
+    /// It has finished, or an earlier result has been loaded.
     case ended(String)
-    /// Something that does not keep it from running, e.g. a damaged file.
+    /// A warning, e.g. about a damaged file; the run continues.
     case remark(String)
 
-    /// The sentence.
+    /// The message.
     public var text: String {
         switch self {
         case .began(let text), .ended(let text), .remark(let text): text

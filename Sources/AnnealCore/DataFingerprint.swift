@@ -1,8 +1,8 @@
-/// What data was like, whatever it was called: enough to notice that it has changed.
+/// A summary of a data set that does not depend on its path: enough to notice that the data has changed.
 public struct DataFingerprint: Codable, Sendable, Equatable {
     public enum Kind: String, Codable, Sendable { case records, folder }
 
-    /// A hash of a part of the data.
+    /// A hash of one aspect of the data.
     public struct Part: Codable, Sendable, Equatable {
         /// Records or images that it covers.
         public var count: Int
@@ -18,9 +18,9 @@ public struct DataFingerprint: Codable, Sendable, Equatable {
     public var kind: Kind
     /// Records or images.
     public var count: Int
-    /// Of the record file, or of all images.
+    /// Of the record file, or of all images together.
     public var bytes: Int
-    /// Of records `offsets`, `headers` and `samples`; of a folder its classes by name.
+    /// Of records: `offsets`, `headers` and `samples`; of a folder: its classes by name.
     public var parts: [String: Part]
 
     public init(kind: Kind, count: Int, bytes: Int, parts: [String: Part]) {
@@ -30,7 +30,7 @@ public struct DataFingerprint: Codable, Sendable, Equatable {
         self.parts = parts
     }
 
-    /// What is other than it was, in words; nil if nothing is.
+    /// Describes what has changed; nil if nothing has.
     public func difference(from earlier: DataFingerprint) -> String? {
         guard self != earlier else { return nil }
         guard kind == earlier.kind else {
@@ -48,7 +48,7 @@ public struct DataFingerprint: Codable, Sendable, Equatable {
         if bytes != earlier.bytes { return ["it had \(earlier.bytes) bytes, now it has \(bytes)"] }
         let meanings = [
             ("offsets", "the sizes of the records have changed"), ("headers", "labels or ids have changed"),
-            ("samples", "images are others"),
+            ("samples", "some images have changed"),
         ]
         return meanings.filter { parts[$0.0] != earlier.parts[$0.0] }.map(\.1)
     }
@@ -57,12 +57,12 @@ public struct DataFingerprint: Codable, Sendable, Equatable {
         Set(parts.keys).union(earlier.parts.keys).sorted().compactMap { name in
             switch (earlier.parts[name], parts[name]) {
             case (nil, _): return "class \(name) is new"
-            case (_, nil): return "class \(name) is not there any more"
+            case (_, nil): return "class \(name) is gone"
             case (let old?, let new?):
                 if old.count != new.count {
                     return "class \(name) had \(old.count.counted("image")), now it has \(new.count)"
                 }
-                return old == new ? nil : "class \(name) has files of other names or sizes"
+                return old == new ? nil : "class \(name) has files with different names or sizes"
             }
         }
     }

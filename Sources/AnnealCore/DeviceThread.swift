@@ -1,8 +1,8 @@
 import Foundation
 import Synchronization
 
-/// A thread that does one piece of work after another, for as long as it is held. A parallel region's pool of threads belongs to
-/// the thread that starts it, so that each device keeps one.
+/// A thread that runs one piece of work after another for as long as the object is kept. OpenMP gives each thread that
+/// starts parallel regions a pool of its own, so each device keeps its pool.
 package final class DeviceThread: Sendable {
     private final class Mailbox: Sendable {
         let work = Mutex<(@Sendable () -> Void)?>(nil)
@@ -14,8 +14,8 @@ package final class DeviceThread: Sendable {
     private let mailbox = Mailbox()
     private let isBusy = Mutex(false)
 
-    /// - Parameter pool: threads of the parallel regions that its work runs.
-    /// - Throws: `AnnealError` when the system gives no thread.
+    /// - Parameter pool: threads for the parallel regions of its work.
+    /// - Throws: `AnnealError` when the thread cannot be started.
     package init(_ name: String, pool: Int) throws {
         let mailbox = mailbox
         try OwnThread.start(name, pool: pool) {
@@ -43,7 +43,7 @@ package final class DeviceThread: Sendable {
         mailbox.given.signal()
     }
 
-    /// Returns when the work that was started last is done; at once if there is none.
+    /// Returns when the most recently started work is done; at once if there is none.
     package func wait() {
         let busy = isBusy.withLock { busy in
             defer { busy = false }

@@ -1,15 +1,15 @@
 import Foundation
 
-/// A file that at most one process holds. The system releases it when the process ends, however it ends; the empty file
-/// stays.
+/// A file that at most one process holds. The system releases it when the process ends, even if it crashes; the empty
+/// file remains.
 public final class FileLock {
     private let descriptor: Int32
-    /// What this file system cannot do, as the run's user should know: without locks a second process is not noticed,
-    /// without syncs the last files may be lost in a power failure.
+    /// What this file system does not support, as a warning for the user: without locks a second process goes
+    /// unnoticed, without syncs the last files may be lost in a power failure.
     public let warnings: [String]
 
     /// - Parameter suggestion: what to do when another process holds it.
-    /// - Throws: at once when another process holds the lock, or the file cannot be made.
+    /// - Throws: immediately if another process holds the lock or the file cannot be created.
     public init(_ path: String, suggestion: String) throws {
         let descriptor = Files.withPath(path) { open($0, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0o666) }
         guard descriptor >= 0 else {

@@ -1,6 +1,6 @@
 import Foundation
 
-/// A file's path as the system has it: bytes, which need not be UTF-8.
+/// A file's path as the system stores it: bytes, which need not be UTF-8.
 ///
 /// Two paths are equal if their bytes are; as strings, a composed and a decomposed é would be equal too.
 public struct FilePath: Sendable, Hashable, Comparable, CustomStringConvertible {
@@ -8,21 +8,21 @@ public struct FilePath: Sendable, Hashable, Comparable, CustomStringConvertible 
 
     public init(bytes: some Sequence<UInt8>) { self.bytes = Array(bytes) }
 
-    /// - Parameter cString: up to its zero byte.
+    /// - Parameter cString: a path that ends in a zero byte.
     package init(cString: UnsafePointer<CChar>) {
         self.init(bytes: UnsafeRawBufferPointer(start: cString, count: strlen(cString)))
     }
 
-    /// The name of a folder's entry.
+    /// The name of a directory entry.
     package init(nameOf entry: UnsafeMutablePointer<dirent>) {
         self = withUnsafePointer(to: &entry.pointee.d_name) { name in
             name.withMemoryRebound(to: CChar.self, capacity: 1) { FilePath(cString: $0) }
         }
     }
 
-    /// - Parameter text: a path, in which bytes that are not UTF-8 may stand as `text` writes them.
+    /// - Parameter text: a path in which bytes that are not UTF-8 are escaped as `text` does.
     public init(_ text: String) {
-        // Only scalars that begin with F4 can be such bytes.
+        // Only scalars that begin with F4 can be escaped bytes.
         guard text.utf8.contains(0xF4) else {
             bytes = Array(text.utf8)
             return
@@ -33,8 +33,8 @@ public struct FilePath: Sendable, Hashable, Comparable, CustomStringConvertible 
         }
     }
 
-    /// The path as a string from which `FilePath(_:)` makes the same bytes again, for arguments and records of runs:
-    /// each byte that is not UTF-8 becomes a scalar of a private range. For people there is `description`.
+    /// The path as a string from which `FilePath(_:)` restores the same bytes, for arguments and records of runs: each
+    /// byte that is not UTF-8 becomes a scalar of a private range. For people there is `description`.
     public var text: String {
         if !bytes.contains(0xF4), let text = String(validating: bytes, as: UTF8.self) { return text }
         var result = String.UnicodeScalarView()
@@ -46,7 +46,7 @@ public struct FilePath: Sendable, Hashable, Comparable, CustomStringConvertible 
         return String(result)
     }
 
-    /// For people: bytes that are not UTF-8, and characters that a terminal would obey, as `\xE9`.
+    /// For people: bytes that are not UTF-8, and characters that a terminal would interpret, are escaped as `\xE9`.
     public var description: String {
         var result = String.UnicodeScalarView()
         visit(
@@ -60,7 +60,7 @@ public struct FilePath: Sendable, Hashable, Comparable, CustomStringConvertible 
         return String(result)
     }
 
-    /// As `description`, with every byte beyond ASCII escaped, which tells equal-looking names apart.
+    /// As `description`, with every non-ASCII byte escaped, to tell apart names that look the same.
     public var asciiDescription: String {
         bytes.map { (0x20..<0x7F).contains($0) ? String(Unicode.Scalar($0)) : Self.escape($0) }.joined()
     }
@@ -70,16 +70,17 @@ public struct FilePath: Sendable, Hashable, Comparable, CustomStringConvertible 
         bytes.lastIndex(of: UInt8(ascii: "/")).map { FilePath(bytes: bytes[($0 + 1)...]) } ?? self
     }
 
-    /// Whether it is `.` or `..`, which every folder lists.
+    /// Whether it is `.` or `..`, which every folder contains.
     package var isDots: Bool { bytes == [UInt8(ascii: ".")] || bytes == [UInt8(ascii: "."), UInt8(ascii: ".")] }
 
-    /// The path of a name in this folder.
+    /// The path of an entry of this folder.
     public func appending(_ name: FilePath) -> FilePath {
         let slash = bytes.isEmpty || bytes.last == UInt8(ascii: "/") ? [] : [UInt8(ascii: "/")]
         return FilePath(bytes: bytes + slash + name.bytes)
     }
 
-    /// Calls `body` with the path for a system call. A path with a zero byte, which names no file, is passed as an empty one.
+    /// Calls `body` with the path for a system call. A path that contains a zero byte, which no file can have, is
+    /// passed as an empty one.
     public func withCString<Result>(_ body: (UnsafePointer<CChar>) throws -> Result) rethrows -> Result {
         let whole = bytes.contains(0) ? [0] : bytes + [0]
         return try whole.withUnsafeBufferPointer { buffer in
@@ -92,11 +93,12 @@ public struct FilePath: Sendable, Hashable, Comparable, CustomStringConvertible 
 
     public static func < (a: FilePath, b: FilePath) -> Bool { a.bytes.lexicographicallyPrecedes(b.bytes) }
 
-    /// Byte b is the scalar `firstEscape` + b. The range is private, and what a path has of it is escaped too.
+    /// Byte b becomes the scalar `firstEscape` + b. The range is private; a path's own characters from it are escaped
+    /// too.
     private static let firstEscape: UInt32 = 0x10FE00
     private static let escapes: Range<UInt32> = 0x10FE00..<0x10FF00
 
-    /// The byte that a scalar of `text` stands for; nil for any other scalar.
+    /// The byte that a scalar of `text` encodes; nil for any other scalar.
     static func byte(_ scalar: Unicode.Scalar) -> UInt8? {
         escapes.contains(scalar.value) ? UInt8(scalar.value - firstEscape) : nil
     }
@@ -106,7 +108,7 @@ public struct FilePath: Sendable, Hashable, Comparable, CustomStringConvertible 
         return "\\x" + (digits.count < 2 ? "0" : "") + digits
     }
 
-    /// Control characters, and marks that change the direction of text.
+    /// Control characters, and characters that change the direction of text.
     private static func isControl(_ scalar: Unicode.Scalar) -> Bool {
         switch scalar.value {
         case 0..<0x20, 0x7F..<0xA0, 0x200E...0x200F, 0x2028...0x202E, 0x2066...0x2069: true

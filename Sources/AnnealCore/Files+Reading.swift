@@ -1,14 +1,14 @@
 import Foundation
 
-/// What is read is a regular file: a named pipe that nobody writes to blocks for ever, a device may never end. Where text is
-/// read from start to end, a pipe that the process already has open will do too: `<(command)` and /dev/stdin.
+/// Reads regular files only: a named pipe without a writer blocks forever, and a device may never end. Where text is
+/// read from start to end, a pipe that the process already has open also works: `<(command)` and /dev/stdin.
 extension Files {
-    /// A regular file's bytes, or those of a stream that is open already, as /dev/stdin.
+    /// The bytes of a regular file, or of a stream that is already open, such as /dev/stdin.
     public static func read(_ path: String) throws -> Data {
         let isStream = irregularKind(FilePath(path)) != nil
         try checkIsFile(FilePath(path), acceptsStreams: true)
-        // A stream is not opened again by its path: that would wait for a writer once the last one is gone. O_NONBLOCK:
-        // nor is what has become a pipe since.
+        // A stream is not opened again by its path: that would wait for a writer once the last one is gone. O_NONBLOCK
+        // covers a path that has become a pipe since.
         let own = isStream ? ownDescriptor(path).map { dup($0) } : nil
         let descriptor = own ?? withPath(path) { open($0, O_RDONLY | O_CLOEXEC | O_NONBLOCK) }
         guard descriptor >= 0 else { throw unreadable(path, errno) }
@@ -28,8 +28,9 @@ extension Files {
     /// Standard input to its end.
     public static func readStandardInput() throws -> Data { try readToEnd(STDIN_FILENO, "standard input") }
 
-    /// - Parameter acceptsStreams: whether an open descriptor's path, e.g. /dev/stdin, may be of anything.
-    /// - Throws: `AnnealError` for a pipe, a socket or a device. Folders and what is not there are left to who opens it.
+    /// - Parameter acceptsStreams: whether the path of an open descriptor, e.g. /dev/stdin, may be of any kind.
+    /// - Throws: `AnnealError` for a pipe, a socket or a device. Folders and missing files are left to the caller's
+    ///   `open`.
     package static func checkIsFile(_ path: FilePath, acceptsStreams: Bool) throws {
         let isOpen = acceptsStreams && (isDevNull(path.text) || ownDescriptor(path.text) != nil)
         guard let kind = irregularKind(path), !isOpen else { return }
@@ -38,8 +39,8 @@ extension Files {
             suggestion: acceptsStreams ? "give a file, or <(COMMAND) for what a command prints" : "give a file")
     }
 
-    /// The bytes that a file had when it was opened. They are copied, not mapped: a file that becomes shorter under a
-    /// mapping ends the process.
+    /// The bytes that a file had when it was opened. They are copied, not mapped: a file that is truncated under a
+    /// mapping crashes the process.
     private static func read(_ descriptor: Int32, count: Int, _ path: String) throws -> Data {
         guard let bytes = malloc(count) else {
             throw AnnealError(path, "does not fit into memory: it has \(count) bytes", code: .outOfMemory)
@@ -67,7 +68,7 @@ extension Files {
                 switch errno {
                 case EINTR: continue
                 case EAGAIN:
-                    // Somebody who shares the descriptor has set it so.
+                    // Another process that shares the descriptor has made it non-blocking.
                     var ready = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
                     _ = poll(&ready, 1, -1)
                     continue
@@ -101,7 +102,7 @@ extension Files {
         }
     }
 
-    /// It has nothing to read and no end to wait for.
+    /// Such a file has nothing to read and never ends.
     private static func isDevNull(_ path: String) -> Bool { path == "/dev/null" }
 
     /// The number in `/dev/fd/63`.

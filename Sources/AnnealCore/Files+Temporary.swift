@@ -1,13 +1,13 @@
 import Foundation
 
 extension Files {
-    /// What a file is called until it is complete: after the process, so that leftovers can be recognised, and by chance, so
-    /// that nobody can put a link there beforehand.
+    /// The name of a file until it is complete: it contains the process's id, so that leftovers can be recognised, and
+    /// random digits, so that nobody can create a link there beforehand.
     static func temporary(_ path: String) -> String {
         "\(path).\(getpid())-\(String(UInt64.random(in: .min ... .max), radix: 36)).tmp"
     }
 
-    /// The file that a temporary name belongs to, and the process that made it. Version 0.1 wrote no random part.
+    /// The file that a temporary name belongs to, and the process that created it. Version 0.1 wrote no random digits.
     private static func temporaryParts(_ name: String) -> (file: String, process: pid_t)? {
         guard let match = name.wholeMatch(of: /(.+)\.([0-9]+)(?:-[0-9a-z]+)?\.tmp/),
             let process = pid_t(match.2), process > 0
@@ -15,8 +15,8 @@ extension Files {
         return (String(match.1), process)
     }
 
-    /// Replaces a small file in one step without bringing it to the disk: for what is written again soon.
-    /// - Returns: whether it was possible.
+    /// Replaces a small file atomically without syncing it: for files that are soon rewritten.
+    /// - Returns: whether it succeeded.
     @discardableResult
     package static func replaceUnsynced(_ path: String, with data: Data) -> Bool {
         let temporary = temporary(path)
@@ -29,10 +29,10 @@ extension Files {
         return isRenamed
     }
 
-    /// Removes what killed processes of this user left half written.
+    /// Removes temporary files that killed processes of this user left behind.
     /// - Parameters:
-    ///   - folder: empty for the working folder.
-    ///   - isOurs: whether the caller writes a file of this name; the leftovers of other files stay.
+    ///   - folder: empty for the current directory.
+    ///   - isOurs: whether the caller writes a file of this name; leftovers of other files stay.
     public static func removeLeftovers(in folder: String, where isOurs: (String) -> Bool) {
         for name in (try? names(in: folder)) ?? [] {
             guard let (file, process) = temporaryParts(name), isOurs(file), kill(process, 0) != 0, errno == ESRCH

@@ -1,7 +1,7 @@
 import Foundation
 
 extension Files {
-    /// Writes all of the bytes, however often the system takes only a part of them.
+    /// Writes all of the bytes, even if the system takes them in several parts.
     /// - Returns: the system's error number; nil when everything was written.
     package static func write(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) -> Int32? {
         var rest = bytes[...]
@@ -14,7 +14,7 @@ extension Files {
             switch written == 0 ? EIO : errno {
             case EINTR: continue
             case EAGAIN:
-                // Somebody who shares the descriptor has set it so.
+                // Another process that shares the descriptor has made it non-blocking.
                 var ready = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
                 _ = poll(&ready, 1, -1)
             case let code: return code
@@ -23,17 +23,17 @@ extension Files {
         return nil
     }
 
-    /// Brings what was written to the disk, where the file system can: `FileLock` says once where it cannot.
+    /// Syncs what was written to disk, where the file system can: `FileLock` reports once where it cannot.
     package static func sync(_ descriptor: Int32, _ path: String) throws {
         guard fsync(descriptor) == 0 || isUnsupported(errno) else {
             throw AnnealError(path, "cannot be synced: \(systemError())")
         }
     }
 
-    /// Whether a call failed because the file system, or the kind of file, does not have it.
+    /// Whether a call failed because the file system, or the kind of file, does not support it.
     static func isUnsupported(_ code: Int32) -> Bool { [ENOSYS, ENOLCK, EOPNOTSUPP, EINVAL, EROFS].contains(code) }
 
-    /// A rename reaches the disk with its folder.
+    /// Syncs a folder, so that a rename in it reaches the disk.
     static func syncFolder(of path: String) {
         let folder = Files.folder(of: path)
         let parent = withPath(folder.isEmpty ? "." : folder) { open($0, O_RDONLY | O_CLOEXEC) }
@@ -42,10 +42,10 @@ extension Files {
         close(parent)
     }
 
-    /// Whether what is written to the path goes to standard output.
+    /// Whether writing to the path goes to standard output.
     public static func isStandardOutput(_ path: String) -> Bool { openDescriptor(path) == 1 }
 
-    /// The open descriptor that a path is the name of; `-` is standard output.
+    /// The open descriptor that a path names; `-` is standard output.
     static func openDescriptor(_ path: String) -> Int32? {
         switch path {
         case "-", "/dev/stdout": return 1
@@ -58,10 +58,10 @@ extension Files {
         }
     }
 
-    /// Where a path leads when symbolic links are followed, and the regular file that is there already.
+    /// The target of a path when symbolic links are followed, and the regular file that exists there.
     static func writeTarget(_ path: String) throws -> (path: String, existing: stat?) {
         var target = path
-        // As many as Linux follows.
+        // Linux follows as many.
         for _ in 0..<40 {
             var info = stat()
             guard withPath(target, { lstat($0, &info) }) == 0 else {
@@ -83,15 +83,15 @@ extension Files {
 
     private static func destination(ofLink link: String, _ info: stat, for path: String) throws -> String {
         let folder = folder(of: link)
-        // In a folder that everybody may write to (/tmp), another user's link may lead to any file of ours: Linux does not
-        // follow it there either (fs.protected_symlinks).
+        // In a folder that everybody may write to (/tmp), another user's link may point to any of our files: Linux does
+        // not follow it there either (fs.protected_symlinks).
         var parent = stat()
         let isShared =
             withPath(folder.isEmpty ? "." : folder, { stat($0, &parent) }) == 0 && parent.st_mode & S_ISVTX != 0
             && parent.st_mode & S_IWOTH != 0
         guard !isShared || info.st_uid == geteuid() || info.st_uid == parent.st_uid else {
             throw AnnealError(
-                path, "cannot be replaced: it is a symbolic link of another user in a folder for all users",
+                path, "cannot be replaced: it is another user's symbolic link in a folder that all users can write to",
                 suggestion: "choose another name or folder")
         }
         var bytes = [CChar](repeating: 0, count: Int(PATH_MAX))

@@ -1,6 +1,6 @@
 import Foundation
 
-/// Whole files, with errors that name them, and writes that are all or nothing.
+/// Reads and writes whole files; errors name the file, and writes are all or nothing.
 public enum Files {
     /// Reads UTF-8 text, dropping a byte-order mark.
     public static func readText(_ path: String) throws -> String {
@@ -8,23 +8,23 @@ public enum Files {
         return text.unicodeScalars.first == "\u{FEFF}" ? String(text.unicodeScalars.dropFirst()) : text
     }
 
-    /// Writes a file whole or not at all, as `AtomicFile` does.
+    /// Writes a whole file atomically, as `AtomicFile` does.
     public static func writeAtomically(_ data: Data, to path: String) throws {
         try writeAtomically(to: path) { write in try write(data) }
     }
 
-    /// As above, for a file that is made piece by piece.
+    /// As above, for a file that is written piece by piece.
     public static func writeAtomically(to path: String, _ body: ((Data) throws -> Void) throws -> Void) throws {
         let file = try AtomicFile(path)
         try body { piece in try piece.withUnsafeBytes { try file.write($0) } }
         try file.finish()
     }
 
-    /// Makes a folder and those above it, as far as they do not exist.
+    /// Creates a folder and its missing parents.
     public static func makeFolder(_ path: String) throws { _ = try makeNewFolder(path) }
 
     /// As `makeFolder`.
-    /// - Returns: whether this call made the folder: of several processes, that is true for one.
+    /// - Returns: whether this call created the folder: if several processes try, it is true in only one.
     public static func makeNewFolder(_ path: String) throws -> Bool {
         if withPath(path, { mkdir($0, 0o777) }) == 0 { return true }
         var code = errno
@@ -43,10 +43,10 @@ public enum Files {
         throw AnnealError(path, "the folder cannot be made: \(reason)", code: .init(errno: code))
     }
 
-    /// Removes a file or a link; nothing happens if it is not there.
+    /// Removes a file or a link; does nothing if it does not exist.
     public static func remove(_ path: String) { _ = withPath(path) { unlink($0) } }
 
-    /// Removes a folder and all that is in it, as far as that is possible; links are not followed.
+    /// Removes a folder and all that is in it, as far as possible; links are not followed.
     public static func removeFolder(_ path: String) {
         for name in (try? names(in: path)) ?? [] {
             let entry = Files.path(path, name)
@@ -57,8 +57,8 @@ public enum Files {
         _ = withPath(path) { rmdir($0) }
     }
 
-    /// The names in a folder, in the order of their bytes.
-    /// - Parameter folder: empty for the working folder.
+    /// The names in a folder, in byte order.
+    /// - Parameter folder: empty for the current directory.
     public static func names(in folder: String) throws -> [String] {
         guard let stream = withPath(folder.isEmpty ? "." : folder, { opendir($0) }) else {
             throw AnnealError(folder, "the folder cannot be read: \(systemError())", code: .init(errno: errno))
@@ -77,21 +77,21 @@ public enum Files {
         return names.sorted().map(\.text)
     }
 
-    /// Absolute, without links; nil if it is not there.
+    /// Absolute, without links; nil if it does not exist.
     public static func realPath(_ path: String) -> String? {
         guard let found = withPath(path.isEmpty ? "." : path, { realpath($0, nil) }) else { return nil }
         defer { free(found) }
         return FilePath(cString: found).text
     }
 
-    /// The working folder, absolute.
+    /// The current directory, absolute.
     public static var workingFolder: String { realPath(".") ?? "/" }
 
-    /// Makes a folder the working folder.
-    /// - Returns: whether that was possible.
+    /// Changes the current directory.
+    /// - Returns: whether it succeeded.
     public static func enter(_ folder: String) -> Bool { withPath(folder) { chdir($0) } == 0 }
 
-    /// Begins at the root, without `.`, `..` and doubled slashes; links stay.
+    /// The path from the root, without `.`, `..` and doubled slashes; links are kept.
     public static func absolute(_ path: String) -> String {
         let whole = path.utf8.first == slash ? path : Files.path(workingFolder, path)
         var parts: [Substring.UTF8View] = []
@@ -101,14 +101,14 @@ public enum Files {
         return "/" + parts.map { String($0) ?? "" }.joined(separator: "/")
     }
 
-    /// What is before the last slash: `a/b` for `a/b/c`, `/` for `/c`, empty for `c`.
+    /// The part before the last slash: `a/b` for `a/b/c`, `/` for `/c`, empty for `c`.
     public static func folder(of path: String) -> String {
-        // By bytes: a slash with an accent after it is no character of its own.
+        // By bytes: a slash followed by a combining accent is one character.
         guard let last = path.utf8.lastIndex(of: slash) else { return "" }
         return last == path.startIndex ? "/" : String(path[..<last])
     }
 
-    /// What is after the last slash.
+    /// The part after the last slash.
     public static func name(of path: String) -> String {
         path.utf8.lastIndex(of: slash).map { String(path[path.utf8.index(after: $0)...]) } ?? path
     }
@@ -133,15 +133,15 @@ public enum Files {
         return withPath(path) { lstat($0, &info) } == 0 && info.st_mode & S_IFMT == S_IFDIR
     }
 
-    /// Calls `body` with a path for a system call: its bytes, which need not be UTF-8 (`FilePath.text`). Every call that
-    /// takes a path takes it from here.
+    /// Calls `body` with a path for a system call: its bytes, which need not be UTF-8 (`FilePath.text`). Every system
+    /// call that takes a path goes through here.
     package static func withPath<Result>(
         _ path: String, _ body: (UnsafePointer<CChar>) throws -> Result
     ) rethrows -> Result {
         try FilePath(path).withCString(body)
     }
 
-    /// What the last system call failed with.
+    /// Why the last system call failed.
     static func systemError() -> String { String(cString: strerror(errno)) }
 
     private static let slash = UInt8(ascii: "/")

@@ -1,14 +1,14 @@
 import Foundation
 
-/// Memory that is about to be taken, part by part, so that what cannot fit is refused before anything starts.
+/// Adds up memory that is about to be allocated, so that a run that cannot fit is refused before it starts.
 ///
-/// What takes much says how much (`memoryNeed` of `Trainer`, `Scorer`, `BatchLoader`) and checks its own part before it
-/// allocates; whoever puts a run together adds up the parts and checks the sum before the first step.
+/// Large consumers say how much they need (`memoryNeed` of `Trainer`, `Scorer`, `BatchLoader`) and check their own part
+/// before they allocate; whoever assembles a run adds up the parts and checks the sum before the first step.
 public struct MemoryNeed: Sendable {
     struct Part: Sendable {
         let name: String
         let bytes: Int
-        /// The system has given its addresses already; its pages are not there before they are used.
+        /// Its address space is already allocated, but its pages are not used yet.
         let isMapped: Bool
     }
 
@@ -17,7 +17,7 @@ public struct MemoryNeed: Sendable {
     public init() {}
 
     /// Adds a part.
-    /// - Parameter isMapped: it has been allocated, but not yet been used.
+    /// - Parameter isMapped: it has been allocated, but not used yet.
     public mutating func add(_ name: String, bytes: Int, isMapped: Bool = false) {
         if bytes > 0 { parts.append(Part(name: name, bytes: bytes, isMapped: isMapped)) }
     }
@@ -31,7 +31,7 @@ public struct MemoryNeed: Sendable {
         return need
     }
 
-    /// Bytes; sums that do not fit into a number are its largest value.
+    /// Bytes; a sum that overflows saturates.
     public var bytes: Int { sum { _ in true } }
 
     private func sum(_ isCounted: (Part) -> Bool) -> Int {
@@ -43,12 +43,12 @@ public struct MemoryNeed: Sendable {
     }
 
     /// Checks the sum against the limits of the process, of its control groups and of the machine.
-    /// - Throws: `AnnealError` with the sum, its parts and the limit that it is above.
+    /// - Throws: `AnnealError` with the sum, its parts and the limit that it exceeds.
     public func check(suggestion: String = MemoryNeed.suggestion) throws {
         try check(files: "", suggestion: suggestion)
     }
 
-    /// - Parameter files: what stands before `/proc` and `/sys`; empty for the machine's own.
+    /// - Parameter files: a prefix for `/proc` and `/sys`; empty for the machine's own.
     package func check(files: String, suggestion: String = MemoryNeed.suggestion) throws {
         let limits = MemoryLimit.all(files: files)
         let unmapped = sum { !$0.isMapped }, all = bytes
@@ -60,7 +60,7 @@ public struct MemoryNeed: Sendable {
         }
     }
 
-    /// `the plan of the network 300 MB, decoded images 20 MB`: the four largest, those of one name together.
+    /// `the plan of the network 300 MB, decoded images 20 MB`: the four largest; parts of the same name are added up.
     private var largest: String {
         let sums = Dictionary(parts.map { ($0.name, $0.bytes) }) {
             let (sum, overflow) = $0.addingReportingOverflow($1)
@@ -75,7 +75,7 @@ public struct MemoryNeed: Sendable {
 
     private static func megabytes(_ bytes: Int) -> String {
         let whole = String((bytes >> 20) + (bytes & 0xF_FFFF > 0 ? 1 : 0))
-        // In groups of three digits.
+        // With the digits in groups of three.
         let grouped = whole.enumerated().map { index, digit in
             index > 0 && (whole.count - index) % 3 == 0 ? ",\(digit)" : "\(digit)"
         }
@@ -88,17 +88,17 @@ struct MemoryLimit {
     let name: String
     /// Bytes.
     let free: Int
-    /// It counts addresses, used or not.
+    /// It limits addresses, used or not.
     let countsAddresses: Bool
 
-    /// - Parameter files: what stands before `/proc` and `/sys`; empty for the machine's own.
+    /// - Parameter files: a prefix for `/proc` and `/sys`; empty for the machine's own.
     static func all(files: String) -> [MemoryLimit] {
         let page = Int(sysconf(Int32(_SC_PAGESIZE)))
-        // Pages of the program: size, resident, shared, text, library, data.
+        // In pages: size, resident, shared, text, library, data.
         let used =
             text(files + "/proc/self/statm")?.split(separator: " ").compactMap { Int($0) }.map { $0 * page } ?? []
         guard used.count >= 6 else { return [] }
-        // Stacks of threads, and what libraries take for themselves.
+        // For thread stacks and what libraries allocate themselves.
         let reserve = (64 << 20) + 2 * Parallel.threads * (8 << 20)
         var limits: [MemoryLimit] = []
         func add(_ name: String, _ limit: Int?, used: Int, countsAddresses: Bool = false) {
@@ -117,7 +117,7 @@ struct MemoryLimit {
         }
         if let committable = machine.committable {
             add(
-                "what this system commits (vm.overcommit_memory is 2)", committable.limit,
+                "the memory that this system commits (vm.overcommit_memory is 2)", committable.limit,
                 used: committable.used, countsAddresses: true)
         }
         return limits
@@ -131,14 +131,14 @@ struct MemoryLimit {
 
 }
 
-/// What `/proc/meminfo` says, in bytes.
+/// The numbers of `/proc/meminfo`, in bytes.
 private struct MachineMemory {
-    /// With swap.
+    /// Including swap.
     let total: Int?
-    /// What programs can get: memory that nobody uses, caches and swap; nil before Linux 3.14.
+    /// Memory that programs can still get: unused memory and caches; nil before Linux 3.14.
     let free: Int?
     let freeSwap: Int
-    /// Addresses that the system gives out and has given out, where it gives out no more than it has memory for.
+    /// The limit on committed memory and how much is committed, if the system does not overcommit.
     let committable: (limit: Int, used: Int)?
 
     init(files: String) {
@@ -162,12 +162,12 @@ private struct MachineMemory {
 
 /// Linux' control groups, of both versions.
 enum ControlGroup {
-    /// Bytes, with swap: the least of the process's group and those above it; nil where nothing limits it.
-    /// - Parameter swap: bytes of it that are free.
+    /// Bytes, including swap: the smallest limit of the process's group and its ancestors; nil without a limit.
+    /// - Parameter swap: free swap in bytes.
     static func memoryLimit(files: String, swap: Int) -> Int? {
         let groups = text(files + "/proc/self/cgroup")?.split(separator: "\n") ?? []
         return groups.compactMap { line -> Int? in
-            // ID:CONTROLLERS:PATH; the second version has no controllers.
+            // ID:CONTROLLERS:PATH; version 2 has no controllers.
             let parts = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
             guard parts.count == 3 else { return nil }
             if parts[1].isEmpty {
@@ -182,9 +182,9 @@ enum ControlGroup {
         }.min()
     }
 
-    /// Inside a container a group's path may be the host's, and the container's own group is the root. "max" is no limit,
-    /// nor is the first version's number near 2^63.
-    /// - Parameter limit: of one group, from the numbers in its files.
+    /// Inside a container a group's path may be the host's, with the container's own group as the root. "max" means no
+    /// limit, and so does version 1's number near 2^63.
+    /// - Parameter limit: computes one group's limit from the numbers in its files.
     private static func least(
         _ group: Substring, _ root: String, _ limit: (_ read: (String) -> Int?) -> Int?
     ) -> Int? {
@@ -204,7 +204,8 @@ private func text(_ path: String) -> String? {
     FileManager.default.contents(atPath: path).map { String(decoding: $0, as: UTF8.self) }
 }
 
-/// Memory of floats that throws where there is none, in place of ending the process. Zero at first; freed with `free`.
+/// Allocates zeroed floats, and throws instead of ending the process if there is not enough memory. Release with
+/// `free`.
 package func allocateFloats(_ count: Int, for purpose: String) throws -> UnsafeMutablePointer<Float> {
     guard let memory = calloc(max(1, count), MemoryLayout<Float>.size) else {
         throw AnnealError(

@@ -1,12 +1,12 @@
 import Foundation
 
-/// Threads for work that blocks: what runs there keeps no executor of Swift's concurrency waiting.
+/// Threads for blocking work, which must not block the threads of Swift concurrency.
 package enum OwnThread {
     /// Starts a detached thread.
     /// - Parameters:
     ///   - name: for debuggers.
-    ///   - pool: the threads of the parallel regions that it runs, which are set for each thread (`Parallel`).
-    /// - Throws: `AnnealError` when the system gives no thread.
+    ///   - pool: the number of threads for the parallel regions that it runs; it is set per thread (`Parallel`).
+    /// - Throws: `AnnealError` when the thread cannot be started.
     package static func start(_ name: String, pool: Int, _ body: @escaping @Sendable () -> Void) throws {
         let start = Start(name: name, pool: pool, body: body)
         var attributes = pthread_attr_t()
@@ -33,7 +33,7 @@ package enum OwnThread {
         }
     }
 
-    /// Runs `body` on a thread of its own while the task is suspended.
+    /// Runs `body` on a new thread while the task is suspended.
     package static func run<Value: Sendable>(
         _ name: String, pool: Int, _ body: @escaping @Sendable () throws -> Value
     ) async throws -> Value {
@@ -59,8 +59,8 @@ package enum OwnThread {
     }
 }
 
-/// Hands a value that is not `Sendable` from one thread to another. The code that makes one ensures that only one of them uses
-/// the value at a time, and says why at that place.
+/// Passes a value that is not `Sendable` from one thread to another. The code that creates one ensures that only one
+/// thread uses the value at a time, and says why there.
 package struct Handover<Value>: @unchecked Sendable {
     package let value: Value
     package init(_ value: Value) { self.value = value }

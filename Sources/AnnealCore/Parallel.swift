@@ -4,14 +4,14 @@ import Synchronization
 
 /// The process's one thread pool (GCC's OpenMP runtime, which oneDNN runs on too).
 public enum Parallel {
-    /// Threads that a parallel region gets.
+    /// The number of threads of a parallel region.
     public static var threads: Int { Int(anneal_max_threads()) }
 
-    /// Sets the threads of the regions that start after it, oneDNN's included.
+    /// Sets the number of threads of the regions that start after it, oneDNN's included.
     public static func setThreads(_ count: Int) { anneal_set_threads(Int32(count)) }
 
-    /// Takes no more threads than the container may use at a time, where it is limited (`ProcessorQuota`), unless
-    /// OMP_NUM_THREADS is set. `anneal` calls it first of all.
+    /// Uses no more threads than the container's CPU quota (`ProcessorQuota`), unless OMP_NUM_THREADS is set. `anneal`
+    /// calls it first of all.
     public static func limitToQuota() {
         guard ProcessInfo.processInfo.environment["OMP_NUM_THREADS"] == nil, let quota = ProcessorQuota.current(),
             quota < Double(threads)
@@ -19,24 +19,25 @@ public enum Parallel {
         setThreads(max(1, Int(quota.rounded(.up))))
     }
 
-    /// Takes no more threads than the system lets this process start (`ulimit -u`, `ulimit -v`, a container's limit):
-    /// OpenMP ends the process when it cannot start one. A few are left for the decoding of images. `anneal` calls it before
+    /// Uses no more threads than the system lets this process start (`ulimit -u`, `ulimit -v`, a container's limit):
+    /// OpenMP ends the process when it cannot start one. A few are left for image decoding. `anneal` calls it before
     /// the first computation.
-    /// - Returns: how many more threads can be started, and how many were to compute; nil when there are enough.
+    /// - Returns: how many more threads can be started, and how many were planned for computing; nil when there are
+    ///   enough.
     public static func limitToStartable() -> (startable: Int, wanted: Int)? {
-        // Two loaders with four threads each, and a pool that changes its size: its new threads may start before the old
+        // Two loaders with four threads each, and a pool that changes size: its new threads may start before the old
         // ones have ended.
         let wanted = threads, most = 2 * (wanted - 1) + 8
         let startable = startable(most)
         guard startable < most else { return nil }
         let limit = max(startable < 3 ? 1 : 2, 1 + (startable - 8) / 2)
         if limit < wanted { setThreads(limit) }
-        // The pool's threads stay; others cannot take their places now.
+        // The pool's threads remain, so that nothing else can take their places.
         run { _, _ in }
         return (startable, wanted)
     }
 
-    /// Of `most` threads, how many can run at the same time.
+    /// How many threads, up to `most`, can run at the same time.
     private static func startable(_ most: Int) -> Int {
         final class Gate: Sendable { let lock = Mutex(()) }
         let gate = Gate()
@@ -50,8 +51,8 @@ public enum Parallel {
         return started.count
     }
 
-    /// Runs `body(part, parts)` on every thread of the pool and waits for all. Parts depend on
-    /// the number of threads: sums must not follow them.
+    /// Runs `body(part, parts)` on every thread of the pool and waits for all of them. The number of parts depends on
+    /// the number of threads: the order of sums must not depend on it.
     public static func run(_ body: @Sendable (_ part: Int, _ parts: Int) -> Void) {
         withoutActuallyEscaping(body) { body in
             var box = Box(body: body)
@@ -66,7 +67,7 @@ public enum Parallel {
 
     private struct Box { let body: @Sendable (Int, Int) -> Void }
 
-    /// The elements of part `part` when `count` elements are dealt to `parts` in runs of whole `grain`s.
+    /// The elements of part `part` when `count` elements are divided among `parts` in multiples of `grain`.
     public static func slice(_ count: Int, part: Int, parts: Int, grain: Int = 16) -> Range<Int> {
         let grains = (count + grain - 1) / grain
         let low = grains * part / parts * grain

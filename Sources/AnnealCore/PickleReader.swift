@@ -1,7 +1,7 @@
 import Foundation
 
-/// Reads Python's pickles, of the opcodes that PyTorch, MXNet and NumPy write, into plain values. Nothing is called: what
-/// would be is looked up in a table of names that stand for data, and everything else is refused by name.
+/// Reads Python pickles into plain values, limited to the opcodes that PyTorch, MXNet and NumPy write. Nothing is ever
+/// called: names are looked up in a table of known data types, and everything else is refused by name.
 package struct PickleReader {
     package private(set) var tuples: [[PickleValue]] = []
     package private(set) var lists: [[PickleValue]] = []
@@ -15,10 +15,10 @@ package struct PickleReader {
     private var stack: [PickleValue] = []
     private var marks: [Int] = []
     private var memo: [Int: PickleValue] = [:]
-    /// Bytes that were made of texts.
+    /// Bytes that were converted from texts.
     private var encodedCount = 0
 
-    /// What any pickle may make: Python's own containers and bytes.
+    /// What every pickle may contain: Python's own containers and bytes.
     private static let plainMakers: Set<String> = [
         "collections OrderedDict", "_codecs encode", "builtins bytearray", "__builtin__ bytearray", "builtins set",
         "__builtin__ set",
@@ -40,7 +40,7 @@ package struct PickleReader {
 
     package func damaged(_ problem: String, at place: Int? = nil) -> AnnealError {
         AnnealError(
-            "byte \(place ?? offset)", problem, suggestion: "the file is damaged, or no pickle", code: .damaged)
+            "byte \(place ?? offset)", problem, suggestion: "the file is damaged, or is not a pickle", code: .damaged)
     }
 
     // MARK: Input
@@ -58,7 +58,7 @@ package struct PickleReader {
         return data[data.startIndex + offset]
     }
 
-    /// Little endian.
+    /// Little-endian.
     private mutating func number(_ size: Int) throws -> Int {
         Int(clamping: try bytes(size).reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) })
     }
@@ -74,16 +74,16 @@ package struct PickleReader {
 
     private mutating func line() throws -> String { String(decoding: try lineBytes(), as: UTF8.self) }
 
-    /// A line's number: `10`, or `10L` as Python 2 has long ones.
+    /// A line with a number: `10`, or `10L`, as Python 2 writes long integers.
     private mutating func decimal() throws -> Int {
         let line = try line()
         guard let number = Int(line.hasSuffix("L") ? line.dropLast() : line[...]) else {
-            throw damaged("a number is none")
+            throw damaged("a number is invalid")
         }
         return number
     }
 
-    /// A line's number, or `00` and `01`, which are false and true.
+    /// A line with a number, or `00` and `01`, which are false and true.
     private mutating func decimalOrTruth() throws -> PickleValue {
         let start = offset, line = try line()
         if line == "00" || line == "01" { return .bool(line == "01") }
@@ -96,7 +96,8 @@ package struct PickleReader {
         return text
     }
 
-    /// Little endian two's complement of any length; beyond 64 bits only its sign is kept, as a number that nothing has.
+    /// A little-endian two's complement number of any length; beyond 64 bits only its sign is kept, with an extreme
+    /// value.
     private mutating func long(_ count: Int) throws -> PickleValue {
         let bytes = try bytes(count)
         guard let top = bytes.last else { return .integer(0) }
@@ -142,7 +143,7 @@ package struct PickleReader {
     private mutating func add(_ pairs: [PickleValue]) throws {
         guard pairs.count % 2 == 0 else { throw damaged("a key without a value") }
         let target = try pop()
-        guard case .dictionary(let index) = target else { throw damaged("a key for what is no dictionary") }
+        guard case .dictionary(let index) = target else { throw damaged("a key for a value that is not a dictionary") }
         for place in stride(from: 0, to: pairs.count, by: 2) {
             dictionaries[index].append((pairs[place], pairs[place + 1]))
         }
@@ -154,7 +155,7 @@ package struct PickleReader {
         switch target {
         case .list(let index): lists[index] += values
         case .object(let index): objects[index].arguments += values
-        default: throw damaged("elements for what is no list")
+        default: throw damaged("elements for a value that is not a list")
         }
         stack.append(target)
     }
@@ -173,11 +174,11 @@ package struct PickleReader {
         Self.plainMakers.contains(name) || vocabulary.makers.contains(name)
     }
 
-    /// What calling a name with arguments would make.
+    /// Builds the value that calling a name with arguments would make.
     private mutating func make() throws {
         let arguments = try pop()
         guard case .global(let maker) = try pop(), isMaker(maker) else {
-            throw damaged("something else than a known function would be called")
+            throw damaged("it would call something other than a known function")
         }
         guard case .tuple(let index) = arguments else { throw damaged("a call without arguments") }
         switch maker {
@@ -191,7 +192,7 @@ package struct PickleReader {
             dictionaries.append(pairs)
             stack.append(.dictionary(dictionaries.count - 1))
         case "_codecs encode":
-            guard case .text(let text)? = tuples[index].first else { throw damaged("bytes that are no text") }
+            guard case .text(let text)? = tuples[index].first else { throw damaged("bytes that are not text") }
             stack.append(.bytes(try encoded(text)))
         default:
             objects.append(PickleObject(maker: maker, arguments: tuples[index]))
@@ -199,11 +200,11 @@ package struct PickleReader {
         }
     }
 
-    /// Bytes as protocol 2 has them: a text in which each character is one.
+    /// Bytes as protocol 2 stores them: a text in which each character is a byte.
     private mutating func encoded(_ text: String) throws -> Data {
-        // A text that is referred to again and again would fill the memory.
+        // A text that is referred to many times could exhaust the memory.
         encodedCount += text.utf8.count
-        guard encodedCount <= data.count else { throw damaged("has more bytes than it is long") }
+        guard encodedCount <= data.count else { throw damaged("would expand to more bytes than the file has") }
         return Data(
             try text.unicodeScalars.map { scalar in
                 guard let byte = UInt8(exactly: scalar.value) else { throw damaged("a byte is above 255") }
@@ -211,7 +212,7 @@ package struct PickleReader {
             })
     }
 
-    /// What a pickler's own numbering refers to: PyTorch's storages.
+    /// A reference by the pickler's own numbering: PyTorch's storages.
     private mutating func makePersistent() throws {
         let identity = try pop()
         objects.append(PickleObject(maker: "persistent", arguments: [identity]))
@@ -220,7 +221,7 @@ package struct PickleReader {
 
     private mutating func build() throws {
         let state = try pop(), target = try pop()
-        // An OrderedDict's own attributes say nothing of its contents.
+        // An OrderedDict's own attributes are not part of its contents.
         if case .object(let index) = target { objects[index].state = state }
         stack.append(target)
     }
@@ -265,7 +266,7 @@ package struct PickleReader {
             let value = try pop(), key = try pop()
             try add([key, value])
         case UInt8(ascii: "u"): try add(try popToMark())
-        // Of protocol 0, which is lines of text.
+        // Protocol 0, which consists of lines of text.
         case UInt8(ascii: "I"): stack.append(try decimalOrTruth())
         case UInt8(ascii: "L"): stack.append(.integer(try decimal()))
         case UInt8(ascii: "S"):
@@ -295,7 +296,7 @@ package struct PickleReader {
         default:
             throw AnnealError(
                 "byte \(start)", "holds the pickle opcode \(opcode), which \(vocabulary.content) do not need",
-                suggestion: "the file is no pickle of \(vocabulary.content), or damaged", code: .damaged)
+                suggestion: "the file does not hold \(vocabulary.content), or is damaged", code: .damaged)
         }
     }
 

@@ -1,8 +1,8 @@
 import Foundation
 
-/// Texts as protocol 0 of Python's pickles has them, a line each.
+/// Texts in protocol 0 of Python's pickles, one line each.
 enum PickleText {
-    /// A string of bytes in quotes and with escapes, as Python 2's `repr` writes it; nil for what is none.
+    /// The bytes of a quoted string with escapes, as Python 2's `repr` writes it; nil if the line is not one.
     static func unquoted(_ line: Data) -> Data? {
         guard line.count >= 2, let quote = line.first, quote == UInt8(ascii: "'") || quote == UInt8(ascii: "\""),
             line.last == quote
@@ -29,7 +29,7 @@ enum PickleText {
         return found
     }
 
-    /// A text in Latin-1, in which `\u` begins four hexadecimal digits of a character.
+    /// A text in Latin-1 with escapes: `\u` and four hexadecimal digits.
     static func unescaped(_ line: Data) -> String {
         var scalars = String.UnicodeScalarView(), rest = line[...]
         while let byte = rest.popFirst() {

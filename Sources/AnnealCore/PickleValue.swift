@@ -1,7 +1,7 @@
 import Foundation
 
-/// A value of a pickle. Lists, tuples, dictionaries and objects are numbers of their places in `PickleReader`, so that
-/// neither cycles nor deep nesting matter.
+/// A value of a pickle. Lists, tuples, dictionaries and objects are indices into `PickleReader`'s arrays, so that
+/// cycles and deep nesting are harmless.
 package enum PickleValue {
     case none
     case bool(Bool)
@@ -17,20 +17,20 @@ package enum PickleValue {
     case object(Int)
 }
 
-/// An object as a pickle describes it: by what it is made, of what, and its state.
+/// An object as a pickle describes it: its constructor, the arguments, and its state.
 package struct PickleObject {
     package var maker: String
     package var arguments: [PickleValue]
     package var state: PickleValue?
 }
 
-/// What pickles of one kind may name besides Python's own containers, each as `module name`.
+/// The names that pickles of one kind may use in addition to Python's own containers, each as `module name`.
 package struct PickleVocabulary: Sendable {
-    /// Functions and classes that stand for data.
+    /// Functions and classes that represent data.
     let makers: Set<String>
-    /// What is only named, such as types of elements.
+    /// Names that are only mentioned, such as element types.
     let names: Set<String>
-    /// What such a pickle holds, in the plural, and how to get one: for errors.
+    /// What such a pickle holds, in the plural, and how to get one: for error messages.
     package let content: String
     package let suggestion: String
 
@@ -40,7 +40,7 @@ package struct PickleVocabulary: Sendable {
 }
 
 extension PickleReader {
-    /// A text, or a string of Python 2.
+    /// A text, or a Python 2 string.
     package func text(_ value: PickleValue) -> String? {
         switch value {
         case .text(let text): text
@@ -49,7 +49,7 @@ extension PickleReader {
         }
     }
 
-    /// Of a list or tuple.
+    /// The elements of a list or tuple.
     package func elements(_ value: PickleValue) -> [PickleValue]? {
         switch value {
         case .list(let index): lists[index]
@@ -58,14 +58,14 @@ extension PickleReader {
         }
     }
 
-    /// Of a list or tuple of nothing else.
+    /// The elements of a list or tuple if all of them are integers.
     package func integers(_ value: PickleValue) -> [Int]? {
         guard let elements = elements(value) else { return nil }
         let numbers = elements.compactMap { if case .integer(let number) = $0 { number } else { nil } }
         return numbers.count == elements.count ? numbers : nil
     }
 
-    /// A dictionary's value; nil if it has no such key, or is none.
+    /// A dictionary's value; nil if the key is missing or this is not a dictionary.
     package func value(_ key: String, of dictionary: PickleValue) -> PickleValue? {
         guard case .dictionary(let index) = dictionary else { return nil }
         return dictionaries[index].first { text($0.key) == key }?.value

@@ -1,9 +1,10 @@
 extension StringProtocol {
-    /// The text with its control characters, and those that change the direction of writing, as `\u001b`: in the name of a file or class they
-    /// would move a terminal's cursor, colour it, or hide a part of the name. JSON reads the same text back.
+    /// The text with its control characters, and those that change the direction of writing, escaped as `\u001b`: in
+    /// the name of a file or class they would move a terminal's cursor, change colours, or hide a part of the name.
+    /// JSON reads the same text back.
     /// Bytes of a path that are not UTF-8 (`FilePath.text`) become `\xE9`.
     /// - Parameters:
-    ///   - kept: control characters that stay, such as a line feed between lines of ours.
+    ///   - kept: control characters to keep, such as a line feed between our own lines.
     ///   - json: whether the text is JSON, which has no `\xE9`: such bytes stay as they are.
     public func printable(keeping kept: Set<Unicode.Scalar> = [], json: Bool = false) -> String {
         func isHidden(_ scalar: Unicode.Scalar) -> Bool {

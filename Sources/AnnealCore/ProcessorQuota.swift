@@ -1,17 +1,17 @@
 import Foundation
 
-/// The processors' time that a container may use (`docker run --cpus 2`), by Linux' control groups. More threads than that
-/// are stopped together for a part of each tenth of a second, those that hold up the others too.
+/// The CPU time that a container may use (`docker run --cpus 2`), from Linux control groups. With more threads than
+/// that, all of them are paused together for a part of each period, even those that others wait for.
 public enum ProcessorQuota {
-    /// In processors, e.g. 1.5: the least of the process's group and those above it, of both versions of control groups.
-    /// Nil where nothing limits it.
+    /// In processors, e.g. 1.5: the smallest quota of the process's group and its ancestors, in either version of
+    /// control groups. Nil without a limit.
     public static func current() -> Double? { quota(files: "") }
 
-    /// - Parameter files: what stands before `/proc` and `/sys`; empty for the machine's own.
+    /// - Parameter files: a prefix for `/proc` and `/sys`; empty for the machine's own.
     package static func quota(files: String) -> Double? {
         guard let groups = text(files + "/proc/self/cgroup") else { return nil }
         return groups.split(separator: "\n").compactMap { line -> Double? in
-            // ID:CONTROLLERS:PATH; the second version has no controllers.
+            // ID:CONTROLLERS:PATH; version 2 has no controllers.
             let parts = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
             guard parts.count == 3 else { return nil }
             let group = String(parts[2])
@@ -29,14 +29,14 @@ public enum ProcessorQuota {
         }.min()
     }
 
-    /// Over a group and those above it. Inside a container a group's path may be the host's, and the container's own group
-    /// is the root.
+    /// Over a group and its ancestors. Inside a container a group's path may be the host's, with the container's own
+    /// group as the root.
     private static func least(of group: String, below root: String, _ quota: (String) -> Double?) -> Double? {
         let names = group.split(separator: "/")
         return (0...names.count).compactMap { quota(root + names.prefix($0).map { "/" + $0 }.joined()) }.min()
     }
 
-    /// Microseconds of work in a period of so many; "max" and -1 are no limit.
+    /// Microseconds of CPU time in each period; "max" and -1 mean no limit.
     private static func numbers(_ text: String) -> Double? {
         let numbers = text.split(whereSeparator: \.isWhitespace).map { Double($0) ?? -1 }
         guard numbers.count == 2, numbers[0] > 0, numbers[1] > 0 else { return nil }

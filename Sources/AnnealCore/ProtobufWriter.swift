@@ -5,11 +5,11 @@ package protocol ProtobufMessage {
     func write(to writer: inout ProtobufWriter)
 }
 
-/// Writes the wire format of protocol buffers: each field is its number and kind, then a varint, four or eight bytes, or bytes
-/// after their length.
+/// Writes the wire format of protocol buffers: each field is its number and kind, then a varint, four or eight bytes,
+/// or length-prefixed bytes.
 ///
-/// A message inside another comes after its length too: it is written twice, first to a writer that only counts, so that
-/// large arrays are never copied from buffer to buffer.
+/// A nested message is length-prefixed too: it is written twice, first to a writer that only counts, so that large
+/// arrays are never copied from buffer to buffer.
 package struct ProtobufWriter {
     private enum Kind: UInt64 {
         case varint = 0
@@ -22,7 +22,7 @@ package struct ProtobufWriter {
     package private(set) var count = 0
     private let onlyCounts: Bool
 
-    /// The bytes of a message whose fields `write` writes.
+    /// The bytes of a message with the fields that `write` adds.
     package static func encode(_ write: (inout ProtobufWriter) -> Void) -> Data {
         withoutActuallyEscaping(write) { encode(Fields(writeFields: $0)) }
     }
@@ -46,7 +46,7 @@ package struct ProtobufWriter {
 
     package mutating func integer(_ field: UInt64, _ value: Int) {
         tag(field, .varint)
-        // A negative number is written as its 64 bits.
+        // A negative number is written with all 64 bits.
         varint(UInt64(bitPattern: Int64(value)))
     }
 
@@ -84,7 +84,7 @@ package struct ProtobufWriter {
         message.write(to: &self)
     }
 
-    /// A message whose fields `write` writes.
+    /// A nested message with the fields that `write` adds.
     package mutating func message(_ field: UInt64, _ write: (inout ProtobufWriter) -> Void) {
         withoutActuallyEscaping(write) { message(field, Fields(writeFields: $0)) }
     }

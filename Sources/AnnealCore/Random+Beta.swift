@@ -5,7 +5,7 @@ extension Random {
     /// - Precondition: alpha is positive.
     public mutating func symmetricBeta(_ alpha: Double) -> Double {
         precondition(alpha > 0)
-        // By logarithms: for a small alpha both variates may be too small for a number.
+        // In logarithms: for a small alpha both variates may underflow.
         let x = logarithmOfGamma(alpha)
         return 1 / (1 + exp(logarithmOfGamma(alpha) - x))
     }

@@ -8,7 +8,7 @@ extension Random {
         return Float((-2 * log(u)).squareRoot() * cos(2 * .pi * v))
     }
 
-    /// A permutation of 0 ..< count (Fisher and Yates).
+    /// A random permutation of 0 ..< count (Fisher and Yates).
     public mutating func permutation(_ count: Int) -> [Int32] {
         var order = Array(0..<Int32(count))
         var i = count - 1

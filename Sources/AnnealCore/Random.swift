@@ -4,8 +4,8 @@
 /// A stream is a pure function of its key, so that random choices do not depend on the number of threads, devices or
 /// hosts, nor on what was drawn before: `Random(seed: 1, purpose: .augment, epoch: 3, index: sample)`.
 public struct Random: RandomNumberGenerator, Sendable {
-    /// What a stream is for. Streams with other purposes never overlap. Raw values are part of the promise of equal
-    /// bits between versions: never renumber.
+    /// The purpose of a stream. Streams with different purposes never overlap. The raw values are part of the promise
+    /// of equal bits between versions: never renumber them.
     public enum Purpose: UInt32, Sendable {
         case initialize = 1
         case shuffle = 2
@@ -14,11 +14,11 @@ public struct Random: RandomNumberGenerator, Sendable {
         case mix = 5
         /// Noise that an optimizer adds to the weights.
         case noise = 6
-        /// Whether an image is mirrored in its first epoch, where mirroring then alternates.
+        /// Whether an image is mirrored in its first epoch when mirroring alternates from epoch to epoch.
         case mirror = 7
         /// Which images are held out for validation.
         case split = 8
-        /// Which records a fingerprint of the data looks at.
+        /// Which records a data fingerprint samples.
         case fingerprint = 9
         case test = 99
     }
@@ -88,7 +88,7 @@ public struct Random: RandomNumberGenerator, Sendable {
 
     public mutating func bool(probability: Float = 0.5) -> Bool { uniform() < probability }
 
-    /// The four words of one counter of an operator's stream, as kernels draw them.
+    /// The four random words for one counter of an operator's stream, as kernels draw them.
     package static func philox(
         counter: UInt32, stream: UInt32, step: UInt32, purpose: Purpose, seed: UInt64
     ) -> [UInt32] {

@@ -1,4 +1,4 @@
-/// SHA-256 (FIPS 180-4), fed piece by piece.
+/// SHA-256 (FIPS 180-4), computed incrementally.
 public struct SHA256 {
     private var hash = initialHash
     private var words = [UInt32](repeating: 0, count: 64)
@@ -7,7 +7,7 @@ public struct SHA256 {
 
     public init() {}
 
-    /// The digits of one piece's hash.
+    /// The hash of the given data as hexadecimal digits.
     public static func digits(of bytes: some Sequence<UInt8>) -> String {
         var hash = SHA256()
         Array(bytes).withUnsafeBytes { hash.update($0) }
@@ -71,12 +71,12 @@ public struct SHA256 {
         for (i, word) in [a, b, c, d, e, f, g, h].enumerated() { hash[i] &+= word }
     }
 
-    // The fraction bits of the first primes' square and cube roots.
+    // The fractional bits of the first primes' square and cube roots.
     private static let primes = (2...311).filter { n in (2..<n).allSatisfy { n % $0 != 0 } }
     private static let initialHash = primes.prefix(8).map { fraction($0, 2) }
     private static let constants = primes.map { fraction($0, 3) }
 
-    /// The root times 2^32, by bisection in whole numbers of 128 bits, without the whole part.
+    /// The fractional part of the root times 2^32, by bisection in 128-bit integers.
     private static func fraction(_ prime: Int, _ power: Int) -> UInt32 {
         var low: UInt128 = 0, high: UInt128 = 1 << 37
         let target = UInt128(prime) << (power == 2 ? 64 : 96)

@@ -1,4 +1,4 @@
-/// Names that a user may have meant.
+/// Suggestions for misspelt names.
 public enum Spelling {
     /// The names that take the fewest edits to become `name`, best first.
     public static func nearest(to name: String, among names: some Sequence<String>, count: Int = 3) -> [String] {
@@ -7,24 +7,24 @@ public enum Spelling {
 
     /// The names so close to `name` that it is probably one of them misspelt; usually one, often none.
     public static func misspelt(_ name: String, among names: some Sequence<String>) -> [String] {
-        // Nobody types more.
+        // Longer names are not typed.
         guard name.utf8.count <= 64 else { return [] }
         let all = ranked(name.lowercased(), names) { $0.lowercased() }
         guard let best = all.first?.distance, best <= max(1, name.utf8.count / 3) else { return [] }
         return all.prefix { $0.distance == best }.prefix(3).map(\.name)
     }
 
-    /// The end of an error about an unknown name: `did you mean sgd? there are adam, sgd`.
+    /// The end of an error about an unknown name: `did you mean sgd? it must be one of adam, sgd`.
     public static func suggestion(for name: String, among names: [String]) -> String {
-        question(misspelt(name, among: names)) + "there are \(names.joined(separator: ", "))"
+        question(misspelt(name, among: names)) + "it must be one of \(names.joined(separator: ", "))"
     }
 
-    /// `did you mean a or b? `; nothing without names.
+    /// `did you mean a or b? `; empty without names.
     public static func question(_ names: [String]) -> String {
         names.isEmpty ? "" : "did you mean \(names.joined(separator: " or "))? "
     }
 
-    /// A file or folder that is there and whose path differs in misspelt names only; nil if there is none.
+    /// An existing file or folder with a path that differs only in misspelt names; nil if there is none.
     public static func existingPath(like path: String) -> String? {
         var found = path.utf8.first == UInt8(ascii: "/") ? "/" : "", isOther = false
         for name in path.split(separator: "/") {
@@ -33,7 +33,7 @@ public enum Spelling {
                 found = next
                 continue
             }
-            // Nobody looks for a name in a folder of more.
+            // Larger folders are not searched.
             guard let names = try? Files.names(in: found), names.count <= 10_000,
                 let near = misspelt(String(name), among: names).first
             else { return nil }
@@ -42,7 +42,7 @@ public enum Spelling {
         return isOther ? found : nil
     }
 
-    /// The suggestion of an error about a path that is not there.
+    /// The suggestion for an error about a path that does not exist.
     package static func suggestion(forPath path: String) -> String? {
         existingPath(like: path).map { "did you mean \($0)?" }
     }
@@ -50,7 +50,7 @@ public enum Spelling {
     private static func ranked(
         _ name: String, _ names: some Sequence<String>, form: (String) -> String = { $0 }
     ) -> [(distance: Int, name: String)] {
-        // The distance costs the product of both lengths.
+        // The cost is the product of both lengths.
         let typed = Array(name.utf8.prefix(256))
         return names.map { (distance(typed, Array(form($0).utf8.prefix(256))), $0) }
             .sorted { ($0.0, $0.1) < ($1.0, $1.1) }

@@ -1,4 +1,4 @@
-/// A float32 array in the host's memory, in row-major (plain) layout: what enters and leaves the engine.
+/// A float32 array in host memory, in row-major (plain) layout: the engine's inputs and outputs.
 public struct Tensor: Sendable, Equatable {
     public var shape: Shape
     public var elements: [Float]

@@ -1,7 +1,7 @@
 import CAnnealSystem
 import Foundation
 
-/// A thread that says when it cannot be started (`ulimit -u`): Foundation's does not, and Dispatch tries again for ever.
+/// A thread that reports when it cannot be started (`ulimit -u`): Foundation's does not, and Dispatch retries forever.
 package struct WorkerThread: Sendable {
     private final class Work: Sendable {
         let name: String

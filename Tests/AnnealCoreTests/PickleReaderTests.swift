@@ -26,7 +26,7 @@ import Testing
         #expect(reader.value("c", of: value) == nil)
     }
 
-    /// `shop.Box(5)` is a record of what would be called; its state too.
+    /// `shop.Box(5)` becomes a record of the call and its state; nothing is called.
     @Test func namesAreDataOnly() throws {
         var reader = reader("cshop\nBox\n(K\u{5}tR}U\u{1}s(cshop\nKind\ntsb.")
         guard case .object(let index) = try reader.next() else {

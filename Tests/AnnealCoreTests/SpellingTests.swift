@@ -31,8 +31,9 @@ import Testing
     }
 
     @Test func suggestions() {
-        #expect(Spelling.suggestion(for: "sdg", among: ["nag", "sgd"]) == "did you mean sgd? there are nag, sgd")
-        #expect(Spelling.suggestion(for: "rmsprop", among: ["nag", "sgd"]) == "there are nag, sgd")
+        #expect(
+            Spelling.suggestion(for: "sdg", among: ["nag", "sgd"]) == "did you mean sgd? it must be one of nag, sgd")
+        #expect(Spelling.suggestion(for: "rmsprop", among: ["nag", "sgd"]) == "it must be one of nag, sgd")
         #expect(Spelling.nearest(to: "fc9", among: ["conv0", "fc1", "fc12"], count: 2) == ["fc1", "fc12"])
     }
 }

@@ -37,7 +37,7 @@ import Testing
         #expect(changed.count == whole.count)
         let refused = try resume(tool, 2)
         #expect(refused.status == 1 && refused.errors.contains("the validation data has changed"), "\(refused.errors)")
-        #expect(refused.errors.contains("val.rec: images are others"), "\(refused.errors)")
+        #expect(refused.errors.contains("val.rec: some images have changed"), "\(refused.errors)")
         #expect(refused.errors.contains("--accept-changed-data"))
         let verified = try tool.run(["verify-resume", "r", "--steps", "2"])
         #expect(

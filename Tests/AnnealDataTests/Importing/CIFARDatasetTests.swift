@@ -202,7 +202,10 @@ import Testing
         let text = bytes("X") + [0x40, 0x1C, 0, 0] + Array(repeating: 0x61, count: 0x1C40) + bytes("q\u{1}")
         for (pickle, problem) in [
             (nested, "is not a batch of cifar10"),
-            (text + Array(repeating: encoding, count: 500).flatMap { $0 }, "has more bytes than it is long"),
+            (
+                text + Array(repeating: encoding, count: 500).flatMap { $0 },
+                "would expand to more bytes than the file has"
+            ),
         ] {
             let path = try folder.file("bad.tar", tar([("d/data_batch_1", pickle)]))
             let error = message { _ = try CIFARDataset(.cifar10, path) }

@@ -29,7 +29,7 @@ import Testing
         #expect(try records("c", count: 1999).difference(from: before) == "it had 2000 records, now it has 1999")
         #expect(try records("d", size: 9).difference(from: before) == "it had 144000 bytes, now it has 144008")
         #expect(try records("e", label: 1).difference(from: before) == "labels or ids have changed")
-        #expect(try records("f", pixel: 2).difference(from: before) == "images are others")
+        #expect(try records("f", pixel: 2).difference(from: before) == "some images have changed")
     }
 
     /// An earlier fingerprint that covers fewer headers is compared by these.
@@ -80,7 +80,7 @@ import Testing
         try write("cat/3.png", 1)
         #expect(try survey(root).difference(from: before) == "class cat had 2 images, now it has 3")
         try FileManager.default.removeItem(atPath: "\(root)/cat/2.png")
-        #expect(try survey(root).difference(from: before) == "class cat has files of other names or sizes")
+        #expect(try survey(root).difference(from: before) == "class cat has files with different names or sizes")
         try FileManager.default.removeItem(atPath: "\(root)/cat/3.png")
         try write("cat/2.png", 10)
         #expect(try survey(root) == before)
