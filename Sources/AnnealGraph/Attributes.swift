@@ -1,19 +1,19 @@
 import AnnealCore
 
-/// Reads an operator's attributes, which MXNet's files hold as strings, into types.
+/// Converts an operator's attributes, which MXNet's files hold as strings, to typed values.
 public struct AttributeReader {
-    /// The name of the operator, as the file has it.
+    /// The name of the operator, as in the file.
     package let operation: String
     private var rest: [String: String]
 
     package init(operation: String, _ attributes: [String: String]) {
         self.operation = operation
-        // Annotations such as __lr_mult__ are for others.
+        // Annotations such as __lr_mult__ are not attributes of the operator.
         rest = attributes.filter { !($0.key.hasPrefix("__") && $0.key.hasSuffix("__")) }
         for key in AttributeReader.annotations { rest[key] = nil }
     }
 
-    /// Annotations that files of MXNet before 0.9 write without underscores.
+    /// Annotations that MXNet before 0.9 writes without underscores.
     static let annotations = ["lr_mult", "wd_mult", "ctx_group", "force_mirroring", "mirror_stage"]
 
     /// The attribute as written; nil if absent or `None`.
@@ -22,7 +22,8 @@ public struct AttributeReader {
         return text
     }
 
-    /// Reads an attribute that says `None`, where that is another thing than to leave it out; whether it does.
+    /// Consumes an attribute with the value `None`, where that means something other than leaving it out; false if it
+    /// has another value.
     public mutating func takeNone(_ key: String) -> Bool {
         guard rest[key] == "None" else { return false }
         rest[key] = nil
@@ -47,7 +48,7 @@ public struct AttributeReader {
     public mutating func int(_ key: String, default value: Int) throws -> Int { try int(key) ?? value }
 
     public mutating func required(_ key: String) throws -> Int {
-        guard let value = try int(key) else { throw AnnealError("", "\(operation) wants the attribute \(key)") }
+        guard let value = try int(key) else { throw AnnealError("", "\(operation) requires the attribute \(key)") }
         return value
     }
 
@@ -96,8 +97,8 @@ public struct AttributeReader {
         }
     }
 
-    /// What multiplies extents: kernels, strides, repetitions. The network that needs more does not exist, and products
-    /// with extents, of which inference lets no more than 2^40 elements pass, stay far from overflowing.
+    /// The limit for values that multiply extents: kernels, strides, repetitions. No real network needs more, and
+    /// products with extents (inference allows at most 2^40 elements) stay far from overflow.
     static let largestFactor = 1 << 20
 
     mutating func factors(_ key: String) throws -> [Int]? {
@@ -115,11 +116,11 @@ public struct AttributeReader {
         return value
     }
 
-    /// One of an enumeration whose raw values are MXNet's words.
+    /// A value of an enumeration with MXNet's words as raw values.
     public mutating func choice<T: RawRepresentable & CaseIterable>(_ key: String, default value: T?) throws -> T
     where T.RawValue == String {
         guard let text = string(key) else {
-            guard let value else { throw AnnealError("", "\(operation) wants the attribute \(key)") }
+            guard let value else { throw AnnealError("", "\(operation) requires the attribute \(key)") }
             return value
         }
         guard let chosen = T(rawValue: text) else {
@@ -128,7 +129,7 @@ public struct AttributeReader {
         return chosen
     }
 
-    /// Attributes that steer other engines (workspace, cuDNN) and mean nothing here.
+    /// Attributes that tune other engines (workspace, cuDNN) and have no effect here.
     public mutating func ignore(_ keys: String...) {
         for key in keys { rest[key] = nil }
     }
@@ -149,7 +150,7 @@ public struct AttributeReader {
     }
 }
 
-/// How Python, and so MXNet's files, print attribute values.
+/// Formats attribute values as Python does, and therefore MXNet's files.
 package enum AttributeText {
     package static func bool(_ value: Bool) -> String { value ? "True" : "False" }
 

@@ -1,6 +1,6 @@
 import AnnealCore
 
-/// Refuses what cannot be a classifier's number of classes. Labels are float32, as in MXNet: it is exact up to 2^24.
+/// Refuses numbers that cannot be a number of classes. Labels are float32, as in MXNet, which is exact up to 2^24.
 package func checkClassCount(_ count: Int) throws {
     guard (1...1 << 24).contains(count) else {
         throw AnnealError(

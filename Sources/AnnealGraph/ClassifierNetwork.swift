@@ -2,16 +2,16 @@ import AnnealCore
 
 /// A symbol that is a classifier: one data input, at most one label, and one output of (batch, classes).
 ///
-/// MXNet's scripts and Gluon's exports name and end their networks differently. What is what is found once, here:
-/// the data is the variable `data` or the only one that can be, labels are what losses read as such, and of several
-/// outputs the softmax counts.
+/// MXNet's scripts and Gluon's exports name and end their networks differently. The roles are determined here, once:
+/// the data is the variable `data` or the only candidate, labels are the variables that losses read as labels, and of
+/// several outputs the softmax is used.
 public struct ClassifierNetwork: Sendable {
     public enum Scores: Sendable, Equatable {
         /// Each row sums to 1.
         case probabilities
-        /// Scores of which a softmax would make probabilities, as Gluon's networks give them.
+        /// Scores to which a softmax has not been applied, as Gluon's networks give them.
         case logits
-        /// Any other numbers of which the largest counts: SVMOutput, regression, sigmoids.
+        /// Any other numbers of which the largest decides: SVMOutput, regression, sigmoids.
         case scores
     }
 
@@ -19,7 +19,7 @@ public struct ClassifierNetwork: Sendable {
     public let dataName: String
     /// nil for a network without a loss, and for one with several labels, which cannot be trained.
     public var labelName: String? { labelNames.count == 1 ? labelNames[0] : nil }
-    /// The place of the scores among the symbol's outputs.
+    /// The index of the scores among the symbol's outputs.
     public let outputIndex: Int
     public let scores: Scores
     /// The layer that the scores come from and its operator, e.g. `dense1 (FullyConnected)`.
@@ -30,7 +30,7 @@ public struct ClassifierNetwork: Sendable {
     private let isRegression: Bool
 
     /// - Parameter parameters: names that are known to be parameters, as those of a checkpoint.
-    /// - Throws: an error that names the inputs or outputs of a symbol that is no classifier.
+    /// - Throws: an error that names the inputs or outputs of a symbol that is not a classifier.
     public init(_ symbol: Symbol, parameters: Set<String> = []) throws {
         let roles = try VariableRoles(symbol)
         self.symbol = symbol
@@ -49,7 +49,7 @@ public struct ClassifierNetwork: Sendable {
             }
     }
 
-    /// The softmax if there is one, else the only output that is no loss.
+    /// The softmax if there is one, else the only output that is not a loss.
     private static func chosen(_ endings: [OutputEnding], _ symbol: Symbol) throws -> Int {
         func outputs(_ kind: OutputEnding.Kind) -> [Int] { endings.indices.filter { endings[$0].kind == kind } }
         let softmaxes = outputs(.probabilities)
@@ -58,7 +58,8 @@ public struct ClassifierNetwork: Sendable {
         guard let some = candidates.first else {
             throw AnnealError(
                 "symbol", "ends in \(endings.first?.description ?? "nothing"), whose output is a loss",
-                suggestion: "a classifier gives scores of each class: end it in SoftmaxOutput, or in its last layer")
+                suggestion: "a classifier outputs a score for each class: end it in SoftmaxOutput, or in its last layer"
+            )
         }
         let list = candidates.prefix(5).map { endings[$0].description }.joined(separator: ", ")
         throw AnnealError(
@@ -66,19 +67,19 @@ public struct ClassifierNetwork: Sendable {
             softmaxes.isEmpty
                 ? "has \(endings.count) outputs and no softmax among them: \(list)"
                 : "has \(softmaxes.count) softmax outputs: \(list)",
-            suggestion: "which are the classes' scores is not certain: save a symbol with one output, such as "
+            suggestion: "it is not clear which output holds the class scores: save a symbol with one output, such as "
                 + "\(try Symbol.outputName(symbol.outputs[some]))")
     }
 
-    /// The scores alone, without losses that only training reads.
+    /// The scores alone, without losses that only training uses.
     public var scoring: Symbol { symbol[outputIndex] }
 
     /// Parameters and auxiliary states.
     public func parameterNames() throws -> [String] { try symbol.parameterNames(fed: labelNames + [dataName]) }
 
-    /// The classes that the network tells apart.
+    /// The number of classes.
     ///
-    /// - Parameter dataShape: of one image, (channels, height, width).
+    /// - Parameter dataShape: the shape of one image, (channels, height, width).
     /// - Throws: if the layers do not fit the shape, or the output is not (batch, classes).
     public func classes(_ dataShape: Shape) throws -> Int {
         let output = scoring
@@ -86,27 +87,27 @@ public struct ClassifierNetwork: Sendable {
         guard shape.rank == 2, shape[0] == 1 else {
             throw AnnealError(
                 "output \(try Symbol.outputName(output.outputs[0]))", "has the shape \(shape) for one image",
-                suggestion: "a classifier's is (batch, classes)")
+                suggestion: "a classifier's output is (batch, classes)")
         }
         return shape[1]
     }
 
-    /// Refuses a network that trains on other labels than a class's number.
+    /// Refuses a network that is trained on anything but class numbers.
     public func checkTrainsOnClasses(_ dataShape: Shape) throws {
         guard let labelName,
             let label = try symbol.inferShapes([dataName: Shape([1] + dataShape.dims)]).variables[labelName]
         else { return }
         guard label.count == 1, !isRegression else {
             throw AnnealError(
-                "symbol", "ends in \(ending), which learns \(label.count) numbers of each image, not its class",
-                suggestion: "end it in SoftmaxOutput, or in its last layer, which gets one")
+                "symbol", "ends in \(ending), which learns \(label.count) numbers per image, not its class",
+                suggestion: "end it in SoftmaxOutput, or in its last layer, and a SoftmaxOutput is added")
         }
     }
 
-    // MARK: Other ends
+    // MARK: Other endings
 
-    /// The network for training: itself if it reads a label; else its scores before the softmax, if it has one, with a
-    /// `SoftmaxOutput`, as MXNet's Module needs it.
+    /// The network for training: unchanged if it reads a label; else its scores before the softmax, if any, followed by
+    /// a `SoftmaxOutput`, as MXNet's Module requires.
     ///
     /// - Throws: if it reads several labels, or scores that no softmax fits.
     public func withLoss() throws -> ClassifierNetwork {
@@ -121,7 +122,7 @@ public struct ClassifierNetwork: Sendable {
         guard let logits = try logits() else {
             throw AnnealError(
                 "symbol", "ends in \(ending), without a loss, and SoftmaxOutput does not fit it",
-                suggestion: "end it in SoftmaxOutput, or in its last layer, which gets one")
+                suggestion: "end it in SoftmaxOutput, or in its last layer, and a SoftmaxOutput is added")
         }
         let taken = Set(Symbol([logits]).nodes.map(\.name)), name = "softmax"
         let names = [name] + (2...taken.count + 2).map { "\(name)_\($0)" }
@@ -140,7 +141,7 @@ public struct ClassifierNetwork: Sendable {
 }
 
 extension Symbol {
-    /// The same network with every output that is a softmax, or its logarithm, replaced by what goes into it.
+    /// The same network with every output that is a softmax, or its logarithm, replaced by the softmax's input.
     package func endingInLogits() throws -> Symbol {
         Symbol(
             try outputs.map { output in
@@ -149,16 +150,17 @@ extension Symbol {
             })
     }
 
-    /// The same network with probabilities as its one output: as it is if it ends in a softmax, else with a softmax added.
+    /// The same network with probabilities as its only output: unchanged if it ends in a softmax, else with a softmax
+    /// added.
     ///
-    /// - Throws: if its scores are no logits.
+    /// - Throws: if its scores are not logits.
     package func endingInProbabilities() throws -> Symbol {
         let network = try ClassifierNetwork(self)
         if network.scores == .probabilities { return network.scoring }
         let output = outputs[network.outputIndex]
         guard let logits = try OutputEnding(output).logits(of: output) else {
             throw AnnealError(
-                "symbol", "ends in \(network.ending), whose scores a softmax makes no probabilities of",
+                "symbol", "ends in \(network.ending): a softmax does not turn its scores into probabilities",
                 suggestion: "take the scores as they are, without a softmax")
         }
         let taken = Set(Symbol([logits]).nodes.map(\.name))

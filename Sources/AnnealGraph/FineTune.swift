@@ -2,8 +2,8 @@ import AnnealCore
 
 /// The cut of MXNet's fine-tune.py: a trained network up to some layer, with a new head.
 extension Symbol {
-    /// The graph up to `layerBeforeFullc`, then `FullyConnected` named `fc` and `SoftmaxOutput` named `softmax`. Where the
-    /// kept layers have an `fc` of their own, which MXNet cannot bind, the new one is `fc_2`, or the next that is free.
+    /// The graph up to `layerBeforeFullc`, then `FullyConnected` named `fc` and `SoftmaxOutput` named `softmax`. If the
+    /// kept layers already have an `fc`, which MXNet cannot bind, the new one is `fc_2`, or the next free name.
     ///
     /// - Parameter castToFloat32: whether the head's scores are cast, as for a network that computes in float16.
     public func withNewHead(
@@ -26,7 +26,7 @@ extension Symbol {
         return try head.softmaxOutput(scores, name: "softmax")
     }
 
-    /// The layer that feeds the last fully connected one, where a new head fits.
+    /// The layer that feeds the last fully connected one, where a new head can be attached.
     public func layerBeforeFullc() throws -> String {
         guard let layer = nodes.last(where: { $0.operation == FullyConnected.name }), let input = layer.inputs.first,
             !input.node.isVariable
@@ -47,15 +47,15 @@ extension Symbol {
 /// Which stored parameters a fine-tuned network starts with.
 public enum FineTune {
     public enum Rule: Sendable {
-        /// All of the layers that the network keeps.
+        /// All parameters of the layers that the network keeps.
         case keptLayers
-        /// As fine-tune.py: none whose name has `fc` in it, so that inner fully connected layers get new values too.
+        /// As fine-tune.py: none with `fc` in its name, so that inner fully connected layers are initialised too.
         case mxnet
     }
 
     static let headLayer = "fc"
 
-    /// The parameters of the new head of a network that `withNewHead` made.
+    /// The parameters of the new head of a network made by `withNewHead`.
     public static func headParameters(of network: Symbol) -> Set<String> {
         let head = network.nodes.last { $0.operation == FullyConnected.name }
         return Set(head?.inputs.filter { $0.node.isVariable }.map(\.node.name) ?? [])
@@ -66,7 +66,7 @@ public enum FineTune {
     public static func parametersTakenOver(
         _ stored: [String], by network: Symbol, rule: Rule = .keptLayers
     ) throws -> [String] {
-        // The old network's last layer may be called as the new head: that one is new whatever its shape.
+        // The old network's last layer may have the new head's name: that one is new regardless of its shape.
         let wanted = Set(try network.argumentNames() + network.auxiliaryNames())
             .subtracting(headParameters(of: network))
         return stored.filter { wanted.contains($0) && (rule == .keptLayers || !$0.contains("fc")) }

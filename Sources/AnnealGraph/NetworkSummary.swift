@@ -1,20 +1,20 @@
 import AnnealCore
 
-/// What a network consists of and costs: a row for each layer, and totals.
+/// The layers of a network and what they cost: a row for each layer, and totals.
 public struct NetworkSummary: Sendable {
     public struct Layer: Sendable {
         public let name: String
         /// MXNet's name of the operator.
         public let operation: String
-        /// Its attributes in few words, e.g. `3x3/2, 64`.
+        /// A short form of its attributes, e.g. `3x3/2, 64`.
         public let detail: String
-        /// With the batch as the first axis.
+        /// With the batch as first axis.
         public let outputShape: Shape
-        /// Numbers that training changes; those that an earlier layer shares are counted there.
+        /// Trainable parameters; those shared with an earlier layer are counted there.
         public let parameters: Int
-        /// Numbers of auxiliary states.
+        /// Elements of auxiliary states.
         public let states: Int
-        /// Of one forward pass over the whole batch.
+        /// For one forward pass over the whole batch.
         public let multiplyAdds: Double
         public let flops: Double
     }
@@ -25,7 +25,7 @@ public struct NetworkSummary: Sendable {
     public var multiplyAdds: Double { layers.reduce(0) { $0 + $1.multiplyAdds } }
     public var flops: Double { layers.reduce(0) { $0 + $1.flops } }
 
-    /// - Parameter inputs: the shapes of the data, by name; labels are no parameters.
+    /// - Parameter inputs: the shapes of the data, by name; labels are not parameters.
     /// - Throws: if shapes do not fit, or are not known.
     public init(_ symbol: Symbol, inputs: [String: Shape]) throws {
         let nodes = symbol.nodes, shapes = try symbol.inferShapes(inputs).nodes

@@ -1,11 +1,11 @@
 import AnnealCore
 
-/// What a compiler and its engines need to know of an operator: shapes, what its gradient reads, what it costs.
+/// What a compiler and its engines need to know about an operator: shapes, what its gradient reads, what it costs.
 ///
 /// Operators that a symbol can name are `SymbolOperator`s, one file each under `Operators/`; passes add some of their own,
 /// such as fused ones. An engine's kernels are in a file of the same name in that engine.
 public protocol Operator: Sendable {
-    /// Its name in messages, plans and profiles; of a `SymbolOperator` the name that MXNet gives it.
+    /// Its name in messages, plans and profiles; for a `SymbolOperator`, MXNet's name.
     var operation: String { get }
 
     /// Names of the inputs without the auxiliary ones.
@@ -16,16 +16,17 @@ public protocol Operator: Sendable {
     /// Throws an error, without the layer's name, when shapes do not fit.
     func inferShapes(_ inputs: inout [Shape?]) throws -> [Shape]?
 
-    /// Shapes of what the forward pass leaves for the backward pass besides its outputs (in training only).
+    /// Shapes of the arrays that the forward pass saves for the backward pass in addition to its outputs (in training
+    /// only).
     func savedShapes(inputs: [Shape], outputs: [Shape]) -> [Shape]
-    /// The backward pass in parts; a part none of whose gradients is wanted is dropped. An input that no part writes has
-    /// a gradient of zero.
+    /// The backward pass in parts; a part is dropped if none of its gradients is needed. An input that no part writes
+    /// has a gradient of zero.
     var backward: [BackwardPart] { get }
-    /// Multiply-adds of a forward pass, what papers give as a network's cost: those of convolutions and matrix products
-    /// without the bias, nothing elsewhere.
+    /// Multiply-adds of a forward pass, the cost that papers report: those of convolutions and matrix products without
+    /// the bias, and zero for all other operators.
     func multiplyAdds(inputs: [Shape], outputs: [Shape]) -> Double
-    /// Floating-point operations of a forward pass in inference: two for a multiply-add; elsewhere, unless an operator
-    /// knows better, one for each number that it computes, and none for moving numbers.
+    /// Floating-point operations of a forward pass in inference: two for a multiply-add; otherwise one for each
+    /// computed element unless the operator knows better, and none for data movement.
     func flops(inputs: [Shape], outputs: [Shape]) -> Double
 
     /// The outputs are those of a loss: the backward pass starts here and reads no output gradient.
@@ -36,29 +37,29 @@ public protocol Operator: Sendable {
     var isSum: Bool { get }
     /// The output is max(x, 0) of the only input.
     var isReLU: Bool { get }
-    /// The output is the only input, limited to a range; nil if it is something else.
+    /// The output is the only input, clamped to a range; nil for any other operator.
     var clipRange: ClosedRange<Float>? { get }
     /// The output has the input's shape and values in another layout.
     var changesLayoutOnly: Bool { get }
-    /// Outputs that are float32 whatever flows between layers: statistics and indices.
+    /// Outputs that stay float32 when layers compute in another type: statistics and indices.
     var exactOutputs: Set<Int> { get }
     /// Inputs that a training step changes in place: batch norm's moving statistics, and a gamma that it fixes.
     var changedInputs: [Int] { get }
-    /// What the forward pass saves are statistics of its input, with which a repetition need not take them again.
+    /// The arrays saved by the forward pass are statistics of its input; recomputing the layer can reuse them.
     var savesStatistics: Bool { get }
-    /// A pass has joined several operators in it.
+    /// Several operators that a pass has joined.
     var isFused: Bool { get }
-    /// The output is the input, and the gradient passes through: no engine ever sees such an operator. A property of the
-    /// type, since engines are asked by type what they run.
+    /// The output is the input, and the gradient passes through: engines never see such an operator. A property of the
+    /// type, since engines are asked by type which operators they run.
     static var isIdentity: Bool { get }
 }
 
-/// A layer that is linear in its weight (input 1) and adds a bias (input 2), if it has one. In inference, batch norm of its
-/// output can become a part of both.
+/// A layer that is linear in its weight (input 1) and adds an optional bias (input 2). In inference, a batch norm that
+/// follows can be folded into both.
 package protocol LinearLayer: Operator {
     var noBias: Bool { get set }
-    /// Where the channels of the output, its axis 1, are in the weight: an axis, which counts within each of some groups; nil
-    /// if axis 1 is not the channels.
+    /// Where the output's channels (axis 1) are in the weight: an axis, within each of a number of groups; nil if axis
+    /// 1 is not the channels.
     func channelsOfWeight(output: Shape) -> (axis: Int, groups: Int)?
 }
 
@@ -73,9 +74,9 @@ public struct BackwardPart: Sendable {
     }
 
     public let reads: [Read]
-    /// The inputs whose gradients it gives.
+    /// The inputs for which it computes gradients.
     public let writes: [Int]
-    /// Further inputs that have the same gradient as the first of these, which is computed once.
+    /// Further inputs with the same gradient as the first of these, which is computed once.
     public let sharing: [Int]
 
     public init(reads: [Read], writes: [Int], sharing: [Int] = []) {
@@ -107,7 +108,7 @@ extension Operator {
         return products > 0 ? 2 * products : Double(outputs[0].count)
     }
 
-    /// One part that reads all inputs, all outputs and all heads and gives every gradient.
+    /// One part that reads all inputs, all outputs and all output gradients and computes every gradient.
     public var backward: [BackwardPart] {
         let inputs = inputNames.indices, outputs = outputNames.indices
         return [
@@ -120,7 +121,7 @@ extension Operator {
     /// The first input's shape, for operators that keep it.
     package func sameShape(_ inputs: inout [Shape?]) throws -> [Shape]? { inputs[0].map { [$0] } }
 
-    /// All inputs have one shape, which any of them gives.
+    /// All inputs have the same shape, which any of them determines.
     package func unify(_ inputs: inout [Shape?]) throws -> Shape? {
         guard let shape = inputs.lazy.compactMap({ $0 }).first else { return nil }
         let names = inputNames
@@ -145,7 +146,7 @@ extension Operator {
     /// Sets an input's shape, or checks it.
     package func expect(_ input: inout Shape?, _ shape: Shape, _ name: String) throws {
         if let given = input, given != shape {
-            throw AnnealError("", "\(name) has the shape \(given), \(operation) wants \(shape)")
+            throw AnnealError("", "\(name) has the shape \(given), \(operation) requires \(shape)")
         }
         input = shape
     }

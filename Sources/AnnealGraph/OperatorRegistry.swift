@@ -24,13 +24,13 @@ public enum OperatorRegistry {
         return table
     }()
 
-    /// The names under which operators are known, without aliases.
+    /// The names of all operators, without aliases.
     public static var names: [String] { entries.map(\.name) }
 
     /// The name that MXNet 1.9.1 writes for an operator, e.g. `SoftmaxOutput` for `Softmax`; nil if unknown.
     public static func canonicalName(_ name: String) -> String? { all[name]?.name }
 
-    /// The type that makes an operator of that name or alias; a family's for its members.
+    /// The type that implements the operator of that name or alias; a family for its members.
     package static func type(named name: String) -> (any SymbolOperator.Type)? { all[name]?.type }
 
     package static func make(_ name: String, _ attributes: [String: String]) throws -> any SymbolOperator {

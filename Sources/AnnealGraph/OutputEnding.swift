@@ -1,13 +1,13 @@
 import AnnealCore
 
-/// What the last operator of an output says of its numbers.
+/// What the last operator of an output says about its values.
 package struct OutputEnding {
     package enum Kind {
         /// A softmax: each row sums to 1.
         case probabilities
-        /// The last layer is no function of the scores: a softmax would make probabilities of them.
+        /// The last layer's output is used as it is: a softmax would turn it into probabilities.
         case logits
-        /// Numbers that a softmax makes no sense of: distances from a margin, regression, independent probabilities.
+        /// Numbers for which a softmax makes no sense: margins, regression, independent probabilities.
         case scores
         /// The output is a loss.
         case loss
@@ -16,11 +16,11 @@ package struct OutputEnding {
     package let kind: Kind
     /// It is trained on numbers, not on classes.
     let isRegression: Bool
-    /// The layer that decides.
+    /// The layer that computes the scores.
     let layer: Node
-    /// What goes into a softmax or its logarithm, if the softmax is a plain one.
+    /// The input of a softmax or its logarithm, if it is a plain softmax.
     private let softmaxInput: Entry?
-    /// Operators after the layer, which keep its numbers: the last one first.
+    /// Operators after the layer that do not change its values: the last one first.
     private let wrappers: [Node]
 
     package init(_ output: Entry) throws {

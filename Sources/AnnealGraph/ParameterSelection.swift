@@ -2,13 +2,13 @@ import AnnealCore
 
 /// Choosing parameters by name, and what freezing them means for batch norm.
 extension Symbol {
-    /// The parameters and auxiliary states that a regular expression names: those whose own name it matches, and those of
-    /// the layers whose name it matches. As in MXNet's `collect_params`, a match may end before the name does.
+    /// The parameters and auxiliary states that a regular expression selects: those that it matches by name, and all of
+    /// a layer that it matches. As in MXNet's `collect_params`, a match is a prefix match.
     ///
     /// - Parameters:
-    ///   - names: what may be chosen.
-    ///   - flag: where the expression comes from, for messages.
-    /// - Throws: if it is not a valid regular expression, or names nothing.
+    ///   - names: the names to choose from.
+    ///   - flag: the source of the expression, for messages.
+    /// - Throws: if it is not a valid regular expression, or matches nothing.
     public func parameters(matching pattern: String, among names: Set<String>, flag: String) throws -> Set<String> {
         let expression: Regex<AnyRegexOutput>
         do {
@@ -28,13 +28,13 @@ extension Symbol {
             let near = Spelling.nearest(to: pattern, among: names).joined(separator: ", ")
             throw AnnealError(
                 "\(flag) '\(pattern)'", "matches no parameter and no layer",
-                suggestion: "near are \(near); 'anneal summary' lists the layers", code: .notFound)
+                suggestion: "the closest are \(near); 'anneal summary' lists the layers", code: .notFound)
         }
         return chosen
     }
 
-    /// The auxiliary states (a batch norm's moving mean and variance) that stay as they are when `frozen` do: those in it,
-    /// and those of layers whose parameters (gamma and beta) are all in it.
+    /// The auxiliary states (a batch norm's moving mean and variance) that stay fixed when `frozen` do: those in it,
+    /// and those of layers with all parameters (gamma and beta) in it.
     package func frozenStatistics(_ frozen: Set<String>) throws -> Set<String> {
         var result: Set<String> = []
         for node in nodes where !node.isVariable {
@@ -46,8 +46,8 @@ extension Symbol {
         return result
     }
 
-    /// The same network, with layers of these auxiliary states that read them in training too and do not change them
-    /// (batch norm with `use_global_stats`).
+    /// The same network, with layers that use these auxiliary states in training too and do not update them (batch norm
+    /// with `use_global_stats`).
     package func usingStoredStatistics(_ statistics: Set<String>) throws -> Symbol {
         guard !statistics.isEmpty else { return self }
         return try rewritten { node in

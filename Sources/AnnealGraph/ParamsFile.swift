@@ -1,9 +1,9 @@
 import AnnealCore
 import Foundation
 
-/// An array as a `.params` file holds it.
+/// An array of a `.params` file.
 public struct StoredArray: Sendable, Equatable {
-    /// MXNet's types with their numbers in files.
+    /// MXNet's element types with their numbers in files.
     public enum DType: Int32, Sendable {
         case float32 = 0, float64, float16, uint8, int32, int8, int64, bool, int16
         case bfloat16 = 12
@@ -21,7 +21,7 @@ public struct StoredArray: Sendable, Equatable {
     public var name: String
     public var dtype: DType
     public var shape: Shape
-    /// Row-major, little endian.
+    /// Row-major, little-endian.
     public var bytes: Data
 
     public init(name: String, dtype: DType, shape: Shape, bytes: Data) {
@@ -88,8 +88,8 @@ public enum ParamsFile {
         }
     }
 
-    /// Writes arrays that are made one after another, so that there is never more than one of them in memory.
-    /// - Parameter array: gives the array of a name; its own name does not count.
+    /// Writes arrays that are produced one after another, so that no more than one of them is in memory.
+    /// - Parameter array: returns the array of a name; the array's own name is ignored.
     public static func write(names: [String], to path: String, array: (Int) throws -> StoredArray) throws {
         try Files.writeAtomically(to: path) { write in try encode(names, array: array, write) }
     }
@@ -107,7 +107,7 @@ public enum ParamsFile {
         }
         _ = try reader.integer(UInt64.self)
         let count = try reader.integer(UInt64.self)
-        // The smallest array takes 4 bytes: no length is believed that the file cannot hold.
+        // The smallest array takes 4 bytes: a count that the file cannot hold is rejected.
         guard count <= UInt64(reader.remaining / 4) else {
             throw AnnealError(
                 "byte 16", "claims \(count) arrays, more than the file can hold", suggestion: "the file is damaged",
@@ -192,7 +192,7 @@ public enum ParamsFile {
         let shape = Shape(dims)
         let length = shape.count * dtype.size
         guard length <= reader.remaining else {
-            throw damaged("an array \(shape) wants \(length) bytes, the file ends after \(reader.remaining)")
+            throw damaged("an array \(shape) needs \(length) bytes, but the file ends after \(reader.remaining)")
         }
         return StoredArray(name: "", dtype: dtype, shape: shape, bytes: try reader.bytes(length))
     }
@@ -205,14 +205,15 @@ public enum ParamsFile {
         return data
     }
 
-    /// What comes before an array's elements.
+    /// The header before an array's elements.
     private static func encode(_ array: StoredArray, _ data: inout Data) {
         func put<T: FixedWidthInteger>(_ value: T) {
             withUnsafeBytes(of: value.littleEndian) { data.append(contentsOf: $0) }
         }
         put(v2)
         put(Int32(0))
-        // Without axes V2 means no array at all: an empty one is written so, and a scalar as an array of one.
+        // Under V2 no axes means no array at all: an empty array is written that way, and a scalar as an array of one
+        // element.
         guard array.shape.count > 0 else { return put(Int32(0)) }
         let dims = array.shape.isEmpty ? [1] : array.shape.dims
         put(Int32(dims.count))
@@ -228,7 +229,7 @@ public enum ParamsFile {
         return data
     }
 
-    /// Encodes arrays that are made one after another, and gives the file's bytes piece by piece.
+    /// Encodes arrays that are produced one after another, and passes the file's bytes on piece by piece.
     package static func encode(
         _ names: [String], array: (Int) throws -> StoredArray, _ write: (Data) throws -> Void
     ) rethrows {

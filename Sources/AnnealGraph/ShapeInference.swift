@@ -21,7 +21,7 @@ extension Symbol {
         }
         for (name, shape) in given where shape.isTooLarge {
             throw AnnealError(
-                "input \(name)", "would have the shape \(shape), more than any memory holds",
+                "input \(name)", "would have the shape \(shape), which is larger than any memory",
                 suggestion: "lower --batch-size or the image shape", code: .outOfMemory)
         }
         let nodes = self.nodes
@@ -39,7 +39,7 @@ extension Symbol {
                 if let at = position[ObjectIdentifier(entry.node)] { readers[at].append(index) }
             }
         }
-        // Each layer once, in order, and again when a shape that it reads has become known, by another reader too.
+        // Each layer once, in order, and again when a shape that it depends on has become known through another layer.
         var queue = nodes.indices.filter { operators[$0] != nil }, next = 0
         var isQueued = operators.map { $0 != nil }
         while next < queue.count {
@@ -123,7 +123,7 @@ extension Symbol {
 }
 
 extension Shape {
-    /// More elements than any memory holds; products are taken with care.
+    /// More elements than fit into any memory; the products cannot overflow.
     package var isTooLarge: Bool {
         var product = 1
         for extent in dims {

@@ -1,9 +1,9 @@
 import AnnealCore
 
-/// An operator that gives elements of its first input at strided places: y[i] = x[offset + Σ index · stride]. The engine
-/// needs no more to compute it and its gradient. Other inputs lend their shapes only.
+/// An operator that copies elements of its first input from strided positions: y[i] = x[offset + Σ index · stride]. The
+/// engine needs no more to compute it and its gradient. Only the shapes of other inputs are used.
 public protocol StridedOperator: Operator {
-    /// The output's elements in row order, as extents with a stride in the input for each.
+    /// The output's extents in row-major order, each with its stride in the input.
     func view(of data: Shape, output: Shape) throws -> StridedView
 }
 

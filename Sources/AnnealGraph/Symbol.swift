@@ -8,9 +8,9 @@ public final class Node: Sendable {
     /// The attributes as MXNet writes them, operator parameters and annotations (`__lr_mult__`) together.
     public let attributes: [String: String]
     public var inputs: [Entry] { storedInputs }
-    /// Written by `deinit` alone, when nobody else holds the node.
+    /// Written only by `deinit`, when nothing else references the node.
     nonisolated(unsafe) private var storedInputs: [Entry]
-    /// What the attributes say, read when the node was made; nil for a variable.
+    /// The parsed attributes, read when the node was created; nil for a variable.
     private let parsed: Result<any SymbolOperator, any Error>?
 
     private init(
@@ -24,7 +24,7 @@ public final class Node: Sendable {
         storedInputs = inputs
     }
 
-    /// Attributes that the operator does not take are an error of `op`, not of the node.
+    /// Attributes that the operator does not have are an error of `op`, not of the node.
     public convenience init(
         operation: String?, name: String, attributes: [String: String] = [:], inputs: [Entry] = []
     ) {
@@ -32,14 +32,14 @@ public final class Node: Sendable {
         self.init(operation, name, attributes, inputs, parsed)
     }
 
-    /// A node of an operator that was read from these attributes already.
+    /// A node with an operator that has already been parsed from these attributes.
     package convenience init(
         _ op: any SymbolOperator, operation: String, name: String, attributes: [String: String], inputs: [Entry]
     ) {
         self.init(operation, name, attributes, inputs, .success(op))
     }
 
-    /// The same node with other inputs, and with `changes` set over its attributes.
+    /// The same node with other inputs, and with `changes` overriding its attributes.
     func copied(inputs: [Entry], changes: [String: String] = [:]) -> Node {
         guard !changes.isEmpty else { return Node(operation, name, attributes, inputs, parsed) }
         return Node(
@@ -47,7 +47,7 @@ public final class Node: Sendable {
     }
 
     deinit {
-        // Freeing a chain of nodes one inside the other would overflow the stack: they are unlinked one by one.
+        // Freeing a long chain of nodes recursively would overflow the stack: they are unlinked one by one.
         var rest = storedInputs.map(\.node)
         storedInputs = []
         while var node = rest.popLast() {
@@ -76,7 +76,7 @@ public final class Node: Sendable {
 public struct Entry: Sendable {
     public let node: Node
     public let index: Int
-    /// How often operators had changed the variable when it was read: MXNet's files write 1 for an auxiliary state.
+    /// How often operators had changed the variable when it was read: MXNet's files have 1 for an auxiliary state.
     public let version: Int
 
     public init(_ node: Node, _ index: Int = 0, version: Int = 0) {
@@ -88,14 +88,14 @@ public struct Entry: Sendable {
 
 /// A graph of operators with one or more outputs: what a user builds and what `-symbol.json` holds.
 ///
-/// A symbol says nothing of shapes, devices or memory; `Executor` compiles it for given input shapes.
+/// A symbol does not fix shapes, devices or memory; `Executor` compiles it for given input shapes.
 public struct Symbol: Sendable {
     public let outputs: [Entry]
 
     public init(_ outputs: [Entry]) { self.outputs = outputs }
     public init(_ node: Node) { self.init([Entry(node)]) }
 
-    /// A free variable: an input or a parameter, told apart by what is fed.
+    /// A free variable: an input or a parameter, depending on what is fed.
     public static func variable(_ name: String, attributes: [String: String] = [:]) -> Symbol {
         Symbol(Node(operation: nil, name: name, attributes: attributes))
     }
@@ -141,7 +141,7 @@ public struct Symbol: Sendable {
 
     /// The names of MXNet's `list_outputs()`.
     public func outputNames() throws -> [String] {
-        // The names of a layer with many outputs are made once.
+        // The names of a layer with many outputs are computed once.
         var names: [ObjectIdentifier: [String]] = [:]
         return try outputs.map { output in
             let node = output.node

@@ -1,7 +1,7 @@
 import AnnealCore
 
-/// Builds symbols with MXNet's names: parameters are made automatically (`conv0_weight`), and layers without a name
-/// get MXNet's (`convolution0`), counted for each builder.
+/// Builds symbols with MXNet's names: parameters are created automatically (`conv0_weight`), and layers without a name
+/// get MXNet's default (`convolution0`), counted per builder.
 ///
 /// ```swift
 /// let net = SymbolBuilder()
@@ -9,25 +9,25 @@ import AnnealCore
 /// body = try net.fullyConnected(net.flatten(net.activation(body, .relu)), numHidden: 10)
 /// let network = try net.softmaxOutput(body, name: "softmax")
 /// ```
-/// Layers with attributes that their operator does not take are refused at once, by name; shapes are checked when they
-/// are inferred. Each operator adds its typed method in its own file, e.g. `convolution(_:numFilter:kernel:…)`.
+/// Attributes that the operator does not have are refused at once, by name; shapes are checked when they are inferred.
+/// Each operator adds its typed method in its own file, e.g. `convolution(_:numFilter:kernel:…)`.
 public final class SymbolBuilder {
     private var counts: [String: Int] = [:]
-    /// Names of the variables that were made automatically.
+    /// Names of the variables that were created automatically.
     private var variables: Set<String> = []
 
     public init() {}
 
-    /// Applies an operator. Inputs that are not given become variables named `LAYER_INPUT`, which carry a copy of the
-    /// operator's attributes, as MXNet's do.
+    /// Applies an operator. Missing inputs become variables named `LAYER_INPUT`, which carry a copy of the operator's
+    /// attributes, as MXNet's do.
     ///
     /// - Parameters:
     ///   - hint: the stem of the automatic name; the operator's name in lower case if nil.
     ///   - inputs: the first inputs, in order.
-    ///   - attributes: MXNet's names and texts; those that are nil are not written. `lr_mult`, `wd_mult` and other
-    ///     annotations are written as `__lr_mult__` and reach the automatic parameters.
-    /// - Throws: `AnnealError` naming the layer, and the operator that is not known, the attribute that it does not take, or
-    ///   the inputs that are too many.
+    ///   - attributes: MXNet's names and values as text; nil values are omitted. `lr_mult`, `wd_mult` and other
+    ///     annotations are written as `__lr_mult__` and apply to the automatic parameters.
+    /// - Throws: `AnnealError` naming the layer and the unknown operator, the attribute that it does not have, or the
+    ///   surplus inputs.
     public func apply(
         _ operation: String, name: String?, hint: String? = nil, inputs: [Symbol],
         attributes: KeyValuePairs<String, String?> = [:]
@@ -65,9 +65,9 @@ public final class SymbolBuilder {
             guard variables.insert(variable.name).inserted else {
                 throw AnnealError(
                     "layer \(layer)", "a second layer of this name would have the variable \(variable.name) too",
-                    suggestion: "give each layer a name of its own")
+                    suggestion: "give each layer its own name")
             }
-            // The operator changes its auxiliary states: it reads their first version.
+            // The operator updates its auxiliary states: it reads their first version.
             entries.append(Entry(variable, version: op.auxiliaryNames.contains(input) ? 1 : 0))
         }
         let node = Node(op, operation: operation, name: layer, attributes: written, inputs: entries)

@@ -18,7 +18,7 @@ extension Symbol {
             var lines = ["      \"op\": \(quoted(node.operation ?? "null"))", "      \"name\": \(quoted(node.name))"]
             let pairs = node.attributes.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
                 .map { "\(quoted($0.key)): \(quoted($0.value))" }
-            // An object of one pair stays on its line.
+            // An object with one pair stays on its line.
             if pairs.count == 1 {
                 lines.append("      \"attrs\": {\(pairs[0])}")
             } else if pairs.count > 1 {
@@ -74,7 +74,7 @@ extension Symbol {
         }
     }
 
-    /// Reads symbol JSON of MXNet 0.8 to 1.9, upgrading what older versions wrote otherwise.
+    /// Reads symbol JSON of MXNet 0.8 to 1.9, upgrading what older versions wrote differently.
     public init(json: Data) throws {
         let object: Any
         do {
@@ -100,19 +100,19 @@ extension Symbol {
         guard !outputs.isEmpty else {
             throw AnnealError("heads", "is empty", suggestion: "a symbol has at least one output", code: .damaged)
         }
-        // Unknown operators and attributes are told now, not in the middle of a run.
+        // Unknown operators and attributes are reported now, not in the middle of a run.
         var outputCounts: [ObjectIdentifier: Int] = [:]
         for node in self.nodes where !node.isVariable {
             let op = try node.op
             let wanted = op.inputNames.count + op.auxiliaryNames.count
             guard node.inputs.count == wanted else {
                 throw AnnealError(
-                    "layer \(node.name)", "has \(node.inputs.count) inputs, \(op.operation) wants \(wanted)",
+                    "layer \(node.name)", "has \(node.inputs.count) inputs, \(op.operation) requires \(wanted)",
                     code: .damaged)
             }
             outputCounts[ObjectIdentifier(node)] = op.outputNames.count
             for input in node.inputs where input.index >= outputCounts[ObjectIdentifier(input.node)] ?? 1 {
-                // Throws: there is no such output.
+                // Throws if there is no such output.
                 _ = try Symbol.outputName(input)
             }
         }
@@ -121,7 +121,7 @@ extension Symbol {
         for node in self.nodes where node.isVariable {
             guard names.insert(node.name).inserted else {
                 throw AnnealError(
-                    "node \(node.name)", "stands twice in the graph", suggestion: "each variable needs its own name",
+                    "node \(node.name)", "occurs twice in the graph", suggestion: "each variable needs its own name",
                     code: .damaged)
             }
         }

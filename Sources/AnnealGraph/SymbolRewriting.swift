@@ -1,7 +1,7 @@
 import AnnealCore
 
 extension Symbol {
-    /// The same graph with attributes that `changes` gives for each operator set over its own.
+    /// The same graph with the attributes that `changes` returns overriding each operator's own.
     func rewritten(_ changes: (Node) throws -> [String: String]) rethrows -> Symbol {
         var copies: [ObjectIdentifier: Node] = [:]
         func copied(_ entry: Entry) -> Entry {
@@ -14,8 +14,8 @@ extension Symbol {
         return Symbol(outputs.map(copied))
     }
 
-    /// The same network, to be trained on rows of label probabilities that need not sum to 1: its loss is
-    /// -sum(label * log p) (`SoftmaxOutput.labelSum`).
+    /// The same network, trained on rows of label probabilities that need not sum to 1: its loss is -sum(label * log p)
+    /// (`SoftmaxOutput.labelSum`).
     ///
     /// - Throws: unless the symbol is one `SoftmaxOutput` that reads the variable `label`.
     package func takingSoftLabels(_ label: String) throws -> Symbol {
@@ -23,7 +23,7 @@ extension Symbol {
             outputs[0].node.inputs.last?.node.name == label
         else {
             throw AnnealError(
-                "symbol", "ends in \(outputs.last?.node.operation ?? "a variable"), soft labels want SoftmaxOutput",
+                "symbol", "ends in \(outputs.last?.node.operation ?? "a variable"), soft labels require SoftmaxOutput",
                 suggestion: "leave out --label-smoothing, --mixup, --cutmix and --class-weights")
         }
         let loss = outputs[0].node.name

@@ -1,12 +1,12 @@
 import AnnealCore
 
-/// A node as a file has it; its inputs are places in the file's list.
+/// A node as stored in a file; its inputs are indices into the file's list.
 struct StoredNode {
     var operation: String?
     var name: String
     var attributes: [String: String] = [:]
     var inputs: [StoredEntry] = []
-    /// What an upgraded node's attributes say; nil for a variable.
+    /// The parsed attributes of an upgraded node; nil for a variable.
     var op: (any SymbolOperator)?
 }
 
@@ -16,7 +16,7 @@ struct StoredEntry {
     var version = 0
 }
 
-/// What MXNet does itself when it opens symbol files of its older versions.
+/// The upgrades that MXNet itself applies when it opens symbol files of older versions.
 enum SymbolUpgrade {
     /// MXNet's version number of a file, e.g. 10901; 800 when it has none.
     static func version(_ root: [String: Any]) -> Int {
@@ -26,11 +26,11 @@ enum SymbolUpgrade {
         return number
     }
 
-    /// The nodes of a file of that version, upgraded; in the file's order, those that the file lacks after them.
+    /// The nodes of a file of that version, upgraded; in the file's order, with added nodes at the end.
     static func nodes(_ stored: [StoredNode], from version: Int) throws -> [Node] {
         var list = stored
         for index in stored.indices { try upgrade(&list, index, from: version) }
-        // Variables first: operators refer to those at the end too.
+        // Variables first: operators may refer to variables at the end.
         var nodes: [Node?] = list.map {
             $0.operation == nil ? Node(operation: nil, name: $0.name, attributes: $0.attributes) : nil
         }
@@ -80,7 +80,7 @@ enum SymbolUpgrade {
         for (name, key, value) in variableAnnotations {
             if let node = variable(name) { list[node].attributes[key] = value }
         }
-        // Before 0.9 files left auxiliary states out.
+        // Before 0.9 files omitted auxiliary states.
         if version < 900, list[index].inputs.count == op.inputNames.count {
             for name in op.auxiliaryNames {
                 list[index].inputs.append(StoredEntry(node: list.count))

@@ -11,10 +11,10 @@ public enum TypeRule: Sendable, Equatable {
 }
 
 extension Symbol {
-    /// MXNet's `infer_type`: the types of all variables. A variable whose type nothing says, such as an input, is
+    /// MXNet's `infer_type`: the types of all variables. A variable without any type information, such as an input, is
     /// float32.
     ///
-    /// - Parameter given: types of variables by name; else `__dtype__` of the variable counts.
+    /// - Parameter given: types of variables by name; for others the variable's `__dtype__` is used.
     public func inferTypes(_ given: [String: String] = [:]) throws -> [String: String] {
         let nodes = self.nodes
         var types: [ObjectIdentifier: String] = [:]
@@ -23,7 +23,7 @@ extension Symbol {
         }
         for node in nodes where !node.isVariable {
             let op = try node.op
-            // The first input that has a type decides; parameters come after the data and take its type.
+            // The first input with a type decides; parameters come after the data and take its type.
             let known = node.inputs.lazy.compactMap { types[ObjectIdentifier($0.node)] }.first ?? "float32"
             var output = known
             if case .output(let type) = op.typeRule { output = type }
@@ -39,7 +39,7 @@ extension Symbol {
     }
 
     private static func declaredType(_ node: Node) -> String? {
-        // A number as in .params files; -1 says nothing.
+        // A number as in .params files; -1 means unknown.
         guard let text = node.attributes["__dtype__"], let code = Int32(text) else { return nil }
         return StoredArray.DType(rawValue: code).map { "\($0)" }
     }

@@ -1,10 +1,11 @@
 import AnnealCore
 
-/// Which variables of a symbol are fed, and which are parameters. MXNet's files do not say: what reads a variable does.
+/// Which variables of a symbol are inputs, and which are parameters. MXNet's files do not say: it follows from the
+/// operators that read a variable.
 struct VariableRoles {
     /// Arguments that are labels, in graph order.
     private(set) var labels: [String] = []
-    /// Arguments that may be the data, in graph order: parameters that are read as data is (a learned scale) are here too.
+    /// Arguments that may be the data, in graph order, including parameters that are read as data is (a learned scale).
     private(set) var data: [Node] = []
 
     /// How a value is read, directly or through other operators.
@@ -15,8 +16,8 @@ struct VariableRoles {
         static let parameter = Use(rawValue: 4)
     }
 
-    /// MXNet's rule (`FeedForward._is_data_arg`) for what no operator reads as a label, such as that of a loss which is written
-    /// out in arithmetic. The one place where a name decides.
+    /// MXNet's rule (`FeedForward._is_data_arg`) for variables that no operator reads as a label, such as the label of
+    /// a loss written out in arithmetic. The only place where a name decides.
     private static func isNamedLabel(_ name: String) -> Bool { name.hasSuffix("label") }
 
     private static let parameterInputs: Set<String> = ["weight", "bias", "gamma", "beta"]
@@ -52,22 +53,22 @@ struct VariableRoles {
 }
 
 extension Symbol {
-    /// The variables that are labels, in graph order: those that losses read as such, directly or through other operators,
-    /// and those whose name ends in `label`.
+    /// The variables that are labels, in graph order: those that losses read as labels, directly or through other
+    /// operators, and those with a name that ends in `label`.
     public func labelNames() throws -> [String] { try VariableRoles(self).labels }
 
-    /// The variable that the data is fed to: the one named `data`, or the only one that can be.
+    /// The variable that receives the data: the one named `data`, or the only candidate.
     ///
-    /// - Parameter parameters: names that are known to be parameters, as those of a checkpoint.
-    /// - Throws: if no variable, or one of several, can be the data.
+    /// - Parameter parameters: names that are known to be parameters, such as those of a checkpoint.
+    /// - Throws: if no variable, or more than one, can be the data.
     public func dataName(parameters: Set<String> = []) throws -> String {
         try Symbol.dataName(VariableRoles(self), parameters)
     }
 
-    /// The parameters and auxiliary states, each in graph order: what is neither the data nor a label.
+    /// The parameters and auxiliary states, each in graph order: everything except the data and labels.
     ///
-    /// - Parameter parameters: names that are known to be parameters, as those of a checkpoint.
-    /// - Throws: if no variable, or one of several, can be the data.
+    /// - Parameter parameters: names that are known to be parameters, such as those of a checkpoint.
+    /// - Throws: if no variable, or more than one, can be the data.
     public func parameterNames(parameters: Set<String> = []) throws -> [String] {
         let roles = try VariableRoles(self)
         return try parameterNames(fed: roles.labels + [Symbol.dataName(roles, parameters)])
@@ -82,11 +83,11 @@ extension Symbol {
         let all = roles.data, unknown = all.filter { !parameters.contains($0.name) }
         var candidates = unknown.isEmpty ? all : unknown
         if candidates.contains(where: { $0.name == "data" }) { return "data" }
-        // Gluon gives its parameters attributes (`__shape__`, `__init__`), and its inputs none.
+        // Gluon gives its parameters attributes (`__shape__`, `__init__`), but not its inputs.
         let bare = candidates.filter(\.attributes.isEmpty)
         if candidates.count > 1, !bare.isEmpty { candidates = bare }
         guard let first = candidates.first else {
-            throw AnnealError("symbol", "has no input", suggestion: "a classifier has one input, mostly named data")
+            throw AnnealError("symbol", "has no input", suggestion: "a classifier has one input, usually named data")
         }
         guard candidates.count == 1 else {
             throw AnnealError(

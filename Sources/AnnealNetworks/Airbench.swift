@@ -9,7 +9,7 @@ import AnnealGraph
 /// - Parameter widths: channels of the three groups.
 public func airbench(numClasses: Int, widths: [Int] = [64, 256, 256]) throws -> Symbol {
     let net = SymbolBuilder()
-    // Twice the 12 numbers of a patch: each direction and its opposite.
+    // Twice the 12 values of a patch: each direction and its negative.
     var body = try net.convolution(.variable("data"), numFilter: 24, kernel: [2, 2], name: "whiten")
     body = try net.leakyReLU(body, .gelu, name: "whiten_gelu")
     for (index, width) in widths.enumerated() {

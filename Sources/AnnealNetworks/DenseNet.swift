@@ -3,9 +3,9 @@ import AnnealGraph
 
 /// Huang, Liu, van der Maaten and Weinberger 2017, Densely connected convolutional networks (arXiv:1608.06993).
 ///
-/// MXNet's example has none: this is Gluon's `densenet121` and its sisters, under Gluon's parameter names
+/// MXNet's example has none: this is Gluon's `densenet121` and its variants, under Gluon's parameter names
 /// (`densenet0_stage1_conv0_weight`), so that weights exported from Gluon fit. The last pool is global; for 224x224
-/// images it is Gluon's 7x7.
+/// images it equals Gluon's 7x7.
 ///
 /// - Parameter numLayers: 121, 161, 169 or 201.
 public func densenet(numClasses: Int, numLayers: Int, dropout: Double = 0) throws -> Symbol {
@@ -36,7 +36,7 @@ public func densenet(numClasses: Int, numLayers: Int, dropout: Double = 0) throw
     return try net.softmaxOutput(body, name: "softmax")
 }
 
-/// Channels of the stem, channels that each layer adds, layers in each of the four blocks.
+/// Channels of the stem, growth rate, and layers in each of the four blocks.
 private let densenetPlans: [Int: (stem: Int, growth: Int, layers: [Int])] = [
     121: (64, 32, [6, 12, 24, 16]), 161: (96, 48, [6, 12, 36, 24]), 169: (64, 32, [6, 12, 32, 32]),
     201: (64, 32, [6, 12, 48, 32]),
@@ -45,10 +45,10 @@ private let densenetPlans: [Int: (stem: Int, growth: Int, layers: [Int])] = [
 let densenetDepths = "one of 121, 161, 169, 201"
 
 private func densenetDepthError(_ numLayers: Int) -> AnnealError {
-    AnnealError("--num-layers \(numLayers)", "is no depth of densenet", suggestion: "it must be \(densenetDepths)")
+    AnnealError("--num-layers \(numLayers)", "densenet has no such depth", suggestion: "it must be \(densenetDepths)")
 }
 
-/// Counts layers of each kind under a prefix, as Gluon does.
+/// Numbers the layers of each kind under a prefix, as Gluon does.
 private struct DenseNamer {
     let prefix: String
     private var counts: [String: Int] = [:]
@@ -67,7 +67,7 @@ extension SymbolBuilder {
         return try activation(normed, .relu, name: namer.next("relu"))
     }
 
-    /// The data with `growth` new channels after its own.
+    /// The data with `growth` new channels appended.
     fileprivate func denseLayer(
         _ data: Symbol, growth: Int, dropout p: Double, _ namer: inout DenseNamer
     ) throws -> Symbol {

@@ -19,7 +19,7 @@ public func googlenet(numClasses: Int) throws -> Symbol {
     return try net.softmaxOutput(body, name: "softmax")
 }
 
-/// Channels of a module: 1x1; 3x3 with its reduction before it; 5x5 likewise; the projection of the pool.
+/// Channels of a module: 1x1; 3x3 with the reduction before it; 5x5 in the same way; the projection of the pool.
 private typealias Widths = (one: Int, threeReduce: Int, three: Int, fiveReduce: Int, five: Int, project: Int)
 
 private let googlenetModules: [(String, Widths)] = [

@@ -3,7 +3,7 @@ import AnnealGraph
 /// Szegedy, Ioffe, Vanhoucke and Alemi 2016, Inception-v4, Inception-ResNet and the impact of residual connections on
 /// learning (arXiv:1602.07261); MXNet's `inception-resnet-v2`, for images of about 299x299.
 ///
-/// Its layers have automatic names, so they stand in the order in which MXNet's script makes them.
+/// Its layers have automatic names, so they are created in the same order as in MXNet's script.
 public func inceptionResNetV2(numClasses: Int) throws -> Symbol {
     let net = SymbolBuilder()
     func halve(_ data: Symbol) throws -> Symbol { try net.pooling(data, kind: .max, kernel: [3, 3], stride: [2, 2]) }
@@ -45,7 +45,7 @@ public func inceptionResNetV2(numClasses: Int) throws -> Symbol {
     return try net.softmaxOutput(net.fullyConnected(body, numHidden: numClasses), name: "softmax")
 }
 
-/// Filters, kernel, and how a convolution meets the image's border.
+/// Filters, kernel, and padding of a convolution.
 private struct Layer {
     enum Border { case padded, valid, halved }
     var filters: Int

@@ -18,8 +18,8 @@ public func inceptionV4(numClasses: Int, dtype: NetworkDType = .float32) throws 
     return try net.softmaxOutput(body, name: "softmax")
 }
 
-/// One convolution of a module: its number and kernel as the name has them (`conv4_1*7`; some of MXNet's names have the
-/// kernel's sides exchanged), filters, kernel, and how it meets the image's border.
+/// One convolution of a module: its number and kernel as in the name (`conv4_1*7`; some of MXNet's names have the
+/// kernel's sides swapped), filters, kernel and padding.
 private struct Layer {
     enum Border { case padded, valid, halved }
     var label: String

@@ -5,16 +5,16 @@ import AnnealGraph
 /// (arXiv:1704.04861); MXNet's `mobilenet`.
 ///
 /// - Parameters:
-///   - multiplier: the width in parts of the paper's, MXNet's `alpha`: 0.25, 0.5, 0.75 or 1.
+///   - multiplier: the width relative to the paper's, MXNet's `alpha`: 0.25, 0.5, 0.75 or 1.
 ///   - resolution: the image's side, a multiple of 32; the last pool is 1/32 of it.
 public func mobilenet(numClasses: Int, multiplier: Double = 1, resolution: Int = 224) throws -> Symbol {
     guard [0.25, 0.5, 0.75, 1].contains(multiplier) else {
         throw AnnealError(
-            "multiplier \(multiplier)", "is no width of mobilenet", suggestion: "it must be 0.25, 0.5, 0.75 or 1")
+            "multiplier \(multiplier)", "mobilenet has no such width", suggestion: "it must be 0.25, 0.5, 0.75 or 1")
     }
     guard resolution > 0, resolution % 32 == 0 else {
         throw AnnealError(
-            "--image-shape", "mobilenet wants a multiple of 32, not \(resolution)", suggestion: "such as 3,224,224")
+            "--image-shape", "mobilenet requires a multiple of 32, not \(resolution)", suggestion: "such as 3,224,224")
     }
     let net = SymbolBuilder()
     var depth = Int(32 * multiplier)
@@ -39,5 +39,6 @@ private let mobilenetLayers: [(stride: Int, widens: Bool)] = [
     (1, false), (1, false), (2, true), (1, false),
 ]
 
-/// MXNet's script makes the last pool for 224 pixels whatever the image; that fails for smaller ones, which get theirs.
+/// MXNet's script sizes the last pool for 224 pixels regardless of the image; that fails for smaller ones, so they get
+/// a smaller pool.
 func mobilenetResolution(_ imageShape: [Int]) -> Int { min(224, (imageShape[1] + 31) / 32 * 32) }

@@ -2,15 +2,15 @@ import AnnealCore
 import AnnealGraph
 
 /// Sandler, Howard, Zhu, Zhmoginov and Chen 2018, MobileNetV2: inverted residuals and linear bottlenecks
-/// (arXiv:1801.04381); MXNet's `mobilenetv2`. The pool is global: any image shape goes.
+/// (arXiv:1801.04381); MXNet's `mobilenetv2`. The pool is global: any image shape works.
 ///
-/// - Parameter multiplier: the width in parts of the paper's.
+/// - Parameter multiplier: the width relative to the paper's.
 public func mobilenetV2(numClasses: Int, multiplier: Double = 1) throws -> Symbol {
-    // Halves go to the even neighbour, as Python rounds them.
+    // Halves are rounded to even, as in Python.
     func width(_ filters: Int) -> Int { Int((Double(filters) * multiplier).rounded(.toNearestOrEven)) }
     guard multiplier <= 16, width(16) >= 1 else {
         throw AnnealError(
-            "multiplier \(multiplier)", "is no width of mobilenetv2",
+            "multiplier \(multiplier)", "mobilenetv2 has no such width",
             suggestion: "it must be from 0.05 to 16, such as 0.5")
     }
     let net = SymbolBuilder()
@@ -51,7 +51,7 @@ extension SymbolBuilder {
         return try activated ? clip(normed, from: 0, to: 6, name: "\(prefix)-relu6") : normed
     }
 
-    /// Wider by a 1x1 convolution, a depthwise one, and linearly narrow again.
+    /// Expansion by a 1x1 convolution, a depthwise convolution, and a linear projection.
     fileprivate func invertedResidual(
         _ data: Symbol, channels: Int, expansion: Int, filters: Int, stride: Int, shortcut: Bool, prefix: String
     ) throws -> Symbol {

@@ -4,7 +4,7 @@ import AnnealGraph
 /// The precision in which a network computes: with float16 it casts its input down and its last layer up.
 public enum NetworkDType: String, CaseIterable, Sendable { case float32, float16 }
 
-/// What MXNet's `get_symbol` functions take; a network reads what concerns it.
+/// The arguments of MXNet's `get_symbol` functions; a network reads those that concern it.
 public struct NetworkOptions: Sendable, Equatable {
     public var numClasses: Int
     /// Channels, height, width.
@@ -13,9 +13,9 @@ public struct NetworkOptions: Sendable, Equatable {
     public var numGroup: Int
     /// Batch norm in VGG.
     public var batchNorm: Bool
-    /// The width of MobileNet, in parts of the paper's.
+    /// The width of MobileNet, relative to the paper's.
     public var multiplier: Double
-    /// The image's side for which MobileNet's last pool is made; if nil 224 as in MXNet, less for smaller images.
+    /// The image size that MobileNet's last pool is made for; if nil, 224 as in MXNet, less for smaller images.
     public var resolution: Int?
     public var dtype: NetworkDType
     /// A spatial transformer before LeNet.
@@ -51,7 +51,7 @@ public struct NetworkOptions: Sendable, Equatable {
     }
 }
 
-/// Refuses what is not channels, height and width.
+/// Refuses an image shape that is not channels, height and width.
 func checkImageShape(_ shape: [Int]) throws {
     guard shape.count == 3, shape.allSatisfy({ $0 > 0 }) else {
         throw AnnealError(

@@ -1,13 +1,13 @@
 import AnnealCore
 
 extension Networks {
-    /// The flags that a name of another library, or a misspelt one, stands for: `resnet50` is
-    /// `--network resnet --num-layers 50`. Empty if there is nothing close.
+    /// The flags for a network's name in another library, or for a misspelt one: `resnet50` is `--network resnet
+    /// --num-layers 50`. Empty if nothing is close.
     static func meant(by name: String) -> [String] {
         let bare = bare(name)
         if let same = names.first(where: { Self.bare($0) == bare }) { return ["--network \(same)"] }
         if let network = namedDifferently[bare] { return ["--network \(network)"] }
-        // The longest name that it begins with: resnetv150 is of resnet-v1.
+        // The longest matching prefix: resnetv150 is resnet-v1.
         let beginnings = names.filter { bare.hasPrefix(Self.bare($0)) }
         guard let network = beginnings.max(by: { Self.bare($0).count < Self.bare($1).count }) else {
             return Spelling.misspelt(name, among: names).map { "--network \($0)" }
@@ -18,7 +18,7 @@ extension Networks {
         if network == "resnet", rest.hasPrefix("v2") { rest = rest.dropFirst(2).drop { !isPlain($0) } }
         let depth = rest.prefix { $0.isNumber }
         guard withDepths.contains(network), !depth.isEmpty else { return ["--network \(network)"] }
-        // torchvision's resnet50 is MXNet's resnet-v1; what follows the depth says which is meant.
+        // torchvision's resnet50 is MXNet's resnet-v1; what follows the depth says which one is meant.
         let isFirst = network == "resnet" && Self.bare(String(rest.dropFirst(depth.count))) == "v1"
         return ["--network \(isFirst ? "resnet-v1" : network) --num-layers \(depth)"]
     }

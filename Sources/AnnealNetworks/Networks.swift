@@ -60,7 +60,7 @@ public enum Networks {
         ),
     ]
 
-    /// MXNet's example has this network twice, under two names.
+    /// MXNet's example has this network under two names.
     @Sendable private static func resnetV1(_ options: NetworkOptions) throws -> Symbol {
         try AnnealNetworks.resnetV1(
             numClasses: options.numClasses,
@@ -71,7 +71,7 @@ public enum Networks {
     /// All names, sorted.
     public static var names: [String] { builders.map(\.name) }
 
-    /// The images that a network is usually trained on, channels first; those of ImageNet for an unknown name.
+    /// The image shape that a network is usually trained on, channels first; ImageNet's for an unknown name.
     public static func usualImageShape(_ name: String) -> [Int] {
         switch name {
         case "airbench": [3, 32, 32]
@@ -81,7 +81,7 @@ public enum Networks {
         }
     }
 
-    /// The network of that name. Errors name the flag and what it may be.
+    /// Builds the network of that name. Errors name the flag and the possible values.
     public static func symbol(_ name: String, _ options: NetworkOptions) throws -> Symbol {
         guard let builder = builders.first(where: { $0.name == name }) else {
             throw AnnealError(

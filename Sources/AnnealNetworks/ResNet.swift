@@ -5,7 +5,7 @@ import AnnealGraph
 ///
 /// - Parameters:
 ///   - numLayers: up to a height of 28: 6n+2 below 164, or 9n+2 from 164 on; above: 18, 34, 50, 101, 152, 200, 269.
-///     Heights of 29 to 32 take both, and the second's meaning where a depth is in both, as in MXNet.
+///     Heights of 29 to 32 take both; a depth that is in both lists has the second meaning, as in MXNet.
 ///   - imageShape: channels, height, width.
 public func resnet(
     numClasses: Int, numLayers: Int, imageShape: [Int], dtype: NetworkDType = .float32,
@@ -16,7 +16,7 @@ public func resnet(
         "resnet", numLayers: numLayers, height: imageShape[1], smallHeight: resnetSmallHeight)
     let layers = ResidualLayers(workspace: convWorkspace, dtype: dtype)
     var body = try layers.norm(layers.net.typedInput(dtype), fixGamma: true, name: "bn_data")
-    // From 29 to 32 pixels MXNet gives the large images' stages the small images' stem.
+    // From 29 to 32 pixels MXNet combines the stages for large images with the stem for small ones.
     body = try layers.stem(body, filters: plan.filters[0], height: imageShape[1])
     body = try layers.stages(body, plan) { data, filters, stride, sameShape, name in
         try layers.preActivationUnit(data, filters, stride, sameShape, plan.bottleneck, name)

@@ -5,7 +5,7 @@ import AnnealGraph
 ///
 /// - Parameters:
 ///   - numLayers: up to a height of 28: 6n+2 below 164, or 9n+2 from 164 on; above: 18, 34, 50, 101, 152, 200, 269.
-///     Heights of 29 to 32 take both, and the second's meaning where a depth is in both, as in MXNet.
+///     Heights of 29 to 32 take both; a depth that is in both lists has the second meaning, as in MXNet.
 ///   - imageShape: channels, height, width.
 public func resnetV1(
     numClasses: Int, numLayers: Int, imageShape: [Int], dtype: NetworkDType = .float32,

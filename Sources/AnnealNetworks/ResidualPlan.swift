@@ -36,7 +36,7 @@ struct ResidualPlan {
             filters = bottleneck ? [64, 256, 512, 1024, 2048] : [64, 64, 128, 256, 512]
         } else {
             throw AnnealError(
-                "--num-layers \(numLayers)", "is no depth of \(network)",
+                "--num-layers \(numLayers)", "\(network) has no such depth",
                 suggestion:
                     "for this image shape it must be \(ResidualPlan.depths(height: height, smallHeight: smallHeight))"
             )
@@ -51,7 +51,7 @@ struct ResidualPlan {
     }
 }
 
-/// The layers of the residual networks, with the attributes that all of them share.
+/// The layers of the residual networks, with the attributes that they all share.
 struct ResidualLayers {
     let net = SymbolBuilder()
     /// Has no effect; MXNet's files have it.
@@ -98,7 +98,7 @@ struct ResidualLayers {
         return body
     }
 
-    /// The mean over the image, the classes' layer and the loss.
+    /// Global average pooling, the fully connected layer and the loss.
     func head(_ data: Symbol, numClasses: Int) throws -> Symbol {
         // MXNet writes a kernel although a global pool has none.
         let pooled = try net.pooling(data, kind: .avg, kernel: [7, 7], global: true, name: "pool1")

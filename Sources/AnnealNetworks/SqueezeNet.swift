@@ -34,12 +34,12 @@ public func squeezenet(numClasses: Int, version: SqueezeNetVersion = .v1_1) thro
 
 public enum SqueezeNetVersion: String, CaseIterable, Sendable {
     case v1_0 = "1.0"
-    /// Less than half of the multiplications of 1.0 for the same accuracy.
+    /// Less than half of the multiplications of 1.0 at the same accuracy.
     case v1_1 = "1.1"
 
     fileprivate var stem: (filters: Int, kernel: Int) { self == .v1_0 ? (96, 7) : (64, 3) }
 
-    /// The squeezed channels of the fire modules between the pools.
+    /// The squeeze channels of the fire modules between the pools.
     fileprivate var stages: [[Int]] {
         self == .v1_0 ? [[16, 16, 32], [32, 48, 48, 64], [64]] : [[16, 16], [32, 32], [48, 48, 64, 64]]
     }

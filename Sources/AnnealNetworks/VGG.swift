@@ -6,13 +6,13 @@ import AnnealGraph
 ///
 /// - Parameters:
 ///   - numLayers: 11, 13, 16 or 19.
-///   - batchNorm: normalise before each ReLU of the convolutions.
+///   - batchNorm: adds batch norm before each ReLU of the convolutions.
 public func vgg(
     numClasses: Int, numLayers: Int = 11, batchNorm: Bool = false, dtype: NetworkDType = .float32
 ) throws -> Symbol {
     guard let counts = vggConvolutions[numLayers] else {
         throw AnnealError(
-            "--num-layers \(numLayers)", "is no depth of vgg",
+            "--num-layers \(numLayers)", "vgg has no such depth",
             suggestion: "it must be one of " + vggConvolutions.keys.sorted().map(String.init).joined(separator: ", "))
     }
     let net = SymbolBuilder()

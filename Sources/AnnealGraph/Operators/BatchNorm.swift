@@ -11,7 +11,7 @@ public struct BatchNorm: SymbolOperator {
     public let operation: String
     public let eps: Float
     public let momentum: Float
-    /// Gamma counts as 1, is set to 1, and has no gradient. MXNet's default.
+    /// Gamma is fixed at 1 and has no gradient. MXNet's default.
     public let fixGamma: Bool
     public let useGlobalStats: Bool
     public let outputMeanVar: Bool
@@ -53,7 +53,7 @@ public struct BatchNorm: SymbolOperator {
         return outputMeanVar ? [data, channels, channels] : [data]
     }
 
-    /// The batch's mean and biased variance, in double the channels' count.
+    /// The batch's mean and biased variance, in 2 * channels elements.
     public func savedShapes(inputs: [Shape], outputs: [Shape]) -> [Shape] { [inputs[1], inputs[1]] }
 
     public var backward: [BackwardPart] {
@@ -64,7 +64,7 @@ public struct BatchNorm: SymbolOperator {
         ]
     }
 
-    /// One factor and one summand for each element.
+    /// One multiplication and one addition per element.
     public func flops(inputs: [Shape], outputs: [Shape]) -> Double { 2 * Double(inputs[0].count) }
 }
 

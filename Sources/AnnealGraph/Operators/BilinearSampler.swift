@@ -7,7 +7,7 @@ public struct BilinearSampler: SymbolOperator {
     public init(_ attributes: inout AttributeReader) throws { attributes.ignore("cudnn_off") }
 
     public var inputNames: [String] { ["data", "grid"] }
-    /// A scratch array is an output in MXNet's files.
+    /// MXNet's files count a scratch array as an output.
     public var storedOutputCount: Int { 2 }
 
     public func inferShapes(_ inputs: inout [Shape?]) throws -> [Shape]? {
@@ -38,7 +38,7 @@ public struct GridGenerator: SymbolOperator {
         }
     }
 
-    /// The untransformed grid is an output in MXNet's files.
+    /// MXNet's files count the untransformed grid as an output.
     public var storedOutputCount: Int { 2 }
 
     public func inferShapes(_ inputs: inout [Shape?]) throws -> [Shape]? {

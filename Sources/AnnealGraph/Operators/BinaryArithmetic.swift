@@ -1,6 +1,6 @@
 import AnnealCore
 
-/// What MXNet's operators of two arrays compute of their elements a and b.
+/// MXNet's functions of two arrays with the elements a and b.
 public enum BinaryFunction: Sendable {
     case add, subtract, multiply, divide
     /// a modulo b, with the sign of b; 0 for b = 0
@@ -9,7 +9,7 @@ public enum BinaryFunction: Sendable {
     // 0 or 1, without a gradient.
     case equal, notEqual, greater, greaterEqual, lesser, lesserEqual, logicalAnd, logicalOr, logicalXor
 
-    /// One part for each input: either may be of no use.
+    /// One part for each input: either may not be needed.
     var backward: [BackwardPart] {
         switch self {
         case .add, .subtract: (0...1).map { BackwardPart(reads: [.head(0)], writes: [$0]) }

@@ -1,8 +1,8 @@
 import AnnealCore
 
-/// MXNet's `Cast`: the values in another type; numbers are cut off towards zero on the way to whole ones.
+/// MXNet's `Cast`: the values in another type; conversion to an integer truncates towards zero.
 ///
-/// The engine holds float32 only: it rounds to what `dtype` can hold and continues in float32.
+/// The engine computes in float32 only: values are rounded to what `dtype` can represent and continue as float32.
 public struct Cast: SymbolOperator {
     public enum Kind: String, CaseIterable, Sendable {
         case float32, float64, float16, uint8, int8, int32, int64, bool, int16, bfloat16

@@ -8,7 +8,7 @@ public struct Clip: SymbolOperator {
 
     public init(_ attributes: inout AttributeReader) throws {
         guard let low = try attributes.float("a_min"), let high = try attributes.float("a_max") else {
-            throw AnnealError("", "clip wants the attributes a_min and a_max")
+            throw AnnealError("", "clip requires the attributes a_min and a_max")
         }
         minimum = low
         maximum = high

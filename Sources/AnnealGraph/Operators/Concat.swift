@@ -35,12 +35,12 @@ public struct Concat: SymbolOperator {
         return [output]
     }
 
-    /// Each input's gradient is its part of the head.
+    /// Each input's gradient is its slice of the output gradient.
     public var backward: [BackwardPart] { [BackwardPart(reads: [.head(0)], writes: Array(0..<numArgs))] }
     public func flops(inputs: [Shape], outputs: [Shape]) -> Double { 0 }
 }
 
-/// More inputs than any graph has: `num_args` in a damaged file must not exhaust the memory.
+/// More inputs than any real graph has: `num_args` in a damaged file must not exhaust memory.
 let maximumInputs = 100_000
 
 extension AttributeReader {

@@ -41,7 +41,7 @@ public struct Convolution: SymbolOperator {
         return [Shape([data[0], numFilter] + window.outputExtents(data))]
     }
 
-    /// The data's gradient and the parameters' are separate, since either may be of no use.
+    /// The gradients of the data and of the parameters are separate, since either may not be needed.
     public var backward: [BackwardPart] {
         [
             BackwardPart(reads: [.input(0), .head(0)], writes: noBias ? [1] : [1, 2]),
@@ -100,7 +100,7 @@ public struct Window: Sendable, Equatable {
     func check(_ data: Shape) throws {
         guard data.rank == kernel.count + 2 else {
             throw AnnealError(
-                "", "data has the shape \(data), a kernel of \(kernel.count) axes wants \(kernel.count + 2)")
+                "", "data has the shape \(data), a kernel of \(kernel.count) axes requires \(kernel.count + 2) axes")
         }
     }
 
@@ -119,7 +119,7 @@ extension Convolution: LinearLayer {
 extension SymbolBuilder {
     /// - Parameters:
     ///   - data: (batch, channels, height, width)
-    ///   - workspace: has no effect; MXNet's networks write it.
+    ///   - workspace: has no effect; MXNet's networks set it.
     public func convolution(
         _ data: Symbol, numFilter: Int, kernel: [Int], stride: [Int]? = nil, pad: [Int]? = nil, dilate: [Int]? = nil,
         numGroup: Int? = nil, noBias: Bool? = nil, workspace: Int? = nil, weight: Symbol? = nil, name: String? = nil

@@ -6,7 +6,7 @@ public struct Deconvolution: SymbolOperator {
     public static let name = "Deconvolution"
     public let window: Window
     public let adj: [Int]
-    /// Output extents that decide pad and adj; 0 leaves an axis to them.
+    /// Output extents that determine pad and adj; 0 leaves an axis to them.
     public let targetShape: [Int]?
     public let numFilter: Int
     public let numGroup: Int
@@ -36,7 +36,7 @@ public struct Deconvolution: SymbolOperator {
         }
     }
 
-    /// The bilinear case of `UpSampling`: each channel by itself.
+    /// The bilinear case of `UpSampling`: each channel separately.
     init(upsamplingBy scale: Int, channels: Int) {
         let pad = scale / 2
         window = Window(
@@ -52,7 +52,7 @@ public struct Deconvolution: SymbolOperator {
     public var inputNames: [String] { noBias ? ["data", "weight"] : ["data", "weight", "bias"] }
     public var detail: String { "\(window.detail), \(numFilter)" + (numGroup > 1 ? ", \(numGroup) groups" : "") }
 
-    /// Padding and adjustment for data of a shape: `target_shape` overrides what is given.
+    /// Padding and adjustment for data of a shape: `target_shape` overrides the given values.
     public func padding(_ data: Shape) throws -> (pad: [Int], adj: [Int]) {
         guard let targetShape else { return (window.pad, adj) }
         var result = (pad: window.pad, adj: adj)

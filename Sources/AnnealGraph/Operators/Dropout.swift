@@ -8,7 +8,7 @@ public struct Dropout: SymbolOperator {
     public static let name = "Dropout"
     public let p: Float
     public let mode: Mode
-    /// Axes along which one mask value holds; empty for a mask of the data's shape.
+    /// Axes along which one mask value is shared; empty for a mask of the data's shape.
     public let axes: [Int]
 
     public init(_ attributes: inout AttributeReader) throws {
@@ -20,7 +20,7 @@ public struct Dropout: SymbolOperator {
     }
 
     public var detail: String { "\(p)" }
-    /// The mask is an output in MXNet's files.
+    /// MXNet's files count the mask as an output.
     public var storedOutputCount: Int { 2 }
 
     public func inferShapes(_ inputs: inout [Shape?]) throws -> [Shape]? {

@@ -1,12 +1,12 @@
 import AnnealCore
 
-/// What becomes of an index outside an axis.
+/// How an index outside an axis is handled.
 public enum IndexMode: String, CaseIterable, Sendable {
-    /// The nearest end.
+    /// Clamped to the axis.
     case clip
     /// Modulo the extent.
     case wrap
-    /// An error in MXNet; here as `clip`, since a run cannot stop in the middle.
+    /// An error in MXNet; here as `clip`, since a run cannot stop in the middle of a step.
     case `raise`
 }
 
@@ -104,7 +104,7 @@ public struct Pick: SymbolOperator {
     }
 
     public var inputNames: [String] { ["data", "index"] }
-    /// A cross-entropy written out picks the label's score.
+    /// A cross-entropy written out in operators picks the label's score.
     public var labelInput: Int? { 1 }
 
     /// The places before, along and after the axis.

@@ -17,12 +17,12 @@ public struct LRN: SymbolOperator {
         guard nsize > 0, nsize % 2 == 1 else { throw attributes.wrong("nsize", "\(nsize)", "odd and positive") }
     }
 
-    /// The sums under the power are an output in MXNet's files.
+    /// MXNet's files count the base of the power as an output.
     public var storedOutputCount: Int { 2 }
 
     public func inferShapes(_ inputs: inout [Shape?]) throws -> [Shape]? {
         if let data = inputs[0], data.rank != 4 {
-            throw AnnealError("", "data has the shape \(data), LRN wants (batch, channels, height, width)")
+            throw AnnealError("", "data has the shape \(data), LRN requires (batch, channels, height, width)")
         }
         return try sameShape(&inputs)
     }

@@ -35,7 +35,7 @@ public struct LeakyReLU: SymbolOperator {
     public var inputInitializers: [String: String] {
         kind == .prelu ? ["gamma": "[\"Constant\", {\"value\": 0.25}]"] : [:]
     }
-    /// The random slopes are an output too.
+    /// MXNet's files count the random slopes as an output.
     public var outputNames: [String] { kind == .rrelu ? ["output", "mask"] : ["output"] }
 
     public func inferShapes(_ inputs: inout [Shape?]) throws -> [Shape]? {

@@ -50,14 +50,15 @@ public struct Pooling: SymbolOperator {
         return "\(kind.rawValue), \(Window.detail(kernel, stride ?? [1]))"
     }
 
-    /// MXNet counts a workspace as a second output of a max pooling, if it is told a kernel; its earlier operator has none.
+    /// MXNet counts a workspace as a second output of a max pooling that has a kernel attribute; its earlier operator
+    /// has none.
     public var storedOutputCount: Int { kind == .max && kernel != nil && operation == Self.name ? 2 : 1 }
 
     /// Kernel, stride and pad for data of a shape; a global pool's kernel is the whole image.
     public func window(_ data: Shape) throws -> (kernel: [Int], stride: [Int], pad: [Int]) {
         let axes = data.rank - 2
         guard (1...3).contains(axes) else {
-            throw AnnealError("", "data has the shape \(data), pooling wants 3 to 5 axes")
+            throw AnnealError("", "data has the shape \(data), pooling requires 3 to 5 axes")
         }
         let ones = Array(repeating: 1, count: axes), zeros = Array(repeating: 0, count: axes)
         if globalPool { return (Array(data.dims.dropFirst(2)), ones, zeros) }
@@ -115,7 +116,7 @@ public struct Pooling: SymbolOperator {
         }
     }
 
-    /// The whole window for each output, whatever of it hangs over.
+    /// Divides by the whole window for each output, including what lies outside the padded data.
     public func flops(inputs: [Shape], outputs: [Shape]) -> Double {
         let taps = (try? window(inputs[0]).kernel.reduce(1, *)) ?? 1
         return Double(outputs[0].count) * Double(taps)

@@ -46,7 +46,7 @@ public struct ReducedAxes: Sendable {
 public struct Reduction: OperatorFamily {
     public enum Member: String, CaseIterable, Sendable {
         case sum, mean, prod, max, min
-        /// Without the elements that are not numbers.
+        /// NaN elements are skipped.
         case nansum, nanprod
     }
 
@@ -74,7 +74,7 @@ public struct Reduction: OperatorFamily {
         switch member {
         case .sum, .mean: [BackwardPart(reads: [.head(0)], writes: [0])]
         case .nansum: [BackwardPart(reads: [.input(0), .head(0)], writes: [0])]
-        // At ties every winner gets the whole gradient.
+        // At ties every maximum gets the whole gradient.
         case .prod, .nanprod, .max, .min: [BackwardPart(reads: [.input(0), .output(0), .head(0)], writes: [0])]
         }
     }

@@ -36,7 +36,7 @@ public struct RegressionOutput: OperatorFamily {
     public var isLoss: Bool { true }
 }
 
-/// MXNet's `SVMOutput`: the data as it is; backward the gradient of the hinge loss, squared unless `use_linear`.
+/// MXNet's `SVMOutput`: the output is the data; the gradient is that of the hinge loss, squared unless `use_linear`.
 /// data (batch, classes), label (batch,).
 public struct SVMOutput: SymbolOperator {
     public static let name = "SVMOutput"
@@ -55,7 +55,7 @@ public struct SVMOutput: SymbolOperator {
     public func inferShapes(_ inputs: inout [Shape?]) throws -> [Shape]? {
         guard let data = inputs[0] else { return nil }
         guard data.rank >= 2 else {
-            throw AnnealError("", "data has the shape \(data), SVMOutput wants (batch, classes)")
+            throw AnnealError("", "data has the shape \(data), SVMOutput requires (batch, classes)")
         }
         try expect(&inputs[1], Shape(Array(data.dims.dropLast())), "label")
         return [data]

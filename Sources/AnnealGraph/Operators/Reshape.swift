@@ -11,7 +11,7 @@ public struct Reshape: SymbolOperator {
     public init(_ attributes: inout AttributeReader) throws {
         let shape = try attributes.tuple("shape") ?? []
         reverse = try attributes.bool("reverse", default: false)
-        // The old form: extents with 0 to be inferred, the batch kept with keep_highest.
+        // The old form: `target_shape` with 0 for extents to be inferred, and `keep_highest` to keep the batch.
         let target = try attributes.tuple("target_shape") ?? []
         let keepHighest = try attributes.bool("keep_highest", default: false)
         if !shape.isEmpty {
@@ -21,7 +21,7 @@ public struct Reshape: SymbolOperator {
             if keepHighest, !old.isEmpty { old[0] = 0 }
             self.shape = old
         }
-        guard !self.shape.isEmpty else { throw AnnealError("", "Reshape wants the attribute shape") }
+        guard !self.shape.isEmpty else { throw AnnealError("", "Reshape requires the attribute shape") }
     }
 
     public func inferShapes(_ inputs: inout [Shape?]) throws -> [Shape]? {
@@ -114,7 +114,7 @@ public struct ReshapeLike: SymbolOperator {
         let left = try range(self.lhs, lhs, "lhs"), right = try range(self.rhs, rhs, "rhs")
         let output = Shape(Array(lhs.dims[..<left.lowerBound]) + rhs.dims[right] + lhs.dims[left.upperBound...])
         guard !output.isTooLarge, output.count == lhs.count else {
-            throw AnnealError("", "lhs \(lhs) has other elements than \(output), which rhs \(rhs) asks for")
+            throw AnnealError("", "lhs \(lhs) does not have as many elements as \(output), which rhs \(rhs) asks for")
         }
         return [output]
     }

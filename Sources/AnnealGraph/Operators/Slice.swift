@@ -11,7 +11,7 @@ public struct Slice: SymbolOperator, StridedOperator {
 
     public init(_ attributes: inout AttributeReader) throws {
         guard let begin = try attributes.optionalTuple("begin"), let end = try attributes.optionalTuple("end") else {
-            throw AnnealError("", "slice wants the attributes begin and end")
+            throw AnnealError("", "slice requires the attributes begin and end")
         }
         self.begin = begin
         self.end = end

@@ -24,7 +24,7 @@ public struct SoftmaxOutput: SymbolOperator {
     public let outGrad: Bool
     public let smoothAlpha: Float
     /// Labels of the data's shape may sum to any s: the gradient is s p - label, that of -sum(label log p), under
-    /// `normalization`. MXNet's own rule is p - label, which is not normalised. Set by training for itself, in no file.
+    /// `normalization`. MXNet's own rule is p - label, without normalisation. Set by training; no file contains it.
     package let labelSum: Bool
     static let labelSumAttribute = "label_sum"
 
@@ -45,7 +45,7 @@ public struct SoftmaxOutput: SymbolOperator {
     public func inferShapes(_ inputs: inout [Shape?]) throws -> [Shape]? {
         guard let data = inputs[0] else { return nil }
         guard data.rank >= 2 else {
-            throw AnnealError("", "data has the shape \(data), SoftmaxOutput wants (batch, classes)")
+            throw AnnealError("", "data has the shape \(data), SoftmaxOutput requires (batch, classes)")
         }
         // MXNet accepts (batch, positions…), (batch, all positions) and the data's own shape.
         if let label = inputs[1] {

@@ -1,6 +1,6 @@
 import AnnealCore
 
-/// What MXNet's spatial operators sample from: the only sampler it has is bilinear.
+/// MXNet's `sampler_type` and `transform_type` attributes: bilinear and affine are the only values.
 enum Sampler: String, CaseIterable, Sendable { case bilinear }
 
 /// MXNet's `SpatialTransformer` (Jaderberg et al. 2015): data (batch, channels, height, width) sampled bilinearly at the
@@ -23,7 +23,7 @@ public struct SpatialTransformer: SymbolOperator {
     }
 
     public var inputNames: [String] { ["data", "loc"] }
-    /// The grid and the sampled points are outputs in MXNet's files.
+    /// MXNet's files count the grid and the sampled points as outputs.
     public var storedOutputCount: Int { 3 }
 
     public func inferShapes(_ inputs: inout [Shape?]) throws -> [Shape]? {

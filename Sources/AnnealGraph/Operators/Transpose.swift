@@ -10,7 +10,7 @@ public struct Transpose: SymbolOperator, StridedOperator {
         guard let axes else { return Array(data.dims.indices.reversed()) }
         let order = axes.map { $0 < 0 ? $0 + data.rank : $0 }
         guard order.sorted() == Array(data.dims.indices) else {
-            throw AnnealError("", "axes \(axes) is no order of the axes of \(data)")
+            throw AnnealError("", "axes \(axes) is not a permutation of the axes of \(data)")
         }
         return order
     }
@@ -28,7 +28,7 @@ public struct Transpose: SymbolOperator, StridedOperator {
     }
 }
 
-/// MXNet's `SwapAxis`: two axes exchanged.
+/// MXNet's `SwapAxis`: swaps two axes.
 public struct SwapAxis: SymbolOperator, StridedOperator {
     public static let name = "SwapAxis"
     public static let aliases = ["swapaxes"]
@@ -55,14 +55,16 @@ public struct SwapAxis: SymbolOperator, StridedOperator {
     }
 }
 
-/// MXNet's `reverse` (`flip`): the order along each axis of `axis` turned round.
+/// MXNet's `reverse` (`flip`): reverses the order along each axis in `axis`.
 public struct Reverse: SymbolOperator, StridedOperator {
     public static let name = "reverse"
     public static let aliases = ["flip"]
     public let axis: [Int]
 
     public init(_ attributes: inout AttributeReader) throws {
-        guard let axis = try attributes.tuple("axis") else { throw AnnealError("", "reverse wants the attribute axis") }
+        guard let axis = try attributes.tuple("axis") else {
+            throw AnnealError("", "reverse requires the attribute axis")
+        }
         self.axis = axis
     }
 
@@ -81,8 +83,8 @@ public struct Reverse: SymbolOperator, StridedOperator {
     }
 }
 
-/// MXNet's `depth_to_space` and `space_to_depth`: squares of `block_size` positions and groups of channels exchanged;
-/// (batch, channels, height, width).
+/// MXNet's `depth_to_space` and `space_to_depth`: exchange blocks of `block_size` x `block_size` positions and groups
+/// of channels; (batch, channels, height, width).
 public struct DepthSpace: OperatorFamily, StridedOperator {
     public enum Member: String, CaseIterable, Sendable {
         case depthToSpace = "depth_to_space"

@@ -27,7 +27,7 @@ public struct Unary: OperatorFamily {
     public func inferShapes(_ inputs: inout [Shape?]) throws -> [Shape]? { try sameShape(&inputs) }
     public var isReLU: Bool { member == .relu }
 
-    /// What the derivative reads; functions that are constant in pieces have none.
+    /// What the derivative reads; piecewise constant functions have none.
     public var backward: [BackwardPart] {
         switch member {
         case .negative, .degrees, .radians: [BackwardPart(reads: [.head(0)], writes: [0])]
@@ -39,7 +39,7 @@ public struct Unary: OperatorFamily {
     }
 }
 
-/// MXNet's `hard_sigmoid`: alpha x + beta, limited to 0 … 1.
+/// MXNet's `hard_sigmoid`: alpha x + beta, clamped to 0 … 1.
 public struct HardSigmoid: SymbolOperator {
     public static let name = "hard_sigmoid"
     public let alpha: Float
@@ -54,7 +54,7 @@ public struct HardSigmoid: SymbolOperator {
     public var backward: [BackwardPart] { [BackwardPart(reads: [.output(0), .head(0)], writes: [0])] }
 }
 
-/// MXNet's `BlockGrad`: the data as it is; no gradient passes back.
+/// MXNet's `BlockGrad`: the output is the data; no gradient passes back.
 public struct BlockGrad: SymbolOperator {
     public static let name = "BlockGrad"
     public static let aliases = ["stop_gradient"]

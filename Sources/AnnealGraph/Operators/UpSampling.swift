@@ -1,8 +1,8 @@
 import AnnealCore
 
-/// MXNet's `UpSampling`: height and width `scale` times. `nearest` repeats elements, and brings further inputs to the same
-/// size, which are joined along the channels or summed; `bilinear` is a deconvolution of each channel with the input
-/// weight (channels, 1, k, k), k = 2 scale - scale % 2.
+/// MXNet's `UpSampling`: scales height and width by `scale`. `nearest` repeats elements, and scales further inputs to
+/// the same size, which are concatenated along the channels or summed; `bilinear` is a deconvolution of each channel
+/// with the input weight (channels, 1, k, k), k = 2 scale - scale % 2.
 public struct UpSampling: SymbolOperator {
     public enum Sample: String, CaseIterable, Sendable { case nearest, bilinear }
     public enum Join: String, CaseIterable, Sendable { case concat, sum }
@@ -44,7 +44,7 @@ public struct UpSampling: SymbolOperator {
                 output[2] / input[2] == output[3] / input[3]
             else { throw AnnealError("", "arg\(index) has the shape \(input), which does not scale to \(output)") }
             guard join == .concat || input[1] == first[1] else {
-                throw AnnealError("", "arg\(index) has the shape \(input), a sum wants \(first[1]) channels")
+                throw AnnealError("", "arg\(index) has the shape \(input), a sum requires \(first[1]) channels")
             }
             output[1] = join == .sum ? input[1] : output[1] + input[1]
         }
