@@ -1,6 +1,6 @@
 import AnnealCore
 
-/// The shape of a value in a model that takes any batch size: its extents for one size, and the axes that grow with it.
+/// The shape of a value in a model for any batch size: its extents for one size, and the axes that grow with it.
 package struct BatchShape: Equatable {
     package let shape: Shape
     package let batchAxes: Set<Int>
@@ -10,7 +10,7 @@ package struct BatchShape: Equatable {
         self.batchAxes = batchAxes
     }
 
-    /// From the shapes for two batch sizes.
+    /// Compares the shapes for two batch sizes.
     init(_ one: Shape, _ other: Shape) throws {
         guard one.rank == other.rank else {
             throw AnnealError(
@@ -25,7 +25,7 @@ package struct BatchShape: Equatable {
     /// nil for the extents that grow with the batch.
     var extents: [Int?] { shape.dims.enumerated().map { batchAxes.contains($0.offset) ? nil : $0.element } }
 
-    /// What `Reshape` takes: -1 for the axis that grows.
+    /// The shape argument of ONNX's `Reshape`: -1 for the axis that grows.
     func reshapeTarget() throws -> [Int] {
         guard batchAxes.count < 2 else {
             throw AnnealError(
@@ -35,7 +35,7 @@ package struct BatchShape: Equatable {
         return extents.map { $0 ?? -1 }
     }
 
-    /// With 1 along an axis.
+    /// With extent 1 along an axis.
     func keeping(_ axis: Int) -> BatchShape {
         var kept = shape
         kept[axis] = 1

@@ -1,7 +1,7 @@
 import AnnealCore
 
-/// A graph in the making: nodes in the order in which they run, values with names of their own, and constants, which are
-/// written when a node first reads them.
+/// A graph under construction: nodes in execution order, uniquely named values, and constants, which are written when a
+/// node first reads them.
 final class GraphBuilder {
     private(set) var nodes: [ONNXNode] = []
     private(set) var initializers: [ONNXTensor] = []
@@ -9,7 +9,7 @@ final class GraphBuilder {
     /// Bytes of the initializers.
     private(set) var constantBytes = 0
     private var taken: Set<String>
-    /// The last number that a name was given.
+    /// The last number that was appended to each name.
     private var numbers: [String: Int] = [:]
     private var computed: Set<String> = []
     private var constants: [String: ONNXTensor] = [:]
@@ -28,7 +28,7 @@ final class GraphBuilder {
         return candidate
     }
 
-    /// Makes a constant known under its name.
+    /// Registers a constant under its name.
     func define(_ constant: ONNXTensor) { constants[constant.name] = constant }
 
     func addInput(_ input: ONNXModel.Port) {
@@ -50,7 +50,7 @@ final class GraphBuilder {
         return values
     }
 
-    /// Gives a value that a node from `start` on computes another name, and that node the layer's.
+    /// Renames a value that a node from `start` on computes, and gives that node the layer's name.
     func rename(_ value: String, to name: String, layer: String, from start: Int) -> String {
         guard let index = nodes[start...].firstIndex(where: { $0.outputs.contains(value) }) else { return value }
         let name = unique(name)

@@ -4,14 +4,14 @@ import AnnealGraph
 /// Walks a network in order and lets each operator add its nodes.
 struct ONNXExporter {
     private let symbol: Symbol
-    /// The input that preprocessing is done on; nil without preprocessing.
+    /// The input that is preprocessed; nil without preprocessing.
     private let dataName: String?
     private let parameters: [String: Tensor]
     private let options: ONNXModel.Options
     private let graph: GraphBuilder
     /// The shapes of each node's outputs, in the order of `symbol.nodes`.
     private let shapes: [[BatchShape]]
-    /// The values of each node's outputs that are there.
+    /// The values of each node's outputs, as far as they exist.
     private var values: [ObjectIdentifier: [(name: String, shape: BatchShape)]] = [:]
 
     init(
@@ -38,7 +38,7 @@ struct ONNXExporter {
         try addVariables(inputs: Set(given.keys))
     }
 
-    /// Infers shapes, for two batch sizes if any will do: what differs grows with the batch.
+    /// Infers shapes, for two batch sizes if any size is allowed: extents that differ grow with the batch.
     private static func shapes(_ symbol: Symbol, _ inputs: [String: Shape], anyBatchSize: Bool) throws
         -> [[BatchShape]]
     {
@@ -48,7 +48,7 @@ struct ONNXExporter {
         guard anyBatchSize else {
             return try symbol.inferShapes(inputs).nodes.map { $0.map { BatchShape($0) } }
         }
-        // Neither size is 1, which some operators treat in a way of its own.
+        // Neither size is 1, which some operators treat specially.
         return try zip(symbol.nodes, zip(inferred(batch: 2), inferred(batch: 3))).map { node, shapes in
             try within(node) { try zip(shapes.0, shapes.1).map { try BatchShape($0, $1) } }
         }
@@ -72,7 +72,8 @@ struct ONNXExporter {
             } else if let tensor = parameters[name] {
                 guard tensor.shape == shapes[0].shape, shapes[0].batchAxes.isEmpty else {
                     throw AnnealError(
-                        "parameter \(name)", "has the shape \(tensor.shape), the network wants \(shapes[0].shape)",
+                        "parameter \(name)",
+                        "has the shape \(tensor.shape), but the network requires \(shapes[0].shape)",
                         suggestion: "the parameters are of another network or image shape", code: .mismatch)
                 }
                 graph.define(ONNXTensor(name: name, shape: tensor.shape, elements: .floats(tensor.elements)))
@@ -81,7 +82,7 @@ struct ONNXExporter {
         }
     }
 
-    /// The value that the network reads: the input, or what preprocessing makes of it.
+    /// The value that the network reads: the input, or its preprocessed form.
     private func addInput(_ name: String, _ shape: BatchShape) throws -> String {
         guard name == dataName, let preprocessing = options.preprocessing else {
             graph.addInput(ONNXModel.Port(name: name, type: .float32, extents: shape.extents))
@@ -132,7 +133,8 @@ struct ONNXExporter {
     private func value(_ entry: Entry, readBy reader: String) throws -> (name: String, shape: BatchShape) {
         guard let outputs = values[ObjectIdentifier(entry.node)], entry.index < outputs.count else {
             throw AnnealError(
-                reader, "wants output \(entry.index) of \(entry.node.name), which ONNX cannot give", code: .unsupported)
+                reader, "reads output \(entry.index) of \(entry.node.name), which ONNX does not have",
+                code: .unsupported)
         }
         return outputs[entry.index]
     }
@@ -141,7 +143,7 @@ struct ONNXExporter {
         var used = Set<String>()
         let outputs = try zip(symbol.outputs, symbol.outputNames()).map { entry, outputName in
             var (name, shape) = try value(entry, readBy: "output \(outputName)")
-            // A model's outputs are computed by nodes, each under a name of its own.
+            // A model's outputs are computed by nodes, each under its own name.
             if !graph.isComputedByNode(name) || !used.insert(name).inserted {
                 let start = graph.nodes.count
                 name = try graph.add("Identity", layer: entry.node.name, reads: [name], outputs: 1, [])[0]

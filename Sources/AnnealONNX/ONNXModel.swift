@@ -11,16 +11,16 @@ import Foundation
 /// try model.write(to: "resnet-50.onnx")
 /// ```
 public struct ONNXModel: Sendable {
-    /// The version of ONNX's operators, of 2022; ONNX Runtime has it since 1.12.
+    /// The version of ONNX's operators, from 2022; ONNX Runtime has supported it since 1.12.
     public static let opset = 17
 
     /// What the model's outputs are.
     public enum Ending: Sendable {
-        /// Those of the network.
+        /// The network's own outputs.
         case asIs
-        /// A softmax at the end of the network, or its logarithm, is left out.
+        /// The logits: a softmax at the end of the network, or its logarithm, is left out.
         case logits
-        /// One output, the classes' probabilities: a network that ends in logits gets a softmax.
+        /// One output, the class probabilities: a network that ends in logits gets a softmax.
         case probabilities
     }
 
@@ -30,7 +30,7 @@ public struct ONNXModel: Sendable {
         /// One number for each channel.
         public var mean: [Float]
         public var std: [Float]
-        /// The type in which the model takes its pixels, 0 to 255.
+        /// The type of the model's pixel input, 0 to 255.
         public var pixels: Pixels
 
         public init(mean: [Float], std: [Float], pixels: Pixels = .uint8) {
@@ -41,12 +41,12 @@ public struct ONNXModel: Sendable {
     }
 
     public struct Options: Sendable {
-        /// The first axis of every input takes any extent, named `N`.
+        /// The first axis of every input accepts any extent; it is named `N`.
         public var anyBatchSize = true
         public var ending = Ending.logits
-        /// Done in the model, on the network's data.
+        /// Part of the model, applied to the network's data.
         public var preprocessing: Preprocessing?
-        /// By label: kept in the model's metadata as a JSON array under the key `class_names`.
+        /// By label: stored in the model's metadata as a JSON array under the key `class_names`.
         public var classNames: [String]?
         /// The graph's name.
         public var name = "network"
@@ -66,16 +66,16 @@ public struct ONNXModel: Sendable {
     }
 
     let graph: ONNXGraph
-    /// What ONNX Runtime gives as the model's custom metadata.
+    /// The model's custom metadata in ONNX Runtime.
     let metadata: [(key: String, value: String)]
     public var inputs: [Port] { graph.inputs }
     public var outputs: [Port] { graph.outputs }
 
     /// - Parameters:
-    ///   - parameters: parameters and auxiliary states by name; more than the network's are passed over.
-    ///   - inputs: shapes of what is fed, by name, the batch first.
-    /// - Throws: an error that names the layer whose operator ONNX cannot express, the parameter that is missing, or, for
-    ///   probabilities, the layer whose scores are no logits.
+    ///   - parameters: parameters and auxiliary states by name; surplus ones are ignored.
+    ///   - inputs: shapes of the inputs, by name, the batch first.
+    /// - Throws: an error that names the layer with an operator that ONNX cannot express, the parameter that is
+    ///   missing, or, for probabilities, the layer with scores that are not logits.
     public init(
         _ symbol: Symbol, parameters: [String: Tensor], inputs: [String: Shape], options: Options = Options()
     ) throws {
@@ -94,7 +94,7 @@ public struct ONNXModel: Sendable {
     /// The file's bytes.
     public func encoded() -> Data { ProtobufWriter.encode(self) }
 
-    /// Writes the file whole or not at all.
+    /// Writes the file atomically.
     /// - Returns: its size in bytes.
     @discardableResult
     public func write(to path: String) throws -> Int {
@@ -103,12 +103,13 @@ public struct ONNXModel: Sendable {
         return data.count
     }
 
-    /// Refuses what one file cannot hold: a protocol buffer ends at 2 GB. A margin is left for names and nodes.
+    /// Refuses models that one file cannot hold: a protocol buffer is limited to 2 GB. A margin is left for names and
+    /// nodes.
     package static func checkSize(_ bytes: Int) throws {
         guard bytes <= Int(Int32.max) - (16 << 20) else {
             throw AnnealError(
                 "ONNX", "the parameters take more than the 2 GB that an ONNX file can hold",
-                suggestion: "parameters in files of their own are not written; only a smaller network can be exported",
+                suggestion: "external parameter files are not supported; export a smaller network",
                 code: .unsupported)
         }
     }

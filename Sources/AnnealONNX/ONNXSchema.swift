@@ -39,7 +39,7 @@ struct ONNXNode: ProtobufMessage {
         for attribute in attributes {
             writer.message(5) { writer in
                 writer.string(1, attribute.name)
-                // Field 20 tells which of the others holds the value.
+                // Field 20 tells which of the other fields holds the value.
                 switch attribute.value {
                 case .float(let number):
                     writer.float(2, number)
@@ -59,7 +59,7 @@ struct ONNXNode: ProtobufMessage {
     }
 }
 
-/// `TensorProto`: a constant, row-major and little endian.
+/// `TensorProto`: a constant, row-major and little-endian.
 struct ONNXTensor: ProtobufMessage {
     enum Elements {
         case floats([Float])

@@ -1,9 +1,10 @@
 import AnnealCore
 import AnnealGraph
 
-/// One layer on its way into an ONNX graph: what it reads, the shapes that it gives, and the graph to add nodes to.
+/// One layer during its export to ONNX: its inputs, the shapes of its outputs, and the graph to add nodes to.
 ///
-/// Every value of the graph is float32, as in Anneal's engine; where ONNX wants another type it is cast there and back.
+/// Every value of the graph is float32, as in Anneal's engine; where ONNX requires another type it is cast there and
+/// back.
 package struct ONNXSite {
     /// A value that the layer reads.
     struct Input {
@@ -23,14 +24,14 @@ package struct ONNXSite {
     /// Names of all inputs.
     var names: [String] { inputs.map(\.name) }
 
-    /// Adds a node of one output. An empty name among `reads` leaves an optional input out.
+    /// Adds a node with one output. An empty name among `reads` omits an optional input.
     func node(
         _ type: String, _ reads: [String], _ attributes: KeyValuePairs<String, ONNXAttribute> = [:]
     ) throws -> String {
         try nodes(type, reads, outputs: 1, attributes)[0]
     }
 
-    /// Adds a node of several outputs.
+    /// Adds a node with several outputs.
     func nodes(
         _ type: String, _ reads: [String], outputs: Int, _ attributes: KeyValuePairs<String, ONNXAttribute> = [:]
     ) throws -> [String] {
@@ -42,7 +43,7 @@ package struct ONNXSite {
         define(name, tensor.shape, .floats(tensor.elements))
     }
 
-    /// A number, to be broadcast.
+    /// A scalar, to be broadcast.
     func scalar(_ value: Float) -> String { constant(Tensor([], [value])) }
 
     /// A list of int64, for inputs such as shapes and axes.
@@ -50,7 +51,7 @@ package struct ONNXSite {
         define(name, [values.count], .integers(values.map(Int64.init)))
     }
 
-    /// An int64 without axes.
+    /// An int64 scalar.
     func integer(_ value: Int, _ name: String) -> String { define(name, [], .integers([Int64(value)])) }
 
     private func define(_ name: String, _ shape: Shape, _ elements: ONNXTensor.Elements) -> String {
@@ -75,7 +76,8 @@ package struct ONNXSite {
         try node("Transpose", [value], ["perm": .ints(order)])
     }
 
-    /// An input with its one axis, the channels, before `trailing` axes of extent 1, so that it is broadcast over images.
+    /// An input with one axis, the channels, reshaped with `trailing` axes of extent 1, so that it is broadcast over
+    /// images.
     func channels(_ input: Input, trailing: Int) throws -> String {
         guard trailing > 0 else { return input.name }
         let shape = input.shape.shape.dims + Array(repeating: 1, count: trailing)

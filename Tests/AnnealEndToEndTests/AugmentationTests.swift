@@ -78,7 +78,7 @@ import Testing
         (["--erasing-value", "256"], "--erasing-value 256"),
         (["--label-smoothing", "1"], "--label-smoothing: is 1.0"),
         (["--mixup", "inf"], "--mixup: is inf"),
-        (["--class-weights", "1,2"], "has 2 numbers, there are 3 classes"),
+        (["--class-weights", "1,2"], "has 2 numbers, but there are 3 classes"),
         (["--class-weights", "1,x,2"], "--class-weights 1,x,2"),
     ]
 

@@ -169,7 +169,7 @@ import Testing
         try Data("<html>".utf8).write(to: URL(fileURLWithPath: tool.path("set/bird/page.jpg")))
         try FileManager.default.removeItem(atPath: tool.path("set/horse"))
         let refused = try train(tool, "set", ["--image-shape", "1,12,12"])
-        #expect(refused.status == 1 && refused.errors.contains("set/bird/page.jpg: is no image: neither JPEG"))
+        #expect(refused.status == 1 && refused.errors.contains("set/bird/page.jpg: is not an image: neither JPEG"))
         #expect(
             try train(tool, "set", ["--image-shape", "1,12,12", "--on-bad-record", "skip"], folder: "s").status == 0)
     }

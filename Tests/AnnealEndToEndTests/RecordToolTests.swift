@@ -59,7 +59,7 @@ import Testing
             repair.status == 0 && repair.output.contains("b.rec: 28 records; 2 damaged pieces are in q.rec"),
             "\(repair)")
         #expect(try run("rec verify b.rec").status == 0)
-        #expect(try run("rec repair a.rec --to a.rec").errors.contains("read and written at once"))
+        #expect(try run("rec repair a.rec --to a.rec").errors.contains("read and written at the same time"))
     }
 
     @Test func dealsAndJoins() throws {

@@ -6,7 +6,7 @@ struct Check: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Decode every image of a folder or a record file, and list those that cannot be used.",
         discussion: """
-            Names each bad image with the reason, and what was passed over; then counts images by class, formats and sizes. \
+            Names each bad image with the reason, and what was skipped; then counts images by class, formats and sizes. \
             The exit code is 1 if anything is bad: an image or its label, a class without images, images next to the \
             parts of a data set, or a link, file or folder that cannot be read. A folder has a sub-folder for each class, or \
             the parts train, val and test of such folders: then each part is checked.

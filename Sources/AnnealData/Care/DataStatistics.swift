@@ -1,6 +1,6 @@
 import AnnealCore
 
-/// What the images of a source are, all of them decoded: numbers, labels, sizes, formats, colours, and what is there twice.
+/// Statistics of a source's images, which are all decoded: numbers, labels, sizes, formats, colours, and duplicates.
 public struct DataStatistics: Sendable {
     /// Sums of levels, 0 ... 255, over the pixels of images of one kind.
     public struct Colours: Sendable, Equatable {
@@ -13,7 +13,7 @@ public struct DataStatistics: Sendable {
             squares = sums
         }
 
-        /// Gray pixels as pixels of three equal channels.
+        /// Counts gray pixels as pixels with three equal channels.
         init(threeTimes gray: Colours) {
             pixels = gray.pixels
             sums = Array(repeating: gray.sums[0], count: 3)
@@ -21,15 +21,15 @@ public struct DataStatistics: Sendable {
         }
 
         public var mean: [Double] { sums.map { Double($0) / Double(max(1, pixels)) } }
-        /// Of all pixels, about the mean.
+        /// Standard deviation over all pixels, about the mean.
         public var deviation: [Double] {
             zip(mean, squares).map { mean, square in
                 max(0, Double(square) / Double(max(1, pixels)) - mean * mean).squareRoot()
             }
         }
 
-        /// Of a source's images as a network of so many channels sees them; those that cannot be read are left out.
-        /// - Parameter limit: at most so many images, spread evenly.
+        /// For a source's images as a network with this number of channels sees them; unreadable ones are left out.
+        /// - Parameter limit: the maximum number of images, spread evenly.
         public static func measured(
             of source: any SampleSource, channels: Int, limit: Int = 4096,
             threads: Int = LoaderOptions.defaultThreads, maximumPixels: Int = Image.maximumPixels
@@ -52,7 +52,7 @@ public struct DataStatistics: Sendable {
                     images += 1
                 }
             }
-            guard images > 0 else { throw AnnealError(source.path, "has no image that can be read", code: .damaged) }
+            guard images > 0 else { throw AnnealError(source.path, "has no readable image", code: .damaged) }
             return (sum, images)
         }
 
@@ -82,11 +82,11 @@ public struct DataStatistics: Sendable {
         }
     }
 
-    /// Images with the same bytes.
+    /// Images with identical bytes.
     public struct Duplicates: Sendable, Equatable {
-        /// Of the source, ascending.
+        /// Indices in the source, ascending.
         public var numbers: [Int]
-        /// Whether they are of different classes.
+        /// Whether they are in different classes.
         public var labelsDiffer: Bool
     }
 
@@ -94,25 +94,25 @@ public struct DataStatistics: Sendable {
     public private(set) var formats: [ImageFormat: Int] = [:]
     public private(set) var sizes: [ImageSurvey.Size: Int] = [:]
     public private(set) var channels: [Int: Int] = [:]
-    /// Good images by label; of records with several labels by the first.
+    /// Good images by label; by the first label of records with several.
     public private(set) var labels: [Float: Int] = [:]
-    /// How many labels records have.
+    /// The label widths of the records.
     public private(set) var labelWidths: [Int: Int] = [:]
     /// Bytes of the encoded images.
     public private(set) var encodedBytes = 0
-    /// As RGB, or, where all images are gray, as gray.
+    /// As RGB, or as gray if all images are gray.
     public private(set) var colours = Colours(channels: 3)
     public private(set) var bad: [BadRecord] = []
     public private(set) var duplicates: [Duplicates] = []
-    /// Images whose pixels are all the same.
+    /// Images with identical pixels everywhere.
     public private(set) var constant: [Int] = []
-    /// SHA-256 of each good image's bytes, to be compared with another source's.
+    /// SHA-256 of each good image's bytes, for comparing with another source.
     public private(set) var hashes: [String: [Int]] = [:]
 
     /// - Parameters:
-    ///   - limit: at most so many images, spread evenly.
+    ///   - limit: the maximum number of images, spread evenly.
     ///   - progress: called with the number of images done.
-    /// - Throws: when a decoder cannot be made.
+    /// - Throws: when a decoder cannot be created.
     public init(
         _ source: any SampleSource, limit: Int = .max, threads: Int = LoaderOptions.defaultThreads,
         maximumPixels: Int = Image.maximumPixels, progress: (Int) -> Void = { _ in }
@@ -151,7 +151,7 @@ public struct DataStatistics: Sendable {
         if Array(channels.keys) == [1] { colours = grays }
     }
 
-    /// Images that another source has too: pairs of numbers, here and there.
+    /// Images that another source has too: pairs of indices, in this source and the other.
     public func shared(with other: DataStatistics) -> [(here: Int, there: Int)] {
         hashes.compactMap { hash, numbers in other.hashes[hash].map { (here: numbers[0], there: $0[0]) } }
             .sorted { $0.here < $1.here }
@@ -186,7 +186,7 @@ public struct DataStatistics: Sendable {
                 id = header.id
                 let encoded = payload[header.imageStart...]
                 guard let format = ImageFormat(encoded) else {
-                    throw AnnealError("", "\(encoded.count) bytes that are no image", code: .damaged)
+                    throw AnnealError("", "\(encoded.count) bytes are not an image", code: .damaged)
                 }
                 let stored = try ImageDecoder(maximumPixels: maximumPixels).decode(
                     payload, from: header.imageStart, as: .asStored)

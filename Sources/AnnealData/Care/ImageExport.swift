@@ -1,22 +1,23 @@
 import AnnealCore
 import Foundation
 
-/// Writes the images of records as files, byte for byte, the reverse of packing.
+/// Writes the images of records to files, byte for byte: the reverse of packing.
 public struct ImageExport: Sendable {
-    /// By label; a label without a name gets a folder of its number.
+    /// By label; a label without a name gets a folder named by its number.
     public var classNames: [String]?
-    /// All images into one folder, in place of one for each class.
+    /// Writes all images to one folder instead of one for each class.
     public var isFlat = false
     public var threads = LoaderOptions.defaultThreads
 
     public init() {}
 
     /// - Parameters:
-    ///   - numbers: the samples; nil: all.
-    ///   - folder: where folders of classes and, if `list` is given, nothing else goes.
-    ///   - list: a `.lst` file that names the files with their ids and labels: `im2rec --pass-through` makes the same records again.
-    /// - Returns: files written.
-    /// - Throws: `AnnealError` for a sample that cannot be read, and for a file that is there already.
+    ///   - numbers: the samples; all if nil.
+    ///   - folder: receives the class folders and, if `list` is given, nothing else.
+    ///   - list: a `.lst` file that names the files with their ids and labels: `im2rec --pass-through` packs the same
+    ///     records from it.
+    /// - Returns: the number of files written.
+    /// - Throws: `AnnealError` for a sample that cannot be read, and for a file that already exists.
     public func write(
         _ source: any SampleSource, _ numbers: [Int]? = nil, to folder: String, list: String? = nil,
         progress: (Int) -> Void = { _ in }
@@ -34,7 +35,7 @@ public struct ImageExport: Sendable {
                 let part = isFlat ? "" : names[sample.labels.first ?? 0]
                 if !part.isEmpty, made.insert(part).inserted { try Files.makeFolder(Files.path(folder, part)) }
                 var name = Files.path(part, "\(sample.name).\(sample.suffix)")
-                // Several records may have one id.
+                // Several records may have the same id.
                 var copy = 1
                 while !taken.insert(name).inserted {
                     name = Files.path(part, "\(sample.name)-\(copy).\(sample.suffix)")
@@ -43,7 +44,7 @@ public struct ImageExport: Sendable {
                 let path = Files.path(folder, name)
                 guard !Files.exists(path) else {
                     throw AnnealError(
-                        path, "is there already", suggestion: "export into a new folder", code: .ioFailure)
+                        path, "already exists", suggestion: "export into a new folder", code: .ioFailure)
                 }
                 try Files.writeAtomically(Data(sample.image), to: path)
                 items.append(.init(id: sample.id, labels: sample.labels, path: name))
@@ -56,7 +57,7 @@ public struct ImageExport: Sendable {
 
     private struct Sample: Sendable {
         var id: Int
-        /// Of the file, without its suffix.
+        /// The record file's name without its suffix.
         var name: String
         var suffix: String
         var labels: [Float]
@@ -78,13 +79,13 @@ public struct ImageExport: Sendable {
             case nil: "bin"
             }
         let id = Int(truncatingIfNeeded: header.id)
-        // Seven digits keep the order of most sets.
+        // Seven digits keep most data sets in order.
         return Sample(
             id: id, name: id >= 0 ? String(format: "%07d", id) : "\(id)", suffix: suffix, labels: header.labels,
             image: image)
     }
 
-    /// What the folders of classes are called: names made fit for folders, and different from each other.
+    /// The names of the class folders: class names made valid as folder names, and unique.
     private struct FolderNames {
         private let names: [String]
 

@@ -7,7 +7,7 @@ extension RecordFile {
         (records.hasSuffix(".rec") ? String(records.dropLast(4)) : records) + ".idx"
     }
 
-    /// Refuses files that would be read and written at once.
+    /// Refuses files that would be read and written at the same time.
     /// - Throws: `AnnealError` naming the file.
     public static func checkTargets(_ targets: [String], sources: [String]) throws {
         var seen: [String: String] = [:]
@@ -18,21 +18,21 @@ extension RecordFile {
                 ?? Files.path(Files.realPath(Files.folder(of: target)) ?? "", Files.name(of: target))
             if seen.updateValue(target, forKey: real) != nil {
                 throw AnnealError(
-                    target, "would be read and written at once", suggestion: "give the result another name")
+                    target, "would be read and written at the same time", suggestion: "give the result another name")
             }
         }
     }
 
-    /// How the keys of an index are made.
+    /// How the keys of an index are chosen.
     public enum Keys: String, Sendable, CaseIterable {
-        /// The records' numbers, as MXNet's `rec2idx.py`.
+        /// The records' numbers, as in MXNet's `rec2idx.py`.
         case number
-        /// The ids in the records' headers, as `im2rec.py`.
+        /// The ids in the records' headers, as in `im2rec.py`.
         case id
     }
 
     /// Writes an index.
-    /// - Throws: `AnnealError` for two records with one id.
+    /// - Throws: `AnnealError` for two records with the same id.
     public func writeIndex(to path: String, keys: Keys = .number) throws {
         var text = "", seen = Set<UInt64>()
         for number in 0..<count {
@@ -41,7 +41,7 @@ extension RecordFile {
                 let id = try id(of: number)
                 guard seen.insert(id).inserted else {
                     throw AnnealError(
-                        place(of: number), "has the id \(id), which an earlier record has too",
+                        place(of: number), "has the id \(id), which an earlier record also has",
                         suggestion: "keys must differ: use the records' numbers, --keys number", code: .damaged)
                 }
                 key = "\(Int64(bitPattern: id))"
@@ -55,15 +55,15 @@ extension RecordFile {
     func id(of number: Int) throws -> UInt64 {
         let header = try read(number, atMost: IRHeader.size)
         guard header.count == IRHeader.size else {
-            throw AnnealError(place(of: number), "is no image record", code: .damaged)
+            throw AnnealError(place(of: number), "is not an image record", code: .damaged)
         }
         return header.word64(at: 8)
     }
 }
 
-/// Records taken from files and written to others, their payloads unchanged.
+/// Copies chosen records from files to other files, with unchanged payloads.
 public struct RecordArranging: Sendable {
-    /// A record of a file.
+    /// One record of one of the files.
     public struct Choice: Sendable, Equatable {
         public var file: Int
         public var number: Int
@@ -82,13 +82,13 @@ public struct RecordArranging: Sendable {
         files.enumerated().flatMap { file, records in (0..<records.count).map { Choice(file: file, number: $0) } }
     }
 
-    /// In an order that the seed alone decides.
+    /// In an order that depends only on the seed.
     public func shuffled(_ choices: [Choice], seed: UInt64) -> [Choice] {
         var random = Random(seed: seed, purpose: .split)
         return random.permutation(choices.count).map { choices[Int($0)] }
     }
 
-    /// Choices without those whose payload, after the header, an earlier one has too.
+    /// The choices without those with the same payload, after the header, as an earlier one.
     public func withoutDuplicates(_ choices: [Choice], threads: Int = LoaderOptions.defaultThreads) throws -> [Choice] {
         let files = files
         let hashes = try parallelMap(choices.count, threads: threads) { index in
@@ -101,10 +101,10 @@ public struct RecordArranging: Sendable {
         return zip(choices, hashes).filter { seen.insert($1).inserted }.map(\.0)
     }
 
-    /// Writes the choices in their order.
+    /// Writes the choices in order.
     /// - Parameters:
-    ///   - renumbers: keys and ids count from 0; else the keys stay.
-    /// - Throws: `AnnealError` for two records with one key, and when a file cannot be read or written.
+    ///   - renumbers: number keys and ids from 0; else the keys are kept.
+    /// - Throws: `AnnealError` for two records with the same key, and when a file cannot be read or written.
     public func write(
         _ choices: [Choice], to target: String, renumbers: Bool, progress: (Int) -> Void = { _ in }
     ) throws {
@@ -117,7 +117,7 @@ public struct RecordArranging: Sendable {
             try file.read(choice.number, into: &payload)
             if renumbers {
                 guard payload.count >= IRHeader.size else {
-                    throw AnnealError(file.place(of: choice.number), "is no image record", code: .damaged)
+                    throw AnnealError(file.place(of: choice.number), "is not an image record", code: .damaged)
                 }
                 var id: [UInt8] = []
                 id.append(littleEndian: UInt64(position))
@@ -136,13 +136,13 @@ public struct RecordArranging: Sendable {
             guard let other = seen.updateValue(choice, forKey: key) else { continue }
             throw AnnealError(
                 files[choice.file].place(of: choice.number),
-                "has the key \(key), which a record of \(files[other.file].path) has too",
+                "has the key \(key), which a record of \(files[other.file].path) also has",
                 suggestion: "give the records new numbers: --renumber", code: .mismatch)
         }
     }
 
-    /// Deals the choices into parts of the given shares, in their order; of each class alike if `byClass`.
-    /// - Parameter shares: that sum to at most 1.
+    /// Splits the choices into parts of the given shares, in order; if `byClass`, each class in the same proportions.
+    /// - Parameter shares: their sum must be at most 1.
     /// - Throws: `AnnealError` when a label cannot be read.
     public func parts(_ choices: [Choice], shares: [Double], byClass: Bool) throws -> [[Choice]] {
         var groups: [[Choice]] = [choices]
@@ -154,7 +154,7 @@ public struct RecordArranging: Sendable {
         }
         var parts = Array(repeating: [Choice](), count: shares.count), seen = 0
         for group in groups {
-            // Rounded over all groups, so that the parts have their shares of the whole.
+            // Rounded over all groups together, so that each part has its share of the whole.
             var before = 0
             for (part, _) in shares.enumerated() {
                 let share = shares[...part].reduce(0, +)

@@ -1,7 +1,7 @@
 import AnnealCore
 import Foundation
 
-/// A record file's hashes, one a record, so that any later change of a bit is found: lines of a text file.
+/// The hashes of a record file, one per record, so that any later change is detected: lines of a text file.
 ///
 /// ```
 /// anneal-manifest 1 <bytes of the file> <records>
@@ -19,7 +19,7 @@ public struct RecordManifest: Sendable, Equatable {
     public var lines: [Line]
 
     /// Reads every record.
-    /// - Throws: `AnnealError` for one that cannot be read.
+    /// - Throws: `AnnealError` for a record that cannot be read.
     public init(_ file: RecordFile, threads: Int = LoaderOptions.defaultThreads, progress: (Int) -> Void = { _ in })
         throws
     {
@@ -46,7 +46,7 @@ public struct RecordManifest: Sendable, Equatable {
         try Files.writeAtomically(Data(text.utf8), to: path)
     }
 
-    /// - Throws: `AnnealError` naming the line that is not one of a manifest.
+    /// - Throws: `AnnealError` naming the line that does not belong in a manifest.
     public init(file path: String) throws {
         let text = try Files.readText(path).split(separator: "\n")
         let head = (text.first ?? "").split(separator: " ")
@@ -54,7 +54,8 @@ public struct RecordManifest: Sendable, Equatable {
             let count = Int(head[3])
         else {
             throw AnnealError(
-                path, "is not a manifest of records", suggestion: "anneal rec verify --write makes one", code: .damaged)
+                path, "is not a manifest of records", suggestion: "create one with anneal rec verify --write",
+                code: .damaged)
         }
         self.size = size
         lines = try text.dropFirst().enumerated().map { number, line in
@@ -62,7 +63,7 @@ public struct RecordManifest: Sendable, Equatable {
             guard fields.count == 5, Int(fields[0]) == number, let key = Int(fields[1]), let offset = Int(fields[2]),
                 let size = Int(fields[3]), fields[4].count == 64
             else {
-                throw AnnealError("\(path), line \(number + 2)", "is not a line of a manifest", code: .damaged)
+                throw AnnealError("\(path), line \(number + 2)", "is not a valid manifest line", code: .damaged)
             }
             return Line(key: key, offset: offset, size: size, sha256: String(fields[4]))
         }

@@ -2,20 +2,21 @@ import AnnealCore
 import Foundation
 
 extension RecordVerification {
-    /// What a repair has written.
+    /// The result of a repair.
     public struct Repair: Sendable, Equatable {
         public var kept = 0
         /// Records and pieces of records in the quarantine.
         public var quarantined = 0
-        /// Bytes of them that were no records.
+        /// Bytes of the source that were not part of any record.
         public var lostBytes = 0
     }
 
-    /// Writes the good records to another file, with their keys, and an index of them; the rest, with the reasons, to a
+    /// Writes the good records to another file, with their keys and an index, and the rest, with the reasons, to a
     /// quarantine.
     /// - Parameters:
     ///   - target: `OUT.rec`; its index is `OUT.idx`.
-    ///   - quarantine: a record file of what was left out, in the order of the file; `QUARANTINE.txt` says what and why. nil: it is lost.
+    ///   - quarantine: a record file with what was left out, in file order; `QUARANTINE.txt` lists the reasons. If nil,
+    ///     it is discarded.
     /// - Throws: `AnnealError` when a file cannot be written, or the target is the source.
     public func repair(to target: String, quarantine: String?, progress: (Int) -> Void = { _ in }) throws -> Repair {
         let file = salvage.file

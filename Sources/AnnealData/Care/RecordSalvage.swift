@@ -1,12 +1,12 @@
 import AnnealCore
 
-/// A record file read past its damage: the records whose framing is whole, and what lies between them.
+/// A record file read past its damage: the records with intact framing, and the bytes between them.
 ///
-/// RecordIO keeps the magic out of payloads at multiples of 4 from their beginning, so wherever it stands at such a place a
-/// part begins. A record is whole if its parts follow each other and no part begins inside one of them. Where bytes are
-/// missing, the records after them no longer begin at multiples of 4 in the file: they are found all the same.
+/// RecordIO keeps the magic out of payloads at multiples of 4 from their start, so wherever it occurs at such an offset
+/// a part begins. A record is intact if its parts follow each other and no part begins inside one of them. After
+/// missing bytes, records no longer begin at multiples of 4 in the file; they are found all the same.
 public struct RecordSalvage: Sendable {
-    /// Bytes that are no whole record.
+    /// Bytes that do not belong to an intact record.
     public struct Damage: Sendable, Equatable {
         public var bytes: Range<Int>
         public var problem: String
@@ -14,14 +14,14 @@ public struct RecordSalvage: Sendable {
         public var isTruncation = false
     }
 
-    /// With the entries that were found.
+    /// The file, with the records that were found.
     public let file: RecordFile
     public let damages: [Damage]
     /// What is wrong with the index; empty when there is none.
     public let indexProblems: [AnnealError]
 
-    /// - Parameter index: whose keys the records keep; nil: the `.idx` next to the file, if there is one.
-    /// - Throws: `AnnealError` when the file cannot be read, or an index that was named.
+    /// - Parameter index: its keys are kept for the records; if nil, the `.idx` next to the file, if any.
+    /// - Throws: `AnnealError` when the file, or an index that was named, cannot be read.
     public init(_ path: String, index: String? = nil) throws {
         let bytes = try FileBytes(path)
         let found = Self.parse(try Self.marks(in: bytes), size: bytes.size)
@@ -36,7 +36,7 @@ public struct RecordSalvage: Sendable {
                 problems = [error]
             }
         }
-        // Of a damaged index no key is believed.
+        // The keys of a damaged index are not trusted.
         let isKeyed = !keys.isEmpty && found.offsets.allSatisfy { keys[$0] != nil }
         let entries = found.offsets.enumerated().map { number, offset in
             RecordFile.Entry(key: isKeyed ? keys[offset] ?? number : number, offset: offset)
@@ -65,7 +65,7 @@ public struct RecordSalvage: Sendable {
             problems.append(
                 AnnealError(
                     index,
-                    "\(missing.count.counted("record")) of \(bytes.path) not in it; the first is at byte \(first)",
+                    "\(missing.count.counted("record")) of \(bytes.path) not in the index; the first is at byte \(first)",
                     suggestion: "anneal rec index makes it again", code: .mismatch))
         }
         return problems
@@ -73,7 +73,7 @@ public struct RecordSalvage: Sendable {
 
     // Framing -----------------------------------------------------------------------------------------------------
 
-    /// A place where a part begins, and its second word.
+    /// The offset of a part, and the second word of its header.
     struct Mark: Equatable {
         var offset: Int
         var word: UInt32
@@ -82,7 +82,7 @@ public struct RecordSalvage: Sendable {
         var end: Int { offset + RecordFraming.framed(length) }
     }
 
-    /// Every magic that has a word after it.
+    /// All occurrences of the magic that are followed by another word.
     private static func marks(in bytes: FileBytes) throws -> [Mark] {
         let window = 1 << 22
         var marks: [Mark] = [], buffer: [UInt8] = []
@@ -104,7 +104,7 @@ public struct RecordSalvage: Sendable {
     }
 
     struct Parsed: Equatable {
-        /// Of whole records.
+        /// The entries of intact records.
         var offsets: [Int] = []
         var damages: [Damage] = []
     }
@@ -137,9 +137,9 @@ public struct RecordSalvage: Sendable {
     }
 
     private enum Outcome {
-        /// Where it ends, and the first mark after it.
+        /// Where the record ends, and the index of the first mark after it.
         case whole(end: Int, following: Int)
-        /// And the first mark that may begin another record.
+        /// And the index of the first mark that may begin another record.
         case damaged(String, following: Int)
     }
 
@@ -153,12 +153,12 @@ public struct RecordSalvage: Sendable {
             }
             guard mark.end <= size else {
                 return .damaged(
-                    "a part of \(mark.length) bytes, of which the file has \(size - mark.offset - 8)",
+                    "a part of \(mark.length) bytes, but the file has only \(size - mark.offset - 8)",
                     following: index + 1)
             }
             let after = marks[(index + 1)...].firstIndex { $0.offset >= mark.end } ?? marks.count
             let isFollowed = mark.end == size || after < marks.count && marks[after].offset == mark.end
-            // At other places than multiples of 4 a payload may hold the magic by chance.
+            // At offsets that are not multiples of 4 a payload may contain the magic by chance.
             let inside = marks[(index + 1)..<after].first { ($0.offset - mark.offset) % 4 == 0 || !isFollowed }
             if let inside {
                 return .damaged(

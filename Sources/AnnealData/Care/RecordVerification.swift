@@ -1,25 +1,25 @@
 import AnnealCore
 
-/// Everything that a record file's framing, headers, images and checksums can show to be wrong.
+/// All errors that a record file's framing, headers, images and checksums can reveal.
 public struct RecordVerification: Sendable {
     public struct Options: Sendable {
         public var threads = LoaderOptions.defaultThreads
-        /// Decode the images; else only framing, headers and checksums are looked at.
+        /// Decodes the images; otherwise only framing, headers and checksums are checked.
         public var decodes = true
         public var maximumPixels = Image.maximumPixels
-        /// What the records were when it was made.
+        /// Hashes of the records at an earlier time.
         public var manifest: RecordManifest?
-        /// Of classes; nil if that is not known: then any whole number from 0 is a label.
+        /// The number of classes; if nil, any whole number from 0 is a valid label.
         public var classes: Int?
 
         public init() {}
     }
 
     public let salvage: RecordSalvage
-    /// Records that cannot be used, by their number in `salvage.file`.
+    /// Unusable records, by their number in `salvage.file`.
     public private(set) var bad: [BadRecord] = []
-    /// Records of the manifest that are gone. Those that stand at another place, because bytes before them are missing, are
-    /// not.
+    /// Records of the manifest that are missing. Records that have moved, because bytes before them are missing, are
+    /// not among them.
     public private(set) var missing: [RecordManifest.Line] = []
 
     public var isWhole: Bool {
@@ -31,9 +31,9 @@ public struct RecordVerification: Sendable {
         self.salvage = salvage
         let file = salvage.file
         let expected = options.manifest.map(Expected.init)
-        // Records as im2rec packs them have their keys as ids; then an id that differs is damaged.
+        // Records packed by im2rec have their keys as ids; then a different id is damage.
         let keysAreIDs = file.indexPath != nil && Self.keysAreIDs(file)
-        // Where the manifest has records that stand elsewhere by now.
+        // Where the manifest has records that have moved.
         var moved = Set<Int>()
         for start in stride(from: 0, to: file.count, by: 1024) {
             let found = try parallelMap(min(1024, file.count - start), threads: options.threads) { index in
@@ -47,7 +47,7 @@ public struct RecordVerification: Sendable {
         missing = (options.manifest?.lines ?? []).filter { !there.contains($0.offset) }
     }
 
-    /// A manifest's lines by place and by content.
+    /// A manifest's lines by offset and by content.
     private struct Expected: Sendable {
         let byOffset: [Int: RecordManifest.Line]
         let bySum: [String: RecordManifest.Line]
@@ -90,14 +90,14 @@ public struct RecordVerification: Sendable {
                     guard let earlier = expected.bySum[sum] else {
                         throw line == nil
                             ? AnnealError("", "is not in the manifest", code: .mismatch)
-                            : AnnealError("", "is not what it was when the manifest was made", code: .damaged)
+                            : AnnealError("", "has changed since the manifest was written", code: .damaged)
                     }
                     movedFrom = earlier.offset
                 }
             }
             try file.checkPadding(of: number)
             if keysAreIDs, header.id != UInt64(bitPattern: Int64(entry.key)) {
-                throw AnnealError("", "has the id \(header.id), and the index the key \(entry.key)", code: .damaged)
+                throw AnnealError("", "has the id \(header.id), but the index has the key \(entry.key)", code: .damaged)
             }
             try check(header.labels, options.classes)
             if options.decodes {
@@ -115,7 +115,7 @@ public struct RecordVerification: Sendable {
         guard labels.count == 1, let label = labels.first else { return }
         if let classes { return try ClassLabel.check(labels, classes: classes) }
         guard label.isFinite, label >= 0, label == label.rounded(), label <= 0x1p24 else {
-            throw AnnealError("", "its label \(label) is not the number of a class", code: .mismatch)
+            throw AnnealError("", "its label \(label) is not a class number", code: .mismatch)
         }
     }
 }

@@ -1,10 +1,10 @@
 import AnnealCore
 import Foundation
 
-/// A folder whose sub-folders are classes, as training takes it: images anywhere below a sub-folder are of its class.
+/// A folder with a sub-folder for each class, for training: all images below a sub-folder belong to its class.
 ///
-/// Hidden folders and those that systems and file servers keep for themselves (@eaDir, __MACOSX) are left out and
-/// counted, as is everything that is no image.
+/// Hidden folders and those that systems and file servers create for themselves (@eaDir, __MACOSX) are skipped and
+/// counted, as is every file that is not an image.
 public struct ClassFolders: Sendable {
     public struct Class: Sendable {
         /// The sub-folder's name; bytes that are not UTF-8 as `\xE9`.
@@ -12,19 +12,19 @@ public struct ClassFolders: Sendable {
         public var path: FilePath
         public var images: [FilePath]
         public var passedOver: PassedOver
-        /// Whether it holds nothing at all, or only hidden files.
+        /// Whether it is empty, or holds only hidden files.
         public var isEmpty: Bool { images.isEmpty && passedOver.isHidden }
     }
 
     public let path: FilePath
-    /// Names that are all numbers in the numbers' order, others in the order of their bytes.
+    /// Numeric names in numeric order, others in byte order.
     public internal(set) var classes: [Class]
     public let passedOver: PassedOver
-    /// What makes the folder unusable as a set of classes; the first problem is the plainest.
+    /// What makes the folder unusable as a set of classes; the most obvious problem first.
     public let problems: [AnnealError]
 
     /// Reads the folder.
-    /// - Throws: `AnnealError` when it cannot be read. What else is wrong is in `problems`.
+    /// - Throws: `AnnealError` when it cannot be read. All other faults are in `problems`.
     public init(_ path: FilePath) throws {
         self.path = path
         var classes: [Class] = []
@@ -81,14 +81,14 @@ public struct ClassFolders: Sendable {
                     "\(path)", "has no sub-folder with images",
                     suggestion: "a class is a sub-folder with JPEG or PNG files"))
         }
-        // Strings are equal whether their letters are composed or not.
+        // Swift strings are equal whether their letters are composed or decomposed.
         for (name, twins) in Dictionary(grouping: classes, by: \.name).sorted(by: { $0.key < $1.key })
         where twins.count > 1 {
             let spellings = twins.map(\.path.name.asciiDescription).joined(separator: " and ")
             problems.append(
                 AnnealError(
                     "\(path)",
-                    "\(twins.count) of its folders have the name \(name), in different bytes: \(spellings); letters are composed in the one and decomposed in the other (NFC and NFD, as macOS writes it), or a byte is not UTF-8",
+                    "\(twins.count) of its folders have the name \(name), in different bytes: \(spellings); one has composed letters and the other decomposed ones (NFC and NFD, as macOS writes them), or a byte is not UTF-8",
                     suggestion: "move their images into one folder"))
         }
         return problems
@@ -96,7 +96,7 @@ public struct ClassFolders: Sendable {
 }
 
 extension ClassFolders {
-    /// - Parameter allowsEmpty: a class folder that holds nothing counts as missing, which shifts no label.
+    /// - Parameter allowsEmpty: an empty class folder counts as missing, which shifts no label.
     /// - Throws: the first problem, or `AnnealError` for a class without a usable image.
     public func check(allowsEmpty: Bool = false) throws {
         if let problem = problems.first { throw problem }
@@ -115,7 +115,7 @@ extension ClassFolders {
                 ? "add its images, or remove the folder" : remedy)
     }
 
-    /// Classes without an image that could be used.
+    /// Classes without a usable image.
     public func unusableClasses(allowsEmpty: Bool = false) -> [Class] {
         classes.filter { $0.images.isEmpty && !(allowsEmpty && $0.isEmpty) }
     }
@@ -126,7 +126,7 @@ struct WholeNumber: Comparable {
     /// Without leading zeros.
     let digits: String
 
-    /// nil if the text has other characters.
+    /// nil if the text has any other characters.
     init?(_ text: String) {
         guard !text.isEmpty, text.utf8.allSatisfy((UInt8(ascii: "0")...UInt8(ascii: "9")).contains) else { return nil }
         let significant = text.drop { $0 == "0" }

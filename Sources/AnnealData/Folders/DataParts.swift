@@ -1,6 +1,6 @@
 import AnnealCore
 
-/// A data set whose sub-folders are its parts, `train`, `val` and `test`, with the classes below each.
+/// A data set with sub-folders for its parts, `train`, `val` and `test`, and the classes below each.
 public struct DataParts: Sendable, Equatable {
     public let path: FilePath
     public var training: FilePath?
@@ -11,7 +11,7 @@ public struct DataParts: Sendable, Equatable {
 
     private static let validationNames: Set = ["val", "valid", "validation"]
 
-    /// nil if the folder is none: another sub-folder, or no folders of classes in the parts.
+    /// nil if the folder is not such a data set: it has another sub-folder, or no class folders in the parts.
     /// - Throws: `AnnealError` when it cannot be read, or has a part twice.
     public init?(_ path: FilePath) throws {
         self.path = path
@@ -25,7 +25,7 @@ public struct DataParts: Sendable, Equatable {
             }
         }
         guard !parts.isEmpty, parts.allSatisfy({ Self.isPart($0.name) }) else { return nil }
-        // A test part without labels is nothing unusual; the others must have classes.
+        // A test part without labels is common; the others must have classes.
         let labelled = parts.filter { Self.hasFolders($0.path) }
         guard labelled.count == parts.count || labelled.contains(where: { $0.name == "train" }) else { return nil }
         func part(_ matches: (String) -> Bool) throws -> FilePath? {
@@ -33,7 +33,7 @@ public struct DataParts: Sendable, Equatable {
             guard found.count < 2 else {
                 throw AnnealError(
                     "\(path)", "has two such parts: \(found.map(\.path.name.description).joined(separator: " and "))",
-                    suggestion: "name one of the folders itself")
+                    suggestion: "give one of the two folders instead")
             }
             return found.first?.path
         }

@@ -1,7 +1,7 @@
 import AnnealCore
 import Foundation
 
-/// What a folder holds, link targets instead of links.
+/// The entries of a folder, with links resolved.
 struct FolderListing {
     enum Kind: Equatable {
         case file
@@ -18,10 +18,10 @@ struct FolderListing {
         var kind: Kind
     }
 
-    /// In the byte order of their names.
+    /// In byte order of their names.
     let entries: [Entry]
 
-    /// - Throws: `AnnealError` when the folder cannot be listed, or what it lists not be opened.
+    /// - Throws: `AnnealError` when the folder cannot be listed or entered.
     init(_ folder: FilePath) throws {
         guard let stream = folder.withCString({ opendir($0) }) else {
             let code = errno
@@ -51,7 +51,7 @@ struct FolderListing {
     }
 
     private static func kind(of name: FilePath, in folder: Int32, type: Int) -> Kind {
-        // Most file systems say it themselves; links must be followed.
+        // Most file systems return the type with the entry; links must be followed.
         if type == Int(DT_REG) { return .file }
         if type == Int(DT_DIR) { return .folder }
         var info = stat()

@@ -1,14 +1,14 @@
 import AnnealCore
 import Foundation
 
-/// The images in a folder and below it, for training and predicting: a folder's own files in the byte order of their
-/// names, then those of its sub-folders. (`ImageList.scan` lists as `im2rec` does.)
+/// Finds the images in a folder and below it, for training and prediction: a folder's own files in the byte order of
+/// their names, then those of its sub-folders. (`ImageList.scan` lists as `im2rec` does.)
 ///
-/// A JPEG or PNG suffix is believed; a file of another image suffix, or of none, is looked into.
+/// A JPEG or PNG suffix is trusted; a file with another image suffix, or none, is opened to check.
 public struct ImageWalk: Sendable {
     public private(set) var images: [FilePath] = []
     public private(set) var passedOver = PassedOver()
-    /// The folders that the walk is in: links are followed, but not in circles.
+    /// The folders on the current path: links are followed, but not in circles.
     private var open: Set<FileIdentity> = []
 
     private struct FileIdentity: Hashable {
@@ -21,7 +21,7 @@ public struct ImageWalk: Sendable {
     /// - Throws: `AnnealError` when the folder itself cannot be read.
     public init(_ folder: FilePath) throws { try walk(folder) }
 
-    /// - Throws: `AnnealError` when the folder itself cannot be read; sub-folders that cannot are passed over.
+    /// - Throws: `AnnealError` when the folder itself cannot be read; unreadable sub-folders are skipped.
     mutating func walk(_ folder: FilePath) throws {
         guard let identity = Self.identity(folder), open.insert(identity).inserted else {
             passedOver.add(.circularLink, folder)
@@ -69,7 +69,7 @@ public struct ImageWalk: Sendable {
             guard suffix.isEmpty || otherImageSuffixes.contains(suffix) else {
                 return .passedOver(.otherFile(suffix: suffix))
             }
-            // What cannot be opened here is named when it is.
+            // A file that cannot be opened here is reported when it is read.
             guard let format = ImageFormat(file: path) else {
                 return .passedOver(suffix.isEmpty ? .otherFile(suffix: "") : .foreignImage(suffix: suffix))
             }
@@ -83,7 +83,7 @@ public struct ImageWalk: Sendable {
     /// Of JPEG and PNG files.
     static let decodedSuffixes: Set = [".jpg", ".jpeg", ".jpe", ".jfif", ".jfi", ".jif", ".pjpeg", ".pjp", ".png"]
 
-    /// Of images that are not decoded, unless their suffix is wrong.
+    /// Suffixes of images that are not decoded, unless the suffix is wrong.
     private static let otherImageSuffixes: Set = [
         ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff", ".heic", ".heif", ".avif", ".jp2", ".j2k", ".jxl", ".svg",
         ".ico", ".psd", ".ppm", ".pgm", ".pbm", ".pnm", ".tga", ".apng", ".cr2", ".nef", ".arw", ".dng",
@@ -96,7 +96,7 @@ public struct ImageWalk: Sendable {
         "lost+found", "$recycle.bin", "system volume information", "__pycache__",
     ]
 
-    /// `.jpg` of `a.JPG`; nothing for a name without a dot.
+    /// `.jpg` for `a.JPG`; empty for a name without a dot.
     private static func suffix(of name: FilePath) -> String {
         guard let dot = name.bytes.lastIndex(of: UInt8(ascii: ".")) else { return "" }
         return FilePath(bytes: name.bytes[dot...]).description.lowercased()

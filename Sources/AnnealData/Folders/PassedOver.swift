@@ -1,25 +1,25 @@
 import AnnealCore
 
-/// What a walk through folders left out, counted by reason.
+/// What a walk through folders skipped, counted by reason.
 public struct PassedOver: Sendable, Equatable, CustomStringConvertible {
     public enum Reason: Sendable, Hashable {
-        /// By suffix or name an image, by its content none that is read.
+        /// An image by its name or content, but in a format that is not read.
         case foreignImage(suffix: String)
         case otherFile(suffix: String)
         case brokenLink
-        /// A link to a folder that the walk is in.
+        /// A link to a folder on the current path.
         case circularLink
         case specialFile
         case hiddenFile
         case hiddenFolder
-        /// What a system or a file server keeps for itself, e.g. @eaDir.
+        /// Created by a system or a file server for itself, e.g. @eaDir.
         case systemFolder(String)
         case emptyFolder
         /// With the system's reason.
         case unreadable(String)
         case unreadableFolder(String)
 
-        /// Whether nobody would have taken it for an image.
+        /// Whether it obviously is not an image.
         var isHarmless: Bool {
             switch self {
             case .otherFile, .hiddenFile, .hiddenFolder, .systemFolder, .emptyFolder: true
@@ -29,16 +29,16 @@ public struct PassedOver: Sendable, Equatable, CustomStringConvertible {
     }
 
     public private(set) var counts: [Reason: Int] = [:]
-    /// Of each reason the first path.
+    /// The first path for each reason.
     private var first: [Reason: FilePath] = [:]
 
     public init() {}
 
     public var isEmpty: Bool { counts.isEmpty }
     public var total: Int { counts.values.reduce(0, +) }
-    /// Whether it is only what nobody would have taken for an image.
+    /// Whether everything skipped obviously is not an image.
     public var isHarmless: Bool { counts.keys.allSatisfy(\.isHarmless) }
-    /// Links, files and folders that lead to nothing or cannot be read.
+    /// Links, files and folders that are broken or cannot be read.
     public var unreadable: Int {
         counts.reduce(0) { sum, item in
             switch item.key {
@@ -47,7 +47,7 @@ public struct PassedOver: Sendable, Equatable, CustomStringConvertible {
             }
         }
     }
-    /// Whether there was nothing to see, or only what is hidden.
+    /// Whether there was nothing, or only hidden files.
     var isHidden: Bool { counts.keys.allSatisfy { $0 == .hiddenFile || $0 == .hiddenFolder } }
 
     mutating func add(_ reason: Reason, _ path: FilePath) {
@@ -60,7 +60,7 @@ public struct PassedOver: Sendable, Equatable, CustomStringConvertible {
         first.merge(other.first) { own, _ in own }
     }
 
-    /// `passed over 35 files: 30 .heic (not images that are read), 5 broken links (the first: cat/7.jpg)`
+    /// `skipped 35 files: 30 .heic (unsupported images), 5 broken links (the first: cat/7.jpg)`
     public var description: String {
         let parts = counts.map { (count: $0.value, isHarmless: $0.key.isHarmless, text: text($0.key, $0.value)) }
             .sorted { a, b in
@@ -71,7 +71,7 @@ public struct PassedOver: Sendable, Equatable, CustomStringConvertible {
         let hasFolders = counts.keys.contains { $0.isFolder }, hasFiles = counts.keys.contains { !$0.isFolder }
         let isMixed = hasFolders && hasFiles
         let what = isMixed ? "\(total) files and folders" : total.counted(hasFolders ? "folder" : "file")
-        return "passed over \(what): "
+        return "skipped \(what): "
             + (shown.map(\.text) + (rest > 0 ? ["\(rest) others"] : [])).joined(separator: ", ")
     }
 
@@ -80,10 +80,10 @@ public struct PassedOver: Sendable, Equatable, CustomStringConvertible {
         func counted(_ one: String, _ many: String) -> String { "\(count) \(count == 1 ? one : many)" }
         switch reason {
         case .foreignImage(let suffix):
-            return "\(count) \(suffix.isEmpty ? "without a suffix" : suffix) (not images that are read)"
+            return "\(count) \(suffix.isEmpty ? "without a suffix" : suffix) (unsupported images)"
         case .otherFile(let suffix): return "\(count) \(suffix.isEmpty ? "without a suffix" : suffix)"
         case .brokenLink: return counted("broken link", "broken links") + example
-        case .circularLink: return counted("link in a circle", "links in a circle") + example
+        case .circularLink: return counted("circular link", "circular links") + example
         case .specialFile: return counted("pipe, socket or device", "pipes, sockets or devices") + example
         case .hiddenFile: return counted("hidden file", "hidden files")
         case .hiddenFolder: return counted("hidden folder", "hidden folders")

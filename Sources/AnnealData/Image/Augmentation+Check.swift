@@ -1,8 +1,8 @@
 import AnnealCore
 
 extension Augmentation {
-    /// - Parameter channels: of the images that are augmented.
-    /// - Throws: `AnnealError` naming the setting that makes no sense, by its flag.
+    /// - Parameter channels: of the images to be augmented.
+    /// - Throws: `AnnealError` naming the invalid setting by its flag.
     public func check(channels: Int) throws {
         try demand((0...1 << 16).contains(resize), "--resize", "is \(resize)", "it must be 0 to 65536 pixels")
         try demand((0...1 << 12).contains(pad), "--pad-size", "is \(pad)", "it must be 0 to 4096 pixels")
@@ -59,12 +59,12 @@ extension Augmentation {
         try demand(
             colour.isIdentity || channels == 3 || (channels == 1 && !colour.wantsRGB),
             "--saturation, --max-random-h, -s, -l and --pca-noise",
-            "change the colours of RGB images, these have \(channels.counted("channel"))",
+            "change the colours of RGB images, but these have \(channels.counted("channel"))",
             "leave them out\(channels == 1 ? "" : ", --brightness and --contrast too")")
         try demand(
             !trivialAugment && randAugment == nil && autoAugment == nil || channels == 1 || channels == 3,
             "--trivial-augment, --rand-augment and --auto-augment",
-            "are for RGB and gray images, these have \(channels.counted("channel"))", "leave them out")
+            "are for RGB and gray images, but these have \(channels.counted("channel"))", "leave them out")
         try demand(
             [trivialAugment, randAugment != nil, autoAugment != nil].count { $0 } <= 1,
             "--trivial-augment, --rand-augment and --auto-augment", "are more than one", "give one of them")

@@ -1,43 +1,43 @@
 import AnnealCore
 
-/// The settings of the usual steps of augmentation: those of MXNet's ImageRecordIter (`image_aug_default.cc`) in its order
-/// - resize, affine map, border, crop, colours -, then what is newer than MXNet (TrivialAugment, RandAugment, AutoAugment,
-/// erased rectangles), then the mirror. Defaults are MXNet's. `steps` is the list that they stand for.
+/// The settings of the built-in augmentation steps: those of MXNet's ImageRecordIter (`image_aug_default.cc`) in its
+/// order - resize, affine map, border, crop, colours -, then those newer than MXNet (TrivialAugment, RandAugment,
+/// AutoAugment, random erasing), then the mirror. Defaults are MXNet's. `steps` is the corresponding list.
 ///
-/// Every random choice is drawn from the sample's own stream, in the order of the steps. New steps draw nothing while they
-/// are off, so that older runs keep their pixels.
+/// Every random choice is drawn from the sample's own stream, in the order of the steps. New steps draw nothing while
+/// they are off, so that older runs keep their pixels.
 public struct Augmentation: Sendable, Equatable, Codable {
-    /// The shorter side becomes this long first (`resize`); 0: it is left.
+    /// The shorter side is first resized to this length (`resize`); 0: no resizing.
     public var resize = 0
     /// Rotation, shear, scale and aspect ratio.
     public var affine = RandomAffine()
     /// A border on all sides before the crop (`pad`).
     public var pad = 0
     public var padMode = PadMode.constant
-    /// The colour, in all channels, of a constant border and of what an affine map brings in (`fill_value`).
+    /// The colour, in all channels, of a constant border and of the area that an affine map uncovers (`fill_value`).
     public var fillValue: UInt8 = 255
     /// Crop anywhere instead of in the middle (`rand_crop`).
     public var randomCrop = false
-    /// A centered (or random) square of a side between these is cropped and resized to the wanted shape
-    /// (`min_crop_size`, `max_crop_size`); nil: a crop of the wanted shape.
+    /// A centred (or random) square with a side between these is cropped and resized to the network's shape
+    /// (`min_crop_size`, `max_crop_size`); nil: a crop of the network's shape.
     public var cropSize: ClosedRange<Int>?
-    /// A random part of the image is resized to the wanted shape (`random_resized_crop`).
+    /// A random part of the image is resized to the network's shape (`random_resized_crop`).
     public var resizedCrop: RandomResizedCrop?
     /// Brightness, contrast, saturation, HSL shifts and PCA noise.
     public var colour = ColourJitter()
     /// One of TrivialAugment's operations at a random strength.
     public var trivialAugment = false
-    /// Some operations at one strength; nil: none.
+    /// RandAugment: several operations at one strength; nil: off.
     public var randAugment: RandAugment?
-    /// A pair of operations of a policy; nil: none.
+    /// AutoAugment: a pair of operations from a policy; nil: off.
     public var autoAugment: AutoAugment?
-    /// Rectangles and squares that are painted over.
+    /// Random erasing and Cutout: rectangles and squares that are painted over.
     public var erasing = Erasing()
     /// Mirror every image (`mirror`).
     public var mirror = false
     /// Mirror half of the images (`rand_mirror`).
     public var randomMirror = false
-    /// Which half that is.
+    /// How those images are chosen.
     public var mirrorMode = MirrorMode.random
     /// `inter_method`.
     public var interpolation = Interpolation.bilinear
@@ -46,18 +46,18 @@ public struct Augmentation: Sendable, Equatable, Codable {
 
     /// How `randomMirror` chooses.
     public enum MirrorMode: String, Sendable, Codable, CaseIterable {
-        /// Anew for each image in each epoch, as MXNet.
+        /// Independently for each image in each epoch, as in MXNet.
         case random
-        /// At random in an image's first epoch, then every other epoch, so that each two epochs see both sides
+        /// At random in an image's first epoch, then alternating, so that any two consecutive epochs see both sides
         /// (Jordan 2024, arXiv:2404.00498).
         case alternate
     }
 
-    /// What the random choices of one sample in one epoch follow from.
+    /// What determines the random choices for one sample in one epoch.
     package struct Key {
         var seed: UInt64
         var epoch: Int
-        /// The sample's number in its source.
+        /// The sample's index in its source.
         var sample: Int
 
         package init(seed: UInt64, epoch: Int, sample: Int) {
@@ -67,13 +67,13 @@ public struct Augmentation: Sendable, Equatable, Codable {
         }
     }
 
-    /// An augmented image, and whether its rows are still to be mirrored (done on the way into planes).
+    /// An augmented image, and whether its rows are still to be mirrored (done while they are copied into planes).
     package struct Result {
         package var image: Image
         package var mirrored: Bool
     }
 
-    /// The steps that are on, in their order.
+    /// The enabled steps, in order.
     public var steps: [any AugmentationStep] {
         let crop = CropStep(isAnywhere: randomCrop, interpolation: interpolation)
         var steps: [any AugmentationStep] = []
@@ -100,17 +100,17 @@ public struct Augmentation: Sendable, Equatable, Codable {
         return steps
     }
 
-    /// Where steps of one's own go in.
+    /// Where custom steps are inserted.
     public enum Place: Sendable {
         /// Before the image has the network's shape.
         case crop
-        /// After it: colours, operations and erasing follow.
+        /// After it has: colours, operations and erasing follow.
         case colours
-        /// After all that changes pixels.
+        /// After all other steps that change pixels.
         case mirror
     }
 
-    /// The steps with others among them.
+    /// The built-in steps with custom ones inserted.
     public func steps(before place: Place, _ others: [any AugmentationStep]) -> [any AugmentationStep] {
         let steps = steps
         func isCrop(_ step: any AugmentationStep) -> Bool {
@@ -128,8 +128,8 @@ public struct Augmentation: Sendable, Equatable, Codable {
 
     /// Applies the steps.
     /// - Parameters:
-    ///   - height, width: the wanted shape.
-    ///   - normalization: what comes after; it says which colour is the mean.
+    ///   - height, width: the network's shape.
+    ///   - normalization: applied afterwards; it defines the mean colour.
     /// - Throws: `AnnealError` without a place when the image is smaller than the crop asked for, or would grow beyond
     ///   `maximumPixels`.
     package func applied(
@@ -149,7 +149,7 @@ extension Image {
         guard width > 0, height > 0, width <= maximumPixels / height else {
             throw AnnealError(
                 "",
-                "resizing would make an image of \(width) x \(height) pixels, more than \(maximumPixels) are refused",
+                "resizing would make an image of \(width) x \(height) pixels, more than the limit of \(maximumPixels)",
                 suggestion: "resize to less, or allow it with --max-image-pixels")
         }
     }

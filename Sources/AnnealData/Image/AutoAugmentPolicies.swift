@@ -1,5 +1,5 @@
 extension AutoAugment {
-    /// An operation with its probability and its strength, 0 ... 9 (which some operations do not look at).
+    /// An operation with its probability and its strength, 0 ... 9 (which some operations ignore).
     typealias Part = (operation: ImageOperation, probability: Float, magnitude: Int)
 
     /// The published policies, as torchvision has them.

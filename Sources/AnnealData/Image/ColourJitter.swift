@@ -1,9 +1,9 @@
 import AnnealCore
 
-/// MXNet's changes of colour, in its order. Amounts of 0 leave the image alone.
+/// MXNet's colour changes, in its order. Amounts of 0 leave the image unchanged.
 ///
-/// The gray of contrast and saturation weighs red and blue the wrong way round, as MXNet's, which takes its BGR pixels for
-/// RGB there.
+/// For contrast and saturation the gray value swaps the weights of red and blue, as in MXNet, which takes its BGR
+/// pixels for RGB there.
 public struct ColourJitter: Sendable, Equatable, Codable {
     /// Levels are multiplied by 1 ± up to this.
     public var brightness: Float = 0
@@ -23,7 +23,7 @@ public struct ColourJitter: Sendable, Equatable, Codable {
     public init() {}
 
     var isIdentity: Bool { self == ColourJitter() }
-    /// Whether only images of three channels can be changed so.
+    /// Whether it only applies to images with three channels.
     var wantsRGB: Bool { saturation > 0 || randomH > 0 || randomS > 0 || randomL > 0 || pcaNoise > 0 }
 
     /// - Precondition: the image has three channels, or one where `wantsRGB` is false.
@@ -69,13 +69,13 @@ public struct ColourJitter: Sendable, Equatable, Codable {
 }
 
 extension Image {
-    /// Each level by itself, rounded (halves to even) and held to 0 ... 255, as OpenCV's `convertTo`.
+    /// Each level independently, rounded (halves to even) and clamped to 0 ... 255, as in OpenCV's `convertTo`.
     mutating func mapLevels(_ change: (Float) -> Float) {
         let table = (0..<256).map { UInt8.rounded(change(Float($0))) }
         for i in pixels.indices { pixels[i] = table[Int(pixels[i])] }
     }
 
-    /// Of one channel: the level itself. Else OpenCV's fixed-point gray, with red and blue swapped as in MXNet.
+    /// The level itself if there is one channel. Else OpenCV's fixed-point gray, with red and blue swapped as in MXNet.
     private func gray(at start: Int) -> Int {
         guard channels > 1 else { return Int(pixels[start]) }
         let sum = Int(pixels[start]) * 1868 + Int(pixels[start + 1]) * 9617 + Int(pixels[start + 2]) * 4899
@@ -87,7 +87,7 @@ extension Image {
         return Float(Double(sum) / Double(width * height))
     }
 
-    /// Mixes each pixel with its gray: 0 gives gray, 1 leaves it.
+    /// Blends each pixel with its gray: 0 gives gray, 1 leaves it unchanged.
     mutating func saturate(by factor: Float) {
         for start in stride(from: 0, to: pixels.count, by: channels) {
             let gray = Float(gray(at: start)) * (1 - factor)
@@ -95,7 +95,7 @@ extension Image {
         }
     }
 
-    /// Adds a number to each channel; the fraction is dropped.
+    /// Adds a number to each channel and truncates.
     mutating func add(_ offsets: [Float]) {
         for i in pixels.indices {
             pixels[i] = UInt8(min(max(Float(pixels[i]) + offsets[i % channels], 0), 255))

@@ -1,9 +1,9 @@
 import AnnealCore
 import Foundation
 
-/// Parts of an image that are painted over, so that the network looks at the rest.
+/// Random erasing and Cutout: parts of an image are painted over, so that the network uses the rest.
 public struct Erasing: Sendable, Equatable, Codable {
-    /// What is painted.
+    /// What the parts are painted with.
     public enum Value: Sendable, Equatable, Codable {
         /// The mean that normalisation subtracts: zeros for the network, to half a level.
         case mean
@@ -13,14 +13,14 @@ public struct Erasing: Sendable, Equatable, Codable {
         case level(UInt8)
     }
 
-    /// How likely an image loses a rectangle (Zhong et al. 2017, "Random erasing data augmentation").
+    /// The probability that an image loses a rectangle (Zhong et al. 2017, "Random erasing data augmentation").
     public var probability: Float = 0
     /// The rectangle's share of the image.
     public var area: ClosedRange<Float> = 0.02...0.33
-    /// Its height over its width, evenly in the logarithm.
+    /// Its height over its width, log-uniform.
     public var ratio: ClosedRange<Float> = 0.3...3.3
-    /// The side of a square that every image loses, about any of its pixels and cut off at the border (DeVries and Taylor
-    /// 2017, "Cutout"); 0: none.
+    /// The side of a square that every image loses, centred on a random pixel and clipped at the border (DeVries and
+    /// Taylor 2017, "Cutout"); 0: none.
     public var cutout = 0
     public var value = Value.mean
 
@@ -41,7 +41,7 @@ public struct Erasing: Sendable, Equatable, Codable {
         }
     }
 
-    /// nil when none of ten is smaller than the image, as in torchvision.
+    /// nil when none of ten attempts is smaller than the image, as in torchvision.
     private func rectangle(in image: Image, _ random: inout Random) -> Rectangle? {
         for _ in 0..<10 {
             let target = Float(image.width * image.height) * random.uniform(area.lowerBound, area.upperBound)

@@ -1,8 +1,8 @@
-/// How a camera was held, from an image's EXIF block (tag 0x0112): 1 upright, 2 to 8 mirrored and turned.
+/// The orientation in an image's EXIF block (tag 0x0112): 1 upright, 2 to 8 mirrored and rotated.
 ///
-/// MXNet's iterator (built with libjpeg-turbo) ignores it, `im2rec` obeys it and writes upright images.
+/// MXNet's iterator (built with libjpeg-turbo) ignores it; `im2rec` applies it and writes upright images.
 enum ExifOrientation {
-    /// 1 when the image has no such block, or a damaged one.
+    /// 1 when the image has no EXIF block, or a damaged one.
     static func of(_ image: [UInt8]) -> Int {
         if image.starts(with: [0xFF, 0xD8]) { return inJPEG(image).flatMap(orientation) ?? 1 }
         if image.starts(with: [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A]) {
@@ -10,7 +10,7 @@ enum ExifOrientation {
         }
         switch ImageFormat(image) {
         case .webp: return inWebP(image).flatMap(orientation) ?? 1
-        // The file is such a block itself.
+        // The file is an EXIF block itself.
         case .tiff: return orientation(image[...]) ?? 1
         default: return 1
         }
@@ -49,7 +49,7 @@ enum ExifOrientation {
             guard length <= png.count - at - 12 else { return nil }
             if png[(at + 4)..<(at + 8)].elementsEqual("eXIf".utf8) {
                 let contents = png[(at + 8)..<(at + 8 + length)]
-                // Some programs write JPEG's mark before the block.
+                // Some programs write JPEG's prefix before the block.
                 return contents.starts(with: mark) ? contents.dropFirst(mark.count) : contents
             }
             at += 12 + length
@@ -96,7 +96,7 @@ enum ExifOrientation {
 }
 
 extension Image {
-    /// Upright, for an EXIF orientation.
+    /// The image rotated and mirrored to upright from an EXIF orientation.
     func turned(by orientation: Int) -> Image {
         guard (2...8).contains(orientation) else { return self }
         let swapped = orientation >= 5

@@ -1,6 +1,6 @@
 extension Image {
-    /// Shifts hue (0 ... 180), saturation and lightness (0 ... 255) of RGB pixels in OpenCV's 8-bit HLS; each is held to
-    /// its range, the hue too, as MXNet does.
+    /// Shifts hue (0 ... 180), saturation and lightness (0 ... 255) of RGB pixels in OpenCV's 8-bit HLS; each is
+    /// clamped to its range, the hue too, as in MXNet.
     package mutating func shiftHSL(h: Int, s: Int, l: Int) {
         for start in stride(from: 0, to: pixels.count, by: 3) {
             var pixel = HSL(red: pixels[start], green: pixels[start + 1], blue: pixels[start + 2])
@@ -12,7 +12,7 @@ extension Image {
     }
 }
 
-/// A colour as OpenCV's 8-bit HLS has it: the hue in steps of 2 degrees, the others in parts of 255.
+/// A colour in OpenCV's 8-bit HLS: the hue in steps of 2 degrees, the others from 0 to 255.
 private struct HSL {
     var h: Int
     var s: Int

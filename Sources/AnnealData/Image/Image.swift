@@ -12,7 +12,7 @@ public struct Image: Sendable, Equatable {
     public init(width: Int, height: Int, channels: Int, pixels: [UInt8]) {
         precondition(
             width > 0 && height > 0 && pixels.count == width * height * channels,
-            "\(pixels.count) bytes are no image of \(width) x \(height) x \(channels)")
+            "\(pixels.count) bytes are not an image of \(width) x \(height) x \(channels)")
         self.width = width
         self.height = height
         self.channels = channels
@@ -25,11 +25,11 @@ public struct Image: Sendable, Equatable {
             pixels: Array(repeating: value, count: width * height * channels))
     }
 
-    /// An image from a buffer of rows, e.g. of a camera.
+    /// An image from a buffer of rows, e.g. from a camera.
     /// - Parameters:
     ///   - rows: interleaved 8-bit pixels, row after row from the top.
-    ///   - channels: 1 gray, 3 RGB, 4 RGBA.
-    ///   - bytesPerRow: from the start of a row to the next, where rows are padded; nil: width * channels.
+    ///   - bytesPerRow: the distance from one row to the next, if rows are padded; nil: width * channels.
+    /// - Throws: `AnnealError` when there are too few bytes, or no pixels.
     /// - Throws: `AnnealError` when the bytes do not suffice, or there is no pixel.
     public init(rows: [UInt8], width: Int, height: Int, channels: Int, bytesPerRow: Int? = nil) throws {
         guard width > 0, height > 0, width <= Image.maximumPixels / height, [1, 3, 4].contains(channels) else {
@@ -49,7 +49,7 @@ public struct Image: Sendable, Equatable {
         self.init(width: width, height: height, channels: channels, pixels: pixels)
     }
 
-    /// What a decoder gives: gray for 1, RGB for 3, RGBA for 4 wanted channels.
+    /// The layout that a decoder returns: gray for 1, RGB for 3, RGBA for 4 requested channels.
     public enum Channels: Int, Sendable {
         case asStored = 0
         case gray = 1
@@ -57,7 +57,8 @@ public struct Image: Sendable, Equatable {
         case rgba = 4
     }
 
-    /// Unless a higher limit is given, images of more pixels are refused before memory is taken for them (2^26, 8192 x 8192).
+    /// Unless a higher limit is given, images with more pixels are refused before memory is allocated for them (2^26,
+    /// 8192 x 8192).
     public static let maximumPixels = 1 << 26
 }
 
@@ -80,7 +81,7 @@ extension Image {
 }
 
 extension [UInt8] {
-    /// Bytes that `body` writes, all of them.
+    /// An image with uninitialised pixels that `body` must fill.
     init(filledBy count: Int, _ body: (UnsafeMutableBufferPointer<UInt8>) -> Void) {
         self.init(unsafeUninitializedCapacity: count) { buffer, initialized in
             body(UnsafeMutableBufferPointer(rebasing: buffer[..<count]))
@@ -90,7 +91,7 @@ extension [UInt8] {
 }
 
 extension UnsafeMutableBufferPointer<UInt8> {
-    /// - Precondition: both have the bytes.
+    /// - Precondition: both buffers are large enough.
     func copy(_ count: Int, of source: [UInt8], from start: Int, to target: Int) {
         precondition(start >= 0 && target >= 0 && start + count <= source.count && target + count <= self.count)
         source.withUnsafeBytes { source in

@@ -1,13 +1,14 @@
 import AnnealCore
 import CAnnealImage
 
-/// Decodes JPEG, PNG, WebP, GIF (the first frame), TIFF and BMP from memory, by what the bytes are. Keeps the codec's state from image to image: one for each thread.
+/// Decodes JPEG, PNG, WebP, GIF (the first frame), TIFF and BMP from memory, detected by content. Keeps the codec's
+/// state from image to image: use one per thread.
 public final class ImageDecoder {
     private let decoder: OpaquePointer
     private let maximumPixels: Int
 
-    /// - Parameter maximumPixels: larger images are refused before memory is taken for them.
-    /// - Throws: `AnnealError` when there is no memory.
+    /// - Parameter maximumPixels: larger images are refused before memory is allocated for them.
+    /// - Throws: `AnnealError` when memory runs out.
     public init(maximumPixels: Int = Image.maximumPixels) throws {
         guard let decoder = anneal_decoder_new() else {
             throw AnnealError("", "no memory for an image decoder", code: .outOfMemory)
@@ -18,29 +19,29 @@ public final class ImageDecoder {
 
     deinit { anneal_decoder_free(decoder) }
 
-    /// Decodes the image in `bytes[start...]`, to the pixels that OpenCV's `imdecode` gives (as RGB).
+    /// Decodes the image in `bytes[start...]` to the same pixels as OpenCV's `imdecode` (as RGB).
     ///
-    /// JPEG: libjpeg-turbo's accurate integer DCT and fancy upsampling; CMYK is converted. PNG: 16 bit keeps the high
-    /// byte, alpha is dropped unless RGBA is asked for.
-    /// JPEG data that lacks only its end marker is decoded; data that is cut off before its last pixel is damaged.
-    /// - Throws: `AnnealError` without a place: no image, a damaged one, or more pixels than are allowed.
+    /// JPEG: libjpeg-turbo's accurate integer DCT and fancy upsampling; CMYK is converted. PNG: the high byte of 16-bit
+    /// values is kept, and alpha is dropped unless RGBA is requested.
+    /// JPEG data that lacks only its end marker is decoded; data that is truncated before its last pixel is damaged.
+    /// - Throws: `AnnealError` without a place: not an image, a damaged one, or more pixels than allowed.
     public func decode(_ bytes: [UInt8], from start: Int = 0, as channels: Image.Channels = .rgb) throws -> Image {
         try decode(bytes, from: start, as: channels) { _ in nil }.image
     }
 
-    /// A rectangle of an image that is made smaller by a whole number; in the coordinates of the smaller image, whose sides
-    /// are those of the whole one, divided and rounded up.
+    /// A rectangle of an image scaled down by an integer factor, in the coordinates of the scaled image, whose width
+    /// and height are those of the whole image divided by the factor and rounded up.
     struct Part: Equatable {
         var rectangle: Rectangle
         /// 1, 2, 4 or 8.
         var denominator: Int
-        /// Where the part lies in the rectangle, which has whole pixels.
+        /// The part's position within the rectangle, which has whole pixels.
         var region: Image.Region
 
         /// - Parameters:
         ///   - part: of the whole image.
-        ///   - size: that the part is resized to.
-        ///   - isReduced: whether the image may be made smaller, as long as the part stays as large as `size`.
+        ///   - size: the size that the part is resized to.
+        ///   - isReduced: whether the image may be scaled down, as long as the part stays at least as large as `size`.
         init(_ part: Rectangle, for size: (width: Int, height: Int), isReduced: Bool) {
             let fitting = [8, 4, 2].first { part.width >= $0 * size.width && part.height >= $0 * size.height }
             let divisor = isReduced ? fitting ?? 1 : 1
@@ -56,10 +57,11 @@ public final class ImageDecoder {
         }
     }
 
-    /// Decodes an image, or a part of it where its format can be read in parts.
+    /// Decodes an image, or only a part of it where its format allows.
     ///
-    /// Without making it smaller, the part's pixels are those of the whole image. Damage below the part is not seen.
-    /// - Parameter part: called with the width and height of the whole image, if it can be read in parts; nil: all of it.
+    /// Without scaling, the part's pixels equal those of the whole image. Damage below the part goes unnoticed.
+    /// - Parameter part: called with the width and height of the whole image if parts can be decoded; if it returns
+    ///   nil, the whole image is decoded.
     /// - Returns: the image, and whether it is the part.
     func decode(
         _ bytes: [UInt8], from start: Int, as channels: Image.Channels,
@@ -104,7 +106,7 @@ public final class ImageDecoder {
     private func tooLarge(_ width: Int, _ height: Int) -> AnnealError {
         AnnealError(
             "",
-            "the image says it has \(width) x \(height) pixels, more than \(maximumPixels) are refused",
+            "the image says it has \(width) x \(height) pixels, more than the limit of \(maximumPixels)",
             suggestion: "if it really is that large, allow it with --max-image-pixels \(width * height)",
             code: .unsupported)
     }

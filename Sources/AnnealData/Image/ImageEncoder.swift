@@ -1,7 +1,7 @@
 import AnnealCore
 import CAnnealImage
 
-/// How an image is written.
+/// The format of a written image.
 public enum ImageEncoding: Sendable, Equatable {
     /// Quality 1 ... 100, chroma at half the resolution, as OpenCV writes it (its default: 95).
     case jpeg(quality: Int)

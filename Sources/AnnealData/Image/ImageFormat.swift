@@ -1,6 +1,6 @@
 import AnnealCore
 
-/// What an encoded image is, by its first bytes.
+/// The format of an encoded image, from its first bytes.
 public enum ImageFormat: String, Sendable, CaseIterable {
     case jpeg = "JPEG"
     case png = "PNG"
@@ -13,7 +13,7 @@ public enum ImageFormat: String, Sendable, CaseIterable {
     case jpegXL = "JPEG XL"
     case jpeg2000 = "JPEG 2000"
 
-    /// Whether MXNet's iterator reads it, and so records hold it.
+    /// Whether MXNet's iterator reads it, so that records may hold it.
     var isRecordFormat: Bool { self == .jpeg || self == .png }
     /// Whether `ImageDecoder` reads it.
     public var isDecoded: Bool {
@@ -26,7 +26,7 @@ public enum ImageFormat: String, Sendable, CaseIterable {
     /// For messages.
     static let decodedNames = "JPEG, PNG, WebP, GIF, BMP or TIFF"
 
-    /// nil if the bytes begin none of these.
+    /// nil if the bytes do not begin with any of these formats.
     public init?(_ bytes: some Collection<UInt8>) {
         let start = Array(bytes.prefix(12))
         func begins(_ text: String, at offset: Int = 0) -> Bool {
@@ -57,7 +57,7 @@ public enum ImageFormat: String, Sendable, CaseIterable {
         }
     }
 
-    /// Of a file's first bytes; nil if it cannot be read.
+    /// From a file's first bytes; nil if it cannot be read.
     init?(file path: FilePath) {
         guard let file = try? FileBytes(path) else { return nil }
         var bytes: [UInt8] = []
@@ -66,7 +66,7 @@ public enum ImageFormat: String, Sendable, CaseIterable {
     }
 }
 
-/// Format and size of an encoded image, without decoding it.
+/// Format and size of an encoded image, without decoding.
 public struct ImageHeader: Sendable, Equatable {
     public var format: ImageFormat
     public var width: Int
@@ -78,7 +78,7 @@ public struct ImageHeader: Sendable, Equatable {
         self.height = height
     }
 
-    /// nil if these bytes do not say it: they are no such image, or end too soon.
+    /// nil if these bytes are not such an image, or end before its size.
     public init?(_ bytes: ArraySlice<UInt8>) {
         guard let format = ImageFormat(bytes) else { return nil }
         self.format = format
@@ -175,7 +175,7 @@ public struct ImageHeader: Sendable, Equatable {
     private static func sizeOfJPEG(_ bytes: ArraySlice<UInt8>) -> (Int, Int)? {
         var at = 2
         while let mark = number(bytes, at: at, size: 1), let marker = number(bytes, at: at + 1, size: 1) {
-            // Bytes that belong to nothing are skipped, as libjpeg does.
+            // Stray bytes are skipped, as in libjpeg.
             guard mark == 0xFF, marker != 0xFF, marker != 0 else {
                 at += 1
                 continue

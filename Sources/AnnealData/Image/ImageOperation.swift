@@ -1,13 +1,14 @@
 import AnnealCore
 import Foundation
 
-/// The operations that TrivialAugment, RandAugment and AutoAugment choose from, as torchvision has them on 8-bit images.
+/// The operations that TrivialAugment, RandAugment and AutoAugment choose from, as torchvision defines them for 8-bit
+/// images.
 package enum ImageOperation: CaseIterable, Sendable {
     case identity, shearX, shearY, translateX, translateY, rotate, brightness, color, contrast, sharpness, posterize,
         solarize, autoContrast, equalize, invert
 
-    /// The largest magnitude of TrivialAugment's wide set: a tangent, pixels, degrees, what is added to a factor of 1, lost
-    /// bits, levels that turn.
+    /// The largest magnitude in TrivialAugment's wide set: a tangent, pixels, degrees, an offset to a factor of 1,
+    /// dropped bits, or a threshold.
     package var wideRange: Float {
         switch self {
         case .identity, .autoContrast, .equalize, .invert: 0
@@ -26,7 +27,7 @@ package enum ImageOperation: CaseIterable, Sendable {
         }
     }
 
-    /// What a map brings in from outside is filled with `fill`.
+    /// The area that a map uncovers is filled with `fill`.
     /// - Precondition: the image has one channel or three.
     package func applied(to image: Image, _ magnitude: Float, fill: UInt8) -> Image {
         func warped(_ map: AffineMap) -> Image {
@@ -36,7 +37,7 @@ package enum ImageOperation: CaseIterable, Sendable {
         var result = image
         switch self {
         case .identity: break
-        // Centres of pixels lie half a pixel from the corner that stays.
+        // Pixel centres lie half a pixel from the corner that stays fixed.
         case .shearX: return warped(AffineMap(xy: m, x: m / 2))
         case .shearY: return warped(AffineMap(yx: m, y: m / 2))
         case .translateX: return warped(AffineMap(x: -m.rounded(.towardZero)))
@@ -63,7 +64,7 @@ package enum ImageOperation: CaseIterable, Sendable {
 }
 
 extension AffineMap {
-    /// The source of an image that is turned counter-clockwise about its middle.
+    /// The source position for an image rotated counter-clockwise about its centre.
     fileprivate static func rotation(degrees: Double, about image: Image) -> AffineMap {
         let angle = degrees / 180 * .pi, x = Double(image.width - 1) / 2, y = Double(image.height - 1) / 2
         let c = cos(angle), s = sin(angle)
@@ -72,7 +73,7 @@ extension AffineMap {
 }
 
 extension UInt8 {
-    /// The level below, as PyTorch turns floats into bytes.
+    /// Rounded down, as PyTorch converts floats to bytes.
     fileprivate static func truncated(_ value: Float) -> UInt8 { Self(Swift.min(Swift.max(value, 0), 255)) }
 }
 
@@ -98,7 +99,7 @@ extension Image {
         }
     }
 
-    /// Blends with what a 3x3 smoothing of weight 5 in the middle gives; the outermost pixels stay.
+    /// Blends with the result of a 3x3 smoothing with weight 5 in the centre; border pixels are unchanged.
     fileprivate mutating func sharpen(_ factor: Float) {
         guard width > 2, height > 2 else { return }
         let old = pixels, line = width * channels
@@ -114,7 +115,7 @@ extension Image {
         }
     }
 
-    /// Each channel by a table made from its histogram.
+    /// Maps each channel by a table computed from its histogram.
     fileprivate mutating func mapChannels(_ table: ([Int]) -> [UInt8]) {
         for c in 0..<channels {
             var histogram = [Int](repeating: 0, count: 256)
@@ -135,7 +136,7 @@ extension Image {
         return (0..<256).map { .truncated(Float($0 - low) * scale) }
     }
 
-    /// Levels become equally frequent, by PIL's steps.
+    /// Histogram equalisation, in PIL's steps.
     fileprivate static func equalizing(_ histogram: [Int]) -> [UInt8] {
         guard let high = histogram.lastIndex(where: { $0 > 0 }) else { return unchanged }
         let step = (histogram.reduce(0, +) - histogram[high]) / 255

@@ -1,6 +1,6 @@
-/// What turns 8-bit pixels into the network's floats: (pixel - mean) * scale / std, RGB. Defaults are MXNet's.
+/// Converts 8-bit pixels to the network's floats: (pixel - mean) * scale / std, RGB. Defaults are MXNet's.
 public struct Normalization: Sendable, Equatable, Codable {
-    /// By channel in the order R, G, B (A); missing ones are 0. A gray image has only the first.
+    /// By channel in the order R, G, B (A); missing ones are 0. A gray image uses only the first.
     public var mean: [Float]
     /// By channel; missing ones are 1.
     public var std: [Float]

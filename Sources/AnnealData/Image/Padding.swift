@@ -1,4 +1,4 @@
-/// What a border is made of.
+/// The content of a border.
 public enum PadMode: String, Sendable, Codable, CaseIterable {
     /// One colour.
     case constant
@@ -19,7 +19,7 @@ extension Image {
         return Image(width: newWidth, height: height + 2 * border, channels: channels, pixels: out)
     }
 
-    /// A border of `border` pixels on all sides that continues the image as a mirror does.
+    /// A border of `border` pixels on all sides that continues the image by reflection.
     public func paddedByReflection(_ border: Int) -> Image {
         guard border > 0 else { return self }
         let newWidth = width + 2 * border
@@ -36,7 +36,8 @@ extension Image {
         return Image(width: newWidth, height: height + 2 * border, channels: channels, pixels: out)
     }
 
-    /// The position in 0 ..< count that a position beyond it shows; borders wider than the image go to and fro.
+    /// The position in 0 ..< count that a position outside reflects to; borders wider than the image reflect
+    /// repeatedly.
     private static func reflected(_ position: Int, _ count: Int) -> Int {
         guard count > 1 else { return 0 }
         let period = 2 * (count - 1)

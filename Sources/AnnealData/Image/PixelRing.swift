@@ -4,9 +4,9 @@ import Foundation
 
 /// The loader's bounded memory: `rows` augmented samples as planes of bytes (channels, height, width), with labels.
 ///
-/// - Important: a row is written by one thread, then read by one thread. Who may touch which row is settled by
-///   `LoaderCore`, under its lock: a worker owns the rows it has claimed until it reports them, the consumer owns
-///   reported rows until it gives them back. That is what makes it `@unchecked Sendable`.
+/// - Important: a row is written by one thread, then read by one thread. `LoaderCore` decides, under its lock, who may
+///   touch which row: a worker owns the rows it has claimed until it reports them, the consumer owns reported rows
+///   until it releases them. That is what makes it `@unchecked Sendable`.
 final class PixelRing: @unchecked Sendable {
     let rows: Int
     let channels: Int
@@ -17,7 +17,7 @@ final class PixelRing: @unchecked Sendable {
 
     private var rowSize: Int { channels * area }
 
-    /// - Throws: `AnnealError` when there is not the memory.
+    /// - Throws: `AnnealError` when there is not enough memory.
     init(rows: Int, channels: Int, height: Int, width: Int, labelWidth: Int) throws {
         self.rows = rows
         self.channels = channels
@@ -25,7 +25,7 @@ final class PixelRing: @unchecked Sendable {
         self.labelWidth = labelWidth
         labels = try allocateFloats(rows * labelWidth, for: "labels of decoded images")
         let size = rows * channels * height * width
-        // Zero, and pages come when they are first written.
+        // Zeroed; pages are allocated when they are first written.
         guard let memory = calloc(size, 1) else {
             free(labels)
             throw AnnealError(
@@ -52,7 +52,7 @@ final class PixelRing: @unchecked Sendable {
         for (i, label) in newLabels.enumerated() { labels[row * labelWidth + i] = label }
     }
 
-    /// Writes row `row` to row `target` of a batch: as floats, or as it is where the slot takes pixels.
+    /// Copies row `row` to row `target` of a batch: as floats, or unchanged if the slot takes pixels.
     /// - Precondition: the slot holds row `target`.
     func load(row: Int, normalization: Normalization, into slot: BatchSlot, target: Int) {
         guard let labelStart = slot.labels.baseAddress else { return }

@@ -1,6 +1,7 @@
 import AnnealCore
 
-/// TrivialAugment (Müller and Hutter 2021, arXiv:2103.10158): one operation, at one of 31 strengths, both evenly at random.
+/// TrivialAugment (Müller and Hutter 2021, arXiv:2103.10158): one operation, at one of 31 strengths, both uniformly at
+/// random.
 /// Operations and the "wide" strengths are those of torchvision's `TrivialAugmentWide` on 8-bit images.
 struct TrivialAugmentStep: AugmentationStep {
     let fill: UInt8
@@ -15,10 +16,10 @@ struct TrivialAugmentStep: AugmentationStep {
     }
 }
 
-/// RandAugment (Cubuk et al. 2019, arXiv:1909.13719): some operations, evenly at random, all at one strength. Operations
-/// and strengths are those of torchvision's `RandAugment` with 31 strengths.
+/// RandAugment (Cubuk et al. 2019, arXiv:1909.13719): several operations, chosen uniformly, all at one strength.
+/// Operations and strengths are those of torchvision's `RandAugment` with 31 strengths.
 public struct RandAugment: Sendable, Equatable, Codable {
-    /// One after the other on each image.
+    /// The number of operations applied to each image, one after the other.
     public var operations: Int
     /// 0 ... 30
     public var magnitude: Int
@@ -44,7 +45,7 @@ struct RandAugmentStep: AugmentationStep {
 }
 
 /// AutoAugment (Cubuk et al. 2018, arXiv:1805.09501): one of 25 pairs of operations, each with its probability and
-/// strength, which were searched for a data set.
+/// strength, found by search on a data set.
 public enum AutoAugment: String, Sendable, Equatable, Codable, CaseIterable {
     case cifar10
     case imagenet
@@ -85,7 +86,7 @@ extension ImageOperation {
         }
     }
 
-    /// At a part of its largest magnitude, of either sign.
+    /// At a fraction of its largest magnitude, with either sign.
     package func applied(to image: Image, strength: Float, fill: UInt8, _ random: inout Random) -> Image {
         let magnitude = range(width: image.width, height: image.height) * strength
         return applied(to: image, isSigned && random.bool() ? -magnitude : magnitude, fill: fill)

@@ -1,15 +1,15 @@
 import AnnealCore
 import Foundation
 
-/// MXNet's affine augmentation: one map for rotation, shear, scale and aspect ratio, about the image's middle.
+/// MXNet's affine augmentation: one map for rotation, shear, scale and aspect ratio, about the image's centre.
 public struct RandomAffine: Sendable, Equatable, Codable {
     /// Whole degrees, counter-clockwise (`max_rotate_angle` is the upper bound, its negative the lower one).
     public var rotation = 0...0
-    /// Rows are shifted by up to this times their distance from the middle (`max_shear_ratio`).
+    /// Rows are shifted by up to this times their distance from the centre (`max_shear_ratio`).
     public var shear: Float = 0
     /// The new size over the old one (`min_random_scale`, `max_random_scale`).
     public var scale: ClosedRange<Float> = 1...1
-    /// Of what is seen, at the same mean of width and height (`min_aspect_ratio`, `max_aspect_ratio`).
+    /// Of the visible part, at a constant mean of width and height (`min_aspect_ratio`, `max_aspect_ratio`).
     public var aspect: ClosedRange<Float> = 1...1
 
     public init() {}

@@ -4,7 +4,7 @@ import AnnealCore
 public struct RandomResizedCrop: Sendable, Equatable, Codable {
     /// The part's share of the image (`min_random_area`, `max_random_area`).
     public var area: ClosedRange<Float>
-    /// One side over the other; which is the longer one is a coin's choice (`min_aspect_ratio`, `max_aspect_ratio`).
+    /// One side over the other; which one is longer is random (`min_aspect_ratio`, `max_aspect_ratio`).
     public var ratio: ClosedRange<Float>
 
     public init(area: ClosedRange<Float> = 1...1, ratio: ClosedRange<Float> = 1...1) {
@@ -12,7 +12,7 @@ public struct RandomResizedCrop: Sendable, Equatable, Codable {
         self.ratio = ratio
     }
 
-    /// nil when no attempt fits into the image, or nothing is random: then MXNet crops the middle.
+    /// nil when no attempt fits into the image, or nothing is random: then MXNet crops the centre.
     func part(width imageWidth: Int, height imageHeight: Int, _ random: inout Random) -> Rectangle? {
         guard area != 1...1 || ratio != 1...1 else { return nil }
         let whole = Float(imageWidth * imageHeight)
@@ -30,14 +30,14 @@ public struct RandomResizedCrop: Sendable, Equatable, Codable {
     }
 }
 
-/// Pixels of an image, from the top left corner (x, y).
+/// A rectangle of pixels, with its top left corner at (x, y).
 struct Rectangle: Equatable {
     var x: Int
     var y: Int
     var width: Int
     var height: Int
 
-    /// The part of the square around (centreX, centreY), from half a side before it, that lies inside an image.
+    /// The square around (centreX, centreY), from half a side before it, clipped to the image.
     init(centreX: Int, centreY: Int, width: Int, height: Int, inside size: (width: Int, height: Int)) {
         x = min(max(centreX - width / 2, 0), size.width)
         y = min(max(centreY - height / 2, 0), size.height)

@@ -1,6 +1,6 @@
 import CAnnealImage
 
-/// How pixels between pixels are made; raw values are OpenCV's and MXNet's `inter_method`.
+/// How pixels are interpolated; raw values are OpenCV's and MXNet's `inter_method`.
 public enum Interpolation: Int, Sendable, Codable {
     case nearest = 0
     case bilinear = 1
@@ -18,13 +18,13 @@ public enum Interpolation: Int, Sendable, Codable {
 }
 
 extension Image {
-    /// Resized as OpenCV's `resize` does on 8-bit images: bilinear and cubic with its fixed-point weights (11 bits).
+    /// Resized as by OpenCV's `resize` on 8-bit images: bilinear and cubic with its fixed-point weights (11 bits).
     public func resized(width newWidth: Int, height newHeight: Int, _ interpolation: Interpolation = .bilinear) -> Image
     {
         resized(newWidth, newHeight, interpolation, from: Region(width: Double(width), height: Double(height)))
     }
 
-    /// A part whose edges may lie inside of pixels.
+    /// A part with edges that may lie inside pixels.
     struct Region: Equatable {
         var x = 0.0
         var y = 0.0
@@ -49,14 +49,14 @@ extension Image {
                 .cubic(new: newWidth, old: width, scale: scaleX, from: region.x),
                 .cubic(new: newHeight, old: height, scale: scaleY, from: region.y))
         case .area where isHalf, .bilinear where isHalf:
-            // OpenCV takes the mean of four pixels for an exact half, bilinear too.
+            // For an exact half OpenCV takes the mean of four pixels, in bilinear mode too.
             return halved()
         case .area where scaleX >= 1 && scaleY >= 1:
             return resizedByArea(
                 AreaCells.table(new: newWidth, old: width, scale: scaleX, from: region.x),
                 AreaCells.table(new: newHeight, old: height, scale: scaleY, from: region.y))
         case .area:
-            // OpenCV's area interpolation enlarges with weights that keep whole source pixels in place.
+            // When enlarging, OpenCV's area interpolation uses weights that keep whole source pixels in place.
             return resizedByTaps(
                 .enlargingArea(new: newWidth, old: width, scale: scaleX, vertical: false),
                 .enlargingArea(new: newHeight, old: height, scale: scaleY, vertical: true))
@@ -67,7 +67,7 @@ extension Image {
         }
     }
 
-    /// The shorter side becomes `side`, the other keeps the ratio, rounded down.
+    /// Resizes the shorter side to `side`; the other keeps the ratio, rounded down.
     public func resizedShortSide(to side: Int, _ interpolation: Interpolation = .bilinear) -> Image {
         if height > width {
             return resized(width: side, height: side * height / width, interpolation)
@@ -120,7 +120,7 @@ extension Image {
         return Image(width: columns.count, height: rows.count, channels: channels, pixels: out)
     }
 
-    /// The same where both directions have two taps, which is usual.
+    /// The same for the common case of two taps in both directions.
     private func resizedByPairs(_ columns: ResizeTaps, _ rows: ResizeTaps) -> Image {
         let line = columns.count * channels, count = rows.count * line
         let columnPositions = columns.positions.map { Int32($0) }, rowPositions = rows.positions.map { Int32($0) }
@@ -156,7 +156,7 @@ extension Image {
         }
     }
 
-    /// The mean of four pixels for each new one. Halves are rounded up, as OpenCV does there and nowhere else.
+    /// The mean of four pixels for each new one. Halves are rounded up, which OpenCV does only here.
     private func halved() -> Image {
         let new = (width: width / 2, height: height / 2), line = width * channels
         let count = new.width * new.height * channels
@@ -181,7 +181,7 @@ extension Image {
         return Image(width: new.width, height: new.height, channels: channels, pixels: out)
     }
 
-    /// Means over the source cells that each new pixel covers.
+    /// Means over the source area that each new pixel covers.
     private func resizedByArea(_ columns: AreaCells, _ rows: AreaCells) -> Image {
         let line = columns.count * channels
         var out = [UInt8](repeating: 0, count: rows.count * line)

@@ -1,8 +1,8 @@
-/// For each new position the source positions and weights along one axis, in OpenCV's fixed point (2048 is 1).
+/// The source positions and weights of each new position along one axis, in OpenCV's fixed point (2048 is 1).
 struct ResizeTaps {
     /// New positions.
     var count: Int
-    /// Taps for each: 2 or 4.
+    /// Taps per position: 2 or 4.
     var width: Int
     var positions: [Int] = []
     var weights: [Int32] = []
@@ -14,7 +14,7 @@ struct ResizeTaps {
         weights.reserveCapacity(count * width)
     }
 
-    /// - Parameter start: where the part that is resized begins.
+    /// - Parameter start: the start of the part to be resized.
     static func bilinear(new: Int, old: Int, scale: Double, from start: Double, vertical: Bool) -> ResizeTaps {
         var taps = ResizeTaps(count: new, width: 2)
         for position in 0..<new {
@@ -55,8 +55,8 @@ struct ResizeTaps {
         return taps
     }
 
-    /// Beyond the image its outermost pixel is repeated. OpenCV then takes that pixel whole in rows, but blends it with
-    /// itself in columns, which can cost a level: both ways are repeated.
+    /// Outside the image its outermost pixel is repeated. OpenCV then uses that pixel alone in rows, but blends it with
+    /// itself in columns, which can lose a level: both are reproduced.
     private mutating func append(_ left: Int, fraction: Float, _ old: Int, vertical: Bool) {
         var fraction = fraction
         if !vertical && (left < 0 || left >= old - 1) { fraction = 0 }
@@ -69,7 +69,7 @@ struct ResizeTaps {
     private static func fixed(_ weight: Float) -> Int32 { Int32((weight * 2048).rounded(.toNearestOrEven)) }
 }
 
-/// For each new position the source cells it covers along one axis; weights sum to 1.
+/// The source cells that each new position covers along one axis; weights sum to 1.
 struct AreaCells {
     var cells: [[(position: Int, weight: Float)]]
     var count: Int { cells.count }

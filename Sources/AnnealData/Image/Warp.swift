@@ -1,10 +1,10 @@
-/// (x, y) → (xx x + xy y + x, yx x + yy y + y), in pixels, whole numbers being their centres.
+/// (x, y) → (xx x + xy y + x, yx x + yy y + y), in pixels, with integers at pixel centres.
 struct AffineMap {
     var xx = 1.0, xy = 0.0, x = 0.0
     var yx = 0.0, yy = 1.0, y = 0.0
 
-    /// As OpenCV computes it.
-    /// - Precondition: there is one; else the result is the zero map.
+    /// The inverse map, computed as in OpenCV.
+    /// - Precondition: the map is invertible; else the result is the zero map.
     var inverse: AffineMap {
         let determinant = xx * yy - xy * yx
         let d = determinant != 0 ? 1 / determinant : 0
@@ -16,15 +16,15 @@ struct AffineMap {
 }
 
 extension Image {
-    /// An image whose pixel (x, y) is this one's at `source` of (x, y), `fill` outside, as OpenCV's `warpAffine` has it on
-    /// 8-bit images: places are rounded to a 32nd of a pixel.
+    /// An image with pixel (x, y) taken from this image at `source` of (x, y), and `fill` outside, as in OpenCV's
+    /// `warpAffine` on 8-bit images: positions are rounded to 1/32 of a pixel.
     ///
-    /// - Parameter interpolation: nearest or bilinear; bilinear stands in for the others.
+    /// - Parameter interpolation: nearest or bilinear; bilinear is used for the others.
     func warped(
         by source: AffineMap, width newWidth: Int, height newHeight: Int, _ interpolation: Interpolation, fill: UInt8
     ) -> Image {
         let nearest = interpolation == .nearest
-        // 10 bits after the point, of which 5 are left for the weights.
+        // 10 fractional bits, of which 5 are kept for the weights.
         func fixed(_ value: Double) -> Int {
             Int(min(max((value * 1024).rounded(.toNearestOrEven), -0x1p50), 0x1p50))
         }

@@ -1,8 +1,8 @@
 import AnnealCore
 import Foundation
 
-/// CIFAR-10 and CIFAR-100 (Krizhevsky 2009) from the archives as they are published: the binary version or the one for
-/// Python, a `.tar.gz` or the folder in it.
+/// CIFAR-10 and CIFAR-100 (Krizhevsky 2009) from the published archives: the binary version or the Python version, as a
+/// `.tar.gz` or the extracted folder.
 public struct CIFARDataset: Sendable {
     public enum Kind: String, Sendable, CaseIterable {
         case cifar10
@@ -10,7 +10,7 @@ public struct CIFARDataset: Sendable {
         /// CIFAR-100's 20 superclasses.
         case cifar100Coarse
 
-        /// Bytes before an image in the binary version: the label, of CIFAR-100 the superclass and the class.
+        /// Bytes before an image in the binary version: the label, for CIFAR-100 the superclass and the class.
         fileprivate var labelBytes: Int { self == .cifar10 ? 1 : 2 }
         fileprivate var labelPlace: Int { self == .cifar100 ? 1 : 0 }
         public var classes: Int { self == .cifar10 ? 10 : self == .cifar100 ? 100 : 20 }
@@ -67,7 +67,7 @@ public struct CIFARDataset: Sendable {
     public let classNames: [String]
     fileprivate static let side = 32
     static let area = side * side
-    /// Images of one array of `Part.planes`; the last has the rest.
+    /// Images per array in `Part.planes`; the last may have fewer.
     fileprivate static let imagesOfPlanes = 10_000
     private static let planeBytes = imagesOfPlanes * 3 * area
 
@@ -95,7 +95,7 @@ public struct CIFARDataset: Sendable {
                 part.planes.append(Array(pixels[start..<min(pixels.count, start + Self.planeBytes)]))
             }
             if let label = part.labels.max(), Int(label) >= kind.classes {
-                throw AnnealError(source, "has the label \(label), and \(kind.classes) classes", code: .damaged)
+                throw AnnealError(source, "has the label \(label), but only \(kind.classes) classes", code: .damaged)
             }
             return part
         }
@@ -104,7 +104,7 @@ public struct CIFARDataset: Sendable {
         classNames = try Self.classNames(kind, files, source)
     }
 
-    /// Of each name the bytes, whatever folder it is in.
+    /// The bytes of each file by name, in any folder of the archive.
     private static func files(_ source: String, named names: Set<String>) throws -> [String: [UInt8]] {
         var found: [String: [UInt8]] = [:]
         let largest = 200 << 20
@@ -134,7 +134,7 @@ public struct CIFARDataset: Sendable {
         let record = kind.labelBytes + 3 * area
         guard !bytes.isEmpty, bytes.count % record == 0 else {
             throw AnnealError(
-                place, "\(bytes.count) bytes are no multiple of \(record), an image's of \(kind.rawValue)",
+                place, "\(bytes.count) bytes are not a multiple of \(record), the size of an image of \(kind.rawValue)",
                 code: .damaged)
         }
         for start in stride(from: 0, to: bytes.count, by: record) {

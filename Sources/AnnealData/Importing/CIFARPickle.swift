@@ -1,13 +1,13 @@
 import AnnealCore
 import Foundation
 
-/// CIFAR's version for Python: pickled dictionaries with NumPy's arrays of bytes.
+/// CIFAR's Python version: pickled dictionaries with NumPy byte arrays.
 extension CIFARDataset {
     private static let vocabulary = PickleVocabulary(
         makers: ["numpy.core.multiarray _reconstruct", "numpy._core.multiarray _reconstruct", "numpy dtype"],
-        names: ["numpy ndarray"], content: "CIFAR's batches", suggestion: "give the archive as it was published")
+        names: ["numpy ndarray"], content: "CIFAR's batches", suggestion: "use the archive as published")
 
-    /// A batch: `data` of (images, 3072), and labels.
+    /// A batch: `data` of shape (images, 3072), and labels.
     static func readPickle(
         _ bytes: [UInt8], _ kind: Kind, _ place: String, _ labels: inout [UInt8], _ pixels: inout [UInt8]
     ) throws {
@@ -37,8 +37,8 @@ extension CIFARDataset {
         }
     }
 
-    /// The bytes of an array of (images, 3072), image by image; nil for anything else. NumPy makes it empty, then sets its
-    /// state: version, shape, type, whether columns are stored one after another, bytes.
+    /// The bytes of an array of shape (images, 3072), image by image; nil for anything else. NumPy creates it empty,
+    /// then sets its state: version, shape, type, whether it is column-major, bytes.
     private static func rows(of value: PickleValue, _ pickle: PickleReader) -> [UInt8]? {
         guard case .object(let index) = value, pickle.objects[index].maker.hasSuffix("_reconstruct"),
             let state = pickle.objects[index].state.flatMap(pickle.elements), state.count == 5,

@@ -1,12 +1,12 @@
 import AnnealCore
 
-/// Decoded images with a label each, in memory: what the archives of small data sets hold.
+/// Decoded images with one label each, in memory: the archives of small data sets.
 public protocol LabelledImages: Sendable {
     var count: Int { get }
     /// - Precondition: `index` is in 0 ..< count.
     func image(_ index: Int) -> Image
     func label(_ index: Int) -> Int
-    /// What a list calls the image.
+    /// The image's path in a list file.
     func name(_ index: Int) -> String
 }
 
@@ -33,7 +33,7 @@ extension LabelledImages {
         try writer.finish()
     }
 
-    /// The images by number.
+    /// The images by index.
     public var list: ImageList {
         ImageList((0..<count).map { .init(id: $0, labels: [Float(label($0))], path: name($0)) })
     }

@@ -1,7 +1,7 @@
 import AnnealCore
 import Foundation
 
-/// MD5 (RFC 1321), with which data sets are published; it protects from damage, not from people.
+/// MD5 (RFC 1321), which data sets are published with; it detects damage, not tampering.
 struct MD5 {
     private var state: (UInt32, UInt32, UInt32, UInt32) = (0x6745_2301, 0xEFCD_AB89, 0x98BA_DCFE, 0x1032_5476)
     private var pending: [UInt8] = []
@@ -9,7 +9,7 @@ struct MD5 {
 
     init() {}
 
-    /// Of a whole file, as 32 hexadecimal digits.
+    /// The hash of a whole file as 32 hexadecimal digits.
     static func digits(ofFile path: String) throws -> String {
         let file = try FileBytes(path)
         var hash = MD5(), buffer: [UInt8] = []

@@ -1,16 +1,16 @@
 import AnnealCore
 
-/// MD5 sums that data sets are published with, by the names of their files.
+/// The published MD5 sums of data sets, by file name.
 public enum PublishedChecksums {
     public enum Verdict: Sendable, Equatable {
         case matches
-        /// The sum that was found.
+        /// The file's actual sum.
         case differs(String)
         /// No sum is known for a file of this name.
         case unknown
     }
 
-    /// - Parameter set: the data set's name: files of several are called the same.
+    /// - Parameter set: the data set's name: several data sets use the same file names.
     /// - Throws: `AnnealError` when the file cannot be read.
     public static func check(_ path: String, of set: String) throws -> Verdict {
         guard let expected = sums[set]?[Files.name(of: path)] else { return .unknown }

@@ -6,7 +6,7 @@ import Foundation
 /// names).
 final class TarReader {
     struct Entry {
-        /// As the archive has it: it is matched, never opened.
+        /// The path in the archive: it is compared, never opened.
         var name: String
         var size: Int
     }
@@ -29,7 +29,7 @@ final class TarReader {
     deinit { anneal_gzip_close(file) }
 
     /// The next regular file; nil at the end.
-    /// - Throws: `AnnealError` for what is no archive, or is cut off.
+    /// - Throws: `AnnealError` if the file is not an archive, or is truncated.
     func next() throws -> Entry? {
         var longName: String?
         while true {
@@ -55,10 +55,12 @@ final class TarReader {
         }
     }
 
-    /// Of the entry that `next` gave.
+    /// The contents of the entry that `next` returned.
     /// - Throws: `AnnealError` when it has more bytes than `limit`.
     func contents(atMost limit: Int) throws -> [UInt8] {
-        guard left <= limit else { throw damaged("has a file of \(left) bytes, more than \(limit) are not expected") }
+        guard left <= limit else {
+            throw damaged("has a file of \(left) bytes, more than the expected maximum of \(limit)")
+        }
         let bytes = try read(left)
         guard bytes.count == left else { throw damaged("ends inside a file") }
         left = 0
@@ -76,7 +78,7 @@ final class TarReader {
     }
 
     private func read(_ count: Int) throws -> [UInt8] {
-        // By pieces: a header that promises gigabytes gets no memory before the file has delivered.
+        // In pieces: a header that claims gigabytes gets no memory before the file has delivered the bytes.
         var bytes: [UInt8] = []
         while bytes.count < count {
             let wanted = min(1 << 20, count - bytes.count)
@@ -91,10 +93,10 @@ final class TarReader {
 
     private func checkSum(_ head: [UInt8]) throws {
         let sum = head.enumerated().reduce(0) { $0 + (148..<156 ~= $1.offset ? 32 : Int($1.element)) }
-        guard try number(head[148..<156]) == sum else { throw damaged("is no tar archive, or damaged") }
+        guard try number(head[148..<156]) == sum else { throw damaged("is not a tar archive, or is damaged") }
     }
 
-    /// Octal digits; of large files GNU's binary form.
+    /// Octal digits, or GNU's binary form for large files.
     private func number(_ field: ArraySlice<UInt8>) throws -> Int {
         if field.first == 0x80 {
             let value = field.dropFirst().suffix(8).reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
@@ -103,7 +105,7 @@ final class TarReader {
         }
         let digits = field.filter { $0 != 0 && $0 != 32 }
         guard !digits.isEmpty, let value = Int(String(decoding: digits, as: UTF8.self), radix: 8), value >= 0 else {
-            throw damaged("is no tar archive, or damaged")
+            throw damaged("is not a tar archive, or is damaged")
         }
         return value
     }

@@ -1,8 +1,8 @@
 import AnnealCore
 
 extension SampleSource {
-    /// How many samples each class has. Samples that cannot be read or have not one label of 0 ..< classes are left out:
-    /// a loader names them when their turn comes.
+    /// The number of samples of each class. Samples that are unreadable or do not have exactly one label in 0 ..<
+    /// classes are left out: a loader reports them when it reads them.
     public func classCounts(_ classes: Int) -> [Int] {
         var counts = Array(repeating: 0, count: classes)
         for number in 0..<count {

@@ -1,10 +1,10 @@
 import AnnealCore
 
-/// Mixes each row of a batch with the row that stands as far from its end, in place: no copy of the batch is needed.
+/// Mixes each row of a batch with the row at the same distance from its end, in place, without a copy of the batch.
 enum ImageMixing {
     /// share * own + (1 - share) * other.
     ///
-    /// - Parameter unpaired: a row that stays as it is.
+    /// - Parameter unpaired: a row that is left unchanged.
     static func blend(
         _ data: UnsafeMutableBufferPointer<Float>, batch: Int, except unpaired: Int? = nil, rowSize: Int, share: Float
     ) {
@@ -18,10 +18,10 @@ enum ImageMixing {
         }
     }
 
-    /// Exchanges one rectangle of about the area 1 - share, whose middle is any pixel; what hangs over is cut off.
+    /// Swaps one rectangle with an area of about 1 - share, centred on a random pixel and clipped at the border.
     ///
     /// - Parameter shape: (channels, height, width).
-    /// - Returns: the share of the image that is outside the rectangle, exactly.
+    /// - Returns: the exact share of the image outside the rectangle.
     static func exchangeRectangles<Element>(
         _ data: UnsafeMutableBufferPointer<Element>, batch: Int, except unpaired: Int? = nil, shape: Shape,
         share: Double,

@@ -1,11 +1,11 @@
 import AnnealCore
 import Foundation
 
-/// Batches whose class labels have become rows of probabilities, (batch, classes), and whose images may be mixed: what a
-/// `Trainer` with `softLabels` trains on.
+/// Batches with rows of class probabilities, (batch, classes), in place of class labels, and with images that may be
+/// mixed: for a `Trainer` with `softLabels`.
 ///
-/// Every random choice follows from the seed, the epoch and the batch's number in it. Row i is mixed with row
-/// batch - 1 - i, so that each image is in two rows, with shares that sum to 1.
+/// Every random choice follows from the seed, the epoch and the batch's index in it. Row i is mixed with row batch - 1
+/// - i, so that each image is in two rows, with shares that sum to 1.
 public final class SoftLabelSource: BatchSource {
     public let labels: SoftLabels
     public let classes: Int
@@ -13,51 +13,51 @@ public final class SoftLabelSource: BatchSource {
     public var dataShape: Shape { source.dataShape }
     public var labelWidth: Int { classes }
     public var count: Int { source.count }
-    /// Pixels can be exchanged, but not blended without rounding.
+    /// nil: pixels could be swapped, but not blended without rounding.
     public var pixelScaling: PixelScaling? {
         labels.mixup > 0 || !paired.isEmpty ? nil : source.pixelScaling
     }
 
     private let source: any BatchSource
     private let seed: UInt64
-    /// The rows that are delivered, of each batch.
+    /// The rows of each batch that are delivered.
     private let rows: Range<Int>
-    /// The row of what the source delivers that has no partner: the middle of an odd batch.
+    /// The row of the source's batches that has no partner: the middle of an odd batch.
     private var unpaired: Int? {
         let middle = batchSize / 2
         return batchSize % 2 == 1 && rows.contains(middle) && rows.count < batchSize ? middle - rows.lowerBound : nil
     }
-    /// What the source delivers where these are not all rows: they, and those that they are mixed with.
+    /// The rows that the source delivers if these are not all: the requested rows, and their partners.
     private let paired: UnsafeMutableBufferPointer<Float>
     private var epoch = 0
     private var batch = 0
     private var classLabels: [Float]
 
-    /// - Parameter source: with one label a row, a class's number.
-    /// - Throws: `AnnealError` when the settings make no sense or do not fit the source.
+    /// - Parameter source: has one label per row, a class number.
+    /// - Throws: `AnnealError` when the settings are invalid or do not fit the source.
     public convenience init(_ source: any BatchSource, labels: SoftLabels, classes: Int, seed: UInt64 = 0) throws {
         try self.init(source, labels: labels, classes: classes, seed: seed, rows: nil)
     }
 
-    /// The rows that a source must deliver of each batch, so that some can be mixed with their partners.
+    /// The rows of each batch that a source must deliver, so that some can be mixed with their partners.
     package static func sourceRows(_ rows: Range<Int>, of batch: Int) -> [Int] {
         let partners = (batch - rows.upperBound)..<(batch - rows.lowerBound)
         return rows.count == batch ? Array(rows) : Array(rows) + Array(partners)
     }
 
-    /// - Parameter rows: those that are delivered, where the source delivers `sourceRows`; all if nil.
+    /// - Parameter rows: the rows to deliver, where the source delivers `sourceRows`; all if nil.
     package init(
         _ source: any BatchSource, labels: SoftLabels, classes: Int, seed: UInt64, rows: Range<Int>?
     ) throws {
         try labels.check(classes: classes)
         guard source.labelWidth == 1 else {
             throw AnnealError(
-                "data", "has \(source.labelWidth) labels an image, soft labels are made of one class each",
+                "data", "has \(source.labelWidth) labels per image, but soft labels require one class each",
                 suggestion: "leave out --label-smoothing, --mixup, --cutmix and --class-weights")
         }
         guard labels.cutmix == 0 || source.dataShape.rank == 3 else {
             throw AnnealError(
-                "--cutmix", "wants images, the data has rows of \(source.dataShape)", suggestion: "leave it out")
+                "--cutmix", "requires images, but the data has rows of \(source.dataShape)", suggestion: "leave it out")
         }
         self.source = source
         self.labels = labels
@@ -79,7 +79,7 @@ public final class SoftLabelSource: BatchSource {
     }
 
     /// As `BatchSource.next`.
-    /// - Throws: the source's errors, and `AnnealError` for a label that names no class.
+    /// - Throws: the source's errors, and `AnnealError` for a label that is not a class number.
     public func next(into slot: BatchSlot) throws -> Int {
         precondition(slot.labels.count >= rows.count * classes, "the slot has no room for \(classes) labels a row")
         let images = paired.isEmpty ? slot : BatchSlot(data: paired, labels: slot.labels), all = classLabels.count
@@ -94,7 +94,7 @@ public final class SoftLabelSource: BatchSource {
         }
         var random = Random(seed: seed, purpose: .mix, epoch: epoch, index: batch)
         batch += 1
-        // Row i of what the source delivers is mixed with row all - 1 - i, as in the whole batch.
+        // Row i of the source's batch is mixed with row all - 1 - i, as in the whole batch.
         let share = mixImages(images, rows: all, &random)
         if !paired.isEmpty { _ = slot.data.update(from: paired[..<(rows.count * dataShape.count)]) }
         for row in rows.indices.map({ $0 - rows.lowerBound }) {
@@ -105,7 +105,7 @@ public final class SoftLabelSource: BatchSource {
         return valid
     }
 
-    /// - Returns: the share of each row's own image that is left in it.
+    /// - Returns: for each row the remaining share of its own image.
     private func mixImages(_ slot: BatchSlot, rows: Int, _ random: inout Random) -> Float {
         let both = labels.mixup > 0 && labels.cutmix > 0
         if labels.cutmix > 0, !both || random.bool() {

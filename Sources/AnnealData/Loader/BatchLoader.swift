@@ -1,8 +1,9 @@
 import AnnealCore
 
-/// Batches from a record file or image files: decoded, augmented and shuffled ahead by threads, normalised into the consumer's slot.
+/// Batches from a record file or image files: threads decode, augment and shuffle ahead, and batches are normalised
+/// into the consumer's slot.
 ///
-/// The same settings and seed give the same batches for any number of threads. A loader belongs to one thread at a
+/// The same settings and seed give the same batches for any number of threads. A loader is used by one thread at a
 /// time; its own threads end with it.
 public final class BatchLoader: BatchSource {
     public let options: LoaderOptions
@@ -15,28 +16,28 @@ public final class BatchLoader: BatchSource {
     }
     /// Samples of this loader's part; with `onBadRecord` `.skip` the bad ones among them are not delivered.
     public let count: Int
-    /// Positions of an epoch that are not there only to fill the last batch; where some rows of each batch are delivered, all.
+    /// Positions of an epoch without the padding of the last batch; all if only some rows of each batch are delivered.
     private let ownEnd: Int
 
     public let source: any SampleSource
-    /// The samples of the last batch's valid rows, by their numbers in the source.
+    /// The samples of the last batch's valid rows, as indices in the source.
     public private(set) var sampleNumbers: [Int] = []
     private let samples: Range<Int>
     private let core: LoaderCore
     private var running = false
     private var epoch = 0
     private var order: EpochOrder
-    /// The next position to take.
+    /// The next position to read.
     private var cursor = 0
-    /// Good rows met in this epoch.
+    /// Good rows read in this epoch.
     private var good = 0
-    /// Good rows still to be passed over, to a batch in the middle of an epoch.
+    /// Good rows still to be skipped when starting in the middle of an epoch.
     private var toDrop = 0
     private var ended = true
-    /// Of records that were skipped for their labels, and the first of them.
+    /// The number of records that were skipped for their labels, and the first of them.
     private var mislabelled: (numbers: Set<Int>, first: AnnealError?) = ([], nil)
 
-    /// - Throws: `AnnealError` for settings that make no sense, and for a part without samples.
+    /// - Throws: `AnnealError` for invalid settings, and for a part without samples.
     public init(_ source: some SampleSource, options: LoaderOptions) throws {
         try options.check()
         try source.checkImages()
@@ -61,25 +62,26 @@ public final class BatchLoader: BatchSource {
 
     deinit { core.stop() }
 
-    /// What it has allocated and will use, and what its threads will take.
-    /// - Parameter imagePixels: of the largest image (`ImageSurvey.mostPixels`); 0 if it is not known.
+    /// The memory that it has allocated and will use, and that its threads will allocate.
+    /// - Parameter imagePixels: of the largest image (`ImageSurvey.mostPixels`); 0 if unknown.
     public func memoryNeed(imagePixels: Int = 0) -> MemoryNeed {
         var need = options.memoryNeed.mapped
         need.add(options.decodingNeed(imagePixels: imagePixels))
         let most = imagePixels > 0 ? (options.dataShape[0] * imagePixels + 160).multipliedSafely(by: count) : .max
-        need.add("decoded images that are kept", bytes: min(options.cachedBytes, most))
+        need.add("cached decoded images", bytes: min(options.cachedBytes, most))
         return need
     }
 
-    /// The records or files that could not be used so far, each once, by number.
+    /// The records or files that could not be used so far, each once, in order.
     public var badRecords: [BadRecord] { core.badRecords }
 
-    /// Decoded images that are kept for later epochs (`LoaderOptions.cachedBytes`), and their bytes.
+    /// Decoded images that are cached for later epochs (`LoaderOptions.cachedBytes`), and their bytes.
     public var kept: (images: Int, bytes: Int) { core.kept }
 
-    /// As `BatchSource.start`. Batches made ahead for another place are dropped.
+    /// As `BatchSource.start`. Batches prepared ahead for another position are dropped.
     ///
-    /// When bad records are skipped, the batches before `atBatch` are decoded again to know which records they lost.
+    /// When bad records are skipped, the batches before `atBatch` are decoded again to find out which records they
+    /// lost.
     public func start(epoch: Int, atBatch: Int) throws {
         precondition(epoch >= 0 && atBatch >= 0)
         if !running {
@@ -112,7 +114,7 @@ public final class BatchLoader: BatchSource {
         let slotRows = options.slotRows, batch = cursor / slotRows
         while filled < slotRows {
             if filled == 0 && cursor >= ownEnd { return try end() }
-            // A run that does not cross the epoch's end: beyond it rows only fill up.
+            // A run that does not cross the epoch's end: rows beyond it are only padding.
             let most = cursor < ownEnd ? min(slotRows - filled, ownEnd - cursor) : slotRows - filled
             let results = core.take(from: cursor, most: max(1, most))
             let positions = cursor..<(cursor + results.count)
@@ -129,13 +131,13 @@ public final class BatchLoader: BatchSource {
             cursor = positions.upperBound
         }
         guard options.rows != nil else { return valid }
-        // The whole batch's rows, here and elsewhere.
+        // The whole batch's rows, including those delivered elsewhere.
         let first = batch * batchSize, all = first..<min(first + batchSize, count)
         sampleNumbers = all.map { order.sample($0).number }
         return all.count
     }
 
-    /// Writes a ready row to the slot; false when it is bad and skipped, or lies before the batch that was asked for.
+    /// Writes a ready row to the slot; false when it is bad and skipped, or lies before the requested batch.
     private func use(_ result: SampleResult, _ position: Int, _ slot: BatchSlot, _ target: Int) throws -> Bool {
         switch result {
         case .failed(let error):

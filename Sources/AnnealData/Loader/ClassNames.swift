@@ -3,14 +3,15 @@ import Foundation
 
 /// The names of a network's classes, by label.
 public enum ClassNames {
-    /// Reads a file with a name a line, in the order of the labels, e.g. MXNet's `synset.txt`: whole lines are names.
+    /// Reads a file with one name per line, in the order of the labels, e.g. MXNet's `synset.txt`: whole lines are
+    /// names.
     public static func read(_ path: String) throws -> [String] {
         let text = try Files.readText(path)
         var names = text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
             .map { $0.trimmingCharacters(in: .whitespaces) }
         while names.last?.isEmpty == true { names.removeLast() }
         guard !names.isEmpty else {
-            throw AnnealError(path, "has no names", suggestion: "write a class's name on each line")
+            throw AnnealError(path, "has no names", suggestion: "write one class name on each line")
         }
         if let gap = names.firstIndex(of: "") {
             throw AnnealError("\(path), line \(gap + 1)", "is empty", suggestion: "line N is the name of class N - 1")
@@ -18,13 +19,13 @@ public enum ClassNames {
         return names
     }
 
-    /// Labels by what a folder may be called: a class's name, for `n01440764 tench, Tinca tinca` the WordNet id alone, and
-    /// where all names are numbers, a number with more or fewer leading zeros.
+    /// Labels by possible folder names: the class's name, the WordNet id alone for `n01440764 tench, Tinca tinca`, and
+    /// if all names are numbers, a number with more or fewer leading zeros.
     struct Table {
         private let labels: [String: Int]
         private let isNumbered: Bool
 
-        /// What two classes share (ImageNet has two cranes) is left out.
+        /// Names that two classes share (ImageNet has two cranes) are left out.
         init(_ names: [String]) {
             isNumbered = names.allSatisfy { WholeNumber($0) != nil }
             var labels: [String: Int] = [:]

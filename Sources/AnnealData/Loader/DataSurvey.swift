@@ -1,30 +1,30 @@
 import AnnealCore
 import Foundation
 
-/// What is looked at before a run: the labels, and a fingerprint of the data. 150 GB of records must not keep a run waiting,
-/// so of each record only its header is read, of 1,000 a part of the image, and of files no more than their sizes.
+/// Looks at the data before a run: the labels, and a fingerprint. 150 GB of records must not delay a run, so only the
+/// header of each record is read, a part of the image of 1,000 records, and for files no more than their sizes.
 extension SampleSource {
     public func checkImages() throws {}
     public func survey(classes: Int, like earlier: DataFingerprint?, skipsBad: Bool) throws -> DataFingerprint? { nil }
 
-    /// As the other, of data in which every sample must be good.
+    /// As above, for data in which every sample must be good.
     public func survey(classes: Int, like earlier: DataFingerprint?) throws -> DataFingerprint? {
         try survey(classes: classes, like: earlier, skipsBad: false)
     }
 }
 
 extension RecordFile {
-    /// Records whose headers are read by one thread in one go.
+    /// Record headers that one thread reads at a time.
     private static let block = 1024
-    /// So many blocks are read before the clock is looked at.
+    /// Blocks to read before the clock is checked.
     private static let round = 128
-    /// On a slow disk the headers of some records must do.
+    /// On a slow disk the headers of some records must suffice.
     private static let patience = 20.0
     private static let samples = 1000
-    /// Bytes after the header, in the middle and at the end of a sampled payload; a shorter one is read whole.
+    /// Bytes after the header, in the middle and at the end of a sampled payload; a shorter one is read completely.
     private static let piece = 1 << 12
     private static let threads = 2 * LoaderOptions.defaultThreads
-    /// Bytes of a payload's start that its hash covers: the header and a few labels.
+    /// Bytes at the start of a payload that its hash covers: the header and a few labels.
     private static let hashed = IRHeader.size + 4 * 4
 
     public func survey(classes: Int, like earlier: DataFingerprint?, skipsBad: Bool) throws -> DataFingerprint? {
@@ -41,7 +41,8 @@ extension RecordFile {
 
     private static let fewSamples = 8
 
-    /// Whether only a few records are looked at: as an earlier fingerprint did, or, for the first, because the file is large.
+    /// Whether only a few records are sampled: as in an earlier fingerprint or, for the first, because the file is
+    /// large.
     private func isLooked(_ few: Int, _ earlier: DataFingerprint.Part?) -> Bool {
         earlier.map { $0.count == few && count > few } ?? isLarge
     }
@@ -53,7 +54,7 @@ extension RecordFile {
         return .init(count: numbers.count, hash: found.hash)
     }
 
-    /// Labels that are no class's.
+    /// Labels that are not class numbers.
     private struct WrongLabels: Sendable {
         var count = 0
         var first: AnnealError?
@@ -69,7 +70,7 @@ extension RecordFile {
         }
     }
 
-    /// Keys are left out: they are others where an index was made later.
+    /// Keys are left out: they differ if an index was created later.
     private func offsetsPart() -> DataFingerprint.Part {
         var hash = SHA256()
         entries.map { UInt64($0.offset).littleEndian }.withUnsafeBytes { hash.update($0) }
@@ -109,8 +110,9 @@ extension RecordFile {
         return found
     }
 
-    /// Blocks are taken in an order that only the count decides, so that a part of them can be compared too.
-    /// - Parameter limit: the records that an earlier fingerprint covers; nil: as many as can be read in good time.
+    /// Blocks are read in an order that only depends on the count, so that partial fingerprints can be compared too.
+    /// - Parameter limit: the records that an earlier fingerprint covers; nil: as many as can be read in reasonable
+    ///   time.
     private func headersPart(_ classes: Int, atMost limit: Int?, skipsBad: Bool) throws -> DataFingerprint.Part {
         let blocks = (count + Self.block - 1) / Self.block
         var random = Random(seed: 1, purpose: .fingerprint)
@@ -150,7 +152,7 @@ extension RecordFile {
             do {
                 end = try readStart(of: number, into: &bytes)
             } catch is AnnealError {
-                // Reading it in its turn says why; `--on-bad-record` decides what then.
+                // The loader reports why when it reads the record; then `--on-bad-record` applies.
                 bytes = Array("unreadable".utf8)
             }
             if indexIsComplete, !skipsBad, let end { try IndexCheck.checkNoGap(after: number, end: end, in: self) }
@@ -159,7 +161,7 @@ extension RecordFile {
             guard let header = try? IRHeader(bytes, imageStart: &imageStart) else { continue }
             if !skipsBad, bytes.count == imageStart {
                 throw AnnealError(
-                    place(of: number, id: header.id), "has a label and no image",
+                    place(of: number, id: header.id), "has a label but no image",
                     suggestion: "pack its image, or leave such records out: --on-bad-record skip", code: .damaged)
             }
             do {
@@ -173,9 +175,9 @@ extension RecordFile {
         return (hash.finish(), wrong)
     }
 
-    /// The first bytes of a record's payload: its header, a few labels, and whether an image follows. One read
-    /// where the record is whole.
-    /// - Returns: where a whole record ends in the file; nil for one in parts.
+    /// The first bytes of a record's payload: its header, a few labels, and whether an image follows. One read if the
+    /// record is intact.
+    /// - Returns: the end of an intact record in the file; nil for one in parts.
     private func readStart(of number: Int, into payload: inout [UInt8]) throws -> Int? {
         let wanted = Self.hashed + 1, offset = entries[number].offset
         payload.removeAll(keepingCapacity: true)
@@ -195,7 +197,7 @@ extension RecordFile {
 }
 
 extension ImageFiles {
-    /// Names below the folder and sizes, class by class.
+    /// File names below the folder and sizes, class by class.
     public func survey(classes: Int, like earlier: DataFingerprint?, skipsBad: Bool) throws -> DataFingerprint? {
         let paths = self.paths, root = folder.bytes.count
         let sizes = try parallelMap(count, threads: LoaderOptions.defaultThreads) { number in

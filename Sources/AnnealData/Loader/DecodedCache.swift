@@ -1,12 +1,12 @@
 import AnnealCore
 import Synchronization
 
-/// Decoded images that are kept for later epochs, as many as fit into a number of bytes. Nothing is ever dropped for
-/// another image: what did not fit in the first epoch is decoded in each.
+/// Decoded images cached for later epochs, as many as fit into a number of bytes. Nothing is ever evicted: images that
+/// did not fit in the first epoch are decoded in every epoch.
 final class DecodedCache: Sendable {
     struct Entry: Sendable {
         var header: SampleHeader
-        /// Decoded, upright, and after the steps of augmentation that choose nothing at random.
+        /// Decoded, upright, and after the augmentation steps that are not random.
         var image: Image
     }
 
@@ -17,7 +17,7 @@ final class DecodedCache: Sendable {
 
     private let budget: Int
     private let state = Mutex(State())
-    /// What an entry takes besides its pixels.
+    /// The size of an entry in addition to its pixels.
     private static let overhead = 160
 
     init(bytes budget: Int) { self.budget = budget }

@@ -1,13 +1,13 @@
 import AnnealCore
 
-/// Which sample stands at which position of an epoch: a pure function of the settings and the epoch.
+/// Maps positions of an epoch to samples: a pure function of the settings and the epoch.
 ///
-/// Positions count from 0; those from `count` on are the rows that fill the last batch. Where only some rows of each batch are
-/// delivered, positions count those.
+/// Positions count from 0; those from `count` on are the padding of the last batch. If only some rows of each batch are
+/// delivered, positions count only those.
 struct EpochOrder: Sendable {
     /// Samples of an epoch.
     let count: Int
-    /// Where the epoch's own rows start: beyond 0 only after an epoch that rolled over.
+    /// Where the epoch's own rows start: above 0 only after an epoch that rolled over.
     let start: Int
     private let epoch: Int
     private let first: Int
@@ -17,7 +17,7 @@ struct EpochOrder: Sendable {
     /// The permutations of this epoch and, when it rolls over, of the next; empty without shuffling.
     private let permutations: [[Int32]]
 
-    /// - Parameter samples: the numbers of the part's samples in the source.
+    /// - Parameter samples: the indices of the part's samples in the source.
     init(samples: Range<Int>, epoch: Int, options: LoaderOptions) {
         count = samples.count
         first = samples.lowerBound
@@ -36,7 +36,7 @@ struct EpochOrder: Sendable {
             } : []
     }
 
-    /// The sample's number in the source, and the epoch whose augmentations it gets.
+    /// The sample's index in the source, and the epoch that determines its augmentation.
     subscript(position: Int) -> (number: Int, epoch: Int) {
         guard let rows else { return sample(position) }
         return sample(position / rows.count * batchSize + rows[position % rows.count])

@@ -1,14 +1,13 @@
 import AnnealCore
 
-/// Reads a file from its start to its end in large pieces while training has begun, so that records are found in the
-/// system's memory when their turn comes: on a disk that is far away or has to turn, small reads in a random order are
-/// many times slower.
+/// Reads a file sequentially in large pieces when training has begun, so that records are in the page cache when they
+/// are needed: on a network or rotating disk, small random reads are many times slower.
 final class FileWarmUp: Sendable {
     private let stopped = Guarded(false)
     private let thread: WorkerThread?
     private static let piece = 8 << 20
 
-    /// - Parameter free: bytes of memory that may be used; a larger file is read as far as they go.
+    /// - Parameter free: bytes of memory that may be used; a larger file is read up to that size.
     init(_ bytes: FileBytes, upTo free: Int) {
         let end = min(bytes.size, free), stopped = stopped
         thread = WorkerThread("anneal-read-ahead") {
@@ -17,14 +16,14 @@ final class FileWarmUp: Sendable {
             while at < end, !stopped.withLock({ $0 }) {
                 buffer.removeAll(keepingCapacity: true)
                 let count = min(Self.piece, end - at)
-                // What cannot be read is named when its record is.
+                // Parts that cannot be read are reported when their records are read.
                 guard (try? bytes.append(count, at: at, to: &buffer)) != nil else { return }
                 at += count
             }
         }
     }
 
-    /// Bytes that programs can get; 0 where the system does not say.
+    /// Memory that programs can still get; 0 if the system does not tell.
     static var freeMemory: Int {
         guard let text = try? Files.readText("/proc/meminfo"),
             let line = text.split(separator: "\n").first(where: { $0.hasPrefix("MemAvailable:") })

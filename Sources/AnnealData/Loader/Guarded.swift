@@ -1,12 +1,12 @@
 import Foundation
 
-/// A value protected by a mutex, with two conditions to wait on: `Mutex` of the standard library has none.
+/// A value protected by a mutex with two condition variables: the standard library's `Mutex` has none.
 ///
 /// `@unchecked Sendable` because the value is touched only with the mutex held, and never handed out by reference.
 package final class Guarded<State: Sendable>: @unchecked Sendable {
-    /// What waiters wait for; one condition each, so that a wake-up finds the right ones.
+    /// The conditions that threads wait for, one variable each, so that a wake-up reaches the right threads.
     package enum Condition {
-        /// There is something to do for workers.
+        /// There is work for the workers.
         case work
         /// A worker has finished something.
         case progress
@@ -45,7 +45,7 @@ package final class Guarded<State: Sendable>: @unchecked Sendable {
         return try body(&state)
     }
 
-    /// Calls `body` with the mutex held until it returns a value, sleeping on the condition in between.
+    /// Calls `body` with the mutex held until it returns a value, waiting on the condition in between.
     package func wait<Result>(for condition: Condition, until body: (inout State) -> Result?) -> Result {
         pthread_mutex_lock(mutex)
         defer { pthread_mutex_unlock(mutex) }
@@ -55,6 +55,6 @@ package final class Guarded<State: Sendable>: @unchecked Sendable {
         }
     }
 
-    /// Wakes all that wait on the condition.
+    /// Wakes all threads that wait on the condition.
     package func signal(_ condition: Condition) { pthread_cond_broadcast(condition == .work ? work : progress) }
 }

@@ -11,10 +11,10 @@ public struct ImageFiles: SampleSource {
     public var dependsOnEpoch: Bool { false }
 
     private let files: [(path: FilePath, label: Int)]
-    /// What `files` lie in.
+    /// The folder that contains `files`.
     let folder: FilePath
     var paths: [FilePath] { files.map(\.path) }
-    /// Larger files are not read whole to find that they hold more pixels.
+    /// Larger files are refused without reading them completely.
     public var maximumPixels = Image.maximumPixels
 
     /// Files without labels, in this order. Each is opened when it is read.
@@ -36,9 +36,9 @@ public struct ImageFiles: SampleSource {
 
     /// The images of the folders, class by class.
     ///
-    /// - Parameter known: the classes by label, where a model fixes them: folders are matched by name, so that a missing
-    ///   one shifts no label. nil: the folders themselves, in their order. A known `a/b` is the folder b of the class a.
-    /// - Throws: `AnnealError` for a class that is not among those known.
+    ///   - known: the classes by label, if a model fixes them: folders are matched by name, so that a missing one
+    ///     shifts no label. nil: the folders themselves, in their order. A known `a/b` is the folder b of the class a.
+    /// - Throws: `AnnealError` for a class that is not among the known ones.
     public init(_ folders: ClassFolders, classNames known: [String]? = nil) throws {
         let names = known ?? folders.classes.map(\.name)
         let table = ClassNames.Table(names)
@@ -59,7 +59,7 @@ public struct ImageFiles: SampleSource {
         self.files = files
     }
 
-    /// An error for each class that is not among those known.
+    /// An error for each class that is not among the known ones.
     public static func unknownClasses(_ folders: ClassFolders, among known: [String]) -> [AnnealError] {
         folders.classes.compactMap { found in
             var alone = folders
@@ -77,14 +77,14 @@ public struct ImageFiles: SampleSource {
         guard names.filter({ $0 == found.name }).count < 2 else {
             return AnnealError(
                 "\(found.path)", "several classes have the name '\(found.name)', so the folder's label is not known",
-                suggestion: "give each class a name of its own")
+                suggestion: "give each class its own name")
         }
         return AnnealError(
             "\(found.path)", "the class '\(found.name)' is not among the \(names.count) known ones",
             suggestion: "they are \(ClassNames.summary(names))")
     }
 
-    /// Of the deepest folder above an image whose path below the root is a class's name.
+    /// The label of the deepest folder above an image that has a class's name, as a path below the root.
     private static func nestedLabel(_ image: FilePath, below root: FilePath, _ table: ClassNames.Table) -> Int? {
         let start = root.bytes.count + (root.bytes.last == UInt8(ascii: "/") ? 0 : 1)
         var rest = image.bytes.dropFirst(start)
@@ -95,7 +95,7 @@ public struct ImageFiles: SampleSource {
         return nil
     }
 
-    /// The files as a list for a packer, with paths from a folder that they are below.
+    /// The files as a list for a packer, with paths relative to a folder above them.
     public func list(below folder: FilePath) -> ImageList {
         ImageList(
             files.enumerated().map { number, file in
@@ -117,7 +117,7 @@ public struct ImageFiles: SampleSource {
         // 16-bit RGBA.
         guard bytes.size <= 8 * maximumPixels else {
             throw AnnealError(
-                "", "\(bytes.size) bytes are too many for an image of \(maximumPixels) pixels",
+                "", "\(bytes.size) bytes are too many for an image of at most \(maximumPixels) pixels",
                 suggestion: "allow larger ones with --max-image-pixels", code: .unsupported)
         }
         payload.removeAll(keepingCapacity: true)

@@ -1,22 +1,22 @@
 import AnnealCore
 import CAnnealImage
 
-/// One thread's way from an image to a row of the network's input: decoded, turned upright, augmented, and, for who needs
-/// floats at once, normalised.
+/// Turns an image into a row of the network's input, in one thread: decoded, rotated upright, augmented and, if floats
+/// are needed at once, normalised.
 package final class ImagePreparation {
     private let options: LoaderOptions
-    /// What does not depend on the epoch, and the steps from the first that is random on.
+    /// The steps that do not depend on the epoch, and those from the first random one on.
     private let fixed: [any AugmentationStep]
     private let rest: [any AugmentationStep]
     private let decoder: ImageDecoder
     private var payload: [UInt8] = []
     private var planes: [UInt8] = []
 
-    /// - Throws: `AnnealError` when a decoder cannot be made.
+    /// - Throws: `AnnealError` when a decoder cannot be created.
     package init(_ options: LoaderOptions) throws {
         self.options = options
         let steps = options.steps ?? options.augmentation.steps
-        // A crop decides the shape, which only the last step must leave.
+        // A crop sets the shape; only the last step must keep the network's shape.
         let first = steps.firstIndex { $0.isRandom } ?? steps.count
         fixed = Array(steps[..<first])
         rest = Array(steps[first...])
@@ -25,7 +25,7 @@ package final class ImagePreparation {
 
     /// - Parameters:
     ///   - payload: the encoded image from `start` on.
-    ///   - sample, epoch: what random choices follow from.
+    ///   - sample, epoch: what the random choices depend on.
     func image(
         _ payload: [UInt8], from start: Int, turnsUpright: Bool, sample: Int, epoch: Int
     ) throws -> Augmentation.Result {
@@ -38,9 +38,10 @@ package final class ImagePreparation {
         return try augmented(decoded, sample: sample, epoch: epoch)
     }
 
-    /// What does not depend on the epoch: decoded, upright, and after the steps that choose nothing at random.
+    /// The part that does not depend on the epoch: decoded, upright, and after the steps that are not random.
     ///
-    /// A large JPEG image that is resized first is decoded at 1/2, 1/4 or 1/8, as long as it stays as large as it is to be.
+    /// A large JPEG image that is resized first is decoded at 1/2, 1/4 or 1/8, as long as it is at least as large as
+    /// the result.
     func decoded(_ payload: [UInt8], from start: Int, turnsUpright: Bool) throws -> Image {
         let orientation = turnsUpright ? ExifOrientation.of(payload) : 1
         guard let resize = fixed.first as? ShortSideResize else {
@@ -57,14 +58,14 @@ package final class ImagePreparation {
             return part
         }
         guard found.isPart, let chosen else { return try afterFixedSteps(found.image.turned(by: orientation)) }
-        // Resized before it is turned, for the part's last pixels lie beyond the image.
+        // Resized before it is rotated, because the part's last pixels lie beyond the image.
         let image = found.image.resized(
             chosen.size.width, chosen.size.height, resize.interpolation, from: chosen.part.region)
         return try afterFixedSteps(image.turned(by: orientation), dropping: 1)
     }
 
-    /// An image of which only a random part is wanted: that part is decoded.
-    /// - Returns: nil if the image is used otherwise.
+    /// Decodes only the random part of an image that is used.
+    /// - Returns: nil if the whole image is needed.
     private func partDecoded(
         _ payload: [UInt8], from start: Int, turnsUpright: Bool, sample: Int, epoch: Int
     ) throws -> Augmentation.Result? {
@@ -72,7 +73,7 @@ package final class ImagePreparation {
             !turnsUpright || ExifOrientation.of(payload) == 1
         else { return nil }
         var context = context(.init(seed: options.seed, epoch: epoch, sample: sample))
-        // nil in it: no part fits. Drawn already where the format could have been read in parts.
+        // The inner nil: no part fits. It was already drawn if the format could have been read in parts.
         var chosen: Rectangle??, region: Image.Region?
         let found = try decoder.decode(payload, from: start, as: channels) { width, height in
             let part = step.crop.part(width: width, height: height, &context.random)
@@ -94,12 +95,12 @@ package final class ImagePreparation {
 
     private var channels: Image.Channels { Image.Channels(rawValue: options.dataShape[0]) ?? .rgb }
 
-    /// Whether an image of this size may be decoded at a smaller one.
+    /// Whether an image of this size may be decoded at a smaller size.
     private func isReduced(_ width: Int, _ height: Int) -> Bool {
         !options.decodesExactly && width * height > options.largeImage
     }
 
-    /// - Parameter done: of the steps, that have been applied.
+    /// - Parameter done: the number of steps that have been applied.
     private func afterFixedSteps(_ image: Image, dropping done: Int = 0) throws -> Image {
         var image = image, context = context(.init(seed: options.seed, epoch: 0, sample: 0))
         for step in fixed.dropFirst(done) { try step.apply(to: &image, &context) }
@@ -117,7 +118,7 @@ package final class ImagePreparation {
         try rest.applied(to: image, context(.init(seed: options.seed, epoch: epoch, sample: sample)))
     }
 
-    /// Writes a sample's image as normalised planes (channels, height, width); its labels are not looked at.
+    /// Writes a sample's image as normalised planes (channels, height, width); its labels are ignored.
     /// - Precondition: the row has room for `dataShape`.
     package func write(_ number: Int, of source: any SampleSource, to row: UnsafeMutableBufferPointer<Float>) throws {
         var id: UInt64?
@@ -133,12 +134,12 @@ package final class ImagePreparation {
         }
     }
 
-    /// As above, of an image that is decoded already.
-    /// - Throws: `AnnealError` without a place when it has other channels than the network takes, or cannot be cropped.
+    /// As above, for an image that is already decoded.
+    /// - Throws: `AnnealError` without a place when its channels are not the network's, or it cannot be cropped.
     package func write(_ image: Image, to row: UnsafeMutableBufferPointer<Float>) throws {
         guard image.channels == options.dataShape[0] else {
             throw AnnealError(
-                "", "the image has \(image.channels.counted("channel")), the network takes \(options.dataShape[0])",
+                "", "the image has \(image.channels.counted("channel")), but the network takes \(options.dataShape[0])",
                 suggestion: "1 is gray, 3 is RGB, 4 is RGBA", code: .mismatch)
         }
         write(try augmented(try afterFixedSteps(image), sample: 0, epoch: 0), to: row)

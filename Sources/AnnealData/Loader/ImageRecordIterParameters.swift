@@ -1,12 +1,12 @@
 import AnnealCore
 import Foundation
 
-/// MXNet's ImageRecordIter by its own parameter names: for cases and scripts that were written for it.
+/// MXNet's ImageRecordIter by its own parameter names, for test cases and scripts written for it.
 package enum ImageRecordIterParameters {
-    /// Builds the loader that repeats the iterator.
+    /// Builds a loader that behaves like the iterator.
     /// - Parameters:
     ///   - parameters: as decoded from JSON: numbers, booleans, strings, arrays.
-    ///   - folder: what relative paths start from.
+    ///   - folder: the base of relative paths.
     /// - Throws: `AnnealError` naming a parameter that is not supported, or one of the loader's own errors.
     package static func loader(_ parameters: [String: Any], folder: String) throws -> BatchLoader {
         var values = parameters
@@ -38,7 +38,7 @@ package enum ImageRecordIterParameters {
         let mean = channels.map { Float(number("mean_\($0)") ?? 0) }
         let std = channels.map { Float(number("std_\($0)") ?? 1) }
         let scale = Float(number("scale") ?? 1)
-        // The iterator of bytes knows no normalisation.
+        // The byte iterator has no normalisation.
         if values.removeValue(forKey: "dtype") as? String ?? "float32" == "float32" {
             options.normalization = Normalization(mean: mean, std: std, scale: scale)
         }
@@ -46,7 +46,7 @@ package enum ImageRecordIterParameters {
         return try BatchLoader(try RecordFile(records, index: index), options: options)
     }
 
-    /// The augmenter's parameters; MXNet's -1 stands for "off".
+    /// The augmenter's parameters; MXNet's -1 means "off".
     private static func augmentation(_ number: (String) -> Double?) throws -> Augmentation {
         var result = Augmentation()
         func real(_ name: String, _ standard: Float) -> Float { number(name).map { Float($0) } ?? standard }

@@ -1,6 +1,6 @@
 import AnnealCore
 
-/// What the images of a source are: formats, sizes, classes, and those that cannot be used.
+/// An overview of a source's images: formats, sizes, classes, and unusable images.
 public struct ImageSurvey: Sendable, Equatable {
     public struct Size: Sendable, Hashable {
         public var width: Int
@@ -14,20 +14,20 @@ public struct ImageSurvey: Sendable, Equatable {
         var pixels: Int { width.multipliedReportingOverflow(by: height).partialValue }
     }
 
-    /// Images that were looked at, bad ones included.
+    /// Images examined, including bad ones.
     public private(set) var count = 0
     public private(set) var formats: [ImageFormat: Int] = [:]
     public private(set) var sizes: [Size: Int] = [:]
     /// Good images by label.
     public private(set) var classCounts: [Int: Int] = [:]
-    /// In the order of their numbers.
+    /// In order of their indices.
     public private(set) var bad: [BadRecord] = []
 
     public init() {}
 
     /// The headers of at most `limit` images, spread evenly over the source.
     ///
-    /// Bad are those that cannot be read, and that are no images; damage in the pixels is not noticed.
+    /// Bad images are those that cannot be read or are not images; damage in the pixels goes unnoticed.
     public static func headers(
         of source: any SampleSource, limit: Int = 4000, threads: Int = LoaderOptions.defaultThreads
     ) -> ImageSurvey {
@@ -41,10 +41,10 @@ public struct ImageSurvey: Sendable, Equatable {
         return survey
     }
 
-    /// Every image, decoded as training decodes it, with one label that is the number of a class.
+    /// Every image, decoded as in training, with one label that is a class number.
     /// - Parameters:
-    ///   - classes: how many there are; nil if that is not known.
-    ///   - maximumPixels: images of more are bad.
+    ///   - classes: the number of classes; nil if unknown.
+    ///   - maximumPixels: larger images are bad.
     ///   - progress: called with the number of images done.
     public static func decoding(
         _ source: any SampleSource, classes: Int? = nil, threads: Int = LoaderOptions.defaultThreads,
@@ -98,11 +98,11 @@ extension ImageSurvey {
     /// The largest length of an image's shorter side; 0 without a good image.
     public var longestShortSide: Int { sizes.keys.map { min($0.width, $0.height) }.max() ?? 0 }
 
-    /// Of the largest image; 0 without a good image.
+    /// Pixels of the largest image; 0 without a good image.
     public var mostPixels: Int { sizes.keys.map(\.pixels).max() ?? 0 }
 
-    /// The share of an image's area that a crop of its middle shows, on average; 1 without a good image. Images that are
-    /// smaller than the crop are enlarged to it first.
+    /// The average share of an image's area that a centre crop shows; 1 without a good image. Images smaller than the
+    /// crop are enlarged to it first.
     public func shareShown(height: Int, width: Int) -> Double {
         var sum = 0.0, number = 0
         for (size, count) in sizes {
@@ -116,12 +116,12 @@ extension ImageSurvey {
 }
 
 extension SampleSource {
-    /// Where an image's header is, unless a camera wrote a large preview before it.
+    /// Enough bytes for an image's header, unless a camera wrote a large preview before it.
     private var usualHeader: Int { (self as? RecordFile)?.isLarge == true ? 1 << 12 : 1 << 14 }
 
     /// - Parameters:
-    ///   - maximumPixels: of an image that is decoded whole; nil: only its header is read.
-    ///   - classes: that a label of such an image may name; nil: any.
+    ///   - maximumPixels: for an image that is decoded completely; nil: only its header is read.
+    ///   - classes: the number of classes for the image's label; nil: any label.
     fileprivate func look(
         at number: Int, decodingUpTo maximumPixels: Int?, classes: Int? = nil
     ) -> ImageSurvey.Sample {
@@ -157,18 +157,18 @@ extension SampleSource {
         if let classes { return try ClassLabel.check(labels, classes: classes) }
         let label = try ClassLabel.only(labels)
         guard label >= 0, label == label.rounded(), label <= 0x1p24 else {
-            throw AnnealError("", "its label \(label) is not the number of a class")
+            throw AnnealError("", "its label \(label) is not a class number")
         }
     }
 
     private static func notAnImage(_ bytes: ArraySlice<UInt8>) -> AnnealError {
         guard !bytes.isEmpty else { return AnnealError("", "is empty") }
         guard let format = ImageFormat(bytes) else {
-            return AnnealError("", "is no image: neither \(ImageFormat.decodedNames)")
+            return AnnealError("", "is not an image: neither \(ImageFormat.decodedNames)")
         }
         return format.isDecoded
-            ? AnnealError("", "is not a whole \(format.rawValue) image: its size is missing")
+            ? AnnealError("", "is not a complete \(format.rawValue) image: its size is missing")
             : AnnealError(
-                "", "is a \(format.rawValue) image, which is not read", suggestion: "convert it to JPEG or PNG")
+                "", "is a \(format.rawValue) image, which is not supported", suggestion: "convert it to JPEG or PNG")
     }
 }

@@ -1,10 +1,10 @@
 import AnnealCore
 import Foundation
 
-/// MXNet's small iterators: what they read fits into memory. Unlike there, each sample comes exactly once in an epoch.
+/// MXNet's small iterators: the data is read into memory. Unlike in MXNet, each sample comes exactly once per epoch.
 extension InMemorySource {
-    /// MXNet's `MNISTIter`: images and labels in the IDX format, plain or gzip-compressed; levels over 256.
-    /// - Parameter flat: rows of (height * width), in place of (1, height, width).
+    /// MXNet's `MNISTIter`: images and labels in the IDX format, plain or gzip-compressed; levels are divided by 256.
+    /// - Parameter flat: rows of (height * width) instead of (1, height, width).
     /// - Throws: `AnnealError` naming the file that is missing or damaged.
     public convenience init(
         mnist images: String, labels: String, batchSize: Int, flat: Bool = false, shuffle: Bool = false,
@@ -20,11 +20,11 @@ extension InMemorySource {
             shuffle: shuffle, seed: seed)
     }
 
-    /// MXNet's `CSVIter`: a line a sample, its numbers with commas between.
+    /// MXNet's `CSVIter`: one sample per line, as comma-separated numbers.
     /// - Parameters:
     ///   - dataShape: of a sample.
-    ///   - labels: a file of `labelWidth` numbers a line; nil: all labels are 0.
-    /// - Throws: `AnnealError` naming the line with too many or too few numbers, or with what is none.
+    ///   - labels: a file with `labelWidth` numbers per line; nil: all labels are 0.
+    /// - Throws: `AnnealError` naming the line with too many or too few fields, or with one that is not a number.
     public convenience init(
         csv data: String, dataShape: Shape, labels: String? = nil, labelWidth: Int = 1, batchSize: Int,
         shuffle: Bool = false, seed: UInt64 = 0
@@ -36,7 +36,7 @@ extension InMemorySource {
             ?? Array(repeating: 0, count: count * labelWidth)
         guard labelValues.count == count * labelWidth else {
             throw AnnealError(
-                labels ?? data, "has \(labelValues.count / max(1, labelWidth)) lines, \(data) has \(count)",
+                labels ?? data, "has \(labelValues.count / max(1, labelWidth)) lines, but \(data) has \(count)",
                 code: .mismatch)
         }
         try self.init(

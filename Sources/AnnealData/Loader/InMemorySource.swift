@@ -1,6 +1,6 @@
 import AnnealCore
 
-/// Batches from arrays in memory, MXNet's `NDArrayIter`: for small sets, tests and features of one's own.
+/// Batches from arrays in memory, MXNet's `NDArrayIter`: for small data sets, tests and custom features.
 public final class InMemorySource: BatchSource {
     public let batchSize: Int
     public let dataShape: Shape
@@ -17,8 +17,8 @@ public final class InMemorySource: BatchSource {
     /// - Parameters:
     ///   - data: (samples, ...), e.g. (60000, 1, 28, 28).
     ///   - labels: (samples,) or (samples, labelWidth).
-    ///   - shuffle: again in each epoch.
-    /// - Throws: `AnnealError` when the two have other numbers of samples, or none.
+    ///   - shuffle: reshuffles in each epoch.
+    /// - Throws: `AnnealError` when the two have different numbers of samples, or none.
     public init(data: Tensor, labels: Tensor, batchSize: Int, shuffle: Bool = false, seed: UInt64 = 0) throws {
         guard data.shape.rank > 1, data.shape[0] > 0 else {
             throw AnnealError("data", "\(data.shape) is not (samples, ...)")
@@ -55,7 +55,7 @@ public final class InMemorySource: BatchSource {
         let valid = min(batchSize, count - cursor)
         guard valid > 0 else { return 0 }
         for row in 0..<batchSize {
-            // Rows beyond the last sample come from the epoch's start again.
+            // Rows beyond the last sample wrap around to the epoch's start.
             let sample = Int(order[(cursor + row) % count])
             for i in 0..<size { slot.data[row * size + i] = data[sample * size + i] }
             for i in 0..<labelWidth { slot.labels[row * labelWidth + i] = labels[sample * labelWidth + i] }

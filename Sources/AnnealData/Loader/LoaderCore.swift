@@ -2,22 +2,22 @@ import AnnealCore
 import Foundation
 import Synchronization
 
-/// What the loader's threads share: the ring, and who may touch which of its rows.
+/// The state that the loader's threads share: the ring, and who may touch which of its rows.
 ///
-/// Position p of an epoch goes through row p mod rows of the ring:
-/// `claimed` by a worker → result stored → taken by the consumer → `released`, when the row is free for p + rows.
+/// Position p of an epoch uses row p mod rows of the ring: `claimed` by a worker → result stored → taken by the
+/// consumer → `released`, when the row is free for p + rows.
 final class LoaderCore: Sendable {
     private struct State: Sendable {
         var order: EpochOrder?
         /// The next position to claim.
         var next = 0
-        /// Positions below are wanted.
+        /// Positions below this are wanted.
         var limit = 0
-        /// Positions below have left the ring.
+        /// Positions below this have left the ring.
         var released = 0
-        /// By row of the ring; nil: not there yet.
+        /// By row of the ring; nil: not ready.
         var results: [SampleResult?]
-        /// Claims that are being worked on.
+        /// Claims in progress.
         var busy = 0
         var accepting = false
         var stopped = false
@@ -29,11 +29,11 @@ final class LoaderCore: Sendable {
     private let options: LoaderOptions
     private let chunk: Int
     private let cache: DecodedCache?
-    /// What reads the source in the background.
+    /// The background reader of the source.
     private let reading = Mutex<(any Sendable)?>(nil)
     private let state: Guarded<State>
     private let bad = Mutex<[Int: BadRecord]>([:])
-    /// Of the consumer, which reads its samples itself where no thread could be started; else nil.
+    /// For the consumer, which reads its samples itself if no thread could be started; else nil.
     private let consumersReader = Mutex<Transferred<SampleReader>?>(nil)
 
     init(source: any SampleSource, options: LoaderOptions) throws {
@@ -48,16 +48,16 @@ final class LoaderCore: Sendable {
         state = Guarded(State(results: Array(repeating: nil, count: ring.rows)))
     }
 
-    /// Bad records met so far, by number.
+    /// Bad records found so far, by index.
     var badRecords: [BadRecord] { bad.withLock { $0.values.sorted { $0.number < $1.number } } }
 
     // Workers -----------------------------------------------------------------------------------------------------
 
-    /// Starts as many threads as the system has left, at most those of the options.
-    /// - Throws: `AnnealError` when a decoder cannot be made.
+    /// Starts as many threads as the system allows, at most the number in the options.
+    /// - Throws: `AnnealError` when a decoder cannot be created.
     func startThreads() throws {
         reading.withLock { $0 = source.beginReading(ahead: options.readsAhead) }
-        // Made here so that a failure is thrown to the caller, not lost in a thread.
+        // Created here so that an error is thrown to the caller, not lost in a thread.
         for number in 0..<options.threads {
             let reader = Transferred(try SampleReader(source: source, options: options, cache: cache))
             state.withLock { $0.live += 1 }
@@ -70,7 +70,7 @@ final class LoaderCore: Sendable {
         }
     }
 
-    /// Hands a value to the one thread that uses it from then on.
+    /// Passes a value to the one thread that uses it from then on.
     private struct Transferred<Value>: @unchecked Sendable {
         let value: Value
         init(_ value: Value) { self.value = value }
@@ -104,7 +104,7 @@ final class LoaderCore: Sendable {
     /// What a worker should do next; nil: wait.
     private func claim(_ state: inout State) -> Claim? {
         if state.stopped { return .endOfThread }
-        // Towards the end by fewer, so that no thread waits long for another's last images.
+        // Fewer threads towards the end, so that none waits long for another's last images.
         let fewer = max(1, (state.limit - state.next) / (2 * options.threads))
         let end = min(state.limit, state.released + ring.rows, state.next + min(chunk, fewer))
         guard state.accepting, let order = state.order, state.next < end else { return nil }
@@ -115,7 +115,7 @@ final class LoaderCore: Sendable {
 
     // Consumer ----------------------------------------------------------------------------------------------------
 
-    /// Waits for the workers to put their rows down, then starts them on another epoch or position.
+    /// Waits for the workers to finish their rows, then starts them on another epoch or position.
     func restart(_ order: EpochOrder, from position: Int, limit: Int) {
         halt()
         state.withLock { state in
@@ -129,7 +129,7 @@ final class LoaderCore: Sendable {
         state.signal(.work)
     }
 
-    /// The results of as many positions from `position` as are ready, at least one and at most `most`.
+    /// The results of the ready positions from `position` on, at least one and at most `most`.
     func take(from position: Int, most: Int) -> [SampleResult] {
         let extended = state.withLock { state in
             defer { state.limit = max(state.limit, position + 1) }
@@ -153,7 +153,7 @@ final class LoaderCore: Sendable {
         }
     }
 
-    /// Gives the rows of the positions back to the workers.
+    /// Returns the rows of the positions to the workers.
     func release(_ positions: Range<Int>) {
         state.withLock { state in
             for position in positions { state.results[position % ring.rows] = nil }
@@ -162,7 +162,7 @@ final class LoaderCore: Sendable {
         state.signal(.work)
     }
 
-    /// Decoded images that are kept, and their bytes.
+    /// The number of cached decoded images, and their bytes.
     var kept: (images: Int, bytes: Int) { (cache?.count ?? 0, cache?.bytes ?? 0) }
 
     func note(_ record: BadRecord) { bad.withLock { $0[record.number] = record } }
@@ -181,13 +181,13 @@ final class LoaderCore: Sendable {
 }
 
 extension LoaderOptions {
-    /// Rows of decoded images that are kept: two batches, and those that are made ahead.
+    /// Rows for decoded images: two batches, and those that are prepared ahead.
     var ringRows: Int {
         let ahead = (prefetch - 1).multipliedSafely(by: slotRows)
         return 2 * slotRows + min(ahead, (256 << 20) / dataShape.count)
     }
 
-    /// What a loader takes when it is made: decoded images with their labels, and what became of them.
+    /// The memory that a loader allocates when it is created: decoded images with their labels, and their results.
     var memoryNeed: MemoryNeed {
         var need = MemoryNeed()
         need.add(
@@ -196,7 +196,7 @@ extension LoaderOptions {
         return need
     }
 
-    /// What each thread takes: a file, and the image in it before and after a change of its size or place.
+    /// The memory of each thread: a file, and its image before and after a change of size or orientation.
     func decodingNeed(imagePixels: Int) -> MemoryNeed {
         var need = MemoryNeed()
         need.add(

@@ -9,9 +9,9 @@ public enum BadRecordPolicy: String, Sendable, CaseIterable {
     case skip
 }
 
-/// How a last batch is filled when the samples do not suffice.
+/// How a last batch is padded when there are not enough samples.
 public enum LastBatch: Sendable {
-    /// With rows from the epoch's start that are not counted as valid: every epoch has each sample exactly once.
+    /// With rows from the epoch's start, not counted as valid: every epoch has each sample exactly once.
     case filled
     /// MXNet's `round_batch`: with rows of the next epoch, counted as valid; that epoch then starts after them.
     case rollsOver
@@ -24,48 +24,48 @@ public struct LoaderOptions: Sendable {
     public var batchSize: Int
     public var labelWidth = 1
     public var augmentation = Augmentation()
-    /// The steps of augmentation, in place of those that `augmentation` stands for: for steps of one's own.
+    /// Augmentation steps to use instead of those of `augmentation`: for custom steps.
     public var steps: [any AugmentationStep]?
     public var normalization = Normalization()
-    /// Shuffles the whole part again in each epoch.
+    /// Reshuffles the whole part in each epoch.
     public var shuffle = false
-    /// Of the order and of the augmentations.
+    /// For the order and the augmentations.
     public var seed: UInt64 = 0
-    /// Decoding threads. They change the speed, never the pixels.
+    /// Decoding threads. They affect the speed, never the pixels.
     public var threads = LoaderOptions.defaultThreads
-    /// Batches made ahead, as bytes (at most 256 MB beyond two batches).
+    /// Batches prepared ahead, as bytes (at most 256 MB beyond two batches).
     public var prefetch = 4
     public var lastBatch = LastBatch.filled
     public var onBadRecord = BadRecordPolicy.abort
-    /// When given, a label outside 0 ..< numClasses is an error. With `onBadRecord` `.skip` such records are skipped as
-    /// damaged as long as they are at most one in twenty: of more, records and network do not belong together.
+    /// If set, a label outside 0 ..< numClasses is an error. With `onBadRecord` `.skip` such records are skipped as
+    /// damaged as long as they are at most one in twenty: if there are more, the records do not match the network.
     public var numClasses: Int?
-    /// The file is dealt in `numParts` runs of ceil(count / numParts) records; this loader reads run `partIndex`.
+    /// The file is divided into `numParts` runs of ceil(count / numParts) records; this loader reads run `partIndex`.
     public var numParts = 1
     public var partIndex = 0
-    /// The rows of each batch that are delivered, in this order; all if nil. Processes that share batches take some each.
+    /// The rows of each batch to deliver, in this order; all if nil. Processes that share batches take some each.
     package var rows: [Int]?
-    /// Images of more pixels are refused before memory is taken for them.
+    /// Larger images are refused before memory is allocated for them.
     public var maximumPixels = Image.maximumPixels
-    /// Bytes for decoded images that are kept for later epochs; what does not fit is decoded each time.
+    /// Bytes for decoded images that are cached for later epochs; images that do not fit are decoded each time.
     public var cachedBytes = 0
-    /// Reads a record file from its start to its end in the background when training begins, as far as half of the free
-    /// memory goes: for disks that are slow to find a place.
+    /// Reads a record file sequentially in the background when training begins, up to half of the free memory: for
+    /// disks with slow seeks.
     public var readsAhead = false
-    /// Decode JPEG images of more than half a million pixels at their full size, too. Else they are decoded at 1/2, 1/4 or
-    /// 1/8, as small as they are still large enough for what comes first: a random part that is resized to the image shape, or
-    /// the resizing of the shorter side. That gives other pixels than resizing the whole does. Smaller images have the same
-    /// pixels either way.
+    /// Decode JPEG images of more than half a million pixels at full size, too. Otherwise they are decoded at 1/2, 1/4
+    /// or 1/8, at the smallest scale that is still large enough for the first step: a random part that is resized to
+    /// the image shape, or the resizing of the shorter side. That gives slightly different pixels than resizing the
+    /// full image. Smaller images have the same pixels either way.
     public var decodesExactly = false
-    /// Pixels above which an image is large.
+    /// The number of pixels above which an image is large.
     package var largeImage = 1 << 19
-    /// Labels by record id instead of the records' own (`path_imglist`).
+    /// Labels by record id, used instead of the records' own (`path_imglist`).
     public var labels: [UInt64: [Float]]?
 
-    /// The machine's cores, at most 4.
+    /// The number of cores, at most 4.
     public static var defaultThreads: Int { min(4, max(1, ProcessInfo.processInfo.activeProcessorCount)) }
 
-    /// 65536 x 65536, the sides that a JPEG can have.
+    /// 65536 x 65536, the largest size of a JPEG.
     public static let mostPixels = 1 << 32
 
     public init(dataShape: Shape, batchSize: Int) {
@@ -73,16 +73,16 @@ public struct LoaderOptions: Sendable {
         self.batchSize = batchSize
     }
 
-    /// Takes the labels from a list file.
+    /// Uses the labels of a list file.
     public mutating func relabel(with list: ImageList) {
         labels = Dictionary(
             list.items.map { (UInt64(bitPattern: Int64($0.id)), $0.labels) }, uniquingKeysWith: { _, last in last })
     }
 
-    /// Rows that are delivered of each batch.
+    /// The number of rows of each batch that are delivered.
     package var slotRows: Int { rows?.count ?? batchSize }
 
-    /// - Throws: `AnnealError` naming an id in the list of labels whose label is not a class's number.
+    /// - Throws: `AnnealError` naming an id in the list with a label that is not a class number.
     func checkListedLabels(_ classes: Int) throws {
         func isWrong(_ labels: [Float]) -> Bool {
             labels.count == 1 && (try? ClassLabel.check(labels[0], classes: classes)) == nil
@@ -95,7 +95,7 @@ public struct LoaderOptions: Sendable {
         }
     }
 
-    /// - Throws: `AnnealError` naming the setting that makes no sense.
+    /// - Throws: `AnnealError` naming the invalid setting.
     package func check() throws {
         func demand(_ holds: Bool, _ place: String, _ problem: @autoclosure () -> String) throws {
             if !holds { throw AnnealError(place, problem()) }

@@ -2,27 +2,27 @@ import AnnealCore
 
 /// A record or image file that could not be used, and why.
 public struct BadRecord: Sendable, Equatable {
-    /// Its number in the source, from 0.
+    /// Its index in the source, from 0.
     public var number: Int
     /// A record's `IRHeader.id`; nil when not even the header could be read.
     public var id: UInt64?
-    /// Where it starts in its file.
+    /// Its offset in the file.
     public var offset: Int
     public var reason: AnnealError
 }
 
-/// What became of one sample.
+/// The outcome for one sample.
 enum SampleResult: Sendable {
     case ready
-    /// Damaged: skipped when asked.
+    /// Damaged: skipped if requested.
     case bad(BadRecord)
-    /// Its label is no class's: damaged too, unless there are many of the kind.
+    /// Its label is not a class number: damaged too, unless there are many such labels.
     case mislabelled(BadRecord)
-    /// Wrong for every epoch and policy.
+    /// An error in every epoch and under every policy.
     case failed(AnnealError)
 }
 
-/// One thread's way of a sample: its bytes, labels, decoded and augmented image, row of the ring.
+/// Reads a sample in one thread: its bytes and labels, the decoded and augmented image, a row of the ring.
 final class SampleReader {
     private let source: any SampleSource
     private let options: LoaderOptions

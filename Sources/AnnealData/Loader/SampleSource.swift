@@ -1,50 +1,50 @@
 import AnnealCore
 
-/// Encoded images with their labels, read by number from any thread: what a `BatchLoader` draws from.
+/// Encoded images with their labels, read by index from any thread: the input of a `BatchLoader`.
 public protocol SampleSource: Sendable {
     /// The file or folder, for messages.
     var path: String { get }
     var count: Int { get }
-    /// Whether photographs are turned as their EXIF block says. Image files are, as `im2rec` turns them when it packs
-    /// them; records are not, as in MXNet's iterator.
+    /// Whether images are rotated as their EXIF block says. Image files are, as `im2rec` does when it packs them;
+    /// records are not, as in MXNet's iterator.
     var turnsUpright: Bool { get }
 
-    /// Whether a sample may be another one in another epoch; then no decoded image is kept.
+    /// Whether a sample may differ from epoch to epoch; then decoded images are not cached.
     var dependsOnEpoch: Bool { get }
 
-    /// Called before samples are read in earnest.
-    /// - Parameter ahead: whether all of the source is to be read in the background (`LoaderOptions.readsAhead`).
-    /// - Returns: what reads until it is let go.
+    /// Called before training or scoring reads samples.
+    /// - Parameter ahead: whether the whole source is to be read in the background (`LoaderOptions.readsAhead`).
+    /// - Returns: the background reader, which stops when it is released.
     func beginReading(ahead: Bool) -> (any Sendable)?
 
-    /// Reads sample `number` into memory that is used again.
+    /// Reads sample `number` into a reused buffer.
     ///
-    /// Samples are read ahead on several threads, and again when a run is resumed inside an epoch: what a source draws at
-    /// random must follow from the number and the epoch alone.
+    /// Samples are read ahead on several threads, and again when a run resumes inside an epoch: random choices of a
+    /// source must follow from the index and the epoch alone.
     /// - Parameter epoch: the epoch that the sample is read for, from 0. Validation and scoring read epoch 0.
     /// - Precondition: `number` is in 0 ..< count.
     func readSample(_ number: Int, epoch: Int, into payload: inout [UInt8]) throws -> SampleHeader
 
-    /// As `readSample`, but only the first bytes, where an image's header is; all of them where that is as easy.
+    /// As `readSample`, but only the first bytes, which include an image's header; all of them if that is as easy.
     func readBeginning(of number: Int, atMost count: Int, into payload: inout [UInt8]) throws -> SampleHeader
 
-    /// The one label of sample `number`, without its image.
+    /// The single label of sample `number`, without its image.
     /// - Precondition: `number` is in 0 ..< count.
     /// - Throws: when the sample cannot be read or has several labels.
     func classLabel(of number: Int) throws -> Float
 
-    /// - Throws: `AnnealError` for data that its first samples show to be of another kind than images with labels.
+    /// - Throws: `AnnealError` if the first samples show that the data is not images with labels.
     func checkImages() throws
 
-    /// Looks through the labels and takes a fingerprint of the data, without reading all of it.
+    /// Checks the labels and takes a fingerprint of the data, without reading all of it.
     /// - Parameters:
-    ///   - earlier: a fingerprint of perhaps the same data; the new one covers as much.
-    ///   - skipsBad: whether samples that cannot be used are left out when their turn comes (`BadRecordPolicy.skip`).
-    /// - Returns: nil for a source that has no way to take one.
-    /// - Throws: `AnnealError` naming a sample whose label is not a class's number, or one without an image.
+    ///   - earlier: a fingerprint of possibly the same data; the new one covers as much.
+    ///   - skipsBad: whether unusable samples are skipped later (`BadRecordPolicy.skip`).
+    /// - Returns: nil for a source that cannot take one.
+    /// - Throws: `AnnealError` naming a sample with a label that is not a class number, or without an image.
     func survey(classes: Int, like earlier: DataFingerprint?, skipsBad: Bool) throws -> DataFingerprint?
 
-    /// What tables call sample `number`: a file's path, or a record's id.
+    /// The name of sample `number` in tables: a file's path, or a record's id.
     /// - Precondition: `number` is in 0 ..< count.
     /// - Throws: when a record cannot be read.
     func name(of number: Int) throws -> String
@@ -52,7 +52,7 @@ public protocol SampleSource: Sendable {
     /// How errors name a sample; `id` is nil when not even its header could be read.
     func place(of number: Int, id: UInt64?) -> String
 
-    /// Where the sample starts in its file.
+    /// The sample's offset in its file.
     func offset(of number: Int) -> Int
 }
 
@@ -62,7 +62,7 @@ extension SampleSource {
     public func name(of number: Int) throws -> String { place(of: number, id: nil) }
 }
 
-/// What is known of a sample before its image is decoded.
+/// What is known about a sample before its image is decoded.
 public struct SampleHeader: Sendable, Equatable {
     public var id: UInt64
     public var labels: [Float]
@@ -81,7 +81,7 @@ extension SampleSource {
         try readSample(number, epoch: 0, into: &payload)
     }
 
-    /// Errors of the file already name it and the byte; the others get the sample's place.
+    /// Errors of the file already name it and the byte; for others the sample's place is added.
     func placed(_ error: AnnealError, _ number: Int, id: UInt64?) -> AnnealError {
         let place = place(of: number, id: id)
         if error.place.hasPrefix(place) { return error }
@@ -121,12 +121,14 @@ extension RecordFile: SampleSource {
 
     public func name(of number: Int) throws -> String {
         let header = try read(number, atMost: IRHeader.size)
-        guard header.count >= IRHeader.size else { throw AnnealError(place(of: number, id: nil), "is no image record") }
+        guard header.count >= IRHeader.size else {
+            throw AnnealError(place(of: number, id: nil), "is not an image record")
+        }
         return "\(header.word64(at: 8))"
     }
 
-    /// Recognises files of insightface's kind: records without images, first one whose labels say where those of the
-    /// identities begin, then the images, then the identities.
+    /// Recognises insightface's record files: records without images, first one with labels that give the start of the
+    /// identity records, then the images, then the identities.
     public func checkImages() throws {
         guard let parts = partsOfInsightface else { return }
         let odd = parts.hasHead ? 0 : count - 1
@@ -135,15 +137,15 @@ extension RecordFile: SampleSource {
             + (parts.images.upperBound < count ? ["$1 < \(entries[parts.images.upperBound].key)"] : [])
         throw AnnealError(
             place(of: odd, id: nil),
-            "several labels and no image: the file is of insightface's kind, with records about other records",
-            suggestion: "make an index of the images alone and give it as --data-train-idx or --data-val-idx: "
+            "several labels and no image: it is an insightface file, with records about other records",
+            suggestion: "create an index of the images alone and give it as --data-train-idx or --data-val-idx: "
                 + "awk '\(conditions.joined(separator: " && "))' \(indexPath ?? "FILE.idx") > images.idx")
     }
 
-    /// What a file of insightface's kind holds, in words; nil for any other.
+    /// The contents of an insightface file, in words; nil for any other file.
     public var labelsOfOthers: String? {
         partsOfInsightface.map {
-            "of insightface's kind: \($0.hasHead ? "a record about the others, " : "")"
+            "an insightface file: \($0.hasHead ? "a record about the others, " : "")"
                 + "\($0.images.count.counted("image")), \((count - $0.images.upperBound).counted("record")) about identities"
         }
     }
@@ -153,7 +155,7 @@ extension RecordFile: SampleSource {
         guard last > 0 else { return nil }
         let hasHead = isAboutOthers(0), hasIdentities = isAboutOthers(last)
         guard hasHead || hasIdentities else { return nil }
-        // Between the two kinds lies the first record about an identity.
+        // The first identity record lies between the two kinds.
         var low = 1, high = hasIdentities ? last : count
         while low < high {
             let middle = (low + high) / 2
@@ -164,7 +166,7 @@ extension RecordFile: SampleSource {
 
     private func isAboutOthers(_ number: Int) -> Bool {
         var imageStart = 0
-        // No image is as small.
+        // No image is that small.
         let most = 8, labels = 16
         guard let payload = try? read(number, atMost: IRHeader.size + 4 * labels + most),
             let header = try? IRHeader(payload, imageStart: &imageStart)
@@ -188,7 +190,7 @@ public struct ImageBytes: SampleSource {
     public var turnsUpright: Bool { true }
     public var dependsOnEpoch: Bool { false }
 
-    /// - Parameter name: how errors name the image.
+    /// - Parameter name: the image's name in errors.
     public init(_ bytes: [UInt8], name: String = "image") {
         self.bytes = bytes
         path = name

@@ -1,9 +1,9 @@
 import AnnealCore
 
-/// Some of a source's samples, numbered from 0.
+/// A subset of a source's samples, numbered from 0.
 public struct SampleSubset: SampleSource {
     private let base: any SampleSource
-    /// In the base.
+    /// Indices in the base.
     private let numbers: [Int]
 
     public var path: String { base.path }
@@ -28,7 +28,7 @@ public struct SampleSubset: SampleSource {
 
     public func checkImages() throws { try base.checkImages() }
 
-    /// Of all of the base's samples: which of them these are follows from the seed.
+    /// Of all of the base's samples: which ones are in the subset depends on the seed only.
     public func survey(classes: Int, like earlier: DataFingerprint?, skipsBad: Bool) throws -> DataFingerprint? {
         try base.survey(classes: classes, like: earlier, skipsBad: skipsBad)
     }
@@ -40,10 +40,11 @@ public struct SampleSubset: SampleSource {
 }
 
 extension SampleSource {
-    /// Holds out a share of each class for validation, chosen by the seed: the same one whenever the samples are the same.
+    /// Holds out a share of each class for validation, chosen by the seed: the same one whenever the samples are the
+    /// same.
     ///
-    /// Shares are rounded so that together they make up `share` of all; each class keeps a sample for training. Samples
-    /// whose label cannot be read stay in training, where a loader names them.
+    /// Shares are rounded so that together they make up `share` of all; each class keeps at least one sample for
+    /// training. Samples with unreadable labels stay in training, where a loader reports them.
     /// - Throws: `AnnealError` when one of the two would be empty.
     public func holdingOut(_ share: Double, seed: UInt64, threads: Int = LoaderOptions.defaultThreads) throws -> (
         training: SampleSubset, validation: SampleSubset
@@ -67,7 +68,7 @@ extension SampleSource {
         let validation = isHeldOut.indices.filter { isHeldOut[$0] }
         guard !validation.isEmpty, validation.count < count else {
             throw AnnealError(
-                path, "\(share) of its \(count) images in \(members.count) classes is none that could be held out")
+                path, "\(share) of its \(count) images in \(members.count) classes leaves no image to hold out")
         }
         return (
             SampleSubset(self, numbers: isHeldOut.indices.filter { !isHeldOut[$0] }),

@@ -1,6 +1,6 @@
 import AnnealCore
 
-/// The same random batch over and over, MXNet's `--benchmark 1`: what training takes without its data.
+/// The same random batch over and over, MXNet's `--benchmark 1`: the time of training without its data.
 public final class SyntheticSource: BatchSource {
     public let batchSize: Int
     public let dataShape: Shape
@@ -14,7 +14,7 @@ public final class SyntheticSource: BatchSource {
 
     /// - Parameters:
     ///   - dataShape: of an image; values are uniform in -1 ..< 1.
-    ///   - batches: of an epoch; MXNet's scripts have 500.
+    ///   - batches: per epoch; 500 in MXNet's scripts.
     public init(dataShape: Shape, batchSize: Int, classes: Int, batches: Int = 500, seed: UInt64 = 0) {
         precondition(batchSize > 0 && classes > 0 && batches > 0)
         self.batchSize = batchSize
@@ -40,7 +40,7 @@ public final class SyntheticSource: BatchSource {
     }
 }
 
-/// Samples that stand where records would, and hold one small gray image each: for what is planned without data.
+/// Stands in for records, with one small gray image per sample: for planning without data.
 public struct NoSamples: SampleSource {
     public let path = "synthetic data"
     public let count: Int

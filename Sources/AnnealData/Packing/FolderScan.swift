@@ -5,8 +5,8 @@ extension ImageList {
     /// `im2rec`'s suffixes.
     public static let imageSuffixes = [".jpeg", ".jpg", ".png"]
 
-    /// The images of a folder as `im2rec --list` finds them: files of a folder in byte order of their names, then its
-    /// folders; ids count up.
+    /// The images of a folder as `im2rec --list` finds them: a folder's files in byte order of their names, then its
+    /// sub-folders; ids count up.
     /// - Parameters:
     ///   - recursive: each folder with images is a class, numbered in the order of the walk; else only the folder's own
     ///     files, all with label 0.
@@ -49,14 +49,14 @@ extension ImageList {
         return (list, classes)
     }
 
-    /// `.jpg` of `a.JPG`; nothing for `.jpg` itself.
+    /// `.jpg` for `a.JPG`; empty for `.jpg` itself.
     private static func suffix(of name: String) -> String {
         let stem = name.drop { $0 == "." }
         guard let dot = stem.lastIndex(of: ".") else { return "" }
         return stem[dot...].lowercased()
     }
 
-    /// In the order that `im2rec` shuffles to: Python's `random.seed(100); random.shuffle(list)`.
+    /// Shuffled in the same order as by `im2rec`: Python's `random.seed(100); random.shuffle(list)`.
     public func shuffledAsIm2rec() -> ImageList {
         var random = PythonRandom(seed: 100)
         var items = items
@@ -64,8 +64,8 @@ extension ImageList {
         return ImageList(items)
     }
 
-    /// `im2rec`'s `--chunks`, `--train-ratio` and `--test-ratio`: the lists with what follows the prefix in their
-    /// names, e.g. `_train`.
+    /// `im2rec`'s `--chunks`, `--train-ratio` and `--test-ratio`: the lists with the suffixes of their names, e.g.
+    /// `_train`.
     public func split(chunks: Int = 1, trainRatio: Double = 1, testRatio: Double = 0) -> [(
         suffix: String, list: ImageList
     )] {

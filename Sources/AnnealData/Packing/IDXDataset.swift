@@ -1,6 +1,6 @@
 import AnnealCore
 
-/// Gray images with labels from two IDX files: MNIST, Fashion-MNIST and their kind.
+/// Gray images with labels from two IDX files: MNIST, Fashion-MNIST and similar sets.
 public struct IDXDataset: LabelledImages {
     public let count: Int
     public let height: Int
@@ -21,11 +21,11 @@ public struct IDXDataset: LabelledImages {
                 imagesPath, "has shape \(images.shape), expected (images, height, width)", code: .mismatch)
         }
         guard labels.shape.rank == 1 else {
-            throw AnnealError(labelsPath, "has shape \(labels.shape), expected one label an image", code: .mismatch)
+            throw AnnealError(labelsPath, "has shape \(labels.shape), expected one label per image", code: .mismatch)
         }
         guard images.shape[0] == labels.shape[0] else {
             throw AnnealError(
-                labelsPath, "has \(labels.shape[0]) labels, \(imagesPath) has \(images.shape[0]) images",
+                labelsPath, "has \(labels.shape[0]) labels, but \(imagesPath) has \(images.shape[0]) images",
                 code: .mismatch)
         }
         self.imagesPath = imagesPath
@@ -52,6 +52,6 @@ public struct IDXDataset: LabelledImages {
 
     public func label(_ index: Int) -> Int { Int(labels[index]) }
 
-    /// In a "folder" named as the file.
+    /// In a "folder" with the file's name.
     public func name(_ index: Int) -> String { "\(Files.name(of: imagesPath))/\(index)" }
 }

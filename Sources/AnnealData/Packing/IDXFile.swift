@@ -2,7 +2,7 @@ import AnnealCore
 import CAnnealImage
 import Foundation
 
-/// An array of bytes in the IDX format of MNIST (LeCun), plain or gzip-compressed.
+/// A byte array in the IDX format of MNIST (LeCun), plain or gzip-compressed.
 ///
 /// Bytes: 0, 0, type, number of axes, the extents as big-endian 32-bit words, the values; type 8 is unsigned bytes.
 public struct IDXFile: Sendable {
@@ -10,8 +10,8 @@ public struct IDXFile: Sendable {
     public let shape: Shape
     public let values: [UInt8]
 
-    /// - Throws: `AnnealError` naming the file: missing, no IDX file, values of another type, shorter or longer than
-    ///   its header says.
+    /// - Throws: `AnnealError` naming the file: missing, not an IDX file, values of another type, shorter or longer
+    ///   than its header says.
     public init(_ path: String) throws {
         try Files.checkIsFile(FilePath(path), acceptsStreams: true)
         guard let file = Files.withPath(path, { anneal_gzip_open($0) }) else {
@@ -44,11 +44,11 @@ public struct IDXFile: Sendable {
         for extent in dims {
             let (product, overflow) = count.multipliedReportingOverflow(by: extent)
             guard !overflow, product <= 1 << 36 else {
-                throw AnnealError(path, "says it has \(dims) values, which is too much", code: .damaged)
+                throw AnnealError(path, "says it has \(dims) values, which is too many", code: .damaged)
             }
             count = product
         }
-        // By pieces: a header that promises gigabytes gets no memory before the file has delivered.
+        // In pieces: a header that claims gigabytes gets no memory before the file has delivered the bytes.
         var values: [UInt8] = []
         while values.count < count {
             let piece = try read(min(1 << 20, count - values.count))
@@ -56,7 +56,8 @@ public struct IDXFile: Sendable {
             values.append(contentsOf: piece)
         }
         guard values.count == count else {
-            throw AnnealError(path, "ends after \(values.count) values, its header says \(Shape(dims))", code: .damaged)
+            throw AnnealError(
+                path, "ends after \(values.count) values, but its header says \(Shape(dims))", code: .damaged)
         }
         guard try read(1).isEmpty else {
             throw AnnealError(path, "has more bytes after the \(count) values of \(Shape(dims))", code: .damaged)

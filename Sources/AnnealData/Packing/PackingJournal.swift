@@ -1,22 +1,22 @@
 import AnnealCore
 import Foundation
 
-/// What a packing has done so far, so that one that was killed is continued: lines in a text file next to the records.
+/// The progress of a packing, so that one that was killed can be continued: lines of a text file next to the records.
 ///
 /// ```
 /// anneal-packing 1 <hash of the list and the options>
 /// skipped <item> <place> <tab> <problem>
 /// mark <items done> <bytes of records>
 /// ```
-/// What comes after the last mark is not believed: it may not have reached the disk.
+/// Anything after the last mark is ignored: it may not have reached the disk.
 final class PackingJournal {
-    /// Where a packing stands.
+    /// The state of a packing.
     struct Progress: Equatable {
-        /// Of the list, from its start.
+        /// Items done, from the start of the list.
         var items = 0
-        /// Bytes of the records that these have become.
+        /// Bytes of their records.
         var bytes = 0
-        /// Items that were left out, by number.
+        /// Items that were left out, by index.
         var skipped: [(item: Int, reason: AnnealError)] = []
 
         static func == (a: Progress, b: Progress) -> Bool {
@@ -28,7 +28,7 @@ final class PackingJournal {
     private let lock: FileLock
     private let descriptor: Int32
 
-    /// Opens the journal, or begins one where there is none, or one of another list or other options.
+    /// Opens the journal, or starts a new one if there is none for this list and these options.
     /// - Throws: `AnnealError` when another process is packing to the same file.
     init(_ path: String, fingerprint: String) throws {
         self.path = path
@@ -49,7 +49,7 @@ final class PackingJournal {
 
     private(set) var progress: Progress
 
-    /// Begins again from the start of the list.
+    /// Starts again from the beginning of the list.
     func restart(fingerprint: String) throws {
         progress = Progress()
         guard ftruncate(descriptor, 0) == 0, lseek(descriptor, 0, SEEK_SET) == 0 else {
@@ -58,7 +58,7 @@ final class PackingJournal {
         try append("\(Self.head) \(fingerprint)\n")
     }
 
-    /// - Precondition: the records' bytes are on the disk.
+    /// - Precondition: the records' bytes are synced.
     func mark(items: Int, bytes: Int, skipped: [(item: Int, reason: AnnealError)]) throws {
         let lines = skipped.map { item, reason in
             "skipped \(item) \(Self.oneLine(reason.place))\t\(Self.oneLine(reason.problem))\n"

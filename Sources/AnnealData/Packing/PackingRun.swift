@@ -1,7 +1,7 @@
 import AnnealCore
 import Foundation
 
-/// One packing's files: the records and their index, and where it is to be continued if it is killed, the journal.
+/// The files of one packing: the records and their index and, if it can be continued after a kill, the journal.
 struct PackingRun {
     let writer: RecordWriter
     /// The first item of the list that is not done.
@@ -34,7 +34,7 @@ struct PackingRun {
         marked = (progress.items, progress.skipped.count, .now)
     }
 
-    /// The records that are there, with their keys; nil if they are not what the journal says.
+    /// The existing records with their keys; nil if they do not match the journal.
     private static func entries(
         _ list: ImageList, _ progress: PackingJournal.Progress, _ temporary: String
     ) -> [RecordFile.Entry]? {
@@ -53,7 +53,7 @@ struct PackingRun {
         if ContinuousClock.now - marked.time >= .seconds(interval) { try mark(items: items) }
     }
 
-    /// - Parameter items: of the list, whose records have all been written.
+    /// - Parameter items: items of the list with all their records written.
     mutating func mark(items: Int) throws {
         guard let journal, items > marked.items else { return }
         let bytes = try writer.checkpoint()

@@ -1,8 +1,8 @@
 import AnnealCore
 import Synchronization
 
-/// `body(0) ... body(count - 1)` on several threads, the results in order. Where the system has no more threads, those that
-/// there are do the work.
+/// `body(0) ... body(count - 1)` on several threads, with the results in order. If the system cannot start more
+/// threads, the existing ones do the work.
 /// - Throws: the error of the lowest index that failed.
 func parallelMap<Value: Sendable>(
     _ count: Int, threads: Int, _ body: @Sendable (Int) throws -> Value
@@ -28,7 +28,7 @@ func parallelMap<Value: Sendable>(
     return try shared.results.withLock { try $0.compactMap { try $0?.get() } }
 }
 
-/// What the threads share.
+/// State shared by the threads.
 private final class Shared<Value: Sendable>: Sendable {
     let next = Atomic<Int>(0)
     let results: Mutex<[Result<Value, any Error>?]>

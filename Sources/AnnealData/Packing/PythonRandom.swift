@@ -1,5 +1,5 @@
-/// Python's `random` for a small seed: the Mersenne Twister MT19937 (Matsumoto and Nishimura 1998), so that lists
-/// come out in the order that `im2rec.py` gives them.
+/// Python's `random` for a small seed: the Mersenne Twister MT19937 (Matsumoto and Nishimura 1998), so that lists come
+/// out in the same order as from `im2rec.py`.
 struct PythonRandom {
     private static let size = 624
     private var state: [UInt32]
@@ -11,7 +11,7 @@ struct PythonRandom {
             let last = state[i - 1]
             state.append(1_812_433_253 &* (last ^ last >> 30) &+ UInt32(i))
         }
-        // Initialisation by an array, here of the one word that Python makes of a small seed.
+        // Initialisation by an array, here of the one word that Python makes from a small seed.
         var i = 1
         for _ in 0..<PythonRandom.size {
             state[i] = (state[i] ^ (state[i - 1] ^ state[i - 1] >> 30) &* 1_664_525) &+ seed

@@ -1,31 +1,31 @@
 import AnnealCore
 import Foundation
 
-/// Packs image files into `PREFIX.rec` and `PREFIX.idx` as MXNet's `im2rec.py` does; its options and defaults.
+/// Packs image files into `PREFIX.rec` and `PREFIX.idx` as MXNet's `im2rec.py` does, with its options and defaults.
 public struct RecordPacker: Sendable {
     /// Copies the files' bytes instead of decoding and encoding (`--pass-through`).
     public var passThrough = false
-    /// Copies JPEG and PNG files that need no change: no size is wanted, and they are upright.
+    /// Copies JPEG and PNG files that need no change: no resizing is requested, and they are upright.
     public var copiesUpright = false
-    /// The shorter side becomes this long; 0: left (`--resize`).
+    /// The shorter side is resized to this length; 0: no resizing (`--resize`).
     public var resize = 0
-    /// The middle square first (`--center-crop`).
+    /// Crops the centre square first (`--center-crop`).
     public var centerCrop = false
     /// `--color`: 1 RGB, 0 gray, -1 as stored.
     public var channels = Image.Channels.rgb
     /// `--encoding` and `--quality`.
     public var encoding = ImageEncoding.jpeg(quality: 95)
-    /// All labels of a list line instead of the first (`--pack-label`).
+    /// All labels of a list line instead of only the first (`--pack-label`).
     public var packLabel = false
     public var threads = LoaderOptions.defaultThreads
-    /// A file that cannot be read or decoded ends the packing, or is left out and listed.
+    /// Whether an unreadable file ends the packing, or is left out and listed.
     public var onBadImage = BadRecordPolicy.abort
-    /// Images of more pixels are refused before memory is taken for them.
+    /// Larger images are refused before memory is allocated for them.
     public var maximumPixels = Image.maximumPixels
-    /// What a packing that was killed or failed has written stays, as `PREFIX.rec.packing` with a journal, and packing the
-    /// same list with the same options continues it; the result has the same bytes.
+    /// The output of a packing that was killed or failed is kept, as `PREFIX.rec.packing` with a journal, and packing
+    /// the same list with the same options continues it; the result has the same bytes.
     public var isResumable = false
-    /// Seconds between the places that a killed packing is continued from.
+    /// Seconds between the points from which a killed packing can be continued.
     package var secondsBetweenMarks = 5.0
 
     public init() {}
@@ -35,18 +35,18 @@ public struct RecordPacker: Sendable {
         public var count = 0
         /// What was left out, and why.
         public var skipped: [AnnealError] = []
-        /// Items of the list that an earlier packing had done already.
+        /// Items of the list that an earlier packing had already done.
         public var continued = 0
 
         public init() {}
     }
 
     /// - Parameters:
-    ///   - root: the folder that the list's paths start from.
+    ///   - root: the base folder of the list's paths.
     ///   - progress: called with the number of items done.
-    ///   - report: called with each image that is left out, once its turn comes.
-    /// - Throws: `AnnealError` naming the file that cannot be read, decoded or written, one that would be overwritten, or
-    ///   two that have one id; no record file remains then.
+    ///   - report: called with each image that is left out, in order.
+    /// - Throws: `AnnealError` naming the file that cannot be read, decoded or written, one that would be overwritten,
+    ///   or two with the same id; no record file remains then.
     public func pack(
         _ list: ImageList, root: String, to prefix: String, progress: (Int) -> Void = { _ in },
         report: (AnnealError) -> Void = { _ in }
@@ -67,7 +67,7 @@ public struct RecordPacker: Sendable {
                     try outcome(of: items[items.startIndex + offset], root)
                 }
             } catch {
-                // Once the image is mended, the packing continues from here.
+                // Once the image is repaired, the packing continues from here.
                 try? run.mark(items: start)
                 throw error
             }
@@ -88,18 +88,18 @@ public struct RecordPacker: Sendable {
         return summary
     }
 
-    /// Ids are the index's keys; MXNet's reader would lose all records of one but the last.
+    /// Ids are the index's keys; MXNet's reader would lose all records with the same key but the last.
     private func checkIDs(_ list: ImageList, indexPath: String) throws {
         var paths: [Int: String] = [:]
         for item in list.items {
             guard let other = paths.updateValue(item.path, forKey: item.id) else { continue }
             throw AnnealError(
                 indexPath, "two images would have the key \(item.id): \(other) and \(item.path)",
-                suggestion: "give every line of the list an id of its own")
+                suggestion: "give every line of the list its own id")
         }
     }
 
-    /// A list that names the files that are about to be written.
+    /// Refuses a list that names files that are about to be written.
     private func checkTargets(_ list: ImageList, _ root: String, _ prefix: String) throws {
         let targets = ["\(prefix).rec", "\(prefix).idx"]
         let names = Set(targets.map { Files.name(of: $0) })
@@ -110,7 +110,7 @@ public struct RecordPacker: Sendable {
             }
             throw AnnealError(
                 path, "is one of the images and would be overwritten",
-                suggestion: "choose another prefix, or take it out of the list")
+                suggestion: "choose another prefix, or remove it from the list")
         }
     }
 
@@ -138,7 +138,7 @@ public struct RecordPacker: Sendable {
             if copiesUpright, resize == 0, !centerCrop, channels == .rgb, ImageFormat(bytes)?.isRecordFormat ?? false,
                 ExifOrientation.of(bytes) == 1
             {
-                // Only what can be read is packed.
+                // Only files that can be read are packed.
                 _ = try ImageDecoder(maximumPixels: maximumPixels).decode(bytes)
                 return header.packed(bytes)
             }
@@ -150,7 +150,7 @@ public struct RecordPacker: Sendable {
 
     private func prepared(_ bytes: [UInt8]) throws -> Image {
         var image = try ImageDecoder(maximumPixels: maximumPixels).decode(bytes, as: channels)
-        // im2rec's reader turns photographs upright, except when they are taken as they are stored.
+        // im2rec's reader rotates photographs upright, unless they are stored unchanged.
         if channels != .asStored { image = image.turned(by: ExifOrientation.of(bytes)) }
         if centerCrop {
             let side = min(image.width, image.height)
@@ -170,7 +170,7 @@ public struct RecordPacker: Sendable {
         return image
     }
 
-    /// What decides the bytes of the records, apart from the images' own.
+    /// What determines the bytes of the records, apart from the images.
     package func fingerprint(_ list: ImageList, root: String) -> String {
         let options =
             "\(passThrough) \(copiesUpright) \(resize) \(centerCrop) \(channels) \(encoding) \(packLabel) \(onBadImage) \(maximumPixels)"
@@ -183,7 +183,7 @@ public struct RecordPacker: Sendable {
 }
 
 extension Image {
-    /// RGB of RGBA, the colours as they are.
+    /// Drops the alpha channel; the colours are unchanged.
     func withoutAlpha() -> Image {
         guard channels == 4 else { return self }
         var out: [UInt8] = []

@@ -1,9 +1,9 @@
 import AnnealCore
 import Foundation
 
-/// A file that is read at any offset by several threads at once.
+/// A file that several threads read at any offset at the same time.
 ///
-/// `pread`, not a mapping: a file that shrinks under a mapping kills the process, here it is an error.
+/// `pread`, not a mapping: a file that shrinks under a mapping kills the process; here it is an error.
 final class FileBytes: Sendable {
     let path: String
     let size: Int
@@ -12,7 +12,7 @@ final class FileBytes: Sendable {
     /// - Throws: `AnnealError` when the file cannot be opened or is a folder.
     init(_ path: FilePath) throws {
         try Files.checkIsFile(path, acceptsStreams: false)
-        // O_NONBLOCK: what has become a pipe since must not be waited for either.
+        // O_NONBLOCK: a path that has become a pipe since must not block either.
         let descriptor = path.withCString { open($0, O_RDONLY | O_CLOEXEC | O_NONBLOCK) }
         guard descriptor >= 0 else {
             let code = errno
@@ -34,18 +34,19 @@ final class FileBytes: Sendable {
 
     deinit { close(descriptor) }
 
-    /// Whether the system reads no further than it is asked: reading ahead between places that are far apart is in vain.
+    /// Whether the system should not read ahead: between distant offsets that is useless.
     func expectRandomReads(_ random: Bool) {
         _ = posix_fadvise(descriptor, 0, 0, random ? POSIX_FADV_RANDOM : POSIX_FADV_NORMAL)
     }
 
     /// Appends `count` bytes from `offset` to `bytes`.
-    /// - Throws: `AnnealError` when the file ends before, or cannot be read.
+    /// - Throws: `AnnealError` when the file is too short, or cannot be read.
     func append(_ count: Int, at offset: Int, to bytes: inout [UInt8]) throws {
         guard count > 0 else { return }
         guard offset >= 0, count <= size - offset else {
             throw AnnealError(
-                "\(path), byte \(offset)", "the file ends \(max(0, size - offset)) bytes later, \(count) are needed",
+                "\(path), byte \(offset)",
+                "the file ends \(max(0, size - offset)) bytes later, but \(count) are needed",
                 code: .damaged)
         }
         let start = bytes.count

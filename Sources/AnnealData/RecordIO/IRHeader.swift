@@ -1,6 +1,6 @@
 import AnnealCore
 
-/// The header of an image record (MXNet's `IRHeader`, `mx.recordio.pack`): what comes before the image's bytes.
+/// The header of an image record (MXNet's `IRHeader`, `mx.recordio.pack`), before the image's bytes.
 ///
 /// Bytes, little-endian: u32 flag, f32 label, u64 id, u64 id2; with flag > 0 that many f32 labels follow.
 public struct IRHeader: Sendable, Equatable {
@@ -36,7 +36,7 @@ public struct IRHeader: Sendable, Equatable {
     public init(_ payload: [UInt8], imageStart: inout Int) throws {
         guard payload.count >= IRHeader.size else {
             throw AnnealError(
-                "", "\(payload.count) bytes are no image record: its header alone takes \(IRHeader.size)",
+                "", "\(payload.count) bytes are not an image record: its header alone takes \(IRHeader.size)",
                 code: .damaged)
         }
         flag = Int(payload.word32(at: 0))

@@ -40,7 +40,9 @@ public struct ImageList: Sendable, Equatable {
                     place, "expected an id, labels and a path with tabs between, found \"\(text.prefix(80))\"",
                     code: .damaged)
             }
-            guard let id = Int(fields[0]) else { throw AnnealError(place, "\"\(fields[0])\" is no id", code: .damaged) }
+            guard let id = Int(fields[0]) else {
+                throw AnnealError(place, "\"\(fields[0])\" is not an id", code: .damaged)
+            }
             let labels = try fields[1..<(fields.count - 1)].map { field in
                 guard let label = Float(field), label.isFinite else {
                     throw AnnealError(

@@ -1,6 +1,7 @@
 import AnnealCore
 
-/// Whether an `.idx` file belongs to a `.rec` file, by a sample of its offsets: reading all would be scanning.
+/// Whether an `.idx` file belongs to a `.rec` file, checked on a sample of its offsets: reading all would amount to a
+/// scan.
 struct IndexCheck {
     private let path: String
     private let bytes: FileBytes
@@ -25,7 +26,7 @@ struct IndexCheck {
             guard bytes.size > 0 else { return [] }
             throw AnnealError(
                 path, "is empty, and \(bytes.path) has \(bytes.size) bytes",
-                suggestion: "make the index again, or remove it: then the records are scanned", code: .mismatch)
+                suggestion: "create the index again, or remove it: then the records are scanned", code: .mismatch)
         }
         if complete, first.offset != 0 { throw incomplete(before: first, from: 0) }
         let isLarge = bytes.size > RecordFile.largeSize
@@ -37,7 +38,7 @@ struct IndexCheck {
                 _ = try self.end(of: next)
                 throw AnnealError(
                     path, "key \(next.key) has offset \(next.offset), inside the record of key \(entries[number].key)",
-                    suggestion: "the index belongs to another file: make it again", code: .mismatch)
+                    suggestion: "the index belongs to another file: create it again", code: .mismatch)
             }
             if complete, end != next?.offset ?? bytes.size { throw incomplete(before: next, from: end) }
         }
@@ -60,7 +61,7 @@ struct IndexCheck {
         AnnealError(
             index, "leaves out the records from byte \(start) to \(end) of \(records)",
             suggestion:
-                "make the index again or remove it; to leave them out, give it as --data-train-idx or --data-val-idx",
+                "create the index again or remove it; to leave them out on purpose, give it as --data-train-idx or --data-val-idx",
             code: .mismatch)
     }
 
@@ -71,7 +72,7 @@ struct IndexCheck {
         throw gap(file.indexPath ?? "", from: end, to: next, of: file.path)
     }
 
-    /// An error of the records, at an offset that the index gave.
+    /// An error of the records, at an offset from the index.
     static func pointing(_ error: AnnealError, _ entry: RecordFile.Entry, _ index: String) -> AnnealError {
         guard error.place.hasSuffix("byte \(entry.offset)") else { return error }
         var error = error

@@ -1,11 +1,11 @@
 import AnnealCore
 
-/// A RecordIO file (`.rec`), read at any record by any number of threads.
+/// A RecordIO file (`.rec`) with random access to records from any number of threads.
 ///
 /// Nothing in the file is trusted: each magic, flag and length is checked against the file's size before it is used,
 /// and errors name the file and the byte.
 public final class RecordFile: Sendable {
-    /// Where a record starts, and the key that the index has for it (the record's number when there is no index).
+    /// The offset of a record, and its key in the index (the record's number when there is no index).
     public struct Entry: Sendable, Equatable {
         public var key: Int
         public var offset: Int
@@ -17,26 +17,26 @@ public final class RecordFile: Sendable {
     }
 
     public let path: String
-    /// The records in the order of the file.
+    /// The records in file order.
     public let entries: [Entry]
     public var count: Int { entries.count }
-    /// Bytes of the file.
+    /// Size of the file in bytes.
     public var size: Int { bytes.size }
 
-    /// The index that says where records are; nil: the file was scanned.
+    /// The index that gives the records' offsets; nil: the file was scanned.
     public let indexPath: String?
     /// Why the `.idx` next to the file is not used.
     public let ignoredIndex: AnnealError?
 
     let bytes: FileBytes
-    /// Nobody has chosen the index, so it must leave nothing out.
+    /// The caller has not chosen this index, so it must be complete.
     let indexIsComplete: Bool
 
-    /// - Parameter index: an `.idx` file (`key<TAB>offset` lines), which may leave records out. nil: the one next to the
-    ///   file is used if it has every record; otherwise the headers of the whole file are read, which also proves that
-    ///   the file is whole.
+    /// - Parameter index: an `.idx` file (`key<TAB>offset` lines), which may leave records out. nil: the one next to
+    ///   the file is used if it has every record; otherwise the headers of the whole file are read, which also proves
+    ///   that the file is complete.
     /// - Throws: `AnnealError` for a missing, truncated or foreign file, and for an index that does not belong to it:
-    ///   offsets that do not rise or lie outside the file, or no record where a sample of them points. Every other
+    ///   offsets that do not increase or lie outside the file, or no record where a sample of them points. Every other
     ///   offset is checked when its record is read.
     public init(_ path: String, index: String? = nil) throws {
         let bytes = try FileBytes(path)
@@ -65,16 +65,17 @@ public final class RecordFile: Sendable {
         (indexPath, ignoredIndex, indexIsComplete) = (nil, problem, false)
     }
 
-    /// A file of this many bytes is not looked through before a run where an index says what it holds: a few records,
-    /// spread evenly, must do.
+    /// A file of this size is not scanned before a run if an index gives its contents: a few records, spread evenly,
+    /// must suffice.
     static let largeSize = 64 << 20
     static let fewRecords = 32
     package var isLarge: Bool { indexPath != nil && size > Self.largeSize && count > Self.fewRecords }
 
-    /// Numbers of records from the first to the last: the same for whoever looks at as many, so that little is read.
+    /// Indices of records, spread evenly from the first to the last: the same ones for each caller with this count, so
+    /// that little is read.
     static func spread(_ looked: Int, of count: Int) -> [Int] { (0..<looked).map { $0 * count / looked } }
 
-    /// Reads the headers of the whole file, whatever index lies next to it.
+    /// Reads the headers of the whole file and ignores any index next to it.
     /// - Throws: `AnnealError` for a missing, truncated or foreign file.
     public convenience init(scanning path: String) throws {
         let bytes = try FileBytes(path)
@@ -82,7 +83,7 @@ public final class RecordFile: Sendable {
         self.init(path, bytes: bytes, entries: try scanner.scan(), indexPath: nil)
     }
 
-    /// A file whose records are known.
+    /// A file with known records.
     init(_ path: String, bytes: FileBytes, entries: [Entry], indexPath: String?) {
         self.path = path
         self.bytes = bytes
@@ -91,14 +92,14 @@ public final class RecordFile: Sendable {
         (ignoredIndex, indexIsComplete) = (nil, false)
     }
 
-    /// The payload of record `number` in the file's order, the magic put back between parts.
+    /// The payload of record `number` in file order, with the magic restored between parts.
     public func read(_ number: Int) throws -> [UInt8] {
         var payload: [UInt8] = []
         try read(number, into: &payload)
         return payload
     }
 
-    /// As `read(_:)`, into an array whose memory is used again.
+    /// As `read(_:)`, into a reused array.
     /// - Precondition: `number` is in 0 ..< count.
     public func read(_ number: Int, into payload: inout [UInt8]) throws {
         if try readWhole(number, into: &payload) { return }
@@ -109,8 +110,8 @@ public final class RecordFile: Sendable {
         }
     }
 
-    /// A small record of one part, header and payload in one go.
-    /// - Returns: false if it is no such record.
+    /// A small record of one part, with header and payload in one read.
+    /// - Returns: false if it is not such a record.
     private func readWhole(_ number: Int, into payload: inout [UInt8]) throws -> Bool {
         let offset = entries[number].offset, headerSize = RecordFraming.headerSize
         let room = (number + 1 < count ? entries[number + 1].offset : size) - offset
@@ -128,7 +129,7 @@ public final class RecordFile: Sendable {
 
     private static let smallRecord = 1 << 16
 
-    /// The first bytes of a record's payload, or all if it has no more.
+    /// The first bytes of a record's payload, or all of a shorter one.
     func read(_ number: Int, atMost count: Int) throws -> [UInt8] {
         var payload: [UInt8] = []
         _ = try walk(number) { part, offset in
@@ -138,7 +139,7 @@ public final class RecordFile: Sendable {
         return Array(payload.prefix(count))
     }
 
-    /// The parts of record `number`, by their headers alone.
+    /// The parts of record `number`, from their headers alone.
     public func parts(of number: Int) throws -> [RecordPart] { try walk(number) { _, _ in }.parts }
 
     /// `FILE, record NUMBER (key KEY), byte OFFSET`: how errors name a record.

@@ -1,8 +1,8 @@
 /// How MXNet's RecordIO frames records (dmlc-core, `recordio.h`): little-endian words
 /// `magic, flag << 29 | length`, the payload, zeros up to a multiple of 4.
 ///
-/// A payload with the magic at an offset that is a multiple of 4 is split there into parts; the magic is dropped and
-/// put back between the parts on reading, so a reader that has lost its place finds the next record by the magic.
+/// A payload that contains the magic at a multiple of 4 is split there into parts; the magic is dropped and restored
+/// between the parts on reading, so a reader that has lost its position finds the next record by the magic.
 enum RecordFraming {
     static let magic: UInt32 = 0xCED7_230A
     static let headerSize = 8
@@ -16,11 +16,11 @@ enum RecordFraming {
         case last = 3
     }
 
-    /// The bytes that a part takes in the file, header and padding included.
+    /// The bytes of a part in the file, with header and padding.
     static func framed(_ length: Int) -> Int { headerSize + ((length + 3) & ~3) }
 }
 
-/// One part of a record as it lies in the file.
+/// One part of a record as stored in the file.
 public struct RecordPart: Sendable, Equatable {
     /// 0 a whole record, 1 the first part, 2 a middle one, 3 the last.
     public var flag: Int

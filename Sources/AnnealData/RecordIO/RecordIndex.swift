@@ -1,11 +1,11 @@
 import AnnealCore
 import Foundation
 
-/// `.idx` files: one `key<TAB>offset` line a record, in the order of the records.
+/// `.idx` files: one `key<TAB>offset` line per record, in the order of the records.
 public enum RecordIndex {
-    /// - Parameter size: bytes of the record file, which offsets must be below.
-    /// - Throws: `AnnealError` naming the line that is not two numbers, a key that comes twice, or an offset that is not
-    ///   above the one before it or lies outside the file.
+    /// - Parameter size: size of the record file, which offsets must be below.
+    /// - Throws: `AnnealError` naming the line that is not two numbers, a duplicate key, or an offset that is not above
+    ///   the previous one or lies outside the file.
     public static func read(_ path: String, size: Int = .max) throws -> [RecordFile.Entry] {
         try Files.read(path).withUnsafeBytes { bytes in
             var entries: [RecordFile.Entry] = []
@@ -20,24 +20,24 @@ public enum RecordIndex {
                         place, "expected a key and an offset, found \"\(text.prefix(80))\"", code: .damaged)
                 }
                 guard keys.insert(key).inserted else {
-                    throw AnnealError(place, "key \(key) is there twice", code: .damaged)
+                    throw AnnealError(place, "key \(key) occurs twice", code: .damaged)
                 }
                 guard offset >= 0, offset % 4 == 0 else {
                     throw AnnealError(
-                        place, "key \(key) has offset \(offset), and records start at multiples of 4 from 0",
-                        suggestion: "the index is damaged, or is none", code: .damaged)
+                        place, "key \(key) has offset \(offset), but records start at multiples of 4 from 0",
+                        suggestion: "the file is damaged, or is not an index", code: .damaged)
                 }
                 guard offset < size else {
                     throw AnnealError(
-                        place, "key \(key) has offset \(offset), and the record file has \(size) bytes",
-                        suggestion: "the index belongs to another file, or the records are truncated: make it again",
+                        place, "key \(key) has offset \(offset), but the record file has \(size) bytes",
+                        suggestion: "the index belongs to another file, or the records are truncated: create it again",
                         code: .mismatch)
                 }
                 if let last = entries.last, offset <= last.offset {
                     throw AnnealError(
                         place, "key \(key) has offset \(offset), not above that of key \(last.key), \(last.offset)",
                         suggestion: offset == last.offset
-                            ? "two keys of one record: make the index again"
+                            ? "two keys for one record: create the index again"
                             : "sort the lines by offset: sort -n -k 2 \(path)",
                         code: .damaged)
                 }
@@ -63,7 +63,7 @@ public enum RecordIndex {
         byte == UInt8(ascii: "\t") || byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\r")
     }
 
-    /// Without a String for each of a million lines.
+    /// Without creating a String for each of a million lines.
     private static func integer(_ digits: Slice<UnsafeRawBufferPointer>) -> Int? {
         let isNegative = digits.first == UInt8(ascii: "-")
         let digits = isNegative ? digits.dropFirst() : digits

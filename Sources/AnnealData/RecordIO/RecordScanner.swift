@@ -1,15 +1,15 @@
 import AnnealCore
 
-/// Reads the headers of a whole `.rec` file in order: where each record starts, and whether the file is whole.
+/// Reads the headers of a whole `.rec` file in order: where each record starts, and whether the file is complete.
 struct RecordScanner {
     private let bytes: FileBytes
-    /// Where the records end; what follows is not looked at.
+    /// Where the records end; anything after it is ignored.
     private let end: Int
     private var window: [UInt8] = []
     private var windowStart = 0
-    /// Bytes of the part before.
+    /// Bytes of the previous part.
     private var lastSize = 0
-    /// Small records are read many at a time; of large ones their headers alone.
+    /// Small records are read many at a time; for large ones only their headers.
     private static let windowSize = 1 << 14
     private static let recordsInWindow = 4
 
@@ -79,7 +79,7 @@ struct RecordScanner {
         }
     }
 
-    /// The part whose header is at `index` of `buffer`, checked against the file.
+    /// The part with its header at `index` of `buffer`, checked against the file.
     static func part(
         _ buffer: [UInt8], at index: Int, offset: Int, in bytes: FileBytes, expectingMore: Bool
     ) throws -> RecordPart {
@@ -99,7 +99,7 @@ struct RecordScanner {
                 place, "a part with flag \(flag) \(expectingMore ? "inside a record" : "where a record should start")",
                 code: .damaged)
         }
-        // The zeros after the last payload must be there too: MXNet's reader needs them.
+        // The zero padding after the last payload must be present too: MXNet's reader needs it.
         let headerSize = RecordFraming.headerSize
         guard RecordFraming.framed(length) <= bytes.size - offset else {
             throw AnnealError(

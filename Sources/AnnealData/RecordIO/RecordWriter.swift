@@ -3,7 +3,7 @@ import Foundation
 
 /// Writes a `.rec` file and its `.idx`, byte for byte as MXNet's `MXIndexedRecordIO` does.
 ///
-/// Both get their names in `finish()`, so a reader never sees a half-written file; without `finish()` nothing remains.
+/// Both are renamed in `finish()`, so a reader never sees a half-written file; without `finish()` nothing remains.
 public final class RecordWriter {
     public let path: String
     public let indexPath: String?
@@ -16,8 +16,8 @@ public final class RecordWriter {
     private var index = ""
     private static let bufferSize = 1 << 20
 
-    /// - Parameter index: where the index goes; nil writes none.
-    /// - Throws: `AnnealError` when the file cannot be made.
+    /// - Parameter index: the path of the index; nil writes none.
+    /// - Throws: `AnnealError` when the file cannot be created.
     public init(_ path: String, index: String?) throws {
         self.path = path
         indexPath = index
@@ -25,11 +25,11 @@ public final class RecordWriter {
         buffer.reserveCapacity(RecordWriter.bufferSize + 4096)
     }
 
-    /// Continues a file that was begun under a temporary name, which stays until `finish()`.
+    /// Continues a file that was started under a temporary name, which stays until `finish()`.
     /// - Parameters:
-    ///   - temporary: in the folder of `path`; it need not be there yet.
+    ///   - temporary: in the folder of `path`; it may not exist yet.
     ///   - entries: of the records that are kept.
-    ///   - length: the bytes that these take in the file.
+    ///   - length: the bytes of these records in the file.
     init(_ path: String, index: String?, continuing temporary: String, entries: [RecordFile.Entry], length: Int) throws
     {
         self.path = path
@@ -41,15 +41,15 @@ public final class RecordWriter {
         buffer.reserveCapacity(RecordWriter.bufferSize + 4096)
     }
 
-    /// Brings the records so far to the disk.
-    /// - Returns: the bytes that they take.
+    /// Syncs the records so far to disk.
+    /// - Returns: the bytes of these records.
     func checkpoint() throws -> Int {
         try flush()
         try file.sync()
         return written
     }
 
-    /// Leaves nothing of a file that was to be continued.
+    /// Removes a file that was to be continued.
     func discard() { file.discard() }
 
     /// Appends a record.
@@ -70,7 +70,8 @@ public final class RecordWriter {
         if buffer.count >= RecordWriter.bufferSize { try flush() }
     }
 
-    /// Puts both files in their places, synced; the records come last, so that where they are new, so is their index.
+    /// Renames both files to their final names, synced; the records come last, so that a new record file always has its
+    /// new index.
     public func finish() throws {
         try flush()
         try file.sync()

@@ -1,5 +1,4 @@
-/// Every operator that Anneal has: a new one is added here, in a file next to this one, and with its kernels in each
-/// engine.
+/// Every operator of Anneal: a new one is added here, in a file next to this one, and with its kernels in each engine.
 let operatorTypes: [any SymbolOperator.Type] = [
     Activation.self, AddN.self, BatchDot.self, BatchNorm.self, BilinearSampler.self, BlockGrad.self, BroadcastAxis.self,
     BroadcastLike.self, BroadcastTo.self, Cast.self, Clip.self, Concat.self, Convolution.self, Copy.self, Crop.self,
@@ -13,7 +12,7 @@ let operatorTypes: [any SymbolOperator.Type] = [
     Transpose.self, UpSampling.self, Where.self,
 ]
 
-/// Operators that one type makes under several names.
+/// Operator types that stand for several names.
 let operatorFamilies: [any OperatorFamily.Type] = [
     ArgExtremum.self, BroadcastArithmetic.self, DepthSpace.self, ElementwiseArithmetic.self, Ordering.self,
     Reduction.self, RegressionOutput.self, ScalarArithmetic.self, Softmax.self, Unary.self,

@@ -1,7 +1,7 @@
 import AnnealCore
 
 /// MXNet's `topk`, `sort` and `argsort` along `axis` (the last by default; None: of the flattened array). Equal values
-/// keep their order. Places are given as float32; only values have a gradient.
+/// keep their order. Indices are returned as float32; only values have a gradient.
 public struct Ordering: OperatorFamily {
     public enum Member: String, CaseIterable, Sendable { case topk, sort, argsort }
     public enum Returned: String, CaseIterable, Sendable {
@@ -14,7 +14,7 @@ public struct Ordering: OperatorFamily {
     public static let name = "ordering"
     public let member: Member
     public let axis: Int?
-    /// How many; all if it is not positive.
+    /// The number of elements; all if it is not positive.
     public let k: Int
     public let ascending: Bool
     public let returned: Returned
@@ -38,7 +38,7 @@ public struct Ordering: OperatorFamily {
     public var outputNames: [String] {
         switch returned {
         case .both: ["output0", "output1"]
-        // The places are a second output that nobody sees.
+        // The indices are a second, hidden output.
         case .value: ["output0"]
         case .indices, .mask: ["output"]
         }
@@ -63,7 +63,7 @@ public struct Ordering: OperatorFamily {
         return returned == .both ? [output, output] : [output]
     }
 
-    /// The places of the values, for the backward pass.
+    /// The indices of the values, for the backward pass.
     public func savedShapes(inputs: [Shape], outputs: [Shape]) -> [Shape] { returned == .value ? [outputs[0]] : [] }
 
     public var backward: [BackwardPart] {

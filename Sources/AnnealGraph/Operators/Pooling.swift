@@ -9,8 +9,8 @@ public struct Pooling: SymbolOperator {
     public static let name = "Pooling"
     public static let earlierNames = ["Pooling_v1"]
     public let operation: String
-    /// `Pooling_v1` gives a maximum's whole gradient to every cell that has it, lets the padding's zeros take part in
-    /// maxima, and divides an average by the whole kernel, whatever of it hangs over.
+    /// `Pooling_v1` gives a maximum's whole gradient to every cell that has it, lets the zero padding take part in
+    /// maxima, and divides an average by the whole kernel, including the part outside the padded data.
     public var isFirstVersion: Bool { operation == Self.earlierNames[0] }
     public let kind: Kind
     public let globalPool: Bool
@@ -39,7 +39,7 @@ public struct Pooling: SymbolOperator {
         if operation == Self.earlierNames[0], kind == .lp {
             throw attributes.wrong("pool_type", "lp", "max, avg or sum")
         }
-        guard globalPool || kernel != nil else { throw AnnealError("", "Pooling wants the attribute kernel") }
+        guard globalPool || kernel != nil else { throw AnnealError("", "Pooling requires the attribute kernel") }
         if let layout = attributes.string("layout"), !["NCW", "NCHW", "NCDHW"].contains(layout) {
             throw attributes.wrong("layout", layout, "NCW, NCHW or NCDHW")
         }

@@ -106,7 +106,7 @@ extension Unary: ONNXOperator {
         }
     }
 
-    /// Functions that ONNX has as they are.
+    /// Functions with a direct ONNX equivalent.
     private static let onnxTypes: [Member: String] = [
         .abs: "Abs", .sign: "Sign", .negative: "Neg", .reciprocal: "Reciprocal", .sqrt: "Sqrt", .exp: "Exp",
         .log: "Log", .sin: "Sin", .cos: "Cos", .tan: "Tan", .arcsin: "Asin", .arccos: "Acos", .arctan: "Atan",
@@ -116,7 +116,7 @@ extension Unary: ONNXOperator {
 }
 
 extension Cast: ONNXOperator {
-    /// Values are rounded to what the type can hold and go on as float32.
+    /// Values are rounded to what the type can represent and continue as float32.
     package func export(_ site: ONNXSite) throws -> [String] {
         let type: ONNXType
         switch dtype {

@@ -92,7 +92,7 @@ extension AddN: ONNXOperator {
 }
 
 extension Dot: ONNXOperator {
-    /// As a product of matrices, whatever the number of axes.
+    /// As a matrix product, for any number of axes.
     package func export(_ site: ONNXSite) throws -> [String] {
         let lhs = site.inputs[0], rhs = site.inputs[1]
         func matrix(_ input: ONNXSite.Input, summedFirst: Bool, wantedFirst: Bool) throws -> String {

@@ -1,7 +1,7 @@
 import AnnealCore
 import AnnealGraph
 
-// Losses: what they give in inference.
+// Losses: their outputs in inference.
 
 extension SoftmaxOutput: ONNXOperator {
     package func export(_ site: ONNXSite) throws -> [String] {
@@ -9,7 +9,7 @@ extension SoftmaxOutput: ONNXOperator {
         if multiOutput || preserveShape || data.rank == 2 {
             return [try site.node("Softmax", [site.names[0]], ["axis": .int(multiOutput ? 1 : -1)])]
         }
-        // All axes after the batch together.
+        // All axes after the batch flattened.
         let rows = try site.node("Flatten", [site.names[0]], ["axis": .int(1)])
         return [try site.reshape(site.node("Softmax", [rows], ["axis": .int(1)]), to: data)]
     }

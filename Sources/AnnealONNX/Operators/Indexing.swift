@@ -1,10 +1,10 @@
 import AnnealCore
 import AnnealGraph
 
-// Elements chosen by indices, which MXNet holds as floats.
+// Elements selected by indices, which MXNet stores as floats.
 
 extension ONNXSite {
-    /// Indices as int64, brought inside an axis.
+    /// Indices as int64, brought into the axis's range.
     func indices(_ value: String, extent: Int, mode: IndexMode) throws -> String {
         let whole = try cast(value, to: .int64)
         return mode == .wrap
@@ -40,7 +40,7 @@ extension Pick: ONNXOperator {
 }
 
 extension OneHot: ONNXOperator {
-    /// By comparison: an index outside the depth gives no hot element, as in MXNet.
+    /// By comparison: an index outside the depth gives a row without a hot element, as in MXNet.
     package func export(_ site: ONNXSite) throws -> [String] {
         let places = try site.node(
             "Unsqueeze", [site.cast(site.names[0], to: .int64), site.integers([-1], "axes")])

@@ -32,7 +32,7 @@ extension FullyConnected: ONNXOperator {
     package func export(_ site: ONNXSite) throws -> [String] {
         let data = site.inputs[0], weight = site.inputs[1]
         guard flatten || data.shape.rank == 2 else {
-            // The last axis only: a product over the others, however many they are.
+            // The last axis only: a matrix product over the others, for any number of them.
             let product = try site.node("MatMul", [data.name, site.transpose(weight.name, [1, 0])])
             return [noBias ? product : try site.node("Add", [product, site.inputs[2].name])]
         }
@@ -46,13 +46,13 @@ extension BatchNorm: ONNXOperator {
     package func export(_ site: ONNXSite) throws -> [String] {
         let data = site.inputs[0]
         var names = site.names
-        // MXNet counts gamma as 1, whatever the file holds.
+        // MXNet counts gamma as 1, regardless of the stored values.
         if fixGamma { names[1] = site.constant(Tensor(site.inputs[1].shape.shape, repeating: 1), "ones") }
         let axis = axis < 0 ? axis + data.shape.rank : axis
         if axis == 1 {
             return [try site.node("BatchNormalization", names, ["epsilon": .float(eps)])]
         }
-        // ONNX knows the second axis only: the axes change places.
+        // ONNX normalises the second axis only: the axes are swapped.
         var order = Array(data.shape.shape.dims.indices)
         order.swapAt(axis, min(1, order.count - 1))
         guard order.count > 1 else { throw site.refusal("ONNX has no batch norm of one axis") }
@@ -69,7 +69,7 @@ extension InstanceNorm: ONNXOperator {
 }
 
 extension GroupNorm: ONNXOperator {
-    /// ONNX has it from version 18 on, with a gamma for each channel later: each group is made a channel.
+    /// ONNX has it from version 18 on, with a gamma per channel only later: each group becomes a channel.
     package func export(_ site: ONNXSite) throws -> [String] {
         let data = site.inputs[0]
         let rows = try site.reshape(data.name, to: [0, groups, -1])

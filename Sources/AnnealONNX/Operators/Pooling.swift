@@ -6,8 +6,8 @@ extension Pooling: ONNXOperator {
         if globalPool { return [try global(site)] }
         let data = site.inputs[0].shape.shape, output = site.outputs[0].shape
         let (kernel, stride, pad) = try window(data)
-        // ONNX's own rounding up differs between versions: what the last windows of `full` want beyond the padding is
-        // padding at the end instead.
+        // ONNX's own rounding up differs between versions: the padding that the last windows of `full` need is added
+        // explicitly at the end instead.
         let end = kernel.indices.map { axis in
             max(pad[axis], (output[axis + 2] - 1) * stride[axis] + kernel[axis] - data[axis + 2] - pad[axis])
         }
@@ -25,7 +25,7 @@ extension Pooling: ONNXOperator {
         }
         switch kind {
         case .max where isFirstVersion && pad.contains { $0 > 0 }:
-            // Its padding is of zeros that take part.
+            // It pads with zeros that take part in the maximum.
             let widths = [0, 0] + pad
             let padded = try site.node(
                 "Pad", [site.names[0], site.integers(widths + widths, "pads"), site.scalar(0)],
@@ -57,8 +57,8 @@ extension Pooling: ONNXOperator {
         }
     }
 
-    /// MXNet divides by the cells of a window that lie in the data or its padding, ONNX by all of them: the quotients, of
-    /// shape (1, 1, …).
+    /// MXNet divides by the number of cells of a window that lie in the data or its padding, ONNX by all of them: the
+    /// ratios, of shape (1, 1, …).
     private func correction(
         extents: ArraySlice<Int>, _ output: Shape, _ kernel: [Int], _ stride: [Int], _ pad: [Int]
     ) -> Tensor {

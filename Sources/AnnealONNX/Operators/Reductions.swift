@@ -1,7 +1,7 @@
 import AnnealCore
 import AnnealGraph
 
-// Reductions along axes, and the order of elements.
+// Reductions along axes, and sorting.
 
 extension ReducedAxes {
     fileprivate func indices(rank: Int) -> [Int] {
@@ -9,10 +9,10 @@ extension ReducedAxes {
         return (0..<rank).filter { axis.isEmpty || named.contains($0) != exclude }
     }
 
-    /// Adds a reducing node; where MXNet has an array of one element ONNX would have none of any axis.
+    /// Adds a reducing node; MXNet returns an array of one element where ONNX would return a scalar.
     fileprivate func reduce(_ type: String, _ value: String, _ site: ONNXSite) throws -> [String] {
         let axes = indices(rank: site.inputs[0].shape.rank), keep = ONNXAttribute.int(keepdims ? 1 : 0)
-        // Since version 13 the sum alone takes its axes as an input.
+        // Since version 13 only the sum takes its axes as an input.
         let reduced =
             type == "ReduceSum"
             ? try site.node(type, [value, site.integers(axes, "axes")], ["keepdims": keep])
@@ -53,7 +53,7 @@ extension ArgExtremum: ONNXOperator {
             member == .argmin ? "ArgMin" : "ArgMax", [flat],
             ["axis": .int(axis ?? 0), "keepdims": .int(keepdims || axis == nil ? 1 : 0)])
         let result = try site.cast(place, to: .float32)
-        // An array of one element has one axis; in the whole array's case all its axes if they are kept.
+        // An array of one element has one axis; if the whole array is reduced and axes are kept, all of them.
         let asItIs = axis != nil && (keepdims || site.inputs[0].shape.rank > 1)
         return [asItIs ? result : try site.reshape(result, to: site.outputs[0])]
     }
@@ -64,7 +64,7 @@ extension Ordering: ONNXOperator {
         let data = site.inputs[0].shape, index = axis.map { $0 < 0 ? $0 + data.rank : $0 }
         guard returned != .mask else { throw site.refusal("topk with ret_typ 'mask' cannot be exported to ONNX") }
         guard !(index.map { data.batchAxes.contains($0) } ?? !data.batchAxes.isEmpty) else {
-            throw site.refusal("it orders the batch", suggestion: ONNXSite.fixBatch)
+            throw site.refusal("it sorts along the batch", suggestion: ONNXSite.fixBatch)
         }
         let flat = index == nil ? try site.reshape(site.names[0], to: [-1]) : site.names[0]
         let count = k > 0 ? k : index.map { data[$0] } ?? data.shape.count

@@ -25,7 +25,7 @@ extension GridGenerator: ONNXOperator {
             let points = try site.affinePoints(site.names[0], height: height, width: width)
             return [try site.reshape(site.transpose(points, [0, 2, 1]), to: [-1, 2, height, width])]
         }
-        // Displaced pixels, brought to -1 … 1.
+        // Displacements in pixels, scaled to -1 … 1.
         let columns = (0..<height).flatMap { _ in (0..<width).map(Float.init) }
         let rows = (0..<height).flatMap { row in (0..<width).map { _ in Float(row) } }
         let pixels = site.constant(Tensor([1, 2, height, width], columns + rows), "pixels")
@@ -43,7 +43,7 @@ extension ONNXSite {
             ["mode": .string("bilinear"), "padding_mode": .string("zeros"), "align_corners": .int(1)])
     }
 
-    /// The points (batch, height · width, 2) to which maps (batch, 6) send a grid from edge to edge.
+    /// The points (batch, height · width, 2) to which the maps (batch, 6) send a grid from edge to edge.
     fileprivate func affinePoints(_ maps: String, height: Int, width: Int) throws -> String {
         func along(_ extent: Int, _ place: Int) -> Float { -1 + 2 * Float(place) / Float(max(1, extent - 1)) }
         let grid = (0..<height * width).flatMap { place -> [Float] in

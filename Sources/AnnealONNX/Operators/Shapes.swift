@@ -1,7 +1,7 @@
 import AnnealCore
 import AnnealGraph
 
-// What moves elements and computes nothing: shapes, slices, repetition, padding.
+// Operators that move elements and compute nothing: shapes, slices, repetition, padding.
 
 extension Flatten: ONNXOperator {
     package func export(_ site: ONNXSite) throws -> [String] {
@@ -10,7 +10,7 @@ extension Flatten: ONNXOperator {
 }
 
 extension Reshape: ONNXOperator {
-    /// MXNet's codes are resolved by the shapes.
+    /// MXNet's codes are resolved from the shapes.
     package func export(_ site: ONNXSite) throws -> [String] { try site.reshapedFirstInput() }
 }
 
@@ -112,7 +112,7 @@ extension BroadcastLike: ONNXOperator {
     package func export(_ site: ONNXSite) throws -> [String] {
         let data = site.inputs[0].shape, like = site.inputs[1].shape, output = site.outputs[0]
         guard output.batchAxes != data.batchAxes else { return try expand(site) }
-        // The batch's extent is known when the model runs, from the shape of the other input.
+        // The batch's extent is known at run time, from the shape of the other input.
         let extents = try site.node("Shape", [site.names[1]])
         let pieces = try (0..<output.rank).map { axis in
             guard output.batchAxes.contains(axis), !data.batchAxes.contains(axis) else {
@@ -129,7 +129,7 @@ extension BroadcastLike: ONNXOperator {
 }
 
 extension StridedOperator {
-    /// A view with a place and a step along each axis of the data, as ONNX's `Slice`.
+    /// A strided view of the data as ONNX's `Slice`.
     fileprivate func slice(_ site: ONNXSite) throws -> [String] {
         let data = site.inputs[0].shape, output = site.outputs[0]
         let view = try view(of: data.shape, output: output.shape)
@@ -141,13 +141,13 @@ extension StridedOperator {
             let isWhole = start == 0 && step == 1 && data.extents[axis] == output.extents[axis]
             if isWhole { continue }
             guard !data.batchAxes.contains(axis) else {
-                throw site.refusal("it takes a part of the batch", suggestion: ONNXSite.fixBatch)
+                throw site.refusal("it slices the batch", suggestion: ONNXSite.fixBatch)
             }
             let end = start + step * view.extents[axis]
             axes.append(axis)
             starts.append(start)
             steps.append(step)
-            // Before the first element: an end of -1 would be counted from the back.
+            // Before the first element: an end of -1 would count from the back.
             ends.append(end < 0 ? -data[axis] - 1 : end)
         }
         guard !axes.isEmpty else { return [site.names[0]] }
@@ -167,7 +167,7 @@ extension StridedOperator {
         let target = try (0..<data.rank).map { axis in
             guard data.extents[axis] != output.extents[axis] else { return 1 }
             guard let extent = output.extents[axis] else {
-                throw site.refusal("it repeats the data for the batch", suggestion: ONNXSite.fixBatch)
+                throw site.refusal("it broadcasts to the batch", suggestion: ONNXSite.fixBatch)
             }
             return extent
         }
@@ -189,7 +189,7 @@ extension Tile: ONNXOperator {
 }
 
 extension Repeat: ONNXOperator {
-    /// A new axis after the repeated one, along which all is repeated.
+    /// A new axis after the repeated one, along which the data is repeated.
     package func export(_ site: ONNXSite) throws -> [String] {
         let data = site.inputs[0]
         var times = Array(repeating: 1, count: axis == nil ? 1 : data.shape.rank)

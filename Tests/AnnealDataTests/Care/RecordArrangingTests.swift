@@ -85,6 +85,6 @@ import Testing
         packer.passThrough = true
         _ = try packer.pack(ImageList(file: list), root: "\(folder.path)/e", to: "\(folder.path)/again")
         #expect(try Files.read("\(folder.path)/again.rec") == Files.read(a.path))
-        #expect(message { _ = try export.write(a, to: "\(folder.path)/e") }.contains("is there already"))
+        #expect(message { _ = try export.write(a, to: "\(folder.path)/e") }.contains("already exists"))
     }
 }

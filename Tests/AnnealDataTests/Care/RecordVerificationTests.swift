@@ -89,6 +89,7 @@ import Testing
         let text = try Files.readText("\(quarantine).txt")
         #expect(text.split(separator: "\n").count == 4 && text.contains("0\t\(offsets[4])\t"))
         #expect(try RecordFile(quarantine).count == 3)
-        #expect(message { _ = try found.repair(to: bad, quarantine: nil) }.contains("read and written at once"))
+        #expect(
+            message { _ = try found.repair(to: bad, quarantine: nil) }.contains("read and written at the same time"))
     }
 }

@@ -37,7 +37,7 @@ import Testing
         let text = failure("t")
         #expect(
             text.contains(
-                "t/b: the class 'b' has no usable image: passed over 2 files: 2 .heic (not images that are read)"))
+                "t/b: the class 'b' has no usable image: skipped 2 files: 2 .heic (unsupported images)"))
         #expect(text.contains("the same is true of c"))
         try make(["e/a/1.png"])
         try Files.makeFolder("\(folder.path)/e/b")
@@ -58,7 +58,7 @@ import Testing
         let found = try folders("t")
         try found.check()
         #expect(found.classes[0].images.map(\.name.description) == ["1.jfif", "2.JPE", "3.pjpeg", "4.webp", "5"])
-        #expect(found.passedOver.description == "passed over 2 files: 1 .txt, 1 hidden file")
+        #expect(found.passedOver.description == "skipped 2 files: 1 .txt, 1 hidden file")
         #expect(found.passedOver.isHarmless)
     }
 
@@ -80,9 +80,9 @@ import Testing
         #expect(found.classes.map(\.images.count) == [3, 1])
         #expect(
             found.passedOver.description
-                == "passed over 13 files and folders: 3 broken links (the first: \(root)/t/a/broken0.jpg), "
-                + "2 .heic (not images that are read), 2 pipes, sockets or devices (the first: \(root)/t/a/b/pipe.jpg), "
-                + "1 link in a circle (the first: \(root)/t/a/up), 2 @eaDir folders, 2 hidden folders, 1 __MACOSX folder"
+                == "skipped 13 files and folders: 3 broken links (the first: \(root)/t/a/broken0.jpg), "
+                + "2 .heic (unsupported images), 2 pipes, sockets or devices (the first: \(root)/t/a/b/pipe.jpg), "
+                + "1 circular link (the first: \(root)/t/a/up), 2 @eaDir folders, 2 hidden folders, 1 __MACOSX folder"
         )
         #expect(!found.passedOver.isHarmless && found.passedOver.counts[.brokenLink] == 3)
         #expect(found.passedOver.counts[.systemFolder("@eaDir")] == 2 && found.passedOver.counts[.circularLink] == 1)

@@ -84,7 +84,7 @@ import Testing
             #expect(
                 message { _ = try low.decode(bytes) }
                     .contains(
-                        "13 x 7 pixels, more than 90 are refused (if it really is that large, allow it with --max-image-pixels 91)"
+                        "13 x 7 pixels, more than the limit of 90 (if it really is that large, allow it with --max-image-pixels 91)"
                     ))
             #expect(try enough.decode(bytes).width == 13)
         }

@@ -230,7 +230,7 @@ import Testing
             message { _ = try CIFARDataset(.cifar10, try folder.file("bad.tar", bytes)) }
         }
         #expect(read(Array(whole[..<3000])).contains("bad.tar: ends inside a file"))
-        #expect(read(tar(binary(), damaged: true)).contains("is no tar archive"))
+        #expect(read(tar(binary(), damaged: true)).contains("is not a tar archive"))
         #expect(read(tar(Array(binary().dropLast()))).contains("has no test_batch or test_batch.bin"))
         var short = binary()
         short[2].1.removeLast()

@@ -136,7 +136,7 @@ import Testing
         #expect(problem { $0.smoothing = 1 }.contains("--label-smoothing: is 1.0"))
         #expect(problem { $0.smoothing = .nan }.contains("--label-smoothing: is nan"))
         #expect(problem { $0.mixup = -1 }.contains("--mixup: is -1.0"))
-        #expect(problem { $0.classWeights = [1, 2] }.contains("has 2 numbers, there are 4 classes"))
+        #expect(problem { $0.classWeights = [1, 2] }.contains("has 2 numbers, but there are 4 classes"))
         #expect(problem { $0.classWeights = [1, 2, -1, 0] }.contains("--class-weights"))
         let two = try InMemorySource(
             data: Tensor([2, 3], [0, 0, 0, 0, 0, 0]), labels: Tensor([2, 2], [0, 1, 1, 0]), batchSize: 2)
@@ -147,7 +147,7 @@ import Testing
         labels.cutmix = 1
         let flat = try InMemorySource(data: Tensor([1, 3], [0, 0, 0]), labels: Tensor([1], [0]), batchSize: 1)
         #expect(
-            message { _ = try SoftLabelSource(flat, labels: labels, classes: 2) }.contains("--cutmix: wants images"))
+            message { _ = try SoftLabelSource(flat, labels: labels, classes: 2) }.contains("--cutmix: requires images"))
         labels.cutmix = 0
         let stranger = try SoftLabelSource(plain(), labels: labels, classes: 3)
         #expect(message { _ = try batches(stranger) }.contains("its label 3.0 is outside 0 ..< 3"))

@@ -61,7 +61,7 @@ import Testing
         try writer.finish()
         let file = try RecordFile(path), text = message { _ = try file.survey(classes: 1, like: nil) }
         #expect(
-            text.contains("empty.rec, record 5 (id 5), byte") && text.contains("has a label and no image"), "\(text)")
+            text.contains("empty.rec, record 5 (id 5), byte") && text.contains("has a label but no image"), "\(text)")
         #expect(try file.survey(classes: 1, like: nil, skipsBad: true)?.count == 9)
     }
 

@@ -56,7 +56,7 @@ import Testing
         let survey = try ImageSurvey.decoding(RecordFile("\(folder.path)/a.rec"))
         #expect(survey.bad.map(\.number) == [1, 3, 4] && survey.classCounts == [0: 1, 1: 1])
         #expect(survey.bad[0].reason.description.contains("record 1 (id 1)"))
-        #expect(survey.bad[0].reason.description.contains("label 0.5 is not the number of a class"))
+        #expect(survey.bad[0].reason.description.contains("label 0.5 is not a class number"))
     }
 
     @Test func checkFindsTheLabelsThatTrainingRefuses() throws {

@@ -19,7 +19,7 @@ import Testing
             message { _ = try ImageList(file: try folder.file("a.lst", Array(text.utf8))) }
         }
         #expect(read("1\t2\tx.png\n5 6\n").contains("a.lst, line 2"))
-        #expect(read("one\t2\tx.png").contains("\"one\" is no id"))
+        #expect(read("one\t2\tx.png").contains("\"one\" is not an id"))
         #expect(read("1\tcat\tx.png").contains("\"cat\" is not a label"))
         #expect(read("1\tnan\tx.png").contains("\"nan\" is not a label"))
     }

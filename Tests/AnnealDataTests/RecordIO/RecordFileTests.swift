@@ -110,7 +110,7 @@ import Testing
         #expect(open("").contains("a.idx: is empty"))
         #expect(open("0\t0\n1\t99999999999999999999\n").contains("a.idx, line 2: expected a key and an offset"))
         #expect(open("0\t0\none\t12\n").contains("a.idx, line 2"))
-        #expect(open("0\t0\n0\t12\n").contains("key 0 is there twice"))
+        #expect(open("0\t0\n0\t12\n").contains("key 0 occurs twice"))
         #expect(message { _ = try RecordFile(path, index: "\(folder.path)/none.idx") }.contains("none.idx"))
     }
 

@@ -1,7 +1,7 @@
 import AnnealCore
 
-/// One thing that happens to an image between decoding and the network. Augmentation is a list of such steps, in the order
-/// in which they are applied; another package's own steps stand in it like these.
+/// One step of the processing between decoding and the network. Augmentation is a list of steps, applied in order;
+/// other packages can add their own.
 ///
 /// ```swift
 /// struct Posterized: AugmentationStep {
@@ -16,11 +16,11 @@ public protocol AugmentationStep: Sendable {
     /// For messages.
     var name: String { get }
 
-    /// Whether the step draws from `context.random`, or asks for the epoch. What comes before the first such step is done
-    /// once for an image that is kept decoded.
+    /// Whether the step draws from `context.random` or uses the epoch. For images that are cached decoded, the steps
+    /// before the first such step are applied once.
     var isRandom: Bool { get }
 
-    /// - Throws: `AnnealError` without a place when the image cannot be changed so, e.g. because it is too small.
+    /// - Throws: `AnnealError` without a place when the step cannot be applied, e.g. because the image is too small.
     func apply(to image: inout Image, _ context: inout AugmentationContext) throws
 }
 
@@ -28,20 +28,20 @@ extension AugmentationStep {
     public var isRandom: Bool { true }
 }
 
-/// What a step knows apart from the image.
+/// What a step knows in addition to the image.
 public struct AugmentationContext: Sendable {
-    /// The sample's own stream in this epoch: whatever the number of threads, a step draws the same.
+    /// The sample's own stream in this epoch: a step draws the same numbers for any number of threads.
     public var random: Random
-    /// The shape that the network takes: after the last step the image must have it.
+    /// The network's input shape, which the image must have after the last step.
     public let height: Int
     public let width: Int
-    /// What comes after; it says which colour is the mean.
+    /// Applied afterwards; it defines the mean colour.
     public let normalization: Normalization
-    /// Images of more pixels are refused.
+    /// Images with more pixels are refused.
     public let maximumPixels: Int
-    /// Whether the image is to be mirrored in the end, on the way into planes, which costs nothing.
+    /// Whether the image is to be mirrored at the end, while it is copied into planes, which costs nothing.
     public var isMirrored = false
-    /// What the random choices of this sample follow from.
+    /// What determines the random choices for this sample.
     let key: Augmentation.Key
 
     init(
@@ -57,13 +57,13 @@ public struct AugmentationContext: Sendable {
     }
 
     public var epoch: Int { key.epoch }
-    /// The sample's number in its source.
+    /// The sample's index in its source.
     public var sample: Int { key.sample }
     public var seed: UInt64 { key.seed }
 }
 
 extension [any AugmentationStep] {
-    /// Applies the steps in their order.
+    /// Applies the steps in order.
     /// - Returns: the image, and whether it is still to be mirrored.
     func applied(to source: Image, _ context: AugmentationContext) throws -> Augmentation.Result {
         var image = source, context = context

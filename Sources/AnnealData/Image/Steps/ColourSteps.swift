@@ -20,7 +20,7 @@ struct ErasingStep: AugmentationStep {
     }
 }
 
-/// Mirrors all images, half of them at random, or by turns.
+/// Mirrors all images, a random half of them, or alternately.
 struct MirrorStep: AugmentationStep {
     let isAlways: Bool
     let isRandomly: Bool
@@ -28,7 +28,7 @@ struct MirrorStep: AugmentationStep {
     var name: String { "mirror" }
 
     func apply(to image: inout Image, _ context: inout AugmentationContext) {
-        // Drawn in any case: what is random does not hang on `mirror`.
+        // Drawn in any case: other random choices must not depend on `mirror`.
         let isFlipped = isFlipped(&context)
         if isAlways || isFlipped { context.isMirrored.toggle() }
     }

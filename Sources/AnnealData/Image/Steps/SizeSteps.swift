@@ -1,6 +1,6 @@
 import AnnealCore
 
-/// The shorter side becomes so long, the other keeps the ratio, rounded down (MXNet's `resize`).
+/// Resizes the shorter side to this length; the other keeps the ratio, rounded down (MXNet's `resize`).
 struct ShortSideResize: AugmentationStep {
     let side: Int
     let interpolation: Interpolation
@@ -12,7 +12,7 @@ struct ShortSideResize: AugmentationStep {
         image = image.resized(width: size.width, height: size.height, interpolation)
     }
 
-    /// What an image of this size becomes.
+    /// The size of the resized image.
     /// - Throws: `AnnealError` without a place when it would be too large.
     func size(_ width: Int, _ height: Int, maximumPixels: Int) throws -> (width: Int, height: Int) {
         let long = side * max(width, height) / min(width, height)
@@ -50,8 +50,8 @@ struct PadStep: AugmentationStep {
     }
 }
 
-/// A crop of the network's shape, in the middle or anywhere. An image that is too low is enlarged to the height, keeping
-/// the ratio; then, if still too narrow, to the width.
+/// A crop of the network's shape, in the centre or anywhere. An image that is too low is first enlarged to the height,
+/// keeping the ratio; if it is then too narrow, to the width.
 struct CropStep: AugmentationStep {
     let isAnywhere: Bool
     let interpolation: Interpolation
@@ -90,7 +90,7 @@ struct CropStep: AugmentationStep {
     }
 }
 
-/// A square of a side between two lengths, resized to the network's shape (`min_crop_size`, `max_crop_size`).
+/// A square with a side between two lengths, resized to the network's shape (`min_crop_size`, `max_crop_size`).
 struct SquareCropStep: AugmentationStep {
     let sides: ClosedRange<Int>
     let isAnywhere: Bool
@@ -111,7 +111,7 @@ struct SquareCropStep: AugmentationStep {
 /// A part of random area and aspect ratio, resized to the network's shape (`random_resized_crop`).
 struct ResizedCropStep: AugmentationStep {
     let crop: RandomResizedCrop
-    /// Where no attempt fits, MXNet crops as without it.
+    /// If no attempt fits, the crop that MXNet uses without it.
     let otherwise: CropStep
     let interpolation: Interpolation
     var name: String { "random resized crop" }
@@ -124,7 +124,7 @@ struct ResizedCropStep: AugmentationStep {
         crop.part(width: image.width, height: image.height, &context.random)
     }
 
-    /// - Parameter part: that was chosen; nil: none fits.
+    /// - Parameter part: the chosen part; nil if none fits.
     func apply(to image: inout Image, part: Rectangle?, _ context: inout AugmentationContext) throws {
         guard let part else { return try otherwise.apply(to: &image, &context) }
         image = image.cropped(part).resized(width: context.width, height: context.height, interpolation)
