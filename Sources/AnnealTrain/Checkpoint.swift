@@ -3,7 +3,7 @@ import AnnealCore
 import AnnealGraph
 import Foundation
 
-/// A network and its parameters as MXNet's files hold them: `PREFIX-symbol.json` and `PREFIX-NNNN.params`.
+/// A network and its parameters in MXNet's files: `PREFIX-symbol.json` and `PREFIX-NNNN.params`.
 public struct Checkpoint: Sendable {
     public var symbol: Symbol
     /// Parameters by name.
@@ -21,11 +21,11 @@ public struct Checkpoint: Sendable {
     public static func parametersPath(_ prefix: String, _ epoch: Int) -> String {
         "\(prefix)-\(String(format: "%04d", epoch)).params"
     }
-    /// The run's state after an epoch, next to MXNet's files, to continue training bit for bit.
+    /// The run's state after an epoch, next to MXNet's files, to continue training with the same bits.
     public static func resumePath(_ prefix: String, _ epoch: Int) -> String {
         "\(prefix)-\(String(format: "%04d", epoch)).resume"
     }
-    /// The run's last saved state, after an epoch or inside one.
+    /// The run's last saved state, at the end of an epoch or inside one.
     public static func latestPath(_ prefix: String) -> String { "\(prefix)-latest.resume" }
 
     public static func load(prefix: String, epoch: Int) throws -> Checkpoint {
@@ -34,7 +34,7 @@ public struct Checkpoint: Sendable {
         return try Checkpoint(symbol: symbol, arrays: try ParamsFile.read(parametersPath(prefix, epoch)))
     }
 
-    /// From a file's arrays. Names with and without `arg:` and `aux:` are taken, as MXNet's older files have them.
+    /// From a file's arrays. Names with and without `arg:` and `aux:` are accepted, as in MXNet's older files.
     public init(symbol: Symbol, arrays: [StoredArray]) throws {
         self.init(symbol: symbol, arguments: [:], auxiliary: [:])
         let states = Set(try symbol.auxiliaryNames())
@@ -51,14 +51,15 @@ public struct Checkpoint: Sendable {
         }
     }
 
-    /// The arrays of a `.params` file, as float32 and in the symbol's order; what the network does not use is left out.
+    /// The arrays of a `.params` file, as float32 and in the symbol's order; arrays that the network does not use are
+    /// left out.
     public func storedArrays() throws -> [StoredArray] {
         try symbol.argumentNames().compactMap { name in arguments[name].map { StoredArray(name: "arg:" + name, $0) } }
             + symbol.auxiliaryNames().compactMap { name in auxiliary[name].map { StoredArray(name: "aux:" + name, $0) }
             }
     }
 
-    /// Removes files of this prefix that a killed run left half written.
+    /// Removes temporary files of this prefix that a killed run left behind.
     public static func removeLeftovers(prefix: String) {
         let stem = Files.name(of: prefix) + "-"
         Files.removeLeftovers(in: Files.folder(of: prefix)) { name in
@@ -73,14 +74,14 @@ public struct Checkpoint: Sendable {
         for path in [parametersPath(prefix, epoch), resumePath(prefix, epoch)] { Files.remove(path) }
     }
 
-    /// Sets every parameter and state of a store; what else the checkpoint holds is ignored.
-    /// - Throws: an error that names the file and what it lacks or has in another shape.
+    /// Sets every parameter and state of a store; other arrays of the checkpoint are ignored.
+    /// - Throws: an error that names the file and the array that is missing or has another shape.
     public func restore(_ parameters: ParameterStore, place: String) throws {
         for name in parameters.names {
             guard let value = parameters.isAuxiliary(name) ? auxiliary[name] : arguments[name] else {
                 throw AnnealError(
                     place, "has no \(parameters.isAuxiliary(name) ? "state" : "parameter") \(name)",
-                    suggestion: "it is of another network", code: .mismatch)
+                    suggestion: "it belongs to another network", code: .mismatch)
             }
             do {
                 try parameters.set(name, value)
@@ -92,12 +93,12 @@ public struct Checkpoint: Sendable {
 }
 
 extension Trainer {
-    /// Writes the checkpoint of an epoch: all of its files, or none if one cannot be written. The parameters are written last:
-    /// where they exist, the checkpoint is complete.
+    /// Writes the checkpoint of an epoch: all of its files, or none if one cannot be written. The parameters are
+    /// written last: if they exist, the checkpoint is complete.
     /// - Parameters:
     ///   - epoch: the number of epochs done.
-    ///   - progress: how far the run has come; nil: just those epochs.
-    /// - Returns: the parameters' path.
+    ///   - progress: the run's progress; nil: just those epochs.
+    /// - Returns: the path of the parameters.
     @discardableResult
     public func save(prefix: String, epoch: Int, _ progress: FitProgress? = nil) throws -> String {
         let progress = progress ?? FitProgress(position: FitPosition(epoch: epoch))
@@ -106,7 +107,7 @@ extension Trainer {
         }
     }
 
-    /// As above, of a run whose state is saved already.
+    /// As above, for a run with a state that is already saved.
     /// - Parameter state: the state's file; the checkpoint gets a link to it.
     @discardableResult
     func save(prefix: String, epoch: Int, state: String) throws -> String {
@@ -132,8 +133,8 @@ extension Trainer {
         return path
     }
 
-    /// Goes back to a checkpoint: to the whole state where the resume file is there, else to the parameters alone.
-    /// - Returns: how far the run had come; nil if the optimizer starts again, as in MXNet's scripts.
+    /// Restores a checkpoint: the whole state if there is a resume file, else the parameters alone.
+    /// - Returns: the run's progress; nil if the optimizer starts again, as in MXNet's scripts.
     public func restore(prefix: String, epoch: Int) throws -> FitProgress? {
         try Checkpoint.checkExists(prefix: prefix, epoch: epoch)
         let path = Checkpoint.resumePath(prefix, epoch), parametersPath = Checkpoint.parametersPath(prefix, epoch)
@@ -142,7 +143,7 @@ extension Trainer {
         return nil
     }
 
-    /// Takes a checkpoint's parameters alone, as MXNet's scripts do; the optimizer does not change.
+    /// Loads a checkpoint's parameters alone, as MXNet's scripts do; the optimizer does not change.
     public func restoreParameters(prefix: String, epoch: Int) throws {
         try Checkpoint.load(prefix: prefix, epoch: epoch)
             .restore(parameters, place: Checkpoint.parametersPath(prefix, epoch))

@@ -1,11 +1,11 @@
 import AnnealCore
 import Foundation
 
-/// Which of a model's checkpoints.
+/// A choice among a model's checkpoints.
 public enum CheckpointChoice: Sendable, Equatable, CustomStringConvertible {
     /// The NNNN of `PREFIX-NNNN.params`: the number of epochs done when it was saved.
     case number(Int)
-    /// The one whose validation was best, by the state of the run that saved it.
+    /// The one with the best validation, according to the state of the run that saved it.
     case best
     /// The run's newest.
     case last
@@ -39,7 +39,7 @@ extension Checkpoint {
             guard name.utf8.starts(with: stem.utf8), name.hasSuffix(".params"),
                 let digits = String(name.utf8.dropFirst(stem.utf8.count)),
                 let number = Int(digits.dropLast(".params".count)),
-                // As it is written: not `-012`, nor the file of a prefix that ends in digits.
+                // As written: not `-012`, nor the file of a prefix that ends in digits.
                 name.utf8.elementsEqual(Files.name(of: parametersPath(prefix, number)).utf8)
             else { return nil }
             return number
@@ -47,8 +47,8 @@ extension Checkpoint {
     }
 
     /// The number of the chosen checkpoint.
-    /// - Parameter choice: nil: the only one that is there.
-    /// - Throws: an error that lists the checkpoints that are there, if it is not clear which one or it is missing.
+    /// - Parameter choice: nil: the only existing one.
+    /// - Throws: an error that lists the existing checkpoints if the choice is ambiguous or the checkpoint is missing.
     public static func number(prefix: String, _ choice: CheckpointChoice?) throws -> Int {
         let numbers = numbers(prefix: prefix)
         switch choice {
@@ -72,31 +72,31 @@ extension Checkpoint {
             guard !numbers.isEmpty else { throw noneIsThere(prefix) }
             guard let progress = try savedProgress(prefix, numbers) else {
                 throw AnnealError(
-                    latestPath(prefix), "is not there, so it is not known which checkpoint is the best",
-                    suggestion: "choose with --load-epoch: there are \(list(numbers))")
+                    latestPath(prefix), "does not exist, so it is not known which checkpoint is the best",
+                    suggestion: "choose one with --load-epoch: \(list(numbers))")
             }
             guard let best = progress.best else {
                 throw AnnealError(
-                    prefix, "is of a run without validation, so none of its checkpoints is the best",
-                    suggestion: "choose with --load-epoch: there are \(list(numbers))")
+                    prefix, "belongs to a run without validation, so none of its checkpoints is the best",
+                    suggestion: "choose one with --load-epoch: \(list(numbers))")
             }
             guard numbers.contains(best.checkpoint) else {
                 throw AnnealError(
                     parametersPath(prefix, best.checkpoint),
-                    "was the best, with \(best.metric) \(best.value), and is not there",
-                    suggestion: "choose with --load-epoch: there are \(list(numbers))", code: .notFound)
+                    "was the best, with \(best.metric) \(best.value), and does not exist",
+                    suggestion: "choose one with --load-epoch: \(list(numbers))", code: .notFound)
             }
             return best.checkpoint
         }
     }
 
-    /// How far the run had come that saved last.
+    /// The progress of the last run that saved.
     private static func savedProgress(_ prefix: String, _ numbers: [Int]) throws -> FitProgress? {
         let paths = [latestPath(prefix)] + numbers.reversed().map { resumePath(prefix, $0) }
         return try paths.first(where: Files.exists).map { try Trainer.savedRun($0).progress }
     }
 
-    /// Throws an error that names the checkpoints that are there if this one is not.
+    /// Throws an error that names the existing checkpoints if this one does not exist.
     public static func checkExists(prefix: String, epoch: Int) throws {
         let path = parametersPath(prefix, epoch)
         guard !Files.exists(path) else { return }
@@ -104,7 +104,7 @@ extension Checkpoint {
         throw AnnealError(
             path, "does not exist",
             suggestion: numbers.isEmpty
-                ? "no checkpoint of the prefix \(prefix) is there"
+                ? "there is no checkpoint with the prefix \(prefix)"
                 : numbers.count == 1
                     ? "there is only checkpoint \(list(numbers))" : "there are the checkpoints \(list(numbers))",
             code: .notFound)
@@ -122,7 +122,7 @@ extension Checkpoint {
                 + "name a model by its prefix, its run's folder or one of its .params files", code: .notFound)
     }
 
-    /// `1, 2, 3`, or of many the first and the last few.
+    /// `1, 2, 3`; the first and the last few if there are many.
     static func list(_ numbers: [Int]) -> String {
         guard numbers.count > 8 else { return numbers.map(String.init).joined(separator: ", ") }
         let ends = [numbers.prefix(2), numbers.suffix(4)].map { $0.map(String.init).joined(separator: ", ") }

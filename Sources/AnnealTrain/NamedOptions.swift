@@ -1,13 +1,13 @@
 import AnnealCore
 import Foundation
 
-/// A value of an option that is given by name, as `case.json`, a config file or a flag has it.
+/// The value of a named option, from `case.json`, a config file or a flag.
 public enum OptionValue: Sendable, Equatable {
     case number(Double)
     case flag(Bool)
     case text(String)
     case list([OptionValue])
-    /// Python's None: the option's "off".
+    /// Python's None: turns the option off.
     case none
 
     /// A value from `JSONSerialization`; nil for an object, which no option takes.
@@ -23,7 +23,7 @@ public enum OptionValue: Sendable, Equatable {
             }
             self = .list(values)
         case let number as NSNumber:
-            // JSON's true and false come as numbers of C's char.
+            // JSON's true and false arrive as numbers with C's char type.
             self = String(cString: number.objCType) == "c" ? .flag(number.boolValue) : .number(number.doubleValue)
         default: return nil
         }
@@ -50,9 +50,9 @@ extension OptionValue: ExpressibleByFloatLiteral, ExpressibleByIntegerLiteral, E
     public init(arrayLiteral elements: OptionValue...) { self = .list(elements) }
 }
 
-/// Options by MXNet's names, read one by one. Those that have not been read at the end are unknown, and never silently ignored.
+/// Options by MXNet's names, read one by one. Options that are left unread are unknown, and never silently ignored.
 public struct NamedOptions: Sendable, ExpressibleByDictionaryLiteral {
-    /// What the options belong to, for errors, e.g. `optimizer sgd`.
+    /// The owner of the options, for errors, e.g. `optimizer sgd`.
     public var place: String
     private let values: [String: OptionValue]
     private var used: Set<String> = []
@@ -147,7 +147,7 @@ public struct NamedOptions: Sendable, ExpressibleByDictionaryLiteral {
         }
     }
 
-    /// Takes an option that has no meaning here, e.g. `lazy_update`, which is about sparse arrays.
+    /// Accepts an option that has no meaning here, e.g. `lazy_update`, which is about sparse arrays.
     public mutating func ignore(_ name: String) { used.insert(name) }
 
     /// The names that have not been read, sorted.

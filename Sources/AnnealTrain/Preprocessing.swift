@@ -1,11 +1,11 @@
 import AnnealCore
 import Foundation
 
-/// How pixels became the network's input, and what its outputs are called: kept next to a checkpoint as
-/// `PREFIX-preprocessing.json`, so that scoring and predicting do what training's validation did.
+/// How pixels are converted to the network's input, and the names of its classes: stored next to a checkpoint as
+/// `PREFIX-preprocessing.json`, so that scoring and prediction preprocess as training's validation did.
 ///
-/// An image is decoded (to `colorOrder`), resized if `resize` says so, enlarged if it is still smaller than the shape,
-/// and its middle is cropped to the shape; then (pixel - mean) / std.
+/// An image is decoded (to `colorOrder`), resized if `resize` is set, enlarged if it is still smaller than the shape,
+/// and cropped to the shape at its centre; then (pixel - mean) / std.
 public struct Preprocessing: Codable, Sendable, Equatable {
     /// Channels, height, width.
     public var imageShape: [Int]
@@ -15,7 +15,8 @@ public struct Preprocessing: Codable, Sendable, Equatable {
     public var std: [Float]
     /// The order of three or four channels: always `RGB`, as MXNet's iterator delivers them; nil for gray images.
     public private(set) var colorOrder: String?
-    /// The length in pixels that the shorter side gets before the crop (MXNet's `resize`); nil: images keep their size.
+    /// The length in pixels that the shorter side is resized to before the crop (MXNet's `resize`); nil: images keep
+    /// their size.
     public var resize: Int?
     /// The names of the classes, by label.
     public var classNames: [String]?

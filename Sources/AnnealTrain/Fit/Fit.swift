@@ -5,14 +5,14 @@ import AnnealGraph
 extension Trainer {
     /// Trains over the epochs of a range, validating and saving after each.
     ///
-    /// Every random choice depends on the seed, the epoch and the sample alone, so a run that continues from a saved state
-    /// (`restoreState`) gives the same bits as one that was never interrupted, also from the middle of an epoch. A run
-    /// whose epochs are all done only does what follows them: test-time augmentation, the last messages.
-    /// - Parameter progress: what the saved state gave; nil begins at the range's first epoch.
-    /// - Returns: what was reached in each epoch.
-    /// - Throws: also when the parameters have no values yet, since neither `initialize` was called nor a checkpoint loaded;
-    ///   and when the loss or a gradient is not finite: what was saved before is untouched, but the trainer's own weights may
-    ///   hold what the step made of them.
+    /// Every random choice depends on the seed, the epoch and the sample alone, so a run that continues from a saved
+    /// state (`restoreState`) gives the same bits as one that was never interrupted, even from the middle of an epoch.
+    /// A run with all epochs done only does what follows them: test-time augmentation, the last messages.
+    /// - Parameter progress: the saved state's progress; nil begins at the range's first epoch.
+    /// - Returns: the result of each epoch.
+    /// - Throws: also when the parameters have no values yet, because neither `initialize` was called nor a checkpoint
+    ///   loaded; and when the loss or a gradient is not finite: saved files are untouched, but the trainer's own
+    ///   weights may already be changed by the step.
     @discardableResult
     public func fit(
         training source: any BatchSource, validation: (any BatchSource)? = nil, epochs: Range<Int>,
@@ -26,7 +26,7 @@ extension Trainer {
             guard other.batchSize == batchSize, other.dataShape == dataShape else {
                 throw AnnealError(
                     "data",
-                    "gives batches of \(other.batchSize) x \(other.dataShape), the network is planned for \(batchSize) x \(dataShape)",
+                    "gives batches of \(other.batchSize) x \(other.dataShape), but the network is planned for \(batchSize) x \(dataShape)",
                     code: .mismatch
                 )
             }
@@ -34,14 +34,14 @@ extension Trainer {
         let labels = try slot().labels.count / parameters.engine.rows(of: batchSize).count
         guard source.labelWidth == labels else {
             throw AnnealError(
-                "data", "gives \(source.labelWidth) labels a row, the network is planned for \(labels)",
-                suggestion: "a trainer with softLabels takes a SoftLabelSource, another one the class's number",
+                "data", "gives \(source.labelWidth) labels per row, but the network is planned for \(labels)",
+                suggestion: "a trainer with softLabels needs a SoftLabelSource, any other trainer class numbers",
                 code: .mismatch)
         }
         guard options.onNonFinite == .stop || canDropSteps else {
             throw AnnealError(
                 "trainer", "updates parameters before all gradients are known, so it cannot drop a step",
-                suggestion: "make it with canDropSteps: true")
+                suggestion: "create it with canDropSteps: true")
         }
         try network.check(dataShape, takes: options.views)
         let start = progress ?? FitProgress(position: FitPosition(epoch: epochs.lowerBound))
@@ -53,7 +53,7 @@ extension Trainer {
     }
 }
 
-/// One call of `fit`: the loop and what it counts.
+/// One call of `fit`: the loop and its counters.
 struct FitRun {
     let trainer: Trainer
     let source: any BatchSource
@@ -61,20 +61,20 @@ struct FitRun {
     let endEpoch: Int
     let options: FitOptions
     var progress: FitProgress
-    /// Of the epoch that is being trained.
+    /// Of the current epoch.
     var metrics: CompositeMetric
     var reports: [EpochReport] = []
-    /// Whether `progress` is that of a saved state.
+    /// Whether `progress` comes from a saved state.
     var resumes = false
-    /// The place of the last saved state.
+    /// The position of the last saved state.
     var saved: FitPosition?
     /// Numbers of checkpoints that could not be saved.
     var unsaved: Set<Int> = []
     /// Whether the last state could not be saved.
     var stateIsUnsaved = false
-    /// What the steps of the epoch have waited for, those before a resumed state left out.
+    /// Time that the epoch's steps have waited, without those before a resumed state.
     private var waits = StepWaits()
-    /// The seconds of training in which these waits fell.
+    /// The seconds of training that these waits belong to.
     private var waitedIn = 0.0
     private var hasToldPace = false
     private let clock = ContinuousClock()
@@ -99,7 +99,7 @@ struct FitRun {
         guard progress.position.batch <= source.batchesPerEpoch else {
             throw AnnealError(
                 "data",
-                "has \(source.batchesPerEpoch) batches an epoch, the saved run is at batch \(progress.position.batch)",
+                "has \(source.batchesPerEpoch) batches per epoch, but the saved run is at batch \(progress.position.batch)",
                 suggestion: "resume with the data that the run was started with", code: .mismatch)
         }
         try progress.restore(&metrics)
@@ -138,7 +138,7 @@ struct FitRun {
         return reports
     }
 
-    /// Counts the updates up to the run's end. A run that resumes keeps the plan that it was started with.
+    /// The number of updates up to the run's end. A run that resumes keeps the plan that it was started with.
     private mutating func planUpdates() {
         let perEpoch = trainer.updates(batches: source.batchesPerEpoch), position = progress.position
         let start =
@@ -148,7 +148,7 @@ struct FitRun {
         trainer.lastUpdate = start + endEpoch * perEpoch
     }
 
-    /// Whether the run is asked to stop, here or in another process.
+    /// Whether the run has been asked to stop, here or in another process.
     private func shouldStop() throws -> Bool {
         let stops = options.shouldStop()
         return try trainer.parameters.engine.group?.any(stops) ?? stops
@@ -169,7 +169,7 @@ struct FitRun {
         try options.tell(.note("Best: checkpoint \(best.checkpoint), \(best.metric) \(best.value.brief)\(place)"))
     }
 
-    /// A step that was submitted and whose results have not been looked at.
+    /// A step that was submitted; its results have not been read yet.
     private struct PendingStep {
         let step: SubmittedStep
         let rows: Int
@@ -177,7 +177,7 @@ struct FitRun {
 
     /// Trains the rest of the epoch.
     ///
-    /// Where results come late, a step's are looked at when the next one is under way.
+    /// On engines with delayed results, a step's results are read while the next one runs.
     /// - Returns: false if it was interrupted; the state is saved then.
     private mutating func trainEpoch() throws -> Bool {
         let batches = source.batchesPerEpoch
@@ -204,7 +204,7 @@ struct FitRun {
             try finishPending()
             pending = PendingStep(step: step, rows: rows)
             if trainer.training.isImmediate { try finishPending() }
-            // An epoch whose last batch is done is finished first.
+            // An epoch with its last batch done is finished first.
             guard progress.position.batch + (pending == nil ? 0 : 1) < batches else { continue }
             let stops = try shouldStop()
             if (progress.position.batch + 1) % 100 == 0 { try trainer.compareProcesses() }
@@ -217,7 +217,7 @@ struct FitRun {
         return true
     }
 
-    /// Looks at the results of a step, counts it and tells of it.
+    /// Reads the results of a step, counts it and reports it.
     private mutating func finish(_ pending: PendingStep, _ stopwatch: inout Stopwatch) throws {
         let begin = clock.now
         try look(at: pending)
@@ -254,7 +254,7 @@ struct FitRun {
         if progress.skipped == 1 { try options.tell(.warning("\(place): step dropped: \(problem.description)")) }
     }
 
-    /// Validates, tells and saves.
+    /// Validates, reports and saves.
     private mutating func finishEpoch() throws {
         let epoch = progress.position.epoch
         if progress.skipped > 0 {
@@ -294,7 +294,7 @@ struct FitRun {
             hasToldPace = true
             try options.tell(.note("Epoch \(epoch + 1): \(remark)"))
         }
-        // Told before it is saved: killed in between, the run does the epoch again, and what was told of it is replaced.
+        // Reported before it is saved: if the run is killed in between, it repeats the epoch and replaces the report.
         try options.tell(.epoch(report))
         try saveEpoch(isBest: isBest)
     }
@@ -343,7 +343,7 @@ private struct Stopwatch {
         return (now - last).seconds
     }
 
-    /// Seconds up to the last lap, those before included.
+    /// Seconds up to the last lap, including earlier laps.
     var total: Double { secondsBefore + (last - begin).seconds }
 }
 

@@ -11,20 +11,20 @@ public struct MetricValue: Sendable, Equatable {
     }
 }
 
-/// What a training run tells its observers. Events carry all that is needed: observers never reach into the loop.
+/// What a training run reports to its observers. Events carry all necessary data: observers never reach into the loop.
 ///
-/// Epochs are counted from 0 here, as in MXNet's log, but in messages and in the numbers of checkpoints from 1.
+/// Epochs count from 0 here, as in MXNet's log, but from 1 in messages and in checkpoint numbers.
 public enum FitEvent: Sendable {
     case started(RunStart)
     /// After every update; observers decide how often they print.
     case batch(BatchReport)
-    /// Validation has done some more batches.
+    /// Validation has processed more batches.
     case validating(epoch: Int, batch: Int, batches: Int)
     case epoch(EpochReport)
     case saved(epoch: Int, path: String)
-    /// A remark for the log, e.g. that AdaDelta ignores the learning rate.
+    /// An informational message for the log, e.g. that AdaDelta ignores the learning rate.
     case note(String)
-    /// Something that the user should look at; the run continues.
+    /// A problem that the user should look at; the run continues.
     case warning(String)
     case finished(RunEnd)
 }
@@ -38,10 +38,10 @@ public struct RunStart: Sendable {
     public var trainingCount: Int
     public var validationCount: Int?
     public var stepsPerEpoch: Int
-    /// Of a run that resumes inside an epoch: the epoch's valid samples and running averages so far.
+    /// For a run that resumes inside an epoch: the epoch's valid samples and running averages so far.
     public var samples: Int
     public var metrics: [MetricValue]
-    /// The best validation before.
+    /// The best earlier validation.
     public var best: MetricValue?
 
     public init(
@@ -62,12 +62,12 @@ public struct RunStart: Sendable {
 
 public struct BatchReport: Sendable {
     public var epoch: Int
-    /// 0-based, of `batches` in the epoch.
+    /// From 0; the epoch has `batches`.
     public var batch: Int
     public var batches: Int
     /// Valid samples in this batch.
     public var samples: Int
-    /// The wall-clock seconds that this step took, waiting for data included.
+    /// The wall-clock seconds that this step took, including waiting for data.
     public var seconds: Double
     public var learningRate: Double
     /// The epoch's running averages.
@@ -92,13 +92,13 @@ public struct EpochReport: Sendable {
     public var training: [MetricValue]
     /// Empty when there is no validation set.
     public var validation: [MetricValue]
-    /// The rate of the epoch's last update.
+    /// The learning rate of the epoch's last update.
     public var learningRate: Double
     /// Seconds of training, validation excluded.
     public var seconds: Double
     public var validationSeconds: Double
     public var samplesPerSecond: Double
-    /// The part of the epoch's seconds that training waited for data, 0 to 1; nil if it was not measured.
+    /// The fraction of the epoch's training time spent waiting for data, 0 to 1; nil if it was not measured.
     public var waitingShare: Double?
 
     public init(
@@ -117,12 +117,12 @@ public struct EpochReport: Sendable {
 }
 
 public struct RunEnd: Sendable {
-    /// Epochs that this call of `fit` has trained to their end.
+    /// Epochs that this call of `fit` has completed.
     public var epochs: Int
     public var seconds: Double
     /// Stopped by a signal before its last epoch.
     public var interrupted: Bool
-    /// Epochs of the run that are over, and so the number of its last checkpoint.
+    /// Completed epochs of the run, which is also the number of its last checkpoint.
     public var lastCheckpoint: Int
     public var best: FitProgress.Best?
     /// The last validation with test-time augmentation; empty without it.
@@ -143,7 +143,7 @@ public struct RunEnd: Sendable {
         self.missing = missing
     }
 
-    /// How the run ended, in a word.
+    /// How the run ended, as a verb.
     package var verb: String { interrupted ? "Interrupted" : missing.isEmpty ? "Finished" : "Ended, not all is saved," }
 }
 

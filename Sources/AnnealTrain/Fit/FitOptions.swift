@@ -1,6 +1,6 @@
 import AnnealCore
 
-/// What a training run does apart from its steps.
+/// The options of a training run that do not concern its steps.
 public struct FitOptions {
     /// Which of a run's checkpoints are kept.
     public enum Keep: String, Sendable, CaseIterable, Codable {
@@ -13,40 +13,41 @@ public struct FitOptions {
 
         var keepsBest: Bool { self == .best || self == .bestAndLast }
     }
-    /// What follows when the loss or a gradient is not finite.
+    /// What to do when the loss or a gradient is not finite.
     public enum NonFinitePolicy: String, Sendable, CaseIterable, Codable {
         case stop
-        /// Drops the step: no update. The trainer must have been made with `canDropSteps`.
+        /// Drops the step: no update. The trainer must have been created with `canDropSteps`.
         case skip
     }
-    /// What follows when something cannot be saved, e.g. because the disk is full.
+    /// What to do when something cannot be saved, e.g. because the disk is full.
     public enum SaveErrorPolicy: String, Sendable, CaseIterable, Codable {
         case stop
-        /// Tells the observers and continues. What was not saved is tried again at the end, and listed in `RunEnd.missing`.
+        /// Reports it and continues. Saving is tried again at the end; what is still missing is listed in
+        /// `RunEnd.missing`.
         case warn
     }
 
     public var metrics: CompositeMetric
-    /// Where checkpoints and the run's state go, as MXNet's `--model-prefix`; nil saves none.
+    /// The prefix of checkpoints and of the run's state, as MXNet's `--model-prefix`; nil saves none.
     public var modelPrefix: String?
-    /// Epochs between checkpoints; the last epoch is always saved, and with `keep` `.best`
-    /// and `.bestAndLast` each best one.
+    /// Epochs between checkpoints; the last epoch is always saved, and with `keep` `.best` and `.bestAndLast` each best
+    /// one.
     public var savePeriod: Int
     public var keep: Keep
-    /// Updates between saves of the run's state inside an epoch; nil: at epochs' ends only.
+    /// Updates between saves of the run's state inside an epoch; nil: only at the end of an epoch.
     public var saveSteps: Int?
-    /// Ends the run when the validation has not got better for so many epochs.
+    /// Ends the run when the validation has not improved for this many epochs.
     public var earlyStopping: Int?
     public var onNonFinite: NonFinitePolicy
     public var onSaveError: SaveErrorPolicy
-    /// Test-time augmentation of the validation after the last epoch. After the others the network sees each image once:
-    /// every view costs as much again.
+    /// Test-time augmentation of the validation after the last epoch. After other epochs the network sees each image
+    /// once: every view costs another pass.
     public var views: TestTimeViews
     public var observers: [any FitObserver]
-    /// Gets every batch of a validation, one view of each image, with what the model said of it. The memory is valid only
-    /// inside the call.
+    /// Receives every batch of a validation, one view of each image, with the model's output. The memory is valid only
+    /// during the call.
     public var judged: (any BatchSource, MetricBatch) throws -> Void = { _, _ in }
-    /// Asked after every step: true ends the run as if a signal had come.
+    /// Called after every step: true ends the run as if a signal had arrived.
     public var shouldStop: @Sendable () -> Bool
 
     public init(
@@ -68,7 +69,7 @@ public struct FitOptions {
         self.shouldStop = shouldStop
     }
 
-    /// Whether the validation has not got better for `earlyStopping` epochs.
+    /// Whether the validation has not improved for `earlyStopping` epochs.
     public func stopsEarly(_ progress: FitProgress) -> Bool {
         guard let earlyStopping, let best = progress.best else { return false }
         return progress.position.epoch > best.epoch + earlyStopping

@@ -18,8 +18,8 @@ extension FitRun {
         }
     }
 
-    /// Completes the checkpoint of a run that was killed while saving: its state was written, its parameters were not. There may
-    /// be parameters of an earlier run with the same number.
+    /// Completes the checkpoint of a run that was killed while saving: its state was written, its parameters were not.
+    /// Parameters of an earlier run with the same number may exist.
     mutating func finishSaving() throws {
         let number = progress.position.epoch, isBest = progress.best?.checkpoint == number
         guard let prefix = options.modelPrefix, resumes, progress.position.batch == 0, number > 0,
@@ -35,7 +35,7 @@ extension FitRun {
         progress.superseded = progress.superseded.filter { $0 != number } + (options.keep == .all ? [] : [number])
         if isBest { progress.savedBest = number }
         let isSaved = try saving { run in
-            // Before the parameters: where a checkpoint is, there is a state to resume from.
+            // Before the parameters: a checkpoint always has a state to resume from.
             let state = Checkpoint.latestPath(prefix)
             try run.trainer.saveState(to: state, run.progress)
             run.stateIsUnsaved = false
@@ -51,7 +51,7 @@ extension FitRun {
         try options.tell(.saved(epoch: number, path: Checkpoint.parametersPath(prefix, number)))
     }
 
-    /// Removes the checkpoints that are not kept. A run that is killed before it gets here does so when it resumes.
+    /// Removes the checkpoints that are not kept. A run that was killed before this does it when it resumes.
     mutating func removeSuperseded() {
         guard let prefix = options.modelPrefix else { return }
         let newest = progress.superseded.last
@@ -78,7 +78,7 @@ extension FitRun {
     }
 
     /// At the end of the run, tries again to save what could not be saved.
-    /// - Returns: the files that are still missing, each with what it would have held.
+    /// - Returns: the files that are still missing, each with the content it would have.
     mutating func saveTheRest() throws -> [String] {
         guard let prefix = options.modelPrefix else { return [] }
         let position = progress.position, best = progress.best?.checkpoint
@@ -101,8 +101,8 @@ extension FitRun {
         } + (stateIsUnsaved ? ["\(Checkpoint.latestPath(prefix)) (the state at the end, to resume from)"] : [])
     }
 
-    /// Earlier files are as they were when this throws.
-    /// - Returns: whether all was saved.
+    /// If it throws, earlier files are unchanged.
+    /// - Returns: whether everything was saved.
     private mutating func saving(_ body: (inout FitRun) throws -> Void) throws -> Bool {
         if let place = try trainer.firstNonFiniteValue() {
             throw AnnealError(
@@ -119,7 +119,7 @@ extension FitRun {
             do {
                 try body(&self)
             } catch is AnnealError {
-                // Try again at once: somebody may have deleted the folder in the meantime.
+                // Try again at once: the folder may have been deleted in the meantime.
                 try body(&self)
             }
             saved = progress.position
@@ -138,7 +138,7 @@ extension FitRun {
 }
 
 extension Trainer {
-    /// Whether a file has the parameters that are validated and saved now.
+    /// Whether a file holds the parameters that are validated and saved now.
     fileprivate func isSaved(_ path: String) throws -> Bool {
         guard Files.exists(path), let stored = try? Checkpoint(symbol: symbol, arrays: ParamsFile.read(path)) else {
             return false

@@ -1,40 +1,41 @@
 import Foundation
 
-/// What the losses of a search for a learning rate say, once their noise is smoothed away.
+/// Analyses the losses of a learning rate search after smoothing.
 public struct LearningRateCurve: Sendable {
     public typealias Point = LearningRateSearch.Point
 
     public enum Finding: Sendable, Equatable {
-        /// A rate to train with.
+        /// A learning rate for training.
         case suggestion(Double)
-        /// The loss did not fall by more than its own noise.
+        /// The loss did not fall by more than its noise.
         case noClearDescent
         /// The loss is lowest at the end of the search, which has not diverged.
         case stillFalling
     }
 
-    /// The losses smoothed over the logarithm of the rate, at the points of the search; what is far above the first losses
-    /// counts as 1.25 times them, so that the end of the search does not hide the rates before it.
+    /// The losses smoothed over the logarithm of the rate, at the points of the search; values far above the first
+    /// losses count as 1.25 times those, so that the end of the search does not hide the rates before it.
     public let smoothed: [Point]
     /// Where the smoothed loss is lowest; nil without a finite loss.
     public let lowest: Point?
-    /// Where the smoothed loss falls fastest over the logarithm of the rate, on the last descent to its lowest value.
+    /// Where the smoothed loss falls fastest over the logarithm of the rate, on the last descent to its minimum.
     public let steepest: Point?
     public let finding: Finding
 
-    /// Rates at which the smoothed loss is near its lowest value: within a tenth of its fall, or twice its noise if that is
+    /// Rates at which the smoothed loss is near its minimum: within a tenth of its fall, or twice its noise if that is
     /// more. nil without a clear descent.
     public let valley: ClosedRange<Double>?
 
     private static let highest = 1.25
     private static let floor = 0.1
     private static let valleyNoise = 2.0
-    /// What is safe for the few updates of a search is too much for a whole training.
+    /// A rate that is safe for the few updates of a search is too high for a whole training.
     private static let caution = 0.6
-    /// A descent is clear if it is at least as many times the noise of the smoothed loss, and this part of the loss.
+    /// A descent is clear if it is at least this many times the noise of the smoothed loss, and this fraction of the
+    /// loss.
     private static let clearNoise = 6.0
     private static let clearPart = 0.05
-    /// The share of the way down that the last descent begins with.
+    /// The fraction of the descent at which the last descent is considered to begin.
     private static let descentBegins = 0.1
 
     public init(_ search: LearningRateSearch) {
@@ -50,7 +51,7 @@ public struct LearningRateCurve: Sendable {
         smoothed = zip(finite, curve).map { Point(rate: $0.rate, loss: $1) }
 
         let bottom = curve.indices.min { curve[$0] < curve[$1] } ?? 0
-        // Of what the curve is made of too.
+        // The smoothing window extends beyond the point itself.
         let first = losses.prefix(search.beginning).reduce(0, +) / Double(search.beginning)
         let drop = first - curve[bottom]
         var top = bottom
@@ -60,7 +61,7 @@ public struct LearningRateCurve: Sendable {
         lowest = smoothed[bottom]
         self.steepest = smoothed[steepest]
 
-        // The standard errors of a Gaussian average, and of the drop: that, and of the mean of the first losses.
+        // The standard error of a Gaussian average; for the drop, combined with that of the mean of the first losses.
         let squares = zip(losses, curve).prefix(bottom + 1).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }
         let variance = squares / Double(bottom + 1)
         let curveNoise = (variance / (2 * Double.pi.squareRoot() * Double(width))).squareRoot()
@@ -70,7 +71,7 @@ public struct LearningRateCurve: Sendable {
             (valley, finding) = (nil, .noClearDescent)
             return
         }
-        // The lowest point itself is chance where the valley is flat; its sides are not.
+        // In a flat valley the position of the minimum is random; the valley's sides are not.
         let depth = max(Self.floor * drop, Self.valleyNoise * curveNoise)
         func isInside(_ index: Int) -> Bool { curve[index] <= curve[bottom] + depth }
         let left = (0...bottom).last { !isInside($0) }.map { $0 + 1 } ?? 0
@@ -82,8 +83,8 @@ public struct LearningRateCurve: Sendable {
             ? .stillFalling : .suggestion(Self.caution * (sides.lowerBound * sides.upperBound).squareRoot())
     }
 
-    /// Three moving averages one after the other, which together are close to a Gaussian of this deviation, in a time
-    /// that does not grow with it.
+    /// Three moving averages in a row, which approximate a Gaussian of this standard deviation, in time independent of
+    /// it.
     private static func smooth(_ values: [Double], width: Int) -> [Double] {
         var values = values
         for _ in 0..<3 {

@@ -1,12 +1,12 @@
 import AnnealCore
 import Foundation
 
-/// A search for a learning rate (Smith 2017, arXiv:1506.01186, section 3.3): the rate rises by the same factor at every
-/// update, and the loss is watched until it diverges. `LearningRateCurve` says what it found.
+/// A learning rate search (Smith 2017, arXiv:1506.01186, section 3.3): the rate grows by the same factor with every
+/// update, and the loss is monitored until it diverges. `LearningRateCurve` analyses the result.
 public struct LearningRateSearch: Sendable {
     public struct Point: Sendable, Equatable {
         public var rate: Double
-        /// Of the batches before the update.
+        /// The loss of the batches before the update.
         public var loss: Double
     }
 
@@ -14,7 +14,7 @@ public struct LearningRateSearch: Sendable {
     public let to: Double
     public let steps: Int
     public private(set) var points: [Point] = []
-    /// The loss is not finite, or its running average is above where it began and above four times its lowest value.
+    /// The loss is not finite, or its running average exceeds its initial value and four times its minimum.
     public private(set) var hasDiverged = false
     private var average = 0.0
     private var firstLosses = 0.0
@@ -22,15 +22,15 @@ public struct LearningRateSearch: Sendable {
 
     private static let divergence = 4.0
     public static let usualSteps = 200
-    /// Images of each step for which these are enough.
+    /// The batch size for which these steps are enough.
     private static let usualBatch = 32
     private static let mostUsualSteps = 2000
 
-    /// Throws if the rates do not rise or there are fewer than 10 steps.
+    /// Throws if the rates do not increase or there are fewer than 10 steps.
     public init(from: Double = 1e-6, to: Double = 10, steps: Int = usualSteps) throws {
         guard from > 0, to > from, to.isFinite else {
             throw AnnealError(
-                "--from \(from), --to \(to)", "do not rise from above 0", suggestion: "give e.g. 1e-6 and 10")
+                "--from \(from), --to \(to)", "must be positive and increasing", suggestion: "give e.g. 1e-6 and 10")
         }
         guard (10...1_000_000).contains(steps) else {
             throw AnnealError("--steps", "is \(steps)", suggestion: "it must be at least 10, usually 200")
@@ -38,18 +38,18 @@ public struct LearningRateSearch: Sendable {
         (self.from, self.to, self.steps) = (from, to, steps)
     }
 
-    /// Steps for batches of this size: the noise of the losses depends on the number of images in all, and so does how long
-    /// each rate has to show what it does.
+    /// Steps for batches of this size: the noise of the losses depends on the total number of images, and so does the
+    /// time that each rate has to take effect.
     public static func usualSteps(batchSize: Int) -> Int {
         min(mostUsualSteps, max(usualSteps, usualSteps * usualBatch / max(1, batchSize)))
     }
 
     public var isOver: Bool { hasDiverged || points.count == steps }
 
-    /// Losses from which the level before any training is taken: a tenth of the steps.
+    /// Number of losses that define the level before training: a tenth of the steps.
     var beginning: Int { max(5, steps / 10) }
 
-    /// What the running average keeps at each update: it is of about a 20th of the steps.
+    /// The decay of the running average, which covers about a 20th of the steps.
     private var memory: Double { 1 - min(0.5, 20 / Double(steps)) }
 
     /// The mean of the first losses; nil without any.
@@ -60,19 +60,19 @@ public struct LearningRateSearch: Sendable {
         points.append(Point(rate: schedule.rate(at: points.count + 1), loss: loss))
         if points.count <= beginning { firstLosses += loss }
         average = memory * average + (1 - memory) * loss
-        // Corrected for its beginning, as Adam's averages are.
+        // Bias-corrected as Adam's averages are.
         let smoothed = average / (1 - pow(memory, Double(points.count)))
         guard smoothed.isFinite else {
             hasDiverged = true
             return
         }
-        // One batch of few images says little: before the level is known nothing has diverged.
+        // A single small batch says little: nothing has diverged before the initial level is known.
         guard points.count > beginning, let initialLoss else { return }
         lowestAverage = min(lowestAverage, smoothed)
         hasDiverged = smoothed > Self.divergence * lowestAverage && smoothed > initialLoss
     }
 
-    /// The rising rate.
+    /// The increasing rate.
     var schedule: Rise { Rise(baseRate: from, factor: pow(to / from, 1 / Double(steps - 1))) }
 
     struct Rise: LearningRateSchedule {
@@ -85,7 +85,7 @@ public struct LearningRateSearch: Sendable {
 }
 
 extension Trainer {
-    /// Trains while the rate rises, until the search is over. The weights are of no use after it.
+    /// Trains with an increasing rate until the search is over. The weights cannot be used afterwards.
     ///
     /// - Parameter progress: called after every update.
     public func search(
@@ -94,7 +94,7 @@ extension Trainer {
     ) throws {
         guard network.scores == .probabilities else {
             throw AnnealError(
-                "symbol", "ends in \(network.ending), which gives no probabilities, so there is no loss to watch",
+                "symbol", "ends in \(network.ending), which gives no probabilities, so there is no loss to monitor",
                 suggestion: "search with a network that ends in SoftmaxOutput")
         }
         try parameters.checkComplete()
@@ -109,10 +109,10 @@ extension Trainer {
                 continue
             }
             let before = updates
-            // A compiled step has its checks already.
+            // A compiled step already has its checks.
             let step = try submit(checked: !training.isImmediate)
             try trainingBatch(step.results, rows: rows) { try loss.update($0) }
-            // The rate is too high for a step that was dropped.
+            // The rate is too high if a step was dropped.
             let isDropped = canDropSteps && !step.loweredScale ? try problem(of: step) != nil : false
             guard updates > before || isDropped else { continue }
             search.add(loss: isDropped ? .nan : loss.value)

@@ -7,27 +7,27 @@ import Foundation
 public final class Scorer {
     public let parameters: ParameterStore
     public let batchSize: Int
-    /// The symbol with its data, label and scores found.
+    /// The symbol, with the roles of its variables and outputs.
     public let network: ClassifierNetwork
     private let dataShape: Shape
     let views: TestTimeViews
     private let executor: Executor
-    /// (batch,): the network itself reads no labels in inference.
+    /// (batch,): in inference the network itself reads no labels.
     private let labels: UnsafeMutableBufferPointer<Float>
-    /// Those of the rows that this process computes.
+    /// The labels of the rows that this process computes.
     private let ownLabels: UnsafeMutableBufferPointer<Float>
     private let engine: any Engine
-    /// The batch before its views are made of it; none without views.
+    /// The batch before its views are made; empty without views.
     private let images: UnsafeMutableBufferPointer<Float>
     private var mean = ViewMean()
     private var results: (any StepResults)?
 
     /// - Parameters:
     ///   - dataShape: a row of data, e.g. (channels, height, width).
-    ///   - parameters: the store of a trainer of the same network; a new one if nil, to be set before the first pass and
-    ///     not to be read after it (`keepsParameters` of `Executor`).
-    ///   - views: more than one require a network whose output is a softmax.
-    ///   - engine: of the store, if one is given.
+    ///   - parameters: the store of a trainer of the same network; if nil a new one, to be set before the first pass
+    ///     and not to be read after it (`keepsParameters` of `Executor`).
+    ///   - views: more than one require a network that ends in a softmax.
+    ///   - engine: the engine of the store, if one is given.
     /// - Throws: if the network's output is not (batch, classes).
     package init(
         _ network: ClassifierNetwork, dataShape: Shape, batchSize: Int, parameters: ParameterStore? = nil,
@@ -65,22 +65,22 @@ public final class Scorer {
         free(images.baseAddress)
     }
 
-    /// What it has allocated and will use.
+    /// The memory that it has allocated and will use.
     public var memoryNeed: MemoryNeed {
         var need = executor.memoryNeed
         need.add("images of test-time views", bytes: 4 * images.count, isMapped: true)
         return need
     }
 
-    /// Of a batch that is kept while its views are judged.
+    /// A copy of a batch while its views are evaluated.
     static func bytes(of views: TestTimeViews, batchSize: Int, _ dataShape: Shape) -> Int {
         views == .none ? 0 : 4 * batchSize * dataShape.count
     }
 
     /// Scores every sample of the source exactly once.
     /// - Parameters:
-    ///   - judged: gets each batch, as `run` gives it.
-    ///   - progress: called with the batches done so far.
+    ///   - judged: receives each batch, as `run` passes it.
+    ///   - progress: called with the number of batches done so far.
     public func score(
         _ source: any BatchSource, metrics: CompositeMetric, judged: (MetricBatch) throws -> Void = { _ in },
         progress: (Int) throws -> Void = { _ in }
@@ -97,8 +97,8 @@ public final class Scorer {
         return metrics.results
     }
 
-    /// Runs the network over the source's first epoch: `body` gets each batch's outputs and labels, which are valid
-    /// only inside it.
+    /// Runs the network over the source's first epoch: `body` receives each batch's outputs and labels, which are valid
+    /// only during the call.
     public func run(_ source: any BatchSource, _ body: (MetricBatch) throws -> Void) throws {
         try parameters.checkComplete()
         try source.start(epoch: 0, atBatch: 0)
@@ -109,7 +109,7 @@ public final class Scorer {
         }
     }
 
-    /// The memory of the network's input.
+    /// The input memory of the network.
     package func slot() throws -> BatchSlot { BatchSlot(data: try executor.data(of: network), labels: ownLabels) }
 
     /// Lets an engine that compiles programs do so now.
@@ -118,7 +118,7 @@ public final class Scorer {
         try executor.prepare(.forward)
     }
 
-    /// Views are made of floats.
+    /// Views are made from floats.
     private func slot(for source: any BatchSource) throws -> BatchSlot {
         guard views == .none, let scaling = source.pixelScaling,
             let pixels = executor.pixels(network.dataName, scaling)
@@ -126,7 +126,7 @@ public final class Scorer {
         return BatchSlot(pixels: pixels, labels: labels)
     }
 
-    /// Runs the network over what the slot holds, as `run` does for each batch of a source.
+    /// Runs the network over the contents of the slot, as `run` does for each batch of a source.
     package func run(rows: Int, in slot: BatchSlot, _ body: (MetricBatch) throws -> Void) throws {
         try engine.gather(UnsafeBufferPointer(ownLabels), batch: batchSize, into: labels)
         guard views != .none else {
@@ -163,22 +163,22 @@ public final class Scorer {
 }
 
 extension ClassifierNetwork {
-    /// Refuses views of what is no image, or for outputs that are no probabilities.
+    /// Refuses views of data that is not images, or with outputs that are not probabilities.
     func check(_ dataShape: Shape, takes views: TestTimeViews) throws {
         guard views != .none else { return }
         let place = "test-time views \(views.rawValue)"
         guard dataShape.rank == 3 else {
-            throw AnnealError(place, "are of images, the data is \(dataShape)", suggestion: "leave them out")
+            throw AnnealError(place, "require images, but the data is \(dataShape)", suggestion: "leave them out")
         }
         guard scores == .probabilities else {
             throw AnnealError(
-                place, "average probabilities, the network ends in \(ending)", suggestion: "leave them out")
+                place, "average probabilities, but the network ends in \(ending)", suggestion: "leave them out")
         }
     }
 }
 
 extension Executor {
-    /// The memory of a classifier's data.
+    /// The input memory of a classifier.
     func data(of network: ClassifierNetwork) throws -> UnsafeMutableBufferPointer<Float> {
         guard let data = input(network.dataName) else {
             throw AnnealError("symbol", "does not use its input \(network.dataName)")

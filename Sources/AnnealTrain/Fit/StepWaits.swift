@@ -1,10 +1,10 @@
-/// What the loop over an epoch's steps has waited for.
+/// The time that the loop over an epoch's steps has waited.
 package struct StepWaits {
     /// For the next batch, seconds.
     package var data = 0.0
-    /// For the device: in submitting steps, and in reading what they gave.
+    /// For the device: submitting steps, and reading their results.
     package var device = 0.0
-    /// Whether the device works on while the next batch is waited for.
+    /// Whether the device computes while the loop waits for the next batch.
     package var isLate = false
 
     package init(data: Double = 0, device: Double = 0, isLate: Bool = false) {
@@ -13,17 +13,17 @@ package struct StepWaits {
         self.isLate = isLate
     }
 
-    /// Less is not worth a line, and says little.
+    /// Below this a warning is not worthwhile.
     private static let leastSeconds = 10.0
     private static let leastShare = 0.3
 
-    /// A warning if decoding is slower than the device; nil otherwise. A device that computes while the next batch is loaded is
-    /// the slower one if it has to be waited for too.
+    /// A warning if decoding is slower than the device; nil otherwise. If the loop waits for a device that computes
+    /// while the next batch is loaded, the device is the slower one.
     package var remark: String? {
         let share = data / max(data + device, 1e-9)
         guard data + device >= Self.leastSeconds, share >= (isLate ? 2 / 3 : Self.leastShare) else { return nil }
         let percent = Int((100 * share).rounded())
-        return "\(percent) % of the time went into waiting for data: decoding, not the device, sets the pace "
+        return "\(percent) % of the time was spent waiting for data: decoding is slower than the device "
             + "(--data-nthreads decodes with more threads)"
     }
 }

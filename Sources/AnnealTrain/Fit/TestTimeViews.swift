@@ -1,20 +1,21 @@
 import AnnealCore
 import Foundation
 
-/// Test-time augmentation: the views of an image whose scores are averaged, as in airbench (Jordan 2024, arXiv:2404.00498).
+/// Test-time augmentation: the scores of several views of an image are averaged, as in airbench (Jordan 2024,
+/// arXiv:2404.00498).
 ///
-/// Their log-probabilities, which are the logits up to a constant, are averaged, and the result is normalised again.
+/// Averages their log-probabilities, which are the logits up to a constant, and normalises the result.
 public enum TestTimeViews: String, Sendable, CaseIterable {
     /// The image alone.
     case none
     /// The image and its mirror image.
     case mirror
-    /// The image and its mirror image, which count for a half, and both moved by a pixel up and left, and down and
-    /// right, with the border reflected.
+    /// The image and its mirror image, with a total weight of a half, and both shifted by a pixel up and left, and down
+    /// and right, with a reflected border.
     case mirrorShift = "mirror-shift"
 
     struct View: Sendable {
-        /// Pixels that the window moves down and right.
+        /// Pixels by which the window moves down and right.
         var shift = 0
         var mirrored: Bool
         var weight: Float
@@ -62,7 +63,7 @@ struct ViewMean {
 
     mutating func reset() { for i in values.indices { values[i] = 0 } }
 
-    /// A probability of 0 counts as the smallest normal number, so that no view decides alone.
+    /// A probability of 0 counts as the smallest normal number, so that no single view decides.
     mutating func add(_ batch: MetricBatch, weight: Float) {
         if values.isEmpty { values = Array(repeating: 0, count: batch.outputs.count) }
         for i in 0..<batch.rows * batch.classes {
@@ -70,7 +71,7 @@ struct ViewMean {
         }
     }
 
-    /// Makes each row's sums probabilities again, by a softmax, and passes them on.
+    /// Turns each row's sums into probabilities again, by a softmax, and passes them on.
     mutating func withBatch(
         labels: UnsafeMutableBufferPointer<Float>, rows: Int, classes: Int, _ body: (MetricBatch) throws -> Void
     ) throws {

@@ -2,15 +2,15 @@ import AnnealCompiler
 
 /// Records when each operation of some steps began and how long it took.
 ///
-/// It is set in a trainer (`Trainer.timeline`), or watches an executor by `around`. Outside of its steps it costs a closure's
-/// call for each operation.
+/// Set it in a trainer (`Trainer.timeline`), or watch an executor with `around`. Outside of its steps it costs a
+/// closure call per operation.
 package final class Timeline {
-    /// One run of an operation.
+    /// One execution of an operation.
     package struct Span: Sendable {
         package var operation: OperationCost
         /// Counted from the first step that the timeline saw.
         package var step: Int
-        /// Since the timeline was made.
+        /// Since the timeline was created.
         package var begin: Duration
         package var duration: Duration
         package var end: Duration { begin + duration }
@@ -25,14 +25,14 @@ package final class Timeline {
 
     /// In order of time; none contains another.
     package private(set) var spans: [Span] = []
-    /// When buckets of gradients travelled between processes, while operations ran.
+    /// When buckets of gradients were exchanged between processes, while operations ran.
     package private(set) var exchanges: [Span] = []
     private let recorded: Range<Int>
     private var step = 0
     private let clock = ContinuousClock()
     private let origin = ContinuousClock.now
 
-    /// - Parameter steps: those that are recorded; 0 is the first step after the timeline was set.
+    /// - Parameter steps: the steps to record; 0 is the first step after the timeline was set.
     package init(steps: Range<Int>) { recorded = steps }
 
     /// Whether all its steps are over.
@@ -59,7 +59,7 @@ package final class Timeline {
         return result
     }
 
-    /// What an executor of these operations calls in place of its kernels.
+    /// An executor of these operations calls this in place of its kernels.
     package func around(_ operations: [OperationCost]) -> (Int, () -> Void) -> Void {
         { [self] index, run in record(operations[index], run) }
     }

@@ -2,9 +2,9 @@ import AnnealCore
 import Synchronization
 
 extension Trainer {
-    /// As `fit` above, on a thread of its own: the task is suspended meanwhile, and its executor is free for others.
+    /// As `fit` above, on a separate thread: the task is suspended meanwhile, and its executor is free for others.
     ///
-    /// Cancelling the task ends the run after the step that it is in, as `shouldStop` does: the run's state is saved.
+    /// Cancelling the task ends the run after the current step, as `shouldStop` does: the run's state is saved.
     /// - Throws: also `CancellationError` when the task was cancelled.
     @discardableResult
     public func fit(
@@ -15,7 +15,7 @@ extension Trainer {
         let cancellation = Cancellation()
         var options = options
         options.shouldStop = { [shouldStop = options.shouldStop] in cancellation.isRequested || shouldStop() }
-        // The trainer, the sources and the observers are this task's, which is suspended until the thread is done.
+        // The trainer, the sources and the observers belong to this task, which is suspended until the thread is done.
         let call = Handover { [self, options] () throws -> [EpochReport] in
             try fit(training: source, validation: validation, epochs: epochs, options: options, from: progress)
         }

@@ -2,7 +2,7 @@ import AnnealCompiler
 import AnnealGraph
 
 extension Trainer {
-    /// What is frozen, in a sentence: parameters, their numbers, and the batch norms that keep their statistics.
+    /// What is frozen, as a sentence: parameters, their elements, and the batch norms with fixed statistics.
     public var frozenDescription: String {
         let learned = parameters.names.filter { !parameters.isAuxiliary($0) }
         func numbers(_ names: [String]) -> Int { names.reduce(0) { $0 + (parameters.shape($1)?.count ?? 0) } }

@@ -12,7 +12,7 @@ extension Trainer {
         throw AnnealError(
             "update \(updates)",
             "the parameters of rank \(others.map(String.init).joined(separator: ", ")) differ from those of rank 0",
-            suggestion: "a machine computes wrongly, or others' memory: resume from the last saved state",
+            suggestion: "a machine computes incorrectly or has faulty memory: resume from the last saved state",
             code: .internalDefect)
     }
 

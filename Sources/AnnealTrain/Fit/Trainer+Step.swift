@@ -2,16 +2,16 @@ import AnnealCompiler
 import AnnealCore
 
 extension Trainer {
-    /// One training step on what the slot holds: forward, backward, and, when the gradients of `accumulation` batches are
-    /// there, the update. Nothing is allocated.
+    /// One training step on the contents of the slot: forward, backward, and the update once the gradients of
+    /// `accumulation` batches are complete. Nothing is allocated.
     /// - Throws: also when `initialize` has not been called and no values have been loaded.
     public func step() throws {
         try parameters.checkComplete()
         try submit(checked: false)
     }
 
-    /// Submits a step. One that is not finite is taken back where it can be dropped; otherwise the results tell.
-    /// - Parameter checked: whether loss, gradients and statistics are looked at.
+    /// Submits a step. A step that is not finite is undone if it can be dropped; otherwise its results report it.
+    /// - Parameter checked: whether loss, gradients and statistics are checked.
     @discardableResult
     func submit(checked: Bool) throws -> SubmittedStep {
         try startStates()
@@ -26,7 +26,7 @@ extension Trainer {
             learningRate: optimizer.learningRate)
         if let before, let problem = try problem(of: step) {
             optimizer.counters = before
-            // The sum of the group has taken the place of a part of it: it is dropped with its update.
+            // The sum of the group has replaced one of its parts: it is dropped with its update.
             if case .parameter = problem { gathered = 0 }
             step.loweredScale = scaler?.lower(for: problem) ?? false
             timeline?.endStep()
@@ -38,7 +38,7 @@ extension Trainer {
         return step
     }
 
-    /// The parts of a step.
+    /// The phases of a step.
     private func phases(isUpdate: Bool, checked: Bool) -> Phases {
         var phases: Phases = [.forward, .backward]
         if checked || canDropSteps { phases.insert(.check) }
@@ -47,11 +47,11 @@ extension Trainer {
         return phases
     }
 
-    /// Lets engines that compile programs do so now, for training on one source and scoring another, rather than in the first
-    /// step. `fit` does without, and begins with the compilation.
+    /// Lets engines that compile programs do so now, for training on one source and scoring another, instead of in the
+    /// first step. `fit` does not need it: it begins with the compilation.
     public func prepare(training source: any BatchSource, validation: (any BatchSource)? = nil) throws {
         _ = try slot(for: source)
-        // Sums of many batches have many orders; the last of them are compiled when they come.
+        // Sums of many batches can have many orders; the rare ones are compiled when they occur.
         for batch in 0..<min(accumulation, 32) {
             let isUpdate = batch + 1 == accumulation
             training.stepInputs.merge = StepInputs.Merge(batch: batch, isLast: isUpdate)
@@ -60,19 +60,19 @@ extension Trainer {
         if let validation { try scorer(.none).prepare(validation) }
     }
 
-    /// Gradients are those of a sum over the batch, and the scale is one of the mean loss: a power of two near the batch size is
-    /// between them.
+    /// Gradients are those of a sum over the batch, while the scale is for the mean loss: they differ by a power of two
+    /// near the batch size.
     private static func powerOfTwo(upTo count: Int) -> Int { 1 << (Int.bitWidth - 1 - count.leadingZeroBitCount) }
 
-    /// What the gradients of the mean loss are multiplied by in the next step.
+    /// The factor for the gradients of the mean loss in the next step.
     var lossScale: Int {
         if case .constant(let scale) = lossScaling { return scale }
         return scaler?.scale ?? 1
     }
 
-    /// Ends an epoch: gradients that wait for further batches become an update. `fit` calls it; a loop over `step` of one's
-    /// own does, where updates are of several batches (`accumulation`).
-    /// - Returns: why the update was dropped, where steps can be dropped; nil if it was made or there was none to make.
+    /// Ends an epoch: gradients that wait for further batches become an update. `fit` calls it; a custom loop over
+    /// `step` must call it if updates cover several batches (`accumulation`).
+    /// - Returns: why the update was dropped, if steps can be dropped; nil if it was made or there was none to make.
     @discardableResult
     public func updateRest() throws -> String? {
         guard gathered > 0 else { return nil }
@@ -88,7 +88,7 @@ extension Trainer {
         return nil
     }
 
-    /// The numbers of the update, for the gradient of the mean over the images of so many batches.
+    /// The numbers of the update, for the mean gradient over the images of this many batches.
     private func prepareUpdate(batches: Int) throws {
         let rescale = optimizer.settings.rescaleGradient / Double(batchSize) / Double(batches)
         try optimizer.prepare(&training.stepInputs, rescale: rescale)
@@ -107,28 +107,28 @@ extension Trainer {
         try training.run(.lookAhead)
     }
 
-    /// Ends a run: with lookahead the slow weights take the trained ones' place. `fit` calls it, as does a loop of one's own.
+    /// Ends a run: with lookahead the slow weights replace the trained ones. `fit` calls it, and a custom loop must.
     public func endRun() throws {
         if case .lookahead = averaging, statesHaveStarted { try lookAhead(0) }
     }
 
-    /// Gives states that begin as copies of weights their values.
+    /// Initialises states that begin as copies of weights.
     package func startStates() throws {
         guard !statesHaveStarted else { return }
         try training.run(.start)
         statesHaveStarted = true
     }
 
-    /// Every batch has random numbers of its own.
+    /// Every batch has its own random numbers.
     func countBatch() { training.step = updates * accumulation + gathered }
 
-    /// Whether no gradients wait for those of further batches.
+    /// Whether no gradients are waiting for further batches.
     var isBetweenUpdates: Bool { gathered == 0 }
 
-    /// The updates of an epoch of so many batches.
+    /// The number of updates in an epoch of this many batches.
     func updates(batches: Int) -> Int { (batches + accumulation - 1) / accumulation }
 
-    /// Runs `body` with the weights that are validated and saved in the store: the moving averages, if there are any.
+    /// Runs `body` with the weights that are validated and saved: the moving averages, if there are any.
     package func withValidatedWeights<Result>(_ body: () throws -> Result) throws -> Result {
         // Before the first step the averages are the weights.
         guard averaging?.replacesWeights == true, statesHaveStarted else { return try body() }
@@ -139,26 +139,26 @@ extension Trainer {
     }
 }
 
-/// A step that an engine works on or has done.
+/// A step that an engine is computing or has computed.
 struct SubmittedStep {
     let results: any StepResults
-    /// Whether it ended in an update.
+    /// Whether it ended with an update.
     let isUpdate: Bool
-    /// The number of the update that its gradients go into, from 1.
+    /// The number of the update that its gradients contribute to, from 1.
     let update: Int
-    /// After it.
+    /// After the step.
     let learningRate: Double
-    /// Whether it was dropped because its gradients were scaled too far, as dynamic loss scaling must now and then.
+    /// Whether it was dropped because the loss scale was too high, which dynamic loss scaling causes now and then.
     var loweredScale = false
 }
 
 extension Check.Subject {
-    /// What is said when it is not finite.
+    /// The message if it is not finite.
     var description: String {
         switch self {
         case .loss: "the loss is not finite: the network's output holds a NaN or an infinity"
         case .gradient(let name): "the gradient of \(name) holds a NaN or an infinity"
-        // An activation's square is beyond the largest float; the loss need not be.
+        // The square of an activation overflows; the loss need not.
         case .statistic(let name): "the statistic \(name) holds a NaN or an infinity"
         case .parameter(let name): "the update would give \(name) a NaN or an infinity"
         }
@@ -166,8 +166,8 @@ extension Check.Subject {
 }
 
 extension Trainer {
-    /// What is not finite in a step that was checked, nil if all is. Of gradients it is the one nearest to the output: there it
-    /// began. Waits for the step.
+    /// What is not finite in a step that was checked; nil if everything is finite. For gradients it is the one nearest
+    /// to the output, where the problem began. Waits for the step.
     func problem(of step: SubmittedStep) throws -> Check.Subject? {
         var gradients: Set<String> = [], statistic: Check.Subject?
         for (number, check) in training.program.checks.enumerated() {
@@ -176,12 +176,12 @@ extension Trainer {
                 case .loss: return .loss
                 case .gradient(let name): gradients.insert(name)
                 case .statistic: statistic = statistic ?? subject
-                // Flags of an update stay until the next one.
+                // The flags of an update stay until the next one.
                 case .parameter: break
                 }
             }
         }
-        // A scale can break gradients, but no statistics.
+        // A scale can make gradients overflow, but not statistics.
         if scaler != nil, let statistic { return statistic }
         if let name = training.program.trained.last(where: gradients.contains) { return .gradient(name) }
         if let statistic { return statistic }
@@ -197,7 +197,7 @@ extension Trainer {
         }
     }
 
-    /// The first parameter, statistic or state that would be saved with a value that is not finite.
+    /// The first parameter, statistic or state to be saved that is not finite.
     func firstNonFiniteValue() throws -> String? {
         for entry in parameters.entries where try !entry.array.isFinite() { return "parameter \(entry.name)" }
         for entry in savedStates where try !entry.array.isFinite() { return "state \(entry.name)" }

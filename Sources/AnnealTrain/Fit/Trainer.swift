@@ -9,36 +9,37 @@ import AnnealGraph
 /// try trainer.initialize(Xavier(.gaussian, factor: .fanIn, magnitude: 2))
 /// try trainer.fit(training: records, validation: others, epochs: 0..<10)
 /// ```
-/// Gradients are averaged over the batch, as MXNet's Module does: they are multiplied by the optimizer's `rescaleGradient`
-/// and divided by the batch size (and the number of batches of an update). Not safe to use from two threads at once.
+/// Gradients are averaged over the batch, as in MXNet's Module: they are multiplied by the optimizer's
+/// `rescaleGradient` and divided by the batch size (and the number of batches per update). Not safe to use from two
+/// threads at the same time.
 public final class Trainer {
     public let symbol: Symbol
     public let dataShape: Shape
     public let batchSize: Int
-    /// The trainer's own, with the rule and settings of the one that it was given, which stays as it is.
+    /// The trainer's own copy, with the rule and settings of the given one, which does not change.
     public let optimizer: Optimizer
     public let parameters: ParameterStore
-    /// Parameters that get no update, and moving statistics that stay as they are.
+    /// Parameters without updates, and moving statistics that stay fixed.
     public let frozen: Set<String>
-    /// Whether training takes rows of label probabilities, (batch, classes), in place of class numbers.
+    /// Whether training uses rows of label probabilities, (batch, classes), instead of class numbers.
     public let softLabels: Bool
-    /// Of initial values, data order, augmentation and dropout; saved with checkpoints.
+    /// For initial values, data order, augmentation and dropout; saved with checkpoints.
     public let seed: UInt64
-    /// Updates done, over all epochs; dropout's random numbers follow them.
+    /// Updates done, over all epochs; dropout's random numbers depend on it.
     public package(set) var updates = 0 {
         didSet { countBatch() }
     }
 
-    /// The number that the run's last update has if no step is dropped; nil while there is no run.
+    /// The number of the run's last update if no step is dropped; nil outside a run.
     package var lastUpdate: Int?
 
-    /// Records the operations of the steps while it is set.
+    /// If set, records the operations of the steps.
     package var timeline: Timeline? {
         didSet { watchOperations() }
     }
 
-    /// Called after each operation of the steps with its number (`Executor.outputs(of:)`), on engines that run operations
-    /// one by one.
+    /// Called after each operation of the steps with its index (`Executor.outputs(of:)`), on engines that run
+    /// operations one by one.
     package var afterOperation: ((Int) -> Void)? {
         didSet { watchOperations() }
     }
@@ -67,37 +68,37 @@ public final class Trainer {
     public let averaging: WeightAveraging?
     /// nil: gradients are not scaled.
     public let lossScaling: LossScaling?
-    /// Of dynamic scaling.
+    /// The state of dynamic loss scaling.
     var scaler: LossScaler?
-    /// Whether states that begin as copies of weights have their first values.
+    /// Whether states that begin as copies of weights are initialised.
     var statesHaveStarted = false
-    /// The symbol with its data, label and scores found.
+    /// The symbol, with the roles of its variables and outputs.
     public let network: ClassifierNetwork
     private let labelName: String
     private var scorer: Scorer?
-    /// Of the thread that made it, for the thread of an asynchronous `fit`.
+    /// Of the thread that created it, for the thread of an asynchronous `fit`.
     let threads = Parallel.threads
 
     /// - Parameters:
     ///   - symbol: a classifier. One that reads no label gets a `SoftmaxOutput` (`ClassifierNetwork.withLoss`).
     ///   - dataShape: a row of data, e.g. (channels, height, width).
-    ///   - frozen: parameters that get no gradient, no update and no weight decay. Batch norms whose gamma and beta are
-    ///     both frozen, or one of whose moving statistics is, normalise by these statistics and leave them alone. Nothing
-    ///     is computed for gradients that lead to frozen parameters only. A gamma under `fix_gamma` is set to 1 all the
-    ///     same, as in MXNet.
-    ///   - softLabels: training's labels are rows of probabilities, as a `SoftLabelSource` makes them, and the loss is
-    ///     -sum(label * log p), whatever they sum to. Scoring takes class numbers as ever; `symbol` stays as it is.
-    ///   - recomputation: what the backward pass may compute a second time to save memory. All choices give the same bits.
-    ///   - averaging: weights that follow the trained ones, from their values before the first step on; if nil those of the
-    ///     optimizer's chain.
-    ///   - accumulation: batches whose gradients are averaged into one update.
-    ///   - keepsGradients: whether `gradient` has every parameter's. Without it large parameters are updated within the
-    ///     backward pass, so that their gradients need no memory of their own.
-    ///   - canDropSteps: whether `FitOptions.onNonFinite` may be `.skip`. Every update waits until the step is known to be
-    ///     finite then, and gradients need memory of their own.
-    ///   - precision: of what flows between layers; weights, statistics and losses are float32 always.
+    ///   - frozen: parameters without gradient, update and weight decay. Batch norms with gamma and beta both frozen,
+    ///     or with a frozen moving statistic, normalise by their moving statistics and do not update them. Nothing is
+    ///     computed for gradients that lead to frozen parameters only. A gamma under `fix_gamma` is set to 1 in any
+    ///     case, as in MXNet.
+    ///   - softLabels: training's labels are rows of probabilities, as from a `SoftLabelSource`, and the loss is
+    ///     -sum(label * log p), whatever their sum is. Scoring uses class numbers as usual; `symbol` does not change.
+    ///   - recomputation: what the backward pass may recompute to save memory. All choices give the same bits.
+    ///   - averaging: weights that follow the trained ones, starting from their values before the first step; if nil,
+    ///     the average of the optimizer's chain.
+    ///   - accumulation: the number of batches that are averaged into one update.
+    ///   - keepsGradients: whether `gradient` has every parameter's gradient. Otherwise large parameters are updated
+    ///     within the backward pass, so that their gradients need no separate memory.
+    ///   - canDropSteps: whether `FitOptions.onNonFinite` may be `.skip`. Then every update waits until the step is
+    ///     known to be finite, and gradients need separate memory.
+    ///   - precision: the type between layers; weights, statistics and losses are always float32.
     ///   - lossScaling: with float16 only; dynamic if nil.
-    ///   - engine: what runs the steps.
+    ///   - engine: the engine that runs the steps.
     /// - Throws: `AnnealError`, with the code `outOfMemory` where the machine or a limit has less memory than is needed.
     package init(
         _ symbol: Symbol, dataShape: Shape, batchSize: Int, optimizer: Optimizer, frozen: Set<String> = [],
@@ -109,7 +110,7 @@ public final class Trainer {
         try lossScaling?.check()
         guard lossScaling == nil || precision == .float16 else {
             throw AnnealError(
-                "--loss-scale", "has no use with \(precision.rawValue), whose smallest numbers are small enough",
+                "--loss-scale", "is not needed with \(precision.rawValue), which does not underflow as float16 does",
                 suggestion: "leave it out, or give --dtype float16")
         }
         self.lossScaling = lossScaling ?? (precision == .float16 ? .dynamic : nil)
@@ -144,7 +145,8 @@ public final class Trainer {
         if let stranger = frozen.subtracting(variables).min() {
             let near = Spelling.nearest(to: stranger, among: variables).joined(separator: ", ")
             throw AnnealError(
-                "frozen parameter \(stranger)", "is not in the network", suggestion: "near are \(near)", code: .notFound
+                "frozen parameter \(stranger)", "is not in the network", suggestion: "the closest are \(near)",
+                code: .notFound
             )
         }
         let statistics = try symbol.frozenStatistics(frozen)
@@ -180,12 +182,12 @@ public final class Trainer {
     /// Bytes of the training plan's arena, known before the first step.
     public var plannedBytes: Int { training.plannedBytes }
 
-    /// Plans the scoring of validation data, which `score` otherwise does when it is first called: so that a lack of memory
-    /// shows before the first step.
+    /// Plans the scoring of validation data, which otherwise happens in the first call of `score`, so that a lack of
+    /// memory shows before the first step.
     public func planScoring() throws { _ = try scorer(.none) }
 
-    /// What training takes, and scoring if it is planned. The images of test-time views and what saving takes are not
-    /// allocated yet.
+    /// The memory of training, and of scoring if it is planned. The images of test-time views and the memory for saving
+    /// are not allocated yet.
     /// - Parameter views: the test-time augmentation of later scoring.
     public func memoryNeed(views: TestTimeViews = .none) -> MemoryNeed {
         var need = training.memoryNeed
@@ -199,19 +201,19 @@ public final class Trainer {
         return need
     }
 
-    /// Changes of layout inside a training step.
+    /// Layout changes inside a training step.
     public var relayouts: Int { training.relayouts }
 
-    /// Gives every parameter its first value, but for those named in `except`.
+    /// Initialises every parameter except those named in `except`.
     public func initialize(_ initializer: any Initializer, except: Set<String> = []) throws {
         try parameters.initialize(initializer, symbol: symbol, seed: seed, except: except)
     }
 
-    /// The input memory of the next step, to be filled before it. Ask again for each step: some engines use another memory
-    /// while the last one is uploaded.
+    /// The input memory of the next step, to be filled before it. Ask again for each step: some engines use another
+    /// buffer while the last one is uploaded.
     public func slot() throws -> BatchSlot { BatchSlot(data: try training.data(of: network), labels: try labels()) }
 
-    /// As `slot`, for pixels where the source gives them and the engine takes them.
+    /// As `slot`, for pixels if the source delivers them and the engine accepts them.
     package func slot(for source: any BatchSource) throws -> BatchSlot {
         guard let scaling = source.pixelScaling, let pixels = training.pixels(network.dataName, scaling) else {
             return try slot()
@@ -226,7 +228,7 @@ public final class Trainer {
         return labels
     }
 
-    /// The outputs of a training batch, as they were before the update.
+    /// The outputs of a training batch, from before the update.
     func trainingBatch(_ results: any StepResults, rows: Int, _ body: (MetricBatch) throws -> Void) throws {
         try timed(.metrics) {
             try body(
@@ -236,16 +238,16 @@ public final class Trainer {
         }
     }
 
-    /// The training loss's gradient of a parameter, for tests and monitors; large parameters have one with
-    /// `keepsGradients` only.
+    /// The training loss's gradient of a parameter, for tests and monitors; for large parameters only with
+    /// `keepsGradients`.
     public func gradient(_ name: String) throws -> Tensor? { try training.gradient(name) }
 
-    /// Scores every sample of the source exactly once, with the parameters as they are now or their moving averages.
+    /// Scores every sample of the source exactly once, with the current parameters or their moving averages.
     ///
     /// - Parameters:
-    ///   - views: test-time augmentation: the views of each image whose scores are averaged.
-    ///   - judged: gets each batch, as `Scorer.run` gives it.
-    ///   - progress: called with the batches done so far.
+    ///   - views: test-time augmentation: the scores of these views of each image are averaged.
+    ///   - judged: receives each batch, as `Scorer.run` passes it.
+    ///   - progress: called with the number of batches done so far.
     public func score(
         _ source: any BatchSource, metrics: CompositeMetric, views: TestTimeViews = .none,
         judged: (MetricBatch) throws -> Void = { _ in }, progress: (Int) throws -> Void = { _ in }

@@ -18,11 +18,11 @@ public struct One: Initializer {
     }
 }
 
-/// One value for all elements, or a value for each; MXNet's `constant`.
+/// One value for all elements, or one for each; MXNet's `constant`.
 public struct Constant: Initializer {
     public static let name = "constant"
 
-    /// One value, or as many as the weight has elements, row-major.
+    /// One value, or one per element, row-major.
     public var values: [Float]
 
     public init(_ value: Float) { values = [value] }
@@ -38,7 +38,7 @@ public struct Constant: Initializer {
     public func weight(_ name: String, _ shape: Shape, _ random: inout Random) throws -> Tensor {
         if values.count == 1 { return Tensor(shape, repeating: values[0]) }
         guard values.count == shape.count else {
-            throw AnnealError("parameter \(name)", "has shape \(shape), the constant has \(values.count) values")
+            throw AnnealError("parameter \(name)", "has shape \(shape), but the constant has \(values.count) values")
         }
         return Tensor(shape, values)
     }
@@ -54,8 +54,8 @@ public struct Constant: Initializer {
     }
 }
 
-/// Weights of a deconvolution that enlarges by bilinear interpolation (Long, Shelhamer and Darrell 2015); MXNet's
-/// `bilinear`. Wants (out, in, height, width).
+/// Weights of a deconvolution that upsamples by bilinear interpolation (Long, Shelhamer and Darrell 2015); MXNet's
+/// `bilinear`. Requires (out, in, height, width).
 public struct Bilinear: Initializer {
     public static let name = "bilinear"
     public init() {}
@@ -66,7 +66,7 @@ public struct Bilinear: Initializer {
             throw AnnealError("parameter \(name)", "has shape \(shape)", suggestion: "bilinear needs four axes")
         }
         let width = shape[3], height = shape[2]
-        // MXNet takes the width for both axes.
+        // MXNet uses the width for both axes.
         let f = (Double(width) / 2).rounded(.up)
         let center = (2 * f - 1 - f.truncatingRemainder(dividingBy: 2)) / (2 * f)
         var i = 0
@@ -78,7 +78,7 @@ public struct Bilinear: Initializer {
     }
 }
 
-/// Zero but for the forget gate, the second quarter (Jozefowicz, Zaremba and Sutskever 2015); MXNet's `lstmbias`.
+/// Zero except for the forget gate, the second quarter (Jozefowicz, Zaremba and Sutskever 2015); MXNet's `lstmbias`.
 public struct LSTMBias: Initializer {
     public static let name = "lstmbias"
     public var forgetBias: Float
@@ -100,8 +100,8 @@ public struct LSTMBias: Initializer {
     }
 }
 
-/// Convolutions that begin by handing their input on: the first filters, as many as there are input channels, are 1 in
-/// their middle at their own channel and 0 elsewhere; the rest, and other weights, are uniform in ±1/√fan-in, PyTorch's
+/// Convolutions that initially pass their input on: the first filters, as many as there are input channels, are 1 in
+/// the centre of their own channel and 0 elsewhere; the rest, and other weights, are uniform in ±1/√fan-in, PyTorch's
 /// default. Not in MXNet; as in airbench (Jordan 2024, arXiv:2404.00498), after Zagoruyko and Komodakis 2017,
 /// arXiv:1706.00388.
 public struct Dirac: Initializer {

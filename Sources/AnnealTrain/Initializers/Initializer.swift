@@ -2,9 +2,9 @@ import AnnealCompiler
 import AnnealCore
 import AnnealGraph
 
-/// How parameters get their first values: MXNet's `Initializer`.
+/// How parameters are initialised: MXNet's `Initializer`.
 ///
-/// Each parameter is drawn from a stream of its own, keyed by the seed and its name: its values depend on nothing else.
+/// Each parameter is drawn from its own stream, keyed by the seed and its name: its values depend on nothing else.
 public protocol Initializer: Sendable {
     /// MXNet's registered name, e.g. `xavier`.
     static var name: String { get }
@@ -12,7 +12,7 @@ public protocol Initializer: Sendable {
     /// Reads the options by MXNet's names.
     init(options: inout NamedOptions) throws
 
-    /// Values for a weight. Throws if the initializer cannot do its shape.
+    /// Values for a weight. Throws if the initializer does not support its shape.
     func weight(_ name: String, _ shape: Shape, _ random: inout Random) throws -> Tensor
 
     /// Values for any parameter: by its attributes, by its name, and otherwise as a weight.
@@ -20,9 +20,9 @@ public protocol Initializer: Sendable {
 }
 
 extension Initializer {
-    /// MXNet's rules: the attribute `__init__` wins; else the name's end says what it is: `weight` is drawn, `bias`,
-    /// `beta`, `moving_mean` (Gluon: `running_mean`) and `min` are 0, `gamma`, `moving_var` (`running_var`) and `max` 1.
-    /// Throws on any other name.
+    /// MXNet's rules: the attribute `__init__` wins; else the end of the name decides: `weight` is drawn, `bias`,
+    /// `beta`, `moving_mean` (Gluon: `running_mean`) and `min` are 0, `gamma`, `moving_var` (`running_var`) and `max`
+    /// 1. Throws on any other name.
     public func parameter(
         _ name: String, _ shape: Shape, attributes: [String: String] = [:], seed: UInt64
     ) throws -> Tensor {
@@ -40,13 +40,13 @@ extension Initializer {
         let ones = ["gamma", "moving_var", "running_var", "max"]
         if ones.contains(where: name.hasSuffix) { return Tensor(shape, repeating: 1) }
         throw AnnealError(
-            "parameter \(name)", "has a name that says nothing of its first values",
+            "parameter \(name)", "has a name that does not determine its initial values",
             suggestion: "end it in _weight, _bias, _gamma or _beta, or give the variable an __init__ attribute")
     }
 }
 
 extension ParameterStore {
-    /// Gives every parameter and state its first value, but for those named in `except`.
+    /// Initialises every parameter and state except those named in `except`.
     public func initialize(
         _ initializer: any Initializer, symbol: Symbol, seed: UInt64, except: Set<String> = []
     ) throws {

@@ -10,10 +10,10 @@ public enum Initializers {
     ]
     private static let aliases = ["zeros": "zero", "ones": "one", "msra": "msraprelu"]
 
-    /// The names that `make` takes.
+    /// The names that `make` accepts.
     public static var names: [String] { types.map { $0.name } }
 
-    /// An initializer by MXNet's name (or the one that its scripts take, e.g. `msra`) and keyword arguments.
+    /// Creates an initializer from MXNet's name (or the one that its scripts use, e.g. `msra`) and keyword arguments.
     public static func make(_ name: String, _ options: NamedOptions = [:]) throws -> any Initializer {
         let key = aliases[name.lowercased()] ?? name.lowercased()
         guard let type = types.first(where: { $0.name == key }) else {
@@ -28,13 +28,13 @@ public enum Initializers {
         return initializer
     }
 
-    /// An initializer as the attribute `__init__` has it: `["constant", {"value": 2.5}]`.
+    /// Creates an initializer from the attribute `__init__`: `["constant", {"value": 2.5}]`.
     public static func make(json: String) throws -> any Initializer {
         guard let list = try? JSONSerialization.jsonObject(with: Data(json.utf8)) as? [Any],
             let name = list.first as? String,
             list.count <= 2
         else {
-            // MXNet also takes a bare name.
+            // MXNet also accepts a bare name.
             if json.allSatisfy({ $0.isLetter }) { return try make(json) }
             throw AnnealError("__init__", "is '\(json)'", suggestion: "write it as [\"zero\", {}]")
         }
@@ -45,9 +45,9 @@ public enum Initializers {
         return try make(name, try NamedOptions(json: options, of: "initializer \(name)"))
     }
 
-    /// What `--initializer` gives in MXNet's scripts. `default` depends on the network: alexnet does not converge
-    /// with Xavier, vgg not with a gaussian one, airbench starts as its author
-    /// has it, all others get Xavier, gaussian, in, 2.
+    /// The initializer for `--initializer` in MXNet's scripts. `default` depends on the network: alexnet does not
+    /// converge with Xavier, vgg not with a gaussian one, airbench uses its author's choice, all others get Xavier,
+    /// gaussian, in, 2.
     public static func fit(_ name: String = "default", network: String?) throws -> any Initializer {
         guard name == "default" else { return try make(name) }
         if network == "alexnet" { return Normal() }

@@ -1,8 +1,8 @@
 import AnnealCore
 import Foundation
 
-/// Several initializers by regular expressions: the first whose expression matches at the start of a parameter's name
-/// gives its values, by name and attributes as always; MXNet's `Mixed`.
+/// Several initializers by regular expression: the first expression that matches at the start of a parameter's name
+/// decides; MXNet's `Mixed`.
 public struct Mixed: Initializer {
     public static let name = "mixed"
 
@@ -21,7 +21,7 @@ public struct Mixed: Initializer {
     }
 
     public init(options: inout NamedOptions) throws {
-        throw AnnealError("initializer mixed", "cannot be made by name", suggestion: "make it in Swift")
+        throw AnnealError("initializer mixed", "cannot be created by name", suggestion: "create it in Swift")
     }
 
     public func weight(_ name: String, _ shape: Shape, _ random: inout Random) throws -> Tensor {
@@ -38,14 +38,14 @@ public struct Mixed: Initializer {
     }
 }
 
-/// Values that are there already, by name, and an initializer for the rest; MXNet's `Load`.
+/// Existing values by name, and an initializer for the rest; MXNet's `Load`.
 public struct Load: Initializer {
     public static let name = "load"
 
     private let values: [String: Tensor]
     private let rest: (any Initializer)?
 
-    /// - Parameter values: by name, with or without the `arg:` and `aux:` of checkpoints.
+    /// - Parameter values: by name, with or without the prefixes `arg:` and `aux:` of checkpoints.
     public init(_ values: [String: Tensor], rest: (any Initializer)? = nil) {
         self.values = Dictionary(
             values.map { name, value in
@@ -55,7 +55,7 @@ public struct Load: Initializer {
     }
 
     public init(options: inout NamedOptions) throws {
-        throw AnnealError("initializer load", "cannot be made by name", suggestion: "make it in Swift")
+        throw AnnealError("initializer load", "cannot be created by name", suggestion: "create it in Swift")
     }
 
     public func weight(_ name: String, _ shape: Shape, _ random: inout Random) throws -> Tensor {
@@ -71,7 +71,8 @@ public struct Load: Initializer {
     private func stored(_ name: String, _ shape: Shape) throws -> Tensor? {
         guard let value = values[name] else { return nil }
         guard value.shape == shape else {
-            throw AnnealError("parameter \(name)", "has shape \(shape), the loaded one \(value.shape)", code: .mismatch)
+            throw AnnealError(
+                "parameter \(name)", "has shape \(shape), but the loaded one \(value.shape)", code: .mismatch)
         }
         return value
     }

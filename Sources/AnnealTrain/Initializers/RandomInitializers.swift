@@ -1,6 +1,6 @@
 import AnnealCore
 
-/// Uniform in ±scale; MXNet's `uniform`, scale 0.07 unless given.
+/// Uniform in ±scale; MXNet's `uniform`, scale 0.07 by default.
 public struct Uniform: Initializer {
     public static let name = "uniform"
     public var scale: Double
@@ -14,7 +14,7 @@ public struct Uniform: Initializer {
     }
 }
 
-/// Normal around 0; MXNet's `normal`, deviation 0.01 unless given.
+/// Normal around 0; MXNet's `normal`, standard deviation 0.01 by default.
 public struct Normal: Initializer {
     public static let name = "normal"
     public var sigma: Double
@@ -56,8 +56,8 @@ public struct MSRAPrelu: Initializer {
 /// arXiv:1312.6120); MXNet's `orthogonal`. MXNet's defaults: scale 1.414, uniform.
 ///
 /// A weight is a matrix of shape[0] rows. MXNet takes singular vectors of a random matrix; here its rows (or columns)
-/// are made orthogonal one after the other (Gram and Schmidt, twice each, in double precision), which for normal
-/// numbers gives the same distribution.
+/// are orthogonalised one after the other (Gram-Schmidt, twice each, in double precision), which for normal numbers
+/// gives the same distribution.
 public struct Orthogonal: Initializer {
     public static let name = "orthogonal"
 
@@ -81,7 +81,7 @@ public struct Orthogonal: Initializer {
         let vectors = min(rows, columns), length = max(rows, columns)
         var matrix = [[Double]]()
         for _ in 0..<vectors {
-            // A vector in the span of the others, which never happens with so many bits, would be drawn again.
+            // A vector in the span of the others, which in practice never happens, would be drawn again.
             repeat {
                 var vector = (0..<length).map { _ in
                     Double(distribution == .uniform ? random.uniform(-1, 1) : random.normal())

@@ -2,8 +2,8 @@ import AnnealCore
 import AnnealGraph
 import Foundation
 
-/// The eigenvectors of a covariance that is gathered patch by patch: filters whose outputs are uncorrelated and of
-/// variance 1 on such patches, as in airbench (Jordan 2024, arXiv:2404.00498) after Page 2019, "How to train your ResNet".
+/// Eigenvectors of a covariance that is accumulated patch by patch: filters with uncorrelated outputs of variance 1 on
+/// such patches, as in airbench (Jordan 2024, arXiv:2404.00498) after Page 2019, "How to train your ResNet".
 public struct PatchCovariance {
     /// Channels, height and width of a patch.
     public let patch: Shape
@@ -35,11 +35,11 @@ public struct PatchCovariance {
         }
     }
 
-    /// The directions of largest variance first, each divided by its standard deviation, then the same ones negated.
+    /// The directions of largest variance first, each divided by its standard deviation, then their negatives.
     ///
     /// - Parameters:
-    ///   - count: filters; even, and at most twice the numbers of a patch.
-    ///   - epsilon: added to the variances, so that directions without any are not blown up.
+    ///   - count: the number of filters; even, and at most twice the number of values in a patch.
+    ///   - epsilon: added to the variances, so that directions with almost none are not blown up.
     /// - Returns: (count, channels, height, width)
     public func filters(_ count: Int, epsilon: Double = 5e-4) -> Tensor {
         precondition(count % 2 == 0 && count / 2 <= patch.count && patches > 0)
@@ -53,7 +53,8 @@ public struct PatchCovariance {
         }
         let pairs = eigenvectors(covariance).sorted { $0.value > $1.value }.prefix(count / 2)
         let directions = pairs.flatMap { pair in
-            // A vector and its negative are both eigenvectors: the larger end is made positive.
+            // A vector and its negative are both eigenvectors: the sign is chosen so that the largest entry is
+            // positive.
             let sign = (pair.vector.max { abs($0) < abs($1) } ?? 1) < 0 ? -1.0 : 1.0
             return pair.vector.map { Float(sign * $0 / (pair.value + epsilon).squareRoot()) }
         }
@@ -61,7 +62,7 @@ public struct PatchCovariance {
     }
 }
 
-/// Of a symmetric matrix, by Jacobi's rotations: made for a few dozen rows.
+/// Eigenvectors of a symmetric matrix, by Jacobi rotations; suitable for a few dozen rows.
 package func eigenvectors(_ matrix: [[Double]]) -> [(value: Double, vector: [Double])] {
     var a = matrix
     let size = a.count
@@ -90,23 +91,24 @@ package func eigenvectors(_ matrix: [[Double]]) -> [(value: Double, vector: [Dou
 }
 
 extension Trainer {
-    /// Gives a convolution the filters that whiten the source's first images.
+    /// Gives a convolution filters that whiten the source's first images.
     ///
     /// - Parameters:
-    ///   - layer: a convolution on the network's input, with an even number of filters, at most twice the numbers of a patch.
-    ///   - images: how many are looked at, in whole batches.
+    ///   - layer: a convolution on the network's input, with an even number of filters, at most twice the number of
+    ///     values in a patch.
+    ///   - images: the number of images to use, in whole batches.
     public func whiten(_ layer: String, from source: any BatchSource, images: Int = 5000) throws {
         let name = layer + "_weight"
         guard let shape = parameters.shape(name), shape.rank == 4, shape[1] == dataShape[0] else {
             throw AnnealError(
-                "--whiten \(layer)", "is no convolution on the images",
+                "--whiten \(layer)", "is not a convolution on the images",
                 suggestion: "name the first convolution, as airbench's 'whiten'")
         }
         let patch = Shape(Array(shape.dims[1...]))
         guard shape[0] % 2 == 0, shape[0] / 2 <= patch.count else {
             throw AnnealError(
-                "--whiten \(layer)", "has \(shape[0]) filters, patches of \(patch) give up to \(2 * patch.count)",
-                suggestion: "give it an even number of filters, at most that many")
+                "--whiten \(layer)", "has \(shape[0]) filters, but patches of \(patch) give up to \(2 * patch.count)",
+                suggestion: "it must have an even number of filters, at most that many")
         }
         var covariance = PatchCovariance(patch: patch)
         let slot = try slot(), size = dataShape.count

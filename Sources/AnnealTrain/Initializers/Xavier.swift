@@ -32,7 +32,7 @@ public struct Xavier: Initializer {
             magnitude: try options.number("magnitude", 3))
     }
 
-    /// The bound or the deviation for a shape. Throws on shapes with fewer than 2 axes.
+    /// The bound or the standard deviation for a shape. Throws on shapes with fewer than 2 axes.
     public func scale(_ shape: Shape, of name: String = "weight") throws -> Double {
         guard shape.rank >= 2 else {
             throw AnnealError("parameter \(name)", "has shape \(shape)", suggestion: "xavier needs at least two axes")

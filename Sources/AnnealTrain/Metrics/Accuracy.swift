@@ -1,11 +1,11 @@
 import AnnealCore
 
-/// The share of predictions that are right; MXNet's `accuracy`.
+/// The fraction of correct predictions; MXNet's `accuracy`.
 ///
-/// Ties go to the first class. A row of NaN is wrong, so that a model that has broken down shows.
+/// Ties go to the first class. A row of NaN is wrong, so that a diverged model is noticed.
 public struct Accuracy: Metric {
     public let name: String
-    /// Right predictions, predictions.
+    /// Correct predictions, predictions.
     public var sums: [Double] = [0, 0]
 
     public init(name: String = "accuracy") { self.name = name }
@@ -24,13 +24,14 @@ public struct Accuracy: Metric {
     }
 }
 
-/// The share of predictions whose label is among the k highest scores; MXNet's `top_k_accuracy`, printed with k at the end.
+/// The fraction of predictions with the label among the k highest scores; MXNet's `top_k_accuracy`, printed with k
+/// appended.
 ///
-/// Of equal scores the first classes count as higher (MXNet leaves ties open); NaN counts as lowest.
+/// Of equal scores the first classes rank higher (MXNet leaves ties undefined); NaN ranks lowest.
 public struct TopKAccuracy: Metric {
     public let name: String
     public let k: Int
-    /// Right predictions, predictions.
+    /// Correct predictions, predictions.
     public var sums: [Double] = [0, 0]
 
     /// - Precondition: k is at least 1.
@@ -50,7 +51,7 @@ public struct TopKAccuracy: Metric {
         sums[1] += Double(batch.samples)
     }
 
-    /// Nothing is sorted: the label is right if fewer than k classes are above it.
+    /// Nothing is sorted: the label is among the top k if fewer than k classes rank above it.
     private func isRight(_ batch: MetricBatch, _ sample: Int) -> Bool {
         let label = batch.label(sample)
         if batch.outputsAreClasses { return batch.predicted(sample) == label }

@@ -1,12 +1,12 @@
 /// A classifier's answer for one image, with the true class.
 public struct Answer: Sendable, Equatable {
-    /// The image's number in its source.
+    /// The image's index in its source.
     public var number: Int
     /// The true class.
     public var label: Int
-    /// The class that was predicted; nil if no score is a number.
+    /// The predicted class; nil if all scores are NaN.
     public var predicted: Int?
-    /// Of the predicted class; NaN without one.
+    /// Of the predicted class; NaN if there is none.
     public var probability: Float
     /// Of the true class.
     public var labelProbability: Float
@@ -21,7 +21,7 @@ public struct Answer: Sendable, Equatable {
         self.labelProbability = labelProbability
     }
 
-    /// The answer about a row of a classifier's batch.
+    /// The answer for one row of a classifier's batch.
     /// - Precondition: the row is valid and its label names a class, as `ConfusionMatrix.update` checks.
     public init(_ batch: MetricBatch, row: Int, number: Int) {
         let label = batch.label(row), predicted = batch.predicted(row)
@@ -31,10 +31,10 @@ public struct Answer: Sendable, Equatable {
     }
 }
 
-/// Of the wrong answers those that gave the true class the lowest probability, the worst first.
+/// The wrong answers that gave the true class the lowest probability, the worst first.
 public struct WorstAnswers: Sendable {
     public private(set) var answers: [Answer] = []
-    /// Of all wrong answers.
+    /// The number of all wrong answers.
     public private(set) var wrong = 0
     private let limit: Int
 
@@ -49,7 +49,7 @@ public struct WorstAnswers: Sendable {
         if answers.count > limit { answers.removeLast() }
     }
 
-    /// A probability that is not a number is the worst. Of equal answers the earlier image stays in front.
+    /// A NaN probability is the worst. Of equal answers the earlier image comes first.
     private static func isWorse(_ a: Answer, than b: Answer) -> Bool {
         if a.labelProbability.isNaN || b.labelProbability.isNaN { return !b.labelProbability.isNaN }
         return a.labelProbability < b.labelProbability

@@ -1,6 +1,7 @@
 import AnnealCore
 
-/// F1 score and Matthews' correlation of two classes, class 1 being the positive one; MXNet's `f1` and `mcc`.
+/// F1 score and Matthews correlation coefficient for two classes, class 1 being the positive one; MXNet's `f1` and
+/// `mcc`.
 ///
 ///     f1 = 2*precision*recall / (precision + recall), 0 where undefined
 ///     mcc = (tp*tn - fp*fn) / sqrt((tp+fp)(tp+fn)(tn+fp)(tn+fn)), factors of 0 left out
@@ -39,7 +40,8 @@ public struct BinaryMetric: Metric {
         }
         guard others.count <= 2 else {
             throw AnnealError(
-                "metric \(name)", "is for two classes, labels are \(others.sorted())", suggestion: "use pcc for more")
+                "metric \(name)", "is for two classes, but the labels are \(others.sorted())",
+                suggestion: "use pcc for more")
         }
         if average == .macro {
             sums[0] += score(counts)
@@ -62,11 +64,11 @@ public struct BinaryMetric: Metric {
     }
 }
 
-/// The correlation of classes said and classes right, Matthews' correlation for any number of them (Gorodkin 2004);
-/// MXNet's `pcc`. Over all samples; NaN as long as only one class was said, or was right.
+/// The Matthews correlation coefficient for any number of classes (Gorodkin 2004); MXNet's `pcc`. Over all samples; NaN
+/// as long as only one class was predicted, or occurred.
 public struct ClassCorrelation: Metric {
     public let name: String
-    /// The confusion matrix, row-major: said by right.
+    /// The confusion matrix, row-major: predicted by true class.
     public var sums: [Double] = []
 
     public init(name: String = "pcc") { self.name = name }
@@ -101,15 +103,15 @@ public struct ClassCorrelation: Metric {
         let pairs = (0..<batch.samples).map { (batch.predicted($0), batch.label($0)) }
         var needed = batch.outputsAreClasses ? 0 : batch.classes
         for (said, right) in pairs {
-            // No model has so many classes: such a label is an error, not a reason to take a terabyte.
+            // No model has so many classes: such a label is an error, not a reason to allocate a terabyte.
             guard (0..<1 << 16).contains(right), (-1..<1 << 16).contains(said) else {
-                throw AnnealError("metric \(name)", "label \(right) or class \(said) is not a class's number")
+                throw AnnealError("metric \(name)", "label \(right) or class \(said) is not a class number")
             }
             needed = max(needed, said + 1, right + 1)
         }
         grow(to: needed)
         let size = size
-        // A row of NaN says no class; it counts as the first, as MXNet's argmax does.
+        // A row of NaN predicts no class; it counts as the first, as in MXNet's argmax.
         for (said, right) in pairs { sums[max(said, 0) * size + right] += 1 }
     }
 

@@ -1,8 +1,8 @@
 import AnnealCore
 
-/// How often samples of one class were taken for another, gathered over batches.
+/// How often samples of one class were predicted as another, accumulated over batches.
 ///
-/// Only pairs that occur take memory.
+/// Only pairs that occur use memory.
 public struct ConfusionMatrix: Sendable, Equatable {
     public let classes: Int
     /// Samples of each class.
@@ -10,15 +10,15 @@ public struct ConfusionMatrix: Sendable, Equatable {
     /// Samples by true class * classes + predicted class.
     private var cells: [Int: Int] = [:]
 
-    /// - Precondition: there is a class.
+    /// - Precondition: there is at least one class.
     public init(classes: Int) {
         precondition(classes > 0)
         self.classes = classes
         images = Array(repeating: 0, count: classes)
     }
 
-    /// From pairs that were counted before.
-    /// - Precondition: there is a class, and each pair is of classes.
+    /// From previously counted pairs.
+    /// - Precondition: there is at least one class, and each pair consists of valid classes.
     public init(classes: Int, pairs: [(label: Int, predicted: Int, count: Int)]) {
         self.init(classes: classes)
         for pair in pairs {
@@ -28,7 +28,7 @@ public struct ConfusionMatrix: Sendable, Equatable {
         }
     }
 
-    /// The samples of class `label` that were taken for `predicted`.
+    /// The number of samples of class `label` that were predicted as `predicted`.
     public subscript(label: Int, predicted: Int) -> Int { cells[label * classes + predicted] ?? 0 }
 
     /// The pairs that occur, by label, then by predicted class.
@@ -36,9 +36,9 @@ public struct ConfusionMatrix: Sendable, Equatable {
         cells.sorted { $0.key < $1.key }.map { ($0.key / classes, $0.key % classes, $0.value) }
     }
 
-    /// Adds the valid rows of a batch, the first maximum counting as in `Accuracy`; a row of NaN belongs to no class's
+    /// Adds the valid rows of a batch; the first maximum counts, as in `Accuracy`; a row of NaN belongs to no class's
     /// predictions.
-    /// - Throws: for a label that names no class.
+    /// - Throws: for a label that is not a class number.
     public mutating func update(_ batch: MetricBatch) throws {
         precondition(batch.classes == classes)
         try batch.checkLabels("confusion matrix", inRange: true)
@@ -49,7 +49,7 @@ public struct ConfusionMatrix: Sendable, Equatable {
         }
     }
 
-    /// Each class's own numbers, by label.
+    /// The statistics of each class, by label.
     public var scores: [ClassScore] {
         var predicted = Array(repeating: 0, count: classes)
         for (key, count) in cells { predicted[key % classes] += count }
@@ -57,11 +57,11 @@ public struct ConfusionMatrix: Sendable, Equatable {
     }
 }
 
-/// How well one class is told from the others. A share of nothing is nil.
+/// How well one class is recognised. Fractions with a denominator of 0 are nil.
 public struct ClassScore: Sendable, Equatable {
     /// Samples of the class.
     public var images: Int
-    /// Samples that were taken for it.
+    /// Samples predicted as the class.
     public var predicted: Int
     /// Samples that are both.
     public var correct: Int
@@ -72,9 +72,9 @@ public struct ClassScore: Sendable, Equatable {
         self.correct = correct
     }
 
-    /// The share of the class's samples that were found: its accuracy.
+    /// The fraction of the class's samples that were found: its accuracy.
     public var recall: Double? { share(images) }
-    /// The share of what was taken for the class that belongs to it.
+    /// The fraction of the samples predicted as the class that belong to it.
     public var precision: Double? { share(predicted) }
     /// The harmonic mean of both, 2 correct / (images + predicted).
     public var f1: Double? { images + predicted > 0 ? 2 * Double(correct) / Double(images + predicted) : nil }

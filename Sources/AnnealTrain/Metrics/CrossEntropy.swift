@@ -2,7 +2,7 @@ import AnnealCore
 import Foundation
 
 /// The mean over samples of -log(p + eps), p the probability of the label; MXNet's `ce` and `nll_loss`, which are the
-/// same under two names. Of labels that are probabilities, -sum(label * log(p + eps)).
+/// same under two names. For labels that are probabilities, -sum(label * log(p + eps)).
 public struct CrossEntropy: Metric {
     public let name: String
     public let epsilon: Double
@@ -40,7 +40,7 @@ public struct CrossEntropy: Metric {
     }
 }
 
-/// exp of the mean of -log(max(p, 1e-10)), p the probability of the label, over the samples whose label is not
+/// exp of the mean of -log(max(p, 1e-10)), p the probability of the label, over the samples with a label other than
 /// `ignoreLabel`; MXNet's `perplexity`.
 public struct Perplexity: Metric {
     public let name: String
@@ -60,7 +60,7 @@ public struct Perplexity: Metric {
         for sample in 0..<batch.samples {
             let label = batch.label(sample)
             if label == ignoreLabel { continue }
-            // MXNet's pick takes the nearest class for a label out of range.
+            // MXNet's pick clamps a label out of range to the nearest class.
             let p = batch.score(sample, min(max(label, 0), batch.classes - 1))
             sums[0] -= log(Double(max(1e-10, p)))
             sums[1] += 1

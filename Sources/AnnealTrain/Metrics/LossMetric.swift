@@ -1,6 +1,6 @@
 import AnnealCore
 
-/// The mean of all outputs, for models whose output is the loss; MXNet's `loss`. Labels are not looked at.
+/// The mean of all outputs, for models that output the loss; MXNet's `loss`. Labels are ignored.
 public struct LossMetric: Metric {
     public let name: String
     /// The sum of the outputs, outputs.

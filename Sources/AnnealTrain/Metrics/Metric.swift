@@ -1,19 +1,19 @@
 import AnnealCore
 
-/// How well a model does, as a number over many batches: MXNet's `EvalMetric`.
+/// A measure of a model's quality, accumulated over batches: MXNet's `EvalMetric`.
 ///
-/// A metric is a value: sums in double precision, from which its value follows. Summed element by element over
-/// hosts they give the metric of all hosts together, and a run that is resumed inside an epoch restores them. A metric of
-/// one's own is a struct with a name, sums, a value and `update`, and goes into a `CompositeMetric` as the others do.
+/// A metric is a value: sums in double precision that determine its value. Added element by element over hosts, they
+/// give the metric of all hosts together, and a run that resumes inside an epoch restores them. A custom metric is a
+/// struct with a name, sums, a value and `update`, and goes into a `CompositeMetric` like the others.
 public protocol Metric: Sendable {
     /// The name that MXNet prints, e.g. `top_k_accuracy_5`.
     var name: String { get }
     /// NaN before the first sample.
     var value: Double { get }
-    /// What is summed up.
+    /// The accumulated sums.
     var sums: [Double] { get set }
 
-    /// Adds the valid rows of a batch. Throws on labels that the metric cannot take, and adds nothing then.
+    /// Adds the valid rows of a batch. Throws on labels that the metric does not accept, and then adds nothing.
     mutating func update(_ batch: MetricBatch) throws
     mutating func reset()
 }
@@ -43,7 +43,7 @@ extension Metric {
 /// for sample in 0..<batch.samples where batch.predicted(sample) != batch.label(sample) { wrong += 1 }
 /// ```
 public struct MetricBatch {
-    /// (batch, labelWidth), row-major; may be empty for metrics that do not look at labels (`LossMetric`). If they are
+    /// (batch, labelWidth), row-major; may be empty for metrics that ignore labels (`LossMetric`). If they are
     /// probabilities, (batch, classes, positions).
     public let labels: UnsafeBufferPointer<Float>
     /// (batch, classes, positions), row-major.
@@ -51,14 +51,14 @@ public struct MetricBatch {
     /// Valid rows.
     public let rows: Int
     public let classes: Int
-    /// Predictions of a row, e.g. the pixels of a segmentation; 1 for a classifier.
+    /// Predictions per row, e.g. the pixels of a segmentation; 1 for a classifier.
     public let positions: Int
-    /// Labels of a row: as many as positions in classification, as many as outputs in regression, or 1.
+    /// Labels per row: as many as positions in classification, as many as outputs in regression, or 1.
     public let labelWidth: Int
     /// The outputs are class numbers, not scores: (batch, positions).
     public let outputsAreClasses: Bool
-    /// Each label is a row of probabilities, which may sum to any number. Metrics of classes take its largest; the
-    /// cross-entropy takes all.
+    /// Each label is a row of probabilities, with any sum. Class metrics use its largest element; the cross-entropy
+    /// uses all.
     public let labelsAreProbabilities: Bool
 
     /// - Precondition: labels and outputs hold at least `rows` rows.
@@ -87,8 +87,8 @@ public struct MetricBatch {
     @inlinable
     public var samples: Int { rows * positions }
 
-    /// The class that a prediction's label names: truncated as MXNet does, -1 where it is no number. Of a row of
-    /// probabilities the first of the largest. Not checked against `classes`: call `checkLabels` first.
+    /// The class of a prediction's label: truncated as in MXNet, -1 for NaN. For a row of probabilities, the first of
+    /// the largest. Not checked against `classes`: call `checkLabels` first.
     /// - Parameter sample: a prediction, in 0 ..< `samples`: row `sample / positions`, position `sample % positions`.
     @inlinable
     public func label(_ sample: Int) -> Int {
@@ -97,7 +97,7 @@ public struct MetricBatch {
         return abs(label) < 1e9 ? Int(label) : -1
     }
 
-    /// The output of the network for a class: a probability where the network ends in a softmax.
+    /// The network's output for a class: a probability if the network ends in a softmax.
     /// - Precondition: the outputs are scores, `sample` is in 0 ..< `samples` and `label` in 0 ..< `classes`.
     @inlinable
     public func score(_ sample: Int, _ label: Int) -> Float {
@@ -136,19 +136,19 @@ public struct MetricBatch {
         return index
     }
 
-    /// Throws unless there is a label for each prediction, and, if asked, each names one of the classes. A metric of
-    /// classes calls it first in `update`.
+    /// Throws unless there is a label for each prediction and, if requested, each label is a class number. A class
+    /// metric calls it first in `update`.
     /// - Parameter metric: the metric's name, for the message.
     public func checkLabels(_ metric: String, inRange: Bool = false) throws {
         guard labelsAreProbabilities || labelWidth == positions, rows == 0 || !labels.isEmpty else {
             throw AnnealError(
-                "metric \(metric)", "needs \(positions) labels a row, found \(labelWidth)",
+                "metric \(metric)", "needs \(positions) labels per row, found \(labelWidth)",
                 suggestion: "use another metric", code: .mismatch)
         }
         guard inRange else { return }
         for sample in 0..<samples where !(0..<classes).contains(label(sample)) {
             throw AnnealError(
-                "metric \(metric)", "label \(labels[sample]) names none of \(classes) classes",
+                "metric \(metric)", "label \(labels[sample]) is not one of \(classes) classes",
                 suggestion: "check the labels and --num-classes", code: .mismatch)
         }
     }

@@ -23,26 +23,26 @@ public enum Metrics {
         "pearsoncorrelation": "pearsonr",
     ]
 
-    /// The names that `make` takes, aliases left out.
+    /// The names that `make` accepts, without aliases.
     public static let names = [
         "accuracy", "top_k_accuracy", "ce", "nll_loss", "perplexity", "mae", "mse", "rmse", "f1", "mcc", "pcc",
         "pearsonr", "loss", "torch", "caffe",
     ]
 
-    /// A metric by MXNet's name and keyword arguments, e.g. `make("top_k_accuracy", ["top_k": 5])`.
+    /// Creates a metric from MXNet's name and keyword arguments, e.g. `make("top_k_accuracy", ["top_k": 5])`.
     public static func make(_ name: String, _ options: NamedOptions = [:]) throws -> any Metric {
         var options = options
         guard let metric = try make(name, reading: &options) else {
             throw AnnealError(
-                "metric", "'\(name)' is unknown", suggestion: "there are \(names.joined(separator: ", "))",
+                "metric", "'\(name)' is unknown", suggestion: "it must be one of \(names.joined(separator: ", "))",
                 code: .notFound)
         }
         try options.finish()
         return metric
     }
 
-    /// As above; nil for an unknown name, and unknown options are left in `options.unused`. An `axis` is not looked at:
-    /// the code that makes the batches knows where the classes are.
+    /// As above; nil for an unknown name, and unknown options are left in `options.unused`. An `axis` is ignored: the
+    /// code that makes the batches knows where the classes are.
     public static func make(_ name: String, reading options: inout NamedOptions) throws -> (any Metric)? {
         let key = aliases[name.lowercased()] ?? name.lowercased()
         options.place = "metric \(key)"

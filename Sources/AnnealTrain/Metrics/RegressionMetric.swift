@@ -1,9 +1,9 @@
 import AnnealCore
 
-/// Mean absolute error, mean squared error and its root; MXNet's `mae`, `mse`, `rmse`.
+/// Mean absolute error, mean squared error and root mean squared error; MXNet's `mae`, `mse`, `rmse`.
 ///
-/// As in MXNet the value is the mean over batches of the batch's value, so a small last batch weighs as much as a full
-/// one. Labels are as wide as the outputs, or one of the two is one wide and counts for every column.
+/// As in MXNet the value is the mean over batches of the batch's value, so a small last batch has as much weight as a
+/// full one. Labels are as wide as the outputs, or one of the two has width 1 and is broadcast.
 public struct RegressionMetric: Metric {
     public enum Kind: String, Sendable, CaseIterable { case mae, mse, rmse }
 
@@ -34,7 +34,7 @@ public struct RegressionMetric: Metric {
     }
 }
 
-/// Pearson's correlation of outputs and labels; MXNet's `pearsonr`.
+/// Pearson correlation of outputs and labels; MXNet's `pearsonr`.
 ///
 /// macro, the default: the mean over batches of the batch's value; micro: of all samples together.
 public struct PearsonCorrelation: Metric {
@@ -73,7 +73,7 @@ public struct PearsonCorrelation: Metric {
         }
     }
 
-    /// NaN where one side does not vary.
+    /// NaN if one side is constant.
     private static func correlation(_ moments: [Double]) -> Double {
         let n = moments[0], x = moments[1], y = moments[2]
         let varianceX = n * moments[3] - x * x, varianceY = n * moments[4] - y * y
@@ -81,7 +81,7 @@ public struct PearsonCorrelation: Metric {
     }
 }
 
-/// How a metric puts batches together.
+/// How a metric combines batches.
 public enum MetricAverage: String, Sendable, CaseIterable {
     /// The mean of the batches' values.
     case macro
@@ -103,7 +103,7 @@ struct RegressionPairs {
         width = max(labelWidth, outputWidth)
         guard labelWidth == outputWidth || labelWidth == 1 || outputWidth == 1, !batch.labels.isEmpty else {
             throw AnnealError(
-                "metric \(metric)", "has \(outputWidth) outputs a row and \(labelWidth) labels",
+                "metric \(metric)", "has \(outputWidth) outputs per row and \(labelWidth) labels",
                 suggestion: "make them equal", code: .mismatch
             )
         }

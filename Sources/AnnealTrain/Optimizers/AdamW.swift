@@ -2,18 +2,18 @@ import AnnealCompiler
 import AnnealCore
 import Foundation
 
-/// Adam with weight decay apart from the gradient (Loshchilov and Hutter 2019, arXiv:1711.05101).
+/// Adam with decoupled weight decay (Loshchilov and Hutter 2019, arXiv:1711.05101).
 ///
 ///     G = C(r*g)
 ///     m = beta1*m + (1-beta1)*G;  v = beta2*v + (1-beta2)*G²
 ///     w = w - l * (m/(1-beta1^t) / (sqrt(v/(1-beta2^t)) + eps) + d*w)
 ///
-/// This is what users write as AdamW today (PyTorch's). MXNet 1.9.1 has no class for it, only an operator,
-/// `contrib.adamw_update`, without correction and with the decay apart from the rate; `Form.operator` is that:
+/// This is what AdamW means today (PyTorch's). MXNet 1.9.1 has no class for it, only an operator,
+/// `contrib.adamw_update`, without bias correction and with the decay independent of the rate; that is `Form.operator`:
 ///
 ///     w = w - eta * (l*m/(sqrt(v) + eps) + d*w)
 ///
-/// Defaults: learning rate 0.001, beta1 0.9, beta2 0.999, epsilon 1e-8. The option `eta` asks for the operator's form.
+/// Defaults: learning rate 0.001, beta1 0.9, beta2 0.999, epsilon 1e-8. The option `eta` selects the operator's form.
 public struct AdamW: OptimizerRule {
     public static let name = "adamw"
     public static let standardLearningRate: Double? = 0.001
@@ -44,7 +44,7 @@ public struct AdamW: OptimizerRule {
 
     public var stateCount: Int { 2 }
 
-    /// constants: what the root of v is multiplied with; the rate and the decay become w's own.
+    /// constants: the factor of the root of v; the rate and the decay become w's own.
     public func prepare(_ step: inout StepContext, _ scalars: inout [Double]) {
         let t = Double(step.update)
         switch form {

@@ -2,15 +2,15 @@ import AnnealCompiler
 import AnnealCore
 import Foundation
 
-/// Adam by the infinity norm (Kingma and Ba 2015, arXiv:1412.6980, section 7); MXNet's `adamax`.
+/// Adam with the infinity norm (Kingma and Ba 2015, arXiv:1412.6980, section 7); MXNet's `adamax`.
 ///
 ///     G = C(r*g + d*w)
 ///     m = beta1*m + (1-beta1)*G;  u = max(beta2*u, |G|)
 ///     w = w - l/(1-beta1^t) * m/u
 ///
-/// There is no eps: as long as all gradients of an element were 0, MXNet divides 0 by 0 and the weight becomes NaN.
-/// Here such an element stays as it is; all other numbers are MXNet's. Its defaults: learning rate 0.002, beta1 0.9,
-/// beta2 0.999.
+/// There is no eps: as long as all gradients of an element have been 0, MXNet divides 0 by 0 and the weight becomes
+/// NaN. Here such an element does not change; all other values are MXNet's. Its defaults: learning rate 0.002, beta1
+/// 0.9, beta2 0.999.
 public struct Adamax: OptimizerRule {
     public static let name = "adamax"
     public static let clipsAtZero = true
@@ -37,7 +37,7 @@ public struct Adamax: OptimizerRule {
     public func update<N: RuleNumber>(_ element: inout RuleElement<N>, _ k: RuleNumbers<N>) {
         let gradient = k.clip(k.scale * element.gradient + k.decay * element.weight)
         let m = N(beta1) * element.states[0] + N(1 - beta1) * gradient
-        // The gradient first: a NaN comes through.
+        // The gradient comes first, so that a NaN propagates.
         let u = N.larger(N.magnitude(gradient), N(beta2) * element.states[1])
         (element.states[0], element.states[1]) = (m, u)
         let change = k.rate * m / u

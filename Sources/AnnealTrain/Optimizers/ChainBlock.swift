@@ -1,12 +1,12 @@
 import AnnealCompiler
 
-/// Elements of a parameter that a chain's parts work on one after another, while they are in the processor's cache.
+/// Elements of a parameter that a chain's parts process one after another, while they are in the CPU cache.
 public struct ChainBlock {
     @usableFromInline let numbers: StepNumbers
     @usableFromInline let count: Int
     @usableFromInline let weight: UnsafeMutablePointer<Float>
     @usableFromInline let gradient: UnsafeMutablePointer<Float>
-    /// Of the part whose turn it is, from the block's first element on.
+    /// The states of the current part, from the block's first element on.
     @usableFromInline let states: UnsafeBufferPointer<UnsafeMutablePointer<Float>>
 
     init(
@@ -20,7 +20,7 @@ public struct ChainBlock {
         self.states = states
     }
 
-    /// What is the same for all elements.
+    /// Values shared by all elements.
     @inlinable @inline(__always)
     var hostNumbers: RuleNumbers<HostFloat> {
         RuleNumbers(numbers, choices: (false, false), clips: false) { HostFloat(value: $0) }

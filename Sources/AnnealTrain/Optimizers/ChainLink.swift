@@ -1,10 +1,10 @@
 import AnnealCompiler
 import AnnealCore
 
-/// A part of a `RuleChain`: a formula that changes the gradient before the chain's rule gets it, or the weight after it.
+/// A part of a `RuleChain`: a formula that changes the gradient before the chain's rule, or the weight after it.
 ///
 /// ```swift
-/// /// Lets only the gradient's sign through.
+/// /// Passes on only the gradient's sign.
 /// struct SignOfGradient: ChainLink {
 ///     static let name = "sign"
 ///     func update<N: RuleNumber>(_ element: inout RuleElement<N>, _ k: RuleNumbers<N>) {
@@ -13,24 +13,25 @@ import AnnealCore
 /// }
 /// ```
 public protocol ChainLink: Sendable {
-    /// Saved states and messages name the link so.
+    /// The link's name in saved states and messages.
     static var name: String { get }
     /// Arrays of the parameter's shape that the link keeps from one update to the next.
     var stateCount: Int { get }
-    /// What a state holds before the first update.
+    /// The initial value of a state.
     func stateStart(_ index: Int) -> StateStart
-    /// Whether weight decay acts in this link: the rule gets none then.
+    /// Whether this link applies weight decay: then the rule gets none.
     var takesWeightDecay: Bool { get }
-    /// The decay of a link that takes it, for a parameter of a step; by default that of the optimizer's settings.
+    /// The decay of a link that applies it, for one parameter in a step; by default the one in the optimizer's
+    /// settings.
     func weightDecay(_ step: StepContext) -> Double
 
-    /// Changes the element: its gradient, which is multiplied by r and was changed by the links before; its weight, which the
-    /// rule has changed if the link follows it; and the link's states.
+    /// Changes the element: its gradient, already multiplied by r and changed by earlier links; its weight, already
+    /// changed by the rule if the link comes after it; and the link's states.
     ///
-    /// Of `k` the rate and the decay have a meaning, the decay in a link that takes it only.
+    /// In `k` only the rate and the decay have a meaning, the decay only in a link that applies it.
     func update<N: RuleNumber>(_ element: inout RuleElement<N>, _ k: RuleNumbers<N>)
 
-    /// For `RuleChain`: `update` of every element of a block, as a loop that is specialised to the link.
+    /// For `RuleChain`: `update` for every element of a block, as a loop specialised to the link.
     func update(_ block: ChainBlock)
 }
 
@@ -53,7 +54,7 @@ extension ChainLink {
     }
 }
 
-/// Clips the gradient to ±`bound` at its place in the chain; NaN stays NaN.
+/// Clips the gradient to ±`bound` at its position in the chain; NaN stays NaN.
 public struct ClipGradient: ChainLink {
     public static let name = "clip_gradient"
     public var bound: Double
@@ -69,10 +70,10 @@ public struct ClipGradient: ChainLink {
     }
 }
 
-/// Adds decay * weight to the gradient, in place of what the rule does with weight decay.
+/// Adds decay * weight to the gradient, in place of the rule's own weight decay.
 public struct WeightDecay: ChainLink {
     public static let name = "weight_decay"
-    /// nil: that of the optimizer's settings. Either is multiplied by the parameter's `wd_mult`.
+    /// nil: the one in the optimizer's settings. Either is multiplied by the parameter's `wd_mult`.
     public var decay: Double?
 
     public init(_ decay: Double? = nil) { self.decay = decay }
@@ -87,12 +88,12 @@ public struct WeightDecay: ChainLink {
     }
 }
 
-/// Hands on a moving average of the gradients: m = keep*m + (1-keep)*g, from 0 on.
+/// Replaces the gradient by its moving average: m = keep*m + (1-keep)*g, starting at 0.
 public struct AverageGradient: ChainLink {
     public static let name = "average_gradient"
     public var keep: Double
 
-    /// - Precondition: `keep` is from 0 to below 1.
+    /// - Precondition: `keep` is at least 0 and below 1.
     public init(_ keep: Double) {
         precondition((0..<1).contains(keep), "an average that keeps \(keep)")
         self.keep = keep
@@ -106,7 +107,7 @@ public struct AverageGradient: ChainLink {
     }
 }
 
-/// Clips the weight to ±`bound`; after the rule, so that no weight grows beyond it.
+/// Clips the weight to ±`bound`; placed after the rule, it keeps weights within the bound.
 public struct ClipWeight: ChainLink {
     public static let name = "clip_weight"
     public var bound: Double

@@ -7,8 +7,8 @@ import AnnealCore
 ///     m = momentum*m - l*(G + d*w + lamda*G²*(w - w_previous))
 ///     w_previous = w;  w = w + m
 ///
-/// In MXNet 1.9.1 a momentum other than 0 raises an error; here it does what the formula says. MXNet's defaults:
-/// momentum 0, lamda 0.04, learning rate 0.01.
+/// In MXNet 1.9.1 a momentum other than 0 raises an error; here it follows the formula. MXNet's defaults: momentum 0,
+/// lamda 0.04, learning rate 0.01.
 public struct DCASGD: OptimizerRule {
     public static let name = "dcasgd"
     public static let clipsAtZero = true

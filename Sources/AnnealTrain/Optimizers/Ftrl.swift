@@ -37,7 +37,7 @@ public struct Ftrl: OptimizerRule {
         let moved = (N.sign(z) * lambda - z) / ((beta + N.root(sum)) / k.rate + k.decay)
         element.states[0] = N.select(nonzero: k.rate, z, element.states[0])
         element.states[1] = N.select(nonzero: k.rate, sum, n)
-        // Multiplied, so that a NaN in z shows.
+        // Multiplied, so that a NaN in z propagates.
         let kept = moved * N.select(N.magnitude(z), over: lambda, N(1), N(0))
         element.weight = N.select(nonzero: k.rate, kept, w)
     }

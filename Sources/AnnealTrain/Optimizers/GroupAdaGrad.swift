@@ -7,8 +7,8 @@ import AnnealCore
 ///     h = h + mean over the row of G²
 ///     w = w - l*G / sqrt(h + eps)
 ///
-/// It has no weight decay. MXNet takes matrices only; here a row is everything after the first axis. The state holds a row's h in each of its elements. MXNet's defaults:
-/// eps 1e-5, learning rate 0.01.
+/// It has no weight decay. MXNet accepts matrices only; here a row is everything after the first axis. The state holds
+/// a row's h in each of its elements. MXNet's defaults: eps 1e-5, learning rate 0.01.
 public struct GroupAdaGrad: OptimizerRule {
     public static let name = "groupadagrad"
     public static let clipsAtZero = true
@@ -26,12 +26,12 @@ public struct GroupAdaGrad: OptimizerRule {
     public func check(_ name: String, shape: Shape, weightDecay: Double) throws {
         guard weightDecay == 0 else {
             throw AnnealError(
-                "parameter \(name)", "has weight decay, which groupadagrad cannot do",
+                "parameter \(name)", "has weight decay, which groupadagrad does not support",
                 suggestion: "set wd to 0 (--wd 0)")
         }
     }
 
-    /// constants: set by `adapt` to the row's mean of G². The second counts its elements.
+    /// constants: `adapt` sets the first to the row's mean of G². The second is the number of elements.
     public func terms<N: RuleNumber>(_ element: RuleElement<N>, _ k: RuleNumbers<N>) -> (N, N) {
         let gradient = k.scaled(element.gradient)
         return (gradient * gradient, N(1))

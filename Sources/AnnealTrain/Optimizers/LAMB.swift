@@ -9,7 +9,7 @@ import Foundation
 ///     R = m' / (sqrt(v') + eps) + d*w      (m' = m/(1-beta1^t), v' = v/(1-beta2^t) with bias correction)
 ///     w = w - l * clamp(|w|)/|R| * R       (the ratio is 1 if a norm is 0)
 ///
-/// clamp is to `lower_bound` ... `upper_bound`, where given. Every parameter gets a ratio, biases too. MXNet's
+/// clamp is to `lower_bound` ... `upper_bound`, if given. Every parameter gets a ratio, biases too. MXNet's
 /// defaults: learning rate 0.001, beta1 0.9, beta2 0.999, epsilon 1e-6, no bounds, bias correction on.
 public struct LAMB: OptimizerRule {
     public static let name = "lamb"
@@ -45,7 +45,7 @@ public struct LAMB: OptimizerRule {
     public var stateCount: Int { 2 }
     public var sums: RuleSums { .ofParameter }
 
-    /// constants: the corrections of m and v.
+    /// constants: the bias corrections of m and v.
     public func prepare(_ step: inout StepContext, _ scalars: inout [Double]) {
         // MXNet raises the float32 betas in double precision and rounds the powers.
         let power1 = Float(pow(Double(Float(beta1)), Double(step.update)))

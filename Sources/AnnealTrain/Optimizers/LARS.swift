@@ -11,8 +11,8 @@ import AnnealCore
 ///
 /// The correction (Goyal et al. 2017, arXiv:1706.02677) scales the momentum by new rate / old rate in the step in which
 /// the schedule's rate changes. MXNet does that only in the first update call after the change: for one parameter if
-/// they are updated one by one, for four in Module; set `correctedParameters` to reproduce it. Here nil, the default,
-/// corrects all.
+/// they are updated one by one, for four in Module; set `correctedParameters` to reproduce it. By default, nil, all are
+/// corrected.
 public struct LARS: OptimizerRule {
     public static let name = "lars"
 
@@ -20,7 +20,7 @@ public struct LARS: OptimizerRule {
     public var eta: Double
     public var epsilon: Double
     public var momentumCorrection: Bool
-    /// The parameters, from the first, that a change of rate corrects.
+    /// The number of parameters, from the first, that a change of rate corrects.
     public var correctedParameters: Int?
 
     /// - Precondition: momentum is not negative, and the corrected parameters, if given, are at least 1.

@@ -1,7 +1,7 @@
 import AnnealCompiler
 import AnnealCore
 
-/// SGD for large batches made of small ones, with a warm-up of its own; MXNet's `lbsgd`.
+/// SGD for large batches accumulated from small ones, with its own warm-up; MXNet's `lbsgd`.
 ///
 ///     c = c + g;  at every batch_scale-th update, with g = c/batch_scale and l' = l*mult: as SGD with momentum; c = 0
 ///
@@ -40,7 +40,7 @@ public struct LBSGD: OptimizerRule {
     }
 
     public init(options: inout NamedOptions) throws {
-        // MXNet keeps num_epochs but never looks at it.
+        // MXNet stores num_epochs but never uses it.
         options.ignore("num_epochs")
         let scale = try options.integer("batch_scale", 1)
         guard scale >= 1 else {
@@ -59,7 +59,7 @@ public struct LBSGD: OptimizerRule {
     public var asksBeforeCounting: Bool { true }
     public var sums: RuleSums { strategy == .lars ? .ofParameter : .none }
 
-    /// constants: 1 where this update completes the large batch.
+    /// constants: 1 if this update completes the large batch.
     public func prepare(_ step: inout StepContext, _ scalars: inout [Double]) {
         let done = beginEpoch * updatesPerEpoch + step.ownUpdate
         step.constants[0] = done % batchScale == 0 ? 1 : 0
@@ -80,7 +80,7 @@ public struct LBSGD: OptimizerRule {
         }
     }
 
-    /// The mean gradient of the large batch so far, with this one.
+    /// The mean gradient of the large batch so far, including this one.
     @inline(__always)
     private func mean<N: RuleNumber>(_ element: RuleElement<N>, _ k: RuleNumbers<N>) -> N {
         let (hasMomentum, gathers) = k.choices

@@ -1,7 +1,7 @@
 import AnnealCompiler
 import AnnealCore
 
-/// Evolved sign momentum (Chen et al. 2023, arXiv:2302.06675). Not in MXNet.
+/// EvoLved Sign Momentum (Chen et al. 2023, arXiv:2302.06675). Not in MXNet.
 ///
 ///     G = C(r*g)
 ///     w = w - l*(sign(beta1*m + (1-beta1)*G) + d*w)

@@ -9,7 +9,7 @@ import AnnealCore
 ///     m = m - l*(C(r*g) + d*w)      (with the new w, as MXNet's CPU operator does)
 ///
 /// Without momentum it is plain SGD. MXNet's defaults: momentum 0, learning rate 0.01. `SGD(nesterov: true)` is the
-/// same but for the new w in the last line.
+/// same except for the new w in the last line.
 public struct NAG: OptimizerRule {
     public static let name = "nag"
 

@@ -10,9 +10,8 @@ import Foundation
 ///     m = beta1*m + (1-beta1)*G;  v = beta2*v + (1-beta2)*G²
 ///     w = w - l * ((1-m0)*G/(1-S) + m1*m/(1-S*m1)) / (sqrt(v/(1-beta2^t)) + eps)
 ///
-/// S is one number of the whole optimizer in MXNet: it shrinks at every update of every parameter, so their order
-/// and number matter. MXNet's defaults: learning rate 0.001, beta1 0.9, beta2 0.999, epsilon 1e-8, schedule_decay
-/// 0.004.
+/// S is one number for the whole optimizer in MXNet: it shrinks at every update of every parameter, so their order and
+/// number matter. MXNet's defaults: learning rate 0.001, beta1 0.9, beta2 0.999, epsilon 1e-8, schedule_decay 0.004.
 public struct Nadam: OptimizerRule {
     public static let name = "nadam"
     public static let clipsAtZero = true
@@ -42,7 +41,7 @@ public struct Nadam: OptimizerRule {
 
     private func momentum(_ t: Int) -> Double { beta1 * (1 - 0.5 * pow(0.96, Double(t) * scheduleDecay)) }
 
-    /// constants: what G and m are multiplied with, (1-m0)/(1-S) and m1/(1-S*m1), and 1-beta2^t.
+    /// constants: the factors of G and m, (1-m0)/(1-S) and m1/(1-S*m1), and 1-beta2^t.
     public func prepare(_ step: inout StepContext, _ scalars: inout [Double]) {
         let now = momentum(step.update), next = momentum(step.update + 1)
         scalars[0] *= now

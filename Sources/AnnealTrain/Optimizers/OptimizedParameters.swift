@@ -2,7 +2,7 @@ import AnnealCompiler
 import AnnealCore
 import AnnealGraph
 
-/// Parameters outside a network, with the optimizer that updates them: for optimization of one's own, and to test rules. It
+/// Parameters outside a network, with the optimizer that updates them: for custom optimization, and to test rules. It
 /// runs on any engine, as the updates of a training step do.
 public final class OptimizedParameters {
     public let optimizer: Optimizer
@@ -15,7 +15,7 @@ public final class OptimizedParameters {
     private var steps = 0
 
     /// - Parameters:
-    ///   - optimizer: its rule and settings are taken; it stays as it is.
+    ///   - optimizer: its rule and settings are copied; it does not change.
     ///   - values: the parameters in the order in which they are updated.
     /// - Throws: if the rule cannot update one of them.
     package init(_ optimizer: Optimizer, _ values: [(name: String, value: Tensor)], engine: any Engine) throws {
@@ -24,7 +24,7 @@ public final class OptimizedParameters {
         let names = values.map(\.name)
         self.names = names
         if let twice = names.first(where: { name in names.count { $0 == name } > 1 }) {
-            throw AnnealError("parameter \(twice)", "is given twice", suggestion: "give each a name of its own")
+            throw AnnealError("parameter \(twice)", "is given twice", suggestion: "give each its own name")
         }
         let shapes = values.map { (name: $0.name, shape: $0.value.shape) }
         try optimizer.bind(shapes)
@@ -41,7 +41,7 @@ public final class OptimizedParameters {
     }
 
     /// Updates all parameters by their gradients, which are multiplied by the settings' `rescaleGradient`.
-    /// - Parameter gradients: of each parameter, in their order, of its shape.
+    /// - Parameter gradients: one per parameter, in order, of its shape.
     public func step(_ gradients: [Tensor]) throws {
         guard gradients.count == names.count else {
             throw AnnealError(
@@ -67,13 +67,13 @@ public final class OptimizedParameters {
 
     public func value(_ name: String) throws -> Tensor { try store.tensor(name) }
 
-    /// A parameter's average, where the rule is a chain that has one: what follows it.
+    /// A parameter's moving average, if the rule is a chain that has one.
     public func average(_ name: String) throws -> Tensor? {
         guard let averaging else { return nil }
         return try store.state(.average(averaging.kind, of: name))?.array.read()
     }
 
-    /// One of the rule's states of a parameter; nil if it keeps no such state.
+    /// One of the rule's states of a parameter; nil if it has no such state.
     public func state(_ name: String, _ index: Int) throws -> Tensor? {
         try store.state(.optimizer(parameter: name, index: index))?.array.read()
     }

@@ -1,13 +1,13 @@
 import AnnealCore
 
-/// An optimizer's numbers at one moment, without its arrays: what a checkpoint keeps of it as JSON.
+/// An optimizer's numbers at one moment, without its arrays: a checkpoint stores them as JSON.
 public struct OptimizerSnapshot: Codable, Sendable, Equatable {
-    /// The rule's label, so that the state of one rule is not given to another.
+    /// The rule's label, so that the state of one rule is not loaded into another.
     public var rule: String
     public var updates: Int
-    /// Updates of each parameter.
+    /// The update count of each parameter.
     public var counts: [String: Int]
-    /// Bit patterns, which JSON keeps exactly, infinity included.
+    /// Bit patterns, which JSON stores exactly, infinity included.
     public var scalars: [UInt64]
     public var schedule: [UInt64]
 }
@@ -20,7 +20,7 @@ extension Optimizer {
             scalars: counters.scalars.map(\.bitPattern), schedule: scheduleState.map(\.bitPattern))
     }
 
-    /// Throws unless it can continue from a snapshot: one of another rule, schedule or model.
+    /// Throws unless it can continue from a snapshot: the rule, the schedule and the model must be the same.
     func check(_ snapshot: OptimizerSnapshot) throws {
         let name = rule.label
         guard snapshot.rule == name else {
@@ -30,13 +30,13 @@ extension Optimizer {
         }
         guard snapshot.schedule.count == scheduleState.count else {
             throw AnnealError(
-                "schedule of the learning rate", "was of another kind",
+                "schedule of the learning rate", "was a different one",
                 suggestion: "resume with the run's --lr-schedule", code: .mismatch)
         }
         guard snapshot.scalars.count == counters.scalars.count else {
             throw AnnealError(
                 "optimizer", "\(name) kept \(snapshot.scalars.count) numbers, now it keeps \(counters.scalars.count)",
-                suggestion: "the state is of another version of \(name)", code: .mismatch)
+                suggestion: "the state was saved by another version of \(name)", code: .mismatch)
         }
         guard Set(snapshot.counts.keys) == Set(parameters) else {
             let odd = Set(snapshot.counts.keys).symmetricDifference(parameters).sorted()
@@ -49,13 +49,13 @@ extension Optimizer {
         // Rules and schedules compute with them as doubles.
         guard ([snapshot.updates] + snapshot.counts.values).allSatisfy((0..<1 << 53).contains) else {
             throw AnnealError(
-                "optimizer state", "counts updates that nobody has done", suggestion: "the file is damaged",
+                "optimizer state", "counts updates that were never made", suggestion: "the file is damaged",
                 code: .damaged)
         }
     }
 
-    /// Continues from a snapshot; its arrays are the store's.
-    /// - Throws: with nothing changed, if it is of another rule, schedule or model.
+    /// Continues from a snapshot; its arrays are in the store.
+    /// - Throws: without changing anything, if it belongs to another rule, schedule or model.
     package func restore(_ snapshot: OptimizerSnapshot) throws {
         try check(snapshot)
         counters.counts = parameters.map { snapshot.counts[$0] ?? 0 }

@@ -2,25 +2,25 @@ import AnnealCompiler
 import AnnealCore
 import AnnealGraph
 
-/// Updates the parameters of a model by a rule: counts the updates, asks the schedule, and prepares the numbers of each step.
-/// The arithmetic is an instruction of the training program (`UpdateAction.update`), and the rule's states are arrays of the
-/// network's store.
+/// Updates the parameters of a model by a rule: counts the updates, asks the schedule, and prepares the numbers of each
+/// step. The arithmetic is an instruction of the training program (`UpdateAction.update`), and the rule's states are
+/// arrays of the network's store.
 ///
-/// Not safe to use from two threads at once.
+/// Not safe to use from two threads at the same time.
 public final class Optimizer {
     public let rule: any OptimizerRule
     public var settings: OptimizerSettings { didSet { bound = bound.map { bind($0.name) } } }
     public package(set) var schedule: (any LearningRateSchedule)?
 
-    /// MXNet's `num_update`: the largest number of updates that a parameter has had.
+    /// MXNet's `num_update`: the largest update count of any parameter.
     public var updates: Int { counters.updates }
 
-    /// What changes with every step; a step that is dropped takes it back.
+    /// What changes with every step; a dropped step restores it.
     struct Counters: Equatable {
         var updates: Int
-        /// Of each parameter that it updates.
+        /// The update count of each parameter.
         var counts: [Int] = []
-        /// The rule's numbers that belong to no parameter.
+        /// Numbers of the rule that are shared by all parameters.
         var scalars: [Double]
     }
     var counters: Counters
@@ -42,10 +42,10 @@ public final class Optimizer {
         counters = Counters(updates: settings.beginUpdate, scalars: rule.startScalars)
     }
 
-    /// An optimizer with this one's rule and settings, as this one was before its first update.
+    /// A new optimizer with the same rule and settings, in the state before the first update.
     func fresh() -> Optimizer { Optimizer(rule, settings: settings) }
 
-    /// The rate of the last update (of the first one before it), without multipliers.
+    /// The rate of the last update (before the first one, the rate of the first), without multipliers.
     public var learningRate: Double { rate(at: max(updates, 1)) }
 
     /// The rate of update number `update`, which is 1 for the first.
@@ -53,7 +53,7 @@ public final class Optimizer {
         schedule?.rate(at: update) ?? settings.learningRate ?? rule.kind.standardLearningRate ?? 0.01
     }
 
-    /// Tells the schedule a metric of the last validation.
+    /// Passes a metric of the last validation to the schedule.
     public func observe(_ value: Double) { schedule?.observe(value) }
 
     var scheduleState: [Double] {
@@ -64,7 +64,7 @@ public final class Optimizer {
     /// The names of the parameters that it updates, in order.
     var parameters: [String] { bound.map(\.name) }
 
-    /// Takes over the parameters that it is to update. Their order counts in some rules (Nadam, LARS, LBSGD), as in MXNet.
+    /// Registers the parameters to update. Their order matters in some rules (Nadam, LARS, LBSGD), as in MXNet.
     /// - Throws: if the rule cannot update one of them.
     func bind(_ parameters: [(name: String, shape: Shape)]) throws {
         bound = parameters.map { bind($0.name) }
@@ -83,17 +83,18 @@ public final class Optimizer {
             adapts: rule.adapts(name))
     }
 
-    /// Whether gradients' norm was limited when the program was made: `clipNorm` can be another number then, but not begin.
+    /// Whether the gradients' norm was clipped when the program was created: `clipNorm` may change then, but clipping
+    /// cannot be turned on later.
     private var limitsNorm = false
 
     /// Counts an update of every parameter, asks the schedule, and writes the numbers of the step.
-    /// - Parameter rescale: what gradients are multiplied by.
-    /// - Throws: if `settings.clipNorm` was nil when the program was made and is not now.
+    /// - Parameter rescale: the factor of the gradients.
+    /// - Throws: if `settings.clipNorm` was nil when the program was created and is not now.
     func prepare(_ inputs: inout StepInputs, rescale: Double) throws {
         guard limitsNorm || settings.clipNorm == nil else {
             throw AnnealError(
-                "clipNorm", "was set after the training program was made",
-                suggestion: "set it in the optimizer that the trainer is made with")
+                "clipNorm", "was set after the training program was created",
+                suggestion: "set it in the optimizer that is passed to the trainer")
         }
         inputs.normLimit = settings.clipNorm ?? .infinity
         inputs.numbers.removeAll(keepingCapacity: true)

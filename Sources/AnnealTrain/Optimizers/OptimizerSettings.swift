@@ -1,10 +1,10 @@
 import AnnealCore
 import AnnealGraph
 
-/// What all optimizers share: MXNet's `Optimizer` base class.
+/// The settings that all optimizers share: MXNet's `Optimizer` base class.
 public struct OptimizerSettings: Sendable {
-    /// nil: the schedule's base rate, or without a schedule the rule's standard (mostly 0.01). A rate that is given
-    /// replaces the schedule's base, as in MXNet (but not the end of a warm-up, nor the base of Poly and Cosine).
+    /// nil: the schedule's base rate, or without a schedule the rule's default (usually 0.01). A given rate replaces
+    /// the schedule's base, as in MXNet (but not the end of a warm-up, nor the base of Poly and Cosine).
     public var learningRate: Double?
     public var schedule: (any LearningRateSchedule)?
     /// `wd`.
@@ -12,11 +12,12 @@ public struct OptimizerSettings: Sendable {
     /// `clip_gradient`: gradients are clipped to ±this, after `rescaleGradient`.
     public var clipGradient: Double?
     /// Gradients are scaled down so that their norm, over all parameters and after `rescaleGradient`, is at most this;
-    /// nil: off. As PyTorch's `clip_grad_norm_`: times min(1, clipNorm / (norm + 1e-6)). Before `clipGradient`.
+    /// nil: off. As in PyTorch's `clip_grad_norm_`: times min(1, clipNorm / (norm + 1e-6)). Applied before
+    /// `clipGradient`.
     public var clipNorm: Double?
     /// `rescale_grad`: MXNet's Module sets 1 / batch size.
     public var rescaleGradient: Double
-    /// `begin_num_update`: updates that count as done.
+    /// `begin_num_update`: updates that count as already done.
     public var beginUpdate: Int
     public var multipliers: Multipliers
     /// For rules that draw random numbers (SGLD).
@@ -39,10 +40,10 @@ public struct OptimizerSettings: Sendable {
     }
 }
 
-/// `lr_mult` and `wd_mult` of parameters by name, where they differ from the rule's own.
+/// `lr_mult` and `wd_mult` of parameters by name, where they differ from the rule's defaults.
 ///
-/// A rule lets no parameter decay whose name does not end in `_weight` or `_gamma` (LARS: in `_weight`). Then the
-/// symbol's attributes count, then what the user says.
+/// By default only parameters with names that end in `_weight` or `_gamma` decay (LARS: `_weight`). The symbol's
+/// attributes override that, and the user's settings override both.
 public struct Multipliers: Sendable, Equatable, Codable {
     public var learningRate: [String: Double]
     public var weightDecay: [String: Double]
@@ -61,7 +62,7 @@ public struct Multipliers: Sendable, Equatable, Codable {
         }
     }
 
-    /// These, with `other` on top.
+    /// These multipliers, overridden by `other`.
     public func merging(_ other: Multipliers) -> Multipliers {
         Multipliers(
             learningRate: learningRate.merging(other.learningRate) { $1 },

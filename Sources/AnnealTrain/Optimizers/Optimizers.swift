@@ -9,21 +9,22 @@ public enum Optimizers {
         Lion.self,
     ]
 
-    /// The names that `make` takes.
+    /// The names that `make` accepts.
     public static var names: [String] { rules.map { $0.name } }
 
-    /// The rule of that name (in any case); nil if there is none. `ccsgd` is MXNet's old name of `sgd`.
+    /// The rule of that name, ignoring case; nil if there is none. `ccsgd` is MXNet's old name for `sgd`.
     public static func rule(named name: String) -> (any OptimizerRule.Type)? {
         let name = name.lowercased() == "ccsgd" ? "sgd" : name.lowercased()
         return rules.first { $0.name == name }
     }
 
-    /// An optimizer by MXNet's name and keyword arguments, e.g. `make("sgd", ["learning_rate": 0.1, "momentum": 0.9])`.
+    /// Creates an optimizer from MXNet's name and keyword arguments, e.g. `make("sgd", ["learning_rate": 0.1,
+    /// "momentum": 0.9])`.
     ///
-    /// As in MXNet, a rule with a standard learning rate (adam: 0.001) sets that as the schedule's base, too, unless
-    /// `learning_rate` is given; `Optimizer.init` leaves the schedule's base alone.
+    /// As in MXNet, a rule with a default learning rate (adam: 0.001) sets that as the schedule's base, too, unless
+    /// `learning_rate` is given; `Optimizer.init` does not change the schedule's base.
     ///
-    /// Throws on an unknown name, an unknown option and a value that the rule does not take.
+    /// Throws on an unknown name, an unknown option and a value that the rule does not accept.
     public static func make(
         _ name: String, _ options: NamedOptions = [:], schedule: (any LearningRateSchedule)? = nil,
         multipliers: Multipliers = Multipliers(), seed: UInt64 = 0
@@ -54,7 +55,7 @@ public enum Optimizers {
             weightDecay: try options.number("wd", 0), clipGradient: try options.optionalNumber("clip_gradient"),
             clipNorm: try options.optionalNumber("clip_norm"), rescaleGradient: try options.number("rescale_grad", 1),
             beginUpdate: try options.integer("begin_num_update", 0), multipliers: multipliers, seed: seed)
-        // Weights are float32 here, whatever the master copies of MXNet's float16 training are for.
+        // Weights are float32 here; MXNet's float32 master copies are not needed.
         options.ignore("multi_precision")
         return Optimizer(rule, settings: settings)
     }

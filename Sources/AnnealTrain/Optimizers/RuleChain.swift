@@ -2,8 +2,8 @@ import AnnealCompiler
 import AnnealCore
 import AnnealGraph
 
-/// Rules in a row, as OptimiserChain of Optimisers.jl has them: what is done to the gradient, the rule that moves the weight,
-/// what is done to the weight, and the average of the weights.
+/// Rules in sequence, like OptimiserChain of Optimisers.jl: changes to the gradient, the rule that updates the weight,
+/// changes to the weight, and weight averaging.
 ///
 /// ```swift
 /// let rule = RuleChain(
@@ -11,14 +11,14 @@ import AnnealGraph
 ///     averaging: .movingAverage(decay: 0.999))
 /// let optimizer = Optimizer(rule, settings: OptimizerSettings(learningRate: 0.1))
 /// ```
-/// The gradient is multiplied by r (`rescaleGradient`) first. Links change it in their order; the rule gets what they leave
-/// as if it were the parameter's own gradient, with all that the settings say (rate, schedule, `clipGradient`, multipliers),
-/// but no weight decay where a link takes it. States are those of the links before the rule, of the rule and of the links
-/// after it, in this order.
+/// The gradient is multiplied by r (`rescaleGradient`) first. Links change it in order; the rule receives the result as
+/// if it were the parameter's own gradient, with all settings (rate, schedule, `clipGradient`, multipliers), but
+/// without weight decay if a link applies it. States are those of the links before the rule, of the rule and of the
+/// links after it, in this order.
 ///
-/// A chain runs on every engine, and gives the same bits as one rule of the same operations, e.g.
-/// `RuleChain(WeightDecay(), then: SGD(momentum: 0.9, nesterov: true))` as its rule. On the CPU each part has loops of its own, over
-/// blocks that stay in the cache.
+/// A chain runs on every engine, and gives the same bits as one rule with the same operations, e.g.
+/// `RuleChain(WeightDecay(), then: SGD(momentum: 0.9, nesterov: true))` as its rule. On the CPU each part has its own
+/// loops, over blocks that stay in the cache.
 public struct RuleChain: OptimizerRule {
     public static let name = "chain"
 
@@ -27,16 +27,16 @@ public struct RuleChain: OptimizerRule {
     public let after: [any ChainLink]
     public let averaging: WeightAveraging?
     public let stateCount: Int
-    /// The number of the rule's first state.
+    /// The index of the rule's first state.
     private let ruleState: Int
     private let decayLink: (any ChainLink)?
 
     /// - Parameters:
-    ///   - before: what changes the gradient.
-    ///   - rule: what moves the weight. A chain's links are put between these.
-    ///   - after: what changes the weight then.
-    ///   - averaging: what follows the weights; a trainer takes it as its own.
-    /// - Precondition: at most one link takes the weight decay.
+    ///   - before: links that change the gradient.
+    ///   - rule: the rule that updates the weight. A chain's links are placed between these.
+    ///   - after: links that change the weight afterwards.
+    ///   - averaging: weights that follow the trained ones; a trainer uses it by default.
+    /// - Precondition: at most one link applies weight decay.
     public init(
         _ before: any ChainLink..., then rule: any OptimizerRule, after: [any ChainLink] = [],
         averaging: WeightAveraging? = nil
@@ -49,15 +49,16 @@ public struct RuleChain: OptimizerRule {
         ruleState = self.before.reduce(0) { $0 + $1.stateCount }
         stateCount = self.after.reduce(ruleState + self.rule.stateCount) { $0 + $1.stateCount }
         let decayLinks = (self.before + self.after).filter(\.takesWeightDecay)
-        precondition(decayLinks.count <= 1, "\(decayLinks.count) links take the weight decay")
+        precondition(decayLinks.count <= 1, "\(decayLinks.count) links apply weight decay")
         decayLink = decayLinks.first
     }
 
     public init(options: inout NamedOptions) throws {
-        throw AnnealError(options.place, "is made of rules, not of options", suggestion: "use RuleChain(…, then: …)")
+        throw AnnealError(
+            options.place, "is created from rules, not from options", suggestion: "use RuleChain(…, then: …)")
     }
 
-    // MARK: What the rule says
+    // MARK: Properties of the rule
 
     public var kind: any OptimizerRule.Type { rule.kind }
     public var label: String {
@@ -82,7 +83,7 @@ public struct RuleChain: OptimizerRule {
         let decay = decayLink.weightDecay(step)
         step.weightDecay = 0
         rule.prepare(&step, &scalars)
-        // `RuleNumbers.decay` is the link's: the rule gets 0.
+        // `RuleNumbers.decay` belongs to the link: the rule gets 0.
         step.weightDecay = decay
     }
 
@@ -115,7 +116,8 @@ public struct RuleChain: OptimizerRule {
     }
 
     public func terms<N: RuleNumber>(_ element: RuleElement<N>, _ k: RuleNumbers<N>) -> (N, N) {
-        // The states of links change, and must not: those after the first three are the caller's memory.
+        // Links change their states, but must not change others: states after the first three are in the caller's
+        // memory.
         var others = (3..<max(3, stateCount)).map { element.states[$0] }
         return others.withUnsafeMutableBufferPointer { others in
             let states = element.states
@@ -130,14 +132,14 @@ public struct RuleChain: OptimizerRule {
         }
     }
 
-    /// Rules change the rate and their constants.
+    /// Rules may change the rate and their constants.
     public func adapt<N: RuleNumber>(_ k: inout RuleNumbers<N>, to sums: (N, N)) {
         var numbers = numbersOfRule(k)
         rule.adapt(&numbers, to: sums)
         (k.rate, k.constants) = (numbers.rate, numbers.constants)
     }
 
-    /// The gradient that the rule gets is multiplied by r already, and may have the decay in it.
+    /// The gradient that the rule receives is already multiplied by r, and may include the decay.
     private func numbersOfRule<N: RuleNumber>(_ k: RuleNumbers<N>) -> RuleNumbers<N> {
         var numbers = k
         numbers.scale = N(1)
@@ -156,7 +158,7 @@ public struct RuleChain: OptimizerRule {
         return first
     }
 
-    /// The element as one part sees it: with the part's own states.
+    /// The element as one part sees it, with the part's own states.
     private static func withStates<N: RuleNumber>(
         of element: inout RuleElement<N>, from first: Int, count: Int, _ body: (inout RuleElement<N>) -> Void
     ) {
@@ -206,12 +208,12 @@ extension RuleChain {
         return numbers
     }
 
-    /// A part of a slice, with the gradient of its elements and all states.
+    /// One part's view of a slice, with the gradients of its elements and all states.
     private struct Block {
         let numbers: StepNumbers
         let count: Int
         let weight: UnsafeMutablePointer<Float>
-        /// Multiplied by r; the block's own.
+        /// Multiplied by r; owned by the block.
         let gradient: UnsafeMutablePointer<Float>
         let states: UnsafeMutableBufferPointer<UnsafeMutablePointer<Float>>
         let noise: UnsafePointer<Float>?
@@ -244,7 +246,7 @@ extension RuleChain {
         }
     }
 
-    /// - Parameter copied: whether weights and states are copies, so that the parameter stays as it is.
+    /// - Parameter copied: whether weights and states are copies, so that the parameter does not change.
     private func forEachBlock(of slice: RuleSlice, copied: Bool, _ body: (Block) -> Void) {
         let size = RuleSlice.block, stateCount = stateCount
         let arrays = copied ? 2 + stateCount : 1

@@ -1,11 +1,11 @@
 import AnnealCompiler
 
-/// What a loop over a rule's elements is compiled for, as a type, so that the compiler has no choice left: how many states there
-/// are, the rule's choices, and whether gradients are clipped.
+/// The form of a loop over a rule's elements, as a type, so that the compiler specialises it: the number of states, the
+/// rule's choices, and whether gradients are clipped.
 @usableFromInline
 protocol RuleForm {
     associatedtype States: LoopStates
-    /// What is the same for all elements of a slice.
+    /// Values shared by all elements of a slice.
     static func numbers(_ slice: RuleSlice) -> RuleNumbers<HostFloat>
 }
 
@@ -17,7 +17,7 @@ enum LoopForm<States: LoopStates, First: LoopChoice, Second: LoopChoice, Clips: 
     }
 }
 
-/// The arrays of a slice in a form; where there are fewer states, the weights take their place.
+/// The arrays of a slice in one form; missing states are replaced by the weights.
 @usableFromInline
 struct LoopArrays<States: LoopStates> {
     @usableFromInline let weight: UnsafeMutablePointer<Float>
@@ -92,16 +92,16 @@ enum ThreeStates: LoopStates {
     static var count: Int { 3 }
 }
 
-/// What is done with all elements of a slice.
+/// An operation on all elements of a slice.
 @usableFromInline
 protocol RuleLoop {
     associatedtype Result
     func run<Rule: OptimizerRule, Form: RuleForm>(_ rule: Rule, _ slice: RuleSlice, _ form: Form.Type) -> Result
-    /// Of a rule with noise or more states than forms have.
+    /// For a rule with noise or more states than the forms have.
     func run<Rule: OptimizerRule>(_ rule: Rule, _ slice: RuleSlice) -> Result
 }
 
-// Never inlined: each loop is a function of its own, small enough for the compiler to put the formula into it.
+// Never inlined: each loop is a separate function, small enough for the compiler to inline the formula.
 
 @usableFromInline
 struct UpdateLoop: RuleLoop {
@@ -159,7 +159,7 @@ struct FiniteLoop: RuleLoop {
 }
 
 extension HostFloat {
-    /// Its highest bit is set for a NaN or an infinity, whose exponents are all ones, so that one more carries.
+    /// The highest bit is set for a NaN or an infinity: their exponents are all ones, so that adding one carries.
     @inlinable @inline(__always)
     var overflow: UInt32 { (value.bitPattern & 0x7f80_0000) &+ 0x0080_0000 }
 }

@@ -1,7 +1,7 @@
 import AnnealCompiler
 import CAnnealMath
 
-/// A float in a loop over host memory. Its square root is one that loops are vectorised with.
+/// A float in a loop over host memory. Its square root is in a form that vectorises.
 @frozen
 public struct HostFloat: RuleNumber {
     @usableFromInline var value: Float
@@ -26,8 +26,8 @@ public struct HostFloat: RuleNumber {
     }
 }
 
-/// The loops of rules over slices. One is compiled for each rule in each of its forms (`LoopForm`): the formula becomes part
-/// of the loop, without what the form does not have, and the loop vector instructions.
+/// The loops of rules over slices. One is compiled for each rule in each of its forms (`LoopForm`): the formula is
+/// inlined without the parts that the form lacks, and the loop is vectorised.
 extension OptimizerRule {
     @inlinable
     public func update(_ slice: RuleSlice) { inForm(UpdateLoop(), slice) }

@@ -1,6 +1,6 @@
 import AnnealCompiler
 
-/// The sums before an update (LARS, LAMB, LBSGD, GroupAdaGrad).
+/// The sums that some rules need before an update (LARS, LAMB, LBSGD, GroupAdaGrad).
 @usableFromInline
 struct SumsLoop: RuleLoop {
     @inlinable
@@ -36,14 +36,14 @@ struct SumsLoop: RuleLoop {
 }
 
 extension RuleSlice {
-    /// Elements whose partial sums are added up before those of the next ones. Part of the order of sums: never change it.
+    /// Elements per partial sum. It determines the order of summation: never change it.
     @usableFromInline static var block: Int { 1024 }
-    /// Elements whose terms are in memory at once.
+    /// The number of terms in memory at a time.
     @usableFromInline static var chunk: Int { 64 }
 
-    /// Adds up the terms of all elements, in an order that follows from their number: in each block every eighth element goes
-    /// into the same of eight sums, in double precision; then these are added, then the blocks.
-    /// - Parameter terms: writes those of `count` elements from `start` on.
+    /// Adds up the terms of all elements, in an order that depends on their number only: in each block every eighth
+    /// element is added to the same one of eight sums, in double precision; then these are added, then the blocks.
+    /// - Parameter terms: writes the terms of `count` elements from `start` on.
     @inlinable @inline(__always)
     func sums(
         _ terms: (
@@ -80,7 +80,7 @@ extension RuleSlice {
 }
 
 extension SIMD8<Double> {
-    /// Its sum, in an order that no library decides.
+    /// The sum, in an order that does not depend on a library.
     @inlinable
     var inOrder: Double { ((self[0] + self[1]) + (self[2] + self[3])) + ((self[4] + self[5]) + (self[6] + self[7])) }
 }

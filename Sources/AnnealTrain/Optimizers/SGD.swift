@@ -9,13 +9,13 @@ import AnnealCore
 ///
 /// Without momentum: w = w - l*G. MXNet's defaults: momentum 0, learning rate 0.01.
 ///
-/// `nesterov` is the look-ahead of Sutskever et al. 2013 as PyTorch's SGD(nesterov=True) has it, with the rate outside m, so
-/// that a new rate scales all of the next step:
+/// `nesterov` is the look-ahead of Sutskever et al. 2013 as in PyTorch's SGD(nesterov=True), with the rate outside m,
+/// so that a new rate scales all of the next step:
 ///
 ///     m = momentum*m + G
 ///     w = w - l*(G + momentum*m)
 ///
-/// (MXNet's own `nag` has the rate inside m, and differs where there is weight decay.)
+/// (MXNet's own `nag` has the rate inside m, and differs with weight decay.)
 public struct SGD: OptimizerRule {
     public static let name = "sgd"
 
@@ -44,8 +44,8 @@ public struct SGD: OptimizerRule {
         )
     }
 
-    /// The update by a gradient that is scaled and clipped.
-    /// - Parameter momentum: of the step, which LARS changes; nil: there is none, and no state.
+    /// The update for a gradient that is scaled and clipped.
+    /// - Parameter momentum: of this step, which LARS changes; nil: no momentum and no state.
     @inline(__always)
     static func update<N: RuleNumber>(
         _ element: inout RuleElement<N>, _ k: RuleNumbers<N>, by gradient: N, momentum: N?, nesterov: Bool = false
@@ -67,7 +67,7 @@ public struct SGD: OptimizerRule {
 }
 
 extension NamedOptions {
-    /// `momentum`, which MXNet takes from 0 on.
+    /// `momentum`, which MXNet accepts from 0 on.
     mutating func momentum(_ standard: Double = 0) throws -> Double {
         let momentum = try number("momentum", standard)
         guard momentum >= 0 else {

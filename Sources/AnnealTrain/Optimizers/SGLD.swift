@@ -5,8 +5,8 @@ import AnnealCore
 ///
 ///     w = w - l/2 * (C(r*g) + d*w) + normal(0, sqrt(l))
 ///
-/// The noise is a function of the seed, the parameter's name, the update and the element's place (`RuleNoise`), so engines,
-/// threads and resumption do not change it. MXNet's default: learning rate 0.01.
+/// The noise is a function of the seed, the parameter's name, the update and the element's index (`RuleNoise`), so it
+/// does not depend on engines, threads or resuming. MXNet's default: learning rate 0.01.
 public struct SGLD: OptimizerRule {
     public static let name = "sgld"
     public static let clipsAtZero = true

@@ -6,8 +6,8 @@ import AnnealCore
 ///     m = momentum*m - (1-momentum)*(d*w + C(r*g))
 ///     w = (1 - l*wd_lh)*w + l*sign(m)
 ///
-/// Without momentum it is signSGD: w = (1 - l*(d + wd_lh))*w - l*sign(g); scale and clip do not change a sign. (MXNet
-/// takes no wd_lh there.) MXNet's defaults: learning rate 0.01, momentum 0.9, wd_lh 0 (decay apart from the gradient,
+/// Without momentum it is signSGD: w = (1 - l*(d + wd_lh))*w - l*sign(g); scaling and clipping do not change a sign.
+/// (MXNet ignores wd_lh there.) MXNet's defaults: learning rate 0.01, momentum 0.9, wd_lh 0 (decoupled weight decay,
 /// Loshchilov and Hutter 2019, arXiv:1711.05101).
 public struct Signum: OptimizerRule {
     public static let name = "signum"

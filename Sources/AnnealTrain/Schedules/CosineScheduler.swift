@@ -5,13 +5,13 @@ import Foundation
 /// and K those from there to `maxUpdate`; the final rate after that. Loshchilov and Hutter 2017, arXiv:1608.03983, without
 /// restarts.
 ///
-/// An optimizer's own learning rate does not replace this base: MXNet keeps the one that the schedule was made with.
+/// An optimizer's own learning rate does not replace this base: MXNet keeps the one that the schedule was created with.
 public struct CosineScheduler: LearningRateSchedule {
     public static let name = "CosineScheduler"
 
     public let maxUpdate: Int
     public let finalRate: Double
-    /// The answer of MXNet's object before it was asked anything; not a part of the formula.
+    /// The initial answer of MXNet's object before any update; not a part of the formula.
     public var baseRate: Double
     public let warmUp: WarmUp
     private let firstRate: Double

@@ -37,7 +37,7 @@ public struct FactorScheduler: LearningRateSchedule {
         // From the update after each multiple of the step on.
         for _ in 0..<max(0, (update - 1) / step) {
             let next = max(rate * factor, stopRate)
-            // Nothing changes any more: a factor of 1, or the stop.
+            // Nothing changes any more: a factor of 1, or the stop rate.
             if next == rate { break }
             rate = next
         }

@@ -1,29 +1,30 @@
 import AnnealCore
 import Foundation
 
-/// What the flags of MXNet's `fit.py` make of the learning rate.
+/// The learning rate settings from the flags of MXNet's `fit.py`.
 public struct FitSchedule: Sendable {
     /// The optimizer's learning rate.
     public var learningRate: Double
     /// nil: the rate does not change.
     public var schedule: (any LearningRateSchedule)?
-    /// Updates of an epoch, the last partial batch included.
+    /// Updates per epoch, including the last partial batch.
     public var epochSize: Int
     /// The updates after which the rate falls, counted from the first of this process.
     public var steps: [Int]
 }
 
-/// The learning rate by the flags of MXNet's scripts: `--lr`, `--lr-factor`, `--lr-step-epochs` and what they look at.
+/// The learning rate from the flags of MXNet's scripts: `--lr`, `--lr-factor`, `--lr-step-epochs` and those they depend
+/// on.
 ///
 /// With `loadEpoch` update 1 is the first of the process, as in MXNet, which restores weights only: passed steps are
 /// multiplied into the rate, the rest is shifted (but `pow` starts over). A run that restores its optimizer continues
 /// to count updates; it leaves `loadEpoch` at 0, and its schedule continues by itself.
 ///
 /// - Parameters:
-///   - factor: `--lr-factor`; nil or 1 and more mean no schedule.
+///   - factor: `--lr-factor`; nil or at least 1 means no schedule.
 ///   - stepEpochs: `25,50,75`, or `pow2`, `pow 1.5`… for PolyScheduler with that power; nil or empty: no schedule.
 ///   - workers: hosts that share an epoch.
-/// Throws if the step epochs are neither, or do not rise.
+/// Throws if the step epochs are neither, or do not increase.
 public func fitSchedule(
     lr: Double, factor: Double?, stepEpochs: String?, numExamples: Int, batchSize: Int, loadEpoch: Int = 0,
     numEpochs: Int, workers: Int = 1
@@ -42,7 +43,7 @@ public func fitSchedule(
         return result
     }
     let epochs = try stepEpochs.split(separator: ",", omittingEmptySubsequences: false).map { text in
-        // More would overflow what is counted in updates.
+        // Larger numbers would overflow when counted in updates.
         guard let epoch = Int(text.trimmingCharacters(in: .whitespaces)), (-1_000_000...1_000_000).contains(epoch)
         else { throw badStepEpochs(stepEpochs) }
         return epoch
@@ -60,7 +61,7 @@ public func fitSchedule(
     return result
 }
 
-/// The script deletes `pow` and the blanks and dashes after it, and takes the rest as the power.
+/// MXNet's script deletes `pow` and the blanks and dashes after it, and takes the rest as the power.
 private func power(_ text: String) throws -> Double {
     var rest = text
     while let range = rest.range(of: "pow") {

@@ -3,11 +3,11 @@ import Foundation
 
 /// The learning rate as a function of the number of the update.
 ///
-/// MXNet's schedulers are objects that change while they are asked. Here they are pure functions, equal to MXNet's when
-/// those are asked for 1, 2, 3… in turn, so that a resumed run needs nothing but its update number. `ScheduleReplay`
-/// answers as MXNet's objects also when asked out of turn.
+/// MXNet's schedulers are objects that change when they are called. Here they are pure functions, equal to MXNet's when
+/// those are called for 1, 2, 3… in order, so that a resumed run needs nothing but its update number. `ScheduleReplay`
+/// also reproduces MXNet's objects when they are called out of order.
 ///
-/// Update k, counted from 1, uses `rate(at: k)`: so a step s acts from update s + 1 on.
+/// Update k, counted from 1, uses `rate(at: k)`: so a step s takes effect from update s + 1 on.
 public protocol LearningRateSchedule: Sendable {
     /// MXNet's class name where there is one, e.g. `FactorScheduler`.
     static var name: String { get }
@@ -19,20 +19,20 @@ public protocol LearningRateSchedule: Sendable {
     var baseRate: Double { get set }
     /// The first update that is past the warm-up.
     var warmUpSteps: Int { get }
-    /// How MXNet's object remembers what it was asked.
+    /// How MXNet's object remembers earlier calls.
     var memory: ScheduleMemory { get }
 
-    /// Tells a metric of the last validation, for schedules that follow it (Plateau).
+    /// Passes on a metric of the last validation, for schedules that depend on it (Plateau).
     mutating func observe(_ value: Double)
-    /// What `observe` has gathered: what a checkpoint keeps.
+    /// The state accumulated by `observe`, to be saved in a checkpoint.
     var state: [Double] { get set }
 }
 
-/// How MXNet's object of a schedule answers out of turn.
+/// How MXNet's scheduler object answers out of order.
 public enum ScheduleMemory: Sendable {
-    /// It does not remember anything.
+    /// It has no memory.
     case none
-    /// It never goes back before the highest update that it was asked for.
+    /// It never goes back before the highest update that it was called for.
     case highest
     /// Past this update it repeats its last answer.
     case lastUntil(Int)
@@ -52,7 +52,7 @@ extension LearningRateSchedule {
 public struct WarmUp: Sendable, Equatable {
     public enum Mode: String, Sendable, CaseIterable { case linear, constant }
 
-    /// Updates less than this are in the warm-up.
+    /// Updates below this number are in the warm-up.
     public var steps: Int
     public var beginRate: Double
     public var mode: Mode
@@ -65,7 +65,7 @@ public struct WarmUp: Sendable, Equatable {
 
     public static let none = WarmUp(steps: 0)
 
-    /// linear: begin + (final - begin) * update / steps. The final rate is the base rate that the schedule was made
+    /// linear: begin + (final - begin) * update / steps. The final rate is the base rate that the schedule was created
     /// with, even if an optimizer's learning rate has replaced that.
     func rate(at update: Int, finalRate: Double) -> Double {
         switch mode {
@@ -83,7 +83,7 @@ public struct WarmUp: Sendable, Equatable {
     }
 }
 
-/// Asks a schedule in any order and answers as MXNet's object does.
+/// Answers in any order as MXNet's object does.
 public struct ScheduleReplay: Sendable {
     private let schedule: any LearningRateSchedule
     private var highest = Int.min

@@ -13,11 +13,12 @@ public struct MultiFactorScheduler: LearningRateSchedule {
     public let warmUp: WarmUp
     private let warmUpRate: Double
 
-    /// Throws if the steps do not rise from at least 1, or the factor is above 1.
+    /// Throws if the steps do not increase from at least 1, or the factor is above 1.
     public init(steps: [Int], factor: Double = 1, baseRate: Double = 0.01, warmUp: WarmUp = .none) throws {
         guard let first = steps.first, first >= 1, zip(steps, steps.dropFirst()).allSatisfy({ $0 < $1 }) else {
             throw AnnealError(
-                Self.name, "steps \(steps) do not rise from 1 or more", suggestion: "give rising numbers of updates")
+                Self.name, "steps \(steps) do not increase from at least 1",
+                suggestion: "give increasing update numbers")
         }
         try checkFactor(factor, Self.name)
         try warmUp.check(Self.name, finalRate: baseRate)

@@ -1,11 +1,11 @@
 import AnnealCore
 import Foundation
 
-/// One cycle: the rate rises to its highest and falls far below where it began (Smith and Topin 2018,
+/// The one-cycle policy: the rate rises to its maximum and falls far below its initial value (Smith and Topin 2018,
 /// arXiv:1708.07120). Not in MXNet; the defaults are PyTorch's `OneCycleLR`.
 ///
 /// From base / `division` at update 1 up to base after `riseShare` of the updates, then down to base / `division` /
-/// `finalDivision` at update `maxUpdate`; each way along half a cosine, or straight.
+/// `finalDivision` at update `maxUpdate`; each phase along half a cosine, or linearly.
 public struct OneCycleScheduler: LearningRateSchedule {
     public static let name = "OneCycleScheduler"
 

@@ -1,20 +1,20 @@
 import AnnealCore
 
-/// The rate falls by a factor when a metric has not got better for some validations. Not in MXNet; the defaults are
+/// The rate falls by a factor when a metric has not improved for some validations. Not in MXNet; the defaults are
 /// PyTorch's `ReduceLROnPlateau`.
 ///
-/// This one is not a function of the update number: it follows what `observe` is told after each validation, and its
-/// `state` belongs into a checkpoint.
+/// It is not a function of the update number: it depends on the metrics that `observe` receives after each validation,
+/// and its `state` must be saved in a checkpoint.
 public struct PlateauScheduler: LearningRateSchedule {
     public static let name = "PlateauScheduler"
 
     public var baseRate: Double
     public let factor: Double
-    /// Validations without progress that are let pass.
+    /// Validations without improvement that are tolerated.
     public let patience: Int
-    /// The share of the best value that counts as progress.
+    /// The fraction of the best value that counts as an improvement.
     public let threshold: Double
-    /// Validations after a fall that do not count.
+    /// Validations after a fall that are ignored.
     public let cooldown: Int
     public let minRate: Double
     /// Whether higher is better, as with accuracy.

@@ -4,14 +4,14 @@ import Foundation
 /// MXNet's `PolyScheduler`: final + (base - final) * (1 - k/K)^power, with k the updates since the warm-up and K those
 /// from there to `maxUpdate`; the final rate after that.
 ///
-/// An optimizer's own learning rate does not replace this base: MXNet keeps the one that the schedule was made with.
+/// An optimizer's own learning rate does not replace this base: MXNet keeps the one that the schedule was created with.
 public struct PolyScheduler: LearningRateSchedule {
     public static let name = "PolyScheduler"
 
     public let maxUpdate: Int
     public let power: Double
     public let finalRate: Double
-    /// The answer of MXNet's object before it was asked anything; not a part of the formula.
+    /// The initial answer of MXNet's object before any update; not a part of the formula.
     public var baseRate: Double
     public let warmUp: WarmUp
     private let firstRate: Double

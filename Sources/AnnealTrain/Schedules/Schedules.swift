@@ -2,18 +2,18 @@ import AnnealCore
 
 /// The schedules by MXNet's class names.
 public enum Schedules {
-    /// The names that `make` takes.
+    /// The names that `make` accepts.
     public static let names = [
         FactorScheduler.name, MultiFactorScheduler.name, PolyScheduler.name, CosineScheduler.name,
         OneCycleScheduler.name, PlateauScheduler.name,
     ]
 
-    /// A schedule by its class name and keyword arguments as MXNet has them.
+    /// Creates a schedule from MXNet's class name and keyword arguments.
     public static func make(_ name: String, _ options: NamedOptions) throws -> any LearningRateSchedule {
         var options = options
         guard let schedule = try make(name, reading: &options) else {
             throw AnnealError(
-                "schedule", "'\(name)' is unknown", suggestion: "there are \(names.joined(separator: ", "))",
+                "schedule", "'\(name)' is unknown", suggestion: "it must be one of \(names.joined(separator: ", "))",
                 code: .notFound)
         }
         try options.finish()

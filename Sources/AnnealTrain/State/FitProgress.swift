@@ -1,10 +1,10 @@
 import AnnealCore
 
-/// A place in a run: the batch that comes next.
+/// A position in a run: the next batch.
 public struct FitPosition: Codable, Sendable, Equatable, Comparable {
     /// From 0.
     public var epoch: Int
-    /// Batches of the epoch that are done.
+    /// Completed batches of the epoch.
     public var batch: Int
 
     public init(epoch: Int, batch: Int = 0) {
@@ -15,11 +15,11 @@ public struct FitPosition: Codable, Sendable, Equatable, Comparable {
     public static func < (a: FitPosition, b: FitPosition) -> Bool { (a.epoch, a.batch) < (b.epoch, b.batch) }
 }
 
-/// How far a run has come, apart from what its trainer holds: what `Trainer.fit` continues from.
+/// A run's progress, apart from the state in its trainer: `Trainer.fit` continues from it.
 public struct FitProgress: Codable, Sendable, Equatable {
-    /// The epoch whose validation was best.
+    /// The epoch with the best validation.
     public struct Best: Codable, Sendable, Equatable {
-        /// As the log counts, from 0; its checkpoint has the next number.
+        /// Counted from 0, as in the log; its checkpoint has the next number.
         public var epoch: Int
         public var metric: String
         public var value: Double
@@ -28,30 +28,30 @@ public struct FitProgress: Codable, Sendable, Equatable {
     }
 
     public var position: FitPosition
-    /// Valid samples of the epoch's batches that are done, and the seconds they took.
+    /// Valid samples of the epoch's completed batches, and the seconds they took.
     public var samples = 0
     public var seconds = 0.0
-    /// Steps of the epoch that were dropped because something in them was not finite.
+    /// Steps of the epoch that were dropped because they were not finite.
     public var skipped = 0
     /// Steps of the epoch that were dropped to lower the loss scale; nil: 0.
     public var rescaled: Int?
     public var best: Best?
-    /// The run's checkpoints that may exist and need not be kept, the newest last: what `FitOptions.Keep` chooses from.
+    /// The run's checkpoints that may exist and may be deleted, the newest last: `FitOptions.Keep` chooses among them.
     var superseded: [Int] = []
-    /// The number of the best checkpoint that was saved; nil: none, or the state is of version 0.1.
+    /// The number of the best checkpoint that was saved; nil: none, or the state was saved by version 0.1.
     var savedBest: Int?
-    /// The number of the update before the first one of epoch 0, as planned at the run's start: 0, or less if the optimizer
-    /// began to count in a later epoch. Dropped steps and images that cannot be used cost updates later on, so that it
-    /// cannot be found again from the counts. nil: the run has not begun, or the state is of version 0.1.
+    /// The number of the update before the first one of epoch 0, as planned at the run's start: 0, or negative if the
+    /// optimizer began to count in a later epoch. Dropped steps and unusable images shift later updates, so that it
+    /// cannot be derived from the counts. nil: the run has not begun, or the state was saved by version 0.1.
     var plannedStart: Int?
-    /// Epochs that were over when the optimizer began to count updates, for the schedule of the learning rate; nil: 0.
+    /// Epochs that were over when the optimizer began to count updates, for the learning rate schedule; nil: 0.
     public var passedEpochs: Int?
-    /// The sums of the epoch's metrics by name, as bit patterns, which JSON keeps exactly.
+    /// The sums of the epoch's metrics by name, as bit patterns, which JSON stores exactly.
     private var sums: [String: [UInt64]] = [:]
 
     public init(position: FitPosition) { self.position = position }
 
-    /// The same at the beginning of an epoch of another number, for a checkpoint that was renamed.
+    /// The same at the beginning of an epoch with another number, for a checkpoint that was renamed.
     public func renumbered(epoch: Int) -> FitProgress {
         guard position != FitPosition(epoch: epoch) else { return self }
         var result = self
@@ -61,8 +61,8 @@ public struct FitProgress: Codable, Sendable, Equatable {
         return result
     }
 
-    /// The same at the beginning of an epoch with an optimizer that has counted no update before. The best checkpoint is so
-    /// by its validation: it stays the best.
+    /// The same at the beginning of an epoch with an optimizer that has not counted any update. The best checkpoint was
+    /// chosen by its validation: it remains the best.
     public func withNewOptimizer(epoch: Int) -> FitProgress {
         var result = renumbered(epoch: epoch)
         result.plannedStart = nil

@@ -3,8 +3,9 @@ import AnnealGraph
 import CZlib
 import Foundation
 
-/// The file of a run's state: a line of text that names the format, arrays as in `.params`, and the CRC-32 of all that
-/// comes before it (little endian). It is written whole or not at all, and nothing in it is used before the sum is checked.
+/// The file of a run's state: a line of text that names the format, arrays as in `.params`, and the CRC-32 of
+/// everything before it (little-endian). It is written atomically, and nothing in it is used before the checksum is
+/// verified.
 package enum StateFile {
     private static let header = Data("Anneal run state 3\n".utf8)
     private static let sumSize = MemoryLayout<UInt32>.size
@@ -46,7 +47,7 @@ package enum StateFile {
     private static func damaged(_ path: String, _ problem: String) -> AnnealError {
         AnnealError(
             path, problem,
-            suggestion: "copy it again from where it is whole, or continue from another checkpoint with --load-epoch",
+            suggestion: "copy it again from an intact source, or continue from another checkpoint with --load-epoch",
             code: .damaged)
     }
 

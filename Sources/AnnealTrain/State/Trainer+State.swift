@@ -4,15 +4,15 @@ import AnnealGraph
 import Foundation
 
 extension Trainer {
-    /// Writes all that a run needs to continue bit for bit, whole or not at all: parameters, optimizer, averages, gathered
-    /// gradients, progress.
+    /// Writes, atomically, everything that a run needs to continue with the same bits: parameters, optimizer, averages,
+    /// accumulated gradients, progress.
     public func saveState(to path: String, _ progress: FitProgress) throws {
         let folder = Files.folder(of: path)
         if !folder.isEmpty { try Files.makeFolder(folder) }
         try Files.writeAtomically(to: path) { try encodeState(progress, $0) }
     }
 
-    /// Passes the bytes of a state's file to `write`, piece by piece.
+    /// Passes the bytes of a state file to `write`, piece by piece.
     func encodeState(_ progress: FitProgress, _ write: (Data) throws -> Void) throws {
         try withValidatedWeights { try encodeValidatedState(progress, write) }
     }
@@ -55,7 +55,7 @@ extension Trainer {
     /// The seed of a saved run.
     public static func savedSeed(_ path: String) throws -> UInt64 { try savedRun(path).seed }
 
-    /// What a state says about its run.
+    /// What a state tells about its run.
     public static func savedRun(_ path: String) throws -> SavedRun {
         let record = try SavedState(path).record
         return SavedRun(
@@ -63,9 +63,9 @@ extension Trainer {
             addsOtherwise: record.sums != StateRecord.sums)
     }
 
-    /// Goes back to a saved state.
-    /// - Parameter parametersPath: the checkpoint that the state belongs to: its parameters must be the state's.
-    /// - Returns: how far the run had come.
+    /// Restores a saved state.
+    /// - Parameter parametersPath: the checkpoint that the state belongs to: its parameters must equal the state's.
+    /// - Returns: the run's progress.
     public func restoreState(_ path: String, matching parametersPath: String? = nil) throws -> FitProgress {
         let state = try SavedState(path), record = state.record
         do {
@@ -100,7 +100,7 @@ extension Trainer {
             try optimizer.restore(record.optimizer)
             for (entry, value) in states { try entry.array.write(value) }
             statesHaveStarted = true
-            // A state holds the averages as parameters, and the trained weights in their place.
+            // A state holds the averages as parameters, and the trained weights in place of the averages.
             if averaging?.replacesWeights == true { try training.run(.exchange) }
             gathered = waiting
             if scaler != nil { scaler = record.scaler ?? scaler }
@@ -114,13 +114,13 @@ extension Trainer {
     /// A parameter's name in MXNet's files.
     func storedName(_ name: String) -> String { (parameters.isAuxiliary(name) ? "aux:" : "arg:") + name }
 
-    /// Checked before the optimizer, whose state depends on the network: the network is what the user changed.
+    /// Checked before the optimizer, because its state depends on the network.
     private func checkNetwork(_ state: SavedState) throws {
         var saved: [String: Shape] = [:]
         for array in state.parameters { saved[array.name] = array.shape }
         func fail(_ problem: String) -> AnnealError {
             AnnealError(
-                "network", "was another one: \(problem)",
+                "network", "was a different one: \(problem)",
                 suggestion: "resume with the run's --network, --num-layers, --num-classes and --image-shape",
                 code: .mismatch)
         }
@@ -151,7 +151,7 @@ extension Trainer {
             suggestion: "resume with the run's --mom", code: .mismatch)
     }
 
-    /// A run resumes with what was frozen and multiplied before.
+    /// A run resumes with the same frozen parameters and multipliers.
     private func checkSelection(_ record: StateRecord) throws {
         let odd = frozen.symmetricDifference(record.frozen).sorted()
         guard odd.isEmpty else {
@@ -163,7 +163,7 @@ extension Trainer {
         }
         guard record.multipliers == optimizer.settings.multipliers else {
             throw AnnealError(
-                "multipliers", "of learning rate or weight decay were others",
+                "multipliers", "of learning rate or weight decay were different",
                 suggestion: "resume with the same --lr-mult and --wd-mult", code: .mismatch)
         }
     }
@@ -181,7 +181,7 @@ extension Trainer {
             suggestion: "resume with the run's --ema-decay and --lookahead", code: .mismatch)
     }
 
-    /// The values of all states, each found and of the right shape.
+    /// The values of all states, each present and with the right shape.
     private func states(in state: SavedState, gathered: Int) throws -> [(ParameterStore.Entry, Tensor)] {
         let levels = StepInputs.Merge.levels(of: gathered)
         var left = state.stateNames
@@ -189,7 +189,7 @@ extension Trainer {
             var name = entry.name
             if case .gradientSum(let level, let parameter) = entry.stateName {
                 guard levels.contains(level) else { return (entry, Tensor(entry.shape)) }
-                // Version 0.1 kept one sum: it takes the highest place, and the others are zero.
+                // Version 0.1 kept one sum: it becomes the highest one, and the others are zero.
                 if state.record.gathered == nil {
                     guard level == levels.last else { return (entry, Tensor(entry.shape)) }
                     name = FirstVersion.sum(parameter)
@@ -202,7 +202,8 @@ extension Trainer {
             let value = array.tensor()
             guard value.shape == entry.shape else {
                 throw AnnealError(
-                    "state \(name)", "has the shape \(value.shape), the parameter has \(entry.shape)", code: .mismatch)
+                    "state \(name)", "has the shape \(value.shape), but the parameter has \(entry.shape)",
+                    code: .mismatch)
             }
             return (entry, value)
         }
@@ -210,7 +211,7 @@ extension Trainer {
         if parameters.states.contains(where: { $0.stateName?.kind == .residual }) {
             left = left.filter { StateName($0)?.kind != .residual }
         }
-        if let other = left.min() { throw AnnealError("state", "has an array \(other) of no use", code: .mismatch) }
+        if let other = left.min() { throw AnnealError("state", "has an unknown array \(other)", code: .mismatch) }
         return result
     }
 }
