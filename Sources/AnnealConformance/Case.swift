@@ -1,7 +1,7 @@
 import Anneal
 import Foundation
 
-/// A folder with `case.json`: one MXNet-made case.
+/// A folder with `case.json`: one test case made with MXNet.
 struct Case {
     let folder: String
     let engine: CaseEngine
@@ -26,7 +26,7 @@ struct Case {
 
     func symbol(_ name: String = "net-symbol.json") throws -> Symbol { try Symbol.load("\(folder)/\(name)") }
 
-    /// Arrays by name, converted to float32; none if there is no such file.
+    /// Arrays by name, converted to float32; empty if there is no such file.
     func arrays(_ name: String) throws -> [String: Tensor] {
         guard Files.exists("\(folder)/\(name)") else { return [:] }
         return Dictionary(
@@ -42,7 +42,7 @@ struct Case {
         return Tolerance(json: ["tolerance": values])
     }
 
-    /// Operators of the symbol that Anneal does not define or the engine does not run.
+    /// Operators of the symbol that Anneal does not define or the engine does not support.
     func unknownOperators(_ file: String = "net-symbol.json") throws -> [String] {
         guard let root = try JSONSerialization.jsonObject(with: Files.read("\(folder)/\(file)")) as? [String: Any],
             let nodes = root["nodes"] as? [[String: Any]]

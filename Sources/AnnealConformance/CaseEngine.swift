@@ -3,11 +3,11 @@ import AnnealCPU
 import AnnealReference
 import AnnealXLA
 
-/// The engines that cases can be repeated on.
+/// The engines that cases can be run on.
 public enum CaseEngine: String, CaseIterable, Sendable {
     case cpu, reference, xla, cuda, rocm
 
-    /// - Parameter reproducesMXNetDefects: computes what MXNet 1.9.1 plainly gets wrong as it does; its cases hold that.
+    /// - Parameter reproducesMXNetDefects: reproduces clear bugs of MXNet 1.9.1, which its cases contain.
     package func make(reproducesMXNetDefects: Bool = false) throws -> any Engine {
         switch self {
         case .cpu:

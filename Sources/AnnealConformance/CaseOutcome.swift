@@ -1,4 +1,4 @@
-/// What came of one golden case.
+/// The result of one golden case.
 public enum CaseOutcome: Sendable, Equatable {
     case passed
     /// The reason, with the largest error.
@@ -8,7 +8,7 @@ public enum CaseOutcome: Sendable, Equatable {
 }
 
 extension CaseOutcome {
-    /// Passed if both are; a failure weighs more than a skip.
+    /// Passed if both are; a failure outranks a skip.
     func and(_ other: CaseOutcome) -> CaseOutcome {
         switch (self, other) {
         case (.failed(let first), .failed(let second)): .failed(first + "\n" + second)

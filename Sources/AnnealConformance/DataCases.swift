@@ -16,7 +16,7 @@ package func checkDataCase(kind: String, folder: String, json: [String: Any]) th
     return check.problems.isEmpty ? .passed : .failed(check.problems.joined(separator: "\n"))
 }
 
-/// One case of records or batches, and what is wrong with it.
+/// One case of records or batches, and its problems.
 private final class DataCheck {
     let folder: String
     let json: [String: Any]
@@ -41,7 +41,7 @@ private final class DataCheck {
             uniquingKeysWith: { first, _ in first })
     }
 
-    /// A folder that is gone after `body`.
+    /// A folder that is removed after `body`.
     private func withTemporaryFolder(_ body: (String) throws -> Void) throws {
         let path = NSTemporaryDirectory() + "anneal-case-\(UUID().uuidString)"
         try Files.makeFolder(path)
@@ -57,7 +57,7 @@ private final class DataCheck {
         problems.append("\(Files.name(of: expected)): written differently from byte \(common) on")
     }
 
-    /// The file as it is read (by scanning and by its index), and written again.
+    /// Reads the file (by scanning and by its index), and writes it again.
     func recordio() throws {
         guard let rec = path("rec") else { return problems.append("no rec") }
         let index = path("idx")
@@ -116,7 +116,7 @@ private final class DataCheck {
         try rewrite(rec, index)
     }
 
-    /// Decodes and compares with rows x columns (x channels); decoders of JPEG may differ by two levels.
+    /// Decodes and compares with rows x columns (x channels); JPEG decoders may differ by two levels.
     private func compare(_ bytes: [UInt8], _ expected: Tensor, lossless: Bool, _ name: String) throws {
         let channels = expected.shape.rank == 2 ? 1 : expected.shape[2]
         let image = try ImageDecoder().decode(bytes, as: Image.Channels(rawValue: channels) ?? .rgb)
@@ -129,7 +129,7 @@ private final class DataCheck {
         }
     }
 
-    /// Every batch of every epoch, the valid rows.
+    /// The valid rows of every batch of every epoch.
     func iterator() throws {
         guard let parameters = json["params"] as? [String: Any], let batches = json["batches"] as? [Int],
             let valid = json["valid"] as? [[Int]]

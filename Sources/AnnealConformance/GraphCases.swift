@@ -1,7 +1,7 @@
 import Anneal
 import Foundation
 
-/// Cases of graphs and of parameter files; nil for a kind that is neither.
+/// Cases of graphs and of parameter files; nil for other kinds.
 func checkGraphCase(kind: String, folder: String, json: [String: Any]) throws -> CaseOutcome? {
     switch kind {
     case "structure": return try checkStructure(folder: folder, json: json)
@@ -11,8 +11,8 @@ func checkGraphCase(kind: String, folder: String, json: [String: Any]) throws ->
     }
 }
 
-/// What can be said of a graph without computing: names, shapes, types, attributes, and that it is written byte for byte
-///  as MXNet writes it, both read from MXNet's file and built by Anneal's network of that name. For kinds `structure`,
+/// Checks of a graph without computing: names, shapes, types, attributes, and that it is written byte for byte as by
+/// MXNet, both when read from MXNet's file and when built by Anneal's network of that name. For kinds `structure`,
 /// `network`, `procedural`, `legacy` and `op`.
 func checkStructure(folder: String, json: [String: Any]) throws -> CaseOutcome {
     if let unknown = try unknownOperator(folder + "/net-symbol.json") { return .skipped("operator \(unknown)") }
@@ -58,7 +58,7 @@ private func checkFineTune(folder: String, json: [String: Any]) throws -> CaseOu
     return problems.isEmpty ? .passed : .failed(problems.joined(separator: "\n"))
 }
 
-/// Names, shapes and types against those of case.json, as far as it has them.
+/// Names, shapes and types against those of case.json, as far as it lists them.
 private func graphProblems(_ symbol: Symbol, _ json: [String: Any]) throws -> [String] {
     let arguments = try symbol.argumentNames(), auxiliary = try symbol.auxiliaryNames()
     var problems = listProblems("arguments", arguments, json["arguments"])
@@ -81,7 +81,7 @@ private func graphProblems(_ symbol: Symbol, _ json: [String: Any]) throws -> [S
     return problems
 }
 
-/// The first element that differs; nothing when case.json has no such list.
+/// The first element that differs; nothing if case.json has no such list.
 private func listProblems(_ what: String, _ found: [String], _ expected: Any?) -> [String] {
     guard let expected = expected as? [String], expected != found else { return [] }
     let index = zip(found, expected).enumerated().first { $1.0 != $1.1 }?.offset ?? min(found.count, expected.count)

@@ -2,9 +2,9 @@ import Anneal
 import AnnealImport
 import Foundation
 
-/// A model of another framework with an input and what that framework computes of it: a folder in ONNX's own layout
-/// (`model.onnx`, `test_data_set_0/input_0.pb`, `output_0.pb`), or weights (`model*.pth`, `model*.safetensors`) with
-/// `input_0.f32`, `output_0.f32` and their shapes in `case.json`.
+/// A model of another framework with an input and that framework's output: a folder in ONNX's own layout (`model.onnx`,
+/// `test_data_set_0/input_0.pb`, `output_0.pb`), or weights (`model*.pth`, `model*.safetensors`) with `input_0.f32`,
+/// `output_0.f32` and their shapes in `case.json`.
 ///
 /// Outputs must agree within the `tolerance` of `case.json`, relative to the value and to the largest one.
 public struct ImportedCase: Sendable {
@@ -36,14 +36,14 @@ public struct ImportedCase: Sendable {
         folder = Files.folder(of: path)
     }
 
-    /// The network in Anneal's own form with a batch of images and the scores that were to be computed.
+    /// The network in Anneal's form with a batch of images and the expected scores.
     public struct Content: Sendable {
         public var model: ForeignModel
         /// (batch, channels, height, width)
         public var input: Tensor
         /// (batch, classes)
         public var expected: Tensor
-        /// What this engine computes: probabilities or logits, as the file does.
+        /// The engine's output: probabilities or logits, as in the file.
         public var found: Tensor
         /// Whether the file ends in a softmax.
         public var isProbabilities: Bool
@@ -72,7 +72,7 @@ public struct ImportedCase: Sendable {
         return try JSONDecoder().decode(Record.self, from: Files.read(path))
     }
 
-    /// Imports and computes.
+    /// Imports and runs the model.
     public func content() throws -> Content {
         let record = try record()
         var input: Tensor, expected: Tensor
@@ -122,7 +122,7 @@ public struct ImportedCase: Sendable {
     private static func floats(_ path: String, _ shape: [Int]?) throws -> Tensor {
         let data = try Files.read(path)
         guard let shape, data.count == 4 * shape.reduce(1, *) else {
-            throw AnnealError(path, "has \(data.count) bytes, case.json says \(shape ?? [])")
+            throw AnnealError(path, "has \(data.count) bytes, but case.json says \(shape ?? [])")
         }
         return ModelArray(type: .float32, shape: shape, raw: data).tensor
     }

@@ -2,7 +2,7 @@ import AnnealCore
 import AnnealTrain
 import Foundation
 
-/// Feeds a golden metric case batch by batch.
+/// Runs a golden metric case batch by batch.
 func checkMetric(_ folder: String, _ json: [String: Any]) throws -> CaseOutcome {
     let fields = CaseFields(json: json)
     let name: String = try fields.get("metric")
@@ -12,7 +12,7 @@ func checkMetric(_ folder: String, _ json: [String: Any]) throws -> CaseOutcome 
     let arrays = try CaseArrays(folder)
     let kwargs = json["kwargs"] as? [String: Any] ?? [:]
     var axis = (kwargs["axis"] as? NSNumber)?.intValue ?? 1
-    // Perplexity's classes are along the last axis, of which its batches have two.
+    // Perplexity's classes are on the last axis; its batches have two axes.
     if metric is Perplexity { axis = (kwargs["axis"] as? NSNumber)?.intValue ?? -1 }
 
     var values: [Double] = []
@@ -21,7 +21,7 @@ func checkMetric(_ folder: String, _ json: [String: Any]) throws -> CaseOutcome 
         try add(labels, try arrays.tensor("pred:\(batch)"), axis: axis, to: &metric)
         values.append(metric.value)
     }
-    // JSON has no NaN: Python writes it bare, and a careful writer null.
+    // JSON has no NaN: Python writes it unquoted, other writers null.
     let expected = try fields.get("value_after_batch", [Any].self).map { ($0 as? NSNumber)?.doubleValue ?? .nan }
     var lines = [Tolerance(json: json).mismatch(name, values, expected)]
     if let display = json["display_name"] as? String, display != metric.name {
@@ -42,7 +42,7 @@ private func add(_ labels: Tensor, _ outputs: Tensor, axis: Int, to metric: inou
     } else {
         let axis = axis < 0 ? axis + outputs.shape.rank : axis
         guard outputs.shape.dims.indices.contains(axis) else {
-            throw AnnealError("case.json, axis", "is \(axis), the outputs have shape \(outputs.shape)")
+            throw AnnealError("case.json, axis", "is \(axis), but the outputs have shape \(outputs.shape)")
         }
         rows = outputs.shape.dims[..<axis].reduce(1, *)
         classes = outputs.shape[axis]

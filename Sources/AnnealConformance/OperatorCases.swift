@@ -28,7 +28,7 @@ func checkOperatorCase(_ item: Case) throws -> CaseOutcome? {
     }
 
     let forward = try item.tolerance("forward")
-    // The cases hold what MXNet computes, its defects included.
+    // The cases contain MXNet's results, including its bugs.
     let engine = try item.engine.make(reproducesMXNetDefects: true)
     let inference = try Executor(
         symbol, inputs: shapes, mode: .inference, engine: engine)
@@ -59,7 +59,7 @@ func checkOperatorCase(_ item: Case) throws -> CaseOutcome? {
     if !item.strings("grads").isEmpty {
         let backward = try item.tolerance("backward")
         for name in item.strings("grads") {
-            // What nothing depends on has a gradient of zero.
+            // A parameter that no output depends on has a gradient of zero.
             let zero = io["grad:\(name)"].map { Tensor($0.shape) }
             compare("grad:\(name)", try training.gradient(name) ?? zero, io["grad:\(name)"], backward)
         }
@@ -87,7 +87,8 @@ func checkOperatorCase(_ item: Case) throws -> CaseOutcome? {
     return problems.isEmpty ? .passed : .failed(problems.joined(separator: "\n"))
 }
 
-/// Kind `procedural`: parameters and inputs follow from a formula; the outputs and statistics of inner layers are stored.
+/// Kind `procedural`: parameters and inputs follow from a formula; the outputs and statistics of inner layers are
+/// stored.
 func checkProceduralCase(_ item: Case) throws -> CaseOutcome? {
     guard item.kind == "procedural" else { return nil }
     let unknown = try item.unknownOperators()
@@ -95,7 +96,7 @@ func checkProceduralCase(_ item: Case) throws -> CaseOutcome? {
     let symbol = try item.symbol(), io = try item.arrays("io.params"), tolerance = try item.tolerance("forward")
     let statistics = item.json["infer_internals"] as? [String: [String: Any]] ?? [:]
     let wanted = item.strings("infer_outputs")
-    // An infer:NAME that is no outN is an inner layer's output.
+    // An infer:NAME other than outN is an inner layer's output.
     let inner =
         statistics.keys.sorted()
         + wanted.map { String($0.dropFirst("infer:".count)) }.filter { $0.hasSuffix("_output") }
@@ -151,7 +152,7 @@ public struct Procedural {
     private let classes: Int
     private let labels: Set<String>
 
-    /// - Parameter labels: the variables that hold numbers of classes.
+    /// - Parameter labels: the variables that hold class numbers.
     public init(salt: String, gammaRange: [Double] = [0.5, 1.5], classes: Int = 10, labels: [String] = []) {
         self.salt = salt
         self.gammaRange = gammaRange
@@ -192,8 +193,8 @@ public struct Procedural {
     }
 }
 
-/// One update of MXNet's SGD with its rules of weight decay and what the symbol says of its parameters; the momentum is
-/// zero before it.
+/// One update of MXNet's SGD with its rules for weight decay and the symbol's own multipliers; the momentum is zero
+/// before it.
 private func oneStep(_ executor: Executor, _ settings: [String: Any], _ multipliers: Multipliers) throws {
     func number(_ key: String) -> Float { Float((settings[key] as? NSNumber)?.doubleValue ?? 0) }
     for name in executor.parameters.names where !executor.parameters.isAuxiliary(name) {

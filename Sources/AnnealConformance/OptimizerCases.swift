@@ -4,14 +4,14 @@ import AnnealGraph
 import AnnealTrain
 import Foundation
 
-/// Steps through a golden optimizer case with the library's `Optimizer`, all parameters in one step as a run does.
+/// Runs a golden optimizer case with the library's `Optimizer`, all parameters in one step as in training.
 func checkOptimizer(_ folder: String, _ json: [String: Any], engine: any Engine) throws -> CaseOutcome {
     let fields = CaseFields(json: json)
     let arrays = try CaseArrays(folder)
     let names: [String] = try fields.get("names")
     let name: String = try fields.get("optimizer")
     var kwargs = json["kwargs"] as? [String: Any] ?? [:]
-    // The operator adamw_update has other names, and knows nothing of parameters' names: all of them decay.
+    // The operator adamw_update has other names, and does not know parameters' names: all of them decay.
     let isOperator = kwargs["lr"] != nil
     if let rate = kwargs.removeValue(forKey: "lr") { kwargs["learning_rate"] = rate }
     // MXNet's cases update the parameters one by one.
@@ -77,7 +77,7 @@ private func compare(
                 lines.append("\(key): there is no such state")
                 continue
             }
-            // GroupAdaGrad's state is one number a row, in each of its elements here.
+            // GroupAdaGrad's state is one number per row, repeated in each of its elements here.
             let stride = max(1, values.count / max(1, expected.count))
             let kept = Swift.stride(from: 0, to: values.count, by: stride).map { values.elements[$0] }
             lines.append(tolerance.mismatch(key, kept, expected.elements))

@@ -13,7 +13,7 @@ func checkParameterFiles(folder: String, json: [String: Any]) throws -> CaseOutc
 
 private func parameterFileProblems(_ path: String, _ described: [String: Any]) -> [String] {
     let expected = described["arrays"] as? [[String: Any]]
-    // Sparse arrays are refused by name, and a file without a list of arrays is one that must not load.
+    // Sparse arrays are refused by name; a file without a list of arrays must not load.
     let sparse = expected?.contains { $0["dense_values"] != nil } ?? false
     let arrays: [StoredArray]
     do {
@@ -30,9 +30,9 @@ private func parameterFileProblems(_ path: String, _ described: [String: Any]) -
     guard arrays.count == expected.count else { return ["\(arrays.count) arrays where MXNet has \(expected.count)"] }
     var problems: [String] = []
     for (array, item) in zip(arrays, expected) { problems += arrayProblems(array, item) }
-    // What is read can be written and read again.
+    // Arrays that are read can be written and read again.
     do {
-        // A scalar is written as an array of one, which MXNet can read.
+        // A scalar is written as an array of one element, which MXNet can read.
         let writable = arrays.map { array in
             StoredArray(
                 name: array.name, dtype: array.dtype, shape: array.shape.isEmpty ? [1] : array.shape, bytes: array.bytes

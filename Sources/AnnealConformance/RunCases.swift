@@ -1,12 +1,12 @@
 import Anneal
 import Foundation
 
-/// Repeats every MXNet-made case below a folder, found by their `case.json` and never by a list of names, and runs every
-/// stored model, found by its `model-symbol.json`.
+/// Runs every MXNet-made case below a folder, found by its `case.json` and never from a list of names, and every stored
+/// model, found by its `model-symbol.json`.
 ///
-/// Prints each failure with its largest error, each case that is skipped with the reason, and last the line
-/// `N passed, N failed, N skipped`.
-/// - Parameter part: runs only cases whose path contains it.
+/// Prints each failure with its largest error, each skipped case with the reason, and finally the line `N passed, N
+/// failed, N skipped`.
+/// - Parameter part: only cases with this text in their path are run.
 /// - Returns: whether none failed.
 public func runCases(below root: String, matching part: String? = nil, on engine: CaseEngine = .cpu) -> Bool {
     let paths = FileManager.default.enumerator(atPath: root)?.compactMap { $0 as? String } ?? []
@@ -45,7 +45,7 @@ private func outcome(_ folder: String, _ engine: CaseEngine) -> CaseOutcome {
     }
 }
 
-/// Kinds `op`, `legacy`, `network` and `procedural`: what is computed, and the graph itself.
+/// Kinds `op`, `legacy`, `network` and `procedural`: the results, and the graph itself.
 private func checkNetworkCase(_ item: Case) throws -> CaseOutcome? {
     guard let computed = try checkOperatorCase(item) ?? checkProceduralCase(item) else { return nil }
     return computed.and(try checkStructure(folder: item.folder, json: item.json))

@@ -1,11 +1,12 @@
 import Anneal
 import Foundation
 
-/// Writes one of every file that Anneal writes, with what is in it, for another reader to be checked:
-/// `scripts/check-mxnet.py --samples FOLDER` lets MXNet read them.
+/// Writes one of every kind of file that Anneal writes, with a description of its contents, to check other readers:
+/// `scripts/check-mxnet.py --samples FOLDER` has MXNet read them.
 ///
-/// - `networks/NAME/`: each network as a checkpoint; `io.params` has an input, Anneal's output, and under the name of its
-///   layer what the softmax gets, which may have made a one of it. Those called `import-…` are of other frameworks.
+/// - `networks/NAME/`: each network as a checkpoint; `io.params` has an input, Anneal's output, and under the name of
+///   its layer the input of the softmax, since a softmax may saturate. Those named `import-…` come from other
+///   frameworks.
 /// - `arrays.params` and `arrays.json`: arrays of every type that MXNet 1.9.1 can load (it has a number for int16, but
 ///   fails).
 /// - `packed.rec` as `im2rec` packs files, `joined.rec` and `repaired.rec` as `rec cat` and `rec repair` write records, with

@@ -1,11 +1,11 @@
 import Anneal
 import Foundation
 
-/// A folder with `model-symbol.json`, one `model-NNNN.params`, and `io.params`: a checkpoint that somebody trained, with
-/// inputs and what MXNet computes of them, each under its name (`data`, `prob1_output`).
+/// A folder with `model-symbol.json`, one `model-NNNN.params`, and `io.params`: a trained checkpoint, with inputs and
+/// MXNet's outputs, each under its name (`data`, `prob1_output`).
 ///
-/// Outputs must agree within 1e-4, relative to the value and to the largest one; also after the model was written by
-/// Anneal and read again.
+/// Outputs must agree within 1e-4, relative to the value and to the largest one; also after Anneal has written the
+/// model and read it again.
 func checkStoredModel(folder: String, _ engine: CaseEngine) throws -> CaseOutcome {
     let files = try FileManager.default.contentsOfDirectory(atPath: folder)
     guard let file = files.first(where: { $0.hasPrefix("model-") && $0.hasSuffix(".params") }),

@@ -22,9 +22,9 @@ public struct Tolerance: Sendable, Equatable {
             atol: number("atol") ?? standard.atol)
     }
 
-    /// nil if all values match; else one line with the largest error, as a multiple of what is allowed.
+    /// nil if all values match; else one line with the largest error, as a multiple of the tolerance.
     ///
-    /// NaN matches NaN only, infinity the same infinity.
+    /// NaN matches only NaN, infinity only the same infinity.
     public func mismatch<T: Collection, R: Collection>(_ what: String, _ values: T, _ references: R) -> String?
     where T.Element: BinaryFloatingPoint, R.Element: BinaryFloatingPoint {
         guard values.count == references.count else {
@@ -45,7 +45,7 @@ public struct Tolerance: Sendable, Equatable {
         return "\(line) (\(times); \(wrong) of \(values.count) values)"
     }
 
-    /// The error as a multiple of what is allowed.
+    /// The error as a multiple of the tolerance.
     private func excess(_ x: Double, _ r: Double, _ scale: Double) -> Double {
         if x.isNaN || r.isNaN { return x.isNaN && r.isNaN ? 0 : .infinity }
         if x == r { return 0 }

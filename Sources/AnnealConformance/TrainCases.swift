@@ -90,7 +90,7 @@ private func checkFitSchedule(_ json: [String: Any]) throws -> CaseOutcome {
         numExamples: try flags.get("num_examples", NSNumber.self).intValue,
         batchSize: try flags.get("batch_size", NSNumber.self).intValue, loadEpoch: first, numEpochs: epochs.intValue,
         workers: number("num_workers").map { Int($0) } ?? 1)
-    // As the optimizer of a run would ask it.
+    // As the optimizer of a run would call it.
     let optimizer = Optimizer(
         SGD(), settings: OptimizerSettings(learningRate: fit.learningRate, schedule: fit.schedule))
     let epochNumbers = 0..<max(0, epochs.intValue - first)
@@ -151,8 +151,8 @@ private func checkInitializers(_ folder: String, _ json: [String: Any]) throws -
     return outcome(lines)
 }
 
-/// Whether drawn values look as they should: uniform ones stay within the scale, and the mean square is right within
-/// five deviations.
+/// Whether drawn values have the right distribution: uniform ones stay within the scale, and the mean square is right
+/// within five standard deviations.
 private func checkStatistics(_ what: String, _ values: Tensor, _ xavier: Xavier, _ scale: Double) -> String? {
     let squares = values.elements.map { Double($0) * Double($0) }
     let uniform = xavier.distribution == .uniform
@@ -160,12 +160,12 @@ private func checkStatistics(_ what: String, _ values: Tensor, _ xavier: Xavier,
         return "\(what): a value of \(largest.squareRoot()) is beyond \(scale)"
     }
     let mean = squares.reduce(0, +) / Double(squares.count), expected = scale * scale / (uniform ? 3 : 1)
-    // The variance of the square is 4/45 s^4 of a uniform and 2 s^4 of a normal distribution.
+    // The variance of the square is 4/45 s^4 for a uniform and 2 s^4 for a normal distribution.
     let deviation = scale * scale * ((uniform ? 4.0 / 45 : 2) / Double(squares.count)).squareRoot()
     return abs(mean - expected) <= 5 * deviation ? nil : "\(what): the mean square is \(mean), expected \(expected)"
 }
 
-/// Passed if no line says otherwise.
+/// Passed if no line reports a problem.
 func outcome(_ lines: [String?]) -> CaseOutcome {
     let failures = lines.compactMap { $0 }
     guard let first = failures.first else { return .passed }

@@ -1,9 +1,9 @@
 import Anneal
 import Foundation
 
-/// Kind `training`: a whole run of MXNet's, followed update by update.
+/// Kind `training`: a whole MXNet run, compared update by update.
 ///
-/// MXNet counts the rows that fill up a last batch in its updates, metrics and scores; the source here does so too.
+/// MXNet counts the rows that pad the last batch in its updates, metrics and scores; the source here does too.
 func checkTrainingCase(_ item: Case) throws -> CaseOutcome? {
     guard item.kind == "training" else { return nil }
     let unknown = try item.unknownOperators()
@@ -28,7 +28,7 @@ func checkTrainingCase(_ item: Case) throws -> CaseOutcome? {
     guard let optimizer = try Optimizers.make(name, reading: &options, schedule: schedule, multipliers: multipliers),
         options.unused.isEmpty
     else { return .skipped("optimizer \(name) \(options.unused.joined(separator: ", "))") }
-    // The trainer divides by the batch size; the case's own factor takes its place.
+    // The trainer divides by the batch size; the case's own factor replaces it.
     let rescale = (item.json["rescale_grad"] as? NSNumber)?.doubleValue ?? 1 / Double(batchSize)
     optimizer.settings.rescaleGradient = rescale * Double(batchSize)
     let shape = Shape(Array(data.shape.dims.dropFirst()))
@@ -75,7 +75,7 @@ func checkTrainingCase(_ item: Case) throws -> CaseOutcome? {
     return found.isEmpty ? .passed : .failed(found.joined(separator: "\n"))
 }
 
-/// What the run told of its updates.
+/// Records the updates of a run.
 private struct Observed {
     var batches: [BatchReport] = []
 
@@ -101,7 +101,7 @@ private final class Recorder: FitObserver {
     }
 }
 
-/// Batches in order; the last is filled up from the start, and its rows count, as in MXNet's NDArrayIter and Module.
+/// Batches in order; the last is padded from the start, and its rows count, as in MXNet's NDArrayIter and Module.
 private final class WrappingSource: BatchSource {
     let batchSize: Int
     let dataShape: Shape

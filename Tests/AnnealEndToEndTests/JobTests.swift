@@ -50,7 +50,7 @@ struct JobTests {
             #expect(result.status == 0, "\(result.output)")
             #expect(try tool.bytes("\(folder)/model-0002.params") == weights)
             let trace = String(decoding: try tool.bytes("trace.json"), as: UTF8.self)
-            #expect(trace.contains("exchange of gradients") && result.output.contains("ms of a step on their way"))
+            #expect(trace.contains("exchange of gradients") && result.output.contains("ms of exchange per step"))
             #expect(try tool.bytes("\(folder)/predictions.csv") == tool.bytes("alone/predictions.csv"))
             // Every image was validated once, by one of them.
             let accuracy = try line("Validation-accuracy", in: folder, tool)

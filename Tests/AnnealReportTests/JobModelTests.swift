@@ -64,7 +64,7 @@ struct JobModelTests {
         let exchanges = [span("bucket 1", .exchange, 80, 10), span("bucket 2", .exchange, 98, 10)]
         let summary = try #require(ExchangeSummary(spans, exchanges: exchanges))
         #expect(summary.buckets == 2 && abs(summary.seconds - 0.02) < 1e-9 && abs(summary.hidden - 0.012) < 1e-9)
-        #expect(summary.text.hasPrefix("Gradients: 2 buckets, 20.00 ms of a step on their way, 12.00 ms of it"))
+        #expect(summary.text.hasPrefix("Gradients: 2 buckets, 20.00 ms of exchange per step, 12.00 ms of it"))
         #expect(ExchangeSummary(spans, exchanges: []) == nil)
     }
 }

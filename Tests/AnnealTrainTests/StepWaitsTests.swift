@@ -6,7 +6,7 @@ import Testing
     @Test func theProcessorIsTheSlowerOneOrNot() {
         #expect(StepWaits(data: 2.9, device: 7.1).remark == nil)
         let remark = StepWaits(data: 4, device: 6).remark
-        #expect(remark?.hasPrefix("40 % of the time went into waiting for data") == true)
+        #expect(remark?.hasPrefix("40 % of the time was spent waiting for data") == true)
     }
 
     /// While an accelerator computes, the host prepares the next batch: that alone says nothing.

@@ -2,14 +2,14 @@ import AnnealCore
 import CCairo
 import Foundation
 
-/// A sheet to draw on, in points from the top left, that becomes an SVG, a PDF or a PNG. The only file that knows Cairo.
+/// A drawing surface, in points from the top left, that becomes an SVG, a PDF or a PNG. The only file that uses Cairo.
 ///
-/// Cairo keeps the first error of a surface and ignores what follows, so `finish` is where it is checked.
+/// Cairo keeps the first error of a surface and ignores what follows, so errors are checked in `finish`.
 package final class Canvas {
     package enum Format: Sendable, Equatable {
         case svg
         case pdf
-        /// Pixels a point.
+        /// Pixels per point.
         case png(scale: Double)
     }
 
@@ -25,7 +25,7 @@ package final class Canvas {
         }
     }
 
-    /// Takes Cairo's bytes. A class, so that C can hold a pointer to it.
+    /// Receives Cairo's bytes. A class, so that C can hold a pointer to it.
     private final class Sink { var data = Data() }
 
     private let format: Format
@@ -33,7 +33,7 @@ package final class Canvas {
     private let context: OpaquePointer
     private let sink = Sink()
 
-    /// - Throws: `AnnealError` when Cairo cannot make a surface of this size.
+    /// - Throws: `AnnealError` when Cairo cannot create a surface of this size.
     package init(width: Double, height: Double, format: Format) throws {
         self.format = format
         let made: OpaquePointer?
@@ -52,7 +52,7 @@ package final class Canvas {
             made = cairo_image_surface_create(
                 CAIRO_FORMAT_RGB24, Int32((width * scale).rounded(.up)), Int32((height * scale).rounded(.up)))
         }
-        // Neither call returns null: out of memory is a surface in an error state. Swift cannot know.
+        // Neither call returns null: out of memory is a surface in an error state. Swift cannot know that.
         guard let made, let drawing = cairo_create(made) else {
             throw AnnealError("chart", "Cairo made no surface", code: .internalDefect)
         }
@@ -60,10 +60,10 @@ package final class Canvas {
         context = drawing
         try Self.check(cairo_surface_status(surface), "making a surface of \(width) x \(height)")
         try Self.check(cairo_status(context), "making a context")
-        // Browsers draw pt a third larger than px.
+        // Browsers draw a pt a third larger than a px.
         if format == .svg { cairo_svg_surface_set_document_unit(surface, CAIRO_SVG_UNIT_PX) }
         if case .png(let scale) = format { cairo_scale(context, scale, scale) }
-        // Widths that do not depend on the pixels, so that SVG and PNG are laid out alike.
+        // Text widths that do not depend on the pixels, so that SVG and PNG are laid out alike.
         let options = cairo_font_options_create()
         cairo_font_options_set_hint_metrics(options, CAIRO_HINT_METRICS_OFF)
         cairo_font_options_set_hint_style(options, CAIRO_HINT_STYLE_NONE)
@@ -93,8 +93,8 @@ package final class Canvas {
         return format == .svg ? Self.withoutCounter(sink.data) : sink.data
     }
 
-    /// Cairo numbers the surfaces of a process and writes the number as a group's id, to which nothing refers: without
-    /// it the same chart is the same file.
+    /// Cairo numbers the surfaces of a process and writes the number as the id of a group, which nothing refers to:
+    /// without it the same chart gives the same file.
     private static func withoutCounter(_ svg: Data) -> Data {
         let head = Data("<g id=\"surface".utf8)
         guard let start = svg.range(of: head),
@@ -159,7 +159,7 @@ package final class Canvas {
         cairo_stroke(context)
     }
 
-    /// Draws an 8-bit picture with hard pixel edges: `rgb` has three bytes a pixel, row by row.
+    /// Draws an 8-bit picture with hard pixel edges: `rgb` has three bytes per pixel, row by row.
     /// - Precondition: `rgb.count` is 3 * columns * rows.
     package func image(_ rgb: [UInt8], columns: Int, rows: Int, in box: Box) {
         precondition(columns > 0 && rows > 0 && rgb.count == 3 * columns * rows)
@@ -169,7 +169,7 @@ package final class Canvas {
         let stride = Int(cairo_image_surface_get_stride(picture))
         for y in 0..<rows {
             for x in 0..<columns {
-                // Four bytes a pixel, of which the highest is unused.
+                // Four bytes per pixel; the highest is unused.
                 let from = 3 * (y * columns + x)
                 let pixel = UInt32(rgb[from]) << 16 | UInt32(rgb[from + 1]) << 8 | UInt32(rgb[from + 2])
                 UnsafeMutableRawPointer(bytes + y * stride + 4 * x).storeBytes(of: pixel, as: UInt32.self)
@@ -185,7 +185,7 @@ package final class Canvas {
         cairo_restore(context)
     }
 
-    /// Draws with `spot` as the origin and the page turned a quarter to the left: text runs upwards.
+    /// Draws with `spot` as the origin and the page rotated by a quarter turn to the left: text runs upwards.
     package func turned(at spot: Spot, _ body: () -> Void) {
         cairo_save(context)
         cairo_translate(context, spot.x, spot.y)
@@ -194,7 +194,7 @@ package final class Canvas {
         cairo_restore(context)
     }
 
-    /// Draws within a box only.
+    /// Draws with clipping to a box.
     package func clipped(to box: Box, _ body: () -> Void) {
         cairo_save(context)
         cairo_rectangle(context, box.x, box.y, box.width, box.height)
@@ -205,10 +205,10 @@ package final class Canvas {
 
     // MARK: Text
 
-    /// Longer than any line of a page: names from outside may have any length, and Cairo's time grows with it.
+    /// More than any line of a page: names from outside may have any length, and Cairo's time grows with it.
     private static let longestText = 1000
 
-    /// The beginning of a text that could be seen on a page.
+    /// The beginning of a text, as much as could be visible on a page.
     private static func bounded(_ text: String) -> String {
         let scalars = text.unicodeScalars
         guard let end = scalars.index(scalars.startIndex, offsetBy: longestText, limitedBy: scalars.endIndex),
@@ -240,10 +240,10 @@ package final class Canvas {
         return advance(Self.bounded(text))
     }
 
-    /// What a text that is too wide loses.
+    /// Which part of a text is removed if it is too wide.
     package enum Cut: Sendable { case beginning, middle, end }
 
-    /// The text, a part of it replaced by `…` where it is wider than `room`.
+    /// The text, with a part replaced by `…` if it is wider than `room`.
     package func fitted(_ text: String, _ font: Font, room: Double, losing cut: Cut = .end) -> String {
         let text = Self.bounded(text)
         use(font)
@@ -266,7 +266,7 @@ package final class Canvas {
         return shortened(fits)
     }
 
-    /// The words in lines that are at most `room` wide; a longer word is cut.
+    /// The words in lines that are at most `room` wide; a longer word is truncated.
     package func wrapped(_ text: String, _ font: Font, room: Double) -> [String] {
         var lines: [String] = []
         for word in Self.bounded(text).split(separator: " ") {

@@ -2,12 +2,12 @@ import Foundation
 
 /// A figure: panels that share the horizontal axis, one below the other.
 ///
-/// It is a value that says what to show; `svg()` and `png()` draw it. Values that are not finite leave gaps.
+/// A value that says what to show; `svg()` and `png()` draw it. Values that are not finite leave gaps.
 public struct Chart: Sendable {
     public var title: String
     /// A line below the title, e.g. the data set and the command.
     public var subtitle: String?
-    /// What the shared axis counts.
+    /// The unit of the shared axis.
     public var xLabel: String
     public var xScale: XScale
     public var panels: [Panel]
@@ -29,11 +29,11 @@ public struct Chart: Sendable {
     /// One quantity and its curves.
     public struct Panel: Sendable {
         public var title: String
-        /// Stands to the right of the title, e.g. `best validation 0.9123, epoch 57`.
+        /// Shown to the right of the title, e.g. `best validation 0.9123, epoch 57`.
         public var note: String?
         public var series: [Series]
         public var scale: Scale
-        /// What the values cannot leave: the axis does not either, e.g. 0…1 for an accuracy.
+        /// The possible range of the values: the axis stays within it, e.g. 0…1 for an accuracy.
         public var limits: ClosedRange<Double>?
         public var height: Double
 
@@ -54,7 +54,7 @@ public struct Chart: Sendable {
     public enum XScale: Sendable, Equatable {
         /// Linear, with marks at whole numbers.
         case counting
-        /// Marks at powers of ten; what is not positive has no place.
+        /// Marks at powers of ten; values that are not positive have no position.
         case logarithmic
     }
 
@@ -71,20 +71,20 @@ public struct Chart: Sendable {
         public enum Style: Sendable, Equatable {
             case line
             case dashed
-            /// Level around each point: a rate that holds for an epoch.
+            /// Constant around each point: a rate that holds for an epoch.
             case step
-            /// Thin and pale, without a label at its end: noise that another curve is the average of.
+            /// Thin and pale, without a label at its end: raw data with another curve as its average.
             case background
         }
 
         public var label: String
         public var points: [Point]
         public var style: Style
-        /// nil: the palette's colour of the series' place in its panel.
+        /// nil: the palette's colour for the series' index in its panel.
         public var colour: Colour?
         /// A point to mark with a ring, e.g. the best.
         public var marked: Point?
-        /// How a value stands in the label at the curve's end.
+        /// The format of a value in the label at the curve's end.
         public var digits: Int?
 
         public init(
@@ -110,13 +110,13 @@ public struct Chart: Sendable {
         }
     }
 
-    /// As an SVG. Text is drawn as outlines: it looks the same without the font.
+    /// As an SVG. Text is drawn as outlines, so that it looks the same without the font.
     public func svg() throws -> Data { try draw(.svg) }
 
     /// As a PDF of one page, with its fonts.
     public func pdf() throws -> Data { try draw(.pdf) }
 
-    /// As a PNG of `scale` pixels a point.
+    /// As a PNG with `scale` pixels per point.
     public func png(scale: Double = 2) throws -> Data { try draw(.png(scale: scale)) }
 
     private func draw(_ format: Canvas.Format) throws -> Data {

@@ -1,6 +1,6 @@
 import Foundation
 
-/// Draws a chart on a canvas of any kind: the one routine for SVG and PNG.
+/// Draws a chart on any canvas: the same code for SVG and PNG.
 struct ChartRenderer {
     private let chart: Chart
     private let canvas: Canvas
@@ -56,19 +56,19 @@ struct ChartRenderer {
 
     // MARK: The shared axis
 
-    /// Where a value is on the axis, before it is fitted to a panel; not finite for one that has no place.
+    /// The position of a value on the axis before it is scaled to a panel; not finite for a value without one.
     private static func position(_ value: Double, on scale: Chart.XScale) -> Double {
         scale == .counting ? value : value > 0 ? log10(value) : .nan
     }
 
     private func isPlaced(_ value: Double) -> Bool { Self.position(value, on: chart.xScale).isFinite }
 
-    /// In positions: half an epoch of air where there are few of them, next to none where there are many.
+    /// The range in positions: with a margin of half an epoch if there are few, almost none if there are many.
     private static func domain(of chart: Chart) -> ClosedRange<Double> {
         let xs = chart.panels.flatMap(\.series).flatMap(\.points).map { position($0.x, on: chart.xScale) }
             .filter(\.isFinite)
         guard let low = xs.min(), let high = xs.max() else { return 0.5...1.5 }
-        // Never less than what changes numbers of this size.
+        // Never less than the resolution of numbers of this size.
         let air = max(low == high ? 0.5 : min(0.5, 0.03 * (high - low)), 4 * max(low.magnitude, high.magnitude).ulp)
         return (low - air)...(high + air)
     }
@@ -88,13 +88,13 @@ struct ChartRenderer {
         let scale = PanelScale(panel, box: box)
         drawHead(panel, box, isLogarithmic: scale.isLogarithmic)
         let isEmpty = panel.series.allSatisfy { $0.points.isEmpty }
-        // Without values the axis would have numbers that mean nothing.
+        // Without values the axis labels would be meaningless.
         let ticks = scale.hasValues ? scale.ticks() : Ticks(values: [], labels: [])
         drawGrid(ticks, isEmpty ? Ticks(values: [], labels: []) : xTicks(box), scale, box, isLast: isLast)
         canvas.clipped(to: Box(x: box.x, y: box.y - 6, width: box.width + 6, height: box.height + 12)) {
             for (index, series) in panel.series.enumerated() {
                 var series = series
-                // The palette's second round is dashed: no two curves look alike.
+                // The palette's second round is dashed, so that no two curves look alike.
                 if series.colour == nil, index >= Palette.all.count, series.style == .line { series.style = .dashed }
                 drawSeries(series, colour(panel, index), scale, box, fills: panel.series.count == 1)
             }
@@ -168,7 +168,7 @@ struct ChartRenderer {
                 canvas.area(path, base: box.bottom, shade)
             }
             canvas.line(path, colour, width: 2, dash: series.style == .dashed ? [6, 4] : [])
-            // Few points deserve to be seen, and a lone one has no line.
+            // If there are few points they are marked; a single one has no line.
             if series.style != .step, spacing > 16 || run.count == 1 {
                 for spot in run { canvas.disc(spot, radius: 3, colour) }
             }
@@ -182,14 +182,14 @@ struct ChartRenderer {
         }
     }
 
-    /// A value that is not finite, at the edge: training that blew up should be seen.
+    /// A mark at the edge for a value that is not finite: a diverged run should be visible.
     private func cross(_ spot: Spot, _ colour: Colour) {
         let arm = 3.0
         canvas.line([Spot(spot.x - arm, spot.y - arm), Spot(spot.x + arm, spot.y + arm)], colour, width: 1.5)
         canvas.line([Spot(spot.x - arm, spot.y + arm), Spot(spot.x + arm, spot.y - arm)], colour, width: 1.5)
     }
 
-    /// The points that are not finite, at most one in each half point of the width.
+    /// The points that are not finite, at most one per half point of the width.
     private func crosses(_ series: Chart.Series) -> [Chart.Point] {
         let least = (domain.upperBound - domain.lowerBound) / (2 * chart.width)
         var crosses: [Chart.Point] = []
@@ -214,7 +214,7 @@ struct ChartRenderer {
         return runs.filter { !$0.isEmpty }
     }
 
-    /// Level from half-way before each point to half-way after it.
+    /// Constant from half-way before each point to half-way after it.
     private func stepped(_ run: [Spot], _ box: Box, half: Double) -> [Spot] {
         var path: [Spot] = []
         for (index, spot) in run.enumerated() {
@@ -249,11 +249,11 @@ struct ChartRenderer {
                     [Spot(label.end.x + 5, label.end.y), Spot(box.right + 4, label.end.y), Spot(x - 4, label.y)],
                     label.colour.mixed(with: Palette.background, 0.6), width: 1)
             }
-            // A long name is cut, never the value.
+            // A long name is truncated, never the value.
             let room = chart.width - Self.margin - x - canvas.width(of: " " + label.value, Self.labelFont)
             let name = label.name.isEmpty ? "" : canvas.fitted(label.name, Self.labelFont, room: room) + " "
             let text = name + label.value
-            // Darker than the curve: thin strokes look lighter.
+            // Darker than the curve, because thin strokes look lighter.
             canvas.text(text, at: Spot(x, label.y + 4.3), Self.labelFont, label.colour.mixed(with: Palette.text, 0.22))
         }
     }
@@ -263,7 +263,7 @@ struct ChartRenderer {
         guard series.style != .background else { return nil }
         let finite = series.points.filter { isPlaced($0.x) }
         guard let last = finite.last else { return nil }
-        // A run that ended in NaN says so, next to its last cross.
+        // A run that ended in NaN is labelled as such, next to its last cross.
         if !last.y.isFinite {
             let y = Self.crossHeight(last.y, box)
             return EndLabel(

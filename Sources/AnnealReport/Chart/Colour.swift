@@ -1,4 +1,4 @@
-/// A colour of a chart, 0…1 each.
+/// A colour of a chart; components are 0…1.
 public struct Colour: Sendable, Equatable {
     public var red: Double
     public var green: Double
@@ -54,8 +54,8 @@ package struct Box: Sendable, Equatable {
     package var bottom: Double { y + height }
 }
 
-/// Colours that remain apart for the colour-blind: Okabe and Ito 2008, <https://jfly.uni-koeln.de/color/>, the yellow
-/// left out because it does not show on white.
+/// Colours that the colour-blind can tell apart: Okabe and Ito 2008, <https://jfly.uni-koeln.de/color/>, without the
+/// yellow, which does not show on white.
 public enum Palette {
     public static let blue = Colour(0x0072B2)
     public static let vermilion = Colour(0xD55E00)

@@ -1,8 +1,8 @@
-/// Leaves out points of a curve that make no difference to its picture, so that a long run's chart is as large and as
-/// quick to draw as a short one's.
+/// Drops points of a curve that make no visible difference, so that the chart of a long run is as small and as quick to
+/// draw as that of a short one.
 package enum CurveThinning {
-    /// Of the spots of a curve, from left to right, in each half point of width the first, the lowest, the highest and
-    /// the last; all where there are no more.
+    /// From the spots of a curve, left to right, the first, the lowest, the highest and the last in each half point of
+    /// width; all if there are no more.
     package static func thinned(_ curve: [Spot]) -> [Spot] {
         var kept: [Spot] = []
         var start = 0

@@ -4,9 +4,9 @@ import Foundation
 
 /// Keeps a run's `curves.svg` and `curves.png` up to date.
 ///
-/// They are drawn after the first epoch, at the end, and after those epochs in between that keep the time of all
-/// drawing below 1 % of the run's: short epochs are drawn several at a time. A resumed run starts from the epochs that
-/// `metrics.jsonl` already has. Both files are replaced in one step: a viewer never sees half a picture.
+/// They are drawn after the first epoch, at the end, and after epochs in between such that the total drawing time stays
+/// below 1 % of the run's: short epochs are drawn several at a time. A resumed run starts from the epochs that
+/// `metrics.jsonl` already has. Both files are replaced atomically: a viewer never sees half a picture.
 public final class CurvesWriter: FitObserver {
     private let folder: RunFolder
     private let title: String
@@ -18,7 +18,7 @@ public final class CurvesWriter: FitObserver {
     /// When the files may be drawn again.
     private var nextDrawing = -Double.infinity
 
-    /// The share of the time that drawing may take.
+    /// The fraction of the time that drawing may take.
     private static let share = 0.01
 
     public init(
@@ -64,11 +64,11 @@ public final class CurvesWriter: FitObserver {
 
     /// Accuracy, loss and learning rate over the epochs, as far as they were measured.
     ///
-    /// An epoch stands at the number of its checkpoint: the first, which the log calls 0, at 1.
+    /// An epoch is shown at the number of its checkpoint: the first, which the log calls 0, at 1.
     public static func chart(title: String, subtitle: String? = nil, epochs: [EpochReport]) -> Chart {
         var panels: [Chart.Panel] = []
         let names = metricNames(epochs)
-        // Plain accuracy leads, whatever the order they were asked for in.
+        // Plain accuracy comes first, in whatever order they were requested.
         let accuracies = names.filter { $0 == "accuracy" } + names.filter { $0.hasPrefix("top_k_accuracy_") }
         if !accuracies.isEmpty || epochs.isEmpty {
             panels.append(panel("Accuracy", epochs, accuracies, limits: 0...1, scale: .linear, height: 230))
@@ -97,7 +97,7 @@ public final class CurvesWriter: FitObserver {
         return names
     }
 
-    /// Training and validation of one or more metrics; the further ones, top-5 say, are dashed.
+    /// Training and validation of one or more metrics; further ones, e.g. top-5, are dashed.
     private static func panel(
         _ title: String, _ epochs: [EpochReport], _ names: [String], limits: ClosedRange<Double>?, scale: Chart.Scale,
         height: Double

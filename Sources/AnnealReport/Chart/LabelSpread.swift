@@ -1,12 +1,12 @@
 /// Keeps labels in a column from overlapping.
 package enum LabelSpread {
-    /// Moves positions apart to at least `pitch`, as little as it takes, and keeps them in the range.
+    /// Moves positions apart to at least `pitch`, as little as necessary, and keeps them in the range.
     package static func spread(_ wanted: [Double], pitch: Double, in range: ClosedRange<Double>) -> [Double] {
         let order = wanted.indices.sorted { (wanted[$0], $0) < (wanted[$1], $1) }
-        // More labels than fit: closer together, rather than outside.
+        // If there are more labels than fit, they move closer together rather than outside.
         let room = range.upperBound - range.lowerBound
         let pitch = min(pitch, room / Double(max(1, wanted.count - 1)))
-        // Labels that touch form a block around the mean of their wishes; blocks that touch merge.
+        // Labels that touch form a block around the mean of their target positions; blocks that touch merge.
         var blocks: [(members: [Int], centre: Double)] = []
         func place(_ members: [Int]) -> Double {
             let mean = members.reduce(0) { $0 + wanted[$1] } / Double(members.count)

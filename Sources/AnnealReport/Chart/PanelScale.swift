@@ -1,6 +1,6 @@
 import Foundation
 
-/// A panel's vertical axis: from values to positions.
+/// A panel's vertical axis: maps values to positions.
 struct PanelScale {
     let isLogarithmic: Bool
     let range: ClosedRange<Double>
@@ -29,17 +29,17 @@ struct PanelScale {
         range = isLogarithmic ? Self.logarithmic(low, high) : Self.linear(low, high, panel.limits)
     }
 
-    /// A little air above and below; a single value gets an axis that shows its size.
+    /// With a small margin above and below; a single value gets an axis that shows its magnitude.
     private static func linear(_ low: Double, _ high: Double, _ limits: ClosedRange<Double>?) -> ClosedRange<Double> {
-        // Halves, for the span of the largest doubles overflows.
+        // Halved, because the span of the largest doubles overflows.
         let half = high / 2 - low / 2
         let size = max(abs(low), abs(high))
-        // Less than 2 % of the values' size is noise, which should not fill the panel.
+        // Less than 2 % of the values' magnitude is noise, which should not fill the panel.
         let air = max(half * 0.16, size == 0 ? 0.5 : half == 0 ? size * 0.1 : size * 0.01 - half)
         var (bottom, top) = (
             max(low - air, -.greatestFiniteMagnitude / 4), min(high + air, .greatestFiniteMagnitude / 4)
         )
-        // Values that never cross zero start the axis no lower.
+        // If values never cross zero, the axis does not either.
         if low >= 0 { bottom = max(0, bottom) }
         if let limits, low >= limits.lowerBound, high <= limits.upperBound {
             (bottom, top) = (max(bottom, limits.lowerBound), min(top, limits.upperBound))
@@ -53,13 +53,13 @@ struct PanelScale {
     }
 
     func ticks() -> Ticks {
-        // Decades are few and far apart: their labels may stand closer.
+        // Decades are few and far apart: their labels may be closer together.
         isLogarithmic
             ? .logarithmic(range, count: max(3, Int(box.height / 24)))
             : .linear(range, count: max(2, Int(box.height / 38)))
     }
 
-    /// nil where the value has no place: not finite, or not positive on a logarithmic axis.
+    /// nil if the value has no position: not finite, or not positive on a logarithmic axis.
     func y(_ value: Double) -> Double? {
         guard value.isFinite, !isLogarithmic || value > 0 else { return nil }
         let part =

@@ -1,6 +1,6 @@
 import AnnealTrain
 
-/// Several runs in one picture: their validation curves, or those of training where a run validated nothing.
+/// Several runs in one picture: their validation curves, or their training curves if a run has no validation.
 public enum RunComparison {
     public struct Run: Sendable {
         public var label: String
@@ -25,7 +25,7 @@ public enum RunComparison {
         ["accuracy", "cross-entropy"].firstIndex(of: name) ?? 2
     }
 
-    /// What is shown of a run: its validation, or its training if it validated nothing.
+    /// The curve of a run: its validation, or its training if it has none.
     private struct Shown {
         let label: String
         let validates: Bool

@@ -1,6 +1,6 @@
 import Foundation
 
-/// The marks of an axis: round numbers, and the labels that tell them apart.
+/// The marks of an axis: round numbers, and labels precise enough to tell them apart.
 package struct Ticks: Sendable, Equatable {
     package var values: [Double]
     package var labels: [String]
@@ -16,13 +16,13 @@ package struct Ticks: Sendable, Equatable {
         return Ticks(values: values, labels: values.map { label($0, step: step) })
     }
 
-    /// Whole numbers inside `range`, at most `count`: epochs. The first number is kept when there is room before the
-    /// next round one: 1, 50, 100, ….
+    /// Integers inside `range`, at most `count`: epochs. The first number is kept if there is room before the next
+    /// round one: 1, 50, 100, ….
     package static func integers(_ range: ClosedRange<Double>, count: Int) -> Ticks {
         let first = range.lowerBound.rounded(.up)
         let span = range.upperBound - first
         guard span >= 1 else { return Ticks(values: [first], labels: [whole(first)]) }
-        // A rounded step may be shorter than the wish; here the count is a limit, for labels need room.
+        // A rounded step may be shorter than requested; here the count is a limit, because labels need room.
         let limit = Double(max(1, count))
         var step = max(1, roundStep(span / limit))
         while span / step > limit { step = roundStep(step * 2.2) }
@@ -42,7 +42,7 @@ package struct Ticks: Sendable, Equatable {
         return ticks
     }
 
-    /// Powers of ten inside a range of positive numbers, with 2 and 5 of each where there are few decades.
+    /// Powers of ten inside a range of positive numbers, with 2 and 5 of each if there are few decades.
     package static func logarithmic(_ range: ClosedRange<Double>, count: Int) -> Ticks {
         guard range.lowerBound > 0, range.upperBound.isFinite else { return linear(range, count: count) }
         // The quotient of the largest and the smallest doubles is infinite.
@@ -67,7 +67,7 @@ package struct Ticks: Sendable, Equatable {
     package static func roundStep(_ wanted: Double) -> Double {
         let power = pow(10, log10(wanted).rounded(.down))
         let digit = wanted / power
-        // The borders are the geometric means of the neighbours, a little lower for a calm grid.
+        // The thresholds are the geometric means of the neighbours, a little lower for a calm grid.
         let rounded: Double = digit < 1.4 ? 1 : digit < 3 ? 2 : digit < 7 ? 5 : 10
         return rounded * power
     }
@@ -84,7 +84,7 @@ package struct Ticks: Sendable, Equatable {
         }
     }
 
-    /// As many decimals as the step has, so that the labels of an axis line up.
+    /// With as many decimals as the step has, so that the labels of an axis line up.
     package static func label(_ value: Double, step: Double?) -> String {
         let magnitude = abs(value)
         if value != 0, magnitude < 1e-4 || magnitude >= 1e6 { return scientific(value) }

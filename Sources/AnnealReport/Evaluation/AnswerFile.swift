@@ -1,12 +1,12 @@
 import AnnealCore
 import Foundation
 
-/// A `predictions.csv`, read back.
+/// Reads a `predictions.csv`.
 public struct AnswerFile: Sendable {
     public struct Row: Sendable, Equatable {
         public var image: String
         public var label: Int
-        /// nil: no score was a number.
+        /// nil: all scores were NaN.
         public var predicted: Int?
         public var probability: Float
         public var labelProbability: Float
@@ -17,7 +17,7 @@ public struct AnswerFile: Sendable {
     public let path: String
     public let rows: [Row]
 
-    /// - Throws: `AnnealError` with the row's number if one is not of `AnswerTable`'s form.
+    /// - Throws: `AnnealError` with the row's number if a row is not in the format of `AnswerTable`.
     public init(_ path: String) throws {
         self.path = path
         let table = CSV.rows([UInt8](try Files.read(path)))
@@ -35,7 +35,8 @@ public struct AnswerFile: Sendable {
                 case let predicted = Int(fields[places[2]]), predicted != nil || fields[places[2]].isEmpty
             else {
                 throw AnnealError(
-                    "\(path), row \(number)", "is not a prediction", suggestion: "write the file again", code: .damaged)
+                    "\(path), row \(number)", "is not a prediction",
+                    suggestion: "write the file again with anneal score --per-image", code: .damaged)
             }
             return Row(
                 image: fields[places[0]], label: label, predicted: predicted, probability: probability,
@@ -43,12 +44,12 @@ public struct AnswerFile: Sendable {
         }
     }
 
-    /// - Throws: `AnnealError` if two images have one name.
+    /// - Throws: `AnnealError` if two images have the same name.
     func byName() throws -> [String: Row] {
         var named: [String: Row] = [:]
         for row in rows where named.updateValue(row, forKey: row.image) != nil {
             throw AnnealError(
-                path, "has two images of the name \(row.image), so that they cannot be matched",
+                path, "has two images named \(row.image), so they cannot be matched",
                 suggestion: "score both models on the same data", code: .mismatch)
         }
         return named

@@ -2,8 +2,8 @@ import AnnealCore
 import AnnealTrain
 import Foundation
 
-/// The answers about each image as a CSV file: `image,label,class,predicted,predicted_class,probability,
-/// label_probability`, a row an image in the order of the data. Without a prediction (every score is NaN) its two
+/// The answers for each image as a CSV file: `image,label,class,predicted,predicted_class,probability,
+/// label_probability`, one row per image in the order of the data. Without a prediction (all scores are NaN) its two
 /// fields are empty.
 public struct AnswerTable: Sendable {
     public let answers: [Answer]
@@ -15,7 +15,7 @@ public struct AnswerTable: Sendable {
         self.classNames = classNames
     }
 
-    /// - Parameter image: what the first column calls the image of a number: its path, or its record's id.
+    /// - Parameter image: the first column for an image's index: its path, or its record's id.
     public func write(to path: String, image: (Int) throws -> String) throws {
         try Files.writeAtomically(to: path) { write in
             let header = [

@@ -1,17 +1,18 @@
 import AnnealTrain
 import Foundation
 
-/// A picture of a confusion matrix: a row a true class, a column a predicted one, coloured by the share of the row.
+/// A picture of a confusion matrix: one row per true class, one column per predicted class, coloured by the fraction of
+/// the row.
 ///
-/// Up to 25 classes cells have numbers, up to 60 classes names; more are a heat map with labels along its sides, in
-/// which from 1,001 classes on a cell stands for several neighbouring classes.
+/// Cells have numbers for up to 25 classes, names for up to 60; more classes give a heat map with labels along its
+/// sides, in which from 1,001 classes on a cell covers several neighbouring classes.
 public struct ConfusionChart: Sendable {
     public var title: String
     public var subtitle: String?
     public var matrix: ConfusionMatrix
     /// By label.
     public var classNames: [String]
-    /// Cells have the share of the row's images in place of their number.
+    /// Cells show the fraction of the row's images instead of their number.
     public var isNormalized: Bool
 
     public init(
@@ -28,7 +29,7 @@ public struct ConfusionChart: Sendable {
     /// As an SVG. Text is drawn as outlines.
     public func svg() throws -> Data { try draw(.svg) }
 
-    /// As a PNG of `scale` pixels a point.
+    /// As a PNG with `scale` pixels per point.
     public func png(scale: Double = 2) throws -> Data { try draw(.png(scale: scale)) }
 
     private static let numbered = 25
@@ -46,7 +47,7 @@ public struct ConfusionChart: Sendable {
 
     private func draw(_ format: Canvas.Format) throws -> Data {
         let classes = matrix.classes
-        // Classes of a cell, and cells of a row.
+        // Classes per cell, and cells per row.
         let bin = (classes + Self.most - 1) / Self.most
         let cells = (classes + bin - 1) / bin
         let side: Double =
@@ -57,7 +58,7 @@ public struct ConfusionChart: Sendable {
         let ruler = try Canvas(width: 1, height: 1, format: .png(scale: 1))
         let names = nameRoom(ruler, nameFont)
         let left = Self.margin + 20 + names
-        // Few classes make a small picture, but its title stays readable.
+        // Few classes give a small picture, but its title stays readable.
         let width = max(Self.narrowest, left + side * Double(cells) + Self.margin)
         let room = width - 2 * Self.margin
         let titles = ruler.wrapped(title, Self.titleFont, room: room)
@@ -81,14 +82,14 @@ public struct ConfusionChart: Sendable {
         return try canvas.finish()
     }
 
-    /// Right ones in blue, wrong ones in vermilion. The root makes rare confusions visible.
+    /// Correct ones in blue, wrong ones in vermilion. The square root makes rare confusions visible.
     private func colour(_ count: Int, of images: Int, right: Bool) -> Colour {
         guard count > 0, images > 0 else { return Self.empty }
         let full = right ? Palette.blue : Palette.vermilion
         return Palette.background.mixed(with: full, 0.08 + 0.92 * (Double(count) / Double(images)).squareRoot())
     }
 
-    /// With empty cells where a cell is a class that has a name, without them in a heat map.
+    /// With empty cells drawn if each cell is one class with a name, without them in a heat map.
     private func drawCells(_ canvas: Canvas, _ box: Box, side: Double, cells: Int, bin: Int) {
         var counts: [Int: Int] = [:]
         var images = Array(repeating: 0, count: cells)
@@ -125,7 +126,7 @@ public struct ConfusionChart: Sendable {
         canvas.line(corners, Palette.axis, width: 1)
     }
 
-    /// Names of the classes, or labels at whole steps, at the left and below; then the axes' own names.
+    /// Names of the classes, or labels at regular steps, at the left and below; then the titles of the axes.
     private func drawNames(_ canvas: Canvas, _ box: Box, step: Double, _ font: Canvas.Font, room: Double) {
         for label in shownLabels {
             let text = canvas.fitted(name(label), font, room: room - 8, losing: .middle)
@@ -144,7 +145,7 @@ public struct ConfusionChart: Sendable {
             anchor: .middle)
     }
 
-    /// All where there is room for names, else round ones.
+    /// All if there is room for names, else round ones.
     private var shownLabels: [Int] {
         guard matrix.classes > Self.named else { return Array(0..<matrix.classes) }
         return Ticks.integers(0...Double(matrix.classes - 1), count: 12).values.map { Int($0) }

@@ -1,7 +1,7 @@
 import AnnealCore
 import Foundation
 
-/// Small pictures in rows and columns, each with its caption: a PNG to look at.
+/// Small captioned pictures in rows and columns: a PNG to look at.
 public struct ContactSheet: Sendable {
     /// 8-bit pixels, row by row, three bytes each.
     public struct Picture: Sendable {
@@ -9,7 +9,7 @@ public struct ContactSheet: Sendable {
         public var width: Int
         public var height: Int
 
-        /// - Precondition: `rgb.count` is 3 * width * height, and there is a pixel.
+        /// - Precondition: `rgb.count` is 3 * width * height, and there is at least one pixel.
         public init(rgb: [UInt8], width: Int, height: Int) {
             precondition(width > 0 && height > 0 && rgb.count == 3 * width * height)
             self.rgb = rgb
@@ -20,9 +20,10 @@ public struct ContactSheet: Sendable {
 
     public struct Cell: Sendable {
         public var picture: Picture
-        /// Lines below the picture; one that is too wide loses its middle, which tells the fewest names apart.
+        /// Lines below the picture; a line that is too wide is shortened in its middle, which keeps most names
+        /// distinct.
         public var caption: [String]
-        /// The image's path, below the caption; one that is too wide loses its beginning. Empty for no such line.
+        /// The image's path, below the caption; if it is too wide, its beginning is cut. Empty for no such line.
         public var path: String
 
         public init(_ picture: Picture, caption: [String] = [], path: String = "") {
@@ -39,7 +40,8 @@ public struct ContactSheet: Sendable {
     }
 
     public struct Row: Sendable {
-        /// Lines to the left of the pictures. Too wide, the first, the image's path, loses its beginning, others their middle.
+        /// Lines to the left of the pictures. If too wide, the first, the image's path, loses its beginning, the others
+        /// their middle.
         public var name: [String]
         public var cells: [Cell]
 
@@ -83,13 +85,13 @@ public struct ContactSheet: Sendable {
                 suggestion: "show fewer images")
         }
         let canvas = try Canvas(width: layout.width, height: layout.height, format: .png(scale: scale))
-        // A pixel more, since the canvas ends at a whole one.
+        // One pixel more, since the canvas ends at a whole one.
         canvas.fill(Box(x: 0, y: 0, width: layout.width + 1, height: layout.height + 1), Palette.background)
         draw(on: canvas, layout)
         return try canvas.finish()
     }
 
-    /// Where everything is, in points.
+    /// The layout, in points.
     private struct Layout {
         var titles: [String]
         var subtitles: [String]
@@ -130,7 +132,7 @@ public struct ContactSheet: Sendable {
         func pixels(scale: Double) -> Int { Int(width * scale) * Int(height * scale) }
     }
 
-    /// Small pictures are enlarged by a whole factor to about 96 points, of two pixels each.
+    /// Small pictures are enlarged by an integer factor to about 96 points, with two pixels each.
     private static func size(_ picture: Picture) -> (width: Double, height: Double) {
         let factor = Double(max(1, 192 / max(picture.width, picture.height))) / 2
         return (factor * Double(picture.width), factor * Double(picture.height))

@@ -2,7 +2,7 @@ import AnnealCore
 import AnnealTrain
 import Foundation
 
-/// What scoring a model found, class by class: as a table for people and as files.
+/// The results of scoring a model, class by class: as a table for people and as files.
 public struct EvaluationReport: Sendable {
     /// E.g. `resnet-8-0006 on fashion_t10k.rec`.
     public var title: String
@@ -19,7 +19,7 @@ public struct EvaluationReport: Sendable {
         self.metrics = metrics
     }
 
-    /// Means over the classes that have images; a class that nothing was taken for counts with precision 0.
+    /// Means over the classes that have images; a class that was never predicted counts with precision 0.
     public var means: (recall: Double, precision: Double, f1: Double) {
         let scores = matrix.scores.filter { $0.images > 0 }
         func mean(_ value: (ClassScore) -> Double?) -> Double {
@@ -30,7 +30,7 @@ public struct EvaluationReport: Sendable {
 
     // MARK: Table
 
-    /// A line a class and the means; of more than 30 classes the ten with the lowest recall.
+    /// One line per class and the means; with more than 30 classes the ten with the lowest recall.
     public func table() -> [String] {
         let scores = matrix.scores
         let isLong = scores.count > 30
@@ -38,7 +38,7 @@ public struct EvaluationReport: Sendable {
         let names = Dictionary(uniqueKeysWithValues: shown.map { ($0, classNames[$0].printable()) })
         let width = min(40, max(5, names.values.map(\.count).max() ?? 0))
         func line(_ name: String, _ fields: [String]) -> String {
-            // Names with a common beginning stay different.
+            // Names with a common beginning stay distinct.
             let cut = name.count > width ? "\(name.prefix(width / 2))…\(name.suffix((width - 1) / 2))" : name
             let padded = cut + String(repeating: " ", count: width - cut.count)
             return padded + zip(fields, [8, 9, 8, 11, 8]).map { Self.right($0, $1) }.joined()
@@ -69,7 +69,7 @@ public struct EvaluationReport: Sendable {
 
     // MARK: Files
 
-    /// A row a class: `label,class,images,predicted,correct,recall,precision,f1`; a share of nothing is empty.
+    /// One row per class: `label,class,images,predicted,correct,recall,precision,f1`; an undefined fraction is empty.
     public func classesCSV() -> String {
         func share(_ value: Double?) -> String { value.map { "\($0)" } ?? "" }
         let rows = matrix.scores.enumerated().map { label, score in
@@ -81,10 +81,11 @@ public struct EvaluationReport: Sendable {
         return (["label,class,images,predicted,correct,recall,precision,f1"] + rows).joined(separator: "\n") + "\n"
     }
 
-    /// A row a true class, a column a predicted one, with names; of more than 2,000 classes, which no table program
-    /// opens, a row a pair that occurs: `true_class,predicted_class,images`.
+    /// One row per true class, one column per predicted class, with names; with more than 2,000 classes, too many
+    /// columns for spreadsheets, one row per pair that occurs: `true_class,predicted_class,images`.
     ///
-    /// - Parameter normalized: shares of the row's images in place of their numbers, empty for a class without images.
+    /// - Parameter normalized: fractions of the row's images instead of their numbers, empty for a class without
+    ///   images.
     public func confusionCSV(normalized: Bool = false) -> String {
         func cell(_ label: Int, _ count: Int) -> String {
             let images = matrix.images[label]
@@ -104,8 +105,8 @@ public struct EvaluationReport: Sendable {
         return ([CSV.line(["true class / predicted"] + names)] + rows).joined(separator: "\n") + "\n"
     }
 
-    /// Writes `score.json`, `classes.csv`, and the confusion matrix as `confusion.csv`, `.svg` and `.png`, with shares
-    /// of the rows as `confusion-normalized.csv`, `.svg` and `.png`: each whole or not at all; earlier ones are replaced.
+    /// Writes `score.json`, `classes.csv`, and the confusion matrix as `confusion.csv`, `.svg` and `.png`, with
+    /// fractions of the rows as `confusion-normalized.csv`, `.svg` and `.png`: each atomically, replacing earlier ones.
     public func write(to folder: RunFolder, run: ScoredRun) throws {
         let accuracy = metrics.first { $0.name == "accuracy" }
         try Files.writeAtomically(Data(classesCSV().utf8), to: folder.file("classes.csv"))

@@ -2,7 +2,7 @@ import AnnealCore
 import Foundation
 
 /// Whether two classifiers differ on the same images: McNemar's test (Psychometrika 12, 1947) in its exact form, which
-/// looks only at the images that one of them has right and the other wrong.
+/// uses only the images that exactly one of them classifies correctly.
 public struct McNemar: Sendable, Equatable {
     public var both: Int
     public var onlyFirst: Int
@@ -18,10 +18,10 @@ public struct McNemar: Sendable, Equatable {
 
     public var images: Int { both + onlyFirst + onlySecond + neither }
 
-    /// Accuracy of the second less that of the first.
+    /// Accuracy of the second minus that of the first.
     public var difference: Double { images > 0 ? Double(onlySecond - onlyFirst) / Double(images) : 0 }
 
-    /// Wald's 95 % interval of `difference` for paired shares.
+    /// The Wald 95 % interval of `difference` for paired proportions.
     public var interval: ClosedRange<Double> {
         guard images > 0 else { return 0...0 }
         let n = Double(images), b = Double(onlyFirst), c = Double(onlySecond)
@@ -30,11 +30,11 @@ public struct McNemar: Sendable, Equatable {
     }
 
     /// The probability of a difference at least as large if both were equally good: two-sided, from the binomial
-    /// distribution with a half.
+    /// distribution with p = 1/2.
     public var pValue: Double {
         let n = onlyFirst + onlySecond, k = min(onlyFirst, onlySecond)
         guard n > 0 else { return 1 }
-        // Σ C(n, i) / 2ⁿ for i ≤ k, from the largest term down; in logarithms, for 2ⁿ may have no double.
+        // Σ C(n, i) / 2ⁿ for i ≤ k, from the largest term down; in logarithms, because 2ⁿ may overflow a double.
         func logFactorial(_ number: Int) -> Double { lgamma(Double(number) + 1) }
         let logTerm: Double = logFactorial(n) - logFactorial(k) - logFactorial(n - k) - Double(n) * M_LN2
         var term: Double = exp(logTerm), sum: Double = 0, i: Int = k
@@ -50,9 +50,9 @@ public struct McNemar: Sendable, Equatable {
 }
 
 extension McNemar {
-    /// Compares the answers of two models about the images that both have.
+    /// Compares the answers of two models for the images that both have.
     ///
-    /// - Returns: also what was compared, in words.
+    /// - Returns: also a description of what was compared.
     /// - Throws: `AnnealError` if they are not about the same images.
     public init(_ first: AnswerFile, _ second: AnswerFile) throws {
         let pairs: [(AnswerFile.Row, AnswerFile.Row)]

@@ -1,9 +1,9 @@
 import AnnealTrain
 import Foundation
 
-/// What was scored: model, data, and how images were prepared.
+/// What was scored: model, data, and preprocessing.
 public struct ScoredRun: Codable, Sendable, Equatable {
-    /// The parameters' file.
+    /// The file of the parameters.
     public var model: String
     public var data: String
     /// Images that were scored.
@@ -50,7 +50,7 @@ struct ScoreRecord: Encodable {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
         encoder.dateEncodingStrategy = .iso8601
-        // A diverged network has a loss of NaN, which JSON has no number for.
+        // A diverged network has a loss of NaN, which JSON cannot represent.
         encoder.nonConformingFloatEncodingStrategy = .convertToString(
             positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
         return try encoder.encode(self) + Data("\n".utf8)

@@ -2,22 +2,22 @@ import AnnealCore
 import AnnealTrain
 import Foundation
 
-/// Keeps what the model of the best epoch said of each validation image, and writes it when the run ends or is
+/// Keeps the answers of the best epoch's model for each validation image, and writes them when the run ends or is
 /// interrupted: `predictions.csv`, as `score --per-image` does, and `evaluation.json` with the confusion matrix.
 public final class ValidationAnswers: FitObserver {
     private let folder: RunFolder
     private let classNames: [String]
     private let image: (Int) throws -> String
-    /// Of the validation that is under way.
+    /// Of the current validation.
     private var answers: [Answer] = []
     private var confusion: ConfusionMatrix
     private var isUsable = true
     private var best: (report: EpochReport, answers: [Answer], confusion: ConfusionMatrix)?
-    /// The best of the parts of the run before.
+    /// The best in earlier parts of the run.
     private var bestBefore: MetricValue?
 
     /// - Parameters:
-    ///   - image: what tables call the image of a number: its path, or its record's id.
+    ///   - image: the name of an image in tables, by its index: its path, or its record's id.
     public init(folder: RunFolder, classNames: [String], image: @escaping (Int) throws -> String) {
         self.folder = folder
         self.classNames = classNames
@@ -25,10 +25,10 @@ public final class ValidationAnswers: FitObserver {
         confusion = ConfusionMatrix(classes: max(1, classNames.count))
     }
 
-    /// Takes a batch of the validation.
-    /// - Parameter numbers: of its images in their source.
+    /// Receives a batch of the validation.
+    /// - Parameter numbers: the indices of its images in their source.
     public func add(_ batch: MetricBatch, numbers: [Int]) {
-        // Other kinds of outputs, and labels that are of no class, are reported by the metrics.
+        // Other kinds of outputs, and labels that are not class numbers, are reported by the metrics.
         guard isUsable, batch.classes == confusion.classes, batch.positions == 1, !batch.outputsAreClasses,
             !batch.labelsAreProbabilities, batch.labelWidth == 1, numbers.count == batch.rows,
             (try? confusion.update(batch)) != nil
@@ -46,7 +46,7 @@ public final class ValidationAnswers: FitObserver {
             if isUsable, !answers.isEmpty, isBest(report) { best = (report, answers, confusion) }
             reset()
         case .finished:
-            // Those of test-time views come after the last epoch and are not of one view.
+            // Answers with test-time views come after the last epoch and do not belong to one view.
             reset()
             try write()
         default: break
@@ -88,7 +88,7 @@ public final class ValidationAnswers: FitObserver {
     }
 }
 
-/// `evaluation.json`: how the best checkpoint of a run did on the validation images, class by class.
+/// `evaluation.json`: the results of a run's best checkpoint on the validation images, class by class.
 public struct EvaluationRecord: Codable, Sendable {
     static let name = "evaluation.json"
 
@@ -96,7 +96,7 @@ public struct EvaluationRecord: Codable, Sendable {
     public var images: Int
     public var metrics: [String: Double?]
     public var classNames: [String]
-    /// Pairs of classes that occur: the true one, the predicted one, images.
+    /// Pairs of classes that occur: the true one, the predicted one, number of images.
     public var confusion: [[Int]]
 
     enum CodingKeys: String, CodingKey {
@@ -110,7 +110,7 @@ public struct EvaluationRecord: Codable, Sendable {
         return try encoder.encode(self) + Data("\n".utf8)
     }
 
-    /// Reads a run's `evaluation.json`; nil if it is not there, not whole, or its numbers do not belong together.
+    /// Reads a run's `evaluation.json`; nil if it is missing, incomplete, or its numbers are inconsistent.
     public static func read(inFolder folder: String) -> EvaluationRecord? {
         guard let data = try? Files.read(Files.path(folder, name)),
             let record = try? JSONDecoder().decode(EvaluationRecord.self, from: data)
@@ -122,12 +122,12 @@ public struct EvaluationRecord: Codable, Sendable {
         return isSound && !record.classNames.isEmpty ? record : nil
     }
 
-    /// Images without a prediction are not in it.
+    /// Images without a prediction are left out.
     public var matrix: ConfusionMatrix {
         ConfusionMatrix(classes: classNames.count, pairs: confusion.map { ($0[0], $0[1], $0[2]) })
     }
 
-    /// Each class's own numbers, by label.
+    /// The statistics of each class, by label.
     public var scores: [ClassScore] {
         var scores = Array(repeating: ClassScore(images: 0, predicted: 0, correct: 0), count: classNames.count)
         for pair in confusion {

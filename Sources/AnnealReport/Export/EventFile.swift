@@ -1,12 +1,12 @@
 import AnnealCore
 import Foundation
 
-/// A file of events as TensorBoard reads it: protocol buffers (`event.proto`, `summary.proto`) in the frames of TensorFlow's
+/// An event file for TensorBoard: protocol buffers (`event.proto`, `summary.proto`) in the frames of TensorFlow's
 /// record files: length, its checksum, bytes, their checksum.
 package final class EventFile {
     package enum Value: Sendable {
         case scalar(Double)
-        /// An encoded PNG of so many pixels.
+        /// An encoded PNG with its width and height.
         case image(png: Data, width: Int, height: Int)
         case histogram(EventHistogram)
     }
@@ -14,11 +14,11 @@ package final class EventFile {
     private let file: AppendedFile
     private let clock: () -> Double
 
-    /// Makes a new file in the folder.
+    /// Creates a new file in the folder.
     /// - Parameters:
-    ///   - number: tells files apart that one process makes in a second.
+    ///   - number: distinguishes files that one process creates within a second.
     ///   - clock: seconds since 1970.
-    /// - Throws: `AnnealError` if it cannot be made.
+    /// - Throws: `AnnealError` if it cannot be created.
     package init(
         inFolder folder: String, number: Int = 0, clock: @escaping () -> Double = { Date().timeIntervalSince1970 }
     )
@@ -27,14 +27,14 @@ package final class EventFile {
         self.clock = clock
         try Files.makeFolder(folder)
         let identity = ProcessIdentity.current
-        // A host's name may hold what paths do not.
+        // A host name may contain characters that paths must not.
         let host = String(identity.host.map { $0.isLetter || $0.isNumber || "-_.".contains($0) ? $0 : "_" })
         let name = "events.out.tfevents.\(Int(clock())).\(host).\(identity.number).\(number)"
         file = try AppendedFile(Files.path(folder, name))
         try write { $0.string(3, "brain.Event:2") }
     }
 
-    /// What is drawn from this step on replaces what earlier files say of it.
+    /// Data from this step on replaces what earlier files contain.
     package func restart(at step: Int) throws {
         try write {
             $0.integer(2, step)
@@ -89,7 +89,7 @@ package final class EventFile {
     }
 }
 
-/// The distribution of some numbers: buckets that grow by a tenth, as TensorFlow's.
+/// The histogram of some numbers: buckets that grow by a tenth, as in TensorFlow.
 package struct EventHistogram: Sendable {
     private var minimum = Double.infinity
     private var maximum = -Double.infinity
@@ -98,7 +98,7 @@ package struct EventHistogram: Sendable {
     private var squares = 0.0
     private var buckets: [Double]
 
-    /// Upper ends: …, -1e-12, 0, 1e-12, 1.1e-12, …, the largest number.
+    /// Upper limits: …, -1e-12, 0, 1e-12, 1.1e-12, …, the largest number.
     private static let limits: [Double] = {
         var positive: [Double] = [], limit = 1e-12
         while limit < 1e20 {
@@ -138,14 +138,14 @@ package struct EventHistogram: Sendable {
         for (field, number) in [(1, minimum), (2, maximum), (3, count), (4, sum), (5, squares)] {
             message.double(UInt64(field), number)
         }
-        // Empty buckets at both ends say nothing; one before the first is its lower end.
+        // Empty buckets at both ends are dropped; one before the first is kept as its lower limit.
         let first = max(0, (buckets.firstIndex { $0 > 0 } ?? 0) - 1), last = buckets.lastIndex { $0 > 0 } ?? 0
         message.doubles(6, Array(Self.limits[first...last]))
         message.doubles(7, Array(buckets[first...last]))
     }
 }
 
-/// A file of bytes that grows; each piece goes to the system in one write.
+/// A growing file; each piece is written in one system call.
 package final class AppendedFile {
     private let path: String
     private let descriptor: Int32

@@ -2,30 +2,30 @@ import AnnealCore
 import AnnealTrain
 import Foundation
 
-/// Writes a run into a file store of MLflow's (`mlruns`): flags as parameters, metrics epoch by epoch, the run's small files
+/// Writes a run to an MLflow file store (`mlruns`): flags as parameters, metrics epoch by epoch, the run's small files
 /// as artifacts.
 ///
-/// A store is folders of small files: `EXPERIMENT/RUN/meta.yaml`, `metrics/NAME` with `milliseconds value step` a line,
-/// `params/NAME`, `tags/NAME`, `artifacts/`.
+/// A store consists of folders of small files: `EXPERIMENT/RUN/meta.yaml`, `metrics/NAME` with lines of `milliseconds
+/// value step`, `params/NAME`, `tags/NAME`, `artifacts/`.
 public final class MLflowWriter: FitObserver {
     private static let experiment = "anneal", experimentNumber = "726174636869766573"
     private let store: String
     private let folder: RunFolder
     private let record: RunRecord
     private let user: String
-    /// Of the run in the store: 32 hexadecimal digits.
+    /// The run's id in the store: 32 hexadecimal digits.
     private let identifier: String
     private var startTime = 0
 
     private enum Status: Int { case running = 1, finished = 3, failed = 4, killed = 5 }
 
-    /// - Parameter store: its folder, e.g. `mlruns`; it is made if it is not there.
+    /// - Parameter store: its folder, e.g. `mlruns`; it is created if it does not exist.
     public init(store: String, folder: RunFolder, record: RunRecord) {
         self.store = Files.absolute(store)
         self.folder = folder
         self.record = record
         user = ProcessInfo.processInfo.environment["USER"] ?? "unknown"
-        // The same run always has the same number, so that one that resumes goes on in its place.
+        // The same run always has the same id, so that a resumed run continues its entry.
         identifier = String(
             SHA256.digits(of: Array("\(Files.absolute(folder.path))\(record.machine.host)".utf8)).prefix(32))
     }
@@ -45,7 +45,7 @@ public final class MLflowWriter: FitObserver {
                     ("samples_per_second", report.samplesPerSecond),
                 ]
             for (name, value) in metrics {
-                // MLflow reads what Python's float() does.
+                // MLflow parses numbers with Python's float().
                 let file = try AppendedFile(Files.path(Files.path(path, "metrics"), Self.name(name)))
                 try file.append(Data("\(now) \(value.isNaN ? "nan" : "\(value)") \(report.epoch + 1)\n".utf8))
             }
@@ -89,7 +89,7 @@ public final class MLflowWriter: FitObserver {
         try dropMetrics(after: start.position.epoch)
     }
 
-    /// A run that resumes does epochs again.
+    /// A resumed run repeats epochs.
     private func dropMetrics(after epoch: Int) throws {
         let folder = Files.path(path, "metrics")
         for name in try Files.names(in: folder) {
@@ -141,13 +141,13 @@ public final class MLflowWriter: FitObserver {
         "'" + text.printable().replacingOccurrences(of: "'", with: "''") + "'"
     }
 
-    /// A file's address, with what is not plain in it as %XX.
+    /// A file's URL, with special characters as %XX.
     private static func address(_ path: String) -> String {
         let plain = CharacterSet(charactersIn: "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/")
         return quoted("file://" + (path.addingPercentEncoding(withAllowedCharacters: plain) ?? path))
     }
 
-    /// Names of MLflow's hold letters, digits and some signs.
+    /// MLflow's names consist of letters, digits and some signs.
     private static func name(_ text: String) -> String {
         let name = String(text.map { $0.isASCII && ($0.isLetter || $0.isNumber || "_-. ".contains($0)) ? $0 : "_" })
         return name.hasPrefix(".") ? "_" + name.dropFirst() : name

@@ -2,11 +2,10 @@ import AnnealCore
 import AnnealTrain
 import Foundation
 
-/// Writes a run for TensorBoard: metrics, learning rate and speed, each epoch and each displayed batch; at the end
-/// pictures and the confusion matrix; on request the distributions of weights and gradients.
+/// Writes a run for TensorBoard: metrics, learning rate and speed, for each epoch and each displayed batch; at the end
+/// pictures and the confusion matrix; on request the histograms of weights and gradients.
 ///
-/// Steps of epochs are the numbers of checkpoints; steps of batches (tags that begin with `batch/`) count batches from the
-/// run's start.
+/// Epoch steps are checkpoint numbers; batch steps (tags that begin with `batch/`) count batches from the run's start.
 public final class TensorBoardWriter: FitObserver {
     private let folder: String
     private let run: RunFolder
@@ -17,9 +16,9 @@ public final class TensorBoardWriter: FitObserver {
 
     /// - Parameters:
     ///   - folder: of the event files, e.g. `logs/RUN`.
-    ///   - run: whose pictures and confusion matrix are shown at the end.
+    ///   - run: its pictures and confusion matrix are shown at the end.
     ///   - displayBatches: as of the log's speed lines.
-    ///   - arrays: whose distributions are written after each epoch.
+    ///   - arrays: their histograms are written after each epoch.
     public init(
         folder: String, run: RunFolder, displayBatches: Int = 20,
         arrays: @escaping () throws -> [(name: String, values: [Float])] = { [] }
@@ -83,11 +82,11 @@ public final class TensorBoardWriter: FitObserver {
                 classNames: evaluation.classNames)
             if let value = Self.image(try chart.png(scale: 1)) { values.append(("confusion_matrix", value)) }
         }
-        // An event each: they are large.
+        // One event each, because they are large.
         for value in values { try file?.add([value], step: step) }
     }
 
-    /// nil if it is no PNG: width and height are at bytes 16 and 20, big-endian.
+    /// nil if it is not a PNG: width and height are at bytes 16 and 20, big-endian.
     private static func image(_ png: Data) -> EventFile.Value? {
         guard png.count > 24, png.starts(with: [0x89, 0x50, 0x4E, 0x47]) else { return nil }
         func number(_ place: Int) -> Int { png.dropFirst(place).prefix(4).reduce(0) { $0 << 8 | Int($1) } }

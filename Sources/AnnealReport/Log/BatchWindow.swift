@@ -1,10 +1,10 @@
 import AnnealTrain
 import Foundation
 
-/// What is shown every `--disp-batches` updates: the speed and the metrics since the last time.
+/// The speed and the metrics since the last line, every `--disp-batches` updates.
 package struct DisplayedBatch: Sendable, Equatable {
     package var epoch: Int
-    /// The interval's ends as MXNet writes them: `[from-to]`.
+    /// The ends of the interval as MXNet writes them: `[from-to]`.
     package var from: Int
     package var to: Int
     package var batches: Int
@@ -13,18 +13,18 @@ package struct DisplayedBatch: Sendable, Equatable {
     package var metrics: [MetricValue]
 }
 
-/// MXNet 1.9.1's `Speedometer`, fed with every update.
+/// MXNet 1.9.1's `Speedometer`, called with every update.
 ///
-/// As there, an epoch's first update only starts the clock, a line is due when the update's number is a multiple of
-/// the interval, and with `autoReset` its metrics cover the updates since the last line rather than the epoch. Unlike
-/// there, the speed counts the samples that were there, not the padding of a short batch.
+/// As there, an epoch's first update only starts the clock, a line is due when the update's number is a multiple of the
+/// interval, and with `autoReset` its metrics cover the updates since the last line rather than the epoch. Unlike
+/// there, the speed counts the valid samples, not the padding of a short batch.
 package struct BatchWindow {
     private let interval: Int
     private let autoReset: Bool
     private var epoch: Int?
     private var samples = 0
     private var seconds = 0.0
-    /// Samples of the epoch so far; nil when its first batches were not told of.
+    /// Samples of the epoch so far; nil if its first batches were not seen.
     private var seen: Int?
     private var shown: (samples: Int, metrics: [MetricValue])?
 
@@ -33,7 +33,7 @@ package struct BatchWindow {
         self.autoReset = autoReset
     }
 
-    /// Goes on inside an epoch: the next line covers what is since.
+    /// Continues inside an epoch: the next line covers only later updates.
     package mutating func resume(_ start: RunStart) {
         guard start.position.batch > 0 else { return }
         epoch = start.position.epoch
@@ -71,7 +71,7 @@ package struct BatchWindow {
             let isExponential = metric.name.lowercased().hasPrefix("perplexity")
             let (now, then) = isExponential ? (log(metric.value), log(before)) : (metric.value, before)
             var value = (now * Double(seen) - then * Double(shown.samples)) / Double(seen - shown.samples)
-            // The subtraction may leave −1e−17 where a sum of terms ≥ 0 was 0.
+            // The subtraction may give −1e−17 where a sum of terms ≥ 0 was 0.
             if now >= 0, then >= 0, value < 0 { value = 0 }
             return MetricValue(name: metric.name, value: isExponential ? exp(value) : value)
         }

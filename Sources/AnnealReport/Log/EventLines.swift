@@ -1,12 +1,12 @@
 import AnnealTrain
 
-/// A run's events as JSON, an object a line, for programs that watch it: `started`, `batch` and `epoch` as in
+/// A run's events as JSON, one object per line, for programs that monitor it: `started`, `batch` and `epoch` as in
 /// `metrics.jsonl`, `saved`, `note`, `warning`, `finished`.
 public final class EventLines: FitObserver {
     private let output: any TextOutput
     private var window: BatchWindow
 
-    /// - Parameter displayBatches: as of the log's speed lines.
+    /// - Parameter displayBatches: the same interval as for the log's speed lines.
     public init(output: any TextOutput, displayBatches: Int = 20) {
         self.output = output
         window = BatchWindow(interval: displayBatches)

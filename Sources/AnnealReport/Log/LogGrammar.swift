@@ -1,8 +1,8 @@
 import AnnealTrain
 import Foundation
 
-/// MXNet 1.9.1's log messages, character by character, so that its `tools/parse_log.py` and whatever people built on
-/// its logs read ours. Epochs count from 0 here, as they do there.
+/// MXNet 1.9.1's log messages, character by character, so that its `tools/parse_log.py` and other tools for its logs
+/// read ours. Epochs count from 0 here, as they do there.
 package enum LogGrammar {
     package static func batch(_ batch: DisplayedBatch) -> String {
         let head = "Epoch[\(batch.epoch)] Batch [\(batch.from)-\(batch.to)]"
@@ -14,7 +14,7 @@ package enum LogGrammar {
         "First batch trained in \(fixed(report.seconds, 3)) seconds"
     }
 
-    /// `Epoch[0] Train-accuracy=0.471000`; a line a metric.
+    /// `Epoch[0] Train-accuracy=0.471000`; one line per metric.
     package static func training(_ report: EpochReport) -> [String] {
         report.training.map { "Epoch[\(report.epoch)] Train-\($0.name)=\(fixed($0.value, 6))" }
     }
@@ -23,7 +23,7 @@ package enum LogGrammar {
         "Epoch[\(report.epoch)] Time cost=\(fixed(report.seconds, 3))"
     }
 
-    /// A line that MXNet's logs do not have; nil where it was not measured.
+    /// A line that MXNet's logs do not have; nil if it was not measured.
     package static func waiting(_ report: EpochReport) -> String? {
         report.waitingShare.map { "Epoch[\(report.epoch)] Waiting for data=\(fixed(100 * $0, 1)) %" }
     }
@@ -32,7 +32,7 @@ package enum LogGrammar {
         report.validation.map { "Epoch[\(report.epoch)] Validation-\($0.name)=\(fixed($0.value, 6))" }
     }
 
-    /// How far the run had come when a line was written; nil for a line that is not about a part of the run.
+    /// The run's progress when a line was written; nil for a line that does not belong to a part of the run.
     package static func end(ofLine line: Substring) -> FitPosition? {
         let pattern = /^[A-Z]+:root:Epoch\[(\d+)\] (?:Batch \[\d+-(\d+)\]|Train-|Time cost=|Waiting for|Validation-)/
         guard let match = try? pattern.firstMatch(in: line), let epoch = Int(match.1) else { return nil }
@@ -44,13 +44,13 @@ package enum LogGrammar {
 
     /// Python's `%.Nf`.
     package static func fixed(_ value: Double, _ digits: Int) -> String {
-        // Linux prints -nan for some; Python never does.
+        // Linux prints -nan for some NaNs; Python never does.
         value.isNaN ? "nan" : String(format: "%.\(digits)f", value)
     }
 }
 
 extension FitPosition {
-    /// After a batch, or, if it is nil, after the epoch.
+    /// After a batch or, if it is nil, after the epoch.
     init(afterBatch batch: Int?, of epoch: Int) {
         if let batch { self.init(epoch: epoch, batch: batch + 1) } else { self.init(epoch: epoch + 1) }
     }

@@ -2,7 +2,7 @@ import AnnealCore
 import AnnealTrain
 import Foundation
 
-/// Writes a run in MXNet's log grammar: to a file, and to a stream when that is no terminal.
+/// Writes a run in MXNet's log grammar: to a file, and to a stream if that is not a terminal.
 ///
 /// Lines carry the prefix of Python's `logging`, e.g. `INFO:root:Epoch[0] Train-accuracy=0.471000`.
 public final class TextLog: FitObserver {
@@ -12,13 +12,13 @@ public final class TextLog: FitObserver {
     private var hasTrained = false
 
     /// - Parameters:
-    ///   - path: the log; a file that is there grows. nil: no file.
-    ///   - displayBatches: a speed line after every so many updates, as MXNet's `--disp-batches`.
+    ///   - path: the log; an existing file is appended to. nil: no file.
+    ///   - displayBatches: the number of updates between speed lines, as MXNet's `--disp-batches`.
     ///   - autoReset: whether a speed line's metrics cover the updates since the last one, as in MXNet's scripts, or
     ///     the epoch so far.
-    ///   - position: where the run resumes: lines of a part that it does again are dropped, with all after them. nil: the
-    ///     file's lines all stay.
-    ///   - echo: where the lines go too, e.g. standard error when that is no terminal.
+    ///   - position: where the run resumes: lines of a part that is repeated are dropped, with all after them. nil: all
+    ///     lines of the file are kept.
+    ///   - echo: a second output for the lines, e.g. standard error if that is not a terminal.
     public init(
         path: String?, displayBatches: Int = 20, autoReset: Bool = true, from position: FitPosition? = nil,
         echo: (any TextOutput)? = nil
@@ -38,7 +38,7 @@ public final class TextLog: FitObserver {
                 try info("Resumed at epoch \(start.position.epoch) of \(start.endEpoch)\(batch)")
             }
         case .batch(let report):
-            // MXNet's first speed line comes late; this one shows at once that and how fast training goes.
+            // MXNet's first speed line comes late; this one shows at once that training works and how fast.
             if !hasTrained { try info(LogGrammar.firstBatch(report)) }
             hasTrained = true
             if let displayed = window.add(report) { try info(LogGrammar.batch(displayed)) }
@@ -62,20 +62,20 @@ public final class TextLog: FitObserver {
         }
     }
 
-    /// Writes a line of the caller's own, e.g. `start with arguments …`.
+    /// Writes a line of the caller's, e.g. `start with arguments …`.
     public func info(_ message: String) throws { try line("INFO", message) }
 
     private func line(_ level: String, _ message: String) throws {
         // A message of several lines stays one record of the log.
         let flat = message.split(separator: "\n", omittingEmptySubsequences: false).joined(separator: " ")
-        // Tabs are MXNet's; names in a line may hold anything.
+        // MXNet's log has tabs; names in a line may contain anything.
         let text = "\(level):root:\(flat.printable(keeping: ["\t"]))"
-        // Shown also when the file cannot be written.
+        // Shown even if the file cannot be written.
         echo?.write(text + "\n")
         try file?.append(text)
     }
 
-    /// Whether a run's log names checkpoints that were saved.
+    /// Whether a run's log names saved checkpoints.
     package static func tellsOfCheckpoints(_ path: String) throws -> Bool {
         try LineFile.completeLines(of: path).contains { $0.hasPrefix("INFO:root:\(LogGrammar.savedBeginning)") }
     }

@@ -2,7 +2,7 @@ import Foundation
 
 /// Lines of comma-separated values.
 package enum CSV {
-    /// - Parameter fields: names among them as `text` gives them.
+    /// - Parameter fields: names must be passed through `text`.
     package static func line(_ fields: [String]) -> String { fields.map(quoted).joined(separator: ",") }
 
     /// RFC 4180: quotes only where they are needed.
@@ -12,9 +12,10 @@ package enum CSV {
         return "\"" + field.replacingOccurrences(of: "\"", with: "\"\"") + "\""
     }
 
-    /// A name as a field: an apostrophe before what a spreadsheet would compute (`=HYPERLINK(…)`). Numbers stay as they are.
+    /// A name as a field: with an apostrophe before what a spreadsheet would evaluate (`=HYPERLINK(…)`). Numbers are
+    /// unchanged.
     package static func text(_ name: String) -> String {
-        // In full width too.
+        // Full-width characters too.
         let signs = "=+-@\t\r\n\u{FF1D}\u{FF0B}\u{FF0D}\u{FF20}".unicodeScalars
         guard let first = name.unicodeScalars.first, signs.contains(first),
             name.wholeMatch(of: /[+-]?[0-9]*\.?[0-9]+([eE][+-]?[0-9]+)?/) == nil
@@ -33,7 +34,7 @@ package enum CSV {
         for byte in bytes {
             switch byte {
             case UInt8(ascii: "\""):
-                // A doubled quote leaves and enters again: the second one is content.
+                // A doubled quote leaves and re-enters: the second one is content.
                 if !inQuotes, wasQuote { field.append(byte) }
                 inQuotes.toggle()
             case UInt8(ascii: ",") where !inQuotes: end()
@@ -46,7 +47,7 @@ package enum CSV {
             }
             wasQuote = byte == UInt8(ascii: "\"")
         }
-        // What a killed process left of a line is no row.
+        // A line that a killed process left incomplete is not a row.
         return rows
     }
 
@@ -54,7 +55,7 @@ package enum CSV {
     static func fields(_ line: String) -> [String] {
         var fields = [""]
         var inQuotes = false
-        // A doubled quote leaves and enters again: the second one is content.
+        // A doubled quote leaves and re-enters: the second one is content.
         var previous: Character?
         for character in line where character != "\r" {
             if character == "\"" {

@@ -2,19 +2,19 @@ import AnnealCore
 import AnnealTrain
 import Foundation
 
-/// A row an epoch: `epoch`, `checkpoint`, `train_accuracy`, …, `validation_accuracy`, …, `learning_rate`, `seconds`,
-/// `validation_seconds`, `samples_per_second`. Epochs count from 0, as in MXNet's log; `checkpoint` is the number that the
-/// terminal shows and that files and `--load-epoch` have.
+/// One row per epoch: `epoch`, `checkpoint`, `train_accuracy`, …, `validation_accuracy`, …, `learning_rate`, `seconds`,
+/// `validation_seconds`, `samples_per_second`. Epochs count from 0, as in MXNet's log; `checkpoint` is the number shown
+/// in the terminal and used in file names and `--load-epoch`.
 ///
 /// A run that starts at epoch N keeps the rows of the epochs before N and drops the others, so that a resumed run has
-/// one row for each epoch. Rows are appended; the file is rewritten, atomically, only when a new metric widens it, or when a
-/// row could not be written.
+/// one row for each epoch. Rows are appended; the file is rewritten, atomically, only when a new metric adds a column,
+/// or when a row could not be written.
 public final class MetricsCSV: FitObserver {
     private let path: String
     private var columns: [String] = []
     /// Open once there is a row of this run, unless the last one could not be written.
     private var file: LineFile?
-    /// Whether the file is this run's.
+    /// Whether the file belongs to this run.
     private var isBegun = false
     /// Rows that could not be written yet.
     private var pending: [[String: String]] = []
@@ -93,7 +93,7 @@ public final class MetricsCSV: FitObserver {
         if rows.isEmpty { columns = [] } else { try rewrite(rows, columns: merged(columns, ["epoch", "checkpoint"])) }
     }
 
-    /// The rows so far, read back from the file, also from one that was deleted or moved: a long run keeps none of them in
+    /// The rows so far, read back from the file, even if it was deleted or moved: a long run keeps none of them in
     /// memory.
     private func written() throws -> [[String: String]] {
         guard isBegun else { return [] }
@@ -113,7 +113,7 @@ public final class MetricsCSV: FitObserver {
             ]
     }
 
-    /// `cross-entropy` → `cross_entropy`: a name that pandas and SQL take without quotes.
+    /// `cross-entropy` → `cross_entropy`: a name that pandas and SQL accept without quotes.
     private static func columnName(_ metric: String) -> String {
         String(metric.map { $0 == "-" || $0.isWhitespace ? "_" : $0 })
     }
@@ -121,7 +121,7 @@ public final class MetricsCSV: FitObserver {
     /// The shortest digits that read back as the same number; `nan`, `inf`.
     private static func number(_ value: Double) -> String { value.isNaN ? "nan" : "\(value)" }
 
-    /// The new columns, each after the column that it follows in its own row; old ones stay.
+    /// Inserts new columns, each after the column that it follows in its own row; old ones stay.
     private func merged(_ old: [String], _ new: [String]) -> [String] {
         var result = old
         for (index, column) in new.enumerated() where !result.contains(column) {

@@ -2,14 +2,14 @@ import AnnealCore
 import AnnealTrain
 import Foundation
 
-/// One JSON object a line: one for each displayed batch and one for each epoch.
+/// One JSON object per line: one for each displayed batch and one for each epoch.
 ///
 /// ```
 /// {"event":"batch","epoch":0,"batch":20,"batches":391,"samples_per_second":1234.5,"learning_rate":0.05,"metrics":{…}}
 /// {"event":"epoch","epoch":0,"checkpoint":1,"train":{…},"validation":{…},"learning_rate":0.05,"seconds":12.3,…}
 /// ```
-/// Numbers read back as the same double; NaN and infinities, which JSON lacks, are null. A run that resumes at a place
-/// keeps the lines of what is before it and drops the others.
+/// Numbers read back as the same double; NaN and infinities, which JSON lacks, are null. A resumed run keeps the lines
+/// before its position and drops the others.
 public final class MetricsJSONL: FitObserver {
     private let path: String
     private var window: BatchWindow
@@ -73,7 +73,7 @@ public final class MetricsJSONL: FitObserver {
         object(metrics.map { ($0.name, number($0.value)) })
     }
 
-    /// Written by hand, because JSONEncoder keeps no order of keys.
+    /// Written by hand, because JSONEncoder does not keep the order of keys.
     private static func object(_ members: [(key: String, value: String)]) -> String {
         "{" + members.map { "\(quoted($0.key)):\($0.value)" }.joined(separator: ",") + "}"
     }

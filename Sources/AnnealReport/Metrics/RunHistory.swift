@@ -4,15 +4,15 @@ import Foundation
 
 /// Reads a run's `metrics.jsonl` back.
 public enum RunHistory {
-    /// The epochs of a run in the order of the file. A cut last line, which a killed run may leave, is not one of them.
+    /// The epochs of a run in file order. A truncated last line, which a killed run may leave, is ignored.
     ///
-    /// - Throws: `AnnealError` with the line's number when a line is not one of ours.
+    /// - Throws: `AnnealError` with the line's number when a line is not valid.
     public static func epochs(of path: String) throws -> [EpochReport] {
         try records(of: path).compactMap(\.record.report)
     }
 
-    /// The epochs of a run's file that can be read; lines that are damaged are passed over. Quick, since lines of batches are
-    /// not looked into.
+    /// The readable epochs of a run's file; damaged lines are skipped. Quick, since the lines of batches are not
+    /// parsed.
     package static func readable(_ path: String) -> [EpochReport] {
         let decoder = JSONDecoder()
         return ((try? LineFile.completeLines(of: path)) ?? []).compactMap { line in
@@ -43,7 +43,7 @@ public enum RunHistory {
     }
 }
 
-/// One line of `metrics.jsonl`, as far as anybody reads it back.
+/// One line of `metrics.jsonl`, as far as it is read back.
 package struct MetricsRecord: Decodable, Sendable {
     package var event: String
     package var epoch: Int
@@ -62,10 +62,10 @@ package struct MetricsRecord: Decodable, Sendable {
         case samplesPerSecond = "samples_per_second"
     }
 
-    /// How far the run had come when the line was written.
+    /// The run's progress when the line was written.
     var end: FitPosition { FitPosition(afterBatch: event == "epoch" ? nil : batch, of: epoch) }
 
-    /// null is what a value that is not finite was written as.
+    /// A value that is not finite was written as null.
     package var report: EpochReport? {
         guard event == "epoch" else { return nil }
         func metrics(_ values: [String: Double?]?) -> [MetricValue] {

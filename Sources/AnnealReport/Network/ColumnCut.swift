@@ -1,8 +1,8 @@
-/// Cuts a long layout into columns that stand side by side, where few edges lead from one to the next.
+/// Cuts a long layout into columns side by side, where few edges lead from one to the next.
 package struct ColumnCut {
     package struct Column {
         package let ranks: Range<Int>
-        /// Extents of the layout in it.
+        /// The extent of the layout in it.
         let left: Double
         let right: Double
         var width: Double { right - left }
@@ -11,9 +11,9 @@ package struct ColumnCut {
     package let columns: [Column]
 
     /// - Parameters:
-    ///   - pitch: from rank to rank.
-    ///   - gutter: between columns.
-    ///   - ratio: of width to height that the page should come near to.
+    ///   - pitch: the distance between ranks.
+    ///   - gutter: the distance between columns.
+    ///   - ratio: the desired ratio of width to height.
     package init(_ graph: LayeredGraph, pitch: Double, gutter: Double, ratio: Double = 1.4) {
         // A short network reads best in one piece.
         let most = graph.layers.count <= 24 ? 1 : min(16, graph.layers.count / 12)
@@ -29,7 +29,7 @@ package struct ColumnCut {
 
     private static func cut(_ graph: LayeredGraph, into count: Int) -> [Column] {
         let ranks = graph.layers.count
-        // Vertices of each rank that lead on, and how many links do.
+        // Vertices of each rank that have edges further down, and the number of links.
         var leading = Array(repeating: Set<Int>(), count: ranks), links = Array(repeating: 0, count: ranks)
         for link in graph.links {
             leading[graph.rank[link.from]].insert(link.from)

@@ -1,8 +1,9 @@
 import AnnealCore
 
-/// A directed graph without cycles, laid out in ranks: every edge leads downwards (Sugiyama, Tagawa and Toda 1981).
+/// A directed acyclic graph, laid out in ranks: every edge leads downwards (Sugiyama, Tagawa and Toda 1981).
 ///
-/// Edges over several ranks are cut into links by bends, one in each rank between; the edges of one vertex share theirs.
+/// Edges over several ranks are divided into links by bends, one in each rank between; the edges of one vertex share
+/// theirs.
 package struct LayeredGraph {
     /// Vertices, the given ones first, then bends.
     package private(set) var rank: [Int]
@@ -19,8 +20,8 @@ package struct LayeredGraph {
 
     /// - Parameters:
     ///   - widths: of the vertices, which are numbered so that every edge leads to a larger number.
-    ///   - edges: several between the same two vertices count once.
-    /// - Throws: `AnnealError` for a graph with so many long edges that its picture would be of no use.
+    ///   - edges: duplicates count once.
+    /// - Throws: `AnnealError` for a graph with so many long edges that a picture would be useless.
     package init(widths: [Double], edges: [(from: Int, to: Int)]) throws {
         width = widths
         vertexCount = widths.count
@@ -38,7 +39,7 @@ package struct LayeredGraph {
     package func left(_ vertex: Int) -> Double { x[vertex] - width[vertex] / 2 }
     package func right(_ vertex: Int) -> Double { x[vertex] + width[vertex] / 2 }
 
-    /// The longest way from a source; a source itself stands right above what it leads to.
+    /// The longest path from a source; a source itself is placed right above its successors.
     private mutating func setRanks(_ edges: [(from: Int, to: Int)]) {
         for edge in edges.sorted(by: { $0.to < $1.to }) { rank[edge.to] = max(rank[edge.to], rank[edge.from] + 1) }
         let targets = Set(edges.map(\.to))
@@ -59,7 +60,7 @@ package struct LayeredGraph {
         let count = bends.values.reduce(vertexCount, +)
         guard count <= Self.mostVertices else {
             throw AnnealError(
-                "network", "has \(vertexCount) layers and edges that pass \(count - vertexCount) others",
+                "network", "has \(vertexCount) layers, and edges that pass \(count - vertexCount) of them",
                 suggestion: "it is too large to draw; write it for Graphviz with --format dot")
         }
     }
@@ -92,7 +93,8 @@ package struct LayeredGraph {
 
     // MARK: The order within ranks
 
-    /// Each vertex goes to the middle of its neighbours above, then below, and again; the order that crosses least stays.
+    /// Moves each vertex to the median of its neighbours above, then below, repeatedly; keeps the order with the fewest
+    /// crossings.
     private mutating func setOrder() {
         var places = Array(repeating: 0, count: rank.count)
         func note(_ layer: [Int]) { for (index, vertex) in layer.enumerated() { places[vertex] = index } }
@@ -117,12 +119,12 @@ package struct LayeredGraph {
         layers = best
     }
 
-    /// Pairs of links between the same two ranks that cross: the inversions of their lower ends, in the order of the
+    /// The number of crossing pairs of links between two ranks: the inversions of their lower ends, in the order of the
     /// upper ones.
     private func crossings(_ places: [Int]) -> Int {
         var count = 0
         for layer in layers {
-            // The links of one vertex do not cross: theirs are in the order of their lower ends.
+            // The links of one vertex do not cross: they are in the order of their lower ends.
             let ends = layer.flatMap { vertex in below[vertex].map { places[$0] }.sorted() }
             count += Inversions.count(ends)
         }
@@ -143,18 +145,18 @@ package struct LayeredGraph {
         }
     }
 
-    /// Bends and sources move aside, so that a trunk stays straight next to the edges that pass it and to its inputs.
+    /// Bends and sources give way, so that a trunk stays straight next to the edges that pass it and to its inputs.
     private func isLight(_ vertex: Int) -> Bool { isBend(vertex) || above[vertex].isEmpty }
 
-    /// In line with its neighbours; with those that are not light if there are any.
+    /// In line with its neighbours; with the heavy ones if there are any.
     private func wish(_ vertex: Int, _ neighbours: [Int]) -> Double {
         let solid = neighbours.filter { !isLight($0) }
         let wanted = solid.isEmpty || isLight(vertex) ? neighbours : solid
         return wanted.isEmpty ? x[vertex] : wanted.reduce(0) { $0 + x[$1] } / Double(wanted.count)
     }
 
-    /// Puts a rank's vertices as near to their wishes as their widths allow: least squares, by pooling neighbours that
-    /// are in each other's way.
+    /// Places a rank's vertices as near to their target positions as their widths allow: least squares, by pooling
+    /// neighbours that overlap.
     private mutating func fit(_ layer: [Int], wishes: [Double]) {
         var pools: [(mean: Double, weight: Double, count: Int)] = []
         var offsets: [Double] = []
@@ -179,11 +181,11 @@ package struct LayeredGraph {
 
 /// Pairs that are out of order.
 package enum Inversions {
-    /// Pairs i < j with `values[i] > values[j]`, in n log n steps.
+    /// The number of pairs i < j with `values[i] > values[j]`, in O(n log n).
     /// - Precondition: no value is negative.
     package static func count(_ values: [Int]) -> Int {
         guard values.count > 1, let largest = values.max() else { return 0 }
-        // A Fenwick tree of how often each value has been met.
+        // A Fenwick tree of how often each value has occurred.
         var tree = Array(repeating: 0, count: largest + 2)
         var count = 0
         for (met, value) in values.enumerated() {

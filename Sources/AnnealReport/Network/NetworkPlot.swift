@@ -2,15 +2,15 @@ import AnnealCore
 import AnnealGraph
 import Foundation
 
-/// A picture of a network's graph with the words and colours of MXNet's `plot_network`: data on top, edges downwards with
-/// the shapes that pass along them, long networks in several columns.
+/// A picture of a network's graph with the labels and colours of MXNet's `plot_network`: data at the top, edges
+/// downwards with the shapes of their arrays, long networks in several columns.
 public struct NetworkPlot {
     struct Vertex {
         /// `Convolution 3x3/1, 64`
         let label: String
         let name: String
         let colour: Colour
-        /// `64x28x28`, without the batch where there is one.
+        /// `64x28x28`, without the batch if there is one.
         let shape: String
     }
 
@@ -52,7 +52,7 @@ public struct NetworkPlot {
         self.edges = edges
     }
 
-    /// Those of MXNet's `plot_network` (ColorBrewer's Set3).
+    /// The colours of MXNet's `plot_network` (ColorBrewer's Set3).
     private static func colour(_ operation: String?) -> Colour {
         switch operation {
         case nil: Colour(0x8DD3C7)
@@ -66,16 +66,16 @@ public struct NetworkPlot {
         }
     }
 
-    /// As an SVG. Text is drawn as outlines: it looks the same without the font.
+    /// As an SVG. Text is drawn as outlines, so that it looks the same without the font.
     public func svg() throws -> Data { try NetworkPlotRenderer(self).draw(.svg) }
 
-    /// As a PNG of two pixels a point, fewer for large networks.
+    /// As a PNG with two pixels per point, fewer for large networks.
     public func png() throws -> Data {
         let renderer = try NetworkPlotRenderer(self)
         return try renderer.draw(.png(scale: min(2, 16_000 / max(renderer.width, renderer.height))))
     }
 
-    /// For Graphviz's `dot`, as MXNet writes it: outputs on top.
+    /// For Graphviz's `dot`, as MXNet writes it: outputs at the top.
     public func dot() -> String {
         func quoted(_ text: String) -> String {
             "\"" + text.replacingOccurrences(of: "\\", with: "\\\\").replacingOccurrences(of: "\"", with: "\\\"") + "\""

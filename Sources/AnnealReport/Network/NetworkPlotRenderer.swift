@@ -1,6 +1,6 @@
 import Foundation
 
-/// Draws a network's layout on a canvas: the one routine for SVG and PNG.
+/// Draws a network's layout on a canvas: the same code for SVG and PNG.
 struct NetworkPlotRenderer {
     let width: Double
     let height: Double
@@ -11,7 +11,7 @@ struct NetworkPlotRenderer {
     /// Where each column's layout begins on the page.
     private var origins: [Double] = []
     private var columnOf: [Int] = []
-    /// Vertices that an edge leads away from.
+    /// Vertices with outgoing edges.
     private let leading: Set<Int>
     private let titles: [String]
     private let subtitles: [String]
@@ -45,7 +45,7 @@ struct NetworkPlotRenderer {
             columnOf += column.ranks.map { _ in index }
             left += column.width + Self.gutter
         }
-        // A narrow network makes a narrow picture, but its title stays readable.
+        // A narrow network gives a narrow picture, but its title stays readable.
         let content = left - Self.gutter + Self.margin
         width = max(content, Self.narrowest)
         for column in origins.indices { origins[column] += (width - content) / 2 }
@@ -60,7 +60,7 @@ struct NetworkPlotRenderer {
 
     func draw(_ format: Canvas.Format) throws -> Data {
         let canvas = try Canvas(width: width, height: height, format: format)
-        // A pixel more, since the canvas ends at a whole one.
+        // One pixel more, since the canvas ends at a whole one.
         canvas.fill(Box(x: 0, y: 0, width: width + 2, height: height + 2), Palette.background)
         canvas.lines(titles, at: Spot(Self.margin, 36), pitch: 24, Self.titleFont, Palette.text)
         let below = Spot(Self.margin, 32 + 24 * Double(titles.count))
@@ -77,7 +77,7 @@ struct NetworkPlotRenderer {
         return try canvas.finish()
     }
 
-    // MARK: Places on the page
+    // MARK: Positions on the page
 
     private func column(_ vertex: Int) -> Int { columnOf[graph.rank[vertex]] }
 
@@ -124,7 +124,8 @@ struct NetworkPlotRenderer {
         if column(link.from) == column(link.to) {
             path = Self.curve(start, end)
         } else {
-            // Down, up through the gutter, and on at the next column's head; the edges of a vertex in a lane of its own.
+            // Down, up through the gutter, and on at the top of the next column; the edges of each vertex in a separate
+            // lane.
             let used = lanes[column(link.from)]?.count ?? 0
             let number = lanes[column(link.from)]?[link.from] ?? used
             lanes[column(link.from), default: [:]][link.from] = number

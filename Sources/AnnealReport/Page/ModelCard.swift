@@ -2,14 +2,14 @@ import AnnealCore
 import AnnealTrain
 import Foundation
 
-/// A model card, `README.md` of a run's folder: what was trained on what and how, how well it does, and how to use it.
-/// Made to be read, corrected and published with the model.
+/// A model card, `README.md` of a run's folder: the model, its data, training and results, and how to use it. Meant to
+/// be read, corrected and published with the model.
 public struct ModelCard: Sendable {
     private let page: RunPage
     private let folder: String
 
     static let fileName = "README.md"
-    /// The first line of those that a run wrote: others are a person's, and stay.
+    /// The first line of cards that a run wrote: cards without it are a person's, and are kept.
     private static let mark =
         "<!-- Written by anneal at the run's end. Remove this line, and it will not be written again. -->"
 
@@ -18,7 +18,7 @@ public struct ModelCard: Sendable {
         self.folder = folder
     }
 
-    /// Writes the card, unless one is there that a person has made their own.
+    /// Writes the card, unless a person has edited it (and removed the first line).
     public func write() throws {
         let path = Files.path(folder, Self.fileName)
         if Files.exists(path), let text = try? Files.readText(path), !text.hasPrefix(Self.mark) { return }
@@ -130,7 +130,7 @@ public struct ModelCard: Sendable {
         return lines.map { "| \($0.joined(separator: " | ")) |" }.joined(separator: "\n")
     }
 
-    /// Text of which nothing is markup, in one line.
+    /// Text without any markup, in one line.
     static func escaped(_ text: String) -> String {
         text.printable().reduce(into: "") { result, character in
             if "\\`*_{}[]<>()#+!|~&".contains(character) { result.append("\\") }

@@ -1,29 +1,29 @@
 import AnnealTrain
 import Foundation
 
-/// A panel of curves as the pages' script draws it.
+/// A panel of curves as the page's script draws it.
 package struct PagePanel: Codable, Sendable, Equatable {
     package struct Series: Codable, Sendable, Equatable {
         package var name: String
         package var x: [Double]
         /// null where a value is not finite.
         package var y: [Double?]
-        /// Its number in the palette; nil: its place in the panel.
+        /// Its index in the palette; nil: its index in the panel.
         package var colour: Int?
         package var dashed: Bool?
     }
 
     package var title: String
     package var series: [Series]
-    /// Logarithmic if the largest value is at least so many times the smallest.
+    /// Logarithmic if the largest value is at least this many times the smallest.
     package var log: Double?
     package var floor: Double?
     package var ceiling: Double?
-    /// Values hold until the next.
+    /// Values hold until the next one.
     package var step: Bool?
     package var height: Double
 
-    /// Points of a curve at most: more than a window has pixels.
+    /// The maximum number of points of a curve: more than a window has pixels.
     private static let most = 800
 
     /// Accuracy, loss, learning rate and speed of a run, as far as they were measured.
@@ -74,7 +74,7 @@ package struct PagePanel: Codable, Sendable, Equatable {
         }
     }
 
-    /// Of more points than are seen, the lowest and the highest of each piece, so that no peak is lost.
+    /// If there are more points than are visible, the lowest and the highest of each piece, so that no peak is lost.
     package static func thinned(_ name: String, _ points: [(Double, Double)], colour: Int? = nil) -> Series {
         var kept: [(Double, Double)] = points
         if points.count > most {
@@ -91,10 +91,10 @@ package struct PagePanel: Codable, Sendable, Equatable {
                 }
                 kept += Set([low, high]).sorted().map { points[$0] }
             }
-            // The end is what one reads.
+            // The last value is the most important one.
             if let last = points.last, kept.last?.0 != last.0 { kept.append(last) }
         }
-        // Six digits are more than a screen has.
+        // Six digits are more than a screen can show.
         func rounded(_ value: Double) -> Double? { value.isFinite ? Double(String(format: "%.6g", value)) : nil }
         return Series(name: name, x: kept.map(\.0), y: kept.map { rounded($0.1) }, colour: colour)
     }

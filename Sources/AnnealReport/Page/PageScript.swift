@@ -1,4 +1,4 @@
-/// The script of the pages: curves that are drawn from the page's own data. Without it pages still show every number.
+/// The script of the pages: it draws curves from the page's own data. Without it pages still show every number.
 package enum PageScript {
     /// Draws the panels of the element `curves` into the elements `[data-panel]`. `annealCharts(panels)` draws others.
     package static let charts = #"""
@@ -129,7 +129,7 @@ package enum PageScript {
         })();
         """#
 
-    /// Finds runs in the list by their text.
+    /// Filters the list of runs by text.
     package static let index = #"""
         "use strict";
         (() => {
@@ -143,7 +143,7 @@ package enum PageScript {
         })();
         """#
 
-    /// Of a page of one run. One that a server shows while the run trains is told of what is new.
+    /// For the page of one run. If a server shows it while the run trains, it is updated.
     package static let run =
         charts + #"""
 

@@ -1,4 +1,4 @@
-/// How the pages look: light and dark as the system is, on wide windows and phones.
+/// The style of the pages: light or dark as the system is set, for wide windows and phones.
 package enum PageStyle {
     package static let css = """
         :root{--Back:#fff;--Card:#f6f7f9;--Text:#1f2328;--Quiet:#57606a;--Line:#d8dde3;--Grid:#e8eaed;--Link:#0550ae;

@@ -1,10 +1,10 @@
 import AnnealCore
 import Foundation
 
-/// Pieces of HTML. What comes from outside (names of classes, files and runs, flags, messages) goes through `text`.
+/// Pieces of HTML. Text from outside (names of classes, files and runs, flags, messages) goes through `text`.
 package enum PageText {
-    /// Text for a page: nothing in it is markup, and control characters and those that turn the direction of writing are
-    /// visible. Also for attributes in double quotes.
+    /// Text for a page: markup is escaped, and control characters and those that change the direction of writing are
+    /// made visible. Also for attributes in double quotes.
     package static func text(_ text: String) -> String {
         var result = ""
         for character in text.printable(keeping: ["\n", "\t"]).unicodeScalars {
@@ -29,7 +29,7 @@ package enum PageText {
             .replacingOccurrences(of: "\u{2029}", with: "\\u2029")
     }
 
-    /// A table with a header; cells are text, those of `right` aligned to the right.
+    /// A table with a header; cells are text, the columns in `right` are aligned to the right.
     package static func table(_ header: [String], _ rows: [[String]], right: Set<Int> = []) -> String {
         func line(_ cells: [String], _ tag: String) -> String {
             let scope = tag == "th" ? " scope=\"col\"" : ""
@@ -47,11 +47,11 @@ package enum PageText {
             """
     }
 
-    /// A whole page. Nothing but its own script runs, and nothing is loaded from anywhere.
+    /// A whole page. Only its own script runs, and nothing is loaded from anywhere.
     /// - Parameters:
     ///   - body: HTML.
-    ///   - data: elements of JSON that the script reads, by their ids.
-    ///   - isServed: whether it comes from a server, which it may ask for more.
+    ///   - data: JSON elements that the script reads, by their ids.
+    ///   - isServed: whether it comes from a server, which it may send requests to.
     package static func page(
         title: String, body: String, data: [(id: String, json: String)], script: String, isServed: Bool = false
     ) -> String {
@@ -84,7 +84,7 @@ package enum PageText {
 }
 
 extension SHA256 {
-    /// As a content security policy names a script.
+    /// The hash of a script as in a content security policy.
     static func base64(of bytes: some Sequence<UInt8>) -> String {
         let digits = Array(SHA256.digits(of: bytes))
         let hash = stride(from: 0, to: digits.count - 1, by: 2).compactMap {

@@ -65,7 +65,7 @@ extension RunPage {
             """
     }
 
-    /// A row a true class, a column a predicted one.
+    /// One row per true class, one column per predicted class.
     private func matrix(_ evaluation: EvaluationRecord) -> String {
         let names = evaluation.classNames.map(PageText.text), images = evaluation.scores.map(\.images)
         var counts: [Int: Int] = [:]
@@ -75,7 +75,7 @@ extension RunPage {
             let cells = names.indices.map { predicted in
                 let count = counts[label * names.count + predicted] ?? 0
                 guard count > 0 else { return "<td></td>" }
-                // The root makes rare confusions visible.
+                // The square root makes rare confusions visible.
                 let part = (Double(count) / Double(max(1, images[label]))).squareRoot()
                 let shade = "class=\"\(label == predicted ? "g" : "b")\" style=\"--P:\(Int(8 + part * 60))%\""
                 return "<td \(shade)>\(count)</td>"
@@ -91,7 +91,7 @@ extension RunPage {
             """
     }
 
-    /// Of many classes the pairs that are confused most.
+    /// With many classes, the pairs that are confused most.
     private func confusions(_ evaluation: EvaluationRecord) -> String {
         let wrong = evaluation.confusion.filter { $0[0] != $0[1] }.sorted {
             ($1[2], $0[0], $0[1]) < ($0[2], $1[0], $1[1])

@@ -2,10 +2,10 @@ import AnnealCore
 import AnnealTrain
 import Foundation
 
-/// A run as one self-contained page: results, curves, confusion matrix, images, layers, profile, settings and log. It loads nothing
-/// from anywhere, and what comes from outside is shown as text.
+/// A run as one self-contained page: results, curves, confusion matrix, images, layers, profile, settings and log. It
+/// loads nothing from anywhere, and data from outside is shown as text.
 ///
-/// It is made from the files of the run's folder; of those that are not there, damaged or half written, the rest is shown.
+/// It is built from the files of the run's folder; if some are missing, damaged or incomplete, the rest is shown.
 public struct RunPage: Sendable {
     let run: RunSummary
     let epochs: [EpochReport]
@@ -16,12 +16,12 @@ public struct RunPage: Sendable {
     let results: RunResults?
     /// The end of the log.
     let log: [String]
-    /// Lines of the log that were left out.
+    /// The number of omitted log lines.
     let logCut: Int
 
     /// - Parameters:
     ///   - folder: of the run.
-    ///   - name: what it is called; nil: as its folder.
+    ///   - name: its title; nil: the folder's name.
     public init(inFolder folder: String, name: String? = nil) {
         let files = RunFolder(existing: folder)
         run = RunSummary(folder, name: name ?? FilePath(Files.absolute(folder)).name.description)
@@ -53,7 +53,7 @@ public struct RunPage: Sendable {
     /// A flag that was in force.
     func text(_ flag: String) -> String? { run.record?.arguments[flag].map(\.text) }
 
-    /// - Parameter isServed: whether a server shows it, which tells the page of a run that trains what is new.
+    /// - Parameter isServed: whether a server shows it, which keeps the page of a running run up to date.
     public func html(isServed: Bool = false) throws -> Data {
         let sections = [
             section("curves", "Curves", curves), section("classes", "Classes", classes),

@@ -2,15 +2,15 @@ import AnnealCore
 import AnnealTrain
 import Foundation
 
-/// Small pictures of a run for its page, as `pictures.json` keeps them: the images that the best model was most wrong
-/// about, and some of the first batch as training sees them.
+/// Small pictures of a run for its page, as stored in `pictures.json`: the images that the best model was most wrong
+/// about, and some of the first batch after augmentation.
 public struct RunPictures: Codable, Sendable, Equatable {
     public struct Picture: Codable, Sendable, Equatable {
         /// Its path, or its record's id.
         public var name: String
-        /// What is on it; of a training image alone.
+        /// What it shows; only for a training image.
         public var label: String
-        /// What the model said, with the probabilities of both; nil for a training image.
+        /// The model's answer, with the probabilities of both classes; nil for a training image.
         public var predicted: String?
         public var probability: Double?
         public var labelProbability: Double?
@@ -34,14 +34,14 @@ public struct RunPictures: Codable, Sendable, Equatable {
         }
     }
 
-    /// Together at most so many are shown.
+    /// The maximum number of pictures.
     public static let most = 50
     /// The longer side at most, in pixels.
     public static let side = 64
     static let name = "pictures.json"
 
     public var worst: [Picture]
-    /// Of all wrong answers.
+    /// The number of all wrong answers.
     public var wrong: Int
     public var training: [Picture]
 
@@ -57,12 +57,12 @@ public struct RunPictures: Codable, Sendable, Equatable {
         try Files.writeAtomically(try encoder.encode(self), to: folder.file(Self.name))
     }
 
-    /// Those of a run's folder; nil if they are not there or not whole.
+    /// Read from a run's folder; nil if the file is missing or incomplete.
     public static func read(inFolder folder: String) -> RunPictures? {
         guard let data = try? Files.read(Files.path(folder, name)),
             var found = try? JSONDecoder().decode(RunPictures.self, from: data)
         else { return nil }
-        // A page says that they are PNG.
+        // A page declares them as PNG.
         func isPNG(_ picture: Picture) -> Bool { picture.png.starts(with: [0x89, 0x50, 0x4E, 0x47]) }
         found.worst = Array(found.worst.filter(isPNG).prefix(most))
         found.training = Array(found.training.filter(isPNG).prefix(most - found.worst.count))
@@ -70,14 +70,14 @@ public struct RunPictures: Codable, Sendable, Equatable {
     }
 }
 
-/// The layers of a run's network, as `layers.json` keeps them.
+/// The layers of a run's network, as stored in `layers.json`.
 public struct RunLayers: Codable, Sendable, Equatable {
     public struct Layer: Codable, Sendable, Equatable {
         public var name: String
         public var operation: String
         public var output: [Int]
         public var parameters: Int
-        /// Of one image.
+        /// For one image.
         public var multiplyAdds: Double
 
         /// - Parameter output: its shape for one image.
@@ -122,7 +122,7 @@ public struct RunLayers: Codable, Sendable, Equatable {
         try Files.writeAtomically(try encoder.encode(self), to: folder.file(Self.name))
     }
 
-    /// Those of a run's folder; nil if they are not there or not whole.
+    /// Read from a run's folder; nil if the file is missing or incomplete.
     public static func read(inFolder folder: String) -> RunLayers? {
         (try? Files.read(Files.path(folder, name))).flatMap { try? JSONDecoder().decode(RunLayers.self, from: $0) }
     }

@@ -2,10 +2,10 @@ import AnnealCore
 import AnnealTrain
 import Foundation
 
-/// The pages that a server shows over a folder of runs. Their links are `/`, `/run?name=…`, `/compare?run=…&run=…` and
+/// The pages that a server shows for a folder of runs. Their links are `/`, `/run?name=…`, `/compare?run=…&run=…` and
 /// `/events?name=…`.
 public enum RunsPage {
-    /// All runs, with those to compare.
+    /// All runs, with checkboxes to compare them.
     public static func index(_ runs: [RunSummary], folder: String) -> Data {
         let rows = runs.map { run in
             let name = PageText.text(run.name)
@@ -38,7 +38,7 @@ public enum RunsPage {
         return Data(PageText.page(title: "Runs", body: body, data: [], script: PageScript.index, isServed: true).utf8)
     }
 
-    /// Several runs side by side: their curves in one picture each, settings that differ, results, and McNemar's test.
+    /// Several runs side by side: their curves in shared panels, settings that differ, results, and McNemar's test.
     public static func comparison(_ runs: [RunSummary]) throws -> Data {
         let table = RunTable(runs)
         let names = runs.map(\.name)
@@ -76,7 +76,7 @@ public enum RunsPage {
         return Data(PageText.page(title: title, body: body, data: [], script: "", isServed: true).utf8)
     }
 
-    /// Validation of each run, or training where it validated nothing.
+    /// Validation of each run, or training if it has none.
     private static func comparedPanels(_ runs: [RunSummary]) -> [PagePanel] {
         let histories = runs.map { RunHistory.readable(RunFolder(existing: $0.path).metricsJSONL) }
         func metrics(_ epochs: [EpochReport]) -> [[MetricValue]] {
@@ -121,7 +121,7 @@ public enum RunsPage {
                 ["run", "images", "only first right", "only this right", "accuracy", "p"], rows, right: [1, 2, 3, 4])
     }
 
-    /// For a query of an address.
+    /// For a query in a URL.
     static func address(_ text: String) -> String {
         text.addingPercentEncoding(
             withAllowedCharacters: CharacterSet(
@@ -130,9 +130,9 @@ public enum RunsPage {
     }
 }
 
-/// What a run's page is told while the run trains.
+/// The updates that a run's page receives while the run trains.
 public enum RunEvents {
-    /// One JSON object: where the run is, and its curves.
+    /// One JSON object: the run's progress and its curves.
     public static func json(inFolder folder: String) throws -> String {
         struct Event: Encodable {
             var state: String
@@ -157,7 +157,7 @@ public enum RunEvents {
         return parts.joined(separator: ", ")
     }
 
-    /// What changes when there is something new to tell.
+    /// Changes when there is something new to send.
     public static func stamp(inFolder folder: String) -> String {
         let files = RunFolder(existing: folder)
         return [files.status, files.metricsJSONL].map { path in

@@ -3,12 +3,12 @@ import AnnealCore
 import AnnealTrain
 import Foundation
 
-/// How much of the exchange of gradients between processes the backward pass hides.
+/// How much of the gradient exchange between processes overlaps with the backward pass.
 package struct ExchangeSummary: Equatable {
     package let buckets: Int
-    /// Of a step on average: the seconds in which gradients are on their way, waiting for other processes included.
+    /// Per step on average: the seconds in which gradients are being exchanged, including waiting for other processes.
     package let seconds: Double
-    /// Those of them in which the backward pass runs.
+    /// The part of them in which the backward pass runs.
     package let hidden: Double
 
     /// - Returns: nil if nothing was exchanged.
@@ -28,7 +28,7 @@ package struct ExchangeSummary: Equatable {
 
     package var text: String {
         func milliseconds(_ seconds: Double) -> String { String(format: "%.2f", seconds * 1000) }
-        return "Gradients: \(buckets.counted("bucket")), \(milliseconds(seconds)) ms of a step on their way, "
-            + "\(milliseconds(hidden)) ms of it during the backward pass"
+        return "Gradients: \(buckets.counted("bucket")), \(milliseconds(seconds)) ms of exchange per step, "
+            + "\(milliseconds(hidden)) ms of it hidden by the backward pass"
     }
 }

@@ -2,7 +2,7 @@ import AnnealCompiler
 import AnnealTrain
 import Foundation
 
-/// Where the time of recorded steps goes, compared with what the machine could do.
+/// Where the time of recorded steps goes, compared with the machine's peak performance.
 package struct ProfileTable {
     package enum Grouping: Sendable {
         /// Operations of one kind are one row.
@@ -30,7 +30,7 @@ package struct ProfileTable {
         package var seconds = 0.0
         package var flops = 0.0
         package var bytes = 0.0
-        /// What the roofline allows at best.
+        /// The lower bound from the roofline model.
         package var leastSeconds = 0.0
 
         mutating func add(_ other: Row) {
@@ -64,7 +64,7 @@ package struct ProfileTable {
         steps = Set(spans.map(\.step)).count
     }
 
-    /// Lines of numbers of one step; names come last, for they are of any length.
+    /// Lines of numbers for one step; names come last because they have any length.
     package var text: String {
         let head = "  calls          ms    share    GFLOP/s      GB/s   roofline  operation"
         return ([head] + (rows + [total]).map(line)).joined(separator: "\n")

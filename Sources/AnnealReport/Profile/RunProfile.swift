@@ -3,9 +3,9 @@ import AnnealCore
 import AnnealTrain
 import Foundation
 
-/// Where the time of a run's steps goes, as `profile.json` keeps it: measured in a few steps near the run's beginning.
+/// Where the time of a run's steps goes, as stored in `profile.json`: measured in a few steps near the run's beginning.
 public struct RunProfile: Codable, Sendable, Equatable {
-    /// What all operations of one kind, or of one kind in one layer, take in a step.
+    /// The time per step of all operations of one kind, or of one kind in one layer.
     public struct Row: Codable, Sendable, Equatable {
         public var name: String
         public var calls: Double
@@ -22,12 +22,12 @@ public struct RunProfile: Codable, Sendable, Equatable {
     }
 
     static let name = "profile.json"
-    /// Of each list the longest.
+    /// The longest entries of each list.
     private static let most = 30
 
-    /// How many were measured.
+    /// The number of steps that were measured.
     public var steps: Int
-    /// Of a step, waiting for data and metrics included.
+    /// Per step, including waiting for data and metrics.
     public var seconds: Double
     /// The longest first.
     public var kinds: [Row]
@@ -40,12 +40,12 @@ public struct RunProfile: Codable, Sendable, Equatable {
         self.layers = layers
     }
 
-    /// nil if no operations were timed one by one, as on an accelerator.
+    /// nil if operations were not timed one by one, as on an accelerator.
     package init?(_ spans: [Timeline.Span]) {
         let whole = Set(spans.filter { $0.operation.phase == .forward }.map(\.step))
         guard !whole.isEmpty else { return nil }
         let spans = spans.filter { whole.contains($0.step) }
-        // The machine's peaks take a while to measure, and the page does without.
+        // Measuring the machine's peaks takes a while, and the page does not need them.
         let unlimited = Roofline(flops: .infinity, bandwidth: .infinity)
         let kinds = ProfileTable(spans, by: .kind, roofline: unlimited)
         let layers = ProfileTable(
@@ -68,7 +68,7 @@ public struct RunProfile: Codable, Sendable, Equatable {
         try Files.writeAtomically(try encoder.encode(self), to: folder.file(Self.name))
     }
 
-    /// That of a run's folder; nil if it is not there or not whole.
+    /// Read from a run's folder; nil if the file is missing or incomplete.
     public static func read(inFolder folder: String) -> RunProfile? {
         (try? Files.read(Files.path(folder, name))).flatMap { try? JSONDecoder().decode(RunProfile.self, from: $0) }
     }

@@ -1,6 +1,6 @@
 import AnnealTrain
 
-/// Writes what comes of a training run's timeline, once: when its steps are over, or at the end of the run.
+/// Writes the outputs of a training run's timeline, once: when its steps are over, or at the end of the run.
 package final class TimelineWriter: FitObserver {
     private let timeline: Timeline
     private let write: (Timeline) throws -> Void

@@ -3,10 +3,10 @@ import AnnealCore
 import AnnealTrain
 import Foundation
 
-/// Recorded steps in the Trace Event Format that Perfetto and chrome://tracing open.
+/// Recorded steps in the Trace Event Format for Perfetto and chrome://tracing.
 ///
-/// One lane shows the steps and, nested in them, their phases; below it each phase has a lane of its operations, and so have
-/// the exchanges between processes, which go on while others run.
+/// One lane shows the steps with their phases nested in them; below it each phase has a lane for its operations, and so
+/// have the exchanges between processes, which run concurrently.
 package enum Trace {
     private static let stepLane = 0
     private static func lane(_ phase: OperationCost.Phase) -> Int {
@@ -33,7 +33,7 @@ package enum Trace {
         }
         for step in runs(of: spans, sharing: { $0.step }) {
             events.append(event("step \(step[0].step)", "step", stepLane, from: step[0], to: step[step.count - 1]))
-            // An update may come in the middle of the backward pass: a phase can have several parts.
+            // An update may run in the middle of the backward pass: a phase can have several parts.
             for part in runs(of: step, sharing: { $0.operation.phase }) {
                 let name = part[0].operation.phase.rawValue
                 events.append(event(name, "phase", stepLane, from: part[0], to: part[part.count - 1]))
@@ -53,7 +53,7 @@ package enum Trace {
         return ["displayTimeUnit": "ms", "traceEvents": .array(events)]
     }
 
-    /// A complete event. Ends are rounded as beginnings are, so that what is nested stays nested.
+    /// A complete event. Ends are rounded like beginnings, so that nested events stay nested.
     private static func event(
         _ name: String, _ category: String, _ lane: Int, from first: Timeline.Span, to last: Timeline.Span,
         _ arguments: JSONValue = [:]
@@ -69,7 +69,7 @@ package enum Trace {
         duration.components.seconds * 1_000_000_000 + duration.components.attoseconds / 1_000_000_000
     }
 
-    /// Stretches of neighbours that share something.
+    /// Runs of neighbours that share something.
     private static func runs<Key: Equatable>(
         of spans: [Timeline.Span], sharing key: (Timeline.Span) -> Key
     ) -> [[Timeline.Span]] {

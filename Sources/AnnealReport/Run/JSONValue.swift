@@ -1,9 +1,9 @@
-/// Any JSON value, so that a record can hold options of every kind.
+/// Any JSON value, so that a record can hold options of every type.
 public enum JSONValue: Sendable, Equatable {
     case null
     case boolean(Bool)
     case integer(Int)
-    /// A whole number above `Int.max`; others are `integer`.
+    /// An integer above `Int.max`; others are `integer`.
     case unsigned(UInt64)
     case number(Double)
     case string(String)

@@ -2,7 +2,7 @@ import AnnealCore
 import AnnealTrain
 import Foundation
 
-/// What a search for a learning rate found: a curve, a table and a sentence.
+/// The result of a learning rate search: a curve, a table and a suggestion.
 public struct LearningRateReport {
     public let search: LearningRateSearch
     public let curve: LearningRateCurve
@@ -14,10 +14,10 @@ public struct LearningRateReport {
         curve = LearningRateCurve(search)
     }
 
-    /// What to try, and why.
+    /// The suggested rate, and why.
     public var suggestion: String {
         let last = search.points.last?.rate ?? search.from
-        // Of a search that the user ended: what it did not find may come later.
+        // The user ended the search: what it did not find may come later.
         let stop = "stopped after \(search.points.count) of \(search.steps) updates, at \(Self.text(last))"
         switch curve.finding {
         case .suggestion(let rate):
@@ -40,7 +40,7 @@ public struct LearningRateReport {
         }
     }
 
-    /// `rate,loss,smoothed`, a row an update; nothing is smoothed after a loss that is not finite.
+    /// `rate,loss,smoothed`, one row per update; nothing is smoothed after a loss that is not finite.
     public var csv: String {
         let rows = search.points.enumerated().map { index, point in
             let smoothed = index < curve.smoothed.count ? "\(curve.smoothed[index].loss)" : ""
@@ -51,7 +51,7 @@ public struct LearningRateReport {
 
     /// The loss over the logarithm of the rate: of each batch in gray, smoothed in blue.
     public var chart: Chart {
-        // Where training blows up the losses of single batches would hide the curve.
+        // Where training diverges, the losses of single batches would hide the curve.
         let highest = 1.2 * (curve.smoothed.map(\.loss).max() ?? .infinity)
         let losses = search.points.map { Chart.Point($0.rate, $0.loss <= highest ? $0.loss : .nan) }
         let points = curve.smoothed.map { Chart.Point($0.rate, $0.loss) }
@@ -79,7 +79,7 @@ public struct LearningRateReport {
         try Files.writeAtomically(try chart.png(), to: folder.file("find-lr.png"))
     }
 
-    /// Two digits: a rate is never known better.
+    /// Two digits: a rate is never known more precisely.
     private static func text(_ rate: Double?) -> String {
         guard let rate, let rounded = Double(String(format: "%.1e", rate)) else { return "?" }
         return Ticks.decimal(rounded)

@@ -3,16 +3,16 @@ import Foundation
 
 /// A text file that grows by complete lines.
 ///
-/// A line goes to the system in one `write`, so a killed run or a full disk leaves at most one cut line at the end, and
-/// a run that continues the file drops that first (`completeLines`). A file that is deleted or moved meanwhile is made
-/// again by the next line, with its folder and all the lines so far.
+/// A line is written in one `write`, so a killed run or a full disk leaves at most one incomplete line at the end, and
+/// a run that continues the file drops that first (`completeLines`). If the file is deleted or moved meanwhile, the
+/// next line creates it again, with its folder and all the lines so far.
 package final class LineFile {
     package let path: String
     private var descriptor: Int32
-    /// Whether the last line was cut.
+    /// Whether the last line is incomplete.
     private var isCut = false
 
-    /// Opens the file for appending; it is made when it is not there.
+    /// Opens the file for appending and creates it if necessary.
     package init(appendingTo path: String) throws {
         self.path = path
         descriptor = try Self.opened(path)
@@ -40,7 +40,8 @@ package final class LineFile {
             let folder = Files.folder(of: path)
             if !folder.isEmpty { try Files.makeFolder(folder) }
             let new = try Self.opened(path)
-            // What is there already is another program's: an editor saves so. In a new file nothing is lost.
+            // A file that exists again belongs to another program: an editor saves that way. In a new file nothing is
+            // lost.
             if Self.size(new) == 0, let code = copyLines(to: new) {
                 close(new)
                 Files.remove(path)
@@ -86,10 +87,10 @@ package final class LineFile {
         return fstat(descriptor, &info) == 0 ? max(0, Int(info.st_size)) : 0
     }
 
-    /// Brings what was written to the disk.
+    /// Syncs what was written to disk.
     package func sync() throws { try Files.sync(descriptor, path) }
 
-    /// The lines of a file that end with a line feed; none when there is no file.
+    /// The complete lines of a file; none if it does not exist.
     package static func completeLines(of path: String) throws -> [String] {
         guard Files.exists(path) else { return [] }
         return completeLines(in: [UInt8](try Files.read(path)))
@@ -102,7 +103,7 @@ package final class LineFile {
         }
     }
 
-    /// A line that a killed run left half written must not swallow the first line of the next.
+    /// An incomplete line of a killed run must not swallow the first line of the next.
     private func endCutLine() throws {
         let size = Self.size(descriptor)
         var last: UInt8 = 0

@@ -1,16 +1,16 @@
 import AnnealCore
 import Foundation
 
-/// The folder that holds all that a run writes for people: its arguments, log, metrics and curves.
+/// The folder with everything that a run writes for people: its arguments, log, metrics and curves.
 ///
 /// Two runs never mix: a folder that already holds a run is continued only when the caller resumes that run.
 public struct RunFolder: Sendable, Equatable {
-    /// What to do when the folder is there already.
+    /// What to do when the folder already exists.
     public enum Occupied: Sendable {
-        /// Stop with an error that says which options there are, if it holds a run.
+        /// Stop with an error that lists the options, if it holds a run.
         case refuse
-        /// Take the first free of `PATH-2`, `PATH-3`, … The system's `mkdir` decides, so runs that are started at the same
-        /// moment get folders of their own.
+        /// Use the first free one of `PATH-2`, `PATH-3`, … The system's `mkdir` decides, so runs started at the same
+        /// moment get separate folders.
         case number
         /// Continue in the same folder: the caller resumes that run.
         case resume
@@ -19,16 +19,16 @@ public struct RunFolder: Sendable, Equatable {
     public let path: String
     /// Whether the folder held a run before: its metrics are continued, not started.
     public let isContinued: Bool
-    /// Whether `open` made the folder: of several processes, that is true for one.
+    /// Whether `open` created the folder: if several processes try, it is true in only one.
     public let isNew: Bool
 
     /// The resolved arguments, the command line, the version and the machine. See `RunRecord`.
     public var arguments: String { file(Self.recordName) }
     /// The run in MXNet's log grammar. See `TextLog`.
     public var log: String { file("log.txt") }
-    /// A row an epoch. See `MetricsCSV`.
+    /// One row per epoch. See `MetricsCSV`.
     public var metricsCSV: String { file("metrics.csv") }
-    /// An object an epoch and a displayed batch. See `MetricsJSONL`.
+    /// One object per epoch and displayed batch. See `MetricsJSONL`.
     public var metricsJSONL: String { file("metrics.jsonl") }
     /// The curves as vectors. See `CurvesWriter`.
     public var curvesSVG: String { file("curves.svg") }
@@ -37,16 +37,16 @@ public struct RunFolder: Sendable, Equatable {
 
     /// The run as one page. See `RunPage`.
     public var report: String { file("report.html") }
-    /// What the run came to, once it is over. See `RunResults`.
+    /// The run's results, once it is over. See `RunResults`.
     public var results: String { file("results.json") }
-    /// Where the run is. See `RunStatus`.
+    /// The run's progress. See `RunStatus`.
     public var status: String { file("status.json") }
-    /// What `score` found, and of which model and data. See `EvaluationReport`.
+    /// The results of `score`, with the model and data. See `EvaluationReport`.
     public var score: String { file("score.json") }
 
     package static let recordName = "arguments.json"
 
-    /// A folder to read from: nothing is made.
+    /// A folder to read from: nothing is created.
     public init(existing path: String) { self.init(path: path, isContinued: true, isNew: false) }
 
     private init(path: String, isContinued: Bool, isNew: Bool) {
@@ -58,7 +58,8 @@ public struct RunFolder: Sendable, Equatable {
     /// A file of the folder by its name.
     public func file(_ name: String) -> String { Files.path(path, name) }
 
-    /// `runs/2026-11-22_20-50-43-train`: sorts by date, holds no character that a shell or another system minds.
+    /// `runs/2026-11-22_20-50-43-train`: sorts by date, and has no characters that are special to shells or other
+    /// systems.
     public static func defaultPath(command: String, date: Date = Date(), under parent: String = "runs") -> String {
         let format = DateFormatter()
         format.locale = Locale(identifier: "en_US_POSIX")
@@ -67,9 +68,9 @@ public struct RunFolder: Sendable, Equatable {
         return Files.path(parent, "\(format.string(from: date))-\(command)")
     }
 
-    /// Makes the folder, or opens it as `occupied` says when it is there already.
+    /// Creates the folder, or opens it as `occupied` says if it already exists.
     ///
-    /// - Throws: `AnnealError` when the folder cannot be made, or holds a run and `occupied` is `.refuse`.
+    /// - Throws: `AnnealError` when the folder cannot be created, or holds a run and `occupied` is `.refuse`.
     public static func open(_ path: String, occupied: Occupied) throws -> RunFolder {
         if try Files.makeNewFolder(path) { return RunFolder(path: path, isContinued: false, isNew: true) }
         switch occupied {
@@ -80,7 +81,7 @@ public struct RunFolder: Sendable, Equatable {
             try folder.checkUnused()
             return folder
         case .number:
-            // It may be empty as yet: a run that has just begun.
+            // It may still be empty if a run has just begun.
             return RunFolder(path: try makeNumbered(path), isContinued: false, isNew: true)
         }
     }
@@ -93,13 +94,13 @@ public struct RunFolder: Sendable, Equatable {
         }
     }
 
-    /// Removes the folder if `open` made it and nothing is in it.
+    /// Removes the folder if `open` created it and it is empty.
     public func removeIfEmpty() {
         if isNew { _ = Files.withPath(path) { rmdir($0) } }
     }
 
-    /// Removes what a killed process left half written of the folder's files.
-    /// - Parameter names: of further files that the run writes here.
+    /// Removes incomplete files that a killed process left in the folder.
+    /// - Parameter names: further files that the run writes here.
     public func removeLeftovers(_ names: [String]) {
         let own = Set(
             Self.recordNames + [
@@ -116,7 +117,7 @@ public struct RunFolder: Sendable, Equatable {
         "arguments.json", "log.txt", "metrics.csv", "metrics.jsonl", "score.json", "find-lr.csv",
     ]
 
-    /// Whether any of the files that a run writes is there.
+    /// Whether any of the files that a run writes exists.
     public static func holdsRun(_ path: String) -> Bool {
         recordNames.contains { Files.exists(Files.path(path, $0)) }
     }

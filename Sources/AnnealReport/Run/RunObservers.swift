@@ -5,25 +5,25 @@ import AnnealTrain
 public enum RunProgress: Sendable {
     /// A live view on a terminal, the log's lines elsewhere.
     case shown
-    /// Warnings alone.
+    /// Warnings only.
     case quiet
     /// Events as JSON on standard output, and warnings.
     case json
 }
 
-/// The observers that every run has, in one place.
+/// Creates the observers that every run has.
 public enum RunObservers {
-    /// The log, the metrics, the curves, and progress on the terminal or plain lines where there is none. Once the run has
-    /// started, what they cannot write is a warning and does not end it.
+    /// The log, the metrics, the curves, and progress on the terminal, or plain lines without one. Once the run has
+    /// started, a failure to write is a warning and does not end it.
     ///
     /// - Parameters:
-    ///   - title: heads the curves: the network and the data set.
-    ///   - subtitle: stands below it: the command in short.
-    ///   - displayBatches: a speed line after every so many updates, as MXNet's `--disp-batches`.
+    ///   - title: the title of the curves: the network and the data set.
+    ///   - subtitle: shown below it: the command in short.
+    ///   - displayBatches: the number of updates between speed lines, as MXNet's `--disp-batches`.
     ///   - position: where a run resumes in its folder; nil for a new one.
     ///   - progress: what is shown.
-    ///   - output: where people look.
-    ///   - after: observers that are told after these, and whose errors are warnings too.
+    ///   - output: the stream that people read.
+    ///   - after: observers that are called after these; their errors are warnings too.
     /// - Throws: `AnnealError` when the log cannot be written.
     public static func standard(
         folder: RunFolder, title: String, subtitle: String? = nil, displayBatches: Int = 20,
@@ -53,10 +53,10 @@ public enum RunObservers {
     }
 }
 
-/// Observers that only report: a training that has started does not end because one of them cannot write.
+/// Observers that only report: a training run that has started does not end because one of them cannot write.
 final class ReportObservers: FitObserver {
     private let observers: [any FitObserver]
-    /// Each is told once, and in short at the end.
+    /// Each problem is reported once, and again briefly at the end.
     private var problems: [String] = []
 
     init(_ observers: [any FitObserver]) { self.observers = observers }
@@ -66,7 +66,7 @@ final class ReportObservers: FitObserver {
             do {
                 try observer.receive(event)
             } catch {
-                // Nothing is trained yet: better an error now.
+                // Nothing has been trained yet: an error now is better.
                 if case .started = event { throw error }
                 let problem = "\(error)"
                 guard !problems.contains(problem) else { continue }
@@ -79,7 +79,7 @@ final class ReportObservers: FitObserver {
         }
     }
 
-    /// All are told: the one that cannot write its file may be the only one that shows anything.
+    /// All are called: the one that cannot write its file may be the only one that shows anything.
     private func warn(_ text: String) {
         for observer in observers { try? observer.receive(.warning(text)) }
     }

@@ -1,15 +1,15 @@
 import AnnealCore
 
-/// Where the relative paths of a recorded run begin by now. A project that is moved or copied takes its runs and data along:
-/// then nothing of the folder that a run was started in is read or overwritten.
+/// Where the relative paths of a recorded run begin now. A project that is moved or copied takes its runs and data
+/// along: then nothing in the folder where the run was started is read or overwritten.
 package struct RunPlace {
-    /// The folder that the run was started in.
+    /// The folder in which the run was started.
     package let recorded: String
-    /// Where that folder is now, as far as the path of the run's folder tells; nil if the run is where it began, or was named
-    /// by an absolute path.
+    /// Where that folder is now, as far as the path of the run's folder tells; nil if the run has not moved, or was
+    /// named by an absolute path.
     package let moved: String?
 
-    /// - Parameter folder: the run's.
+    /// - Parameter folder: the run's folder.
     package init(_ record: RunRecord, folder: String) {
         recorded = record.workingFolder
         let folder = Files.absolute(folder)
@@ -20,29 +20,29 @@ package struct RunPlace {
         moved = began == folder || real != nil && Files.realPath(began) == real ? nil : Self.base(path, [folder, real])
     }
 
-    /// The working folder that a run resumes in, and whether that is another one than it was started in.
+    /// The working folder in which a run resumes, and whether it differs from the one it was started in.
     /// - Parameters:
-    ///   - data: the flags' paths that must be there; absolute ones say nothing.
+    ///   - data: paths from flags that must exist; absolute ones are ignored.
     /// - Throws: `AnnealError` if there is none.
     package func workingFolder(holding data: [String]) throws -> (path: String, isMoved: Bool) {
         func holdsData(_ folder: String) -> Bool {
             data.allSatisfy { Files.exists($0.utf8.first == UInt8(ascii: "/") ? $0 : Files.path(folder, $0)) }
         }
-        // A run's folder that was moved alone leaves its data behind.
+        // If only the run's folder was moved, its data stayed behind.
         if let moved, holdsData(moved) { return (moved, true) }
         if Files.isFolder(recorded) { return (recorded, false) }
         let here = Files.workingFolder
         if holdsData(here) { return (here, true) }
         throw AnnealError(
-            recorded, "the run was started there, and it is not there any more",
+            recorded, "the run was started there, but it no longer exists",
             suggestion: "go to the folder that the run's data is in now, or name the data: --data-train FILE",
             code: .notFound)
     }
 
-    /// `/b/project` of `/b/project/runs/x` and `runs/x`; nil if no folder ends so.
+    /// `/b/project` for `/b/project/runs/x` and `runs/x`; nil if no folder ends that way.
     private static func base(_ path: String, _ folders: [String?]) -> String? {
         let parts = path.utf8.split(separator: UInt8(ascii: "/"))
-        // `../runs/x` says too little.
+        // `../runs/x` is ambiguous.
         guard path.utf8.first != UInt8(ascii: "/"), !parts.contains(where: { $0.elementsEqual("..".utf8) }) else {
             return nil
         }

@@ -1,13 +1,13 @@
 import AnnealCore
 import Foundation
 
-/// How a run came to be, as `arguments.json` keeps it: enough to run it again.
+/// How a run was started, as stored in `arguments.json`: enough to run it again.
 public struct RunRecord: Codable, Sendable, Equatable {
     /// The command, e.g. `fine-tune`.
     public var command: String
     /// The arguments as typed, the program's name first.
     public var commandLine: [String]
-    /// Every option with the value in force, defaults included, e.g. `"batch-size": 128`.
+    /// Every option with its effective value, defaults included, e.g. `"batch-size": 128`.
     public var arguments: [String: JSONValue]
     public var version: String
     public var threads: Int
@@ -15,7 +15,7 @@ public struct RunRecord: Codable, Sendable, Equatable {
     public var date: Date
     public var workingFolder: String
     public var machine: Machine
-    /// What the data was like, as `training` and `validation`; nil in the records of earlier versions.
+    /// Fingerprints of the data, as `training` and `validation`; nil in the records of earlier versions.
     public var data: [String: DataFingerprint]?
 
     public init(
@@ -45,7 +45,7 @@ public struct RunRecord: Codable, Sendable, Equatable {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
         encoder.dateEncodingStrategy = .iso8601
-        // An option may hold an infinity (no clipping, say), which JSON has no number for.
+        // An option may be infinite (e.g. no clipping), which JSON cannot represent.
         encoder.nonConformingFloatEncodingStrategy = .convertToString(
             positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
         var data = try encoder.encode(self)
@@ -87,7 +87,7 @@ public struct Machine: Codable, Sendable, Equatable {
         case memoryBytes = "memory_bytes"
     }
 
-    /// This machine; what it does not tell is `unknown`.
+    /// This machine; unknown properties are `unknown`.
     public static func current() -> Machine {
         let process = ProcessInfo.processInfo
         return Machine(

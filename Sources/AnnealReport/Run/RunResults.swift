@@ -2,23 +2,23 @@ import AnnealCore
 import AnnealTrain
 import Foundation
 
-/// What a run came to, as `results.json` keeps it once the run is over.
+/// The results of a run, as stored in `results.json` once the run is over.
 public struct RunResults: Codable, Sendable, Equatable {
     /// A checkpoint by its number.
     public struct Kept: Codable, Sendable, Equatable {
         public var checkpoint: Int
         /// A name in the run's folder, or a path; nil: it was not kept, or could not be saved.
         public var file: String?
-        /// What was validated first, e.g. accuracy; nil for one without validation.
+        /// The first validation metric, e.g. accuracy; nil without validation.
         public var metric: String?
         public var value: Double?
     }
 
-    /// Epochs that are over.
+    /// Completed epochs.
     public var epochs: Int
     public var best: Kept?
     public var last: Kept
-    /// The last weights' validation by several views of each image, by metric.
+    /// The validation of the last weights with test-time augmentation, by metric.
     public var testTimeViews: [String: Double]?
 
     enum CodingKeys: String, CodingKey {
@@ -27,13 +27,13 @@ public struct RunResults: Codable, Sendable, Equatable {
     }
 
     /// - Parameters:
-    ///   - prefix: of the model.
-    ///   - folder: of the run.
+    ///   - prefix: the model's prefix.
+    ///   - folder: the run's folder.
     init(_ end: RunEnd, prefix: String, folder: String) {
         func kept(_ number: Int, _ best: FitProgress.Best?) -> Kept {
             let path = Checkpoint.parametersPath(prefix, number)
             let isThere = Files.exists(path) && !end.missing.contains { $0.hasPrefix(path) }
-            // The folder may be moved.
+            // Relative, because the folder may be moved.
             let file = Files.folder(of: path) == folder ? Files.name(of: path) : path
             return Kept(checkpoint: number, file: isThere ? file : nil, metric: best?.metric, value: best?.value)
         }
@@ -44,7 +44,7 @@ public struct RunResults: Codable, Sendable, Equatable {
         testTimeViews = views.isEmpty ? nil : Dictionary(views) { first, _ in first }
     }
 
-    /// Reads a `results.json`; nil if it is not there or not whole.
+    /// Reads a `results.json`; nil if it is missing or incomplete.
     public static func read(_ path: String) -> RunResults? {
         (try? Files.read(path)).flatMap { try? JSONDecoder().decode(RunResults.self, from: $0) }
     }
@@ -56,12 +56,12 @@ public struct RunResults: Codable, Sendable, Equatable {
     }
 }
 
-/// Writes a run's `results.json` when it is over and saved; there is none while it lasts.
+/// Writes a run's `results.json` when it is over and saved; before that there is none.
 public final class ResultsWriter: FitObserver {
     private let folder: RunFolder
     private let prefix: String
 
-    /// - Parameter prefix: of the model.
+    /// - Parameter prefix: the model's prefix.
     public init(folder: RunFolder, prefix: String) {
         self.folder = folder
         self.prefix = prefix

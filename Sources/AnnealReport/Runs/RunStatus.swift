@@ -2,8 +2,8 @@ import AnnealCore
 import AnnealTrain
 import Foundation
 
-/// Where a run is, as its `status.json` says: written once a second while it trains, and a last time at its end. What
-/// `anneal runs`, `anneal watch` and the pages look at from other processes.
+/// A run's progress, as stored in its `status.json`: written once a second while it trains, and a last time at its end.
+/// `anneal runs`, `anneal watch` and the pages read it in other processes.
 public struct RunStatus: Codable, Sendable, Equatable {
     public enum State: String, Codable, Sendable, CaseIterable {
         case running, finished
@@ -26,7 +26,7 @@ public struct RunStatus: Codable, Sendable, Equatable {
         }
     }
 
-    /// A metric; one that is not finite has no value.
+    /// A metric; it has no value if it is not finite.
     public struct Value: Codable, Sendable, Equatable {
         public var name: String
         public var value: Double?
@@ -41,25 +41,25 @@ public struct RunStatus: Codable, Sendable, Equatable {
     public var process: ProcessIdentity
     /// When the status was written.
     public var updated: Date
-    /// Epochs that are over.
+    /// Completed epochs.
     public var epochs: Int
     public var endEpoch: Int
-    /// Batches of the present epoch, or of its validation, that are done.
+    /// Completed batches of the current epoch, or of its validation.
     public var batch = 0
     public var batches = 0
     public var isValidating = false
-    /// Seconds of training and validation, over all parts of a run that was resumed.
+    /// Seconds of training and validation, over all parts of a resumed run.
     public var seconds = 0.0
     public var samplesPerSecond: Double?
     public var learningRate: Double?
     /// Estimated seconds to the run's end.
     public var secondsLeft: Double?
-    /// Memory of the process that is in use, in bytes.
+    /// Resident memory of the process in bytes.
     public var memoryBytes: Int?
-    /// Averages of the present epoch so far.
+    /// Averages of the current epoch so far.
     public var metrics: [Value] = []
     public var best: Best?
-    /// What the run ended with, if it failed.
+    /// The error of a failed run.
     public var error: String?
 
     enum CodingKeys: String, CodingKey {
@@ -80,14 +80,14 @@ public struct RunStatus: Codable, Sendable, Equatable {
         self.endEpoch = endEpoch
     }
 
-    /// The state as of now: a run whose process is gone was interrupted, whatever it wrote last.
-    /// - Parameter now: of a run on another machine, nothing heard of it for two minutes means that it is gone.
+    /// The current state: a run without its process was interrupted, whatever it wrote last.
+    /// - Parameter now: a run on another machine counts as gone if it has not written for two minutes.
     public func current(at now: Date = Date()) -> State {
         guard state == .running else { return state }
         return process.isAlive ?? (now.timeIntervalSince(updated) < 120) ? .running : .interrupted
     }
 
-    /// Reads a `status.json`; nil if it is not there or not whole.
+    /// Reads a `status.json`; nil if it is missing or incomplete.
     public static func read(_ path: String) -> RunStatus? {
         let decoder = JSONDecoder()
         decoder.dateDecodingStrategy = .secondsSince1970
@@ -102,11 +102,11 @@ public struct RunStatus: Codable, Sendable, Equatable {
     }
 }
 
-/// A process by its number and its start, since numbers are used again.
+/// A process by its id and start time, since ids are reused.
 public struct ProcessIdentity: Codable, Sendable, Equatable {
     public var host: String
     public var number: Int
-    /// Clock ticks between the machine's start and the process's; nil where the system does not say.
+    /// Clock ticks from the machine's start to the process's; nil if the system does not tell.
     public var started: Int?
 
     public init(host: String, number: Int, started: Int?) {
@@ -134,7 +134,7 @@ public struct ProcessIdentity: Codable, Sendable, Equatable {
         return FilePath(bytes: bytes.prefix { $0 != 0 }.map(UInt8.init(bitPattern:))).text
     }
 
-    /// The 22nd field of `/proc/PID/stat`; the second, the program's name, may hold spaces.
+    /// The 22nd field of `/proc/PID/stat`; the second, the program's name, may contain spaces.
     private static func start(of number: Int) -> Int? {
         guard let text = try? String(contentsOfFile: "/proc/\(number)/stat", encoding: .utf8),
             let end = text.lastIndex(of: ")")
@@ -146,9 +146,9 @@ public struct ProcessIdentity: Codable, Sendable, Equatable {
     }
 }
 
-/// The memory that a process uses.
+/// The memory use of a process.
 package enum ProcessMemory {
-    /// Bytes of this process that are in memory now; nil where the system does not say.
+    /// Resident bytes of this process; nil if the system does not tell.
     package static var resident: Int? {
         guard let text = try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8) else { return nil }
         let fields = text.split(separator: " ")

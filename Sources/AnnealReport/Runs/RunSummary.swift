@@ -2,9 +2,9 @@ import AnnealCore
 import AnnealTrain
 import Foundation
 
-/// A run in a few numbers, read from its folder.
+/// A summary of a run, read from its folder.
 public struct RunSummary: Sendable {
-    /// Below the folder that was listed, e.g. `2026-11-22_20-50-43-train`.
+    /// Relative to the folder that was listed, e.g. `2026-11-22_20-50-43-train`.
     public var name: String
     /// Of its folder.
     public var path: String
@@ -14,16 +14,16 @@ public struct RunSummary: Sendable {
     public var status: RunStatus?
     /// The best validation, or nil if nothing was validated.
     public var best: RunStatus.Best?
-    /// Epochs that are over.
+    /// Completed epochs.
     public var epochs: Int
-    /// Epochs that it is to have; nil if that is not known.
+    /// Planned epochs; nil if unknown.
     public var endEpoch: Int?
     /// Of training and validation.
     public var seconds: Double
     /// What is wrong with the folder's files; nil if nothing is.
     public var problem: String?
 
-    /// Reads a run's folder. Files that are damaged or half written make a `problem`, not an error.
+    /// Reads a run's folder. Files that are damaged or incomplete are reported as `problem`, not as an error.
     public init(_ path: String, name: String) {
         let folder = RunFolder(existing: path)
         self.name = name
@@ -39,7 +39,7 @@ public struct RunSummary: Sendable {
             (epochs, seconds, best, endEpoch) = (status.epochs, status.seconds, status.best, status.endEpoch)
             state = status.current()
         } else {
-            // Of a version that wrote no status.
+            // A version that did not write a status.
             let history = RunHistory.readable(folder.metricsJSONL)
             epochs = history.last.map { $0.epoch + 1 } ?? 0
             seconds = history.reduce(0) { $0 + $1.wholeSeconds }
@@ -54,7 +54,7 @@ public struct RunSummary: Sendable {
 
     /// Of the first validation metric.
     static func best(_ epochs: [EpochReport]) -> RunStatus.Best? {
-        // Read from a file, metrics are in the order of their names: accuracy is the one that is judged by, where it is there.
+        // Metrics read from a file are sorted by name: accuracy decides if it is among them.
         let names = epochs.first?.validation.map(\.name) ?? []
         guard let name = names.first(where: { $0 == "accuracy" }) ?? names.first else { return nil }
         var best: RunStatus.Best?
@@ -69,7 +69,7 @@ public struct RunSummary: Sendable {
         return best
     }
 
-    /// As typed, with `anneal` for the program; empty if the record cannot be read.
+    /// As typed, with `anneal` as the program's name; empty if the record cannot be read.
     public var commandLine: String {
         guard let record else { return "" }
         return (["anneal"] + record.commandLine.dropFirst()).joined(separator: " ")
@@ -101,10 +101,10 @@ public struct RunSummary: Sendable {
 public enum RunCatalogue {
     public enum Order: String, Sendable, CaseIterable { case name, date, state, best, epochs, time }
 
-    /// Folders below a folder, at most three levels deep, that hold training runs. The folder itself may be one. Links are
+    /// Folders with training runs below a folder, at most three levels deep. The folder itself may be one. Links are
     /// not followed.
-    /// - Returns: names below the folder, in their order.
-    /// - Throws: `AnnealError` if the folder cannot be read; those below it that cannot be are left out.
+    /// - Returns: names relative to the folder, in order.
+    /// - Throws: `AnnealError` if the folder cannot be read; unreadable ones below it are left out.
     public static func names(in folder: String) throws -> [String] {
         if isRun(folder) { return [""] }
         var found: [String] = []
@@ -123,7 +123,7 @@ public enum RunCatalogue {
         return found
     }
 
-    /// The runs below a folder in an order; the best, the latest and the longest come first.
+    /// The runs below a folder, sorted; the best, the latest and the longest come first.
     public static func runs(in folder: String, by order: Order = .name) throws -> [RunSummary] {
         let runs = try names(in: folder).map { name in
             RunSummary(
@@ -132,7 +132,7 @@ public enum RunCatalogue {
         return sorted(runs, by: order)
     }
 
-    /// Runs that are equal in the order stay in that of their names.
+    /// Runs that compare equal stay in the order of their names.
     static func sorted(_ runs: [RunSummary], by order: Order) -> [RunSummary] {
         func key(_ run: RunSummary) -> Double {
             switch order {

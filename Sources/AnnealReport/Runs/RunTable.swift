@@ -2,11 +2,11 @@ import AnnealCore
 import AnnealTrain
 import Foundation
 
-/// What several runs were started with, and what they came to, side by side.
+/// The settings and results of several runs, side by side.
 public struct RunTable: Sendable {
     public struct Row: Sendable, Equatable {
         public var name: String
-        /// By run; `-` where a run has none.
+        /// By run; `-` if a run has none.
         public var values: [String]
 
         public init(name: String, values: [String]) {
@@ -15,11 +15,11 @@ public struct RunTable: Sendable {
         }
     }
 
-    /// The settings that are not the same in all runs, in the order of their names.
+    /// The settings that differ between the runs, in the order of their names.
     public let settings: [Row]
     public let results: [Row]
 
-    /// Flags that name files of the run's own.
+    /// Flags that name the run's own files.
     private static let own: Set<String> = ["run-folder", "model-prefix"]
 
     public init(_ runs: [RunSummary]) {
@@ -77,7 +77,7 @@ public struct RunTable: Sendable {
 }
 
 extension JSONValue {
-    /// As one would type it: text without quotes, lists with commas.
+    /// As a user would type it: text without quotes, lists with commas.
     public var text: String {
         switch self {
         case .null: "-"

@@ -1,18 +1,19 @@
 import AnnealTrain
 import Foundation
 
-/// Follows a run by its events: what the terminal shows and what `status.json` says. A value, so that both can be tested.
+/// Follows a run through its events: the state of the terminal and of `status.json`. A value, so that both can be
+/// tested.
 package struct RunTracker: Sendable {
     package private(set) var progress: TerminalState
     package private(set) var curve: LiveView.Curve
     private var status: RunStatus
-    /// Seconds of the epochs that are over, and when the present one began.
+    /// Seconds of the completed epochs, and when the current one began.
     private var secondsBefore: Double
     private var epochBegan: Double
 
     /// - Parameters:
     ///   - history: the run's epochs so far, if it resumes.
-    ///   - now: seconds of a clock that only rises.
+    ///   - now: seconds of a monotonic clock.
     package init(_ start: RunStart, history: [EpochReport], now: Double) {
         let epochs = history.filter { $0.epoch < start.position.epoch }
         progress = TerminalState(start: start)
@@ -40,7 +41,7 @@ package struct RunTracker: Sendable {
         status.metrics = []
     }
 
-    /// - Returns: the line of the epoch that stays on a terminal.
+    /// - Returns: the epoch's permanent line on a terminal.
     @discardableResult
     package mutating func end(_ report: EpochReport, _ style: TerminalStyle, now: Double) -> String {
         let line = progress.end(report, style)
@@ -71,7 +72,7 @@ package struct RunTracker: Sendable {
 
     package var isRunning: Bool { status.state == .running }
 
-    /// - Parameter now: of the clock that the run was begun with.
+    /// - Parameter now: of the same clock as at the run's start.
     package func status(at now: Double) -> RunStatus {
         var result = status
         result.updated = Date()

@@ -4,8 +4,8 @@ import Foundation
 
 /// Keeps a run's `status.json`, at most one write a second.
 ///
-/// It is for people who watch: it is not synced to the disk, and a folder that cannot be written to is no error here, since
-/// the log and the metrics say so.
+/// It is for people who watch: it is not synced, and a folder that cannot be written to is not an error here, since the
+/// log and the metrics report it.
 public final class StatusWriter: FitObserver {
     private static let interval = 1.0
     private let path: String

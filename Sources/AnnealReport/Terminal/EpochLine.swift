@@ -1,11 +1,11 @@
-/// The permanent line of an epoch: pieces of text that are left out, the least important first, until the line fits.
+/// The permanent line of an epoch: pieces of text are left out, the least important first, until the line fits.
 struct EpochLine {
     private struct Piece {
         var text: String
-        /// 0 stays; higher ones go first.
+        /// Pieces of rank 0 stay; higher ranks go first.
         var rank: Int
         var paint: Paint.Tone
-        /// What separates it from the piece before.
+        /// The separator before it.
         var gap: String
     }
 
@@ -15,7 +15,7 @@ struct EpochLine {
         pieces.append(Piece(text: text, rank: rank, paint: paint, gap: gap))
     }
 
-    /// In some terminals a full last column makes an empty line.
+    /// In some terminals a full last column causes an empty line.
     func fits(_ width: Int) -> Bool { text(colour: false).count < width }
 
     func shortened(to width: Int) -> EpochLine {

@@ -1,13 +1,13 @@
 import Foundation
 
-/// Fits a progress line into a width: a pure function from what there is to say to the line.
+/// Fits a progress line into a width: a pure function from the contents to the line.
 ///
-/// The fields stand in their order and go by their rank: the least important is left out first, the bar shrinks before
-/// anything goes and vanishes before what must stay.
+/// The fields are shown in order and dropped by rank: the bar shrinks first, then the least important fields are left
+/// out, and the bar disappears before the required fields.
 package struct LineLayout: Sendable {
     package struct Field: Sendable {
         package var text: String
-        /// 0 stays to the last; higher ones go first.
+        /// Fields of rank 0 stay to the last; higher ranks go first.
         package var rank: Int
         package var paint: Paint.Tone
 
@@ -19,7 +19,7 @@ package struct LineLayout: Sendable {
     }
 
     package var label: String
-    /// 0…1; nil when the end is unknown: no bar then.
+    /// 0…1; nil when the end is unknown: then there is no bar.
     package var fraction: Double?
     package var fields: [Field]
 
@@ -33,7 +33,7 @@ package struct LineLayout: Sendable {
     private static let shortestBar = 8
     private static let longestBar = 32
 
-    /// The line, and the columns that it takes: at most `style.width - 1`, for a full last column wraps in some
+    /// The line, and its width in columns: at most `style.width - 1`, because a full last column wraps in some
     /// terminals.
     package func line(_ style: TerminalStyle) -> (text: String, columns: Int) {
         let room = max(1, style.width - 1)
@@ -41,7 +41,7 @@ package struct LineLayout: Sendable {
         var kept = fields
         let barLeast = fraction == nil ? 0 : Self.shortestBar + Self.gap.count
         while let last = leastImportant(kept) {
-            // The bar makes room for the two that count most: the part done and the time left.
+            // The bar makes room for the two most important fields: the fraction done and the time left.
             guard length(kept) + (kept[last].rank > 1 ? barLeast : 0) > room else { break }
             kept.remove(at: last)
         }
@@ -101,7 +101,7 @@ extension Paint {
     }
 }
 
-/// Numbers as people read them.
+/// Numbers formatted for people.
 package enum Readable {
     /// `9s`, `4m 03s`, `2h 05m`, `3d 04h`.
     package static func duration(_ seconds: Double) -> String {

@@ -1,7 +1,7 @@
 /// The last lines of a terminal, redrawn in place, and the permanent lines above them.
 ///
-/// The cursor waits at the first line's beginning. When the window becomes narrower, a terminal either cuts the line or breaks it
-/// in two, and it keeps the cursor where the line begins: from there everything below is wiped, whatever it did.
+/// The cursor waits at the beginning of the first line. When the window becomes narrower, a terminal either cuts the
+/// line or wraps it, and keeps the cursor where the line begins: everything from there down is erased in either case.
 package struct LiveLine {
     private static let wipe = "\u{1B}[J"
     private let output: any TextOutput
@@ -25,14 +25,14 @@ package struct LiveLine {
         isShown = false
     }
 
-    /// A line that stays, above whatever is shown next.
+    /// A permanent line, above the lines shown next.
     package mutating func print(_ line: String) {
         clear()
         output.write(line + "\n")
     }
 }
 
-/// Escape codes, or nothing where there is no colour.
+/// Escape codes, or nothing without colour.
 package struct Paint: Sendable {
     package var enabled: Bool
 

@@ -1,9 +1,9 @@
 import AnnealTrain
 
-/// What a run looks like on a terminal while it trains: where it is, what it measures, and its best so far with a small
-/// curve. A narrow or low terminal gets the first line alone, with what fits into it.
+/// The view of a run on a terminal while it trains: its progress, its metrics, and its best result so far with a small
+/// curve. A narrow or low terminal shows only the first line, as much as fits.
 package struct LiveView: Sendable {
-    /// Of the first validation metric, or of training's where nothing is validated: epoch by epoch.
+    /// The first validation metric, or training's without validation, epoch by epoch.
     package struct Curve: Sendable, Equatable {
         package var name = ""
         package var values: [Double] = []
@@ -65,8 +65,8 @@ package struct LiveView: Sendable {
         return text == " " ? nil : text
     }
 
-    /// A letter for each value, or for the mean of neighbouring ones: `▁▃▅▆█`, or `_.-=#` where there is only ASCII.
-    /// What is not finite is a space.
+    /// One character per value, or for the mean of neighbouring ones: `▁▃▅▆█`, or `_.-=#` in ASCII. Values that are not
+    /// finite are a space.
     package static func bars(_ values: [Double], width: Int, unicode: Bool) -> String {
         let letters = Array(unicode ? "▁▂▃▄▅▆▇█" : "_.-~=+*#")
         let finite = values.filter(\.isFinite)

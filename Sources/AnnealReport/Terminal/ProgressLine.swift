@@ -2,7 +2,7 @@ import AnnealCore
 import Foundation
 import Synchronization
 
-/// Progress of any long piece of work: a line in place on a terminal, a plain line every few seconds elsewhere.
+/// Progress of any long task: a line redrawn in place on a terminal, otherwise a plain line every few seconds.
 ///
 /// ```
 /// let progress = ProgressLine("Packing", total: 60_000, unit: "images")
@@ -11,7 +11,7 @@ import Synchronization
 /// ```
 /// Threads may share one.
 public final class ProgressLine: Sendable {
-    /// What the line says, apart from how wide it is.
+    /// The content of the line, independent of its width.
     package struct State: Sendable {
         package var label: String
         package var unit: String
@@ -50,10 +50,10 @@ public final class ProgressLine: Sendable {
     private let shared: Mutex<Shared>
 
     /// - Parameters:
-    ///   - total: how much there is to do; nil when that is unknown.
+    ///   - total: the amount of work; nil if unknown.
     ///   - unit: what is counted, in the plural.
-    ///   - plainInterval: seconds between lines where there is no terminal.
-    ///   - clock: seconds that only rise.
+    ///   - plainInterval: seconds between lines without a terminal.
+    ///   - clock: a monotonic clock in seconds.
     public init(
         _ label: String, total: Int?, unit: String = "", output: any TextOutput = StandardStream.error,
         plainInterval: Double = 5, clock: @escaping @Sendable () -> Double = Clocks.monotonic
@@ -68,14 +68,14 @@ public final class ProgressLine: Sendable {
         shared = Mutex(Shared(measured: (0, start), live: LiveLine(output)))
     }
 
-    /// Work that ends with an error leaves no line.
+    /// A task that ends with an error leaves no line.
     deinit { shared.withLock { $0.live.clear() } }
 
     public func advance(by count: Int = 1) { shared.withLock { update(&$0, to: $0.done + count) } }
 
     public func update(done: Int) { shared.withLock { update(&$0, to: done) } }
 
-    /// Prints a line of the caller's own above the progress.
+    /// Prints a line of the caller's above the progress.
     public func print(_ line: String) {
         shared.withLock {
             $0.live.print(line.printable(keeping: ["\n", "\t"]))
@@ -95,7 +95,7 @@ public final class ProgressLine: Sendable {
     private func update(_ state: inout Shared, to done: Int) {
         state.done = done
         let now = clock()
-        // The clock is asked often, the screen seldom.
+        // The clock is read often, the screen updated rarely.
         let style = output.style
         let interval = style.isInteractive ? 0.1 : plainInterval
         guard !state.finished, now - (state.drawn ?? (style.isInteractive ? -.infinity : start)) >= interval else {
@@ -149,7 +149,7 @@ extension ProgressLine {
         return "\(state.label): \(Readable.count(state.done))\(unit) in \(Readable.duration(state.elapsed))\(rate)"
     }
 
-    /// Always four columns, so that what follows stands still.
+    /// Always four columns, so that the following text does not move.
     package static func percent(_ fraction: Double) -> String {
         // 99.9 % is not done.
         let text = "\(Int((min(1, max(0, fraction)) * 100).rounded(.down)))%"
@@ -157,7 +157,8 @@ extension ProgressLine {
     }
 }
 
-/// A rate over about the last ten seconds: amounts and times fade at one pace, so their ratio needs no start-up fix.
+/// A rate over about the last ten seconds: amounts and times decay at the same pace, so their ratio needs no bias
+/// correction.
 package struct SmoothedRate: Sendable {
     private var amount = 0.0
     private var seconds = 0.0
@@ -175,9 +176,9 @@ package struct SmoothedRate: Sendable {
     package var perSecond: Double? { seconds > 0 ? amount / seconds : nil }
 }
 
-/// Clocks for those who measure durations.
+/// Clocks for measuring durations.
 public enum Clocks {
-    /// Seconds that only rise, whatever happens to the calendar.
+    /// Monotonic seconds, independent of the calendar.
     @Sendable public static func monotonic() -> Double {
         var time = timespec()
         clock_gettime(CLOCK_MONOTONIC, &time)

@@ -2,16 +2,16 @@ import AnnealCore
 import AnnealTrain
 import Foundation
 
-/// A run on a terminal: in place a bar, the time left, the running metrics, the rate, and the best so far with a small
-/// curve, and a line that stays for each epoch. A narrow or low terminal gets one line.
+/// A run on a terminal: a bar redrawn in place, the time left, the running metrics, the rate, and the best result so
+/// far with a small curve, and a permanent line for each epoch. A narrow or low terminal gets one line.
 ///
-/// Where there is no terminal it says nothing; give `TextLog` an `echo` there.
+/// Without a terminal it prints nothing; give `TextLog` an `echo` then.
 public final class TerminalProgress: FitObserver {
     private let output: any TextOutput
     private let clock: @Sendable () -> Double
     private var live: LiveLine
     private var tracker: RunTracker?
-    /// The run's `metrics.jsonl`, for what was before a run that resumes.
+    /// The run's `metrics.jsonl`, for the history of a run that resumes.
     private let history: String?
     private var drawn = -Double.infinity
 
@@ -43,7 +43,7 @@ public final class TerminalProgress: FitObserver {
         case .epoch(let report):
             if let line = tracker?.end(report, output.style, now: clock()) { live.print(line) }
         case .saved:
-            // One a save period: the log has them, and the line of the epoch is enough here.
+            // There is one for each save: the log has them, and the epoch's line is enough here.
             break
         case .note(let text):
             live.print(text.printable(keeping: ["\n"]))
@@ -58,13 +58,13 @@ public final class TerminalProgress: FitObserver {
         }
     }
 
-    /// Wipes the line off before somebody else writes to the terminal; the next event draws it again.
+    /// Erases the line before something else is written to the terminal; the next event draws it again.
     public func clear() {
         live.clear()
         drawn = -.infinity
     }
 
-    /// Ten times a second is smooth and costs nothing; an epoch's last batch is always shown.
+    /// Ten times a second is smooth and cheap; an epoch's last batch is always shown.
     private func draw(atOnce: Bool) {
         let now = clock()
         guard atOnce || now - drawn >= 0.1, let tracker else { return }

@@ -1,7 +1,7 @@
 import AnnealTrain
 import Foundation
 
-/// What the progress of a run shows, kept up to date by its events: a value, so that the line can be tested.
+/// The progress of a run for the terminal, updated by its events: a value, so that the line can be tested.
 package struct TerminalState: Sendable {
     package var start: RunStart
     /// 0-based.
@@ -12,14 +12,14 @@ package struct TerminalState: Sendable {
     private var metrics: [MetricValue] = []
     private var learningRate: Double?
     private var rate = SmoothedRate()
-    /// Seconds of a whole epoch and of its validation, from the last one that ended.
+    /// Seconds of a whole epoch and of its validation, from the last completed one.
     private var epochSeconds: Double?
     private var validationSeconds: Double?
     private var best: [String: Double] = [:]
-    /// What another process measured: nothing is estimated then.
+    /// Measured by another process: then nothing is estimated.
     private var told: (samplesPerSecond: Double?, secondsLeft: Double?)?
 
-    /// What another process's status says.
+    /// From the status of another process.
     package init(_ status: RunStatus) {
         start = RunStart(
             position: FitPosition(epoch: status.epochs), endEpoch: status.endEpoch, batchSize: 1, trainingCount: 0,
@@ -40,7 +40,7 @@ package struct TerminalState: Sendable {
     }
 
     package mutating func update(_ report: BatchReport) {
-        // The run's first update also makes buffers and fills caches: its time says nothing about the others.
+        // The run's first update also allocates buffers and fills caches: its time is not representative.
         if rate.perSecond != nil || report.batch > 0 { rate.add(Double(report.samples), seconds: report.seconds) }
         (epoch, batch, batches, isValidating) = (report.epoch, report.batch + 1, report.batches, false)
         metrics = report.metrics
@@ -49,12 +49,12 @@ package struct TerminalState: Sendable {
 
     package mutating func validating(epoch: Int, batch: Int, batches: Int) {
         (self.epoch, self.batch, self.batches, isValidating) = (epoch, batch + 1, batches, true)
-        // They are the training's, and would pass for the validation's.
+        // They belong to training, and would be mistaken for validation's.
         metrics = []
     }
 
-    /// Takes the epoch's results and returns the line that stays: with names in full where they fit in the width, and
-    /// without what counts least where short ones do not.
+    /// Takes the epoch's results and returns its permanent line: with full names if they fit in the width, and without
+    /// the least important parts if even short ones do not.
     package mutating func end(_ report: EpochReport, _ style: TerminalStyle) -> String {
         epochSeconds = report.seconds
         validationSeconds = report.validationSeconds
@@ -117,7 +117,7 @@ package struct TerminalState: Sendable {
         return LineLayout(label: label, fraction: fraction, fields: fields)
     }
 
-    /// The rest of the epoch's training, and of the whole run with its validations.
+    /// The time left in the epoch's training, and in the whole run with its validations.
     package func secondsLeft() -> (epoch: Double?, run: Double)? {
         if let told { return told.secondsLeft.map { (nil, $0) } }
         let perEpoch: Double
@@ -128,14 +128,14 @@ package struct TerminalState: Sendable {
         } else {
             return nil
         }
-        // Until one was seen, take validation to cost a third of training an image: no backward pass.
+        // Before the first validation, assume a third of training's time per image: no backward pass.
         let validated = Double(start.validationCount ?? 0)
         let guess = start.trainingCount > 0 ? perEpoch / 3 * validated / Double(start.trainingCount) : 0
         let perValidation = validationSeconds.flatMap { $0.isFinite ? $0 : nil } ?? guess
         let after = Double(max(0, start.endEpoch - epoch - 1)) * (perEpoch + perValidation)
         let part = batches > 0 ? 1 - Double(batch) / Double(batches) : 0
         if isValidating { return (nil, part * perValidation + after) }
-        // Inside an epoch the present rate knows better than the last epoch.
+        // Within an epoch the current rate is more accurate than the last epoch's.
         let whole = rate.perSecond.flatMap { $0 > 0 ? Double(start.trainingCount) / $0 : nil } ?? perEpoch
         return (part * whole, part * whole + perValidation + after)
     }
@@ -146,11 +146,11 @@ package struct TerminalState: Sendable {
         let before = best[metric.name]
         let isBetter = before.map { MetricSense.isBetter(metric.value, than: $0, name: metric.name) } ?? true
         if isBetter { best[metric.name] = metric.value }
-        // The first is the best of one: no news.
+        // The first one is trivially the best.
         return isBetter && before != nil
     }
 
-    /// The first line of several: how far it is. The others are `details`.
+    /// The first line of several: the progress. The others are `details`.
     package func headline() -> LineLayout {
         var layout = layout()
         layout.fields = layout.fields.filter { field in
@@ -160,7 +160,7 @@ package struct TerminalState: Sendable {
         return layout
     }
 
-    /// The second line of several: what is measured, as far as it fits.
+    /// The second line of several: the metrics, as far as they fit.
     package func details(_ style: TerminalStyle, memoryBytes: Int?) -> String {
         var line = EpochLine()
         line.add(" ", rank: 0)

@@ -2,23 +2,23 @@ import AnnealCore
 import Foundation
 import Synchronization
 
-/// Where lines for people go.
+/// An output for lines that people read.
 public protocol TextOutput: AnyObject, Sendable {
     func write(_ text: String)
-    /// What this output can show, asked each time: a window may be resized.
+    /// The capabilities of this output, queried each time: a window may be resized.
     var style: TerminalStyle { get }
 }
 
-/// What a terminal can show.
+/// The capabilities of a terminal.
 public struct TerminalStyle: Sendable, Equatable {
     /// Whether a line can be overwritten in place.
     public var isInteractive: Bool
     /// Columns.
     public var width: Int
-    /// Lines; nil where that is not known.
+    /// Lines; nil if unknown.
     public var height: Int?
     public var colour: Bool
-    /// Whether it shows more than ASCII.
+    /// Whether it can show non-ASCII characters.
     public var unicode: Bool
 
     public init(isInteractive: Bool, width: Int, height: Int? = nil, colour: Bool, unicode: Bool) {
@@ -32,10 +32,11 @@ public struct TerminalStyle: Sendable, Equatable {
     /// Shows nothing.
     package static let none = TerminalStyle(isInteractive: false, width: 80, colour: false, unicode: false)
 
-    /// From what the system knows of a stream and from the environment: `TERM`, `COLUMNS`, `NO_COLOR` and the locale.
+    /// From what the system knows about a stream and from the environment: `TERM`, `COLUMNS`, `NO_COLOR` and the
+    /// locale.
     ///
-    /// - Parameter columns: the window's width as the terminal tells it, which follows a resize; `COLUMNS` is a
-    ///   shell's copy of it, exported only by those who want another width, and therefore wins.
+    /// - Parameter columns: the window's width as reported by the terminal, which follows a resize; `COLUMNS` is a
+    ///   shell's copy of it, exported only by users who want another width, and therefore wins.
     package static func resolve(
         isTerminal: Bool, columns: Int?, rows: Int? = nil, environment: [String: String]
     ) -> TerminalStyle {
@@ -58,20 +59,20 @@ public final class StandardStream: TextOutput {
     private let descriptor: Int32
     private let environment = ProcessInfo.processInfo.environment
 
-    /// What the first write that failed did so with.
+    /// The error of the first failed write.
     private let failure = Mutex<Int32?>(nil)
 
     private init(descriptor: Int32) { self.descriptor = descriptor }
 
-    /// Writes past stdio's buffer, so that lines appear when they are written. A reader that has gone away, a full disk or
-    /// a closed terminal must not end hours of training: `check` reports such a failure.
+    /// Writes directly, bypassing stdio's buffer, so that lines appear at once. A closed pipe, a full disk or a closed
+    /// terminal must not end hours of training: `check` reports such a failure.
     public func write(_ text: String) {
         var text = text
         guard let code = text.withUTF8({ Files.write(UnsafeRawBufferPointer($0), to: descriptor) }) else { return }
         failure.withLock { $0 = $0 ?? code }
     }
 
-    /// - Throws: `BrokenPipe` or `AnnealError` if something that was written here has not arrived.
+    /// - Throws: `BrokenPipe` or `AnnealError` if some output could not be written.
     public func check() throws {
         guard let code = failure.withLock({ $0 }) else { return }
         if code == EPIPE { throw BrokenPipe() }
@@ -79,8 +80,8 @@ public final class StandardStream: TextOutput {
         throw AnnealError(name, "cannot be written: \(String(cString: strerror(code)))")
     }
 
-    /// Opens descriptors 0, 1 and 2 on /dev/null where the process was started without them. The next file would get
-    /// their number otherwise, and with it whatever is printed.
+    /// Opens descriptors 0, 1 and 2 on /dev/null if the process was started without them. Otherwise the next file would
+    /// get their number, and all printed output with it.
     public static func openClosed() {
         for descriptor in STDIN_FILENO...STDERR_FILENO where fcntl(descriptor, F_GETFD) < 0 {
             // The lowest free number is this one. Where there is no /dev, a folder takes it.
