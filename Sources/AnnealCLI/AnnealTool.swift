@@ -18,8 +18,8 @@ struct AnnealTool: ParsableCommand {
         ])
 
     static func main() {
-        ProcessStart.prepare()
         let typed = Array(CommandLineArguments.typed.dropFirst())
+        ProcessStart.prepare(computes: !HelpRequest.isOne(typed))
         var end = ToolEnd.of(typed, width: StandardStream.output.style.width)
         StandardStream.output.write(end.output)
         if end.status == 0 {

@@ -5,14 +5,17 @@ import Foundation
 /// What the process does before its command.
 enum ProcessStart {
     /// First of all: nothing has been opened and no thread started.
-    static func prepare() {
+    /// - Parameter computes: false for help and the like, which should appear at once: the process need not start again with
+    ///   other settings of its threads.
+    static func prepare(computes: Bool) {
         anneal_unblock_signals()
         StandardStream.openClosed()
-        ThreadWaiting.limitSpinning()
+        if computes { ThreadWaiting.limitSpinning() }
         // A reader that goes away and a file that reaches its limit (`ulimit -f`) are errors of a write; by default they
         // end the process.
         for number in [SIGPIPE, SIGXFSZ] { signal(number, SIG_IGN) }
         anneal_fit_address_space()
+        guard computes else { return }
         Parallel.limitToQuota()
         Job.shareCores()
     }

@@ -34,14 +34,11 @@ enum CommandLineArguments {
     }
 
     static func prepare(_ arguments: [String]) throws -> PreparedArguments {
-        // The parser's own: --version and the like.
         guard let first = arguments.first, !first.hasPrefix("-") else {
             guard let flag = arguments.first, !ownFlags.contains(where: flag.hasPrefix) else {
                 return PreparedArguments(command: "", arguments: arguments)
             }
-            let isVersion = ["-v", "-V"].contains(flag) || flag.count > 2 && "--version".hasPrefix(flag)
-            guard isVersion else { throw NearMiss.notBeforeACommand(flag) }
-            return PreparedArguments(command: "", arguments: ["--version"])
+            throw NearMiss.notBeforeACommand(flag)
         }
         guard let command = ToolDescription.command(first) else { throw NearMiss.unknownCommand(first) }
         guard command.parts.isEmpty else { return try prepare(arguments.dropFirst(), partOf: command) }
@@ -67,8 +64,8 @@ enum CommandLineArguments {
         return PreparedArguments(command: command.name, arguments: [group.commandName, first] + typed.arguments)
     }
 
-    /// Of the tool itself.
-    static let ownFlags = ["--version", "--experimental-dump-help", "---completion"]
+    /// The parser's own.
+    static let ownFlags = ["--experimental-dump-help", "---completion"]
 
     /// By name; of a command that passes flags on also those of the commands that train.
     static func flags(of command: ToolDescription.Command) -> [String: Flag] {

@@ -2,8 +2,15 @@ import Anneal
 import ArgumentParser
 import Foundation
 
-/// What prints a text instead of running: help, a manual page, a completion script.
+/// What prints a text instead of running: help, the version, a completion script.
 enum HelpRequest {
+    /// Whether the arguments ask for a text: nothing will be computed.
+    static func isOne(_ arguments: [String]) -> Bool {
+        guard let first = arguments.first else { return true }
+        return first == "help" || isVersion(first) || first.hasPrefix("--generate-completion-script")
+            || arguments.prefix { $0 != "--" }.contains(where: isHelp)
+    }
+
     /// The text that the arguments ask for; nil if they do not.
     ///
     /// - Parameter width: columns of the terminal.
@@ -11,6 +18,8 @@ enum HelpRequest {
         guard let first = arguments.first else { return HelpText(width: width).overview() }
         switch first {
         case let flag where isHelp(flag): return HelpText(width: width).overview()
+        // The parser would look at every command for it.
+        case let flag where isVersion(flag): return AnnealTool.configuration.version + "\n"
         case "help":
             let names = arguments.dropFirst().filter { !isHelp($0) && $0 != "help" }
             guard let name = names.first else { return HelpText(width: width).overview() }
@@ -39,6 +48,10 @@ enum HelpRequest {
     /// -h, or a beginning of --help-all; --h is enough.
     private static func isHelp(_ argument: String) -> Bool {
         argument == "-h" || argument.count > 2 && "--help-all".hasPrefix(argument)
+    }
+
+    private static func isVersion(_ argument: String) -> Bool {
+        ["-v", "-V"].contains(argument) || argument.count > 2 && "--version".hasPrefix(argument)
     }
 
     private static func isForAll(_ argument: String) -> Bool { isHelp(argument) && argument.count > "--help".count }
