@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Time Anneal, MXNet, PyTorch and ONNX Runtime side by side.
 
-Whole training steps, forward passes, and the time from a command to its first
-trained batch. For each row (a network and a batch) the frameworks run one after
+Whole training steps, forward passes, the time from a command to its first
+trained batch, and the start and size of the tool itself. For each row (a network and a batch) the frameworks run one after
 the other, in processes of their own, for several short rounds, so that a slow
 moment of the machine meets all of them. The tables give medians over all
 rounds, peak resident memory, and the ratios to the best peer.
@@ -21,9 +21,7 @@ import json
 import os
 import shlex
 import statistics
-import subprocess
 import sys
-import time
 from pathlib import Path
 
 import commands
@@ -31,6 +29,7 @@ import data_rows
 import machine
 import processes
 import results
+import tool_rows
 from processes import HERE, ROOT, Unavailable
 from rows import FRAMEWORKS, ROWS, label
 
@@ -86,24 +85,6 @@ def measured_peaks(arguments):
         return processes.run(command, arguments.threads).output.strip()
     except Unavailable as error:
         return f"unknown: {error}"
-
-
-def tool_facts(arguments):
-    """How soon the tool says something, and how large it is."""
-    command = shlex.split(arguments.anneal)
-    seconds = []
-    for _ in range(21):
-        begin = time.perf_counter()
-        if subprocess.run(command + ["--help"], stdout=subprocess.DEVNULL).returncode != 0:
-            return []
-        seconds.append(time.perf_counter() - begin)
-    facts = [("anneal --help", f"{statistics.median(seconds) * 1000:.1f} ms, the median of 21 starts")]
-    program = Path(command[0])
-    if program.is_file():
-        facts.append(("the program", f"{program.stat().st_size / 1e6:.0f} MB, with the Swift runtime's "
-                      "libraries outside it"))
-    packages = [*ROOT.glob(".build/packages/*.deb"), *ROOT.glob(".build/packages/*.tar.gz")]
-    return facts + [(package.name, f"{package.stat().st_size / 1e6:.0f} MB") for package in sorted(packages)]
 
 
 class Parser(argparse.ArgumentParser):
@@ -162,7 +143,6 @@ def main():
         return 0
     described = machine.describe(arguments.threads, ROOT)
     described.append(("measured peaks", measured_peaks(arguments)))
-    described += tool_facts(arguments)
     done = []
     try:
         for row in arguments.rows:
@@ -172,7 +152,7 @@ def main():
         return 130
     report = results.report(arguments, done, described)
     if arguments.feeds:
-        report += "\n" + "\n".join(data_rows.run(arguments)) + "\n"
+        report += "\n" + "\n".join(data_rows.run(arguments) + [""] + tool_rows.run(arguments.anneal)) + "\n"
     print(report)
     if arguments.write:
         (HERE / "RESULTS.md").write_text(report, encoding="utf-8")
