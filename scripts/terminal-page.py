@@ -9,23 +9,27 @@ COLOURS = {"32": "#3fb950", "33": "#d29922", "36": "#39c5cf", "31": "#f85149", "
 
 
 def styled(text):
-    result, opened = [], False
+    # tmux tells what changes: styles stay until another one of their kind, or 0.
+    result, opened, style = [], False, {}
     for part in re.split(r"(\x1b\[[0-9;]*m)", text):
         match = re.fullmatch(r"\x1b\[([0-9;]*)m", part)
         if not match:
             result.append(html.escape(part))
             continue
-        styles = []
         for code in (match[1] or "0").split(";"):
             if code in COLOURS:
-                styles.append(f"color:{COLOURS[code]}")
+                style["color"] = COLOURS[code]
+            elif code == "39":
+                style.pop("color", None)
             elif code == "1":
-                styles.append("font-weight:bold")
+                style["font-weight"] = "bold"
             elif code == "2":
-                styles.append("opacity:.6")
+                style["opacity"] = ".6"
+            elif code == "0":
+                style = {}
         if opened:
             result.append("</span>")
-        result.append(f'<span style="{";".join(styles)}">')
+        result.append(f'<span style="{";".join(f"{name}:{value}" for name, value in style.items())}">')
         opened = True
     return "".join(result) + ("</span>" if opened else "")
 

@@ -96,6 +96,16 @@ import Testing
         #expect(try tool.bytes("v/model-0001.params") != tool.bytes("r/model-0001.params"))
     }
 
+    @Test func oneClassAloneIsWarnedOf() throws {
+        let tool = try Tool()
+        defer { tool.remove() }
+        try tool.writeRecords("train", count: 64, labels: 1)
+        try tool.writeRecords("val", count: 32)
+        let run = try tool.run(tool.training(1, prefix: "m"))
+        let warning = "WARNING:root:all training images are of class 0: a network learns nothing from them"
+        #expect(run.status == 0 && run.errors.contains(warning), "\(run.errors)")
+    }
+
     @Test func imagesAreHeldOut() throws {
         let tool = try Tool()
         defer { tool.remove() }

@@ -123,6 +123,9 @@ import Testing
             (["anneal", "train", "--data-train", "tr"], ["train.rec", "trees"]),
             (["anneal", "resume", "tr"], ["trees"]),
             (["anneal", "train", "--lr", "0.1", "--num-ep"], ["--num-epochs"]),
+            (["anneal", "help", "fi"], ["find-lr", "fine-tune"]),
+            (["anneal", "help", "rec", "in"], ["index", "info"]),
+            (["anneal", "help", "train", ""], []),
             // Nothing of its own: bash then takes files, for which the script asks.
             (["anneal", "train", "--model-prefix", "tr"], []),
             (["anneal", "predict", "tr"], ["train.rec", "train.txt", "trees"]),
@@ -154,10 +157,28 @@ import Testing
         #expect(found.count == cases.count + 2, "\(output)")
     }
 
+    @Test(arguments: ["--version", "--vers", "-V", "-v"]) func theVersion(_ flag: String) {
+        let run = Tool.answer([flag])
+        #expect(run.status == 0 && run.output.hasPrefix("anneal ") && run.output.hasSuffix("\n") && run.errors.isEmpty)
+        #expect(run.output == Tool.answer(["train", "--version"]).output)
+    }
+
+    /// What a user would otherwise look for in MXNet's scripts.
+    @Test func defaultsOfTheScripts() {
+        let text = help(["train", "--help-all"]).replacing(/\s+/, with: " ")
+        for part in [
+            "its highest (default: 0.05 in train, 0.01 in fine-tune)", "(default: 200,250 in train, 20 in fine-tune)",
+            "count (default: 300 in train, 30 in fine-tune)",
+            "Weight decay (default: 0.0001 in train, 0 in fine-tune)",
+            "(default: 3,28,28 in train;",
+        ] { #expect(text.contains(part), "\(part)") }
+    }
+
     @Test func scriptsForEachShell() {
         let zsh = help(["--generate-completion-script=zsh"]), fish = help(["--generate-completion-script", "fish"])
         #expect(zsh.contains(":RATE:_files'") && !zsh.contains(":RATE:'"))
         #expect(fish.contains("-l 'lr' -d") && !fish.contains("fka ''"))
+        #expect(zsh.contains("'1:command:(train fine-tune ") && fish.contains("\"anneal help\" -eq 1' -fa 'train "))
         let wrong = Tool.answer(["--generate-completion-script", "tcsh"])
         #expect(wrong.status == 64 && wrong.errors.contains("'tcsh' is not known (it is bash, zsh or fish)"))
     }

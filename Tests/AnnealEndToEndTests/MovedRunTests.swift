@@ -44,6 +44,21 @@ import Testing
         #expect(score.status == 0 && score.output.contains("32 images"), "\(score.output)")
     }
 
+    /// A run's configuration file starts the same training from any folder; what it writes is written there.
+    @Test func aConfigurationFindsItsData() throws {
+        let tool = try project()
+        defer { tool.remove() }
+        let elsewhere = try tool.shell(
+            "mkdir e && cd e && $anneal train --config ../p/runs/r/config.yaml --tensorboard events --run-folder s")
+        #expect(elsewhere.status == 0 && Files.exists(tool.path("e/events")), "\(elsewhere.output)")
+        #expect(try tool.bytes("e/s/model-0001.params") == tool.bytes("p/runs/r/model-0001.params"))
+        let moved = try tool.shell("mv p q && $anneal train --config q/runs/r/config.yaml --run-folder t")
+        #expect(moved.status == 0, "\(moved.output)")
+        // The file alone is of no run: its paths begin where it is used.
+        let alone = try tool.shell("cp q/runs/r/config.yaml c.yaml && $anneal train --config c.yaml --run-folder u")
+        #expect(alone.status == 1 && alone.output.contains("train.rec"), "\(alone.output)")
+    }
+
     @Test func aRunsFolderAloneFindsItsDataOrAsksForIt() throws {
         let tool = try project()
         defer { tool.remove() }

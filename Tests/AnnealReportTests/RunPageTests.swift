@@ -160,6 +160,19 @@ import Testing
         ] {
             #expect(card.contains(text) || card.contains(text.replacing("--", with: "\\-\\-")), "\(text) \(card)")
         }
+        // Images that are held out are of the training data, and counted once.
+        var record = try RunRecord.read(folder.arguments)
+        record.arguments["data-train"] = "a/all.rec"
+        record.arguments["data-val"] = nil
+        record.arguments["val-split"] = 0.25
+        record.data = ["training", "validation"].reduce(into: [:]) {
+            $0[$1] = DataFingerprint(kind: .records, count: 1000, bytes: 1, parts: [:])
+        }
+        try folder.write(record)
+        let images = try #require(EvaluationRecord.read(inFolder: folder.path)).images
+        let split = ModelCard(inFolder: folder.path).markdown
+        #expect(split.contains("| training | all.rec, the rest | \(1000 - images) |"), "\(split)")
+        #expect(split.contains("| validation | all.rec, 0.25 of it | \(images) |"), "\(split)")
         try "# Mine\n".write(toFile: path, atomically: true, encoding: .utf8)
         try ModelCard(inFolder: folder.path).write()
         #expect(try String(contentsOfFile: path, encoding: .utf8) == "# Mine\n")

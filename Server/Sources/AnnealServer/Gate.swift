@@ -51,10 +51,10 @@ public struct Gate: Sendable {
         }
         return HTTPResponse(
             statusCode: .seeOther,
-            headers: [
+            headers: HTTPHeaders([
                 .location: "/",
                 HTTPHeader("Set-Cookie"): "\(Self.cookie)=\(token); HttpOnly; SameSite=Strict; Path=/",
-            ])
+            ]))
     }
 
     /// Whether it is an IPv4 address, or an IPv6 address in brackets.

@@ -84,11 +84,12 @@ struct Runs: ParsableCommand {
             sum + 2 + (rows + [header]).reduce(0) { max($0, $1[column].printable().count) }
         }
         // A terminal shows what fits into its lines; elsewhere nothing is cut.
-        let room = style.isInteractive ? max(20, style.width - used - 1) : .max
-        var table = TextTable(header, right: [2, 3, 4, 5])
+        let room = style.isInteractive ? style.width - used - 1 : .max
+        // A narrow one has no room for commands.
+        var table = TextTable(room < 10 ? header.dropLast() : header, right: [2, 3, 4, 5])
         for var row in rows {
-            let command = row[6].printable()
-            row[6] = command.count > room ? command.prefix(room - 1) + "…" : command
+            let command = row.removeLast().printable()
+            if room >= 10 { row.append(command.count > room ? command.prefix(room - 1) + "…" : command) }
             table.add(row)
         }
         return table.text

@@ -6,7 +6,7 @@ extension TrainingRun {
     func imageNotes(
         _ preprocessing: Preprocessing, _ validation: ImageData?, isHeldOut: Bool, _ data: DataOptions
     ) -> [FitEvent] {
-        var notes = images.notes + [images.contents(.training)]
+        var notes = images.notes + [images.contents(.training), images.classNote].compactMap { $0 }
         if let validation {
             if isHeldOut {
                 notes.append(

@@ -10,7 +10,7 @@ struct FlagsFromFiles {
     init(_ command: ToolDescription.Command, _ typed: TypedArguments) throws {
         let name = command.commandName
         var file: [ConfigurationFile.Entry] = []
-        var isOfARunBeforeResizing = false
+        var isOfARunBeforeResizing = false, paths: ConfiguredPaths?
         if let path = typed.values["config"] {
             guard !path.isEmpty else { throw AnnealError("--config", "names no file", suggestion: "leave it out") }
             let configuration = try ConfigurationFile(path)
@@ -22,6 +22,7 @@ struct FlagsFromFiles {
                     suggestion: "run anneal \(configuration.command ?? "") --config \(path)")
             }
             file = configuration.entries
+            paths = ConfiguredPaths(configuration)
             isOfARunBeforeResizing = configuration.isOfARunBeforeResizing
         }
         let set = typed.names.union(file.map(\.name))
@@ -35,7 +36,7 @@ struct FlagsFromFiles {
         for entry in file {
             let flag = try Self.flag(entry, of: command)
             guard !typed.names.contains(entry.name), !replacedInFile.contains(entry.name) else { continue }
-            arguments += try Self.arguments(flag, entry)
+            arguments += try Self.arguments(flag, entry, paths)
             places[entry.name] = entry.place
         }
         if isOfARunBeforeResizing, !typed.names.contains("resize") { arguments.append("--resize=recorded") }
@@ -85,14 +86,15 @@ struct FlagsFromFiles {
         if case .scalar(let text) = value { text } else { nil }
     }
 
-    private static func arguments(_ flag: ToolDescription.Argument, _ entry: ConfigurationFile.Entry) throws -> [String]
-    {
+    private static func arguments(
+        _ flag: ToolDescription.Argument, _ entry: ConfigurationFile.Entry, _ paths: ConfiguredPaths?
+    ) throws -> [String] {
         switch (entry.value, flag.takesValue) {
         case (.none, _): return []
         case (.scalar(let text), true):
             let value = flag.isSwitch ? truth(text).map { $0 ? "1" : "0" } ?? text : text
             try within(entry.place) { try CommandLineArguments.check(value, of: flag) }
-            return CommandLineArguments.joined(flag.name, value)
+            return CommandLineArguments.joined(flag.name, paths?.found(value, of: flag.name) ?? value)
         case (.list(let values), true):
             if flag.isRepeating { return values.flatMap { CommandLineArguments.joined(flag.name, $0) } }
             guard flag.takesList else {

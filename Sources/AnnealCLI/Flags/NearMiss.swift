@@ -62,8 +62,14 @@ enum NearMiss {
     /// What a flag's name without its dashes may stand for, at most three: flags with their dashes, or commands.
     static func flags(_ name: String, of command: ToolDescription.Command) -> [String] {
         let names = CommandLineArguments.flags(of: command).keys.sorted()
-        let other = (OtherNames.flags[bare(name)] ?? []).filter { $0.hasPrefix("anneal ") || names.contains($0) }
-        let near = other.isEmpty ? close(name, names) : other
+        func known(_ others: [String]) -> [String] { others.filter { $0.hasPrefix("anneal ") || names.contains($0) } }
+        var near = known(OtherNames.flags[bare(name)] ?? [])
+        if near.isEmpty { near = close(name, names) }
+        if near.isEmpty, name.count > 3 {
+            // `--momentun`: another program's name, misspelt.
+            let others = Spelling.misspelt(bare(name), among: OtherNames.flags.keys.filter { $0.count > 3 }.sorted())
+            near = Array(known(others.prefix(1).flatMap { OtherNames.flags[$0] ?? [] }).prefix(3))
+        }
         return near.map { $0.hasPrefix("anneal ") ? $0 : "--" + $0 }
     }
 
@@ -115,7 +121,8 @@ private enum OtherNames {
     static let flags: [String: [String]] = {
         // Each flag with its other names.
         let names: KeyValuePairs<[String], String> = [
-            ["num-epochs", "to-epoch"]: "epochs epoch nepochs maxepochs nbepochs",
+            ["anneal --version"]: "v",
+            ["num-epochs", "to-epoch"]: "e epochs epoch nepochs maxepochs nbepochs",
             ["load-epoch"]: "epoch checkpoint startepoch beginepoch resumeepoch",
             ["lr"]: "learningrate initlr initiallr baselr maxlr rate alpha",
             ["lr-end"]: "minlr lrmin etamin finallr lrfinal",
@@ -130,7 +137,7 @@ private enum OtherNames {
             ["mom"]: "momentum beta",
             ["wd"]: "weightdecay l2 decay regularization",
             ["optimizer"]: "opt optim solver",
-            ["batch-size"]: "batch bs minibatch batchsz minibatchsize",
+            ["batch-size"]: "b batch bs minibatch batchsz minibatchsize",
             ["macrobatch-size", "accumulate"]: "totalbatchsize effectivebatchsize",
             ["accumulate"]: "gradaccum accumulatesteps accumsteps gradientaccumulationsteps accumulategradbatches",
             ["data-nthreads"]: "workers numworkers nworkers dataworkers dataloaderworkers numthreads nthreads",

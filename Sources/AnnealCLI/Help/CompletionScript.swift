@@ -2,7 +2,8 @@ import Anneal
 import ArgumentParser
 import Foundation
 
-/// The parser's completion scripts. Where those know nothing of a value they offer nothing; these offer files.
+/// The parser's completion scripts. Where those know nothing of a value they offer nothing; these offer files. They also know
+/// the commands that `anneal help` explains.
 enum CompletionScript {
     /// - Parameter name: of a shell; nil: the user's.
     static func text(for name: String?) throws -> String {
@@ -19,12 +20,34 @@ enum CompletionScript {
         }
     }
 
+    /// Commands, and those that some of them have.
+    private static var commands: (names: String, parts: [(group: String, names: String)]) {
+        let groups = ToolDescription.commands.filter { !$0.parts.isEmpty }
+        return (
+            ToolDescription.overview.map(\.name).joined(separator: " "),
+            groups.map { ($0.name, $0.parts.map(\.commandName).joined(separator: " ")) }
+        )
+    }
+
     /// bash takes --network=res for three words.
     private static func bash(_ script: String) -> String {
-        let end = "complete -o filenames -F _anneal anneal"
+        let end = "complete -o filenames -F _anneal anneal", commands = commands
+        let parts = commands.parts.map {
+            "'\($0.group)') COMPREPLY=($(compgen -W '\($0.names)' -- \"${cur}\")) ;;"
+        }
         return script.replacingOccurrences(
             of: end,
             with: """
+                _anneal_help() {
+                    if [[ "${COMP_CWORD}" -eq 2 ]]; then
+                        COMPREPLY=($(compgen -W '\(commands.names)' -- "${cur}"))
+                    elif [[ "${COMP_CWORD}" -eq 3 ]]; then
+                        case "${COMP_WORDS[2]}" in
+                        \(parts.joined(separator: "\n"))
+                        esac
+                    fi
+                }
+
                 _anneal_joined() {
                     local -a words=()
                     local -i number count=COMP_CWORD
@@ -52,12 +75,25 @@ enum CompletionScript {
     }
 
     private static func zsh(_ script: String) -> String {
+        let commands = commands
+        let parts = commands.parts.map { "[[ ${words[2]} == \($0.group) ]] && compadd \($0.names)" }
+        let script = script.replacingOccurrences(
+            of: "'*:subcommands:'",
+            with: "'1:command:(\(commands.names))' '2::command:{\(parts.joined(separator: "; "))}'")
         // A value without an action: '--lr[Learning rate.]:RATE:'
-        script.split(separator: "\n", omittingEmptySubsequences: false)
+        return script.split(separator: "\n", omittingEmptySubsequences: false)
             .map { $0.hasSuffix(":'") && $0.contains("'") ? $0.dropLast() + "_files'" : $0 }.joined(separator: "\n")
     }
 
     private static func fish(_ script: String) -> String {
-        script.replacingOccurrences(of: "-rfka ''", with: "-rF").replacingOccurrences(of: "-fka ''", with: "-F")
+        let commands = commands
+        let condition = "__anneal_should_offer_completions_for_positional \"anneal help\""
+        let help =
+            ["complete -c 'anneal' -n '\(condition) -eq 1' -fa '\(commands.names)'"]
+            + commands.parts.map { group, names in
+                "complete -c 'anneal' -n '\(condition) -eq 2; and contains \(group) (commandline -opc)' -fa '\(names)'"
+            }
+        return script.replacingOccurrences(of: "-rfka ''", with: "-rF").replacingOccurrences(of: "-fka ''", with: "-F")
+            + help.joined(separator: "\n") + "\n"
     }
 }

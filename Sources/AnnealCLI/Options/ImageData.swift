@@ -117,6 +117,17 @@ struct ImageData {
         return .note("\(what) in \(counts.count.counted("class")): \(shown.joined(separator: ", "))\(images)")
     }
 
+    /// Warns if all images that were looked at are of one class; nil if there are more.
+    var classNote: FitEvent? {
+        guard survey.count > 1, survey.classCounts.count == 1, let label = survey.classCounts.keys.first
+        else { return nil }
+        let name = classNames.flatMap { $0.indices.contains(label) ? ", '\($0[label])'" : nil } ?? ""
+        let which =
+            survey.count < source.count ? "all of \(survey.count) training images looked at" : "all training images"
+        return .warning(
+            "\(which) are of class \(label)\(name): a network learns nothing from them, it takes several classes")
+    }
+
     /// Refuses a folder of which files cannot be read as images, or, where those are skipped, a class of which none can.
     func checkImages(_ policy: BadRecordPolicy) throws {
         guard folders != nil, let first = survey.bad.first else { return }

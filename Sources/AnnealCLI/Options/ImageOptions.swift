@@ -18,7 +18,8 @@ struct ImageOptions: ParsableArguments, Encodable {
             valueName: "PIXELS|auto"), completion: .list(["auto"]))
     var resize: ResizeChoice?
     @Option(
-        help: ArgumentHelp("Names of the classes, one per line, in the order of the labels.", valueName: "FILE"))
+        help: ArgumentHelp("Names of the classes, one per line, in the order of the labels.", valueName: "FILE"),
+        completion: .file())
     var classNames: String?
     @Option(help: ArgumentHelp("Threads that decode images.", valueName: "N"))
     var dataNthreads: Int = 4

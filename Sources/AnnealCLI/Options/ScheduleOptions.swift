@@ -29,7 +29,10 @@ struct ScheduleOptions: ParsableArguments, Encodable {
         }
     }
 
-    @Option(help: ArgumentHelp("Learning rate; of a schedule that rises, its highest.", valueName: "RATE"))
+    @Option(
+        help: ArgumentHelp(
+            "Learning rate; of a schedule that rises, its highest (\(ScriptDefaults.text(\.lr.brief))).",
+            valueName: "RATE"))
     var lr: Double?
     @Option(
         help: ArgumentHelp(
@@ -45,7 +48,7 @@ struct ScheduleOptions: ParsableArguments, Encodable {
     var lrFactor: Double = 0.1
     @Option(
         help: ArgumentHelp(
-            "Epochs at which the rate falls, or 'pow2' to fall to zero as the square of the updates that are left.",
+            "Epochs at which the rate falls, or 'pow2' to fall to zero as the square of the updates that are left (\(ScriptDefaults.text(\.lrStepEpochs))).",
             valueName: "E1,E2,..."))
     var lrStepEpochs: String?
     @Option(

@@ -9,6 +9,11 @@ struct ScriptDefaults {
     var numEpochs: Int
     var padSize: Int
     var imageShape: String
+
+    /// For the help of a flag that both scripts have.
+    static func text(_ value: (ScriptDefaults) -> Any) -> String {
+        "default: \(value(Train.script)) in train, \(value(FineTuneCommand.script)) in fine-tune"
+    }
 }
 
 extension TrainingOptions {

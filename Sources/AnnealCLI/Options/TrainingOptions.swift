@@ -16,10 +16,13 @@ struct TrainingOptions: ParsableArguments, Encodable {
     var config: String?
     @Option(
         help: ArgumentHelp(
-            "Classes of the network's head (default: the number of class names, where those are known).", valueName: "N"
-        ))
+            "Classes of the network's head (default: the number of class names, where those are known, else in train 10).",
+            valueName: "N"))
     var numClasses: Int?
-    @Option(help: ArgumentHelp("Shape of the network's input.", valueName: "C,H,W"))
+    @Option(
+        help: ArgumentHelp(
+            "Shape of the network's input (default: \(Train.script.imageShape) in train; in fine-tune the pre-trained model's, or \(FineTuneCommand.script.imageShape)).",
+            valueName: "C,H,W"))
     var imageShape: String?
     @Option(
         help: ArgumentHelp(
@@ -54,13 +57,16 @@ struct TrainingOptions: ParsableArguments, Encodable {
     @OptionGroup var schedule: ScheduleOptions
     @OptionGroup var updates: UpdateOptions
     @OptionGroup var largeBatch: LargeBatchOptions
-    @Option(help: ArgumentHelp("Momentum.", valueName: "M"))
+    @Option(help: ArgumentHelp("Momentum (\(ScriptDefaults.text(\.mom.brief))).", valueName: "M"))
     var mom: Double?
-    @Option(help: ArgumentHelp("Weight decay.", valueName: "WD"))
+    @Option(help: ArgumentHelp("Weight decay (\(ScriptDefaults.text(\.wd.brief))).", valueName: "WD"))
     var wd: Double?
     @Option(help: ArgumentHelp("Images of a batch; an update is of --accumulate batches.", valueName: "N"))
     var batchSize: Int = 128
-    @Option(help: ArgumentHelp("Epochs in all; with --load-epoch, those before it count.", valueName: "N"))
+    @Option(
+        help: ArgumentHelp(
+            "Epochs in all; with --load-epoch, those before it count (\(ScriptDefaults.text(\.numEpochs))).",
+            valueName: "N"))
     var numEpochs: Int?
     @OptionGroup var machine: DeviceOptions
     @Option(
@@ -197,7 +203,7 @@ struct TrainingOptions: ParsableArguments, Encodable {
         guard let names else { return numClasses }
         guard numClasses ?? names.count == names.count else {
             throw UsageError(
-                "--num-classes \(numClasses ?? 0)", "there are names for \(names.count) classes",
+                "--num-classes \(numClasses ?? 0)", "there are names for \(names.count.counted("class"))",
                 suggestion: "leave it out")
         }
         return names.count

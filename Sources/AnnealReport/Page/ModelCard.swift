@@ -44,10 +44,22 @@ public struct ModelCard: Sendable {
 
     private var data: String? {
         guard let found = page.run.record?.data, !found.isEmpty else { return nil }
+        func file(_ flag: String) -> String? { page.text(flag).map { FilePath($0).name.description } }
+        let share = page.text("data-val") == nil ? page.text("val-split") : nil
         let rows = found.sorted { $0.key < $1.key }.map { name, data in
-            let flag = name == "validation" ? "data-val" : "data-train"
-            let file = page.text(flag).map { FilePath($0).name.description } ?? "-"
-            return [name, file, "\(data.count)", data.kind.rawValue]
+            guard let share, let training = file("data-train") else {
+                return [
+                    name, file(name == "validation" ? "data-val" : "data-train") ?? "-", "\(data.count)",
+                    data.kind.rawValue,
+                ]
+            }
+            // Both are of one file.
+            let heldOut = page.evaluation?.images
+            let count = name == "validation" ? heldOut : heldOut.map { data.count - $0 }
+            return [
+                name, "\(training), \(name == "validation" ? "\(share) of it" : "the rest")",
+                count.map(String.init) ?? "-", data.kind.rawValue,
+            ]
         }
         return "## Data\n\n" + Self.table(["use", "file", "images", "kind"], rows)
     }

@@ -1,0 +1,31 @@
+import Anneal
+import AnnealConfiguration
+
+/// Where the files are that a run's `config.yaml` names. Its relative paths begin in the folder that the run was started in,
+/// or in which the run's project is now; the new run may be started elsewhere.
+struct ConfiguredPaths {
+    /// Flags of files that are read. What a run writes goes below the folder that it is started in.
+    private static let flags: Set<String> = [
+        "data-train", "data-train-idx", "data-val", "data-val-idx", "class-names", "network", "pretrained-model",
+    ]
+    /// nil if the file is of no run.
+    private let place: RunPlace?
+
+    init(_ configuration: ConfigurationFile) {
+        let folder = Files.folder(of: Files.absolute(configuration.path))
+        let record = try? RunRecord.read(Files.path(folder, RunFolder.recordName))
+        place = record.map { RunPlace($0, folder: folder) }
+    }
+
+    /// The path to read: as it is written where that is there, or where the run began.
+    func found(_ path: String, of flag: String) -> String {
+        guard Self.flags.contains(flag), !path.isEmpty, path.utf8.first != UInt8(ascii: "/"), !Self.exists(path),
+            let folder = try? place?.workingFolder(holding: []).path
+        else { return path }
+        let there = Files.path(folder, path)
+        return Self.exists(there) ? there : path
+    }
+
+    /// A file, or the prefix of a model.
+    private static func exists(_ path: String) -> Bool { Files.exists(path) || Files.exists(path + "-symbol.json") }
+}
