@@ -1,31 +1,32 @@
 import Dispatch
 import Synchronization
 
-/// A trained model that tells what is on images: network, parameters and preprocessing of a checkpoint, compiled once.
+/// A trained model that classifies images: network, parameters and preprocessing of a checkpoint, compiled once.
 ///
 /// ```swift
 /// let classifier = try Classifier(prefix: "resnet-20", epoch: 10)
 /// let best = try await classifier.predict(.file("a.jpg"))[0]
 /// print(best.className, best.probability)
 /// ```
-/// Images take the way of training's validation: the same decoder, resizing, crop and normalisation, in the same code.
+/// Images are processed as in training's validation: the same decoder, resizing, crop and normalisation, in the same
+/// code.
 ///
-/// Any number of tasks and threads can share one classifier: the weights are in memory once, and the network runs on a
-/// thread of the classifier's own, so that neither `await` nor the callers' executors are blocked by it. Images that wait at
-/// the same time, of one call or of several, are computed together, up to `batchSize` of them; an image's answer does not
-/// depend on the others. In asynchronous code use `await`: the synchronous methods block the thread that calls them.
+/// Any number of tasks and threads can share one classifier: the weights are in memory once, and the network runs on
+/// the classifier's own thread, so that it blocks neither `await` nor the callers' executors. Images that wait at the
+/// same time, from one call or several, are computed together, up to `batchSize` of them; an image's answer does not
+/// depend on the others. In asynchronous code use `await`: the synchronous methods block the calling thread.
 public final class Classifier: Sendable {
     public struct Prediction: Sendable, Equatable {
-        /// The class's name, or its index as text where the checkpoint has no names.
+        /// The class name, or its index as text if the checkpoint has no names.
         public var className: String
         public var index: Int
         /// The network's output for the class: a probability only if the classifier's `scores` says so.
         public var probability: Float
     }
 
-    /// By label; the labels themselves where the checkpoint has no names.
+    /// By label; the labels themselves if the checkpoint has no names.
     public let classNames: [String]
-    /// What the numbers of a prediction are.
+    /// The kind of the scores in a prediction.
     public let scores: ClassifierNetwork.Scores
     /// (channels, height, width) of the network's input.
     public let imageShape: Shape
@@ -33,11 +34,11 @@ public final class Classifier: Sendable {
 
     /// - Parameters:
     ///   - saved: e.g. `SavedModel("runs/2026-11-23_10-00-00-train", .best)` or `SavedModel("resnet18.onnx")`.
-    ///   - batchSize: images that are computed together, whether there are as many or not: 1 answers soonest, 32 gets
-    ///     through many images sooner.
-    ///   - preprocessing: instead of the checkpoint's own record, which MXNet's checkpoints lack.
-    ///   - device: where it runs; this machine's processor if nil.
-    /// - Throws: `AnnealError` for a checkpoint that is not there, damaged, or without a record of its preprocessing.
+    ///   - batchSize: the maximum number of images computed together; the cost is the same for fewer. 1 has the lowest
+    ///     latency, 32 a higher throughput.
+    ///   - preprocessing: overrides the checkpoint's own record, which MXNet's checkpoints lack.
+    ///   - device: where it runs; the CPU if nil.
+    /// - Throws: `AnnealError` for a checkpoint that does not exist, is damaged, or has no record of its preprocessing.
     public convenience init(
         _ saved: SavedModel, batchSize: Int = 1, preprocessing: Preprocessing? = nil, device: Device? = nil
     ) throws {
@@ -46,16 +47,16 @@ public final class Classifier: Sendable {
             throw AnnealError(
                 saved.recordPath,
                 saved.foreignFile == nil
-                    ? "is not there, so how images were prepared is not known"
+                    ? "does not exist, so it is not known how images were prepared"
                     : "does not say how images were prepared",
-                suggestion: "say it with Preprocessing(imageShape:mean:std:)", code: .notFound)
+                suggestion: "pass Preprocessing(imageShape:mean:std:)", code: .notFound)
         }
         try self.init(
             content.checkpoint, preprocessing: preprocessing, batchSize: batchSize, place: saved.parametersPath,
             device: device)
     }
 
-    /// As above, by the names that `SavedModel` takes for a model and the checkpoint's number.
+    /// As above, with a model's name as for `SavedModel` and the checkpoint's number.
     public convenience init(
         prefix: String, epoch: Int, batchSize: Int = 1, preprocessing: Preprocessing? = nil, device: Device? = nil
     ) throws {
@@ -64,12 +65,12 @@ public final class Classifier: Sendable {
     }
 
     /// - Parameters:
-    ///   - threads: that decode the images of a batch.
-    ///   - maximumPixels: images of more are refused.
-    ///   - decodesExactly: large JPEG images are decoded at their full size (`LoaderOptions.decodesExactly`).
-    ///   - views: the views of each image whose probabilities are averaged (test-time augmentation).
-    ///   - place: how errors name the checkpoint.
-    ///   - device: where it runs; this machine's processor if nil.
+    ///   - threads: threads that decode the images of a batch.
+    ///   - maximumPixels: larger images are refused.
+    ///   - decodesExactly: whether large JPEG images are decoded at full size (`LoaderOptions.decodesExactly`).
+    ///   - views: the probabilities of these views of each image are averaged (test-time augmentation).
+    ///   - place: the checkpoint's name in errors.
+    ///   - device: where it runs; the CPU if nil.
     public init(
         _ checkpoint: Checkpoint, preprocessing: Preprocessing, batchSize: Int = 1,
         threads: Int = LoaderOptions.defaultThreads, maximumPixels: Int = Image.maximumPixels,
@@ -89,7 +90,7 @@ public final class Classifier: Sendable {
         let names = preprocessing.classNames ?? (0..<classes).map(String.init)
         guard names.count == classes else {
             throw AnnealError(
-                place, "has \(classes) classes, its preprocessing names \(names.count)", code: .mismatch)
+                place, "has \(classes) classes, but its preprocessing names \(names.count)", code: .mismatch)
         }
         classNames = names
         imageShape = options.dataShape
@@ -115,17 +116,17 @@ public final class Classifier: Sendable {
         results(samples(images), top)
     }
 
-    /// As `predict`, of JPEG and PNG files.
+    /// As `predict`, for JPEG and PNG files.
     public func predict(imagePaths: [String], top: Int = 5) throws -> [[Prediction]] {
         try predict(imagePaths.map { .file($0) }, top: top)
     }
 
-    /// As `predict`, of the bytes of a JPEG or PNG file.
+    /// As `predict`, for the bytes of a JPEG or PNG file.
     public func predict(image bytes: [UInt8], top: Int = 5) throws -> [Prediction] {
         try predict(.encoded(bytes), top: top)
     }
 
-    /// Calls `body` with each image's number and what it shows or why it cannot be used, in order, as batches are done.
+    /// Calls `body` with each image's index and its classes or error, in order, as batches complete.
     public func predict(
         _ images: some SampleSource, top: Int = 5,
         _ body: (Int, Result<[Prediction], AnnealError>) throws -> Void
@@ -147,7 +148,7 @@ public final class Classifier: Sendable {
         return predictions(answer.scores.withLock { $0 }, top)
     }
 
-    /// Where the worker's thread puts what another thread waits for.
+    /// Results that the worker's thread writes and another thread waits for.
     private final class Answer: Sendable {
         let scores = Mutex<[ClassifierWorker.Scores]>([])
     }
@@ -164,7 +165,7 @@ public final class Classifier: Sendable {
         scores.map { $0.map { best(top, $0) } }
     }
 
-    /// Of equal scores the first class counts as higher, as in `Accuracy`; NaN counts as lowest.
+    /// Of equal scores the first class ranks higher, as in `Accuracy`; NaN ranks lowest.
     private func best(_ top: Int, _ scores: [Float]) -> [Prediction] {
         func isHigher(_ a: Float, _ b: Float) -> Bool { a > b || (!a.isNaN && b.isNaN) }
         let order = scores.indices.sorted { a, b in
@@ -197,19 +198,19 @@ extension Classifier {
         return predictions(scores, top)
     }
 
-    /// As `predict`, of JPEG and PNG files.
+    /// As `predict`, for JPEG and PNG files.
     public func predict(imagePaths: [String], top: Int = 5) async throws -> [[Prediction]] {
         try await predict(imagePaths.map { .file($0) }, top: top)
     }
 
-    /// As `predict`, of the bytes of a JPEG or PNG file.
+    /// As `predict`, for the bytes of a JPEG or PNG file.
     public func predict(image bytes: [UInt8], top: Int = 5) async throws -> [Prediction] {
         try await predict(.encoded(bytes), top: top)
     }
 }
 
 extension LoaderOptions {
-    /// What training's validation, scoring and predicting have in common: no random choices, no border.
+    /// The options shared by training's validation, scoring and prediction: no random choices, no border.
     public init(validating preprocessing: Preprocessing, batchSize: Int) {
         self.init(dataShape: Shape(preprocessing.imageShape), batchSize: batchSize)
         augmentation.resize = preprocessing.resize ?? 0
@@ -218,14 +219,14 @@ extension LoaderOptions {
 }
 
 extension Checkpoint {
-    /// Classes of the network's output, for images of the shape.
+    /// The number of classes of the network's output, for images of the shape.
     /// - Throws: `AnnealError` when its layers do not fit the shape, or its output is not (batch, classes).
     public func classes(imageShape: [Int]) throws -> Int {
         try network().classes(Shape(imageShape))
     }
 
-    /// What of the symbol is what.
-    /// - Throws: `AnnealError` when it is no classifier.
+    /// The roles of the symbol's variables and outputs.
+    /// - Throws: `AnnealError` when it is not a classifier.
     public func network() throws -> ClassifierNetwork {
         try ClassifierNetwork(symbol, parameters: Set(arguments.keys))
     }

@@ -1,21 +1,21 @@
 /// An image for a `Classifier`.
 ///
-/// All but `planes` are prepared as training's validation prepares images: resized, cropped to the network's shape and
+/// All except `planes` are preprocessed as in training's validation: resized, cropped to the network's shape and
 /// normalised.
 public enum ClassifierImage: Sendable {
-    /// A JPEG or PNG file. Photographs are turned upright first.
+    /// A JPEG or PNG file. EXIF orientation is applied.
     case file(String)
-    /// The bytes of a JPEG or PNG file. Photographs are turned upright first.
+    /// The bytes of a JPEG or PNG file. EXIF orientation is applied.
     case encoded([UInt8])
-    /// Pixels of any size, with as many channels as the network takes: `Image(rows:width:height:channels:)` makes an image
-    /// of 8-bit rows.
+    /// Pixels of any size, with the network's number of channels: `Image(rows:width:height:channels:)` creates an image
+    /// from 8-bit rows.
     case pixels(Image)
-    /// (channels, height, width), row-major, as the network takes it: of its image shape and normalised already, that is
-    /// (pixel - mean) / std.
+    /// (channels, height, width), row-major, as the network's input: with its image shape and already normalised, that
+    /// is (pixel - mean) / std.
     case planes(Tensor)
 }
 
-/// What a classifier is asked to look at.
+/// One input of a classifier.
 enum ClassifierSample: Sendable {
     case sample(any SampleSource, Int)
     case pixels(Image)
@@ -41,7 +41,7 @@ enum ClassifierSample: Sendable {
         case .planes(let tensor):
             guard tensor.shape == shape else {
                 throw AnnealError(
-                    "", "planes of the shape \(tensor.shape), the network takes \(shape)", code: .mismatch)
+                    "", "planes of the shape \(tensor.shape), but the network takes \(shape)", code: .mismatch)
             }
             _ = row.update(from: tensor.elements)
         }

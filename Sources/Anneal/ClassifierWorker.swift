@@ -1,17 +1,18 @@
 import Synchronization
 
-/// The one thread on which a classifier's network runs. Samples of all callers wait in one queue, and as many as fit into a
-/// batch are computed together.
+/// The thread on which a classifier's network runs. Samples of all callers wait in one queue, and up to a batch of them
+/// is computed together.
 ///
-/// A plan's memory serves one run at a time, and a thread of its own keeps that work off the executors of tasks; so there
+/// A plan's memory serves one run at a time, and a separate thread keeps that work off the executors of tasks; so there
 /// is one plan, and the weights are in memory once.
 final class ClassifierWorker: Sendable {
-    /// The network's outputs for a sample, a number for each class.
+    /// The network's output for a sample, one number per class.
     typealias Scores = Result<[Float], AnnealError>
 
     private struct State: Sendable {
         var waiting: [Waiting] = []
-        /// How many of these are taken: they are removed together, so that a call's images cost no more each, the more it has.
+        /// How many of these have been taken: they are removed together, so that the cost per image does not grow with
+        /// a call's number of images.
         var taken = 0
         var isStopped = false
         var isRunning = true
@@ -26,10 +27,10 @@ final class ClassifierWorker: Sendable {
     private let state = Guarded(State())
     let batchSize: Int
 
-    /// - Parameter scorer: used by the thread alone from here on.
+    /// - Parameter scorer: used only by the thread from here on.
     init(_ scorer: Scorer, options: LoaderOptions) throws {
         batchSize = options.batchSize
-        // The caller gives the scorer up.
+        // The caller gives up the scorer.
         let run = Handover(try ClassifierRun(scorer, options: options))
         try OwnThread.start("anneal-classify", pool: Parallel.threads) { [state, batchSize] in
             while case let next = state.wait(for: .work, until: { Self.take(batchSize, &$0) }), !next.isEmpty {
@@ -42,14 +43,15 @@ final class ClassifierWorker: Sendable {
         }
     }
 
-    /// Ends the thread and waits for it. Callers hold the classifier until they have their answers: nobody waits any more.
+    /// Ends the thread and waits for it. Callers keep the classifier alive until they have their answers: nobody is
+    /// waiting any more.
     func stop() {
         state.withLock { $0.isStopped = true }
         state.signal(.work)
         state.wait(for: .progress) { $0.isRunning ? nil : () }
     }
 
-    /// What the thread does next; empty: it ends; nil: it waits.
+    /// The thread's next task; empty: it ends; nil: it waits.
     private static func take(_ most: Int, _ state: inout State) -> [Waiting]? {
         let next = Array(state.waiting.dropFirst(state.taken).prefix(most))
         guard !next.isEmpty else { return state.isStopped ? [] : nil }
@@ -61,7 +63,7 @@ final class ClassifierWorker: Sendable {
         return next
     }
 
-    /// Calls `done` on the worker's thread when all samples have their scores, in their order.
+    /// Calls `done` on the worker's thread when all samples have their scores, in order.
     func submit(_ samples: [ClassifierSample], _ done: @escaping @Sendable ([Scores]) -> Void) {
         guard !samples.isEmpty else { return done([]) }
         let answers = Answers(samples.count, done)
@@ -72,7 +74,7 @@ final class ClassifierWorker: Sendable {
     }
 }
 
-/// The scores of a call's samples, as they come.
+/// The scores of a call's samples, as they arrive.
 private final class Answers: Sendable {
     private struct State {
         var scores: [ClassifierWorker.Scores?]
@@ -96,7 +98,7 @@ private final class Answers: Sendable {
     }
 }
 
-/// What the worker's thread owns: the network's plan, and decoders for each thread of its pool.
+/// State owned by the worker's thread: the network's plan, and decoders for each thread of its pool.
 private final class ClassifierRun {
     private let scorer: Scorer
     private let shape: Shape
@@ -132,14 +134,14 @@ private final class ClassifierRun {
     }
 
     /// Writes the samples to the rows of a batch; rows without one are zeros.
-    /// - Returns: for each sample, what is wrong with it.
+    /// - Returns: for each sample, its error.
     private func prepare(
         _ samples: [ClassifierSample], _ data: UnsafeMutableBufferPointer<Float>
     ) -> [AnnealError?] {
         let failures = Mutex<[AnnealError?]>(Array(repeating: nil, count: samples.count))
         let size = shape.count
         data[(samples.count * size)...].update(repeating: 0)
-        // Each part has a decoder and rows of its own.
+        // Each part has its own decoder and rows.
         let pass = Handover((preparations: preparations, data: data, shape: shape))
         Parallel.run { part, parts in
             let parts = min(parts, pass.value.preparations.count)

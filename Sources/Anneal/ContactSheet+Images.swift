@@ -1,5 +1,5 @@
 extension ContactSheet.Picture {
-    /// Gray images become gray pixels; of four channels the fourth is left out, of any other number the first is shown.
+    /// Gray images become RGB; with four channels the fourth is dropped, with any other number the first is shown.
     public init(_ image: Image) {
         let channels = image.channels, isColour = channels == 3 || channels == 4
         var rgb: [UInt8] = []
@@ -31,7 +31,7 @@ extension BatchSource {
 }
 
 extension ContactSheet {
-    /// The images of some answers as the network saw them, with what it said of them.
+    /// The images of some answers as the network saw them, with its answers.
     /// - Throws: `AnnealError` naming an image that can no longer be read.
     public init(
         _ worst: WorstAnswers, of source: any SampleSource, preprocessing: Preprocessing, classNames: [String],
@@ -40,7 +40,7 @@ extension ContactSheet {
         let columns = 6
         func share(_ value: Float) -> String { LogGrammar.fixed(Double(value), 2) }
         let cells = try worst.answers.map { answer in
-            // One at a time: images may be large.
+            // One at a time, because images may be large.
             let options = LoaderOptions(validating: preprocessing, batchSize: 1)
             let loader = try BatchLoader(SampleSubset(source, numbers: [answer.number]), options: options)
             let image = try loader.images(epoch: 0, normalization: options.normalization)[0]
@@ -64,7 +64,7 @@ extension ContactSheet {
             })
     }
 
-    /// The end of a path, which tells images apart: more than a sheet has room for.
+    /// The end of a path, which distinguishes images: more than a sheet has room for.
     public static func shortened(_ name: String) -> String {
         name.count > 60 ? "…\(name.suffix(59))" : name
     }

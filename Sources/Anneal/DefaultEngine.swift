@@ -4,17 +4,17 @@ import AnnealCore
 import AnnealGraph
 import AnnealTrain
 
-// What a program names is a device; without one it gets this machine's processor.
+// Programs name a device; without one they get the CPU.
 
 extension Executor {
     /// - Parameters:
     ///   - inputs: shapes of data and labels by name; labels may be left out.
-    ///   - gradients: the variables whose gradients are wanted in training; all parameters if nil.
+    ///   - gradients: the variables to differentiate with respect to in training; all parameters if nil.
     ///   - parameters: the store of an earlier executor of the same network; a new one if nil.
-    ///   - recomputation: what the backward pass may compute a second time to save memory. All choices give the same bits.
-    ///   - keepsParameters: false lets inference give back the memory of weights that it has folded batch norm into. They
+    ///   - recomputation: what the backward pass may recompute to save memory. All choices give the same bits.
+    ///   - keepsParameters: false lets inference release the memory of weights that it has folded batch norm into. They
     ///     cannot be read then, nor used by another executor, until they are set again.
-    ///   - device: where it runs: that of the store if one is given, else this machine's processor if nil.
+    ///   - device: where it runs: the store's device if one is given, else the CPU if nil.
     public convenience init(
         _ symbol: Symbol, inputs: [String: Shape], mode: Mode, gradients: Set<String>? = nil,
         parameters: ParameterStore? = nil, recomputation: Recomputation = .cheap, keepsParameters: Bool = true,
@@ -30,24 +30,24 @@ extension Trainer {
     /// - Parameters:
     ///   - symbol: a classifier. One that reads no label gets a `SoftmaxOutput` (`ClassifierNetwork.withLoss`).
     ///   - dataShape: a row of data, e.g. (channels, height, width).
-    ///   - frozen: parameters that get no gradient, no update and no weight decay. Batch norms whose gamma and beta are
-    ///     both frozen, or one of whose moving statistics is, normalise by these statistics and leave them alone. Nothing
-    ///     is computed for gradients that lead to frozen parameters only. A gamma under `fix_gamma` is set to 1 all the
-    ///     same, as in MXNet.
-    ///   - softLabels: training's labels are rows of probabilities, as a `SoftLabelSource` makes them, and the loss is
-    ///     -sum(label * log p), whatever they sum to. Scoring takes class numbers as ever; `symbol` stays as it is.
-    ///   - recomputation: what the backward pass may compute a second time to save memory. All choices give the same bits.
-    ///   - averaging: weights that follow the trained ones, from their values before the first step on; if nil those of the
-    ///     optimizer's chain (`RuleChain`).
-    ///   - accumulation: batches whose gradients are averaged into one update.
-    ///   - keepsGradients: whether `gradient` has every parameter's. Without it large parameters are updated within the
-    ///     backward pass, so that their gradients need no memory of their own.
-    ///   - canDropSteps: whether `FitOptions.onNonFinite` may be `.skip`. Every update waits until the step is known to be
-    ///     finite then, and gradients need memory of their own.
-    ///   - precision: of what flows between layers; weights, statistics and losses are float32 always. The processor has
+    ///   - frozen: parameters without gradient, update and weight decay. Batch norms with gamma and beta both frozen,
+    ///     or with a frozen moving statistic, normalise by their moving statistics and do not update them. Nothing is
+    ///     computed for gradients that lead to frozen parameters only. A gamma under `fix_gamma` is set to 1 in any
+    ///     case, as in MXNet.
+    ///   - softLabels: training's labels are rows of probabilities, as from a `SoftLabelSource`, and the loss is
+    ///     -sum(label * log p), whatever their sum is. Scoring uses class numbers as usual; `symbol` does not change.
+    ///   - recomputation: what the backward pass may recompute to save memory. All choices give the same bits.
+    ///   - averaging: weights that follow the trained ones, starting from their values before the first step; if nil,
+    ///     the average of the optimizer's chain (`RuleChain`).
+    ///   - accumulation: the number of batches that are averaged into one update.
+    ///   - keepsGradients: whether `gradient` has every parameter's gradient. Otherwise large parameters are updated
+    ///     within the backward pass, so that their gradients need no separate memory.
+    ///   - canDropSteps: whether `FitOptions.onNonFinite` may be `.skip`. Then every update waits until the step is
+    ///     known to be finite, and gradients need separate memory.
+    ///   - precision: the type between layers; weights, statistics and losses are always float32. The CPU supports
     ///     float32 only.
     ///   - lossScaling: with float16 only; dynamic if nil.
-    ///   - device: where it runs; this machine's processor if nil.
+    ///   - device: where it runs; the CPU if nil.
     /// - Throws: `AnnealError`, with the code `outOfMemory` where the machine or a limit has less memory than is needed.
     public convenience init(
         _ symbol: Symbol, dataShape: Shape, batchSize: Int, optimizer: Optimizer, frozen: Set<String> = [],
@@ -66,9 +66,9 @@ extension Trainer {
 
 extension OptimizedParameters {
     /// - Parameters:
-    ///   - optimizer: its rule and settings are taken; it stays as it is.
+    ///   - optimizer: its rule and settings are copied; it does not change.
     ///   - values: the parameters in the order in which they are updated.
-    ///   - device: where it runs; this machine's processor if nil.
+    ///   - device: where it runs; the CPU if nil.
     /// - Throws: if the rule cannot update one of them.
     public convenience init(
         _ optimizer: Optimizer, _ values: [(name: String, value: Tensor)], device: Device? = nil
@@ -80,10 +80,10 @@ extension OptimizedParameters {
 extension Scorer {
     /// - Parameters:
     ///   - dataShape: a row of data, e.g. (channels, height, width).
-    ///   - parameters: the store of a trainer of the same network; a new one if nil, to be set before the first pass and
-    ///     not to be read after it (`keepsParameters` of `Executor`).
-    ///   - views: more than one require a network whose output is a softmax.
-    ///   - device: where it runs: that of the store if one is given, else this machine's processor if nil.
+    ///   - parameters: the store of a trainer of the same network; if nil a new one, to be set before the first pass
+    ///     and not to be read after it (`keepsParameters` of `Executor`).
+    ///   - views: more than one require a network that ends in a softmax.
+    ///   - device: where it runs: the store's device if one is given, else the CPU if nil.
     /// - Throws: if the network's output is not (batch, classes).
     public convenience init(
         _ network: ClassifierNetwork, dataShape: Shape, batchSize: Int, parameters: ParameterStore? = nil,
@@ -104,12 +104,12 @@ extension Scorer {
     }
 }
 
-/// This machine's processor.
+/// The CPU.
 package func defaultEngine() throws -> any Engine { try CPUEngine() }
 
 private func engine(of store: ParameterStore?, _ device: Device?) throws -> any Engine {
     guard let store else { return try device?.engine ?? defaultEngine() }
     guard let device, device.engine !== store.engine else { return store.engine }
     throw AnnealError(
-        "device \(device.name)", "is another than that of the parameters", suggestion: "leave it out", code: .mismatch)
+        "device \(device.name)", "is not the device of the parameters", suggestion: "leave it out", code: .mismatch)
 }

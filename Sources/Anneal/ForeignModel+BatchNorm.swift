@@ -5,22 +5,22 @@ import AnnealImport
 import AnnealTrain
 
 extension ForeignModel {
-    /// What `restoreBatchNorm` did.
+    /// The result of `restoreBatchNorm`.
     public struct RestoredBatchNorm: Sendable {
-        /// Norms that were put in.
+        /// The number of batch norms that were inserted.
         public var norms: Int
-        /// Images that statistics were taken of.
+        /// The number of images used for the statistics.
         public var images: Int
-        /// By how much the scores of some images changed at most, relative to the largest score.
+        /// The largest change of some images' scores, relative to the largest score.
         public var change: Float
     }
 
-    /// Puts batch norm back after the convolutions that it was folded into, with statistics of what they give for images.
-    /// What inference computes does not change.
+    /// Reinserts batch norm after the convolutions that it was folded into, with statistics of their outputs for
+    /// images. The inference results do not change.
     ///
     /// - Parameters:
-    ///   - source: images as the network takes them, in any order; labels are not read.
-    ///   - images: how many of them at most.
+    ///   - source: images as the network takes them, in any order; labels are ignored.
+    ///   - images: the maximum number of images.
     /// - Throws: `AnnealError` for a network without such convolutions, and for images that cannot be read.
     public mutating func restoreBatchNorm(_ source: some BatchSource, images: Int = 512) throws -> RestoredBatchNorm {
         let before = checkpoint(), restoration = try BatchNormRestoration(symbol, image: imageShape)

@@ -1,11 +1,12 @@
 import Foundation
 
 extension RunPictures {
-    /// Images that answers were most wrong about, as validation saw them, and the first of training with its augmentation.
+    /// The images with the worst answers, as validation saw them, and the first training images with their
+    /// augmentation.
     ///
     /// - Parameters:
-    ///   - validation: what the answers' numbers count in; nil without validation.
-    ///   - training: images of it are read again, a few at a time.
+    ///   - validation: the source that the answers' indices refer to; nil without validation.
+    ///   - training: a few of its images are read again.
     /// - Throws: `AnnealError` naming an image that can no longer be read.
     public init(
         _ answers: WorstAnswers, validation: BatchLoader?, training: BatchLoader, classNames: [String]
@@ -32,7 +33,7 @@ extension RunPictures {
 
     private static let trainingImages = 12
 
-    /// Of the first samples those that are not skipped.
+    /// The first samples that are not skipped.
     private static func firstUsable(of loader: BatchLoader) -> [Int] {
         let all = 0..<min(trainingImages, loader.source.count)
         guard loader.options.onBadRecord == .skip, let decoder = try? ImageDecoder() else { return Array(all) }

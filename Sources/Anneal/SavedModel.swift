@@ -3,44 +3,44 @@ import AnnealReport
 import AnnealTrain
 import Foundation
 
-/// A checkpoint on the disk, found by what people call a model: the prefix of its files, the folder of its run, or one of
-/// its files; or a model file of another framework, which `ForeignModel` reads.
+/// A saved checkpoint, found by the model's name: the prefix of its files, the folder of its run, or one of its files;
+/// or a model file of another framework, which `ForeignModel` reads.
 ///
 /// ```swift
 /// let checkpoint = try SavedModel("runs/2026-11-23_10-00-00-train", .best).load()
 /// ```
 public struct SavedModel: Sendable, Equatable {
-    /// Of `PREFIX-symbol.json` and `PREFIX-NNNN.params`.
+    /// The prefix of `PREFIX-symbol.json` and `PREFIX-NNNN.params`.
     public let prefix: String
     /// The checkpoint's number, NNNN.
     public let number: Int
-    /// The file, if it is another framework's; its prefix is the file's name without the ending then, its number 0.
+    /// The file if it is another framework's; then the prefix is its name without the suffix, and the number 0.
     public let foreignFile: String?
 
-    /// Where the parameters are.
+    /// The path of the parameters.
     public var parametersPath: String { foreignFile ?? Checkpoint.parametersPath(prefix, number) }
-    /// Where the graph is.
+    /// The path of the graph.
     public var symbolPath: String { foreignFile ?? Checkpoint.symbolPath(prefix) }
-    /// Where the record of preprocessing is, or would be.
+    /// The path of the preprocessing record, which may not exist.
     public var recordPath: String { foreignFile ?? Preprocessing.path(prefix) }
 
-    /// What a model's files hold.
+    /// The contents of a model's files.
     public struct Content: Sendable {
         public var checkpoint: Checkpoint
-        /// nil if it is not known by which numbers images were prepared, as of MXNet's checkpoints.
+        /// nil if it is not known how images were normalised, as for MXNet's checkpoints.
         public var preprocessing: Preprocessing?
         /// Channels, height, width, as far as the files say.
         public var imageShape: [Int]?
-        /// Of another framework's model without a record of preprocessing: its class names, if it has them.
+        /// For another framework's model without a preprocessing record: its class names, if any.
         public var foreignClassNames: [String]?
-        /// Of another framework's model: what a user should know, a sentence each.
+        /// For another framework's model: notes for the user, one sentence each.
         public var notes: [String] = []
     }
 
     /// - Parameters:
     ///   - model: a prefix, a run's folder, a `.params` or a `-symbol.json` file, or a model file of another framework.
-    ///   - choice: nil: the only checkpoint that is there, or the one whose file `model` names.
-    /// - Throws: `AnnealError` if there is no such model, or it is not clear which of its checkpoints is meant.
+    ///   - choice: nil: the only existing checkpoint, or the one that `model` names.
+    /// - Throws: `AnnealError` if there is no such model, or if it is ambiguous which checkpoint is meant.
     public init(_ model: String, _ choice: CheckpointChoice? = nil) throws {
         if Self.isForeign(model) {
             guard choice == nil || choice == .number(0) else {
@@ -68,7 +68,7 @@ public struct SavedModel: Sendable, Equatable {
     public func load() throws -> Checkpoint { try content().checkpoint }
 
     /// Reads the model.
-    /// - Parameter imageShape: (channels, height, width) where a file of another framework does not say, or to use its
+    /// - Parameter imageShape: (channels, height, width) if a file of another framework does not say, or to use its
     ///   network for other images.
     public func content(imageShape: [Int]? = nil) throws -> Content {
         guard let foreignFile else {
@@ -83,7 +83,7 @@ public struct SavedModel: Sendable, Equatable {
             foreignClassNames: model.classNames, notes: model.notes)
     }
 
-    /// A model's graph, and the shape of its images as far as its files say; no parameters are read but those of a file
+    /// A model's graph, and the shape of its images as far as its files say; no parameters are read except from a file
     /// that holds both.
     public static func network(_ model: String, imageShape: [Int]? = nil) throws -> (symbol: Symbol, imageShape: [Int]?)
     {
@@ -95,12 +95,12 @@ public struct SavedModel: Sendable, Equatable {
         return (try Symbol.load(Checkpoint.symbolPath(prefix)), try Preprocessing.load(prefix: prefix)?.imageShape)
     }
 
-    /// The name ends as those of another framework's files do, and it is not the prefix of a checkpoint.
+    /// The name has the suffix of another framework's files, and is not the prefix of a checkpoint.
     package static func isForeign(_ model: String) -> Bool {
         ForeignModel.isModelFile(model) && !Files.isFolder(model) && !Files.exists(Checkpoint.symbolPath(model))
     }
 
-    /// The prefix of a model's files, for what needs no parameters.
+    /// The prefix of a model's files, when no parameters are needed.
     public static func prefix(_ model: String) throws -> String {
         if isForeign(model) { return ForeignModel.stem(model) }
         if model.hasSuffix(parametersEnding) { return try parts(ofParameters: model).prefix }
@@ -118,14 +118,14 @@ public struct SavedModel: Sendable, Equatable {
             Checkpoint.parametersPath(String(stem[..<dash]), number) == path
         else {
             throw AnnealError(
-                path, "is not named as checkpoints are",
+                path, "is not a checkpoint's file name",
                 suggestion:
                     "name it PREFIX-NNNN.params, as in resnet-0010.params, with its PREFIX-symbol.json next to it")
         }
         return (String(stem[..<dash]), number)
     }
 
-    /// A run's model is in its folder, or where its --model-prefix was; another folder may hold one model.
+    /// A run's model is in its folder, or where its --model-prefix pointed; another folder may hold one model.
     private static func prefix(inFolder folder: String) throws -> String {
         let own = Files.path(folder, "model")
         if Files.exists(Checkpoint.symbolPath(own)) { return own }
@@ -145,7 +145,7 @@ public struct SavedModel: Sendable, Equatable {
         return Files.path(folder, String(only.dropLast(symbolEnding.count)))
     }
 
-    /// Where the run of a record put its model; nil if there is none by now.
+    /// Where the run of a record put its model; nil if it no longer exists.
     private static func recordedPrefix(_ path: String, _ folder: String) throws -> String? {
         let record = try RunRecord.read(path)
         guard case .string(let prefix)? = record.arguments["model-prefix"] else { return nil }

@@ -1,8 +1,8 @@
 import AnnealGraph
 
 extension Symbol {
-    /// Convolutions with a bias, where the network has no norm at all: exporters fold batch norm into convolutions. 0 for
-    /// a network with norms, and for a small one, which may never have had any.
+    /// The number of convolutions with a bias in a network without any norm: exporters fold batch norm into
+    /// convolutions. 0 for a network with norms, and for a small one, which may never have had any.
     package var foldedConvolutions: Int {
         let operations = nodes.compactMap(\.operation)
         guard !operations.contains(where: { $0.hasSuffix("Norm") }) else { return 0 }

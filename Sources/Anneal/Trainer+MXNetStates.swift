@@ -11,8 +11,8 @@ extension Trainer {
         String(Checkpoint.parametersPath(prefix, epoch).dropLast(".params".count)) + ".states"
     }
 
-    /// Writes the optimizer's arrays as MXNet's `save_optimizer_states` does: by a parameter's place among the network's
-    /// arguments, data and labels left out. The counts of updates are no part of it.
+    /// Writes the optimizer's arrays as MXNet's `save_optimizer_states` does: by a parameter's index among the
+    /// network's arguments, without data and labels. Update counts are not included.
     public func saveMXNetStates(to path: String) throws {
         try startStates()
         var states: [Int: [StoredArray]] = [:]
@@ -22,8 +22,8 @@ extension Trainer {
         try Files.writeAtomically(OptimizerStatesFile.encode(states), to: path)
     }
 
-    /// Takes the optimizer's arrays from a file of MXNet's. The file is a pickle; nothing in it is run.
-    /// - Throws: `AnnealError`, with nothing changed, if it is of another network or optimizer.
+    /// Loads the optimizer's arrays from an MXNet file. The file is a pickle; nothing in it is executed.
+    /// - Throws: `AnnealError`, without changing anything, if it belongs to another network or optimizer.
     public func restoreMXNetStates(_ path: String) throws {
         do {
             let states = try OptimizerStatesFile.decode(Files.read(path)), names = try trainedArguments()
@@ -34,14 +34,14 @@ extension Trainer {
                 guard arrays.count == entries.count else {
                     throw AnnealError(
                         "state \(number) (\(name))",
-                        "has \(arrays.count.counted("array")), the optimizer keeps \(entries.count)",
+                        "has \(arrays.count.counted("array")), but the optimizer keeps \(entries.count)",
                         suggestion: "give the optimizer and momentum of the run that saved it", code: .mismatch)
                 }
                 for (entry, array) in zip(entries, arrays) {
                     guard array.shape == entry.shape else {
                         throw AnnealError(
                             "state \(number) (\(name))",
-                            "has the shape \(array.shape), the parameter has \(entry.shape)",
+                            "has the shape \(array.shape), but the parameter has \(entry.shape)",
                             code: .mismatch)
                     }
                     values.append((entry, array.tensor()))

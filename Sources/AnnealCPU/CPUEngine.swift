@@ -4,25 +4,25 @@ import AnnealGraph
 import CAnnealKernels
 import COneDNN
 
-/// The engine of this machine's processor: oneDNN's primitives and our own kernels, on one thread pool.
+/// The CPU engine: oneDNN's primitives and our own kernels, on one thread pool.
 package final class CPUEngine: KernelEngine {
     package let name = "cpu"
     let handle: OpaquePointer
-    /// Channels in a block: what oneDNN's kernels for this processor use.
+    /// Channels per block, as in oneDNN's kernels for this CPU.
     let block: Int
-    /// Computes also what MXNet 1.9.1 plainly gets wrong as it does, to reproduce its numbers: the gradients of the
-    /// LeakyReLUs selu and prelu, and of a SoftmaxActivation along a last axis that is not the channels.
+    /// Reproduces clear bugs of MXNet 1.9.1, to get its numbers: the gradients of LeakyReLU's selu and prelu, and of a
+    /// SoftmaxActivation along a last axis that is not the channels.
     package var reproducesMXNetDefects = false
 
-    /// Threads of its kernels: a pool of its own for each thread that calls it.
+    /// Threads of its kernels: each thread that calls it has its own pool.
     package let threads: Int
 
-    /// - Parameter threads: those of the process if nil (`Parallel.threads`).
+    /// - Parameter threads: the process's default if nil (`Parallel.threads`).
     package init(threads: Int? = nil) throws {
         self.threads = threads ?? Parallel.threads
         var engine: OpaquePointer?
         try check(onednn_engine_create(&engine), "creating the CPU engine")
-        guard let engine else { throw AnnealError("oneDNN", "gave no engine", code: .internalDefect) }
+        guard let engine else { throw AnnealError("oneDNN", "returned no engine", code: .internalDefect) }
         handle = engine
         block = Int(anneal_vector_floats())
     }
@@ -85,7 +85,7 @@ package final class CPUEngine: KernelEngine {
     package var choosesLayouts: Bool { true }
 
     package func withThreads(_ body: () -> Void) {
-        // The number belongs to the calling thread: a task's thread has another than the one that made the engine.
+        // The number of threads belongs to the calling thread: a task's thread is not the one that created the engine.
         let before = Parallel.threads
         guard before != threads else { return body() }
         Parallel.setThreads(threads)
@@ -129,7 +129,7 @@ package final class CPUEngine: KernelEngine {
     }
 }
 
-/// Throws oneDNN's status with what was being done.
+/// Throws oneDNN's status with a description of the call.
 func check(_ status: Int32, _ doing: @autoclosure () -> String) throws {
     guard status != 0 else { return }
     throw AnnealError(

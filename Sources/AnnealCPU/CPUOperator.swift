@@ -8,7 +8,7 @@ package struct LayoutRequest {
     let engine: CPUEngine
     let inputs: [Shape]
     let outputs: [Shape]
-    /// nil: a parameter whose layout is free.
+    /// nil: a parameter with a layout that is still free.
     let given: [Layout?]
     let mode: Program.Mode
     let layer: String
@@ -31,16 +31,16 @@ package struct LayoutRequest {
     }
 }
 
-/// An operator's kernels on the CPU. Each operator conforms in the file of its name.
+/// An operator's CPU kernels. Each operator conforms in the file of its name.
 package protocol CPUOperator: Operator {
     func layouts(_ request: LayoutRequest) throws -> OperandLayouts
     func forward(_ site: KernelSite, _ engine: CPUEngine) throws -> PreparedKernel
     func backward(_ site: KernelSite, part: Int, _ engine: CPUEngine) throws -> PreparedKernel
-    /// Whether a part can add to a gradient that is there already (the operand `accumulated`).
+    /// Whether a part can add to an existing gradient (the operand `accumulated`).
     func accumulates(part: Int) -> Bool
     /// Whether a part that writes these operands can add up two output gradients (the operand `secondHead`).
     func addsHeads(part: Int, writes: [Program.Operand]) -> Bool
-    /// Whether the forward kernel is cheaper where it reads what it saved.
+    /// Whether the forward kernel is cheaper when it reads what it saved earlier.
     var repeatsFromSaved: Bool { get }
 }
 
@@ -51,13 +51,13 @@ extension CPUOperator {
     package var repeatsFromSaved: Bool { false }
 }
 
-/// An operator that the compiler makes for inference only.
+/// An operator that the compiler creates for inference only.
 protocol InferenceOperator: CPUOperator {}
 
 extension InferenceOperator {
     package func backward(_ site: KernelSite, part: Int, _ engine: CPUEngine) throws -> PreparedKernel {
         throw AnnealError(
-            "", "\(operation) is of inference only", suggestion: "this is a defect of Anneal's compiler",
+            "", "\(operation) is for inference only", suggestion: "this is a bug in Anneal's compiler",
             code: .internalDefect)
     }
 }
@@ -66,7 +66,7 @@ extension InferenceOperator {
 struct Dims {
     let c: anneal_dims
 
-    /// Arrays of fewer than three axes are one position (batch, channels), or a vector of channels.
+    /// Arrays with fewer than three axes are one position (batch, channels), or a vector of channels.
     init(_ shape: Shape, _ layout: Layout) {
         let n = shape.rank >= 2 ? shape[0] : 1
         let channels = shape.rank >= 2 ? shape[1] : shape.count

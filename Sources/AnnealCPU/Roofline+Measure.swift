@@ -6,7 +6,7 @@ import Foundation
 
 extension Roofline {
     /// Measures this machine in about a second, on all threads: the fastest of several products of large matrices by
-    /// oneDNN, and of several passes y = x + y / 2 over arrays that no cache holds.
+    /// oneDNN, and of several passes y = x + y / 2 over arrays that do not fit into any cache.
     package static func measure() throws -> Roofline {
         let edge = 2048, size = edge * edge
         let matrices = try (0..<3).map { _ in try filled(size) }
@@ -16,7 +16,7 @@ extension Roofline {
                 0, 0, n, n, n, 1, matrices[0].base, n, matrices[1].base, n, 0, matrices[2].base, n)
             try check(status, "multiplying matrices")
         }
-        // Together four times the last cache (as McCalpin's STREAM requires), but not above a gigabyte.
+        // Together four times the last-level cache (as McCalpin's STREAM requires), but at most a gigabyte.
         let cache = max(sysconf(Int32(_SC_LEVEL3_CACHE_SIZE)), sysconf(Int32(_SC_LEVEL2_CACHE_SIZE)))
         let count = min(max(2 * cache, 64 << 20), 512 << 20) / MemoryLayout<Float>.size
         let x = try filled(count), y = try filled(count)
@@ -32,7 +32,7 @@ extension Roofline {
         return arena
     }
 
-    /// Seconds of the fastest run within half a second, of three at least.
+    /// Seconds of the fastest run within half a second, of at least three.
     private static func fastest(_ body: () throws -> Void) rethrows -> Double {
         let clock = ContinuousClock(), start = clock.now
         var best = Duration.seconds(3600), runs = 0

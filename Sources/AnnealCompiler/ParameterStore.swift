@@ -1,7 +1,7 @@
 import AnnealCore
 import AnnealGraph
 
-/// The parameters, auxiliary states and optimizer's states of a network, in the memory of its engine, for the whole run.
+/// The parameters, auxiliary states and optimizer states of a network, in the memory of its engine, for the whole run.
 ///
 /// Executors for several modes and batch sizes share one store.
 public final class ParameterStore {
@@ -9,32 +9,32 @@ public final class ParameterStore {
         package let name: String
         package let kind: Program.Kind
         package let array: any EngineArray
-        /// Its memory was given back: it must be set before it is read.
+        /// Its memory was released: it must be set before it is read.
         package fileprivate(set) var isReleased = false
-        /// It was given values.
+        /// It has been given values.
         package fileprivate(set) var isSet = false
 
         package var shape: Shape { array.shape }
-        /// nil if it is no state.
+        /// nil if it is not a state.
         package var stateName: StateName? { kind == .state ? StateName(name) : nil }
         package var isAuxiliary: Bool { kind == .auxiliary }
     }
 
     /// Parameters first, then auxiliary states, each in the symbol's order.
     package private(set) var entries: [Entry] = []
-    /// What training keeps in addition: the optimizer's states, averages, sums. Zero at first.
+    /// What training stores in addition: the optimizer's states, averages, sums. Initially zero.
     package private(set) var states: [Entry] = []
     private var position: [String: Int] = [:]
     private var statePosition: [String: Int] = [:]
-    /// Whose memory the arrays are in.
+    /// The engine that owns the arrays' memory.
     public let engine: any Engine
     /// Counts the changes of values.
     package private(set) var revision = 0
 
-    /// An empty store, which plans of the engine fill.
+    /// An empty store, which the engine's plans fill.
     public init(engine: any Engine) { self.engine = engine }
 
-    /// A store for another plan of the network: parameters and states are shared, auxiliary states its own.
+    /// A store for another plan of the network: parameters and states are shared, auxiliary states are separate.
     package init(sharing other: ParameterStore) {
         engine = other.engine
         entries = other.entries.filter { !$0.isAuxiliary }
@@ -47,17 +47,17 @@ public final class ParameterStore {
     public var names: [String] { entries.map(\.name) }
     public func isAuxiliary(_ name: String) -> Bool { entry(name)?.isAuxiliary ?? false }
     public func shape(_ name: String) -> Shape? { entry(name)?.shape }
-    /// Trained numbers, auxiliary states left out.
+    /// The number of trained elements, without auxiliary states.
     public var parameterCount: Int { entries.reduce(0) { $0 + ($1.isAuxiliary ? 0 : $1.shape.count) } }
 
     package func entry(_ name: String) -> Entry? { position[name].map { entries[$0] } }
     package func state(_ name: StateName) -> Entry? { state(name.text) }
     private func state(_ name: String) -> Entry? { statePosition[name].map { states[$0] } }
 
-    /// Makes room for values that are not here yet, and checks those that are.
+    /// Allocates values that are not in the store yet, and checks those that are.
     /// - Parameters:
     ///   - values: parameters and auxiliary states in the order of `names`, and states.
-    ///   - make: gives their arrays.
+    ///   - make: creates their arrays.
     public func adopt(_ values: [Program.Value], make: ([Program.Value]) throws -> [any EngineArray]) throws {
         var new: [Program.Value] = []
         for value in values {
@@ -67,7 +67,7 @@ public final class ParameterStore {
             }
             guard known.shape == value.shape else {
                 throw AnnealError(
-                    "parameter \(value.name)", "has the shape \(known.shape), the network needs \(value.shape)",
+                    "parameter \(value.name)", "has the shape \(known.shape), but the network needs \(value.shape)",
                     code: .mismatch)
             }
         }
@@ -84,30 +84,31 @@ public final class ParameterStore {
         }
     }
 
-    /// Throws unless every parameter and auxiliary state has been given values: zeros train nothing and score nonsense.
+    /// Throws unless every parameter and auxiliary state has been given values: training from zeros does not work, and
+    /// scoring with them is meaningless.
     package func checkComplete() throws {
         guard let first = entries.first(where: { !$0.isSet }) else { return }
         let count = entries.count { !$0.isSet }
         throw AnnealError(
-            "parameters", "\(count) of \(entries.count) have no values yet, the first is \(first.name)",
+            "parameters", "\(count) of \(entries.count) have no values yet; the first is \(first.name)",
             suggestion: "call initialize(_:) or load a checkpoint first")
     }
 
-    /// Call after changing values in place: what is derived from them is then computed again.
+    /// Call after changing values in place: derived values are then computed again.
     public func noteChange() { revision += 1 }
 
-    /// The array of a parameter, an auxiliary state or a state whose values are there.
+    /// The array of a parameter, an auxiliary state or a state that has values.
     public func array(_ value: Program.Value) throws -> any EngineArray {
         guard let entry = value.kind == .state ? state(value.name) : entry(value.name) else {
             throw AnnealError(
-                "parameter \(value.name)", "has no memory", suggestion: "this is a defect of Anneal's compiler",
+                "parameter \(value.name)", "has no memory", suggestion: "this is a bug in Anneal's compiler",
                 code: .internalDefect)
         }
         try checkPresent(entry)
         return entry.array
     }
 
-    /// Gives a parameter's memory back to the system.
+    /// Returns a parameter's memory to the system.
     package func release(_ name: String) {
         guard let index = position[name] else { return }
         entries[index].isReleased = true
@@ -117,8 +118,8 @@ public final class ParameterStore {
     private func checkPresent(_ entry: Entry) throws {
         guard !entry.isReleased else {
             throw AnnealError(
-                "parameter \(entry.name)", "was given back when batch norm was folded into it",
-                suggestion: "make the executor with keepsParameters: true, or set all parameters again")
+                "parameter \(entry.name)", "was released when batch norm was folded into it",
+                suggestion: "create the executor with keepsParameters: true, or set all parameters again")
         }
     }
 
@@ -137,8 +138,8 @@ public final class ParameterStore {
         }
         guard tensor.shape == entries[index].shape else {
             throw AnnealError(
-                "parameter \(name)", "has the shape \(tensor.shape), the network needs \(entries[index].shape)",
-                suggestion: "the checkpoint is of another network or image shape", code: .mismatch)
+                "parameter \(name)", "has the shape \(tensor.shape), but the network needs \(entries[index].shape)",
+                suggestion: "the checkpoint belongs to another network or image shape", code: .mismatch)
         }
         try entries[index].array.write(tensor)
         entries[index].isReleased = false

@@ -3,10 +3,10 @@ import AnnealReport
 import Foundation
 import Yams
 
-/// Flags from a YAML file: `lr: 0.1`, a line for each, by their long names without the dashes. Which values a flag takes
-/// is for the command line to say.
+/// Flags from a YAML file: `lr: 0.1`, one per line, by their long names without the dashes. The command line decides
+/// which values a flag accepts.
 package struct ConfigurationFile {
-    /// What a run writes of itself into its folder.
+    /// The file that a run writes into its folder.
     package static let name = "config.yaml"
 
     package enum Value: Sendable, Equatable {
@@ -25,9 +25,9 @@ package struct ConfigurationFile {
     }
 
     package let path: String
-    /// The command that the file is for, where it says so.
+    /// The command that the file is for, if it says so.
     package let command: String?
-    /// In the order of the file.
+    /// In file order.
     package let entries: [Entry]
 
     package init(_ path: String) throws {
@@ -42,7 +42,7 @@ package struct ConfigurationFile {
         for (key, value) in mapping {
             let line = key.mark?.line ?? 0, place = "\(path), line \(line)"
             guard let written = key.scalar?.string else {
-                throw AnnealError(place, "has a key that is no name", suggestion: Self.form)
+                throw AnnealError(place, "has a key that is not a name", suggestion: Self.form)
             }
             let name = written.replacingOccurrences(of: "_", with: "-")
             if let earlier = lines.updateValue(line, forKey: name) {
@@ -68,14 +68,14 @@ package struct ConfigurationFile {
         if let scalar = node.scalar { return node.null == nil ? .scalar(scalar.string) : .none }
         guard let list = node.sequence else {
             throw AnnealError(
-                place, "\(name) holds flags of its own, it must be a value or a list of values",
+                place, "\(name) contains nested flags; it must be a value or a list of values",
                 suggestion: "write '\(name): VALUE'")
         }
         return .list(
             try list.map { element in
                 guard let scalar = element.scalar, element.null == nil else {
                     throw AnnealError(
-                        place, "the list \(name) holds something that is no value",
+                        place, "the list \(name) contains something that is not a value",
                         suggestion: "write '\(name): [VALUE, VALUE]'")
                 }
                 return scalar.string
@@ -91,7 +91,7 @@ package struct ConfigurationFile {
             return try Yams.compose(yaml: text)
         } catch let YamlError.duplicatedKeysInMapping(names, context) {
             throw AnnealError(
-                "\(path), line \(context.mark.line)", "\(names.joined(separator: ", ")) is there more than once",
+                "\(path), line \(context.mark.line)", "\(names.joined(separator: ", ")) occurs more than once",
                 suggestion: "leave one of them out")
         } catch {
             let (line, problem): (Int?, String) =
@@ -107,18 +107,18 @@ package struct ConfigurationFile {
         }
     }
 
-    /// Whether a run of Anneal 0.1 wrote it, with every flag that was in force and none for the size of images: the images
-    /// of folders were cropped as they are.
+    /// Whether a run of Anneal 0.1 wrote it, with every effective flag but none for the size of images: images of
+    /// folders were cropped without resizing.
     package var isOfARunBeforeResizing: Bool {
         let names = Set(entries.map(\.name))
         return command != nil && names.isSuperset(of: ["seed", "kv-store", "data-nthreads"])
             && !names.contains("resize")
     }
 
-    /// The file that starts a run with these flags again: what names places of one run only is left out.
+    /// The file that starts a run with these flags again; flags that name paths of one run only are left out.
     package static func text(command: String, _ flags: [String: JSONValue]) throws -> String {
         var ofOneRun: Set<String> = ["config", "run-folder", "model-prefix", "profile"]
-        // In fine-tune it is of the pre-trained model.
+        // In fine-tune it belongs to the pre-trained model.
         if command == "train" { ofOneRun.formUnion(["load-epoch", "reset-optimizer"]) }
         let lines = flags.filter { !ofOneRun.contains($0.key) }.sorted { $0.key < $1.key }
         let mapping = Yams.Node.Mapping(

@@ -1,6 +1,6 @@
 import AnnealCore
 
-/// An array of doubles in row-major order: what the reference engine computes with.
+/// An array of doubles in row-major order, used by the reference engine.
 struct NDArray {
     let shape: Shape
     var elements: [Double]
@@ -23,7 +23,7 @@ struct NDArray {
 
     func map(_ f: (Double) -> Double) -> NDArray { NDArray(shape, elements.map(f)) }
 
-    /// f of the elements of two arrays at the same place.
+    /// f applied to the elements of two arrays at the same position.
     static func map(_ a: NDArray, _ b: NDArray, _ f: (Double, Double) -> Double) -> NDArray {
         NDArray(a.shape, zip(a.elements, b.elements).map(f))
     }

@@ -2,15 +2,15 @@ import AnnealCompiler
 import AnnealCore
 import AnnealGraph
 
-/// An engine of plain loops: each operator as its definition reads, in double precision, with plain layouts, nothing fused
-/// and nothing recomputed.
+/// An engine of plain loops: each operator as its definition reads, in double precision, with plain layouts, without
+/// fusion and recomputation.
 ///
 /// Other engines' kernels are tested against it, and it is the shortest example of what an engine must implement. It is
 /// slow: for tests and small networks.
 package final class ReferenceEngine: KernelEngine {
     package let name = "reference"
     package var reproducesMXNetDefects = false
-    /// What the last kernel that failed threw.
+    /// The error of the last kernel that failed.
     private var failure: String?
 
     package init() {}
@@ -61,9 +61,9 @@ package final class ReferenceEngine: KernelEngine {
 
 /// An operator's definition as loops.
 protocol ReferenceOperator: Operator {
-    /// Reads the inputs and writes the outputs, and in training what the backward pass reads.
+    /// Reads the inputs and writes the outputs, and in training the values that the backward pass reads.
     func forward(_ operands: Operands) throws
-    /// Reads what the part's definition (`Operator.backward`) names and writes the gradients that are wanted.
+    /// Reads the operands that the part's definition (`Operator.backward`) names and writes the requested gradients.
     func backward(_ operands: Operands, part: Int) throws
 }
 
@@ -85,10 +85,10 @@ struct Operands {
 
     func has(_ role: Role) -> Bool { site.has(role) }
 
-    /// The shape of an operator's input, also in a backward pass that does not read it.
+    /// The shape of an operator's input, even in a backward pass that does not read it.
     func inputShape(_ index: Int) throws -> Shape { try site.inputShape(index) }
 
-    /// MXNet computes the data's gradient in the place of the output's where it can.
+    /// Whether MXNet writes the data's gradient over the output gradient where it can.
     var overwritesHead: Bool { has(.gradient(0)) && (try? site.value(.head(0)).kind) == .temporary }
 
     func shape(_ role: Role) throws -> Shape { try site.shape(role) }
@@ -104,7 +104,7 @@ struct Operands {
         return array
     }
 
-    /// Rounds to float32 and stores; an operand that is not wanted is left out.
+    /// Rounds to float32 and stores; an operand that is not requested is skipped.
     func write(_ role: Role, _ array: NDArray) {
         guard let pointer = memory.optional(role) else { return }
         for (index, element) in array.elements.enumerated() { pointer[index] = Float(element) }
@@ -144,7 +144,7 @@ struct Operands {
     }
 }
 
-/// The slope of a smooth function, by a central difference: independent of any formula for the derivative.
+/// The derivative of a smooth function, by a central difference: independent of any formula for the derivative.
 func slope(of f: (Double) -> Double, at x: Double) -> Double {
     let step = 1e-5 * max(abs(x), 1e-3)
     return (f(x + step) - f(x - step)) / (2 * step)

@@ -1,7 +1,7 @@
 import AnnealCompiler
 import AnnealCore
 
-/// What follows the gradients, as its definition reads.
+/// The operations after the gradients, as their definitions read.
 extension Operands {
     func run(_ action: UpdateAction) throws {
         let inputs = memory.clock.inputs
@@ -10,7 +10,7 @@ extension Operands {
         case .limitNorm(let parameter):
             let squares = roles(of: .input(0)).map { self[$0].elements.reduce(0) { $0 + $1 * $1 } }
             let norm = squares.reduce(0, +).squareRoot() * Double(inputs.numbers[parameter][0])
-            // A norm that is no number leaves gradients as they are, to be seen.
+            // A NaN norm leaves gradients unchanged, so that the problem is noticed.
             let part = inputs.normLimit / (norm + 1e-6)
             write(.output(0), NDArray([1], repeating: part < 1 ? part : 1))
         case .checkFinite:
@@ -44,7 +44,7 @@ extension Operands {
 
     private var conditionIsMet: Bool { optional(.condition)?.elements.allSatisfy { $0 != 0 } ?? true }
 
-    /// Sums over batches that were checked before need no further check.
+    /// Sums over batches that were already checked need no further check.
     private var mayUpdate: Bool { !memory.clock.inputs.merge.takesGradient || conditionIsMet }
 
     /// The operands of a kind, in order.
@@ -80,7 +80,7 @@ extension Operands {
         }
         let results = parameters.enumerated().map { updated(rule, $0, number: $1, inputs) }
         if has(.output(0)) {
-            // What float32 cannot hold is not finite either.
+            // Values that overflow float32 are not finite either.
             let flags = results.map { $0.allSatisfy { $0.elements.allSatisfy { Float($0).isFinite } } ? 1.0 : 0.0 }
             write(.output(0), NDArray([flags.count], flags))
             if flags.contains(0) { return }

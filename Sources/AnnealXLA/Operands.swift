@@ -45,7 +45,7 @@ struct Operands {
     func shape(_ role: Role) throws -> Shape {
         guard let id = id(role) else {
             throw AnnealError(
-                "", "has no operand \(role)", suggestion: "this is a defect of Anneal", code: .internalDefect)
+                "", "has no operand \(role)", suggestion: "this is a bug in Anneal", code: .internalDefect)
         }
         return writer.program.values[id].shape
     }

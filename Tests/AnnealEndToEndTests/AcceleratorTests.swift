@@ -214,7 +214,7 @@ struct AcceleratorTests {
         for (more, problem) in [
             (["--devices", "xla-cpu:0-2"], "does not divide into 3 shards"),
             (["--devices", "xla-cpu:0-1", "--shards", "3"], "no multiple of the 2 devices"),
-            (["--devices", "cpu", "--dtype", "bfloat16"], "in float32 only"),
+            (["--devices", "cpu", "--dtype", "bfloat16"], "supports float32 only"),
             (["--devices", "xla-cpu", "--gpus", "0"], "say the same thing twice"),
             (["--devices", "xla-cpu", "--loss-scale", "128"], "goes with --dtype float16"),
             (["--devices", "xla-cpu", "--dtype", "float16", "--loss-scale", "100"], "a power of two"),

@@ -45,7 +45,7 @@ import Testing
             ("r", nil, "r/model: has the checkpoints 1, 3"), ("r/model", .number(2), "there are the checkpoints 1, 3"),
             ("r/model-0001.params", .number(3), "is checkpoint 1, not 3"), (".", nil, ".: holds no model"),
             ("none", nil, "none-NNNN.params: does not exist"),
-            ("r/model.params", nil, "is not named as checkpoints are"), ("q/model", .best, "did you mean "),
+            ("r/model.params", nil, "is not a checkpoint's file name"), ("q/model", .best, "did you mean "),
         ]
         for (model, choice, text) in wrong {
             let error = #expect(throws: AnnealError.self) { try SavedModel(tool.path(model), choice) }

@@ -269,7 +269,7 @@ import Testing
         ("lr: [1,", "bad.yaml, line", "YAML"), ("- lr", "bad.yaml", "list of flags"),
         ("lrr: 1", "bad.yaml, line 1", "lrr is not a flag of anneal train (did you mean lr?)"),
         ("network: mlp\nepochs: 3", "bad.yaml, line 2", "did you mean num-epochs?"),
-        ("lr: {a: 1}", "bad.yaml, line 1", "flags of its own"), ("recompute: 3", "bad.yaml, line 1", "true or false"),
+        ("lr: {a: 1}", "bad.yaml, line 1", "contains nested flags"), ("recompute: 3", "bad.yaml, line 1", "true or false"),
         ("command: fine-tune", "bad.yaml", "fine-tune"), ("recipe: none", "recipe", "not known"),
         ("config: b.yaml", "bad.yaml, line 1", "not a flag"),
         ("network: mlp\n\nlr: [0.1, 0.2]", "bad.yaml, line 3", "lr is a list"),

@@ -37,14 +37,14 @@ import Testing
             } catch { return "\(error)" }
         }
         let fit = try refusal { try $0.fit(training: SmallRun.source(), epochs: 0..<1) }
-        #expect(fit.contains("2 of 2 have no values yet, the first is out_weight (call initialize(_:)"))
+        #expect(fit.contains("2 of 2 have no values yet; the first is out_weight (call initialize(_:)"))
         #expect(try refusal { try $0.step() } == fit)
         #expect(try refusal { _ = try $0.score(SmallRun.source(), metrics: CompositeMetric([Accuracy()])) } == fit)
         let half = try refusal {
             try $0.parameters.set("out_weight", Tensor([3, 6]))
             try $0.fit(training: SmallRun.source(), epochs: 0..<1)
         }
-        #expect(half.contains("1 of 2 have no values yet, the first is out_bias"))
+        #expect(half.contains("1 of 2 have no values yet; the first is out_bias"))
         let loaded = try refusal {
             try $0.parameters.set("out_weight", Tensor([3, 6]))
             try $0.parameters.set("out_bias", Tensor([3]))

@@ -82,7 +82,7 @@ struct VerifyResume: ParsableCommand {
         if let odd = zip(unbroken.hashes, broken.hashes).first(where: { $0.hash != $1.hash }) {
             throw AnnealError(
                 odd.0.name, "of the interrupted run differ from those of the unbroken one",
-                suggestion: "this is a defect of Anneal, or the data has changed during the check")
+                suggestion: "this is a bug in Anneal, or the data has changed during the check")
         }
         print("Equal: an interrupted run ends in the same bits.")
     }

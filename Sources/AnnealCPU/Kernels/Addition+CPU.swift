@@ -60,7 +60,7 @@ private func relayoutKernel(_ site: KernelSite, from: Program.Operand, to: Progr
     return kernel
 }
 
-/// Weights that are no parameters, but fed or computed, are brought into their convolution's layout in each run.
+/// Weights that are not parameters, but fed or computed, are reordered to their convolution's layout in each run.
 private func opaqueKernel(
     _ source: Program.Value, _ target: Program.Value, from: Program.Operand, to: Program.Operand
 ) throws -> PreparedKernel? {
@@ -71,7 +71,7 @@ private func opaqueKernel(
     case (.plain, .opaque(let b)): (unpacked, packed) = (nil, try b.weights())
     case (.opaque, .blocked), (.blocked, .opaque):
         throw AnnealError(
-            "", "weights with blocked channels cannot be brought into a convolution's layout", code: .internalDefect)
+            "", "weights with blocked channels cannot be reordered to a convolution's layout", code: .internalDefect)
     default: return nil
     }
     var kernel = PreparedKernel.checked({ memory in

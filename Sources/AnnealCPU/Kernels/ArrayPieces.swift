@@ -1,8 +1,9 @@
 import AnnealCore
 
-/// Arrays cut into fixed pieces, so that small arrays do not each enter the thread pool, and sums do not depend on threads.
+/// Arrays cut into fixed pieces, so that small arrays do not each start a parallel region, and sums do not depend on
+/// threads.
 struct ArrayPieces: Sendable {
-    /// Elements of a piece; part of the promise of equal bits between versions: never change it.
+    /// Elements per piece; part of the promise of equal bits between versions: never change it.
     static let size = 8192
 
     struct Piece: Sendable {
@@ -14,10 +15,10 @@ struct ArrayPieces: Sendable {
 
     private let arrays: [FloatArray]
     private let pieces: [Piece]
-    /// Elements before each piece and, last, in all: what they are dealt to the threads by.
+    /// Elements before each piece and, last, the total: used to divide them among the threads.
     private let offsets: [Int]
 
-    /// - Parameter size: elements of a piece of an array.
+    /// - Parameter size: elements per piece.
     init(_ arrays: [FloatArray], size: (FloatArray) -> Int) {
         self.arrays = arrays
         var pieces: [Piece] = [], offsets = [0]

@@ -23,7 +23,7 @@ extension FusedBatchNorm: CPUOperator {
     package func layouts(_ request: LayoutRequest) throws -> OperandLayouts { request.following }
     package func accumulates(part: Int) -> Bool { true }
     package var repeatsFromSaved: Bool { true }
-    /// The first pass stores the masked gradient anyway, and the sum with it.
+    /// The first pass stores the masked gradient anyway, so it can store the sum with it.
     package func addsHeads(part: Int, writes: [Program.Operand]) -> Bool { adds && writes.contains(.gradient(5)) }
 
     package func forward(_ site: KernelSite, _ engine: CPUEngine) throws -> PreparedKernel {
@@ -35,7 +35,7 @@ extension FusedBatchNorm: CPUOperator {
     }
 }
 
-/// The kernels of batch norm with what is fused to it.
+/// The kernels of batch norm with the operators fused to it.
 private struct BatchNormKernels {
     let norm: BatchNorm
     let adds: Bool
@@ -120,7 +120,7 @@ private struct BatchNormKernels {
                     anneal_batchnorm_backward(
                         x, y, dy, dy2, mean, variance, gamma, beta, eps, mask, earlier, dx, dAddend, dGamma, dBeta,
                         scratch, dims)
-                    // Once a step, here and not in the forward pass, as MXNet does.
+                    // Once per step, here and not in the forward pass, as in MXNet.
                     for c in 0..<channels {
                         movingMean[c] = movingMean[c] * momentum + mean[c] * (1 - momentum)
                         movingVar[c] = movingVar[c] * momentum + variance[c] * (1 - momentum)
@@ -130,7 +130,7 @@ private struct BatchNormKernels {
             }
         }
         kernel.scratch = Int(anneal_batchnorm_scratch(dims))
-        // The masked gradient goes over the head; without an addend the data's gradient may.
+        // The masked gradient overwrites the output gradient; without an addend the data's gradient may.
         kernel.inPlace =
             adds
             ? [(.head(0), .gradient(5)), (.secondHead, .gradient(5)), (.accumulated, .gradient(0))]

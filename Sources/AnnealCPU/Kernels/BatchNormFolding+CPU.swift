@@ -41,14 +41,14 @@ extension BatchNormFolding: InferenceOperator {
     }
 }
 
-/// The rows of a plain weight, each of which belongs to one channel of the layer's output.
+/// The rows of a plain weight; each belongs to one channel of the layer's output.
 private struct Rows {
     let count: Int
     let width: Int
-    /// Rows of a group, and channels of a group.
+    /// Rows per group, and channels per group.
     let groupRows: Int
     let groupChannels: Int
-    /// Whether the channels follow each other in each input channel's rows, as in deconvolution.
+    /// Whether the channels are contiguous within each input channel, as in deconvolution.
     let inner: Bool
 
     init(_ weight: Shape, channelAxis: Int, groups: Int) {

@@ -70,7 +70,7 @@ extension GridGenerator: CPUOperator {
                         if affineMap {
                             point = affine(x + 6 * n, grid.target(row, column))
                         } else {
-                            // Displaced pixels, brought to -1 … 1.
+                            // Displacements in pixels, scaled to -1 … 1.
                             point = (
                                 (x[first] + Float(column)) / (Float(grid.outputWidth - 1) / 2) - 1,
                                 (x[second] + Float(row)) / (Float(grid.outputHeight - 1) / 2) - 1
@@ -115,7 +115,7 @@ private func affine(_ map: UnsafePointer<Float>, _ point: Point) -> Point {
     (map[0] * point.x + map[1] * point.y + map[2], map[3] * point.x + map[4] * point.y + map[5])
 }
 
-/// Adds what a mapped point's gradient gives the map.
+/// Adds the contribution of a mapped point's gradient to the map's gradient.
 private func addAffine(_ map: UnsafeMutablePointer<Float>, _ point: Point, _ dx: Float, _ dy: Float) {
     map[0] += dx * point.x
     map[1] += dx * point.y
@@ -135,7 +135,7 @@ private struct Sampling {
         (outputHeight, outputWidth) = (output[2], output[3])
     }
 
-    /// An output position in -1 … 1; a single one is -1, as MXNet has it.
+    /// An output position in -1 … 1; a single one is -1, as in MXNet.
     func target(_ row: Int, _ column: Int) -> Point {
         (
             -1 + Float(column) * 2 / Float(max(outputWidth - 1, 1)),
@@ -164,7 +164,7 @@ private struct Sampling {
     private func corner(_ point: Point) -> Corner {
         let x = (point.x + 1) * Float(width - 1) / 2, y = (point.y + 1) * Float(height - 1) / 2
         let left = x.rounded(.down), top = y.rounded(.down)
-        // Far outside, and what is no number: a corner that touches no pixel.
+        // Far outside, or NaN: a corner that touches no pixel.
         func place(_ value: Float) -> Int { value >= -2 && value < 1e8 ? Int(value) : -2 }
         return Corner(x: place(left), y: place(top), weightX: 1 - (x - left), weightY: 1 - (y - top))
     }
@@ -191,7 +191,7 @@ private struct Sampling {
         }
     }
 
-    /// - Parameter give: takes each point's gradient.
+    /// - Parameter give: receives each point's gradient.
     func backward(
         _ data: UnsafePointer<Float>, _ dy: UnsafePointer<Float>, _ dData: UnsafeMutablePointer<Float>?,
         _ point: (Int, Int, Point) -> Point,

@@ -28,7 +28,7 @@ extension BinaryFunction {
         }
     }
 
-    /// The derivative by a (0) or b (1). At a tie `maximum` and `minimum` give the gradient to a.
+    /// The derivative with respect to a (0) or b (1). At a tie `maximum` and `minimum` give the gradient to a.
     func slope(_ input: Int) -> @Sendable (Float, Float) -> Float {
         switch (self, input) {
         case (.add, _), (.subtract, 0), (.modulo, 0): { _, _ in 1 }
@@ -120,7 +120,7 @@ extension BroadcastArithmetic: CPUOperator {
         let count = part == 0 ? lhs.count : rhs.count
         return summingKernel(.gradient(part), count: count) { memory in
             let dy = memory[.head(0)]
-            // What the derivative does not read is not there.
+            // Operands that the derivative does not read do not exist.
             let a = memory.optional(.input(0)) ?? dy, b = memory.optional(.input(1)) ?? dy
             let readsA = memory.optional(.input(0)) != nil, readsB = memory.optional(.input(1)) != nil
             return { sums in
@@ -132,7 +132,7 @@ extension BroadcastArithmetic: CPUOperator {
     }
 }
 
-/// target = sums that the body adds up in double precision, from zero.
+/// target = sums that `body` accumulates in double precision, from zero.
 func summingKernel(
     _ target: Program.Operand, count: Int,
     _ bind: @escaping (KernelMemory) -> (UnsafeMutablePointer<Double>) -> Void

@@ -21,7 +21,7 @@ extension OpaqueLayout {
     func weights() throws -> any PackedWeights {
         guard let weights = layout as? any PackedWeights else {
             throw AnnealError(
-                "engine cpu", "was given another engine's layout", suggestion: "this is a defect of Anneal")
+                "engine cpu", "was given another engine's layout", suggestion: "this is a bug in Anneal")
         }
         return weights
     }

@@ -4,7 +4,7 @@ import AnnealGraph
 import CAnnealKernels
 
 extension Concat: CPUOperator {
-    /// Blocked where an input is and no block would hold channels of two inputs; else plain.
+    /// Blocked if an input is and no block would hold channels of two inputs; else plain.
     package func layouts(_ request: LayoutRequest) throws -> OperandLayouts {
         let shapes = request.inputs
         let axis = dim < 0 ? dim + shapes[0].rank : dim
@@ -30,7 +30,7 @@ extension Concat: CPUOperator {
     }
 }
 
-/// Floats of a part's row, and the rows, when arrays are joined along an axis.
+/// Floats per row of each part, and the number of rows, when arrays are joined along an axis.
 private struct Rows {
     let outer: Int
     private let axis: Int
@@ -54,8 +54,8 @@ private struct Rows {
     }
 }
 
-/// Copies parts one after the other along an axis; parts that the instruction does not have are zeros. All operands have
-/// one layout.
+/// Copies parts one after the other along an axis; parts that the instruction does not have are zeros. All operands
+/// have the same layout.
 func joinKernel(
     _ site: KernelSite, axis: Int, parts: [Program.Operand], extents: [Int], whole: Program.Operand
 ) throws -> PreparedKernel {

@@ -4,7 +4,7 @@ import AnnealGraph
 import CAnnealKernels
 import COneDNN
 
-// Convolutions run in oneDNN, but for those where our own kernels are faster.
+// Convolutions run in oneDNN, except where our own kernels are faster.
 
 extension Convolution: CPUOperator {
     package func layouts(_ request: LayoutRequest) throws -> OperandLayouts {
@@ -17,7 +17,7 @@ extension Convolution: CPUOperator {
         let block = request.engine.block, given = request.given[1]?.weights(OneDNNWeights.self)
         // With few channels, most of a block would be padding.
         var plain = data[1] < block && numGroup == 1 && request.given[0] == .plain
-        // Another convolution with the same weights has chosen.
+        // Another convolution with the same weights has already chosen a layout.
         if let weights = request.given[1]?.weights(BlockedWeights.self) { plain = weights.isForPlainData }
         if given == nil, let own = OwnConvolution(self, data: data, output: output, block: block, plain: plain) {
             result.inputs[0] = plain ? .plain : .blocked(block)
@@ -72,7 +72,7 @@ extension Convolution: CPUOperator {
         {
             kernel = own.kernel(pass, data: data, weight: weight, bias: bias, output: output, post: post)
         } else {
-            // A weight gradient may be wanted without the bias's.
+            // The weights' gradient may be needed without the bias's.
             kernel = try OneDNNPass(
                 engine, site, anneal_conv(window, groups: numGroup, data: x.shape, output: y.shape), pass, data: data,
                 weight: weight, bias: site.has(bias) ? bias : nil, output: output, post: post

@@ -3,12 +3,12 @@ import AnnealGraph
 import CAnnealKernels
 
 extension anneal_conv {
-    /// A convolution as oneDNN and our own kernels are told of it.
+    /// A convolution's shape in the form that oneDNN and our own kernels take.
     /// - Parameters:
-    ///   - pad: before each axis; that of the window if nil.
+    ///   - pad: the padding before each axis; the window's if nil.
     ///   - data, output: its two activations.
     init(_ window: Window, pad: [Int]? = nil, groups: Int, data: Shape, output: Shape) {
-        /// The numbers of depth, height and width; `missing` for axes that there are not.
+        /// The values for depth, height and width; `missing` for axes that do not exist.
         func each(_ values: [Int], missing: Int) -> (Int64, Int64, Int64) {
             let all = Array(repeating: missing, count: 3 - values.count) + values
             return (Int64(all[0]), Int64(all[1]), Int64(all[2]))

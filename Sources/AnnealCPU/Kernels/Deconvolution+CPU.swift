@@ -4,7 +4,7 @@ import AnnealGraph
 import CAnnealKernels
 import COneDNN
 
-// A deconvolution is a convolution turned round: its forward pass is the convolution's data gradient.
+// A deconvolution is a transposed convolution: its forward pass is the convolution's data gradient.
 
 extension Deconvolution: CPUOperator {
     package func layouts(_ request: LayoutRequest) throws -> OperandLayouts {
@@ -100,7 +100,7 @@ func sumChannels(_ y: UnsafePointer<Float>, to sums: UnsafeMutablePointer<Float>
     }
 }
 
-/// Calls body(first element, distance of positions, channel) for each channel of each sample.
+/// Calls body(first element, stride of positions, channel) for each channel of each sample.
 private func forEachLane(_ dims: anneal_dims, _ body: (Int, Int, Int) -> Void) {
     let b = Int(dims.b), s = Int(dims.s), c = Int(dims.c), blocks = (c + b - 1) / b
     for i in 0..<Int(dims.n) {

@@ -16,7 +16,7 @@ extension CPUOperator where Self: MatrixOperator {
     }
 }
 
-/// Products y (m, n) of a (m, k) and b (k, n), each stored so or transposed, one after the other.
+/// Products y (m, n) of a (m, k) and b (k, n), each optionally transposed, one after the other.
 extension MatrixProduct {
     fileprivate var forward: PreparedKernel {
         kernel(

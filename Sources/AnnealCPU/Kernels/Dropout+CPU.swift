@@ -33,7 +33,7 @@ extension Dropout: CPUOperator {
         return kernel
     }
 
-    /// One mask value holds along `axes`.
+    /// One mask value is shared along `axes`.
     private func sharedMask(_ site: KernelSite, _ shape: Shape) -> PreparedKernel {
         var maskShape = shape
         for axis in axes { maskShape[axis] = 1 }
@@ -75,7 +75,7 @@ extension Dropout: CPUOperator {
     }
 }
 
-/// Where a layer's random numbers come from: its name names the stream.
+/// The source of a layer's random numbers: its name selects the stream.
 struct RandomKey {
     private let stream: UInt32
     private let purpose: UInt32

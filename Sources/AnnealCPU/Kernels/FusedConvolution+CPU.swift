@@ -25,7 +25,7 @@ extension FusedConvolution: InferenceOperator {
         kernel.bind = { memory in
             let addend = memory[.input(3)], y = memory[.output(0)]
             let run = try product(memory)
-            // The convolution adds to what is there: mostly the addend itself.
+            // The convolution adds to existing values: usually the addend itself.
             if addend == y { return run }
             return {
                 anneal_copy(addend, y, count)

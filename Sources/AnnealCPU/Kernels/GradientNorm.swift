@@ -1,6 +1,6 @@
 import AnnealCore
 
-/// The norm of several arrays together: sums of fixed pieces are added in order, whatever the threads.
+/// The norm of several arrays together: sums of fixed pieces are added in order, for any number of threads.
 final class GradientNorm {
     private let pieces: ArrayPieces
     private let sums: UnsafeMutableBufferPointer<Double>
@@ -13,7 +13,7 @@ final class GradientNorm {
 
     deinit { sums.deallocate() }
 
-    /// min(1, limit / (norm · scale + 1e-6)); a norm that is no number leaves gradients as they are, to be seen.
+    /// min(1, limit / (norm · scale + 1e-6)); a NaN norm leaves gradients unchanged, so that the problem is noticed.
     func scale(_ limit: Double, by scale: Float) -> Float {
         let target = SharedSums(sums: sums)
         pieces.run { piece, array in target.sums[piece.number] = Self.squares(array.memory + piece.start, piece.count) }
@@ -22,12 +22,12 @@ final class GradientNorm {
         return part < 1 ? Float(part) : 1
     }
 
-    /// Four partial sums, each of every fourth element: the additions do not wait for each other.
+    /// Four partial sums, each over every fourth element, so that the additions are independent.
     private static func squares(_ values: UnsafeMutablePointer<Float>, _ count: Int) -> Double {
         var sums = SIMD4<Double>(repeating: 0)
         var i = 0
         while i + 4 <= count {
-            // In double precision: the square of a large float is no float.
+            // In double precision: the square of a large float overflows.
             let x = SIMD4<Double>(SIMD4(values[i], values[i + 1], values[i + 2], values[i + 3]))
             sums += x * x
             i += 4

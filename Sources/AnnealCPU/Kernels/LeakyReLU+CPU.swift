@@ -94,7 +94,7 @@ extension LeakyReLU: CPUOperator {
                 dy * (y > 0 ? 1 : slope + y)
             }
         case .selu:
-            // MXNet takes y for y / scale.
+            // MXNet uses y in place of y / scale.
             let factor = engine.reproducesMXNetDefects ? seluScale : 1
             return try pointwiseKernel(site, .output(0), .head(0), to: .gradient(0)) { y, dy, _ in
                 dy * (y > 0 ? seluScale : seluScale * seluAlpha + factor * y)
@@ -110,7 +110,7 @@ extension LeakyReLU: CPUOperator {
         case .rrelu:
             return try pointwiseKernel(site, .output(1), .head(0), to: .gradient(0)) { m, dy, _ in dy * m }
         case .prelu:
-            // MXNet writes the data's gradient over the head where it can, and then takes that for the head.
+            // MXNet overwrites the output gradient with the data's gradient where it can, and then reads it.
             let overwritten = try site.has(.gradient(0)) && site.value(.head(0)).kind == .temporary
             return try ParametricReLU(site, data: .input(0)).backward(
                 fromDataGradient: overwritten && engine.reproducesMXNetDefects)
@@ -129,7 +129,7 @@ private struct ParametricReLU {
         shared = try site.shape(.input(1)).count == 1
     }
 
-    /// Calls body(element, channel) for all elements but the padding.
+    /// Calls body(element, channel) for all elements except the padding.
     private func forEach(_ body: (Int, Int) -> Void) {
         let blocks = Int((dims.c + dims.b - 1) / dims.b), b = Int(dims.b), s = Int(dims.s), c = Int(dims.c)
         for i in 0..<Int(dims.n) {

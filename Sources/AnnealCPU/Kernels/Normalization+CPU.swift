@@ -2,7 +2,7 @@ import AnnealCompiler
 import AnnealCore
 import AnnealGraph
 
-// All of them normalise along the middle of (outer, axis, inner); what differs is where gamma and beta come from.
+// All of them normalise along the middle of (outer, axis, inner); they differ in how gamma and beta are indexed.
 
 private protocol RowNorm: CPUOperator {
     func rows(_ data: Shape) -> NormalizedRows
@@ -53,7 +53,7 @@ private struct NormalizedRows: Sendable {
     enum Parameters: Sendable {
         /// Row (o, i) has the parameter o % count.
         case ofRow(count: Int)
-        /// Place k of each row has the parameter k.
+        /// Element k of each row has the parameter k.
         case ofPlace(count: Int)
 
         var count: Int {

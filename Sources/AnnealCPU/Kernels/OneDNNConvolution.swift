@@ -3,7 +3,7 @@ import AnnealCore
 import CAnnealKernels
 import COneDNN
 
-/// Weights in an order of oneDNN's choice.
+/// Weights in a layout chosen by oneDNN.
 /// Immutable after creation, as oneDNN's descriptors are.
 final class OneDNNWeights: PackedWeights, @unchecked Sendable {
     let handle: OpaquePointer
@@ -49,7 +49,7 @@ final class OneDNNConvolution {
             onednn_conv_create(
                 engine.handle, &shape, pass, &options, Int32(source), Int32(target), weights?.handle, &conv),
             "creating a convolution")
-        guard let conv else { throw AnnealError("", "oneDNN gave no convolution", code: .internalDefect) }
+        guard let conv else { throw AnnealError("", "oneDNN returned no convolution", code: .internalDefect) }
         handle = conv
         self.engine = engine
     }
@@ -61,8 +61,8 @@ final class OneDNNConvolution {
 
     func weights() throws -> OneDNNWeights {
         var layout: OpaquePointer?
-        try check(onednn_conv_weights_layout(handle, &layout), "asking for the weights' layout")
-        guard let layout else { throw AnnealError("", "oneDNN gave no layout", code: .internalDefect) }
+        try check(onednn_conv_weights_layout(handle, &layout), "querying the weights' layout")
+        guard let layout else { throw AnnealError("", "oneDNN returned no layout", code: .internalDefect) }
         return OneDNNWeights(layout, engine: engine)
     }
 
@@ -87,18 +87,18 @@ struct OneDNNLayouts {
     let source, target: Layout
     let weights: OneDNNWeights
 
-    /// - Parameter given: the weights' layout, if another convolution with the same weights has chosen.
+    /// - Parameter given: the weights' layout, if another convolution with the same weights has already chosen one.
     init(
         _ engine: CPUEngine, _ shape: anneal_conv, _ pass: anneal_pass, _ options: onednn_conv_options,
         weights given: OneDNNWeights?
     ) throws {
-        // The choice follows the shape, not the number of threads.
+        // The choice depends on the shape, not on the number of threads.
         let primitive = try onOneThread {
             func primitive(_ block: Int) throws -> OneDNNConvolution {
                 try OneDNNConvolution(engine, shape, pass, options, source: block, target: block, weights: given)
             }
             let free = try primitive(0)
-            // If no other kernel knows its layouts, plain ones cost less than changing them twice.
+            // If no other kernel knows its layouts, plain ones cost less than two layout changes.
             return try free.sourceBlock == 0 || free.targetBlock == 0 ? primitive(1) : free
         }
         func layout(_ block: Int) -> Layout { block > 1 ? .blocked(block) : .plain }

@@ -6,9 +6,10 @@ import Synchronization
 
 /// A pass of a convolution that oneDNN computes, with the same bits for any number of threads.
 ///
-/// Its forward passes and data gradients compute each number on one thread, but for those made of matrix products (`gemm`,
-/// `brg`); these and the weights' gradients cut sums by the number of threads. They are therefore made of slices of the batch,
-/// as many as the shape says, each computed by one thread. Its plain loops (`ref`) are slow, but cut no sums.
+/// oneDNN's forward passes and data gradients compute each number on one thread, except for those based on matrix
+/// products (`gemm`, `brg`); these and the weights' gradients split sums by the number of threads. They are therefore
+/// computed for slices of the batch, with a number of slices that depends on the shape, each by one thread. oneDNN's
+/// plain loops (`ref`) are slow, but do not split sums.
 struct OneDNNPass {
     private let engine: CPUEngine
     private let shape: anneal_conv
@@ -21,15 +22,16 @@ struct OneDNNPass {
     private let source, target: Program.Value
 
     /// - Parameters:
-    ///   - data, weight, bias, output: the site's operands that are those of the convolution, or their gradients.
-    ///   - post: what a forward pass does to its result.
+    ///   - data, weight, bias, output: the site's operands that play these roles in the convolution, or their
+    ///     gradients.
+    ///   - post: applied to the result of a forward pass.
     init(
         _ engine: CPUEngine, _ site: KernelSite, _ shape: anneal_conv, _ pass: anneal_pass, data: Program.Operand,
         weight: Program.Operand, bias: Program.Operand?, output: Program.Operand, post: anneal_post = anneal_post()
     ) throws {
         guard let weights = try site.layout(weight).weights(OneDNNWeights.self) else {
             throw AnnealError(
-                "", "its weights are not in a convolution's layout", suggestion: "this is a defect of Anneal",
+                "", "its weights are not in a convolution's layout", suggestion: "this is a bug in Anneal",
                 code: .internalDefect)
         }
         (self.engine, self.shape, self.pass, self.weights) = (engine, shape, pass, weights)
@@ -41,11 +43,11 @@ struct OneDNNPass {
     }
 
     private static let mostSlices = 16
-    /// Floats of all slices' weight gradients together; two may be larger.
+    /// Limit for the floats of all slices' weight gradients together; two may be larger.
     private static let sliceFloats = 1 << 20
 
     func kernel() throws -> PreparedKernel {
-        // oneDNN 3's choice may follow the number of threads: the one for a single thread decides.
+        // oneDNN 3's choice may depend on the number of threads: the one for a single thread is used.
         let chosen = try onOneThread { try convolution(shape).implementation }
         let cutsSums = pass == ANNEAL_BACKWARD_WEIGHTS || chosen.contains("gemm") || chosen.contains("brg")
         if cutsSums && !chosen.contains("ref:") { return try slicedKernel() }
@@ -84,7 +86,7 @@ struct OneDNNPass {
                 return Slice(first: samples.lowerBound, convolution: try convolution(shape))
             }
         }
-        // A thread takes the slices of a lane one after the other, in the same scratch memory.
+        // A thread processes the slices of a lane one after the other, in the same scratch memory.
         let lanes = min(slices, Parallel.threads), room = parts.map(\.convolution.scratch).max() ?? 0
         let sourceStride = source.layout.elements(source.shape) / n
         let targetStride = target.layout.elements(target.shape) / n

@@ -20,7 +20,7 @@ extension Ordering: CPUOperator {
                     for i in 0..<inner {
                         let row = x + (o * extent * inner + i)
                         for j in 0..<extent { order[j] = Int32(truncatingIfNeeded: j) }
-                        // Equal values stay in order: the place decides.
+                        // Equal values stay in order: the index decides.
                         order.sort { a, b in
                             let left = row[Int(a) * inner], right = row[Int(b) * inner]
                             return left == right ? a < b : ascending ? left < right : left > right

@@ -6,7 +6,7 @@ import CAnnealKernels
 /// A 2-D convolution in our own kernels, on blocked channels and `BlockedWeights`.
 struct OwnConvolution {
     private enum Method {
-        /// Few channels a group.
+        /// Few channels per group.
         case grouped
         /// 3x3 and 5x5 of stride 1, by Winograd's minimal filtering.
         case winograd
@@ -17,8 +17,8 @@ struct OwnConvolution {
     private let conv: anneal_conv
     private let method: Method
 
-    /// nil where oneDNN is faster, or our kernels do not take the shape.
-    /// - Parameter plain: whether the data have no blocks, which only the matrix products take.
+    /// nil if oneDNN is faster, or our kernels do not support the shape.
+    /// - Parameter plain: whether the data has no blocks, which only the matrix products support.
     init?(_ op: Convolution, data: Shape, output: Shape, block: Int, plain: Bool) {
         let window = op.window
         guard window.kernel.count == 2 else { return nil }
@@ -40,8 +40,8 @@ struct OwnConvolution {
         }
     }
 
-    /// Winograd takes 36 products for each tile of outputs, 4x4 with a 3x3 kernel, 2x2 with 5x5, against the kernel's size for
-    /// each output; tiles at the edges are not full, and the weights must be transformed.
+    /// Winograd needs 36 products for each tile of outputs, 4x4 with a 3x3 kernel, 2x2 with 5x5, instead of the
+    /// kernel's size for each output; tiles at the edges are not full, and the weights must be transformed.
     private static func servesWinograd(_ op: Convolution, data: Shape, output: Shape) -> Bool {
         let kernel = op.window.kernel, side = 7 - kernel[0]
         guard kernel == [3, 3] || kernel == [5, 5] else { return false }

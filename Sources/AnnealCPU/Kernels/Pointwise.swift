@@ -3,11 +3,12 @@ import AnnealCore
 import AnnealGraph
 import CAnnealKernels
 
-/// A function of up to three numbers of the same place.
+/// A function of up to three numbers at the same position.
 typealias PointwiseFunction = @Sendable (Float, Float, Float) -> Float
 
-/// target = f(a, b, c) element by element, in parallel, for arrays of one layout; operands that are nil count as 0. The
-/// padding of blocked layouts stays zero. For functions in which no network spends much time: each element costs a call.
+/// target = f(a, b, c) element by element, in parallel, for arrays with the same layout; operands that are nil count as
+/// 0. The padding of blocked layouts stays zero. For functions that take little of a network's time: each element costs
+/// a call.
 func pointwiseKernel(
     _ site: KernelSite, _ a: Program.Operand, _ b: Program.Operand? = nil, _ c: Program.Operand? = nil,
     to target: Program.Operand, _ f: @escaping PointwiseFunction
@@ -44,13 +45,13 @@ private struct PointwiseOperands: @unchecked Sendable {
     }
 }
 
-/// Runs a loop in ranges, one for each thread, or in one where threads would not pay.
+/// Runs a loop in ranges, one per thread, or in a single one if threads would not pay off.
 func parallelRanges(_ count: Int, _ body: @Sendable (Range<Int>) -> Void) {
     guard count >= 4096 else { return body(0..<count) }
     Parallel.run { part, parts in body(Parallel.slice(count, part: part, parts: parts)) }
 }
 
-/// Zeros, where an output has no gradient.
+/// Zeros, for an output without a gradient.
 func zeroKernel(_ site: KernelSite, _ target: Program.Operand) throws -> PreparedKernel {
     let value = try site.value(target)
     let count = Int64(value.layout.elements(value.shape))

@@ -14,7 +14,7 @@ extension RegressionOutput: CPUOperator {
         let scale = gradScale / Float(max(shape.count / shape[0], 1)), absolute = member == .absolute
         return try pointwiseKernel(site, .output(0), .input(1), to: .gradient(0)) { y, label, _ in
             let difference = y - label
-            // MXNet counts no difference as negative.
+            // MXNet counts a zero difference as negative.
             return scale * (absolute ? (difference > 0 ? 1 : -1) : difference)
         }
     }
@@ -35,7 +35,7 @@ extension SVMOutput: CPUOperator {
                 for row in 0..<rows {
                     for k in 0..<classes {
                         let at = row * classes + k
-                        // The true class shall be above the margin, the others below its negative.
+                        // The true class should be above the margin, the others below its negative.
                         let sign: Float = Float(k) == label[row].rounded(.towardZero) ? -1 : 1
                         let loss = margin + sign * y[at]
                         dx[at] = loss > 0 ? sign * scale * (linear ? 1 : 2 * loss) : 0

@@ -3,11 +3,11 @@ import AnnealCore
 import AnnealGraph
 import Synchronization
 
-/// An optimizer's rule applied to some parameters: one parallel pass over fixed pieces of them, with passes before it where
+/// An optimizer's rule applied to some parameters: one parallel pass over fixed pieces of them, preceded by others if
 /// the rule needs sums or the update is guarded. Allocates nothing when it runs.
 final class RuleUpdate {
     private let rule: any UpdateRule
-    /// Of each parameter: its place in `StepInputs.numbers`, its name.
+    /// For each parameter: its index in `StepInputs.numbers`, its name.
     private let places: [Int]
     private let names: [String]
     private let arrays: Arrays
@@ -15,7 +15,7 @@ final class RuleUpdate {
     private let scale: UnsafeMutablePointer<Float>?
     private let flags: UnsafeMutablePointer<Float>?
 
-    /// What threads share: each writes its own pieces.
+    /// State shared by the threads: each writes its own pieces.
     private struct Arrays: @unchecked Sendable {
         let weights: [FloatArray]
         let gradients: [FloatArray]
@@ -73,7 +73,7 @@ final class RuleUpdate {
         arrays.sums.deallocate()
     }
 
-    /// - Parameter isAllowed: else nothing is changed.
+    /// - Parameter isAllowed: if false, nothing is changed.
     func run(_ inputs: StepInputs, isAllowed: Bool) {
         let factor = scale?.pointee ?? 1
         for (index, place) in places.enumerated() {
@@ -93,7 +93,7 @@ final class RuleUpdate {
         forEach(inputs) { rule.update($0) }
     }
 
-    /// Adds up each piece, then the pieces of a parameter in order, and tells the rule.
+    /// Sums each piece, then the pieces of a parameter in order, and passes the result to the rule.
     private func addSums() {
         let rule = rule, arrays = arrays
         pieces.run { piece, _ in arrays.sums[piece.number] = rule.sums(over: arrays.slice(piece)) }
@@ -124,8 +124,8 @@ final class RuleUpdate {
         }
     }
 
-    /// Calls `body` with every piece, or with every row where sums are of rows, once the numbers are the row's.
-    /// - Parameter parameter: called with the parameter of each slice that `body` gives false for.
+    /// Calls `body` with every piece, or with every row if sums are per row, once the numbers are the row's.
+    /// - Parameter parameter: called with the parameter of each slice for which `body` returns false.
     private func forEach(
         _ inputs: StepInputs, parameter: @escaping @Sendable (Int) -> Void,
         _ body: @escaping @Sendable (RuleSlice) -> Bool

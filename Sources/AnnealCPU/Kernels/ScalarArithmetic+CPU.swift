@@ -85,7 +85,7 @@ extension ScalarArithmetic: CPUOperator {
         }
     }
 
-    /// The derivative by x, of x and s, of those whose derivative reads x.
+    /// The derivative with respect to x, as a function of x and s, for functions with a derivative that reads x.
     private var slope: @Sendable (Float, Float) -> Float {
         switch member {
         case .reverseDivide: { -$1 / ($0 * $0) }

@@ -3,7 +3,7 @@ import AnnealCore
 import AnnealGraph
 
 extension SliceChannel: CPUOperator {
-    /// Blocked where no block holds channels of two outputs.
+    /// Blocked if no block holds channels of two outputs.
     package func layouts(_ request: LayoutRequest) throws -> OperandLayouts {
         let data = request.inputs[0], index = axis < 0 ? axis + data.rank : axis
         guard case .blocked(let block)? = request.given[0], !squeezeAxis,

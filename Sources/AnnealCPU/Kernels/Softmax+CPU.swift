@@ -65,7 +65,7 @@ private func softmaxKernel(outer: Int, axis: Int, inner: Int) -> PreparedKernel 
     return kernel
 }
 
-/// Of y = softmax(factor x): factor y (dy - Σ y dy); of its logarithm: factor (dy - e^y Σ dy).
+/// For y = softmax(factor x): factor y (dy - Σ y dy); for its logarithm: factor (dy - e^y Σ dy).
 private func softmaxGradient(_ outer: Int, _ extent: Int, _ inner: Int, factor: Float, logarithm: Bool)
     -> PreparedKernel
 {
@@ -96,7 +96,7 @@ private func softmaxGradient(_ outer: Int, _ extent: Int, _ inner: Int, factor: 
     return kernel
 }
 
-/// A number of elements that an array holds, 0 … limit.
+/// A number of elements stored in an array, clamped to 0 … limit.
 private func limited(_ value: Float, _ limit: Int) -> Int {
     value >= Float(limit) ? limit : value > 0 ? Int(value) : 0
 }
@@ -138,7 +138,7 @@ extension SoftmaxCrossEntropy: CPUOperator {
     }
 }
 
-/// A number as an index, limited to 0 ..< count.
+/// A number as an index, clamped to 0 ..< count.
 func indexInside(_ value: Float, _ count: Int) -> Int {
     value >= Float(count - 1) ? count - 1 : value > 0 ? Int(value) : 0
 }

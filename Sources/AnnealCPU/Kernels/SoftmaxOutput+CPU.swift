@@ -58,7 +58,7 @@ extension SoftmaxOutput: CPUOperator {
     ) {
         let (outer, classes, inner) = axes
         let positions = outer * inner
-        // Labels are whole numbers; beyond Int32 there are no classes.
+        // Labels are integers; there are no classes beyond Int32.
         func truncated(_ value: Float) -> Int { abs(value) < 2e9 ? Int(value) : -1 }
         var divisor: Float = 1
         switch normalization {
@@ -69,7 +69,7 @@ extension SoftmaxOutput: CPUOperator {
             divisor = Float(max(1, (0..<positions).count { truncated(label[$0]) != ignored }))
         }
         let scale = gradScale / divisor
-        // MXNet smooths labels in its plain form only.
+        // MXNet smooths labels only in its plain mode.
         let smooth = multiOutput ? 0 : smoothAlpha
         let other = classes > 1 ? smooth / Float(classes - 1) : 0
         for o in 0..<outer {

@@ -3,16 +3,16 @@ import AnnealCore
 import COneDNN
 import Synchronization
 
-/// Row-major products C (m, n) = op(A) op(B) + beta C, one after the other, cut into parts by their shape. Each part is
-/// computed by one thread: left alone, oneDNN divides products, and even the sums of one element, by the number of threads,
-/// and the last bits follow it.
+/// Row-major products C (m, n) = op(A) op(B) + beta C, one after the other, split into parts that depend on their shape
+/// only. Each part is computed by one thread: by itself oneDNN divides products, and even the sum of one element, by
+/// the number of threads, so that the last bits depend on it.
 struct SplitProduct: Sendable {
     let batch, m, n, k: Int
     /// Whether A and B are stored transposed.
     let transposeA, transposeB: Bool
     private let rowParts, columnParts: Int
 
-    /// Multiplications below which a second thread, and a third one, is not worth its share of A and B.
+    /// Multiplications below which a second or third thread is not worth reading its share of A and B.
     private static let leastWork = 1 << 20, partWork = 1 << 22
 
     init(batch: Int = 1, m: Int, n: Int, k: Int, transposeA: Bool = false, transposeB: Bool = false) {
@@ -22,7 +22,7 @@ struct SplitProduct: Sendable {
         self.k = k
         self.transposeA = transposeA
         self.transposeB = transposeB
-        // Every part reads its share of A and B into the caches again: few parts where sides are short.
+        // Every part reads its share of A and B into the caches again: few parts if sides are short.
         let work = m * n * k, most = min(16 / max(batch, 1), max(work / Self.partWork, work >= Self.leastWork ? 2 : 1))
         var rows = 1, columns = 1
         while rows * columns * 2 <= most {
@@ -36,7 +36,7 @@ struct SplitProduct: Sendable {
 
     var flops: Double { 2 * Double(batch) * Double(m) * Double(n) * Double(k) }
 
-    /// A kernel that does nothing but this product.
+    /// A kernel that computes nothing but this product.
     func kernel(_ a: Program.Operand, _ b: Program.Operand, to c: Program.Operand) -> PreparedKernel {
         var kernel = PreparedKernel.checked({ memory in
             let a = memory[a], b = memory[b], c = memory[c]
@@ -84,7 +84,8 @@ struct SplitProduct: Sendable {
     }
 }
 
-/// Runs `body` with one thread for what it starts. The number belongs to the calling thread, so that no other sees it.
+/// Runs `body` with one thread for the regions it starts. The setting belongs to the calling thread, so that no other
+/// sees it.
 func onOneThread<Result>(_ body: () throws -> Result) rethrows -> Result {
     let threads = Parallel.threads
     Parallel.setThreads(1)

@@ -2,7 +2,7 @@ import AnnealCompiler
 import AnnealCore
 import AnnealGraph
 
-// Operators that give elements of their input at strided places need no kernels of their own.
+// Operators that copy strided elements of their input need no kernels of their own.
 
 extension CPUOperator where Self: StridedOperator {
     package func forward(_ site: KernelSite, _ engine: CPUEngine) throws -> PreparedKernel {

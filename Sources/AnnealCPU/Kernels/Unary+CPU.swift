@@ -6,7 +6,7 @@ import Foundation
 extension Unary: CPUOperator {
     package func layouts(_ request: LayoutRequest) throws -> OperandLayouts { request.following }
 
-    /// The functions that `Activation` has in C.
+    /// The functions that `Activation` implements in C.
     private var activation: anneal_activation? {
         switch member {
         case .relu: ANNEAL_RELU
@@ -88,7 +88,7 @@ extension Unary: CPUOperator {
         }
     }
 
-    /// The derivative, of what the definition says that it reads: the input, or the output.
+    /// The derivative, as a function of what the definition says that it reads: the input, or the output.
     private var slope: @Sendable (Float) -> Float {
         switch member {
         case .abs: { $0 > 0 ? 1 : $0 < 0 ? -1 : 0 }

@@ -48,7 +48,7 @@ extension UpSampling: CPUOperator {
     }
 }
 
-/// Where the elements of one input lie in the output, from a channel on.
+/// Where the elements of one input are in the output, from a channel on.
 private struct NearestPlaces {
     let input: Shape
     let output: Shape

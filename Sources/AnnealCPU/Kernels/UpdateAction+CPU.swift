@@ -66,7 +66,7 @@ private struct UpdateOperands {
     }
 }
 
-/// Flags all of which must be set.
+/// Flags that must all be set.
 struct Condition {
     let flags: UnsafeMutablePointer<Float>?
     let count: Int
@@ -76,7 +76,7 @@ struct Condition {
         return (0..<count).allSatisfy { flags[$0] != 0 }
     }
 
-    /// Whether a sum or an update may be made: sums over batches that were checked before need no further check.
+    /// Whether a sum or an update may be made: sums over batches that were already checked need no further check.
     func isMet(_ inputs: StepInputs) -> Bool { !inputs.merge.takesGradient || isMet }
 }
 
@@ -84,12 +84,12 @@ struct Condition {
 struct FloatArray: @unchecked Sendable {
     let memory: UnsafeMutablePointer<Float>
     let count: Int
-    /// 1 where the array is in blocks.
+    /// 1 if the array is blocked.
     let rows: Int
 }
 
-/// The arrays of an instruction that works element by element, so that bits do not depend on threads. Each is one parallel
-/// pass over all of them.
+/// The arrays of an elementwise instruction, which works so that bits do not depend on threads: one parallel pass over
+/// all of them.
 struct UpdateArrays: Sendable {
     let inputs: [FloatArray]
     let changed: [FloatArray]

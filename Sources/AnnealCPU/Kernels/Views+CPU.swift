@@ -2,10 +2,10 @@ import AnnealCompiler
 import AnnealGraph
 import CAnnealKernels
 
-// Views compute nothing as a rule: the memory plan lets their output be their input. These kernels run where that cannot
-// be, for a parameter say.
+// Views usually compute nothing: the memory plan lets their output be their input. These kernels run where that is
+// impossible, for a parameter, say.
 
-/// An operator whose output is its input's memory, and the same for the gradients.
+/// An operator with an output that is its input's memory, and the same for the gradients.
 private protocol ViewOperator: CPUOperator {}
 
 extension ViewOperator {
@@ -25,7 +25,7 @@ extension ReshapeLike: ViewOperator {}
 extension Squeeze: ViewOperator {}
 
 extension BlockGrad: ViewOperator {
-    // The shape stays, and so may the layout.
+    // The shape stays, so the layout may stay too.
     package func layouts(_ request: LayoutRequest) throws -> OperandLayouts { request.following }
 }
 

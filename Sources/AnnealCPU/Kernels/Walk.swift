@@ -1,15 +1,15 @@
 import AnnealCompiler
 import AnnealCore
 
-/// The elements of a shape in row order, each with its offsets in two other arrays: how transposes, slices and broadcasts
-/// are written. An offset grows by the array's stride along each axis; a stride of 0 repeats the array.
+/// The elements of a shape in row-major order, each with its offsets in two other arrays: used for transposes, slices
+/// and broadcasts. An offset grows by the array's stride along each axis; a stride of 0 repeats the array.
 struct Walk: Sendable {
     private let extents: [Int]
     private let first: [Int]
     private let second: [Int]
     private let starts: (first: Int, second: Int)
 
-    /// - Parameter offset: where the first other array is read for the first element.
+    /// - Parameter offset: the first other array's offset for the first element.
     init(_ shape: Shape, strides: [Int], offset: Int = 0, second: [Int]? = nil) {
         // An array without axes is one element.
         extents = shape.dims.isEmpty ? [1] : shape.dims
@@ -18,7 +18,8 @@ struct Walk: Sendable {
         starts = (offset, 0)
     }
 
-    /// Broadcasts one or two arrays, whose extents are the shape's or 1, to the shape; missing leading axes count as 1.
+    /// Broadcasts one or two arrays, with extents equal to the shape's or 1, to the shape; missing leading axes count
+    /// as 1.
     init(_ shape: Shape, broadcasting first: Shape, _ second: Shape? = nil) {
         func strides(_ array: Shape) -> [Int] {
             let dims = Array(repeating: 1, count: shape.rank - array.rank) + array.dims
@@ -56,7 +57,7 @@ struct Walk: Sendable {
     }
 }
 
-/// Elements between neighbours along each axis of a plain array.
+/// The distance between neighbours along each axis of a plain array, in elements.
 func rowStrides(_ shape: Shape) -> [Int] {
     var strides = Array(repeating: 1, count: shape.rank)
     for axis in strides.indices.dropLast().reversed() { strides[axis] = strides[axis + 1] * shape[axis + 1] }

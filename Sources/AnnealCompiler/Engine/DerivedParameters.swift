@@ -1,9 +1,9 @@
 import AnnealCore
 import AnnealGraph
 
-/// What a plan computes from parameters ahead of its runs: weights with batch norm folded in.
+/// Values that a plan computes from parameters ahead of its runs: weights with batch norm folded in.
 ///
-/// They are computed before the first run, and again before a run when the parameters have changed since.
+/// They are computed before the first run, and again before a run if the parameters have changed.
 final class DerivedParameters {
     private let program: Program
     private let kernels: [PreparedKernel]
@@ -11,12 +11,12 @@ final class DerivedParameters {
     private let engine: any KernelEngine
     private let arena: Arena
     private let offsets: [Program.ValueID: Int]
-    /// For each instruction, the parameters that nothing reads after it, to be given back.
+    /// For each instruction, the parameters that nothing reads after it, so that they can be released.
     private let released: [[String]]
-    /// The store's revision that they are of.
+    /// The store's revision when they were computed.
     private var revision: Int?
 
-    /// - Parameter releases: whether parameters that only they are computed from are given back.
+    /// - Parameter releases: whether parameters that are only used to compute them are released.
     init(_ program: Program, store: ParameterStore, engine: any KernelEngine, releases: Bool) throws {
         self.program = program
         self.store = store
@@ -46,7 +46,7 @@ final class DerivedParameters {
 
     func memory(_ id: Program.ValueID) -> UnsafeMutablePointer<Float>? { offsets[id].map { arena.base + $0 } }
 
-    /// Computes them again if the parameters have changed.
+    /// Recomputes them if the parameters have changed.
     func refresh() throws {
         guard !kernels.isEmpty, revision != store.revision else { return }
         let scratch = try engine.allocate(kernels.map(\.scratch).max() ?? 0)

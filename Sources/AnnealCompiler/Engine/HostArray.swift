@@ -1,7 +1,7 @@
 import AnnealCore
 import AnnealGraph
 
-/// An array of an engine made of kernels: a part of an arena, in a layout of the engine's.
+/// An array of an engine made of kernels: a part of an arena, in one of the engine's layouts.
 package final class HostArray: EngineArray {
     package let shape: Shape
     package let layout: Layout
@@ -38,7 +38,7 @@ package final class HostArray: EngineArray {
     package func release() { Arena.release(memory, count) }
 
     package func isFinite() -> Bool {
-        // All bits of the exponent are set in NaN and infinities. Padding is zero.
+        // NaN and infinities have all exponent bits set. Padding is zero.
         var broken: UInt32 = 0
         for i in 0..<count { broken |= (memory[i].bitPattern & 0x7f80_0000) == 0x7f80_0000 ? 1 : 0 }
         return broken == 0

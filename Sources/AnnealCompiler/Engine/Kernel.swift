@@ -1,7 +1,7 @@
 import AnnealCore
 import AnnealGraph
 
-/// Where a kernel is made: an instruction with the shapes and layouts of its operands.
+/// Where a kernel is created: an instruction with the shapes and layouts of its operands.
 public struct KernelSite {
     /// What the kernel does.
     public let instruction: Program.Instruction
@@ -20,7 +20,7 @@ public struct KernelSite {
     public func value(_ role: Program.Operand) throws -> Program.Value {
         if let id = instruction.reading(role) ?? instruction.writing(role) { return values[id] }
         throw AnnealError(
-            "layer \(layer)", "its kernel has no operand \(role)", suggestion: "this is a defect of Anneal",
+            "layer \(layer)", "its kernel has no operand \(role)", suggestion: "this is a bug in Anneal",
             code: .internalDefect)
     }
 
@@ -31,7 +31,7 @@ public struct KernelSite {
 
     /// - Throws: if the instruction has no such operand.
     public func shape(_ role: Program.Operand) throws -> Shape { try value(role).shape }
-    /// The shape of an input of the operator, also in a backward pass that does not read it.
+    /// The shape of an input of the operator, even in a backward pass that does not read it.
     public func inputShape(_ index: Int) throws -> Shape {
         guard instruction.forwardInputs.indices.contains(index) else { return try shape(.input(index)) }
         return values[instruction.forwardInputs[index]].shape
@@ -40,16 +40,16 @@ public struct KernelSite {
     public func layout(_ role: Program.Operand) throws -> Layout { try value(role).layout }
 }
 
-/// What the memory plan must know of a kernel, and what it costs.
+/// What the memory plan must know about a kernel, and its cost.
 public struct KernelNeeds {
-    /// An operand that may lie where another one does.
+    /// An operand that may share memory with another one.
     public typealias InPlace = (read: Program.Operand, written: Program.Operand)
 
     /// Floats of scratch memory, alive during the instruction only.
     public var scratch: Int
     /// Outputs that may be written over inputs, in order of preference.
     public var inPlace: [InPlace]
-    /// Floating-point operations of one run, those of convolutions and matrix products.
+    /// Floating-point operations per run, for convolutions and matrix products.
     public var flops: Double
 
     public init(scratch: Int = 0, inPlace: [InPlace] = [], flops: Double = 0) {
@@ -59,21 +59,21 @@ public struct KernelNeeds {
     }
 }
 
-/// A kernel before memory is planned: what it needs, and how it becomes one that runs.
+/// A kernel before memory is planned: its requirements, and how to bind it to memory.
 public struct PreparedKernel {
     /// Floats of scratch memory, alive during the instruction only.
     public var scratch = 0
     /// Outputs that may be written over inputs, in order of preference.
     public var inPlace: [KernelNeeds.InPlace] = []
-    /// Changes of layout that it does inside: each is a defect to be counted.
+    /// Layout changes inside the kernel: each one is a defect to be counted.
     public var reorders = 0
-    /// Floating-point operations of one run, for profiles.
+    /// Floating-point operations per run, for profiles.
     public var flops = 0.0
-    /// Which implementation it is, for profiles.
+    /// The name of the implementation, for profiles.
     public var implementation = ""
-    /// What the memory plan asks.
+    /// The requirements for the memory plan.
     public var needs: KernelNeeds { KernelNeeds(scratch: scratch, inPlace: inPlace, flops: flops) }
-    /// Gives the code of a step, which allocates and looks up nothing and returns 0 or the library's status.
+    /// Returns the code of a step, which allocates nothing, looks nothing up, and returns 0 or the library's status.
     public var bind: (KernelMemory) throws -> () -> Int32
 
     /// A kernel that cannot fail.
@@ -87,7 +87,7 @@ public struct PreparedKernel {
         }
     }
 
-    /// A kernel whose code returns a library's status.
+    /// A kernel with code that returns a library's status.
     public static func checked(_ bind: @escaping (KernelMemory) throws -> () -> Int32) -> PreparedKernel {
         var kernel = PreparedKernel { _ in {} }
         kernel.bind = bind
@@ -95,20 +95,20 @@ public struct PreparedKernel {
     }
 }
 
-/// The inputs of the step that runs, where kernels read them.
+/// The inputs of the current step, where kernels read them.
 public final class StepClock {
-    /// Of the step that runs.
+    /// Of the current step.
     public var inputs = StepInputs()
 
     public init() {}
 }
 
-/// Where an instruction's operands lie.
+/// The memory of an instruction's operands.
 public struct KernelMemory {
     private let pointers: [Program.Operand: UnsafeMutablePointer<Float>]
-    /// As large as the kernel asked for; nil if it asked for none.
+    /// As large as the kernel requested; nil if it requested none.
     public let scratch: UnsafeMutablePointer<Float>?
-    /// Read when the kernel runs: random numbers, rates and counts depend on it.
+    /// Read when the kernel runs: random numbers, learning rates and counts depend on it.
     public let clock: StepClock
 
     init(

@@ -1,26 +1,26 @@
 import AnnealCore
 import AnnealGraph
 
-/// An engine made of kernels over the host's memory: it gives a kernel for each instruction, and `KernelPlan` gives them
+/// An engine made of kernels over host memory: it returns a kernel for each instruction, and `KernelPlan` gives them
 /// memory and runs them.
 ///
-/// Where `choosesLayouts`, the compiler fuses operators, assigns layouts and recomputes for it; the others get each operator
-/// of the symbol by itself, in plain layouts, and implement no more than the first four members.
+/// If `choosesLayouts`, the compiler fuses operators, assigns layouts and recomputes for it; other engines get each
+/// operator of the symbol separately, in plain layouts, and implement only the first four members.
 public protocol KernelEngine: Engine {
-    /// Makes the kernel of an instruction, not yet bound to memory.
+    /// Creates the kernel of an instruction, not yet bound to memory.
     func prepare(_ site: KernelSite) throws -> PreparedKernel
 
-    /// What the status that a kernel returned means.
+    /// Describes a status returned by a kernel.
     func message(_ status: Int32) -> String
 
-    /// Memory of that many floats, zero at first, 64-byte aligned.
+    /// Zeroed memory of that many floats, 64-byte aligned.
     func allocate(_ count: Int) throws -> Arena
 
-    /// Runs what makes kernels or runs them, with as many threads as the engine has.
+    /// Runs code that creates or runs kernels, with as many threads as the engine has.
     func withThreads(_ body: () -> Void)
 
-    /// Whether layouts are chosen and operators fused for it. The fused operators are not public: engines of other packages
-    /// leave it false.
+    /// Whether layouts are chosen and operators fused for it. The fused operators are not public: engines of other
+    /// packages leave it false.
     var choosesLayouts: Bool { get }
 
     /// Copies between the host's plain order and the layouts of values.
@@ -28,24 +28,24 @@ public protocol KernelEngine: Engine {
     func read(_ memory: UnsafePointer<Float>, shape: Shape, layout: Layout) throws -> Tensor
 
     /// The layouts that an operator's kernels prefer for its operands.
-    /// - Parameter given: the inputs' layouts now; nil for parameters whose layout is still free.
+    /// - Parameter given: the inputs' current layouts; nil for parameters with a layout that is still free.
     func layouts(
         _ op: any Operator, inputs: [Shape], outputs: [Shape], given: [Layout?], mode: Program.Mode, layer: String
     ) throws -> OperandLayouts
 
-    /// Whether a part of an operator's backward pass can add to a gradient that is there already.
+    /// Whether a part of an operator's backward pass can add to an existing gradient.
     func accumulates(_ op: any Operator, part: Int) -> Bool
 
     /// Whether a part of an operator's backward pass that writes these operands can add up two output gradients
     /// (`secondHead`).
     func addsHeads(_ op: any Operator, part: Int, writes: [Program.Operand]) -> Bool
 
-    /// Whether an operator's forward kernel is cheaper where what it saved is given to it: a recomputation then reads the
+    /// Whether an operator's forward kernel is cheaper if it is given what it saved: a recomputation then reads the
     /// saved values rather than writing them.
     func repeatsFromSaved(_ op: any Operator) -> Bool
 }
 
-/// Engines whose values all lie in plain order need no more than this.
+/// Engines with plain layouts only need no more than this.
 extension KernelEngine {
     public var choosesLayouts: Bool { false }
 
@@ -67,7 +67,7 @@ extension KernelEngine {
         return Tensor(shape, Array(UnsafeBufferPointer(start: memory, count: shape.count)))
     }
 
-    /// Kernels may be made for a number of threads.
+    /// Kernels may be created for a number of threads.
     func onThreads<Value>(_ body: () throws -> Value) throws -> Value {
         var result: Result<Value, any Error>?
         withThreads { result = Result { try body() } }
@@ -77,7 +77,7 @@ extension KernelEngine {
 
     private func requirePlain(_ layout: Layout) throws {
         guard layout == .plain else {
-            throw AnnealError("engine \(name)", "has plain layouts only", suggestion: "this is a defect of Anneal")
+            throw AnnealError("engine \(name)", "has plain layouts only", suggestion: "this is a bug in Anneal")
         }
     }
 

@@ -1,26 +1,27 @@
 import AnnealCore
 import AnnealGraph
 
-/// What an operation of a plan, or of the loop around it, is and costs: what profiles and traces say of it.
+/// An operation of a plan, or of the loop around it, with its cost: for profiles and traces.
 public struct OperationCost: Sendable {
-    /// What a training step consists of.
+    /// The phases of a training step.
     public enum Phase: String, Sendable, CaseIterable { case data, forward, backward, metrics, update, exchange }
 
-    /// The layer that it belongs to; of a fused operation, that of the batch norm or addition that others joined.
+    /// The layer that it belongs to; for a fused operation, that of the batch norm or addition that others joined.
     public var layer: String
-    /// What is done, e.g. `Convolution backward weights`.
+    /// A description, e.g. `Convolution backward weights`.
     public var kind: String
     /// The part of a step that it belongs to.
     public var phase: Phase
-    /// Floating-point operations, as the algorithm of the definition needs them.
+    /// Floating-point operations that the algorithm of the definition needs.
     public var flops = 0.0
-    /// Compulsory traffic: each operand read or written once, as if the caches held nothing before and all within.
+    /// Compulsory memory traffic: each operand read or written once, as if the caches were empty before and unlimited
+    /// within.
     public var bytes = 0.0
-    /// Of the operator's inputs but vectors, and of its output.
+    /// The shapes of the operator's inputs, except vectors, and of its output.
     public var shapes = ""
-    /// The name of its code where there are several, with `+reorder` where it changes a layout.
+    /// The name of the implementation if there are several, with `+reorder` if it changes a layout.
     public var implementation = ""
-    /// Changes of layout inside its code.
+    /// Layout changes inside its code.
     public var reorders = 0
 
     public init(layer: String, kind: String, phase: Phase, flops: Double = 0, bytes: Double = 0) {
@@ -33,7 +34,7 @@ public struct OperationCost: Sendable {
 }
 
 extension OperationCost {
-    /// What an instruction of a program does.
+    /// A description of an instruction of a program.
     public init(_ program: Program, instruction index: Int, _ implementation: String, reorders: Int) {
         let instruction = program.instructions[index]
         let isBackward = index >= program.backwardStart
@@ -88,8 +89,8 @@ extension OperationCost {
 extension Program {
     fileprivate func shapes(_ ids: [ValueID]) -> [Shape] { ids.map { values[$0].shape } }
 
-    /// What a backward instruction gives, and the forward passes that its work is worth: one for the gradients of
-    /// activations, one for those of parameters.
+    /// The kind of a backward instruction, and its work in forward passes: one for the gradients of activations, one
+    /// for those of parameters.
     fileprivate func gradients(of instruction: Instruction) -> (pass: String, passes: Double) {
         func isParameter(_ input: Int) -> Bool {
             values[instruction.forwardInputs[input]].kind == .parameter

@@ -1,27 +1,27 @@
 import AnnealCore
 import AnnealGraph
 
-/// What is to be planned.
+/// A request for a plan.
 public struct PlanRequest {
-    /// What a plan is made of.
+    /// The source of the program.
     public enum Source {
         /// A network. `inputs`: the shapes of data and labels; `gradients`: the variables to differentiate by.
         case network(Symbol, inputs: [String: Shape], gradients: Set<String>)
-        /// Parameters alone, whose gradients are inputs (`gradient:NAME`).
+        /// Parameters alone, with gradients as inputs (`gradient:NAME`).
         case parameters([(name: String, shape: Shape)])
     }
 
     public var source: Source
-    /// Training has a backward pass and what follows the gradients.
+    /// Training has a backward pass and an update.
     public var mode: Program.Mode
-    /// What follows the gradients; nil: nothing.
+    /// What happens after the gradients; nil: nothing.
     public var update: TrainingUpdate?
-    /// What flows between layers.
+    /// The type between layers.
     public var precision = ElementType.float32
-    /// What the backward pass may compute a second time to save memory. All choices give the same bits.
+    /// What the backward pass may recompute to save memory. All choices give the same bits.
     public var recomputation = Recomputation.cheap
-    /// Whether all parameters can be read after a run; else inference may give back the memory of those that it has folded
-    /// batch norm into.
+    /// Whether all parameters can be read after a run; otherwise inference may release the memory of those that it has
+    /// folded batch norm into.
     public var keepsParameters = true
 
     public init(_ source: Source, mode: Program.Mode) {
@@ -41,7 +41,7 @@ extension PlanRequest {
 }
 
 extension Program {
-    /// What lives in a store: variables in a given order, and states.
+    /// The values in a store: variables in a given order, and states.
     public func stored(in order: [String]) -> [Value] {
         var stored: [Value] = []
         for name in order {

@@ -1,13 +1,13 @@
 import AnnealCore
 import Foundation
 
-/// The most that a machine can do: what an operation must wait for is its arithmetic or its memory traffic.
+/// The peak performance of a machine: an operation is limited by its arithmetic or by its memory traffic.
 ///
 /// Williams, Waterman and Patterson 2009, "Roofline: an insightful visual performance model for multicore architectures".
 package struct Roofline: Sendable {
-    /// Floating-point operations a second.
+    /// Floating-point operations per second.
     package var flops: Double
-    /// Bytes a second between the processor and memory.
+    /// Bytes per second between the CPU and memory.
     package var bandwidth: Double
 
     package init(flops: Double, bandwidth: Double) {
@@ -15,7 +15,7 @@ package struct Roofline: Sendable {
         self.bandwidth = bandwidth
     }
 
-    /// The seconds that an operation needs at least: at the rate min(peak, bandwidth × flops / bytes) where it computes.
+    /// A lower bound for an operation's seconds: at the rate min(peak, bandwidth × flops / bytes) if it computes.
     package func seconds(flops: Double, bytes: Double) -> Double { max(flops / self.flops, bytes / bandwidth) }
 
     package var text: String {

@@ -1,11 +1,11 @@
-/// What the last bits of a run's weights depend on besides the run itself. The number of threads is not part of it; states
-/// that have one still load.
+/// What the last bits of a run's weights depend on in addition to the run itself. The number of threads is not part of
+/// it; states that contain one still load.
 public struct RunMachine: Codable, Sendable, Equatable {
     /// The instruction set of the CPU's kernels (portable, avx2 or avx512), or an accelerator's kind, model and
     /// number of shards.
     public var kernels: String
-    /// The library that computes what the engine's own kernels do not, with its version, e.g. `oneDNN 2.6.3`; nil if there is
-    /// none, or the state is of a version that did not record it.
+    /// The library for operations without a kernel of the engine's own, with its version, e.g. `oneDNN 2.6.3`; nil if
+    /// there is none, or the state was saved by a version that did not record it.
     public var library: String?
 
     public init(kernels: String, library: String? = nil) {
@@ -13,15 +13,14 @@ public struct RunMachine: Codable, Sendable, Equatable {
         self.library = library
     }
 
-    /// What a user is told when a run that was saved here resumes on another machine: nil if no bit will differ, as far as is
-    /// known.
+    /// The message when a run that was saved here resumes on another machine: nil if no bit is known to differ.
     package func warning(resumingOn now: RunMachine) -> String? {
         if kernels != now.kernels {
-            return "The run was saved on \(kernels), and continues on \(now.kernels): they add in another order, "
-                + "and sums end in other bits"
+            return "The run was saved on \(kernels), and continues on \(now.kernels): they add in a different order, "
+                + "so the last bits of sums differ"
         }
         guard let library, let other = now.library, library != other else { return nil }
         return
-            "The run was saved with \(library), now \(other): it may add in another order, and sums end in other bits"
+            "The run was saved with \(library), now \(other): it may add in a different order, so the last bits of sums may differ"
     }
 }

@@ -2,16 +2,16 @@ import AnnealCore
 import AnnealGraph
 
 /// Appends the backward pass: for each forward instruction, last first, the parts of its operator's gradient that lead
-/// to a variable whose gradient is asked for. Sums of gradients are explicit, or folded into the kernel that gives the last one.
+/// to a requested variable. Sums of gradients are explicit, or folded into the kernel that computes the last one.
 package enum Autodiff {
-    /// - Parameter engine: nil if no kernel sums gradients itself: each sum is an instruction then.
+    /// - Parameter engine: nil if no kernel sums gradients itself: then each sum is an instruction.
     package static func differentiate(_ program: Program, wanted: Set<String>, engine: (any KernelEngine)?) throws
         -> Program
     {
         var result = program
         result.backwardStart = program.instructions.count
 
-        // Which values depend on a variable whose gradient is asked for.
+        // The values that depend on a requested variable.
         var leads = Array(repeating: false, count: program.values.count)
         for name in wanted { if let value = program.variables[name] { leads[value] = true } }
         for instruction in program.instructions where instruction.reads.contains(where: { leads[$0.value] }) {
@@ -71,7 +71,7 @@ package enum Autodiff {
             }
             for (partIndex, part) in op.backward.enumerated() {
                 let sharing = part.sharing.filter { leads[instruction.reads[$0].value] }
-                // A gradient that only others share is computed for their sake.
+                // A gradient that others share is computed for them.
                 let targets = part.writes.filter { target in
                     leads[instruction.reads[target].value] || target == part.writes[0] && !sharing.isEmpty
                 }
@@ -133,7 +133,8 @@ package enum Autodiff {
         return result
     }
 
-    /// A sum of gradients that only one kernel reads, as its head, goes into that kernel where it takes two heads.
+    /// A sum of gradients that only one kernel reads, as its output gradient, is folded into that kernel if it accepts
+    /// two.
     private static func foldSums(_ program: inout Program, engine: any KernelEngine) {
         let consumers = program.consumers(), kept = program.kept
         var dropped = Set<Int>()

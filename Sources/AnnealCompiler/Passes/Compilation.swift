@@ -1,10 +1,10 @@
 import AnnealCore
 import AnnealGraph
 
-/// A program that is ready to be given memory, with its kernels: what all passes together make of a symbol.
+/// A program with its kernels, ready for memory planning: the result of all passes over a symbol.
 struct Compilation {
     private(set) var program: Program
-    /// Of each instruction; nil for views, which compute nothing.
+    /// One per instruction; nil for views, which compute nothing.
     private(set) var kernels: [PreparedKernel?] = []
 
     static func compile(_ request: PlanRequest, store: ParameterStore, engine: any KernelEngine) throws -> Compilation {
@@ -24,7 +24,7 @@ struct Compilation {
 
     var needs: [KernelNeeds] { kernels.map { $0?.needs ?? KernelNeeds() } }
 
-    /// - Parameter known: a kernel that an instruction has already, unless it is a repetition; those have their own.
+    /// - Parameter known: the existing kernel of an instruction, unless it is a repetition; those have their own.
     private init(_ program: Program, engine: any KernelEngine, known: (Int) -> PreparedKernel? = { _ in nil }) throws {
         self.program = program
         for (index, instruction) in program.instructions.enumerated() {
@@ -46,7 +46,7 @@ struct Compilation {
         for (_, id) in instruction.reads + instruction.writes where program.values[id].type != .float32 {
             throw AnnealError(
                 "layer \(instruction.layer)",
-                "computes in \(program.values[id].type.rawValue), and the \(engine.name) engine in float32 only",
+                "computes in \(program.values[id].type.rawValue), but the \(engine.name) engine supports float32 only",
                 suggestion: "leave --dtype out, or use an accelerator (--devices)", code: .unsupported)
         }
         do {
@@ -56,7 +56,7 @@ struct Compilation {
         }
     }
 
-    /// Kernels are kept: what they are of stays in order.
+    /// Kernels are kept: the instructions they belong to stay in order.
     private mutating func addUpdate(_ request: PlanRequest, _ engine: any KernelEngine) throws {
         program = try request.withUpdate(program)
         var old = kernels.makeIterator()

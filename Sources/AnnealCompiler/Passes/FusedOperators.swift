@@ -1,7 +1,7 @@
 import AnnealCore
 import AnnealGraph
 
-// Operators that only the compiler makes: what passes join, and changes of layout.
+// Operators that only the compiler creates: results of fusion, and layout changes.
 
 /// Batch norm with the addition and the ReLU that follow it, in one pass over memory each way.
 ///
@@ -25,7 +25,7 @@ package struct FusedBatchNorm: Operator {
     package func inferShapes(_ inputs: inout [Shape?]) throws -> [Shape]? { try sameShape(&inputs) }
 
     package var backward: [BackwardPart] {
-        // Without an addend ReLU's mask is recomputed from the data; with one the output tells.
+        // Without an addend ReLU's mask is recomputed from the data; with one it follows from the output.
         let mask: [BackwardPart.Read] = adds && relu ? [.output(0)] : []
         return [BackwardPart(reads: norm.backward[0].reads + mask, writes: [0, 1, 2] + (adds ? [5] : []))]
     }
@@ -49,7 +49,8 @@ package struct AddReLU: Operator {
     package func flops(inputs: [Shape], outputs: [Shape]) -> Double { 2 * Double(outputs[0].count) }
 }
 
-/// A convolution with what follows it in inference: the addition of another value, then limits (ReLU: 0 and infinity).
+/// A convolution with the operations after it in inference: the addition of another value, then clamping (ReLU: 0 and
+/// infinity).
 ///
 /// Inputs: data, weight, the bias if there is one, then the addend if there is one.
 package struct FusedConvolution: Operator {
@@ -76,7 +77,7 @@ package struct FusedConvolution: Operator {
     }
 }
 
-/// The weight and the bias of a layer that does the work of the batch norm after it, with its moving statistics:
+/// The weight and the bias of a layer that includes the batch norm after it, with its moving statistics:
 /// weight · s and (bias - mean) · s + beta, s = gamma / sqrt(variance + eps) for each of the layer's channels.
 ///
 /// Inputs: weight, gamma, beta, moving mean, moving variance, then the layer's bias if it has one.
@@ -100,7 +101,7 @@ package struct BatchNormFolding: Operator {
     }
 }
 
-/// A change of layout; shapes and values stay.
+/// A layout change; shapes and values stay.
 package struct Relayout: Operator {
     package var operation: String { "relayout" }
     package init() {}

@@ -1,15 +1,15 @@
 import AnnealCore
 
-/// How a value lies in memory.
+/// The order of a value's elements in memory.
 public enum Layout: Hashable, Sendable {
-    /// Row-major, as MXNet's files and users see it.
+    /// Row-major, as in MXNet's files and as users see it.
     case plain
     /// Channels (axis 1) in blocks of 8 or 16, innermost; the last block is padded with zeros.
     case blocked(Int)
-    /// Weights in an order that only the engine reads.
+    /// Weights in an order that only the engine knows.
     case opaque(OpaqueLayout)
 
-    /// Channels of a block; 1 where there are none.
+    /// Channels per block; 1 without blocks.
     public var block: Int {
         if case .blocked(let block) = self { block } else { 1 }
     }
@@ -24,7 +24,7 @@ public enum Layout: Hashable, Sendable {
         }
     }
 
-    /// The same memory serves both: blocked channels with one spatial position are plain.
+    /// Whether both are the same memory: blocked channels with one spatial position are plain.
     public func isSameMemory(as other: Layout, _ shape: Shape) -> Bool {
         if self == other { return true }
         guard case .opaque = self else {
@@ -45,7 +45,7 @@ public protocol EngineLayout: AnyObject, Sendable {
     func isEqual(_ other: any EngineLayout) -> Bool
 }
 
-/// A layout of which the compiler knows the size alone.
+/// A layout of which the compiler knows only the size.
 public struct OpaqueLayout: Hashable, Sendable {
     public let layout: any EngineLayout
 

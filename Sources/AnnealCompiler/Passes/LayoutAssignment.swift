@@ -1,7 +1,7 @@
 import AnnealCore
 import AnnealGraph
 
-/// The layouts that an operator's kernels take their inputs in and give their outputs in.
+/// The layouts in which an operator's kernels take their inputs and return their outputs.
 public struct OperandLayouts {
     public var inputs: [Layout]
     public var outputs: [Layout]
@@ -12,9 +12,9 @@ public struct OperandLayouts {
     }
 }
 
-/// Spreads the layouts that convolutions prefer over the forward pass; gradients will have their values' layouts.
+/// Propagates the layouts that convolutions prefer through the forward pass; gradients will have their values' layouts.
 package enum LayoutAssignment {
-    /// - Parameter fixed: layouts that parameters have already, from an earlier program over the same store.
+    /// - Parameter fixed: layouts that parameters already have, from an earlier program over the same store.
     package static func assign(_ program: Program, engine: any KernelEngine, fixed: [String: Layout]) throws -> Program
     {
         var result = program
@@ -32,7 +32,7 @@ package enum LayoutAssignment {
             guard let op = instruction.action.op else { continue }
             let inputs = instruction.reads.map { result.values[$0.value] }
             let outputs = instruction.writes.filter { if case .output = $0.role { true } else { false } }
-            // The layout of a parameter, or of what derives from it, is free until somebody has settled it.
+            // The layout of a parameter, or of a value derived from it, is free until an instruction determines it.
             func isParameter(_ id: Program.ValueID) -> Bool {
                 result.values[id].kind == .parameter || result.values[id].kind == .derived
             }

@@ -50,7 +50,7 @@ package enum Lowering {
         return program
     }
 
-    /// A program without a network: parameters whose gradients are inputs (`gradient:NAME`).
+    /// A program without a network: parameters with gradients as inputs (`gradient:NAME`).
     package static func parameters(_ parameters: [(name: String, shape: Shape)], mode: Program.Mode) -> Program {
         var program = Program(mode: mode)
         for (name, shape) in parameters {

@@ -1,12 +1,12 @@
 import AnnealCore
 
-/// A place for every value of a program in one arena: values that are never alive together share memory.
+/// Assigns every value of a program an offset in one arena: values that are never alive together share memory.
 ///
-/// Buffers are placed one after another, each at the lowest offset where nothing alive at the same time lies. No order is
-/// the best for all networks: largest first (the greedy strategy by size of Pisarchyk and Lee 2020, "Efficient memory
-/// management for deep neural net inference"), the same after what is alive at the peak, by size times life and by first use
-/// are tried, and the smallest plan is taken. Each try takes the square of the buffers' number in time, so thousands of
-/// buffers get fewer, and tens of thousands only one pass in order of first use.
+/// Buffers are placed one after another, each at the lowest offset that is free during its lifetime. No order is the
+/// best for all networks: largest first (the greedy strategy by size of Pisarchyk and Lee 2020, "Efficient memory
+/// management for deep neural net inference"), the same after what is alive at the peak, by size times lifetime and by
+/// first use are tried, and the smallest plan is taken. Each attempt takes time quadratic in the number of buffers, so
+/// thousands of buffers get fewer attempts, and tens of thousands only one pass in order of first use.
 package struct MemoryPlan: Sendable {
     /// In floats from the arena's start; nil for parameters and auxiliary states, which live in their store.
     package let offsets: [Int?]
@@ -14,13 +14,13 @@ package struct MemoryPlan: Sendable {
     package let scratchOffsets: [Int?]
     /// Floats.
     package let size: Int
-    /// Floats that are alive at once at most: no plan is smaller.
+    /// The maximum number of floats alive at once: no plan is smaller.
     package let lowerBound: Int
 
     /// 64 bytes: a cache line and the widest vector.
     private static let grain = 16
 
-    /// - Parameter needs: of each instruction.
+    /// - Parameter needs: one per instruction.
     package init(_ program: Program, needs: [KernelNeeds]) {
         let buffers = Buffers(program, needs: needs)
         let all = buffers.all, peak = buffers.peak
@@ -75,11 +75,11 @@ package struct MemoryPlan: Sendable {
 
     private static let manyBuffers = 4096
 
-    /// In order of first use, at the lowest offset that is free then: the time grows with buffers and gaps only.
+    /// In order of first use, at the lowest offset that is then free: the time grows only with buffers and gaps.
     private static func sweep(_ buffers: [Buffers.Buffer]) -> (offsets: [Int], size: Int) {
         var offsets = Array(repeating: 0, count: buffers.count)
         var ends: [Int: [Int]] = [:]
-        // Free pieces below `size`, in order of offset; none touches another.
+        // Free pieces below `size`, in order of offset; none of them touch.
         var gaps: [(offset: Int, end: Int)] = []
         var size = 0
         func free(_ offset: Int, _ end: Int) {

@@ -2,19 +2,19 @@ import AnnealCore
 import AnnealGraph
 
 extension PlanRequest {
-    /// The program of an engine that takes each operator of the symbol by itself, in plain layouts: forward and backward pass
-    /// and what follows the gradients, with element types.
-    /// - Parameter updatesEarly: whether large parameters are updated within the backward pass. Engines that order the work
-    ///   themselves do not need it.
-    /// - Throws: `AnnealError` by the layer, e.g. for shapes that do not fit.
+    /// The program for an engine that takes each operator of the symbol separately, in plain layouts: forward and
+    /// backward pass and the update, with element types.
+    /// - Parameter updatesEarly: whether large parameters are updated within the backward pass. Engines that schedule
+    ///   the work themselves do not need it.
+    /// - Throws: `AnnealError` naming the layer, e.g. for shapes that do not fit.
     public func program(updatesEarly: Bool = false) throws -> Program {
         try withUpdate(passes(updatesEarly: updatesEarly))
     }
 
     /// Forward and backward pass, with element types, and the choice of the parameters that are updated early.
     /// - Parameters:
-    ///   - engine: fuses operators and chooses layouts; nil: each operator of the symbol by itself, in plain layouts.
-    ///   - layouts: of the parameters that are in the store already.
+    ///   - engine: fuses operators and chooses layouts; nil: each operator of the symbol separately, in plain layouts.
+    ///   - layouts: of the parameters that are already in the store.
     package func passes(
         updatesEarly: Bool, engine: (any KernelEngine)? = nil, layouts: [String: Layout] = [:]
     ) throws -> Program {
@@ -38,13 +38,13 @@ extension PlanRequest {
         return try Precision.assign(precision, to: program)
     }
 
-    /// The same passes followed by what is done with the gradients.
+    /// The same passes followed by the update.
     package func withUpdate(_ passes: Program) throws -> Program {
         guard mode == .training, let update else { return passes }
         return try UpdatePass.insert(update, into: passes)
     }
 
-    /// Layouts that parameters have already, or must have since their rows or places count.
+    /// Layouts that parameters already have, or must have because rows or indices matter.
     private func fixedLayouts(_ program: Program, _ known: [String: Layout]) -> [String: Layout] {
         guard update?.rule.needsPlainOrder == true else { return known }
         var layouts = known

@@ -6,13 +6,14 @@ public enum ElementType: String, Sendable, CaseIterable {
     case float32, bfloat16, float16, uint8
 }
 
-/// Sets the type that each value has: what flows between layers, and its gradients, in the type that was asked for;
-/// parameters, their gradients, statistics, losses and all that follows the gradients in float32.
+/// Sets the type of each value: activations and their gradients have the requested type; parameters, their gradients,
+/// statistics, losses and everything after the gradients are float32.
 package enum Precision {
     package static func assign(_ type: ElementType, to program: Program) throws -> Program {
         guard type != .float32 else { return program }
         guard type != .uint8 else {
-            throw AnnealError("precision \(type.rawValue)", "networks compute in float32, bfloat16 or float16")
+            throw AnnealError(
+                "precision \(type.rawValue)", "is not supported: networks compute in float32, bfloat16 or float16")
         }
         var result = program
         let exact = Set(program.gradients.values).union(program.outputs)
@@ -27,7 +28,7 @@ package enum Precision {
                 case .output(let index):
                     if instruction.action.op?.exactOutputs.contains(index) != true { result.values[id].type = type }
                 case .gradient: result.values[id].type = type
-                // What is saved besides the outputs are sums, statistics and indices.
+                // Saved values other than outputs are sums, statistics and indices.
                 default: break
                 }
             }

@@ -2,12 +2,13 @@ import AnnealCore
 import AnnealGraph
 
 extension Program {
-    /// Checks what every pass must keep: each value is written once, before it is read, and layouts agree with shapes.
+    /// Checks the invariants that every pass must keep: each value is written once, before it is read, and layouts
+    /// agree with shapes.
     public func verify(after pass: String) throws {
         func wrong(_ instruction: Instruction, _ what: String) -> AnnealError {
             AnnealError(
                 "layer \(instruction.layer)", "after \(pass): \(what)",
-                suggestion: "this is a defect of Anneal's compiler", code: .internalDefect)
+                suggestion: "this is a bug in Anneal's compiler", code: .internalDefect)
         }
         var written = values.map { $0.kind != .temporary && $0.kind != .derived }
         for instruction in preparation + instructions {

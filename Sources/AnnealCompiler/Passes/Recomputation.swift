@@ -1,14 +1,14 @@
 import AnnealCore
 import AnnealGraph
 
-/// How much of the forward pass may be computed a second time, in the backward pass, rather than kept until then.
+/// How much of the forward pass may be recomputed in the backward pass rather than kept until then.
 ///
 /// Every choice gives the same bits. Chen, Xu, Zhang and Guestrin 2016, "Training deep nets with sublinear memory cost"
 /// (arXiv:1604.06174); MXNet's memonger.
 public struct Recomputation: Sendable, Equatable {
-    /// The additional work at most, as a part of a step's.
+    /// The maximum additional work, relative to a step's.
     let share: Double
-    /// The parts of its memory that a process must save for each part of additional work.
+    /// Relative memory saved per relative work added that is required.
     let price: Double
 
     package init(share: Double, price: Double) {
@@ -16,23 +16,23 @@ public struct Recomputation: Sendable, Equatable {
         self.price = price
     }
 
-    /// Nothing is computed twice.
+    /// Nothing is recomputed.
     public static let off = Recomputation(share: 0, price: 0)
-    /// What costs little for the memory that it saves: batch norm with the statistics at hand, additions, activations,
-    /// where activations are large also convolutions of few channels.
+    /// Recomputes what is cheap for the memory that it saves: batch norm with saved statistics, additions, activations,
+    /// and if activations are large also convolutions with few channels.
     public static let cheap = Recomputation(share: 0.14, price: 4)
     /// Convolutions too: up to one more forward pass, for little memory.
     public static let full = Recomputation(share: 0.33, price: 1.5)
 }
 
-/// A program in which the backward pass computes again those values of the forward pass that are not kept.
+/// A program in which the backward pass recomputes the values of the forward pass that are not kept.
 ///
-/// Each is computed again just before the backward pass first reads it, together with what that takes and is not there
-/// either, in forward order, and lives until the backward pass has read it last: between two kept values a chain comes
-/// back as a whole.
+/// Each value is recomputed just before the backward pass first reads it, in forward order and together with the values
+/// that it needs and that are not available either, and lives until the backward pass has last read it: a chain between
+/// two kept values is recomputed as a whole.
 package struct Recomputed {
     package private(set) var program: Program
-    /// For each instruction, the one of the original program that it is, or does again.
+    /// For each instruction, the one of the original program that it is or repeats.
     package private(set) var origins: [Int] = []
 
     /// - Parameter kept: of each value.
@@ -61,7 +61,7 @@ package struct Recomputed {
         origins.append(origin)
     }
 
-    /// The instruction once more, with new values for what it writes.
+    /// Repeats the instruction, with new values for its outputs.
     private mutating func clone(
         _ graph: ForwardGraph, _ index: Int, _ original: Program, _ again: inout [Program.ValueID: Program.ValueID]
     ) -> Program.Instruction {
@@ -83,19 +83,19 @@ package struct Recomputed {
     }
 }
 
-/// What recomputation asks of the forward pass of a differentiated program.
+/// What recomputation needs to know about the forward pass of a differentiated program.
 package struct ForwardGraph {
-    /// The forward instruction that computes each value; nil for variables and what the backward pass computes.
+    /// The forward instruction that computes each value; nil for variables and values of the backward pass.
     private(set) var producer: [Int?]
-    /// The value whose memory each value is a view of; mostly the value itself.
+    /// The value that each value is a view of; usually the value itself.
     private(set) var root: [Program.ValueID]
-    /// Floats of each value in memory of its own; 0 for views.
+    /// The floats that each value itself occupies; 0 for views.
     private(set) var size: [Int]
     private var repeatsFromSaved: [Bool] = []
     /// What it reads of values that a forward instruction computes.
     private let sources: [[Program.ValueID]]
 
-    /// - Parameter repeatsFromSaved: as `KernelEngine` has it.
+    /// - Parameter repeatsFromSaved: as in `KernelEngine`.
     package init(_ program: Program, repeatsFromSaved isRepeated: (any Operator) -> Bool) {
         producer = Array(repeating: nil, count: program.values.count)
         root = Array(program.values.indices)
@@ -116,15 +116,15 @@ package struct ForwardGraph {
         self.sources = sources
     }
 
-    /// Whether a forward instruction writes there what it reads when it is repeated: the statistics of batch norm, which
+    /// Whether a repeated forward instruction reads there what it otherwise writes: the statistics of batch norm, which
     /// are small and always kept.
     func isStatistic(_ write: (role: Program.Operand, value: Program.ValueID), of index: Int) -> Bool {
         guard repeatsFromSaved[index], case .saved = write.role else { return false }
         return true
     }
 
-    /// Adds the instructions that must be repeated for some values to be there: those that compute what is neither kept
-    /// nor `there`, directly or on the way.
+    /// Adds the instructions that must be repeated to compute some values: those that compute values that are neither
+    /// kept nor in `there`, directly or indirectly.
     func collect(
         _ values: [Program.ValueID], kept: [Bool], into repeated: inout Set<Int>,
         there: (Program.ValueID) -> Bool = { _ in false }

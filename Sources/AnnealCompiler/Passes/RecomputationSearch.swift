@@ -4,23 +4,23 @@ import Foundation
 
 /// Chooses which values of the forward pass are kept for the backward pass.
 ///
-/// A choice has two numbers. The threshold: what costs more work for each float than it is always kept, e.g. what
-/// convolutions give. The budget: of what is left, the forward pass keeps what crosses the narrowest places between
-/// segments, each as long as the budget allows with all that is kept before it; the backward pass reaches the first segments
-/// last, when little else is alive, so these may be the longest. Pairs of both are tried, the memory of
-/// each is counted exactly, and the smallest whose work is allowed is taken.
+/// A choice has two numbers. The threshold: values that cost more work per float than this are always kept, e.g. the
+/// outputs of convolutions. The budget: of the others, the forward pass keeps those that cross the narrowest places
+/// between segments, each as long as the budget allows with everything kept before it; the backward pass reaches the
+/// first segments last, when little else is alive, so these may be the longest. Pairs of both are tried, the memory of
+/// each is counted exactly, and the smallest with allowed work is taken.
 package struct RecomputationSearch {
     private let program: Program
     private let needs: [KernelNeeds]
     private let graph: ForwardGraph
-    /// Work of repeating each forward instruction, and for each float that it gives.
+    /// The work of repeating each forward instruction, in total and per float that it produces.
     private var work: [Double] = []
     private var density: [Double] = []
-    /// Of the whole step as it is.
+    /// Of the whole step without recomputation.
     private var totalWork = 0.0
     private let backwardReads: [Program.ValueID]
 
-    /// Floating-point operations in the time of a float's way to or from memory.
+    /// Floating-point operations in the time of moving a float to or from memory.
     private static let flopsPerFloat = 40.0
 
     /// - Parameter needs: of each instruction.
@@ -35,7 +35,7 @@ package struct RecomputationSearch {
         return result
     }
 
-    /// Whether each value is kept, for engines without kernels: work is what operators' definitions say.
+    /// Whether each value is kept, for engines without kernels: the work comes from the operators' definitions.
     package static func kept(_ limit: Recomputation, in program: Program, graph: ForwardGraph) -> [Bool] {
         let needs = program.instructions.indices.map {
             KernelNeeds(flops: OperationCost(program, instruction: $0, "", reorders: 0).flops)
@@ -57,7 +57,7 @@ package struct RecomputationSearch {
                 $0 + (graph.isStatistic($1, of: index) ? 0 : graph.size[$1.value])
             }
             self.work.append(given == 0 ? 0 : work)
-            // Changes of layout are not to be done twice.
+            // Layout changes should not be repeated.
             let isRelayout = instruction.action.op?.changesLayoutOnly == true
             density.append(isRelayout ? .infinity : given == 0 ? 0 : work / Double(given))
         }
@@ -73,7 +73,8 @@ package struct RecomputationSearch {
         let everything = Array(repeating: true, count: program.values.count)
         let unchanged = candidate(everything)
         var candidates = [unchanged]
-        // Down to a twelfth; in fewer steps for programs of many thousands of instructions, where each takes long.
+        // Down to a twelfth; in fewer steps for programs with many thousands of instructions, where each step takes
+        // long.
         let budgets = max(2, min(24, 60_000 / max(program.instructions.count, 1)))
         let factor = pow(0.9, 24 / Double(budgets))
         var seen: Set<[Bool]> = [everything]
@@ -89,7 +90,7 @@ package struct RecomputationSearch {
                 budget *= factor
             }
         }
-        // Weights and an optimizer's state of them, and what any process takes.
+        // The weights, an optimizer state for each of them, and the baseline of any process.
         let surroundings = program.values.reduce(16 << 20) {
             $1.kind == .parameter ? $0 + 2 * $1.layout.elements($1.shape) : $0
         }
@@ -109,7 +110,7 @@ package struct RecomputationSearch {
         return Candidate(kept: kept, peak: peak, work: added)
     }
 
-    /// The upper ends of the groups that the work for a float falls into: batch norm, additions, kinds of convolutions.
+    /// The upper limits of the groups of work per float: batch norm, additions, kinds of convolutions.
     private var thresholds: [Double] {
         let sorted = density.filter { $0.isFinite && $0 > 0 }.sorted()
         return sorted.indices.filter { $0 + 1 == sorted.count || sorted[$0 + 1] > 1.02 * sorted[$0] }.map { sorted[$0] }
@@ -128,7 +129,8 @@ package struct RecomputationSearch {
         return kept
     }
 
-    /// With what crosses the borders of segments, which are chosen from the front, each as long as the budget allows.
+    /// With the values that cross the borders of segments, which are chosen from the front, each as long as the budget
+    /// allows.
     private func keeping(_ always: [Bool], budget: Int) -> [Bool] {
         var kept = always
         var repeated = Set<Int>()
@@ -146,12 +148,12 @@ package struct RecomputationSearch {
                 }
             }
             guard keptFloats + segment > budget, index > border else { continue }
-            // The narrowest place after the last border, the last one if there are several.
+            // The narrowest place after the last border; the last one if there are several.
             var place = index
             for other in stride(from: index - 1, to: border, by: -1) where crossing[other] < crossing[place] {
                 place = other
             }
-            // What is older was kept at an earlier border if it is read here at all.
+            // Older values were kept at an earlier border if they are read here at all.
             for earlier in border..<place {
                 for (_, value) in program.instructions[earlier].writes where reads[value] >= place && !kept[value] {
                     kept[value] = true
@@ -166,14 +168,14 @@ package struct RecomputationSearch {
                 }
             }
         }
-        // The backward pass begins with the last segment: it would be computed again at once.
+        // The backward pass begins with the last segment: it would be recomputed immediately.
         for index in border..<program.backwardStart {
             for (_, value) in program.instructions[index].writes where reads[value] >= 0 { kept[value] = true }
         }
         return kept
     }
 
-    /// For each value, the last of the repeated instructions that reads its memory; -1 if there is none.
+    /// For each value, the last repeated instruction that reads its memory; -1 if there is none.
     private func lastReads(by repeated: Set<Int>) -> [Int] {
         var result = Array(repeating: -1, count: program.values.count)
         for index in repeated where !(program.instructions[index].action.op?.isView ?? false) {
@@ -185,7 +187,7 @@ package struct RecomputationSearch {
         return result
     }
 
-    /// Floats that would have to be kept for segments to meet in front of each instruction.
+    /// Floats that would have to be kept for a segment border before each instruction.
     private func crossing(_ kept: [Bool], _ reads: [Int]) -> [Int] {
         var result = Array(repeating: 0, count: program.backwardStart + 2)
         for (value, read) in reads.enumerated() where read >= 0 && !kept[value] {

@@ -4,7 +4,7 @@ public struct RuleElement<N: RuleNumber> {
     /// g, neither scaled nor clipped.
     public var gradient: N
     public var states: RuleStates<N>
-    /// A draw from the normal distribution of mean 0 and variance 1, for rules that draw; else 0.
+    /// A standard normal random number, for rules that need noise; else 0.
     public let noise: N
 
     @inlinable @inline(__always)
@@ -18,11 +18,11 @@ public struct RuleElement<N: RuleNumber> {
 
 /// An element's states, by their numbers.
 public struct RuleStates<N: RuleNumber> {
-    // The first three are named, so that loops over them become vector instructions.
+    // The first three are named, so that loops over them can be vectorised.
     public var first: N
     public var second: N
     public var third: N
-    /// What follows them; the caller's memory, which outlives the element.
+    /// Further states, in the caller's memory, which outlives the element.
     @usableFromInline let others: UnsafeMutablePointer<N>?
 
     @inlinable @inline(__always)
@@ -53,15 +53,15 @@ public struct RuleStates<N: RuleNumber> {
         }
     }
 
-    /// `count` states from number `first` on, as the states of a part of the rule. Those after its first three are in the same
-    /// memory; `replace` gives the others back.
+    /// `count` states from index `first` on, as the states of a part of the rule. Those after its first three are in
+    /// the same memory; `replace` copies the others back.
     @inlinable
     public func part(from first: Int, count: Int) -> RuleStates {
         func state(_ index: Int) -> N { index < count ? self[first + index] : N(0) }
         return RuleStates(state(0), state(1), state(2), others: others.map { $0 + first })
     }
 
-    /// Takes over what a part's formula has made of its states.
+    /// Copies back the states that a part's formula has changed.
     @inlinable
     public mutating func replace(from first: Int, count: Int, with part: RuleStates) {
         for index in 0..<min(count, 3) { self[first + index] = part[index] }

@@ -1,5 +1,5 @@
-/// A number that an optimizer's formula computes with: a float in a loop, a double where every step is checked, or a value
-/// of a program that another engine runs.
+/// The number type of an optimizer's formula: a float in a loop, a double where every step is checked, or a value of a
+/// program that another engine runs.
 public protocol RuleNumber {
     /// A constant of the rule, rounded to the engine's precision.
     init(_ constant: Double)
@@ -10,7 +10,7 @@ public protocol RuleNumber {
     static func / (a: Self, b: Self) -> Self
     /// The square root.
     static func root(_ x: Self) -> Self
-    /// `yes` where a > b, else `no`, also where one of them is NaN.
+    /// `yes` where a > b, else `no`, also if one of them is NaN.
     static func select(_ a: Self, over b: Self, _ yes: Self, _ no: Self) -> Self
 }
 
@@ -18,7 +18,7 @@ extension RuleNumber {
     @inlinable @inline(__always)
     public static prefix func - (x: Self) -> Self { Self(0) - x }
 
-    /// `x` clipped to ±`bound`; NaN stays NaN, so that a broken gradient is seen.
+    /// `x` clipped to ±`bound`; NaN stays NaN, so that a broken gradient is noticed.
     @inlinable @inline(__always)
     public static func clip(_ x: Self, _ bound: Self) -> Self {
         let low = -bound, raised = select(low, over: x, low, x)

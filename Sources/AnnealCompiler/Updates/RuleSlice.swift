@@ -1,16 +1,16 @@
 /// Elements of a parameter in host memory, with their gradients and states.
 ///
-/// The engine keeps the memory alive and untouched by others while a rule works on it.
+/// The engine keeps the memory alive and unmodified while a rule works on it.
 public struct RuleSlice {
-    /// Of the parameter in this step, adapted to its sums.
+    /// The parameter's numbers in this step, adapted to its sums.
     public let numbers: StepNumbers
     public let start: Int
     public let count: Int
-    /// All of the parameter, of its gradient and of its states: the slice is `start..<start + count` of each.
+    /// The whole parameter, its gradient and its states: the slice is `start..<start + count` of each.
     public let weight: UnsafeMutablePointer<Float>
     public let gradient: UnsafePointer<Float>
     public let states: UnsafeBufferPointer<UnsafeMutablePointer<Float>>
-    /// Normal draws for the slice's elements, from its first on, for rules that draw.
+    /// Standard normal random numbers for the slice's elements, for rules that need noise.
     public let noise: UnsafePointer<Float>?
 
     public init(

@@ -1,5 +1,5 @@
-/// The name of a state: an array that training keeps in addition to the network's own. It names the array in a program, in the
-/// store and in the file of a run's state, where `arg:` and `aux:` are the network's own.
+/// The name of a state: an array that training stores in addition to the network's own. It identifies the array in a
+/// program, in the store and in the file of a run's state, where `arg:` and `aux:` are the network's own.
 package enum StateName: Hashable, Sendable {
     /// An optimizer's state of a parameter, by its number: `optimizer:fc1_weight:0`.
     case optimizer(parameter: String, index: Int)
@@ -7,10 +7,10 @@ package enum StateName: Hashable, Sendable {
     case average(TrainingUpdate.Averaging, of: String)
     /// A sum of the gradients of 2^level batches: `gradients:1:fc1_weight`.
     case gradientSum(level: Int, parameter: String)
-    /// What a compressed gradient of a shard has not been given yet: `residual:3:fc1_weight`.
+    /// The part of a shard's gradient that compression has not sent yet: `residual:3:fc1_weight`.
     case residual(shard: Int, parameter: String)
 
-    /// What a name begins with.
+    /// The prefix of a name.
     package enum Kind: String, Sendable {
         case optimizer, lookahead, gradients, residual
         case movingAverage = "ema"
@@ -38,7 +38,7 @@ package enum StateName: Hashable, Sendable {
         }
     }
 
-    /// nil if a text is not spelt so. Parameters' names may have colons themselves.
+    /// nil if the text is not a state's name. Parameters' names may contain colons themselves.
     package init?(_ text: some StringProtocol) {
         guard let colon = text.firstIndex(of: ":"), let kind = Kind(rawValue: String(text[..<colon])) else {
             return nil

@@ -1,10 +1,11 @@
-/// What an instruction does after gradients are known. One may serve many parameters: small ones are not worth an
-/// instruction each.
+/// An operation of an instruction after the gradients are known. One instruction may serve many parameters: small ones
+/// are not worth an instruction each.
 public enum UpdateAction: Sendable {
     /// input(p) is the gradient of the instruction's p-th parameter; changed(p·(1+s)) the parameter, followed by its s
-    /// states. `scale`, if there is one, multiplies gradients. With a `condition`, output(0) is a flag for each parameter:
-    /// whether its new value and states are finite; if one is not, nothing is changed. The condition of this and of `accumulate` is not
-    /// asked where only sums of earlier batches are added (`Merge.takesGradient`): those were checked.
+    /// states. `scale`, if there is one, multiplies gradients. With a `condition`, output(0) is a flag for each
+    /// parameter: whether its new value and states are finite; if one is not, nothing is changed. The condition of this
+    /// and of `accumulate` is not checked if only sums of earlier batches are added (`Merge.takesGradient`), since
+    /// those were checked.
     case update(any UpdateRule, parameters: [Int])
     /// input(p): a gradient; changed(p·n), …: its n partial sums. Adds as `StepInputs.merge` says.
     case accumulate(levels: Int)
@@ -21,10 +22,11 @@ public enum UpdateAction: Sendable {
     case exchange
     /// output(p) or changed(p) becomes input(p).
     case copy(Phases)
-    /// changed(p) becomes input(p) unless all flags of `condition` are set; nothing where only sums of earlier batches were added.
+    /// changed(p) becomes input(p) unless all flags of `condition` are set; nothing if only sums of earlier batches
+    /// were added.
     case restore(Phases)
 
-    /// The part of a step that it belongs to.
+    /// The phase of a step that it belongs to.
     public var phase: Phases {
         switch self {
         case .update, .limitNorm, .average: .update
@@ -52,18 +54,18 @@ public enum UpdateAction: Sendable {
     }
 }
 
-/// A flag of a `checkFinite` or a guarded update, and what it is of.
+/// A flag of a `checkFinite` or a guarded update, and its subject.
 public struct Check: Sendable {
-    /// What a flag is of.
+    /// The subject of a flag.
     public enum Subject: Sendable, Equatable {
         case loss
         case gradient(String)
         case statistic(String)
-        /// What the update would make of the parameter.
+        /// The new value that the update would give the parameter.
         case parameter(String)
     }
 
-    /// The array of flags; 0: something is not finite.
+    /// The array of flags; 0 means not finite.
     public let value: Program.ValueID
     /// Of each flag.
     public let subjects: [Subject]

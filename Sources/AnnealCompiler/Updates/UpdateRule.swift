@@ -1,26 +1,26 @@
 import AnnealCore
 
-/// An optimizer's rule as engines see it: formulas for one element of a parameter, generic over the number that they compute
-/// with. Engines that loop over host memory call `update` and `sums` of a `RuleSlice`, which are specialised to the rule;
-/// others run the formulas on numbers of their own.
+/// An optimizer's rule as engines see it: formulas for one element of a parameter, generic over the number type.
+/// Engines that loop over host memory call `update` and `sums` of a `RuleSlice`, which are specialised to the rule;
+/// others evaluate the formulas on their own number types.
 ///
-/// Formulas are pure: an engine may compute one twice, and in any order of elements.
+/// Formulas are pure: an engine may evaluate one twice, and in any order of elements.
 public protocol UpdateRule: Sendable {
-    /// Arrays of the parameter's shape that are kept from one update to the next.
+    /// Arrays of the parameter's shape that are stored from one update to the next.
     var stateCount: Int { get }
-    /// What a state holds before the first update.
+    /// The initial value of a state.
     func stateStart(_ index: Int) -> StateStart
-    /// What `terms` are summed over.
+    /// The elements that `terms` are summed over.
     var sums: RuleSums { get }
-    /// Whether elements get `noise`. Their parameters are kept in plain order, so that it is the same on every engine.
+    /// Whether elements get `noise`. Such parameters are stored in plain order, so that it is the same on every engine.
     var drawsNoise: Bool { get }
-    /// Settings that decide which operations a formula has, e.g. whether there is a momentum. Formulas ask `RuleNumbers.choices`
-    /// for them, at no cost: each combination has loops of its own.
+    /// Settings that determine which operations a formula has, e.g. whether there is momentum. Formulas read them from
+    /// `RuleNumbers.choices`, at no cost: each combination has its own loops.
     var choices: (Bool, Bool) { get }
 
     /// Two numbers that are summed over the parameter or each of its rows before the update.
     func terms<N: RuleNumber>(_ element: RuleElement<N>, _ k: RuleNumbers<N>) -> (N, N)
-    /// Gets the sums of `terms`, and changes the step's numbers by them.
+    /// Receives the sums of `terms`, and adapts the step's numbers.
     func adapt<N: RuleNumber>(_ k: inout RuleNumbers<N>, to sums: (N, N))
     /// The weight and the states after the update.
     func update<N: RuleNumber>(_ element: inout RuleElement<N>, _ k: RuleNumbers<N>)
@@ -34,18 +34,18 @@ public protocol UpdateRule: Sendable {
 }
 
 extension UpdateRule {
-    /// Whether the parameters must be in plain order, since rows or places count.
+    /// Whether the parameters must be in plain order, because rows or indices matter.
     public var needsPlainOrder: Bool { sums == .ofRows || drawsNoise }
 }
 
-/// What a state array holds before the first update.
+/// The initial value of a state array.
 public enum StateStart: Sendable {
     case zeros
     /// A copy of the weight.
     case weight
 }
 
-/// What a rule's `terms` are summed over.
+/// The elements that a rule's `terms` are summed over.
 public enum RuleSums: Sendable {
     case none
     /// All elements of a parameter.
@@ -56,15 +56,15 @@ public enum RuleSums: Sendable {
 
 /// The numbers of a parameter's update that are the same for all its elements.
 public struct RuleNumbers<N: RuleNumber> {
-    /// r: what gradients are multiplied by first, e.g. 1 / batch size.
+    /// r: gradients are multiplied by it first, e.g. 1 / batch size.
     public var scale: N
     /// l: the learning rate of this parameter in this step.
     public var rate: N
     /// d: the weight decay of this parameter.
     public var decay: N
-    /// The bound of `clip`; infinite where nothing is clipped.
+    /// The bound of `clip`; infinite without clipping.
     public var bound: N
-    /// What the rule's `prepare` leaves for its formulas.
+    /// Set by the rule's `prepare` for its formulas.
     public var constants: (N, N, N, N)
     /// The rule's `choices`.
     public let choices: (Bool, Bool)
@@ -90,13 +90,13 @@ public struct RuleNumbers<N: RuleNumber> {
     }
 }
 
-/// A parameter's numbers in a step, as a program gets them: scale, rate, decay, bound, and the rule's four constants.
+/// A parameter's numbers in a step, as inputs of a program: scale, rate, decay, bound, and the rule's four constants.
 public typealias StepNumbers = SIMD8<Float>
 
 extension RuleNumbers {
     /// - Parameters:
     ///   - choices: the rule's.
-    ///   - clips: whether gradients are clipped, where that is known beforehand; what is clipped to infinity stays the same.
+    ///   - clips: whether gradients are clipped, if known in advance; clipping to infinity changes nothing.
     @inlinable @inline(__always)
     public init(_ numbers: StepNumbers, choices: (Bool, Bool), clips: Bool? = nil, _ convert: (Float) -> N) {
         self.init(

@@ -49,7 +49,7 @@ extension BinaryFunction {
         var sum = NDArray(part == 0 ? shapes.0 : shapes.1)
         for (i, index) in Indices(dy.shape.dims).enumerated() {
             let places = (offset(index, strides.0), offset(index, strides.1))
-            // What the slope does not depend on is not among the operands.
+            // Operands that the derivative does not depend on do not exist.
             let slope = slope(part, a.map { $0[places.0] } ?? 0, b.map { $0[places.1] } ?? 0)
             sum[part == 0 ? places.0 : places.1] += dy[i] * slope
         }
@@ -80,7 +80,7 @@ extension BinaryFunction {
         }
     }
 
-    /// The derivative by a (part 0) or b (1). At ties of maximum and minimum the gradient is a's.
+    /// The derivative with respect to a (part 0) or b (1). At ties of maximum and minimum the gradient is a's.
     private func slope(_ part: Int, _ a: Double, _ b: Double) -> Double {
         switch self {
         case .add: 1
@@ -109,7 +109,7 @@ extension ScalarArithmetic: ReferenceOperator {
         }
     }
 
-    /// The scalar as the engines hold it.
+    /// The scalar as the engines store it.
     private var s: Double { Double(Float(scalar)) }
 
     private func value(_ x: Double) -> Double {

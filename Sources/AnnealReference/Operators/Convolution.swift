@@ -115,7 +115,7 @@ private struct ConvolutionTaps {
     private func forEachRow(_ body: (Row) -> Void) {
         let filters = features[1] / groups, channels = image[1] / groups
         let taps = kernel.reduce(1, *)
-        /// Output places along an axis whose input place for tap k lies inside the image.
+        /// Output positions along an axis with an input position for tap k inside the image.
         func range(_ axis: Int, _ k: Int) -> Range<Int> {
             let shift = k * dilate[axis] - pad[axis]
             let low = shift >= 0 ? 0 : (-shift + stride[axis] - 1) / stride[axis]

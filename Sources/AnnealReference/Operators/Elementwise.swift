@@ -2,8 +2,8 @@ import AnnealCore
 import AnnealGraph
 import Foundation
 
-// Functions of the elements at one place. Slopes of smooth functions of the input are central differences; where the
-// definition's gradient reads the output, or a kink has a convention, they are written out.
+// Functions of the elements at one position. Derivatives of smooth functions of the input are central differences;
+// where the definition's gradient reads the output, or a kink has a convention, they are written out.
 
 extension Unary: ReferenceOperator {
     func forward(_ operands: Operands) { operands.map(.input(0), to: .output(0), function) }
@@ -66,7 +66,7 @@ extension Unary: ReferenceOperator {
         case .degrees: x * 180 / .pi
         case .radians: x * .pi / 180
         case .round: x.rounded(.toNearestOrAwayFromZero)
-        // Halves go down.
+        // Halves are rounded down.
         case .rint: (x - 0.5).rounded(.up)
         case .ceil: x.rounded(.up)
         case .floor: x.rounded(.down)
@@ -178,7 +178,7 @@ extension LeakyReLU: ReferenceOperator {
         case .leaky: operands.map(.input(0), .head(0), to: .gradient(0)) { $0 > 0 ? $1 : below * $1 }
         case .elu: operands.map(.output(0), .head(0), to: .gradient(0)) { $0 > 0 ? $1 : (below + $0) * $1 }
         case .selu:
-            // MXNet's own gradient has y for y / scale.
+            // MXNet's own gradient uses y in place of y / scale.
             let factor = operands.reproducesMXNetDefects ? Self.seluScale : 1
             operands.map(.output(0), .head(0), to: .gradient(0)) { y, dy in
                 dy * (y > 0 ? Self.seluScale : Self.seluScale * Self.seluAlpha + factor * y)
@@ -189,7 +189,7 @@ extension LeakyReLU: ReferenceOperator {
             let x = operands[.input(0)], dy = operands[.head(0)], gammas = operands[.input(1)]
             var dx = x, dGamma = NDArray(gammas.shape)
             forEachChannel(x, gammas) { i, gamma, channel in dx[i] = x[i] > 0 ? dy[i] : gamma * dy[i] }
-            // MXNet writes the data's gradient over the output's where it can, and then reads that.
+            // MXNet overwrites the output gradient with the data's gradient where it can, and then reads it.
             let read = operands.reproducesMXNetDefects && operands.overwritesHead ? dx : dy
             forEachChannel(x, gammas) { i, _, channel in if x[i] <= 0 { dGamma[channel] += read[i] * x[i] } }
             operands.write(.gradient(0), dx)
@@ -199,7 +199,7 @@ extension LeakyReLU: ReferenceOperator {
 
     private func gelu(_ x: Double) -> Double { x * 0.5 * (1 + erf(x / 2.0.squareRoot())) }
 
-    /// Calls body(element, its gamma, the gamma's number).
+    /// Calls body(element, its gamma, the gamma's index).
     private func forEachChannel(_ x: NDArray, _ gammas: NDArray, _ body: (Int, Double, Int) -> Void) {
         let channels = x.shape.rank > 1 ? x.shape[1] : x.shape[0]
         let positions = x.shape.dims.dropFirst(2).reduce(1, *)

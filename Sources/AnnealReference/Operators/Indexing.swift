@@ -70,7 +70,7 @@ extension OneHot: ReferenceOperator {
 }
 
 extension Pick: ReferenceOperator {
-    /// The element of each row that its index names.
+    /// The element of each row that its index selects.
     private func places(_ data: Shape, _ indices: NDArray) -> [Int] {
         let view = AxisView(axes(data))
         var places: [Int] = []

@@ -13,7 +13,7 @@ extension RegressionOutput: ReferenceOperator {
         operands.write(
             .gradient(0),
             NDArray.map(y, labels) { y, label in
-                // MXNet counts no difference as negative.
+                // MXNet counts a zero difference as negative.
                 scale * (member == .absolute ? (y - label > 0 ? 1 : -1) : y - label)
             })
     }

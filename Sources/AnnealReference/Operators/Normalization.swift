@@ -44,7 +44,7 @@ extension BatchNorm: ReferenceOperator {
         operands.write(.gradient(0), dx)
         operands.write(.gradient(1), fixGamma ? NDArray([rows.axis]) : dGamma)
         operands.write(.gradient(2), dBeta)
-        // Once a step, here and not in the forward pass, as MXNet does.
+        // Once per step, here and not in the forward pass, as in MXNet.
         guard !useGlobalStats else { return }
         for (input, batch) in [(3, mean), (4, variance)] {
             operands.write(
@@ -105,7 +105,7 @@ extension GroupNorm: ReferenceOperator {
 private struct NormalizedRows {
     let view: AxisView
     let eps: Double
-    /// The parameters' index for a row and a place in it.
+    /// The parameters' index for a row and a position in it.
     let parameter: (Int, Int) -> Int
 
     private func statistics(_ x: NDArray, _ row: [Int]) -> (mean: Double, deviation: Double) {
@@ -182,7 +182,8 @@ extension LRN: ReferenceOperator {
         operands.write(.saved(0), norms)
     }
 
-    /// dx_i = dy_i n_i^-beta - 2 alpha beta / nsize x_i Σ dy_j y_j / n_j over the channels j whose sums x_i is part of.
+    /// dx_i = dy_i n_i^-beta - 2 alpha beta / nsize x_i Σ dy_j y_j / n_j over the channels j with sums that include
+    /// x_i.
     func backward(_ operands: Operands, part: Int) {
         let x = operands[.input(0)], dy = operands[.head(0)], norms = norms(x)
         let shares = NDArray(

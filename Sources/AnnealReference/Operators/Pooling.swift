@@ -9,7 +9,7 @@ extension Pooling: ReferenceOperator {
         windows.forEach(y.shape) { place, pixels, cells in
             switch kind {
             case .max where isFirstVersion:
-                // Zeros of the padding take part.
+                // Zeros of the padding take part in the maximum.
                 let floor = cells > pixels.count ? 0 : -Double.infinity
                 y[place] = pixels.reduce(floor) { $0 >= x[$1] || $0.isNaN ? $0 : x[$1] }
             case .max:
@@ -42,7 +42,7 @@ extension Pooling: ReferenceOperator {
             for pixel in pixels {
                 switch kind {
                 case .max:
-                    // Every cell of the first version's maximum; the later one's winner is known.
+                    // Every cell with the first version's maximum; the later version stores the winner.
                     if let x, let y, x[pixel] == y[place] { dx[pixel] += dy[place] }
                 case .avg: dx[pixel] += dy[place] / divisor(windows.window.kernel, pixels.count, cells)
                 case .lp where power > 1:
@@ -57,8 +57,8 @@ extension Pooling: ReferenceOperator {
 
     /// - Parameters:
     ///   - window: its extents.
-    ///   - pixels: of the window that lie inside the image.
-    ///   - cells: of the window that lie inside the padded image.
+    ///   - pixels: the part of the window inside the image.
+    ///   - cells: the part of the window inside the padded image.
     private func divisor(_ window: [Int], _ pixels: Int, _ cells: Int) -> Double {
         isFirstVersion ? Double(window.reduce(1, *)) : Double(max(countIncludePad ? cells : pixels, 1))
     }

@@ -35,7 +35,7 @@ extension Reduction: ReferenceOperator {
                     case .nansum: x.isNaN ? 0 : dy[j]
                     case .prod: dy[j] * y / x
                     case .nanprod: x.isNaN ? 0 : dy[j] * y / x
-                    // Every winner of a tie gets the whole gradient.
+                    // At ties every maximum gets the whole gradient.
                     case .max, .min: x == y ? dy[j] : 0
                     }
             }
@@ -45,7 +45,7 @@ extension Reduction: ReferenceOperator {
 }
 
 extension ReducedAxes {
-    /// The elements of the data that each element of the result is made of.
+    /// The elements of the data that contribute to each element of the result.
     fileprivate func groups(_ data: Shape) throws -> [[Int]] {
         let kept = try kept(data), strides = broadcastStrides(kept, to: data)
         var groups = Array(repeating: [Int](), count: kept.count)

@@ -19,7 +19,7 @@ private struct Point {
         return Point(m[0] * x + m[1] * y + m[2], m[3] * x + m[4] * y + m[5])
     }
 
-    /// Adds what the mapped point's gradient gives the map of sample n.
+    /// Adds the contribution of the mapped point's gradient to the map of sample n.
     func addGradient(_ gradient: Point, to maps: inout NDArray, _ n: Int) {
         for (row, d) in [gradient.x, gradient.y].enumerated() {
             for (column, factor) in [x, y, 1].enumerated() { maps[6 * n + 3 * row + column] += d * factor }
@@ -41,7 +41,8 @@ private struct BilinearSampling {
         }
     }
 
-    /// The four pixels around a point with their weights and the weights' slopes by x and y, in pixels.
+    /// The four pixels around a point with their weights and the weights' derivatives with respect to x and y, in
+    /// pixels.
     private func corners(_ point: Point) -> [(offset: Int?, weight: Double, slope: Point)] {
         let x = (point.x + 1) * Double(data[3] - 1) / 2, y = (point.y + 1) * Double(data[2] - 1) / 2
         let left = x.rounded(.down), top = y.rounded(.down), dx = x - left, dy = y - top
@@ -71,7 +72,7 @@ private struct BilinearSampling {
         return y
     }
 
-    /// - Parameter give: takes each point's gradient.
+    /// - Parameter give: receives each point's gradient.
     /// - Returns: the images' gradient.
     func backward(
         _ x: NDArray, _ dy: NDArray, at point: (Int, Int, Int, (x: Int, y: Int)) -> Point,

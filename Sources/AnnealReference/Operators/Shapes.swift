@@ -54,7 +54,7 @@ extension Concat: ReferenceOperator {
         try cut(operands, .head(0), (0..<numArgs).map { ($0, .gradient($0)) })
     }
 
-    /// Elements of an array of `extent` along the axis, and where they lie in the whole from `first` on.
+    /// Elements of an array of `extent` along the axis, and their positions in the whole from `first` on.
     private func places(_ whole: Shape, first: Int, extent: Int) -> [Int] {
         let view = AxisView(extents(of: whole, around: dim))
         var places: [Int] = []

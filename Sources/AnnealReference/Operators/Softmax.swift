@@ -128,7 +128,7 @@ extension SoftmaxOutput: ReferenceOperator {
                 case .batch: multiOutput ? p.shape[0] * view.inner : rows
                 case .valid: max(1, labels.elements.count { whole($0) != ignored })
                 }
-            // MXNet smooths labels in its plain form only.
+            // MXNet smooths labels only in its plain mode.
             let smooth = multiOutput ? 0 : Double(smoothAlpha)
             let other = view.axis > 1 ? smooth / Double(view.axis - 1) : 0
             view.forEachRow { number, row in

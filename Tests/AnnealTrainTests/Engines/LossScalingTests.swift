@@ -124,6 +124,6 @@ struct LossScalingTests {
             #expect(throws: AnnealError.self) { try makeTrainer(precision, scaling) }
         }
         let error = #expect(throws: AnnealError.self) { try makeTrainer(engine: defaultEngine()) }
-        #expect(error?.problem.contains("in float32 only") == true)
+        #expect(error?.problem.contains("supports float32 only") == true)
     }
 }
