@@ -112,7 +112,7 @@ public struct ForeignModel: Sendable {
         let folded = symbol.foldedConvolutions
         guard folded > 0 else { return nil }
         return
-            "No batch norm: it is folded into \(folded) convolutions, as exporters do, or the network never had it"
+            "No batch norm: exporters fold it into convolutions, of which \(folded) have a bias here, or the network never had it"
     }
 
     /// The network with its parameters in memory.

@@ -54,6 +54,30 @@ import Testing
         #expect(!error.problem.contains("relu"))
     }
 
+    /// In a file for one image, shapes that are written for one are no reason.
+    @Test func listsWhatIsWrongForTheBatchOfTheFile() throws {
+        let shape =
+            ModelBytes.integer(1, 2) + ModelBytes.integer(2, 7) + ModelBytes.text(8, "one")
+            + [1, 48].flatMap { ModelBytes.integer(7, $0) }
+        let data = ModelBytes.model(
+            nodes: [
+                ModelBytes.node("Reshape", ["x", "one"], "r", name: "rows"),
+                ModelBytes.node("Einsum", ["x"], "e", name: "mix"), ModelBytes.node("Add", ["r", "e"], "y"),
+            ], constants: [shape], input: ModelBytes.port("x", [1, 3, 4, 4]))
+        let error = try #require(failure(data))
+        #expect(error.problem.contains("1 node cannot be imported: mix (Einsum)"), "\(error)")
+        #expect(!error.problem.contains("rows") && error.suggestion?.contains("MaxViT") == true, "\(error)")
+    }
+
+    @Test func newerOperatorsAreTold() throws {
+        func notes(_ opset: Int) throws -> [String] {
+            let nodes = [ModelBytes.node("Flatten", ["x"], "y")]
+            return try ONNXImporter(ModelBytes.model(nodes: nodes, opset: opset), path: nil).model().notes
+        }
+        let known = try notes(28), newer = try notes(99)
+        #expect(known.isEmpty && newer.count == 1 && newer[0].contains("version 99"), "\(newer)")
+    }
+
     @Test func tellsWhatIsMissingOrDoesNotFit() throws {
         #expect(failure(flatModel(opset: 6))?.problem.contains("version 6") == true)
         let short = ModelBytes.model(
@@ -98,7 +122,8 @@ import Testing
         }
         #expect(taken([("location", "w.data"), ("offset", "4"), ("length", "384")]).1?.code == .damaged)
         #expect(taken([("location", "w.data"), ("offset", "-4")]).1?.code == .damaged)
-        #expect(taken([("location", "missing")]).1?.code == .notFound)
+        let missing = taken([("location", "missing")]).1
+        #expect(missing?.code == .notFound && missing?.suggestion?.contains("copy it") == true)
         #expect(taken([]).1?.code == .damaged)
     }
 

@@ -57,10 +57,7 @@ struct FoldSite {
         return has(index) ? try input(index).integers : nil
     }
 
-    func axis(_ axis: Int, of rank: Int) throws -> Int {
-        guard axis >= -rank, axis < rank else { throw refusal("axis \(axis) is outside its input's \(rank) axes") }
-        return axis < 0 ? axis + rank : axis
-    }
+    func axis(_ axis: Int, of rank: Int) throws -> Int { try ONNXShapes.axis(axis, of: rank) }
 
     /// Checks that a result is not larger than what a model may make.
     func checked(_ shape: [Int]) throws -> [Int] {
@@ -141,6 +138,7 @@ enum ONNXShapes {
         }
     }
 
+    /// An axis from the front.
     static func axis(_ axis: Int, of rank: Int) throws -> Int {
         guard axis >= -rank, axis < rank else { throw refusal("axis \(axis) is outside its input's \(rank) axes") }
         return axis < 0 ? axis + rank : axis

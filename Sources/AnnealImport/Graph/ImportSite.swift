@@ -49,10 +49,7 @@ struct ImportSite {
     func rank(_ index: Int) throws -> Int { try shape(index).rank }
 
     /// An axis from the front.
-    func axis(_ axis: Int, of rank: Int) throws -> Int {
-        guard axis >= -rank, axis < rank else { throw refusal("axis \(axis) is outside the \(rank) axes of its input") }
-        return axis < 0 ? axis + rank : axis
-    }
+    func axis(_ axis: Int, of rank: Int) throws -> Int { try ONNXShapes.axis(axis, of: rank) }
 
     func isConstant(_ index: Int) -> Bool {
         if index < inputs.count, case .constant? = inputs[index] { return true }

@@ -60,15 +60,10 @@ package struct ONNXImporter {
 
     package func model() throws -> ImportedModel {
         let input = try self.input(), fixed = input.extents?.first.flatMap { $0 }
-        do {
-            return try trace(input, [2, 3])
-        } catch let error as AnnealError where fixed != nil && options.inputShape == nil {
-            // Its constants may hold for its own batch size only.
-            guard let fixed, let model = try? trace(input, [fixed, fixed]) else {
-                throw error
-            }
-            return model
-        }
+        guard let fixed, options.inputShape == nil else { return try trace(input, [2, 3]) }
+        // Its constants may hold for its own batch size only: then nodes fail that are to be had.
+        if let model = try? trace(input, [2, 3]) { return model }
+        return try trace(input, [fixed, fixed])
     }
 
     private func trace(_ input: ONNXFile.Port, _ batches: [Int]) throws -> ImportedModel {

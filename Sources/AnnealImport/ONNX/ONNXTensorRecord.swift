@@ -151,6 +151,11 @@ final class ExternalData {
         if let real = Files.realPath(path), let root = Files.realPath(folder) {
             guard real.hasPrefix(root == "/" ? root : root + "/") else { throw outside(location) }
         }
+        guard Files.exists(path) else {
+            throw AnnealError(
+                path, "holds its data, and does not exist", suggestion: "copy it to where the model is",
+                code: .notFound)
+        }
         let file = try Files.read(path)
         files[location] = file
         return file

@@ -4,6 +4,9 @@ import Foundation
 
 /// One walk through a model for two batch sizes.
 struct ONNXTrace {
+    /// The newest version of ONNX's operators that is known.
+    private static let newestOpset = 28
+
     private let importer: ONNXImporter
     private let file: ONNXFile
     private let opset: Int
@@ -140,6 +143,11 @@ struct ONNXTrace {
             ? Symbol(scores.map(\.entry)) : try ClassifierEnd(graph, site).symbol(scores[0], outputs[0].name)
         try checkBatches(symbol)
         graph.keepParameters(of: symbol)
+        if opset > Self.newestOpset {
+            notes.append(
+                "It uses version \(opset) of ONNX's operators, newer than \(Self.newestOpset): compare its scores with the original's"
+            )
+        }
         if file.outputs.count > outputs.count {
             notes.append("The model has \(file.outputs.count) outputs: \(outputs[0].name) is taken")
         }
@@ -279,6 +287,7 @@ struct ONNXTrace {
         let more = problems.count > 20 ? "; and \(problems.count - 20) more" : ""
         return AnnealError(
             "", "\(problems.count.counted("node")) cannot be imported: \(shown)\(more)",
-            suggestion: "networks of convolutions, and plain transformers such as ViT, can", code: .unsupported)
+            suggestion: "networks of convolutions, and plain transformers such as ViT, can; Swin and MaxViT cannot",
+            code: .unsupported)
     }
 }

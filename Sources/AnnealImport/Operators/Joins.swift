@@ -79,14 +79,9 @@ extension OperatorImport {
         let isRun = step > 0 && places.indices.allSatisfy { places[$0] == places[0] + $0 * step }
         let taken: Stored
         if isRun {
-            let none = Array(repeating: "None", count: axis)
-            func text(_ last: Int) -> String {
-                let parts = none + ["\(last)"]
-                return "(" + parts.joined(separator: ", ") + (parts.count == 1 ? ",)" : ")")
-            }
-            taken = try site.op(
-                "slice", [data],
-                ["begin": text(places[0]), "end": text(places[0] + (places.count - 1) * step + 1), "step": text(step)],
+            let whole = Array(repeating: "None", count: axis), end = places[0] + (places.count - 1) * step + 1
+            taken = try site.sliced(
+                data, begin: whole + ["\(places[0])"], end: whole + ["\(end)"], step: whole + ["\(step)"],
                 suffix: "_slice")
         } else {
             let index = site.graph.parameter(

@@ -39,9 +39,7 @@ extension ImportSite {
             let (a, orderA) = try ordered(left), (b, orderB) = try ordered(right)
             if orderA == orderB, a.rank == b.rank { return (a, b, orderA) }
             return (try data(left), try data(right), nil)
-        case (false, true):
-            let (a, b, order) = try operands(computed: left, constant: right)
-            return (a, b, order)
+        case (false, true): return try operands(computed: left, constant: right)
         case (true, false):
             let (b, a, order) = try operands(computed: right, constant: left)
             return (a, b, order)
@@ -66,6 +64,16 @@ extension ImportSite {
         -> Stored
     {
         try op(a.shapes == b.shapes ? elementwise : broadcast, [a, b], suffix: suffix)
+    }
+
+    /// A part of an array: where it begins and ends along the first axes, and its steps, "None" where nothing is said.
+    func sliced(
+        _ data: Stored, begin: [String], end: [String], step: [String], suffix: String = ""
+    ) throws -> Stored {
+        func text(_ parts: [String]) -> String {
+            "(" + parts.joined(separator: ", ") + (parts.count == 1 ? ",)" : ")")
+        }
+        return try op("slice", [data], ["begin": text(begin), "end": text(end), "step": text(step)], suffix: suffix)
     }
 
     /// Data with elements added around spatial axes: Pad knows four and five axes only.

@@ -92,13 +92,7 @@ extension OperatorImport {
                 step[place] = "\(slice.step)"
             }
             guard step.contains(where: { $0 != "None" }) else { return [stored.value(order)] }
-            func text(_ parts: [String]) -> String {
-                "(" + parts.joined(separator: ", ") + (parts.count == 1 ? ",)" : ")")
-            }
-            return [
-                try site.op("slice", [stored], ["begin": text(begin), "end": text(end), "step": text(step)]).value(
-                    order)
-            ]
+            return [try site.sliced(stored, begin: begin, end: end, step: step).value(order)]
         },
         "Split": { site in
             let (stored, order) = try site.ordered(0), shapes = try site.shapes(0)
