@@ -83,6 +83,12 @@ rows resnet 50 imagenet 3,224,224 256 1000 bfloat16
 say "3. The recipe cifar10-fast, whose network reaches 94 % in its authors' hands"
 if [ -n "${TRAIN:-}" ] && [ -n "${VAL:-}" ]; then
     run=$folder/cifar10-fast
+    if [ -n "$quick" ]; then
+        for part in TRAIN VAL; do
+            [ -f "$folder/$part.rec" ] || "$anneal" rec extract "${!part}" --numbers 0-127 --to "$folder/$part.rec"
+        done
+        TRAIN=$folder/TRAIN.rec VAL=$folder/VAL.rec
+    fi
     if [ -f "$run/arguments.json" ]; then
         training=(resume "$run")
     else

@@ -35,8 +35,7 @@ public struct Device {
     /// halves of the processor.
     /// - Parameters:
     ///   - threads: of a processor, all its devices together; those of the process if nil.
-    ///   - shards: parts that each batch is cut into, at least one for each device (accelerators: a multiple of their number);
-    ///     one for each if nil.
+    ///   - shards: parts that each batch is cut into, at least one for each device; one for each if nil.
     ///   - tf32: whether accelerators may round the factors of float32 products to TF32, 10 bits after the point.
     ///   - deterministic: false lets accelerators use operations that do not give the same bits in every run.
     ///   - exchange: how accelerators that share a batch add up their gradients.
@@ -49,20 +48,21 @@ public struct Device {
     ) throws {
         try self.init(
             named: list, threads: threads, shards: shards, tf32: tf32, deterministic: deterministic, exchange: exchange,
-            group: nil, report: report)
+            group: nil, share: nil, report: report)
     }
 
     /// - Parameters:
     ///   - group: the processes that train together.
+    ///   - share: those of them on this host, which divide a list of accelerators; nil: this one takes all.
     ///   - bucketBytes: gradients travel between them when there are so many bytes of them.
     ///   - compression: of gradients.
     package init(
         named list: String, threads: Int? = nil, shards: Int? = nil, tf32: Bool = false, deterministic: Bool = true,
-        exchange: GradientExchange = .tree, group: (any ProcessGroup)?,
+        exchange: GradientExchange = .tree, group: (any ProcessGroup)?, share: DeviceShare?,
         bucketBytes: Int = ShardedEngine.defaultBucketBytes, compression: GradientCompression = .none,
         report: (@Sendable (CompilationReport) -> Void)? = nil
     ) throws {
-        let names = try DeviceName.list(list), place = "devices \(list)"
+        let names = try share?.devices(of: DeviceName.list(list)) ?? DeviceName.list(list), place = "devices \(list)"
         let kind = names[0].kind, indexes = names.map(\.index)
         guard names.allSatisfy({ $0.kind == kind }) else {
             throw AnnealError(
@@ -75,25 +75,32 @@ public struct Device {
                 name: names.map(\.description).joined(separator: ","))
             return
         }
-        guard compression == .none else {
+        if case .twoBit = compression {
             throw AnnealError(
-                place, "exchange gradients as they are", suggestion: "leave out --gc-type", code: .unsupported)
+                place, "2-bit compression is not available on accelerators",
+                suggestion: "leave out --gc-type 2bit, or use bfloat16", code: .unsupported)
         }
-        guard group == nil else {
-            throw AnnealError(
-                place, "accelerators of several processes cannot exchange gradients yet",
-                suggestion: "train with --devices cpu, or with the accelerators of one process", code: .unsupported)
-        }
-        if let shards, shards < 1 || shards % names.count != 0 {
-            throw AnnealError(
-                "shards \(shards)", "are no multiple of the \(names.count) devices",
-                suggestion: "give \(names.count), or a multiple of it")
+        let processes = group?.size ?? 1, shards = shards ?? names.count * processes
+        try Shards.check(shards, devices: names.count, processes: processes)
+        if exchange == .allReduce {
+            guard processes == 1 else {
+                throw AnnealError(
+                    "--exchange all-reduce",
+                    "is for the devices of one process; processes exchange through their hosts",
+                    suggestion: "leave it out", code: .unsupported)
+            }
+            guard shards % names.count == 0 else {
+                throw AnnealError(
+                    "--shards \(shards)",
+                    "is not a multiple of the \(names.count) devices, as --exchange all-reduce requires",
+                    suggestion: "give \(names.count) or a multiple of it")
+            }
         }
         self.init(
             engine: try Accelerators.engine(
                 kind, indexes: indexes, shards: shards,
                 options: AcceleratorOptions(usesTF32: tf32, isDeterministic: deterministic, exchange: exchange),
-                report: report),
+                group: group, compression: compression, isShared: share.map { $0.size > 1 } ?? false, report: report),
             name: names.map(\.description).joined(separator: ","))
     }
 
@@ -129,6 +136,13 @@ public struct Device {
         gpus numbers: String, shards: Int? = nil, tf32: Bool = false, deterministic: Bool = true,
         exchange: GradientExchange = .tree, report: (@Sendable (CompilationReport) -> Void)? = nil
     ) throws {
+        try self.init(
+            named: Self.list(gpus: numbers), shards: shards, tf32: tf32, deterministic: deterministic,
+            exchange: exchange, report: report)
+    }
+
+    /// What `--devices` says for a list of GPUs.
+    package static func list(gpus numbers: String) throws -> String {
         let place = "--gpus \(numbers)", list = numbers.split(separator: ",", omittingEmptySubsequences: false)
         guard list.allSatisfy({ Int($0.trimmingCharacters(in: .whitespaces)).map { $0 >= 0 } ?? false }) else {
             throw AnnealError(place, "is no list of numbers", suggestion: "give e.g. 0")
@@ -144,9 +158,7 @@ public struct Device {
                     ? "run '\(Accelerators.gpuCommand)'; without --gpus all \(Parallel.threads) CPU cores are used"
                     : "name the kind: --devices \(kinds[0]):\(list[0])", code: .notFound)
         }
-        try self.init(
-            named: list.map { "\(kind):\($0.trimmingCharacters(in: .whitespaces))" }.joined(separator: ","),
-            shards: shards, tf32: tf32, deterministic: deterministic, exchange: exchange, report: report)
+        return list.map { "\(kind):\($0.trimmingCharacters(in: .whitespaces))" }.joined(separator: ",")
     }
 
     /// The command that installs what a kind of device needs.

@@ -1,3 +1,4 @@
+import AnnealCompiler
 import AnnealCore
 import Synchronization
 
@@ -10,22 +11,29 @@ package enum Accelerators {
     ///   - shards: parts that each batch is cut into; one for each device if nil. Results depend on it, and not on the number of
     ///     devices.
     ///   - options: how they compute.
+    ///   - group: the processes that share each batch.
+    ///   - compression: of the gradients that they exchange.
+    ///   - isShared: whether other processes of this host use other devices of the plugin, which this one leaves alone.
     ///   - report: is called for each compilation.
     /// - Throws: `AnnealError`: no plugin, a plugin or driver that does not work, no such device, each with what helps.
     package static func engine(
         _ kind: String, indexes: [Int], shards: Int? = nil, options: AcceleratorOptions = AcceleratorOptions(),
+        group: (any ProcessGroup)? = nil, compression: GradientCompression = .none, isShared: Bool = false,
         search: PluginSearch = PluginSearch(), report: (@Sendable (CompilationReport) -> Void)? = nil
     ) throws -> XLAEngine {
-        let client = try client(kind, atLeast: (indexes.max() ?? 0) + 1, search)
-        if let index = indexes.first(where: { !client.devices.indices.contains($0) }) {
+        // Of a plugin that shows some devices only, they are the first ones.
+        let visible = isShared && gpus.contains(kind) ? indexes.sorted() : nil
+        let places = visible.map { visible in indexes.compactMap(visible.firstIndex) } ?? indexes
+        let client = try client(kind, atLeast: (places.max() ?? 0) + 1, visible: visible, search)
+        if let missing = places.indices.first(where: { !client.devices.indices.contains(places[$0]) }) {
             throw AnnealError(
-                "device \(kind):\(index)",
+                "device \(kind):\(indexes[missing])",
                 "is not there: the plugin finds \(client.devices.count) (\(client.plugin.path))",
                 suggestion: "'anneal devices' lists what there is", code: .notFound)
         }
         return XLAEngine(
-            client, devices: indexes.map { client.devices[$0] }, shards: max(1, shards ?? indexes.count), name: kind,
-            options: options, report: report)
+            client, devices: places.map { client.devices[$0] }, shards: max(1, shards ?? indexes.count), name: kind,
+            options: options, group: group, compression: compression, report: report)
     }
 
     /// The first device of a client, which keeps no compiled programs: for tests of plugins.
@@ -69,6 +77,9 @@ package enum Accelerators {
         }
     }
 
+    /// XLA's own devices on the processor, of which there are as many as are asked for.
+    package static let virtualKind = PJRTClient.virtualKind
+
     private static let gpus = ["cuda", "rocm", "xpu"]
 
     /// The kinds of GPU that a plugin is installed for.
@@ -88,12 +99,14 @@ package enum Accelerators {
     /// What installs a GPU's plugin.
     package static var gpuCommand: String { PluginSearch.command("cuda") ?? "make plugin" }
 
-    private static func client(_ kind: String, atLeast count: Int, _ search: PluginSearch) throws -> PJRTClient {
+    private static func client(
+        _ kind: String, atLeast count: Int, visible: [Int]?, _ search: PluginSearch
+    ) throws -> PJRTClient {
         let place = "device \(kind)", found = search.all()
         var failure: (any Error)?
         for plugin in found where plugin.kind == nil || plugin.kind == kind {
             do {
-                let client = try clients.client(plugin.path, count: count)
+                let client = try clients.client(plugin.path, count: count, visible: visible)
                 if client.kind == kind { return client }
             } catch { failure = failure ?? error }
         }
@@ -117,14 +130,17 @@ package enum Accelerators {
 private final class ClientCache: Sendable {
     private let known = Mutex<[String: PJRTClient]>([:])
 
-    /// - Parameter count: of devices, where the plugin makes as many as are asked for.
-    func client(_ path: String, count: Int) throws -> PJRTClient {
+    /// - Parameters:
+    ///   - count: of devices, where the plugin makes as many as are asked for.
+    ///   - visible: the devices that a plugin for GPUs opens, at the first call; it takes memory of each. nil: all.
+    func client(_ path: String, count: Int, visible: [Int]? = nil) throws -> PJRTClient {
         try known.withLock { known in
             if let client = known[path], client.kind != PJRTClient.virtualKind || client.devices.count >= count {
                 return client
             }
             let plugin = try PJRTPlugin(path: path)
-            var client = try PJRTClient(plugin)
+            var client = try PJRTClient(
+                plugin, options: visible.map { [.ints("visible_devices", $0.map(Int64.init))] } ?? [])
             // Threads depend on the number of virtual devices, and bits on threads: more are made only if they are needed.
             if client.kind == PJRTClient.virtualKind, client.devices.count < count {
                 client = try PJRTClient(plugin, options: [.int("cpu_device_count", Int64(count))])

@@ -10,8 +10,10 @@ package struct PartKey: Hashable {
         case whole
         /// One shard's passes: what the others need is left in one row of numbers.
         case shard
-        /// What follows: the shards' rows are added, and parameters are updated by the sum.
-        case exchange
+        /// The sum of some rows of so many elements.
+        case sum(rows: Int, elements: Int)
+        /// What follows: parameters are updated by the sum of the shards' rows.
+        case update
     }
 
     var phases: Phases
@@ -29,7 +31,11 @@ package struct PartKey: Hashable {
         self.role = role
         let sums: Phases = [.accumulate, .update], passes: Phases = [.forward, .backward]
         self.merge = phases.isDisjoint(with: sums) ? nil : merge
-        self.pixels = role == .exchange || phases.isDisjoint(with: passes) ? [:] : pixels
+        self.pixels = role == .update || phases.isDisjoint(with: passes) ? [:] : pixels
+    }
+
+    static func sum(rows: Int, elements: Int) -> PartKey {
+        PartKey([], StepInputs.Merge(), .sum(rows: rows, elements: elements))
     }
 
     package static func == (a: PartKey, b: PartKey) -> Bool {
@@ -55,8 +61,8 @@ package enum PartArgument: Hashable {
     case stored(Program.ValueID)
     /// A value that an earlier part of the step has left.
     case carried(Program.ValueID)
-    /// A shard's row of numbers, by its place among those that the device gets.
-    case row(shard: Int)
+    /// A row of numbers, by its place among those that the device gets: shards', or their sum.
+    case row(Int)
     /// The seed's two words, the step, and the number of the first sample: ui32 (4).
     case random
     /// `StepInputs.numbers`: (parameters, 8).

@@ -5,9 +5,14 @@ import AnnealGraph
 extension PartWriter {
     /// What shards exchange, in the order of their rows: gradients and flags, which are added, and statistics (and fixed
     /// gammas), whose mean is taken.
-    var exchanged: [Program.ValueID] {
-        let flags = key.phases.contains(.check) ? program.checks.filter { isOfCheck($0.value) }.map(\.value) : []
-        return ShardReduction(program).gradients.compactMap { program.gradients[$0] } + flags + means
+    var exchanged: [Program.ValueID] { exchangedGradients + exchangedFlags + means }
+
+    var exchangedGradients: [Program.ValueID] {
+        ShardReduction(program).gradients.compactMap { program.gradients[$0] }
+    }
+
+    private var exchangedFlags: [Program.ValueID] {
+        key.phases.contains(.check) ? program.checks.filter { isOfCheck($0.value) }.map(\.value) : []
     }
 
     private var means: [Program.ValueID] {
@@ -22,12 +27,25 @@ extension PartWriter {
         }
     }
 
-    /// Adds up the shards' rows in their tree, and takes them apart.
-    func addShards() throws {
-        let count = exchanged.reduce(0) { $0 + program.values[$1].shape.count }
+    func elements(of values: [Program.ValueID]) -> Int { values.reduce(0) { $0 + program.values[$1].shape.count } }
+
+    /// A program that adds up rows in their tree. It does nothing else, so that what uses the sum is the same program wherever
+    /// the sum was made: on a device, by several together, or by several processes.
+    /// - Parameter reducing: devices that add the sums of their own rows together.
+    static func sum(rows: Int, elements: Int, reducing: Int) -> Text {
+        let function = HLOFunction(usesTF32: false)
+        let values = (0..<rows).map { _ in function.argument([elements], .f32) }
+        let own = SumTree.sum(values) { $0 + $1 }, sum = reducing > 1 ? own.reducedOverReplicas(reducing) : own
+        return Text(
+            module: function.module(results: [sum], donated: [:]), arguments: (0..<rows).map { .row($0) },
+            results: [.row])
+    }
+
+    /// Takes the sum of the shards' rows apart.
+    func takeSum() throws {
+        let exchanged = exchanged, count = elements(of: exchanged)
         guard count > 0 else { return }
-        let rows = (0..<shards / reducing).map { argument(.row(shard: $0), [count], .f32) }
-        let own = SumTree.sum(rows) { $0 + $1 }, sum = reducing > 1 ? own.reducedOverReplicas(reducing) : own
+        let sum = argument(.row(0), [count], .f32)
         // What statistics go back to.
         for instruction in program.instructions {
             guard case .update(.copy(.forward)) = instruction.action else { continue }

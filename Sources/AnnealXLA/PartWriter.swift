@@ -13,7 +13,6 @@ package final class PartWriter {
     let precision: ElementType
     let reproducesMXNetDefects: Bool
     let shards: Int
-    let reducing: Int
     private(set) var arguments: [PartArgument] = []
     private var argumentValues: [PartArgument: HLOValue] = [:]
     /// What is computed so far, with channels last.
@@ -24,16 +23,13 @@ package final class PartWriter {
 
     /// - Parameters:
     ///   - shards: how many share the step's work.
-    ///   - reducing: devices that add up the sums of their own shards together; 1: each adds those of all shards.
     ///   - usesTF32: whether products of float32 numbers may round them.
     package init(
-        _ program: Program, _ key: PartKey, precision: ElementType, shards: Int = 1, reducing: Int = 1,
-        usesTF32: Bool = false,
+        _ program: Program, _ key: PartKey, precision: ElementType, shards: Int = 1, usesTF32: Bool = false,
         reproducesMXNetDefects: Bool
     ) {
         function = HLOFunction(usesTF32: usesTF32)
         self.shards = shards
-        self.reducing = reducing
         self.program = program
         self.key = key
         self.precision = precision
@@ -44,11 +40,19 @@ package final class PartWriter {
         package let module: String
         package let arguments: [PartArgument]
         package let results: [PartResult]
+        /// Of a shard's row.
+        var row = RowLayout()
+    }
+
+    /// How many numbers a row has, and how many of them, the first ones, are gradients.
+    struct RowLayout: Hashable {
+        var elements = 0
+        var gradients = 0
     }
 
     /// - Parameter carried: which of the values that it computes are wanted after it.
     package func write(carried: Set<Program.ValueID>) throws -> Text {
-        if key.role == .exchange { try addShards() }
+        if key.role == .update { try takeSum() }
         var isScaled = scalesGradients
         for (index, instruction) in program.instructions.enumerated()
         where isHere(instruction, program.phase(of: index)) {
@@ -63,7 +67,7 @@ package final class PartWriter {
             }
         }
         if isScaled { try unscale() }
-        var results: [PartResult] = [], list: [HLOValue] = []
+        var results: [PartResult] = [], list: [HLOValue] = [], layout = RowLayout()
         func give(_ result: PartResult, _ value: HLOValue) {
             results.append(result)
             list.append(value)
@@ -74,6 +78,7 @@ package final class PartWriter {
                 return value.reshaped([value.elementCount])
             }
             if !row.isEmpty { give(.row, HLOValue.concatenated(row, axis: 0)) }
+            layout = RowLayout(elements: elements(of: exchanged), gradients: elements(of: exchangedGradients))
         } else if key.role != .shard {
             for id in changed { give(.stored(id), try value(id)) }
         }
@@ -92,14 +97,15 @@ package final class PartWriter {
             donated[place] = number
         }
         return Text(
-            module: function.module(results: list, donated: donated), arguments: arguments, results: results)
+            module: function.module(results: list, donated: donated), arguments: arguments, results: results,
+            row: layout)
     }
 
     private func isHere(_ instruction: Program.Instruction, _ phase: Phases) -> Bool {
         guard key.phases.contains(phase) else { return false }
         guard case .update(let action) = instruction.action, case .restore(.check) = action else {
             // A shard's own flags come in its row.
-            return key.role != .exchange || phase != .check
+            return key.role != .update || phase != .check
         }
         // Statistics are restored if any shard's step is not finite.
         return key.role != .shard
@@ -109,7 +115,7 @@ package final class PartWriter {
 
     /// Whether the part has gradients in float16, which are multiplied by the loss scale.
     private var scalesGradients: Bool {
-        precision == .float16 && program.mode == .training && key.role != .exchange && key.phases.contains(.backward)
+        precision == .float16 && program.mode == .training && key.role != .update && key.phases.contains(.backward)
     }
 
     /// One of the scalars of the step.

@@ -9,10 +9,12 @@ struct ShardPrograms {
     /// Has the values and instructions of the batch's program, and fewer samples.
     let shard: Program
 
-    /// - Parameter wanted: how many shards there are to be.
+    /// - Parameters:
+    ///   - wanted: how many shards there are to be.
+    ///   - isOfAll: whether all processes of a job share the batch, so that it must divide.
     /// - Throws: `AnnealError` for a batch that does not divide.
-    init(_ request: PlanRequest, shards wanted: Int) throws {
-        shards = try Self.shards(request, wanted: wanted)
+    init(_ request: PlanRequest, shards wanted: Int, isOfAll: Bool = false) throws {
+        shards = try Self.shards(request, wanted: wanted, isOfAll: isOfAll)
         let whole = try Self.differentiated(request, shards: 1)
         let part = shards == 1 ? whole : try Self.differentiated(request, shards: shards)
         let kept = Self.keptValues(request, part)
@@ -20,14 +22,38 @@ struct ShardPrograms {
         shard = shards == 1 ? batch : try Self.completed(part, request, kept: kept)
     }
 
-    private static func shards(_ request: PlanRequest, wanted: Int) throws -> Int {
-        guard wanted > 1, let batch = batchSize(request) else { return 1 }
+    /// The program of the batch, with room for the inputs of some shards.
+    func batch(of own: Range<Int>) -> Program {
+        var program = batch
+        for (id, value) in program.values.enumerated()
+        where value.kind == .input && value.shape != shard.values[id].shape {
+            program.values[id].shape[0] = shard.values[id].shape[0] * own.count
+        }
+        return program
+    }
+
+    /// The labels among the inputs.
+    func labels(_ request: PlanRequest) throws -> [Program.ValueID] {
+        guard case .network(let symbol, _, _) = request.source else { return [] }
+        return try symbol.labelNames().compactMap(batch.input)
+    }
+
+    private static func shards(_ request: PlanRequest, wanted: Int, isOfAll: Bool) throws -> Int {
+        guard wanted > 1, case .network = request.source else { return 1 }
+        guard let batch = batchSize(request) else {
+            guard !isOfAll else {
+                throw AnnealError(
+                    "network", "has inputs of different numbers of rows, which processes cannot share",
+                    suggestion: "train in one process", code: .unsupported)
+            }
+            return 1
+        }
         if batch % wanted == 0 { return wanted }
-        // When scoring, a batch that does not divide is computed whole.
-        guard request.mode == .training else { return 1 }
+        // When one process scores, a batch that does not divide is computed whole.
+        guard request.mode == .training || isOfAll else { return 1 }
         let less = batch / wanted * wanted, more = less + wanted
         throw AnnealError(
-            "batch size \(batch)", "does not divide into \(wanted) shards, one for each device",
+            "batch size \(batch)", "does not divide into \(wanted) shards",
             suggestion: less > 0 ? "use \(less) or \(more)" : "use \(more)", code: .mismatch)
     }
 

@@ -83,6 +83,8 @@ final class Results: StepResults {
     private let engine: XLAEngine
     private let staging: Staging?
     private var copies: [Program.ValueID: UnsafeMutableBufferPointer<Float>] = [:]
+    /// Inputs of the whole batch, where processes share it.
+    private var inputs: [Program.ValueID: UnsafeMutableBufferPointer<Float>] = [:]
 
     init(_ program: Program, _ engine: XLAEngine, _ staging: Staging?) {
         self.program = program
@@ -90,7 +92,7 @@ final class Results: StepResults {
         self.staging = staging
     }
 
-    deinit { for copy in copies.values { copy.deallocate() } }
+    deinit { for copy in Array(copies.values) + inputs.values { copy.deallocate() } }
 
     func output(_ index: Int) throws -> UnsafeBufferPointer<Float>? {
         guard program.outputs.indices.contains(index) else { return nil }
@@ -99,6 +101,7 @@ final class Results: StepResults {
 
     func input(_ name: String) throws -> UnsafeBufferPointer<Float>? {
         guard let id = program.input(name), let staging, staging.scalings[id] == nil else { return nil }
+        if let whole = inputs[id] { return UnsafeBufferPointer(whole) }
         return UnsafeBufferPointer(staging.floats(id))
     }
 
@@ -135,12 +138,44 @@ final class Results: StepResults {
         let made = UnsafeMutableBufferPointer<Float>.allocate(capacity: count)
         made.initialize(repeating: 0)
         copies[id] = made
-        let size = count / max(1, buffers.count)
+        try download(buffers, into: made)
+        return UnsafeBufferPointer(made)
+    }
+
+    private func download(_ buffers: [PJRTBuffer], into target: UnsafeMutableBufferPointer<Float>) throws {
+        let size = target.count / max(1, buffers.count)
         let events = try buffers.enumerated().map { shard, buffer in
-            let part = UnsafeMutableBufferPointer(rebasing: made[shard * size..<(shard + 1) * size])
+            let part = UnsafeMutableBufferPointer(rebasing: target[shard * size..<(shard + 1) * size])
             return try buffer.download(to: UnsafeMutableRawBufferPointer(part))
         }
         for event in events { try event.wait() }
-        return UnsafeBufferPointer(made)
+    }
+
+    /// Gives all processes the labels and outputs of the whole batch. It is done within the step: all processes exchange in
+    /// the same order, whoever reads them.
+    func gather(_ labels: [Program.ValueID], _ shards: Shards, _ group: any ProcessGroup) throws {
+        let rows = shards.rows(of: shards.own(group)).count
+        func gathered(_ own: UnsafeMutableBufferPointer<Float>) throws -> UnsafeMutableBufferPointer<Float> {
+            let all = UnsafeMutableBufferPointer<Float>.allocate(capacity: own.count / max(1, rows) * shards.batch)
+            all.initialize(repeating: 0)
+            do { try shards.gather(UnsafeBufferPointer(own), group, into: all) } catch {
+                all.deallocate()
+                throw error
+            }
+            return all
+        }
+        for id in labels {
+            guard let staging, staging.scalings[id] == nil else { continue }
+            inputs[id] = try gathered(staging.floats(id))
+        }
+        for id in program.outputs where copies[id] == nil {
+            guard let buffers = outputs[id] else { continue }
+            let width = program.values[id].shape.count / max(1, shards.batch)
+            let own = UnsafeMutableBufferPointer<Float>.allocate(capacity: rows * width)
+            own.initialize(repeating: 0)
+            defer { own.deallocate() }
+            try download(buffers, into: own)
+            copies[id] = try gathered(own)
+        }
     }
 }

@@ -23,8 +23,11 @@ package final class XLAEngine: Engine {
     package var reproducesMXNetDefects = false
     let client: PJRTClient
     let devices: [PJRTDevice]
-    /// Parts that each batch is cut into.
+    /// Parts that each batch is cut into, over all processes.
     let shards: Int
+    package let group: (any ProcessGroup)?
+    /// Of gradients between processes.
+    let compression: GradientCompression
     let options: AcceleratorOptions
     let compileOptions: CompileOptions
     private let cache: ExecutableCache?
@@ -32,12 +35,15 @@ package final class XLAEngine: Engine {
 
     init(
         _ client: PJRTClient, devices: [PJRTDevice], shards: Int, name: String,
-        options given: AcceleratorOptions = AcceleratorOptions(),
+        options given: AcceleratorOptions = AcceleratorOptions(), group: (any ProcessGroup)? = nil,
+        compression: GradientCompression = .none,
         cache: ExecutableCache? = ExecutableCache(), report: (@Sendable (CompilationReport) -> Void)? = nil
     ) {
         self.options = given
         self.cache = cache
         self.report = report
+        self.group = group
+        self.compression = compression
         self.client = client
         self.devices = devices
         self.shards = shards
@@ -50,6 +56,23 @@ package final class XLAEngine: Engine {
 
     /// Whether devices add up gradients together, by a collective of the plugin's.
     var reducesTogether: Bool { options.exchange == .allReduce && devices.count > 1 }
+
+    /// The shards of this process.
+    var ownShards: Range<Int> {
+        Shards.range(of: group?.rank ?? 0, workers: group?.size ?? 1, count: shards)
+    }
+
+    package func rows(of batch: Int) -> Range<Int> {
+        guard group != nil else { return 0..<batch }
+        let shards = Shards(batch: batch, most: shards)
+        return shards.rows(of: shards.own(group))
+    }
+
+    package func gather(
+        _ own: UnsafeBufferPointer<Float>, batch: Int, into all: UnsafeMutableBufferPointer<Float>
+    ) throws {
+        try Shards(batch: batch, most: shards).gather(own, group, into: all)
+    }
 
     package func supports(_ type: any Operator.Type) -> Bool { type is any XLAOperator.Type }
 

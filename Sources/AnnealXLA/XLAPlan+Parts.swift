@@ -6,12 +6,17 @@ extension XLAPlan {
     /// - Returns: nil if it gives nothing.
     func part(_ key: PartKey) throws -> Part? {
         if let known = parts[key] { return known }
-        let isTogether = key.role == .exchange && engine.reducesTogether
-        let writer = PartWriter(
-            shardProgram, key, precision: precision, shards: shards,
-            reducing: isTogether ? engine.devices.count : 1, usesTF32: engine.options.usesTF32,
-            reproducesMXNetDefects: engine.reproducesMXNetDefects)
-        let text = try writer.write(carried: carried(after: key))
+        let text: PartWriter.Text
+        var isTogether = false
+        if case .sum(let rows, let elements) = key.role {
+            isTogether = engine.reducesTogether
+            text = PartWriter.sum(rows: rows, elements: elements, reducing: isTogether ? engine.devices.count : 1)
+        } else {
+            let writer = PartWriter(
+                shardProgram, key, precision: precision, shards: shards, usesTF32: engine.options.usesTF32,
+                reproducesMXNetDefects: engine.reproducesMXNetDefects)
+            text = try writer.write(carried: carried(after: key))
+        }
         guard !text.results.isEmpty else { return nil }
         let made = Part(executable: try engine.compile(text.module, name(of: key), isTogether: isTogether), text: text)
         parts[key] = made
@@ -21,7 +26,8 @@ extension XLAPlan {
     /// What a part is, for messages.
     private func name(of key: PartKey) -> String {
         let phases = key.phases
-        if key.role == .exchange { return "exchange and update" }
+        if case .sum(let rows, _) = key.role { return "sum of \(rows) shards" }
+        if key.role == .update { return phases.contains(.update) ? "update" : "sum of gradients" }
         if program.mode == .inference { return "forward pass" }
         if phases.contains([.forward, .backward]) { return "training step" }
         if phases.contains(.forward) { return "forward pass" }
@@ -33,7 +39,7 @@ extension XLAPlan {
     private func carried(after key: PartKey) -> Set<Program.ValueID> {
         let phases = key.phases
         // A shard leaves its row for the update.
-        if key.role == .exchange { return keepsGradients ? Set(program.gradients.values) : [] }
+        if key.role == .update { return keepsGradients ? Set(program.gradients.values) : [] }
         if key.role == .shard, phases.contains(.backward) { return [] }
         let order: [Phases] = [.forward, .backward, .check, .accumulate, .update]
         let last = order.lastIndex { phases.contains($0) } ?? order.count
@@ -49,12 +55,14 @@ extension XLAPlan {
 
     // MARK: Arguments
 
-    /// - Parameter rows: what shards have left on the device.
+    /// - Parameters:
+    ///   - shard: its place among those of this process.
+    ///   - rows: what shards have left on the device.
     func arguments(
         of part: Part, _ inputs: StepInputs, shard: Int, device: Int, rows: [PJRTBuffer]
     ) throws -> [PJRTBuffer] {
         try part.text.arguments.map { argument in
-            if case .row(let shard) = argument { return rows[shard] }
+            if case .row(let place) = argument { return rows[place] }
             return try buffer(argument, inputs, shard: shard, device: device)
         }
     }
@@ -68,9 +76,9 @@ extension XLAPlan {
         case .carried(let id):
             guard let buffer = carried[shard][id] else { throw missing(id) }
             return buffer
-        case .row(let shard): throw AnnealError("row \(shard)", "is not there", code: .internalDefect)
+        case .row(let place): throw AnnealError("row \(place)", "is not there", code: .internalDefect)
         case .random:
-            let samples = shard * (program.mode == .training ? shardProgram : program).samples
+            let samples = (own.lowerBound + shard) * shardProgram.samples
             let words = [
                 UInt32(truncatingIfNeeded: inputs.seed), UInt32(truncatingIfNeeded: inputs.seed >> 32),
                 UInt32(truncatingIfNeeded: inputs.step), UInt32(truncatingIfNeeded: samples),
@@ -102,5 +110,5 @@ extension XLAPlan {
 
 extension Program {
     /// The first axis of its inputs.
-    fileprivate var samples: Int { values.first { $0.kind == .input }?.shape.dims.first ?? 0 }
+    var samples: Int { values.first { $0.kind == .input }?.shape.dims.first ?? 0 }
 }

@@ -4,6 +4,7 @@ import AnnealGraph
 
 /// A network on an accelerator: an executable for each part of a step, compiled when it is first needed.
 final class XLAPlan: ExecutablePlan {
+    /// That of the batch, with inputs as this process fills them.
     let program: Program
     let isImmediate = false
     /// Operations of an executable do not run one by one.
@@ -15,6 +16,8 @@ final class XLAPlan: ExecutablePlan {
     /// The program of a shard: that of the batch, whose values it shares, with fewer samples.
     let shardProgram: Program
     let shards: Int
+    /// Those that this process computes.
+    let own: Range<Int>
     /// Whether gradients can be read after a backward pass.
     let keepsGradients: Bool
     private let isOfParameters: Bool
@@ -23,11 +26,14 @@ final class XLAPlan: ExecutablePlan {
     private var next: Staging?
     private(set) var fed: Staging?
     private var free: [Staging] = []
-    /// What parts of the step have left for later ones, by shard.
+    /// What parts of the step have left for later ones, by this process's shards.
     private(set) var carried: [[Program.ValueID: PJRTBuffer]] = []
     private var results: Results?
     /// Of the last two steps: no more are under way.
     private var underWay: [[PJRTEvent]] = []
+    private let labels: [Program.ValueID]
+    private var sums: [PartWriter.RowLayout: HostSum] = [:]
+    private(set) var exchanges: [BucketTime] = []
 
     struct Part {
         let executable: PJRTExecutable
@@ -40,9 +46,12 @@ final class XLAPlan: ExecutablePlan {
         precision = request.precision
         keepsGradients = request.update?.keepsGradients ?? true
         if case .parameters = request.source { isOfParameters = true } else { isOfParameters = false }
-        let programs = try ShardPrograms(request, shards: engine.shards)
-        (shards, program, shardProgram) = (programs.shards, programs.batch, programs.shard)
-        carried = Array(repeating: [:], count: shards)
+        let programs = try ShardPrograms(request, shards: engine.shards, isOfAll: engine.group != nil)
+        (shards, shardProgram) = (programs.shards, programs.shard)
+        own = shards == 1 ? 0..<1 : engine.ownShards
+        program = programs.batch(of: own)
+        labels = try engine.group == nil ? [] : programs.labels(request)
+        carried = Array(repeating: [:], count: own.count)
         try store.adopt(program.stored(in: try request.storedNames())) { values in
             values.map { XLAArray($0.shape, engine: engine) }
         }
@@ -90,6 +99,7 @@ final class XLAPlan: ExecutablePlan {
             carried = carried.map { _ in [:] }
             results = nil
         }
+        exchanges = []
         let results = self.results ?? Results(program, engine, fed)
         self.results = results
         underWay.append([])
@@ -104,7 +114,10 @@ final class XLAPlan: ExecutablePlan {
     }
 
     func prepare(_ phases: Phases, _ inputs: StepInputs) throws {
-        for key in keys(phases, inputs.merge, pixels: next?.scalings ?? [:]) { _ = try part(key) }
+        let keys = keys(phases, inputs.merge, pixels: next?.scalings ?? [:])
+        let parts = try keys.map(part)
+        guard isShared(phases), keys.count > 1, let row = parts[0]?.text.row else { return }
+        for rows in rowsOfSums { _ = try part(.sum(rows: rows, elements: row.elements)) }
     }
 
     /// Whether the shards of a batch have parts of their own in these phases.
@@ -123,7 +136,7 @@ final class XLAPlan: ExecutablePlan {
             guard program.mode == .training else { return [key(phases.intersection(passes))] }
             let shard = key(phases.intersection(passes), .shard)
             guard phases.contains(.backward) else { return [shard] }
-            return [shard, key(phases.intersection(sums.union(.check)), .exchange)]
+            return [shard, key(phases.intersection(sums.union(.check)), .update)]
         }
         // The sums of several batches have an executable of their own: their order changes from batch to batch.
         return phases.contains(.accumulate)
@@ -137,34 +150,80 @@ final class XLAPlan: ExecutablePlan {
         }
     }
 
-    /// - Parameter keys: a shard's part, and, where there is one, what follows it on every device.
+    /// - Parameter keys: a shard's part, and, where there is one, what follows the sum on every device.
     private func runShards(_ keys: [PartKey], _ inputs: StepInputs, _ results: Results) throws {
-        var rows: [PJRTBuffer?] = []
-        for shard in 0..<shards {
-            rows.append(
-                try runPart(keys[0], inputs, results, shard: shard, device: shard % engine.devices.count))
+        let devices = engine.devices.count
+        let rows = try own.compactMap { shard in
+            let place = shard - own.lowerBound
+            return try runPart(keys[0], inputs, results, shard: place, device: place % devices)
         }
-        let given = rows.compactMap { $0 }
-        guard keys.count > 1, !given.isEmpty else { return }
-        if engine.reducesTogether { return try runTogether(keys[1], inputs, results, rows: given) }
+        if let group = engine.group, keys[0].phases.contains(.forward) {
+            try results.gather(labels, Shards(batch: shards * shardProgram.samples, count: shards), group)
+        }
+        guard keys.count > 1, !rows.isEmpty, let layout = try part(keys[0])?.text.row else { return }
+        let sums = try sum(rows, layout)
         for device in engine.devices.indices {
-            let here = try given.enumerated().map { shard, row in
-                shard % engine.devices.count == device ? row : try row.copied(to: engine.devices[device])
-            }
-            try runPart(keys[1], inputs, results, shard: 0, device: device, rows: here)
+            try runPart(keys[1], inputs, results, shard: 0, device: device, rows: [sums[device]])
         }
     }
 
-    /// Runs what follows the shards' parts on all devices at once: each has the rows of its own shards.
-    private func runTogether(_ key: PartKey, _ inputs: StepInputs, _ results: Results, rows: [PJRTBuffer]) throws {
-        guard let part = try part(key) else { return }
-        let given = try engine.devices.indices.map { device in
-            let own = rows.indices.filter { $0 % engine.devices.count == device }.map { rows[$0] }
-            return try arguments(of: part, inputs, shard: 0, device: device, rows: own)
+    // MARK: Sums over shards
+
+    /// How many rows each sum that is made on a device is of.
+    private var rowsOfSums: Set<Int> {
+        if engine.reducesTogether { return [shards / engine.devices.count] }
+        guard engine.group != nil else { return [shards] }
+        return Set(SumTree.nodes(within: own, of: shards).map(\.count).filter { $0 > 1 })
+    }
+
+    /// Adds up the rows of all shards, in their tree.
+    /// - Parameter rows: of this process's shards, on their devices.
+    /// - Returns: the sum, on each device.
+    private func sum(_ rows: [PJRTBuffer], _ layout: PartWriter.RowLayout) throws -> [PJRTBuffer] {
+        let devices = engine.devices.indices
+        if let group = engine.group { return try sum(rows, layout, over: group) }
+        if engine.reducesTogether {
+            let own = devices.map { device in rows.indices.filter { $0 % devices.count == device }.map { rows[$0] } }
+            guard let part = try part(.sum(rows: own[0].count, elements: layout.elements)) else { return [] }
+            return try engine.runTogether(part.executable, own, outputs: 1).flatMap { run in
+                underWay[underWay.count - 1].append(run.event)
+                return run.outputs
+            }
         }
-        let runs = try engine.runTogether(part.executable, given, outputs: part.text.results.count)
-        for (device, run) in runs.enumerated() {
-            _ = try take(run, of: part, key, results, shard: 0, device: device)
+        return try devices.map { try sum(rows, 0..<rows.count, layout, on: $0) }
+    }
+
+    /// Adds up some rows on a device.
+    private func sum(
+        _ rows: [PJRTBuffer], _ range: Range<Int>, _ layout: PartWriter.RowLayout, on device: Int
+    ) throws -> PJRTBuffer {
+        let here = try range.map { shard in
+            shard % engine.devices.count == device ? rows[shard] : try rows[shard].copied(to: engine.devices[device])
+        }
+        guard let part = try part(.sum(rows: here.count, elements: layout.elements)) else { throw missing(0) }
+        let run = try engine.run(part.executable, here, outputs: 1, on: device)
+        underWay[underWay.count - 1].append(run.event)
+        return run.outputs[0]
+    }
+
+    /// Adds up the rows of all processes in the hosts' memory, each process having added up its own on its first device.
+    private func sum(
+        _ rows: [PJRTBuffer], _ layout: PartWriter.RowLayout, over group: any ProcessGroup
+    ) throws -> [PJRTBuffer] {
+        let nodes = SumTree.nodes(within: own, of: shards)
+        let partial = try nodes.map { node in
+            let range = (node.lowerBound - own.lowerBound)..<(node.upperBound - own.lowerBound)
+            return range.count == 1 ? rows[range.lowerBound] : try sum(rows, range, layout, on: 0)
+        }
+        let host = try sums[layout] ?? HostSum(layout, nodes: nodes, group, engine.compression)
+        sums[layout] = host
+        let clock = ContinuousClock(), downloads = try host.download(partial)
+        for event in downloads { try event.wait() }
+        let begin = clock.now
+        let total = try host.add(of: shards)
+        exchanges = [BucketTime(bytes: 4 * layout.elements, begin: begin, end: clock.now)]
+        return try engine.devices.indices.map { device in
+            try engine.upload(UnsafeRawBufferPointer(total), .f32, [layout.elements], to: device)
         }
     }
 
@@ -174,7 +233,7 @@ final class XLAPlan: ExecutablePlan {
         _ key: PartKey, _ inputs: StepInputs, _ results: Results, shard: Int, device: Int, rows: [PJRTBuffer] = []
     ) throws -> PJRTBuffer? {
         // A backward pass without gradients computes nothing.
-        guard !key.phases.isEmpty || key.role == .exchange, let part = try part(key) else { return nil }
+        guard !key.phases.isEmpty || key.role == .update, let part = try part(key) else { return nil }
         let given = try arguments(of: part, inputs, shard: shard, device: device, rows: rows)
         let run = try engine.run(part.executable, given, outputs: part.text.results.count, on: device)
         return try take(run, of: part, key, results, shard: shard, device: device)

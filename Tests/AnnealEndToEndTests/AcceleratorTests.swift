@@ -36,7 +36,7 @@ struct AcceleratorTests {
         #expect(whole.errors.contains("Compiling the training step for xla-cpu:0,1,2,3"))
         let log = try String(decoding: tool.bytes("whole/log.txt"), as: UTF8.self)
         #expect(log.contains("Compiled the training step for xla-cpu:0,1,2,3 in"))
-        #expect(log.contains("Compiled the exchange and update for"))
+        #expect(log.contains("Compiled the sum of 4 shards for") && log.contains("Compiled the update for"))
         // What a step takes is known before the first one.
         #expect(log.contains(" planned, batch 32") && !log.contains(" 0 KB planned"))
 
@@ -167,6 +167,82 @@ struct AcceleratorTests {
         #expect(bench.status == 0 && bench.output.contains("\"median\""), "\(bench.errors)")
     }
 
+    /// Processes have devices of their own, and exchange through their host.
+    @Test(.enabled(if: hasMPI, "no mpirun ('apt-get install openmpi-bin' installs it)"))
+    func processesHaveTheSameBitsAsOne() throws {
+        let tool = try tool()
+        defer { tool.remove() }
+        let common = """
+            train --network resnet --num-layers 8 --image-shape 1,12,12 --num-classes 3 --data-train train.rec \
+            --data-val val.rec --rgb-mean 100 --rgb-std 60 --random-mirror 1 --lr 0.05 --shards 4 \
+            --global-batch-size 32 --num-epochs 1 --on-nan skip
+            """
+        func run(_ processes: Int, _ folder: String, _ more: String) throws -> String {
+            let launcher = processes == 1 ? "" : JobTests.mpirun(processes),
+                store = processes == 1 ? "" : JobTests.shared
+            let result = try tool.shell(
+                "export XDG_CACHE_HOME=$PWD/cache; \(launcher) $anneal \(common) \(store) --run-folder \(folder) \(more)"
+            )
+            #expect(result.status == 0, "\(result.output)")
+            return result.output
+        }
+        func expectEqual(_ folder: String, _ other: String) throws {
+            #expect(try tool.bytes("\(folder)/model-0001.params") == tool.bytes("\(other)/model-0001.params"))
+            #expect(try tool.bytes("\(folder)/predictions.csv") == tool.bytes("\(other)/predictions.csv"))
+        }
+        _ = try run(1, "one", "--batch-size 32 --devices xla-cpu:0-1")
+        // A device for each of two processes; three processes, of which one has two shards.
+        let two = try run(2, "two", "--devices xla-cpu:0-1")
+        #expect(two.contains("rank 0 on ") && two.contains(": xla-cpu:0; ") && two.contains(": xla-cpu:1"), "\(two)")
+        try expectEqual("two", "one")
+        _ = try run(3, "three", "--devices xla-cpu:0")
+        try expectEqual("three", "one")
+
+        // Blended images are floats, and gradients in float16 are scaled.
+        let half = "--dtype float16 --mixup 0.2 --accumulate 2"
+        _ = try run(1, "half", "--batch-size 32 --devices xla-cpu:0 \(half)")
+        _ = try run(2, "halves", "--devices xla-cpu:0 \(half)")
+        try expectEqual("halves", "half")
+        _ = try run(2, "rounded", "--devices xla-cpu:0 --gc-type bfloat16")
+        #expect(try tool.bytes("rounded/model-0001.params") != tool.bytes("one/model-0001.params"))
+    }
+
+    /// A process that is killed is named, whatever it computes on.
+    @Test(.enabled(if: hasMPI, "no mpirun ('apt-get install openmpi-bin' installs it)"))
+    func aProcessThatHangsIsNamed() throws {
+        let tool = try tool()
+        defer { tool.remove() }
+        let command = run(
+            500, folder: "hung", ["--devices", "xla-cpu:0", "--kv-store", "dist_sync", "--rank-timeout", "3"])
+        let result = try tool.shell(
+            """
+            export XDG_CACHE_HOME=$PWD/cache
+            \(JobTests.mpirun(2)) $anneal \(command.joined(separator: " ")) &
+            for i in $(seq 300); do [ -f hung/log-rank1.txt ] && break; sleep 0.1; done; sleep 2
+            \(JobTests.processes)
+            for p in $(processes); do rank $p 1 && kill -STOP $p; done
+            wait $!; echo "status $?"
+            """)
+        #expect(
+            result.output.contains("rank 1 on ") && result.output.contains("has not answered for 3 s"),
+            "\(result.output)")
+        #expect(result.output.contains("status 1"), "\(result.output)")
+    }
+
+    @Test(.enabled(if: hasMPI, "no mpirun ('apt-get install openmpi-bin' installs it)"))
+    func devicesThatDoNotDivideAmongProcessesAreRefused() throws {
+        let tool = try tool()
+        defer { tool.remove() }
+        for (devices, problem) in [
+            ("xla-cpu:0-2", "do not divide among the 2 processes of this host"),
+            ("xla-cpu:0-1 --exchange all-reduce", "is for the devices of one process"),
+        ] {
+            let command = run(1, folder: "refused", ["--kv-store", "dist_sync", "--devices"])
+            let result = try tool.shell("\(JobTests.mpirun(2)) $anneal \(command.joined(separator: " ")) \(devices)")
+            #expect(result.status != 0 && result.output.contains(problem), "\(result.output)")
+        }
+    }
+
     /// An interrupted run and an unbroken one, from one state and bit for bit.
     @Test func resumingIsVerified() throws {
         let tool = try tool()
@@ -213,7 +289,13 @@ struct AcceleratorTests {
         defer { tool.remove() }
         for (more, problem) in [
             (["--devices", "xla-cpu:0-2"], "does not divide into 3 shards"),
-            (["--devices", "xla-cpu:0-1", "--shards", "3"], "no multiple of the 2 devices"),
+            (["--devices", "xla-cpu:0-1", "--shards", "1"], "are fewer than the 2 devices"),
+            (["--devices", "xla-cpu:0-1", "--shards", "3"], "use 30 or 33"),
+            (
+                ["--devices", "xla-cpu:0-2", "--shards", "4", "--exchange", "all-reduce"],
+                "not a multiple of the 3 devices"
+            ),
+            (["--devices", "xla-cpu", "--gc-type", "2bit"], "2-bit compression is not available"),
             (["--devices", "cpu", "--dtype", "bfloat16"], "supports float32 only"),
             (["--devices", "xla-cpu", "--gpus", "0"], "say the same thing twice"),
             (["--devices", "xla-cpu", "--loss-scale", "128"], "goes with --dtype float16"),

@@ -3,7 +3,7 @@ import Foundation
 import Testing
 
 /// Whether Open MPI is here.
-private let hasMPI = FileManager.default.isExecutableFile(atPath: "/usr/bin/mpirun")
+let hasMPI = FileManager.default.isExecutableFile(atPath: "/usr/bin/mpirun")
 
 /// Jobs of several processes, as `mpirun` and `anneal launch` start them.
 @Suite(.enabled(if: hasMPI, "no mpirun ('apt-get install openmpi-bin' installs it)"))
@@ -23,15 +23,17 @@ struct JobTests {
         """
     }
 
-    private func mpirun(_ processes: Int) -> String {
+    static func mpirun(_ processes: Int) -> String {
         // Without the last flag Open MPI 4.1.4 crashes now and then, in a map of the cores that it puts into shared memory.
-        "mpirun \(geteuid() == 0 ? "--allow-run-as-root" : "") --oversubscribe --bind-to none --mca rtc_hwloc_vmhole none -np \(processes) $anneal "
+        "mpirun \(geteuid() == 0 ? "--allow-run-as-root" : "") --oversubscribe --bind-to none --mca rtc_hwloc_vmhole none -np \(processes)"
     }
 
-    private static let shared = "--kv-store dist_sync"
+    static let shared = "--kv-store dist_sync"
+
+    private func mpirun(_ processes: Int) -> String { "\(Self.mpirun(processes)) $anneal " }
 
     /// Functions of the shell: the job's processes, those whose folder is the test's; whether one has a rank.
-    private static let processes = """
+    static let processes = """
         processes() { for p in $(pgrep -x anneal); do [ "$(readlink /proc/$p/cwd)" = "$(pwd -P)" ] && echo $p; done; }
         rank() { tr '\\0' '\\n' < /proc/$1/environ | grep -qx OMPI_COMM_WORLD_RANK=$2; }
         """

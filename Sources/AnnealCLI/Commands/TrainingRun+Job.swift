@@ -12,13 +12,16 @@ extension TrainingRun {
         guard let group else { return }
         let folder = try group.gather("", purpose: "the run's folder")[0]
         try group.compare(facts(setup, fingerprints, flags))
+        let devices = try accelerators(options)
         let path = Files.path(folder, "log-rank\(group.rank).txt")
         var observers: [any FitObserver] = []
         // A folder that this host does not see keeps no log, and ends no training.
         if Files.isFolder(folder), let log = try? TextLog(path: path, displayBatches: options.run.dispBatches) {
             observers = [log]
         }
-        for note in setup.notes + jobNotes(setup, options) { for observer in observers { try observer.receive(note) } }
+        for note in setup.notes + jobNotes(setup, options, devices) {
+            for observer in observers { try observer.receive(note) }
+        }
         let prefix = options.run.modelPrefix ?? RunOptions.prefix(inFolder: folder)
         try setup.trainer.fit(
             training: setup.training, validation: setup.validation,
@@ -52,8 +55,17 @@ extension TrainingRun {
         ]
     }
 
+    /// The accelerators of each process, by rank; none if all compute on processors.
+    func accelerators(_ options: TrainingOptions) throws -> [String] {
+        guard let group else { return [] }
+        let own = try options.machine.names(share: options.share)
+        let all = try group.gather(own.map(\.description).joined(separator: ","), purpose: "names of devices")
+        return all.contains { !$0.hasPrefix("cpu:") } ? all : []
+    }
+
     /// What the log says of the job.
-    func jobNotes(_ setup: TrainingSetup, _ options: TrainingOptions) -> [FitEvent] {
+    /// - Parameter devices: of each process, where they are accelerators.
+    func jobNotes(_ setup: TrainingSetup, _ options: TrainingOptions, _ devices: [String]) -> [FitEvent] {
         guard let group else {
             return options.isShared
                 ? [.note("--kv-store \(options.kvStore): no launcher has started this process, it is the only worker")]
@@ -65,7 +77,7 @@ extension TrainingRun {
             .note(
                 group.note(
                     batch: options.batchSize, rows: engine.rows(of: options.batchSize), shards: shards,
-                    updates: updatesPerEpoch(setup.loader, accumulation: setup.trainer.accumulation)))
+                    updates: updatesPerEpoch(setup.loader, accumulation: setup.trainer.accumulation), devices: devices))
         ]
     }
 }

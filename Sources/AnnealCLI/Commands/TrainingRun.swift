@@ -71,6 +71,7 @@ struct TrainingRun {
         let folder = try openFolder(options, recorded)
         _ = try group?.gather(Files.absolute(folder.path), purpose: "the run's folder")
         try group?.compare(facts(setup, surveyed.fingerprints, flags))
+        let devices = try accelerators(options)
         let prefix = options.run.modelPrefix ?? RunOptions.prefix(inFolder: folder.path)
         let commandLine = recorded?.commandLine ?? CommandLineArguments.typed
         var record = record(flags, origin, pretrained, seed: setup.seed, commandLine)
@@ -120,7 +121,7 @@ struct TrainingRun {
             progress: options.run.quiet ? .quiet : options.run.json ? .json : .shown, after: after)
         let remark = try options.recipe.map { [FitEvent.note(try Recipe.named($0).remark(flags))] } ?? []
         let moved = recorded?.note.map { [$0] } ?? []
-        let warnings = (lock?.warnings ?? []).map(FitEvent.warning) + moved + jobNotes(setup, options)
+        let warnings = (lock?.warnings ?? []).map(FitEvent.warning) + moved + jobNotes(setup, options, devices)
         for note in warnings + remark + remarks + setup.notes + surveyed.notes {
             for observer in observers { try observer.receive(note) }
         }

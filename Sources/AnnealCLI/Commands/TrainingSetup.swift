@@ -37,7 +37,9 @@ extension TrainingRun {
             ?? validationPath.map {
                 try data.validation.data($0, preprocessing, classes: classes, data.images)
             }
-        let rows = try group.map { try options.machine.device(group: $0).engine.rows(of: options.batchSize) }
+        let rows = try group.map {
+            try options.machine.device(group: $0, share: options.share).engine.rows(of: options.batchSize)
+        }
         let synthetic = try synthetic(options, data, isShared: rows != nil, seed: seed)
         if let synthetic { images.source = try NoSamples(count: synthetic.count) }
         let mixes = data.labels.mixup > 0 || data.labels.cutmix > 0
@@ -89,7 +91,8 @@ extension TrainingRun {
             canDropSteps: options.run.onNan == .skip,
             precision: options.precision, lossScaling: options.lossScale,
             device: options.machine.device(
-                compilations, group: group, bucketBytes: options.bucketBytes, compression: options.compression))
+                compilations, group: group, share: options.share, bucketBytes: options.bucketBytes,
+                compression: options.compression))
         if validation != nil { try trainer.planScoring() }
         var need = trainer.memoryNeed(views: validation == nil ? .none : data.validation.tta)
         need.add(training.memoryNeed(imagePixels: images.survey.mostPixels))

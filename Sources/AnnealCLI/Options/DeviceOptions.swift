@@ -37,15 +37,26 @@ struct DeviceOptions: ParsableArguments, Encodable {
     var threads: Int?
 
     /// The number of shards belongs to the run: it may continue on fewer devices.
-    /// - Parameter processes: of the job, each with as many devices.
-    mutating func fill(processes: Int) throws {
+    /// - Parameters:
+    ///   - processes: of the job, each with as many devices.
+    ///   - share: those on this host.
+    mutating func fill(processes: Int, share: DeviceShare?) throws {
         guard shards == nil else { return }
-        let count = try chosenGPUs?.split(separator: ",").count ?? flagErrors { try DeviceName.list(list).count }
+        let count = try names(share: share).count
         if count * processes > 1 { shards = count * processes }
     }
 
+    /// The devices of this process.
+    func names(share: DeviceShare?) throws -> [DeviceName] {
+        try flagErrors {
+            let names = try DeviceName.list(chosenGPUs.map(Device.list) ?? list)
+            return try share?.devices(of: names) ?? names
+        }
+    }
+
     /// Refuses what is not here, and sets the threads of the process.
-    func check() throws {
+    /// - Parameter share: the job's processes on this host.
+    func check(share: DeviceShare? = nil) throws {
         if let gpus = chosenGPUs, let devices, !devices.isEmpty {
             throw UsageError(
                 "--gpus \(gpus) and --devices \(devices)", "say the same thing twice", suggestion: "give one of them")
@@ -60,7 +71,7 @@ struct DeviceOptions: ParsableArguments, Encodable {
             Parallel.setThreads(threads)
             ProcessStart.limitThreads()
         }
-        _ = try flagErrors { try device() }
+        _ = try flagErrors { try device(share: share) }
     }
 
     // What is empty counts as not given.
@@ -69,22 +80,19 @@ struct DeviceOptions: ParsableArguments, Encodable {
 
     /// - Parameters:
     ///   - group: the processes that share each batch.
+    ///   - share: those on this host.
     ///   - bucketBytes: gradients travel between them when there are so many bytes of them.
     ///   - compression: of gradients.
     /// - Throws: `AnnealError` for what is not here.
     func device(
         _ progress: CompilationProgress = CompilationProgress(), group: (any ProcessGroup)? = nil,
-        bucketBytes: Int = ShardedEngine.defaultBucketBytes, compression: GradientCompression = .none
+        share: DeviceShare? = nil, bucketBytes: Int = ShardedEngine.defaultBucketBytes,
+        compression: GradientCompression = .none
     ) throws -> Device {
-        let tf32 = tf32 == 1, deterministic = deterministic == 1, report = progress.report
-        if let gpus = chosenGPUs {
-            return try Device(
-                gpus: gpus, shards: shards, tf32: tf32, deterministic: deterministic, exchange: exchange,
-                report: report)
-        }
-        return try Device(
-            named: list, shards: shards, tf32: tf32, deterministic: deterministic, exchange: exchange, group: group,
-            bucketBytes: bucketBytes, compression: compression, report: report)
+        try Device(
+            named: chosenGPUs.map(Device.list) ?? list, shards: shards, tf32: tf32 == 1,
+            deterministic: deterministic == 1, exchange: exchange, group: group, share: share,
+            bucketBytes: bucketBytes, compression: compression, report: progress.report)
     }
 
     /// What is said of devices that lie idle; nil if there is nothing.

@@ -132,19 +132,22 @@ struct TrainingOptions: ParsableArguments, Encodable {
 
     var bucketBytes: Int { Int(bucketMb * 1_048_576) }
 
+    /// The job's processes on this host, which divide its accelerators.
+    var share: DeviceShare? { isShared ? Job.share : nil }
+
     /// Images of a batch over all processes.
     var wholeBatchSize: Int { globalBatchSize ?? batchSize }
 
     /// Numbers that belong to the run: it may continue with other devices and processes.
     mutating func fillJob() throws {
         let processes = isShared ? Job.size : 1
-        try machine.fill(processes: processes)
+        try machine.fill(processes: processes, share: share)
         if isShared, globalBatchSize == nil { globalBatchSize = batchSize * processes }
     }
 
     /// Refuses what cannot be done here.
     func check() throws {
-        try machine.check()
+        try machine.check(share: share)
         guard Self.dtypes.contains(dtype) else {
             throw UsageError(
                 "--dtype \(dtype)", "is not supported",

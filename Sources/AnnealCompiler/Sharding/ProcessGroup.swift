@@ -27,6 +27,10 @@ public struct BucketTime: Sendable {
     public var bytes: Int
     public var begin: ContinuousClock.Instant
     public var end: ContinuousClock.Instant
+
+    package init(bytes: Int, begin: ContinuousClock.Instant, end: ContinuousClock.Instant) {
+        (self.bytes, self.begin, self.end) = (bytes, begin, end)
+    }
 }
 
 extension ProcessGroup {

@@ -30,13 +30,7 @@ public final class ShardedEngine: Engine {
         _ devices: [any KernelEngine], pool: Int, shards: Int, group: (any ProcessGroup)? = nil,
         bucketBytes: Int = defaultBucketBytes, compression: GradientCompression = .none
     ) throws {
-        let workers = devices.count * (group?.size ?? 1)
-        guard !devices.isEmpty, workers <= shards else {
-            let over = (group?.size ?? 1) > 1 ? " of \(group?.size ?? 1) processes" : ""
-            throw AnnealError(
-                "--shards \(shards)", "are fewer than the \(workers) devices\(over)",
-                suggestion: "give --shards \(workers) or more, or fewer devices")
-        }
+        try Shards.check(shards, devices: devices.count, processes: group?.size ?? 1)
         self.devices = devices
         self.shards = shards
         self.group = group
@@ -80,17 +74,12 @@ public final class ShardedEngine: Engine {
 
     public func rows(of batch: Int) -> Range<Int> {
         let shards = Shards(batch: batch, most: shards)
-        return shards.rows(of: ownShards(of: shards.count))
+        return shards.rows(of: shards.own(group))
     }
 
     public func gather(
         _ own: UnsafeBufferPointer<Float>, batch: Int, into all: UnsafeMutableBufferPointer<Float>
     ) throws {
-        guard let group else { return _ = all.update(from: own) }
-        let shards = Shards(batch: batch, most: shards), width = all.count / max(1, batch)
-        let counts = (0..<group.size).map { rank in
-            width * shards.rows(of: Shards.range(of: rank, workers: group.size, count: shards.count)).count
-        }
-        try group.gather(own, counts: counts, into: all, purpose: "results")
+        try Shards(batch: batch, most: shards).gather(own, group, into: all)
     }
 }

@@ -43,9 +43,39 @@ package struct Shards: Sendable, Equatable {
         (worker * count / workers)..<((worker + 1) * count / workers)
     }
 
+    /// - Throws: `AnnealError` if there are more devices than shards.
+    package static func check(_ shards: Int, devices: Int, processes: Int) throws {
+        let workers = devices * processes
+        guard devices > 0, workers <= shards else {
+            let over = processes > 1 ? " of \(processes) processes" : ""
+            throw AnnealError(
+                "--shards \(shards)", "are fewer than the \(workers) devices\(over)",
+                suggestion: "give --shards \(workers) or more, or fewer devices")
+        }
+    }
+
     /// The rows of some shards.
     package func rows(of shards: Range<Int>) -> Range<Int> {
         shards.isEmpty ? 0..<0 : rows[shards.lowerBound].lowerBound..<rows[shards.upperBound - 1].upperBound
+    }
+}
+
+extension Shards {
+    /// The shards of this process.
+    package func own(_ group: (any ProcessGroup)?) -> Range<Int> {
+        Self.range(of: group?.rank ?? 0, workers: group?.size ?? 1, count: count)
+    }
+
+    /// Gives every process the rows of a batch that each has.
+    package func gather(
+        _ own: UnsafeBufferPointer<Float>, _ group: (any ProcessGroup)?, into all: UnsafeMutableBufferPointer<Float>
+    ) throws {
+        guard let group else { return _ = all.update(from: own) }
+        let width = all.count / max(1, batch)
+        let counts = (0..<group.size).map { rank in
+            width * rows(of: Self.range(of: rank, workers: group.size, count: count)).count
+        }
+        try group.gather(own, counts: counts, into: all, purpose: "results")
     }
 }
 

@@ -123,7 +123,7 @@ public final class Scorer {
         guard views == .none, let scaling = source.pixelScaling,
             let pixels = executor.pixels(network.dataName, scaling)
         else { return try slot() }
-        return BatchSlot(pixels: pixels, labels: labels)
+        return BatchSlot(pixels: pixels, labels: ownLabels)
     }
 
     /// Runs the network over the contents of the slot, as `run` does for each batch of a source.

@@ -14,6 +14,7 @@ package final class PJRTClient: @unchecked Sendable {
     /// An option that a plugin takes when its client is made.
     package enum Option {
         case int(String, Int64)
+        case ints(String, [Int64])
         case bool(String, Bool)
         case float(String, Float)
         case string(String, String)
@@ -71,8 +72,11 @@ package final class PJRTClient: @unchecked Sendable {
     static func withValues<Result>(
         _ options: [Option], _ body: (UnsafeBufferPointer<PJRT_NamedValue>) throws -> Result
     ) rethrows -> Result {
-        var texts: [UnsafeMutableBufferPointer<CChar>] = []
-        defer { for text in texts { text.deallocate() } }
+        var texts: [UnsafeMutableBufferPointer<CChar>] = [], lists: [UnsafeMutableBufferPointer<Int64>] = []
+        defer {
+            for text in texts { text.deallocate() }
+            for list in lists { list.deallocate() }
+        }
         func kept(_ text: String) -> UnsafeMutableBufferPointer<CChar> {
             let copy = UnsafeMutableBufferPointer<CChar>.allocate(capacity: text.utf8.count)
             _ = copy.initialize(from: text.utf8.map { CChar(bitPattern: $0) })
@@ -86,6 +90,12 @@ package final class PJRTClient: @unchecked Sendable {
             let name: String
             switch option {
             case .int(let key, let number): (name, value.type, value.int64_value) = (key, PJRT_OPTION_INT64, number)
+            case .ints(let key, let numbers):
+                let list = UnsafeMutableBufferPointer<Int64>.allocate(capacity: numbers.count)
+                _ = list.initialize(from: numbers)
+                lists.append(list)
+                (name, value.type, value.value_size) = (key, PJRT_OPTION_INT64_LIST, numbers.count)
+                value.int64_list = UnsafePointer(list.baseAddress)
             case .bool(let key, let flag): (name, value.type, value.bool_value) = (key, PJRT_OPTION_BOOL, flag)
             case .float(let key, let number): (name, value.type, value.float_value) = (key, PJRT_OPTION_FLOAT, number)
             case .string(let key, let text):
