@@ -24,7 +24,7 @@ struct Workload {
         }
     }
     let relayouts: Int
-    /// What is fed before each step; nil where it is there already.
+    /// What is fed before each step; nil where it already exists.
     private var images: RandomImages?
 
     /// Whether operations run one by one, so that each can be timed.
@@ -125,7 +125,8 @@ struct Workload {
     /// Writes the network and its values as the checkpoint of epoch 0, for images of 0 to 1; only of training.
     func save(prefix: String) throws {
         guard case .training(let trainer) = plan else {
-            throw UsageError("--write-model", "does not go with --inference", suggestion: "leave out --inference")
+            throw UsageError(
+                "--write-model", "cannot be combined with --inference", suggestion: "leave out --inference")
         }
         try trainer.save(prefix: prefix, epoch: 0)
         let shape = trainer.dataShape.dims, channels = shape[0]

@@ -150,7 +150,7 @@ import Testing
                     && refused.errors.contains("--load-epoch last --reset-optimizer"), "\(flags) \(refused.errors)")
         }
         let network = try tool.run(["resume", "r", "--num-epochs", "2", "--network", "resnet", "--num-layers", "8"])
-        #expect(network.status == 1 && network.errors.contains("network: was another one"), "\(network.errors)")
+        #expect(network.status == 1 && network.errors.contains("network: was a different one"), "\(network.errors)")
         let schedule = try tool.run(["resume", "r", "--num-epochs", "2", "--lr-schedule", "cosine"])
         #expect(schedule.status == 0, "\(schedule.errors)")
     }
@@ -171,7 +171,7 @@ import Testing
         let taken = try tool.run(back + others.flatMap { $0 } + ["--reset-optimizer"])
         #expect(taken.status == 0 && taken.errors.contains("with a new optimizer"), "\(taken.errors)")
         let own = train(2, "r", ["--load-epoch", "1", "--optimizer", "adam"])
-        #expect(try tool.run(own).errors.contains("--optimizer sgd, or take the weights alone with --reset-optimizer"))
+        #expect(try tool.run(own).errors.contains("--optimizer sgd, or load only the weights with --reset-optimizer"))
         #expect(try tool.run(own + ["--reset-optimizer"]).status == 0)
         #expect(try tool.run(["resume", "r", "--reset-optimizer"]).status == 64)
         // A flag that resets nothing where the weights do not fit either is not named.

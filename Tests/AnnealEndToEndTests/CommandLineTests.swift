@@ -10,7 +10,7 @@ import Testing
         ("evaluate", "evaluate: is not a command of anneal (did you mean score?)"),
         ("help foo", "foo: is not a command of anneal (anneal --help lists them)"),
         ("help trian", "trian: is not a command of anneal (did you mean train?)"),
-        ("--lr 0.1", "--lr: stands where a command is expected"),
+        ("--lr 0.1", "--lr: is where a command is expected"),
         ("train --epochs 3", "--epochs: is not a flag of anneal train (did you mean --num-epochs?)"),
         ("train --learning-rate 1", "--learning-rate: is not a flag of anneal train (did you mean --lr?)"),
         ("train --learning_rate=1", "--learning_rate: is not a flag of anneal train (did you mean --lr?)"),
@@ -42,7 +42,7 @@ import Testing
         ("train --mom -1", "--mom: is -1.0"), ("train --top-k", "--top-k: has no value"),
         ("score", "--model: is missing (give --model MODEL"), ("resume", "RUN-FOLDER: is missing"),
         ("import-mnist --images a --labels b c d", "d: is not expected here"),
-        ("train --config=", "--config: names no file"), ("predict --model m -5.jpg", "write ./-5.jpg"),
+        ("train --config=", "--config: is not a file name"), ("predict --model m -5.jpg", "write ./-5.jpg"),
         ("train --lr-patience -3", "--lr-patience: is -3"),
         ("train --load-epoch lats", "--load-epoch lats: is neither a number nor best or last (did you mean last?"),
         ("score --model m --load-epoch Best", "did you mean best?"),
@@ -52,7 +52,10 @@ import Testing
         ("train --recipe mxnet-2017 --lr-schedule cosine", "--data-train: is missing"),
         ("train --recipe cifar10-fast --lr-schedule steps", "--data-train: is missing"),
         ("train --macrobatch-size -5", "--macrobatch-size: is -5"),
-        ("train --optimizer lbsgd --macrobatch-size 256 --lr-schedule cosine", "does not go with --lr-schedule cosine"),
+        (
+            "train --optimizer lbsgd --macrobatch-size 256 --lr-schedule cosine",
+            "cannot be combined with --lr-schedule cosine"
+        ),
     ]) func oneLineInOneStyle(_ arguments: String, _ expected: String) throws {
         let run = Tool.answer(arguments.split(separator: " ").map(String.init))
         #expect(run.status == 64 && run.output.isEmpty, "\(run)")
@@ -111,7 +114,7 @@ import Testing
             try tool.run(tool.training(2, prefix: "m") + ["--optimizer", "lbsgd"] + flags)
         }
         let large = try run(["--macrobatch-size", "1000"])
-        #expect(large.status == 64 && large.errors.contains("takes 32 updates, the run has 6"), "\(large.errors)")
+        #expect(large.status == 64 && large.errors.contains("takes 32 updates, but the run has 6"), "\(large.errors)")
         let odd = try run(["--macrobatch-size", "64", "--warmup-epochs", "1.5"])
         #expect(odd.status == 64 && odd.errors.contains("--warmup-epochs 1.5: is not a whole number"), "\(odd.errors)")
         #expect(

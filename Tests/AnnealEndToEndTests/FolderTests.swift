@@ -79,14 +79,14 @@ import Testing
         // As MXNet crops records, with a warning.
         let records = try train(tool, "train.rec", shape + ["--num-classes", "3"], folder: "s")
         #expect(
-            records.errors.contains("WARNING:root:images (12x12) are cropped to their middle, 6x6 or 25 % of the area"))
+            records.errors.contains("WARNING:root:images (12x12) are cropped to their centre, 6x6 or 25 % of the area"))
         #expect(try Preprocessing.load(prefix: tool.path("s/model"))?.resize == nil)
         try tool.writeFolder("val", count: 6, classes: ["0", "1", "2"])
         let validated = try train(
             tool, "train.rec", shape + ["--num-classes", "3", "--data-val", "val"], folder: "w")
-        #expect(validated.errors.contains("WARNING:root:validation images (12x12) are cropped to their middle, 6x6"))
+        #expect(validated.errors.contains("WARNING:root:validation images (12x12) are cropped to their centre, 6x6"))
         let whole = try train(tool, "train", shape + ["--resize", "0"], folder: "u")
-        #expect(whole.errors.contains("cropped to their middle"))
+        #expect(whole.errors.contains("cropped to their centre"))
         // A file that a run of 0.1 wrote has no such line.
         let old = try config(tool, "u").filter { !$0.hasPrefix("resize") }.joined(separator: "\n")
         try Data(old.utf8).write(to: URL(fileURLWithPath: tool.path("old.yaml")))

@@ -167,7 +167,7 @@ import Testing
     @Test func defaultsOfTheScripts() {
         let text = help(["train", "--help-all"]).replacing(/\s+/, with: " ")
         for part in [
-            "its highest (default: 0.05 in train, 0.01 in fine-tune)", "(default: 200,250 in train, 20 in fine-tune)",
+            "its maximum (default: 0.05 in train, 0.01 in fine-tune)", "(default: 200,250 in train, 20 in fine-tune)",
             "count (default: 300 in train, 30 in fine-tune)",
             "Weight decay (default: 0.0001 in train, 0 in fine-tune)",
             "(default: 3,28,28 in train;",

@@ -127,7 +127,8 @@ import Testing
         #expect(predicted.status == 0 && predicted.output.contains("probability"), "\(predicted)")
         let unknown = try tool.run(["predict", "--model", model, "photos/a/0.png"])
         #expect(
-            unknown.status == 64 && unknown.errors.contains("does not say how its images were prepared"), "\(unknown)")
+            unknown.status == 64 && unknown.errors.contains("does not say how its images were preprocessed"),
+            "\(unknown)")
         let weights = Files.path(Files.folder(of: Files.folder(of: model)), "weights_resnext/model.pth")
         let summary = try tool.run(["summary", "--model", weights, "--image-shape", "3,64,64"])
         #expect(summary.status == 0 && summary.output.contains("layer4_0_conv3"), "\(summary)")

@@ -189,9 +189,9 @@ struct JobTests {
         let tool = try tool()
         defer { tool.remove() }
         for (text, problem) in [
-            ("a slots=0\n", "line 1"), ("a\nb:x\n", "line 2"), ("a\na\n", "stands there a second time"),
+            ("a slots=0\n", "line 1"), ("a\nb:x\n", "line 2"), ("a\na\n", "is listed twice"),
             ("# none\n", "names no host"), ("localhost slots=1\n", "the hosts have slots for 1"),
-            ("a:22\nb:2222\n", "other ports"), ("-oProxyCommand=x\n", "is no host"),
+            ("a:22\nb:2222\n", "other ports"), ("-oProxyCommand=x\n", "is not a host"),
         ] {
             try Data(text.utf8).write(to: URL(fileURLWithPath: tool.path("hosts")))
             let result = try tool.shell("$anneal launch -n 2 -H hosts $anneal " + train("hosts-run", Self.shared))

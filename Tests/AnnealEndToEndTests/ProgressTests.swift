@@ -40,7 +40,7 @@ import Testing
         let config = String(decoding: try tool.bytes("j/config.yaml"), as: UTF8.self)
         #expect(!config.contains("json:") && config.contains("monitor: 2"))
         let both = try tool.run(tool.training(1, prefix: "x/m", ["--quiet", "--json"]))
-        #expect(both.status == 64 && both.errors.contains("--quiet: does not go with --json"))
+        #expect(both.status == 64 && both.errors.contains("--quiet: cannot be combined with --json"))
         let wrong = try tool.run(tool.training(1, prefix: "x/m", ["--monitor", "1", "--monitor-pattern", "fc("]))
         #expect(
             wrong.status == 64 && wrong.errors.contains("--monitor-pattern 'fc(': is not a regular"), "\(wrong.errors)")

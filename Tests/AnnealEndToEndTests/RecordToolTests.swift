@@ -25,7 +25,7 @@ import Testing
             }
         }
         for (text, expected) in [
-            ("rec", "anneal rec: has commands of its own"), ("rec verfy x", "did you mean verify?"),
+            ("rec", "anneal rec: is a group of commands"), ("rec verfy x", "did you mean verify?"),
             ("rec info", "FILE.rec|FOLDER: is missing"), ("help rec foo", "is not a command of anneal rec"),
             ("rec cat a.rec --renumbr --to x", "--renumbr: is not a flag of anneal rec cat (did you mean --renumber?)"),
         ] {
@@ -97,7 +97,7 @@ import Testing
         }
         for name in ["train.rec", "alone.rec"] { try Files.writeAtomically(Data(bytes), to: tool.path(name)) }
         let verified = try run("rec verify alone.rec --num-classes 3")
-        #expect(verified.status == 1 && verified.output.contains("anneal rec repair takes the good ones out"))
+        #expect(verified.status == 1 && verified.output.contains("anneal rec repair extracts the good ones"))
         #expect(try run("rec repair alone.rec --num-classes 3 --to good.rec").status == 0)
         let skips = ["--on-bad-record", "skip"], named = skips + ["--data-train-idx", "train.idx"]
         for (name, more) in [("train", skips), ("train", named), ("alone", skips), ("good", [])] {

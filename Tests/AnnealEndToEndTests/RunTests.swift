@@ -35,7 +35,7 @@ import Testing
                 "--tta", "mirror",
             ])
         #expect(result.status == 0, "\(result.errors)")
-        for flag in idle { #expect(result.errors.contains("\(flag) has no effect here: it goes with --"), "\(flag)") }
+        for flag in idle { #expect(result.errors.contains("\(flag) has no effect here: it requires --"), "\(flag)") }
         let taken = try tool.run(flags + ["--lr-factor", "0.5", "--lookahead", "2", "--lookahead-alpha", "cubic"])
         #expect(taken.status == 0 && !taken.errors.contains("has no effect"), "\(taken.errors)")
     }

@@ -146,6 +146,6 @@ import Testing
         let regression = try build.apply(
             "LinearRegressionOutput", name: "linear", hint: "linear",
             inputs: [build.fullyConnected(.variable("data"), numHidden: 3, name: "fc")])
-        #expect(message { _ = try trainer(4, soft: true, symbol: regression) }.contains("want SoftmaxOutput"))
+        #expect(message { _ = try trainer(4, soft: true, symbol: regression) }.contains("require SoftmaxOutput"))
     }
 }

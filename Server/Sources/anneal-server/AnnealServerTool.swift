@@ -25,7 +25,7 @@ struct AnnealServerTool: AsyncParsableCommand {
         help: ArgumentHelp(
             "The address to listen on; another than this machine's own requires a token.", valueName: "ADDRESS"))
     var address: String = "127.0.0.1"
-    @Option(help: ArgumentHelp("Names by which others reach the server.", valueName: "NAME,NAME"))
+    @Option(help: ArgumentHelp("Host names under which others reach the server.", valueName: "NAME,NAME"))
     var hosts: String?
     @Option(
         help: ArgumentHelp(
@@ -50,7 +50,7 @@ struct AnnealServerTool: AsyncParsableCommand {
     private func serve() async throws {
         guard (runs == nil) != (model == nil) else {
             throw AnnealError(
-                "anneal-server", "serves runs or a model", suggestion: "give --runs FOLDER or --model MODEL")
+                "anneal-server", "needs runs or a model", suggestion: "give --runs FOLDER or --model MODEL")
         }
         guard (1...1024).contains(batchSize), (1...100_000).contains(maxWaiting), (1...1024).contains(maxMegabytes)
         else {

@@ -8,7 +8,7 @@ struct AugmentPreview: ParsableCommand {
         commandName: "augment-preview",
         abstract: "Draw images as training will see them.",
         discussion: """
-            A row for each of the first images: on the left as validation sees it, then as training does in epoch 1, 2, … \
+            One row for each of the first images: on the left as in validation, then as in training in epoch 1, 2, … \
             with the same flags and seed. Defaults are those of train. Mixed images (--mixup, --cutmix) have their partners \
             from the same sheet. Flags of the data that do not change images may stay; they have no effect here.
 
@@ -25,7 +25,7 @@ struct AugmentPreview: ParsableCommand {
     var epochs: Int = 8
     @Option(help: ArgumentHelp("The run's seed.", valueName: "N"))
     var seed: UInt64 = 0
-    @Option(help: ArgumentHelp("Where the picture goes.", valueName: "FILE.png"))
+    @Option(help: ArgumentHelp("Output file.", valueName: "FILE.png"))
     var to: String = "augmentation.png"
 
     func run() throws {
@@ -56,7 +56,7 @@ struct AugmentPreview: ParsableCommand {
         for epoch in 0..<epochs { columns.append(try mixed.images(epoch: epoch, normalization: plain.normalization)) }
         let sheet = ContactSheet(
             title: "Training images of \(FilePath(source.path).name)",
-            subtitle: "On the left as validation sees them, then as training does in each epoch, with --seed \(seed).",
+            subtitle: "On the left as in validation, then as in training in each epoch, with --seed \(seed).",
             columnNames: ["validation"] + (0..<epochs).map { "epoch \($0 + 1)" },
             rows: try (0..<rows).map { row in
                 ContactSheet.Row(

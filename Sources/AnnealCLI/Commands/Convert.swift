@@ -9,7 +9,7 @@ struct Convert: ParsableCommand {
         discussion: """
             The symbol is upgraded to the JSON of MXNet 1.9.1, parameters of any type become float32, names get arg: and \
             aux: if they lack them, and what the network does not use is left out. The record of preprocessing goes along. \
-            Nothing that is there is overwritten with something else.
+            Existing files are not overwritten with different contents.
 
             anneal convert --model old-model --load-epoch 12 --to new-model
             """)
@@ -18,24 +18,24 @@ struct Convert: ParsableCommand {
     var model: String
     @Option(help: CheckpointChoice.help)
     var loadEpoch: CheckpointChoice?
-    @Option(help: ArgumentHelp("Where the new checkpoint goes.", valueName: "PREFIX"))
+    @Option(help: ArgumentHelp("Prefix of the new checkpoint.", valueName: "PREFIX"))
     var to: String
     @Option(help: ArgumentHelp("Its number (default: as before).", valueName: "N"))
     var toEpoch: Int?
     @Option(
         help: ArgumentHelp("New names of the classes, one per line, in the order of the labels.", valueName: "FILE"))
     var classNames: String?
-    @Flag(help: "Take the optimizer's state along, to continue training.")
+    @Flag(help: "Keep the optimizer's state, to continue training.")
     var keepOptimizer = false
 
     func run() throws {
         guard !Files.name(of: to).isEmpty else {
             throw UsageError(
-                "--to \(to)", "names no file", suggestion: "give a folder and the beginning of a name, out/model")
+                "--to \(to)", "is not a file name", suggestion: "give a folder and the beginning of a name, out/model")
         }
         let saved = try SavedModel(model, loadEpoch), prefix = saved.prefix
         if let file = saved.foreignFile {
-            throw AnnealError(file, "is no checkpoint", suggestion: "anneal import \(shellQuoted(file)) --to \(to)")
+            throw AnnealError(file, "is not a checkpoint", suggestion: "anneal import \(shellQuoted(file)) --to \(to)")
         }
         guard canonical(prefix) != canonical(to) else {
             throw UsageError("--to \(to)", "is the checkpoint that is read", suggestion: "choose another prefix")
@@ -64,7 +64,7 @@ struct Convert: ParsableCommand {
         for file in files where Files.exists(file.path) {
             guard try file.data == Files.read(file.path) else {
                 throw AnnealError(
-                    file.path, "is there already, with other contents", suggestion: "delete it or choose another --to")
+                    file.path, "already exists with different contents", suggestion: "delete it or choose another --to")
             }
         }
         let folder = Files.folder(of: to)

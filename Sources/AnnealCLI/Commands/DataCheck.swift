@@ -22,13 +22,13 @@ extension TrainingRun {
         guard let recorded else { return (fingerprints, notes) }
         if recorded.data == nil {
             notes.append(
-                .note("The run was started by a version that did not record its data: it is not checked for changes"))
+                .note("The run was started by a version that did not record its data, so changes cannot be detected"))
         }
         if !changes.isEmpty {
             guard recorded.acceptsChangedData else {
                 throw AnnealError(
                     recorded.folder, changes.joined(separator: "; "),
-                    suggestion: "put the data back as it was, or continue with it: --accept-changed-data")
+                    suggestion: "restore the data, or continue with the changed data: --accept-changed-data")
             }
             notes += changes.map { .warning($0) }
         }

@@ -21,7 +21,7 @@ struct Export: ParsableCommand {
     var model: String
     @Option(help: CheckpointChoice.help)
     var loadEpoch: CheckpointChoice?
-    @Option(help: ArgumentHelp("Where the model goes (default: PREFIX-NNNN.onnx).", valueName: "FILE.onnx"))
+    @Option(help: ArgumentHelp("Output file (default: PREFIX-NNNN.onnx).", valueName: "FILE.onnx"))
     var to: String?
     @Flag(help: "End with the softmax: probabilities instead of logits.")
     var softmax = false
@@ -94,7 +94,7 @@ struct Export: ParsableCommand {
         }
         guard record.mean.count == shape[0] else {
             throw UsageError(
-                "--image-shape", "has \(shape[0].counted("channel")), the model's mean \(record.mean.count)",
+                "--image-shape", "has \(shape[0].counted("channel")), but the model's mean has \(record.mean.count)",
                 suggestion: "leave it out, or export without --preprocessing")
         }
         return .init(mean: record.mean, std: record.std, pixels: pixels ?? .uint8)

@@ -7,19 +7,19 @@ struct ExportImages: ParsableCommand {
         commandName: "export-images",
         abstract: "Write the images of records as files, a folder for each class.",
         discussion: """
-            Each file has the bytes that the record has, and is named by the record's id. With --list a list of them is \
+            Each file has the record's bytes and is named by the record's id. With --list a list of them is \
             written too, from which anneal im2rec --pass-through makes the same records again.
 
             anneal export-images cifar10_val.rec val --class-names cifar10_classes.txt --list again.lst
             """)
     @OptionGroup var input: RecordInput
-    @Argument(help: ArgumentHelp("Where the folders go.", valueName: "FOLDER"), completion: .directory)
+    @Argument(help: ArgumentHelp("Folder for the class folders.", valueName: "FOLDER"), completion: .directory)
     var folder: String
     @Option(help: ArgumentHelp("Names of the classes, one per line, in the order of the labels.", valueName: "FILE"))
     var classNames: String?
-    @Option(help: ArgumentHelp("Where a list of the files goes.", valueName: "FILE.lst"))
+    @Option(help: ArgumentHelp("Write a list of the files here.", valueName: "FILE.lst"))
     var list: String?
-    @Flag(help: "All files into one folder.")
+    @Flag(help: "Write all files to one folder.")
     var flat = false
 
     func run() throws {

@@ -35,10 +35,11 @@ struct FindLR: MXNetScript {
         var search = try flagErrors { try LearningRateSearch(from: from, to: to, steps: steps) }
         guard options.run.loadEpoch == nil else {
             throw UsageError(
-                "--load-epoch", "has no effect: the search begins with first values", suggestion: "leave it out")
+                "--load-epoch", "has no effect: the search begins with new weights", suggestion: "leave it out")
         }
         guard options.optimizer.lowercased() != "adadelta" else {
-            throw UsageError("--optimizer adadelta", "takes no learning rate", suggestion: "there is nothing to find")
+            throw UsageError(
+                "--optimizer adadelta", "ignores the learning rate", suggestion: "choose another optimizer")
         }
         var run = try train.trainingRun(continuing: nil)
         let setup = try run.setUp(options, train.data, from: .beginning)

@@ -7,7 +7,7 @@ struct FineTuneCommand: TrainingCommand {
         commandName: "fine-tune",
         abstract: "Fine-tune a trained network to new classes.",
         discussion: """
-            The flags and their defaults are those of MXNet's fine-tune.py; any unique beginning of a flag will do. The \
+            The flags and their defaults are those of MXNet's fine-tune.py; flags can be abbreviated to any unique prefix. The \
             network is cut after --layer-before-fullc and gets a new head of --num-classes; everything else starts with \
             the trained values.
 
@@ -23,7 +23,8 @@ struct FineTuneCommand: TrainingCommand {
     var pretrainedModel: String
     @Option(
         help: ArgumentHelp(
-            "The layer after which the new head comes (default: flatten0, or else found).", valueName: "LAYER"))
+            "The layer that the new head is attached to (default: flatten0, or found automatically).",
+            valueName: "LAYER"))
     var layerBeforeFullc: String?
     @OptionGroup var data: DataOptions
     @OptionGroup var training: TrainingOptions
@@ -52,7 +53,7 @@ struct FineTuneCommand: TrainingCommand {
         let recorded = try prefix.flatMap { try Preprocessing.load(prefix: $0) }
         let images = try data.training(earlier: recorded?.classNames)
         guard let classes = try training.classes(named: images.classNames) else {
-            throw UsageError("--num-classes", "is missing", suggestion: "give the number of classes of the new data")
+            throw UsageError("--num-classes", "is missing", suggestion: "give the number of classes in the new data")
         }
         let layer = try layerBeforeFullc ?? standardLayer(trained.symbol)
         let symbol = try flagErrors { try trained.symbol.withNewHead(numClasses: classes, layerBeforeFullc: layer) }
@@ -109,7 +110,7 @@ struct FineTuneCommand: TrainingCommand {
         if saved.foreignFile != nil, content.preprocessing == nil, data.images.rgbMean == nil {
             remarks.append(
                 .warning(
-                    "the file does not say how its images were prepared: give --rgb-mean and --rgb-std as in its training"
+                    "the file does not say how its images were preprocessed: give --rgb-mean and --rgb-std as in its training"
                 ))
         }
         // What was imported is checkpoint 0; a network that was trained here without norms is known to train.
@@ -137,10 +138,10 @@ struct FineTuneCommand: TrainingCommand {
                 let before = layer.inputs[0].node.name
                 throw AnnealError(
                     place,
-                    "\(name) has the shape \(value.shape), images of \(Shape(imageShape)) want \(shape) in layer \(layer.name)",
+                    "\(name) has the shape \(value.shape), but images of \(Shape(imageShape)) require \(shape) in layer \(layer.name)",
                     suggestion: "give --image-shape as the model was trained with"
                         + (trained.map { " (" + $0.map(String.init).joined(separator: ",") + ")" } ?? "")
-                        + ", or put the new head before this layer: --layer-before-fullc \(before)")
+                        + ", or attach the new head before this layer: --layer-before-fullc \(before)")
             }
         }
     }

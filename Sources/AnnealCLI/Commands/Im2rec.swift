@@ -34,45 +34,49 @@ struct Im2rec: ParsableCommand {
     var trainRatio: Double = 1
     @Option(help: ArgumentHelp("With --list: this share goes into PREFIX_test.lst.", valueName: "SHARE"))
     var testRatio: Double = 0
-    @Flag(help: "With --list: keep the order of the names (else shuffled as Python does with seed 100).")
+    @Flag(help: "With --list: keep the order of the names (default: shuffle as Python does with seed 100).")
     var noShuffle = false
     @Flag(help: "Copy the files' bytes: nothing is decoded.")
     var passThrough = false
-    @Option(help: ArgumentHelp("Length that the shorter side of each image gets; 0 leaves it.", valueName: "PIXELS"))
+    @Option(
+        help: ArgumentHelp("Resize the shorter side of each image to this length; 0: no resizing.", valueName: "PIXELS")
+    )
     var resize: Int = 0
-    @Flag(help: "Crop each image to the square in its middle first.")
+    @Flag(help: "First crop each image to its centre square.")
     var centerCrop = false
     @Option(
-        help: ArgumentHelp("Of JPEG, 1 to 100; of PNG the effort to make it small, 0 to 9.", valueName: "N"))
+        help: ArgumentHelp("JPEG quality, 1 to 100, or PNG compression level, 0 to 9.", valueName: "N"))
     var quality: Int = 95
     @Option(help: ArgumentHelp("Threads that decode and encode.", valueName: "N"))
     var numThread: Int = 1
     @Option(help: ArgumentHelp("1: RGB, 0: gray, -1: as stored, with alpha.", valueName: "1|0|-1"))
     var color: Int = 1
     @Option(
-        help: ArgumentHelp("What the images are stored as.", valueName: ".jpg|.png"),
+        help: ArgumentHelp("Format of the stored images.", valueName: ".jpg|.png"),
         completion: .list([".jpg", ".png"]))
     var encoding: String = ".jpg"
-    @Flag(help: "Store all labels of a line; else the first.")
+    @Flag(help: "Store all labels of a line, not only the first.")
     var packLabel = false
     @Option(
-        help: ArgumentHelp("When an image cannot be read: leave it out (skip), or stop (abort).", valueName: "POLICY"),
+        help: ArgumentHelp("When an image cannot be read: skip it, or stop (abort).", valueName: "POLICY"),
         completion: .list(["skip", "abort"]))
     var onBadImage: String = "skip"
-    @Option(help: ArgumentHelp("Refuse images of more pixels.", valueName: "N"))
+    @Option(help: ArgumentHelp("Refuse images with more pixels.", valueName: "N"))
     var maxImagePixels: Int = Image.maximumPixels
     @Argument(
-        help: ArgumentHelp("What the names of lists and records begin with.", valueName: "PREFIX"), completion: .file())
+        help: ArgumentHelp("Prefix of the names of lists and records.", valueName: "PREFIX"), completion: .file())
     var prefix: String
     @Argument(
-        help: ArgumentHelp("The folder that the paths in lists start from.", valueName: "ROOT"), completion: .directory)
+        help: ArgumentHelp("The folder that paths in lists are relative to.", valueName: "ROOT"), completion: .directory
+    )
     var root: String
 
     func run() throws {
         guard Files.isFolder(root) else {
             throw AnnealError(
                 root, Files.exists(root) ? "is not a folder" : "is not there",
-                suggestion: Spelling.suggestion(forPath: root) ?? "ROOT is the folder that paths in lists start from",
+                suggestion: Spelling.suggestion(forPath: root)
+                    ?? "ROOT is the folder that paths in lists are relative to",
                 code: .notFound)
         }
         if list { try writeLists() } else { try packLists() }
@@ -126,7 +130,7 @@ struct Im2rec: ParsableCommand {
             throw AnnealError(
                 "\(prefix)*.lst", "there is no such list",
                 suggestion:
-                    "make one first: anneal im2rec --list --recursive \(shellQuoted(prefix)) \(shellQuoted(root))",
+                    "create one first: anneal im2rec --list --recursive \(shellQuoted(prefix)) \(shellQuoted(root))",
                 code: .notFound)
         }
         for path in lists {
@@ -163,13 +167,13 @@ struct Im2rec: ParsableCommand {
         switch encoding {
         case ".jpg":
             guard (1...100).contains(quality) else {
-                throw UsageError("--quality", "is \(quality)", suggestion: "of JPEG it is 1 to 100")
+                throw UsageError("--quality", "is \(quality)", suggestion: "for JPEG it is 1 to 100")
             }
             packer.encoding = .jpeg(quality: quality)
         case ".png":
             // im2rec.py's own default is beyond PNG's levels, and OpenCV takes the highest.
             guard (0...9).contains(quality) || quality == 95 else {
-                throw UsageError("--quality", "is \(quality)", suggestion: "of PNG it is 0 to 9")
+                throw UsageError("--quality", "is \(quality)", suggestion: "for PNG it is 0 to 9")
             }
             packer.encoding = .png(level: min(9, quality))
         default: throw UsageError("--encoding \(encoding)", "is not known", suggestion: "it is .jpg or .png")

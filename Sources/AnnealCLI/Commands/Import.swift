@@ -5,7 +5,7 @@ import Foundation
 /// Another framework's model to a checkpoint.
 struct Import: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Make a checkpoint of a model of torchvision, timm, Keras or Paddle.",
+        abstract: "Import a model of torchvision, timm, Keras or Paddle as a checkpoint.",
         discussion: """
             Reads ONNX models (.onnx, with data in files next to them) and state dicts of torchvision's and timm's ResNet \
             family (.safetensors, .pth, .pt; timm's config.json next to them says how images are prepared), and writes \
@@ -22,42 +22,43 @@ struct Import: ParsableCommand {
         help: ArgumentHelp("The model file.", valueName: "MODEL"),
         completion: .file(extensions: ["onnx", "safetensors", "pth", "pt"]))
     var model: String
-    @Option(help: ArgumentHelp("Where the checkpoint goes.", valueName: "PREFIX"))
+    @Option(help: ArgumentHelp("Prefix of the checkpoint.", valueName: "PREFIX"))
     var to: String
     @Option(
         help: ArgumentHelp(
-            "Shape of the images, where the file does not say, or to use the network for others.", valueName: "C,H,W"))
+            "Shape of the images, if the file does not say or to use another one.", valueName: "C,H,W"))
     var imageShape: String?
     @Option(
         help: ArgumentHelp(
-            "What timm calls the network, where its weights fit several and neither the file's name nor config.json says: resnetblur50, resnetaa50d.",
+            "timm's name of the network, such as resnetblur50 or resnetaa50d; needed only if the weights fit several networks and neither the file's name nor config.json tells.",
             valueName: "NAME"))
     var architecture: String?
     @Option(help: ArgumentHelp("Mean that was subtracted from each channel.", valueName: "R,G,B"))
     var rgbMean: String?
-    @Option(help: ArgumentHelp("What each channel was divided by.", valueName: "R,G,B"))
+    @Option(help: ArgumentHelp("Standard deviation that each channel was divided by.", valueName: "R,G,B"))
     var rgbStd: String?
     @Option(
         help: ArgumentHelp(
-            "Length that the shorter side of each image gets before the crop; 0 leaves it.", valueName: "PIXELS"))
+            "Resize the shorter side of each image to this length before the crop; 0: no resizing.", valueName: "PIXELS"
+        ))
     var resize: Int?
     @Option(help: ArgumentHelp("Names of the classes, one per line, in the order of the labels.", valueName: "FILE"))
     var classNames: String?
 
     @Option(
         help: ArgumentHelp(
-            "Put batch norm back that the exporter folded into convolutions, with statistics of images such as the network was trained on (up to 512); what it computes does not change.",
+            "Restore batch norm that the exporter folded into convolutions, with statistics of images like those the network was trained on (up to 512); its results do not change.",
             valueName: "FILE.rec|FOLDER"), completion: .file(extensions: ["rec"]))
     var restoreBatchNorm: String?
 
     func run() throws {
         guard !Files.name(of: to).isEmpty else {
             throw UsageError(
-                "--to \(to)", "names no file", suggestion: "give a folder and the beginning of a name, out/model")
+                "--to \(to)", "is not a file name", suggestion: "give a folder and the beginning of a name, out/model")
         }
         let paths = [Checkpoint.symbolPath(to), Checkpoint.parametersPath(to, 0), Preprocessing.path(to)]
         if let path = paths.first(where: Files.exists) {
-            throw AnnealError(path, "is there already", suggestion: "delete it or choose another --to")
+            throw AnnealError(path, "already exists", suggestion: "delete it or choose another --to")
         }
         var imported = try ForeignModel(model, imageShape: imageShape.map(parseImageShape), architecture: architecture)
         let record = try record(imported)
@@ -85,7 +86,7 @@ struct Import: ParsableCommand {
             }
         } else {
             print(
-                "  The file does not say how its images were prepared: give --rgb-mean and --rgb-std here, or to score and predict"
+                "  The file does not say how its images were preprocessed: give --rgb-mean and --rgb-std here, or to score and predict"
             )
         }
     }
@@ -95,8 +96,8 @@ struct Import: ParsableCommand {
     ) throws -> ForeignModel.RestoredBatchNorm {
         guard let record else {
             throw UsageError(
-                "--rgb-mean", "is missing, and the file does not say how its images were prepared",
-                suggestion: "the images of --restore-batch-norm must be prepared as in the network's training")
+                "--rgb-mean", "is missing, and the file does not say how its images were preprocessed",
+                suggestion: "the images of --restore-batch-norm must be preprocessed as in the network's training")
         }
         var options = LoaderOptions(validating: record, batchSize: 8)
         // Records may be sorted by their classes.
@@ -126,7 +127,7 @@ struct Import: ParsableCommand {
         guard imported.preprocessing != nil || rgbMean != nil else {
             guard rgbStd == nil, resize == nil, classNames == nil else {
                 throw UsageError(
-                    "--rgb-mean", "is missing, and the file does not say how its images were prepared",
+                    "--rgb-mean", "is missing, and the file does not say how its images were preprocessed",
                     suggestion: "give --rgb-mean 123.675,116.28,103.53 for torchvision's networks, 0 for none")
             }
             return nil

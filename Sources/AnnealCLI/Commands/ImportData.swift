@@ -25,26 +25,27 @@ struct ImportData: ParsableCommand {
     }
 
     @Argument(
-        help: ArgumentHelp("Which data set it is.", valueName: "SET"), completion: .list(Kind.allCases.map(\.rawValue)))
+        help: ArgumentHelp("Which data set.", valueName: "SET"), completion: .list(Kind.allCases.map(\.rawValue)))
     var set: String
     @Argument(help: ArgumentHelp("The archive or folder.", valueName: "SOURCE"), completion: .file())
     var source: String
-    @Argument(help: ArgumentHelp("What the names of the records begin with.", valueName: "PREFIX"), completion: .file())
+    @Argument(help: ArgumentHelp("Prefix of the records' names.", valueName: "PREFIX"), completion: .file())
     var prefix: String
     @Option(
         help: ArgumentHelp(
-            "Of CIFAR-100: its 100 classes (fine), or the 20 superclasses (coarse).", valueName: "fine|coarse"))
+            "For CIFAR-100: its 100 classes (fine), or the 20 superclasses (coarse).", valueName: "fine|coarse"))
     var labels: String = "fine"
     @Option(
         help: ArgumentHelp(
-            "What images are stored as; PNG loses nothing. A folder's own files are copied as they are, unless they are resized or to be turned upright.",
+            "Format of the stored images; PNG is lossless. A folder's own files are copied unchanged, unless they are resized or rotated upright.",
             valueName: ".png|.jpg"), completion: .list([".png", ".jpg"]))
     var encoding: String?
-    @Option(help: ArgumentHelp("Of JPEG, 1 to 100.", valueName: "N"))
+    @Option(help: ArgumentHelp("JPEG quality, 1 to 100.", valueName: "N"))
     var quality: Int = 95
     @Option(
         help: ArgumentHelp(
-            "Of imagefolder: the length that the shorter side of each image gets; 0 leaves it.", valueName: "PIXELS"))
+            "For imagefolder: resize the shorter side of each image to this length; 0: no resizing.",
+            valueName: "PIXELS"))
     var resize: Int = 0
     @Option(help: ArgumentHelp("Threads that decode and encode.", valueName: "N"))
     var numThread: Int = LoaderOptions.defaultThreads
@@ -53,7 +54,7 @@ struct ImportData: ParsableCommand {
         guard let kind = Kind(rawValue: set) else {
             let names = Kind.allCases.map(\.rawValue)
             throw UsageError(
-                set, "is no data set that is known",
+                set, "is not a known data set",
                 suggestion: Spelling.question(Spelling.misspelt(set, among: names))
                     + "they are \(names.joined(separator: ", "))")
         }
@@ -136,7 +137,7 @@ struct ImportData: ParsableCommand {
             return
         }
         printError(
-            "warning: \(FilePath(path)): is not the file as it was published (MD5 \(sum)): packed anew, changed or damaged"
+            "warning: \(FilePath(path)): differs from the published file (MD5 \(sum)): it was repacked, changed or damaged"
         )
     }
 

@@ -15,9 +15,9 @@ struct ImportMNIST: ParsableCommand {
     var images: String
     @Option(help: ArgumentHelp("Their labels.", valueName: "FILE"))
     var labels: String
-    @Option(help: ArgumentHelp("New label of each old one, from 0 on, to merge classes.", valueName: "L0,L1,…"))
+    @Option(help: ArgumentHelp("New label for each old one, from 0 on, to merge classes.", valueName: "L0,L1,…"))
     var labelMap: String?
-    @Argument(help: ArgumentHelp("Where the records go.", valueName: "PREFIX"), completion: .file())
+    @Argument(help: ArgumentHelp("Output file.", valueName: "PREFIX"), completion: .file())
     var prefix: String
 
     func run() throws {

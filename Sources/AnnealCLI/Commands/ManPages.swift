@@ -8,7 +8,7 @@ struct ManPages: ParsableCommand {
         commandName: "man-pages", abstract: "Write the manual pages, one for each command.", shouldDisplay: false)
 
     @Argument(
-        help: ArgumentHelp("Where they go, e.g. ~/.local/share/man/man1.", valueName: "FOLDER"), completion: .directory)
+        help: ArgumentHelp("Output folder, e.g. ~/.local/share/man/man1.", valueName: "FOLDER"), completion: .directory)
     var folder: String
 
     func run() throws {
@@ -25,7 +25,7 @@ struct Reference: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "command-reference", abstract: "Write every command's flags as Markdown.", shouldDisplay: false)
 
-    @Argument(help: ArgumentHelp("Where it goes, e.g. commands.md.", valueName: "FILE"))
+    @Argument(help: ArgumentHelp("Output file, e.g. commands.md.", valueName: "FILE"))
     var file: String
 
     func run() throws {

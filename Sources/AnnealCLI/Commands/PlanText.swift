@@ -72,7 +72,7 @@ struct PlanText {
         let early = executor.program.updatedEarly.count, all = executor.program.trained.count
         let saved = otherBytes.map { "\(Readable.count(max(0, $0 - executor.plannedBytes))) bytes" }
         return "Updates: \(early) of \(all) parameters within the backward pass, which saves "
-            + (saved ?? "more memory than there is here")
+            + (saved ?? "more memory than this machine has")
     }
 
     private var waitingLine: String {

@@ -8,7 +8,7 @@ struct PlotCurves: ParsableCommand {
         commandName: "plot-curves",
         abstract: "Draw the curves of several runs in one picture.",
         discussion: """
-            Validation accuracy and loss of each run, over its epochs; a run that validated nothing shows those of training. \
+            Validation accuracy and loss of each run, over its epochs; a run without validation shows those of training. \
             A run is its folder, or a metrics.jsonl file.
 
             anneal plot-curves runs/scratch runs/fine-tuned --labels "from scratch,fine-tuned" --to curves.svg
@@ -18,17 +18,17 @@ struct PlotCurves: ParsableCommand {
     var runs: [String]
     @Option(
         help: ArgumentHelp(
-            "What the curves are called, in the runs' order (default: the folders' names).", valueName: "A,B"))
+            "Names of the curves, in the order of the runs (default: the folders' names).", valueName: "A,B"))
     var labels: String?
     @Option(help: ArgumentHelp("The picture's title.", valueName: "TEXT"))
     var title: String = "Comparison of runs"
-    @Option(help: ArgumentHelp("Where the picture goes: .svg, .pdf or .png.", valueName: "FILE"))
+    @Option(help: ArgumentHelp("Output file: .svg, .pdf or .png.", valueName: "FILE"))
     var to: String = "curves.svg"
 
     func run() throws {
         let kind = [".svg", ".pdf", ".png"].first { to.lowercased().hasSuffix($0) }
         guard kind != nil || Files.isStandardOutput(to) else {
-            throw UsageError("--to \(to)", "does not say what to write", suggestion: "end it in .svg, .pdf or .png")
+            throw UsageError("--to \(to)", "has no known suffix", suggestion: "end it in .svg, .pdf or .png")
         }
         let names =
             labels?.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
@@ -59,7 +59,7 @@ struct PlotCurves: ParsableCommand {
                     + "name the folder of a run of 'anneal train' or 'fine-tune'")
         }
         let epochs = try RunHistory.epochs(of: file)
-        guard !epochs.isEmpty else { throw AnnealError(file, "holds no finished epoch", suggestion: "wait for one") }
+        guard !epochs.isEmpty else { throw AnnealError(file, "has no finished epoch", suggestion: "wait for one") }
         return epochs
     }
 }

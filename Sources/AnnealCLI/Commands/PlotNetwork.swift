@@ -10,16 +10,16 @@ struct PlotNetwork: ParsableCommand {
         commandName: "plot-network",
         abstract: "Draw a network's graph.",
         discussion: """
-            Labels and colours are those of MXNet's plot_network; shapes stand on the edges, without the batch. Long networks \
+            Labels and colours are those of MXNet's plot_network; shapes are shown at the edges, without the batch. Long networks \
             are drawn in several columns, to be read from left to right.
 
             anneal plot-network --network resnet --num-layers 20 --image-shape 3,28,28 --num-classes 10 --to resnet-20.svg
             """)
 
     @OptionGroup var source: NetworkSource
-    @Option(help: ArgumentHelp("Where the picture goes (default: NETWORK.svg).", valueName: "FILE"))
+    @Option(help: ArgumentHelp("Output file (default: NETWORK.svg).", valueName: "FILE"))
     var to: String?
-    @Option(help: "svg, png, or dot for Graphviz (default: what the file's name ends in, or svg).")
+    @Option(help: "svg, png, or dot for Graphviz (default: the file name's suffix, or svg).")
     var format: Format?
     @Flag(help: "Draw parameters too.")
     var showWeights = false
@@ -32,7 +32,7 @@ struct PlotNetwork: ParsableCommand {
                     ? .svg : ending.flatMap { Format(rawValue: $0.lowercased()) })
         else {
             throw UsageError(
-                "--to \(to ?? "")", "does not say what to write",
+                "--to \(to ?? "")", "has no known suffix",
                 suggestion: "end it in .svg, .png or .dot, or give --format"
             )
         }

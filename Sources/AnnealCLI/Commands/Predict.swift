@@ -5,7 +5,7 @@ import Foundation
 /// What is on images: their most probable classes.
 struct Predict: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Tell what a trained network sees on images.",
+        abstract: "Classify images with a trained network.",
         discussion: """
             The most probable classes of each JPEG or PNG image, as a table, as JSON lines or as CSV. Images are prepared as in \
             training's validation: as the checkpoint's own record (PREFIX-preprocessing.json) says; flags override it. A \
@@ -26,11 +26,11 @@ struct Predict: ParsableCommand {
     var pathsFromStdin = false
     @Option(
         name: .customLong("top-k"),
-        help: ArgumentHelp("Classes to show of each image (default: up to 5).", valueName: "K"))
+        help: ArgumentHelp("Classes to show for each image (default: up to 5).", valueName: "K"))
     var topK: Int?
     @Option(
         help: ArgumentHelp(
-            "Images that are computed together (default: 1 for fewer than 32 images, else 32).", valueName: "N"))
+            "Images per batch (default: 1 for fewer than 32 images, else 32).", valueName: "N"))
     var batchSize: Int?
     @Option(help: TestTimeViews.help)
     var tta: TestTimeViews = .none
@@ -142,7 +142,7 @@ struct Predict: ParsableCommand {
         let survey = ImageSurvey.headers(of: images, limit: 100)
         guard survey.shareShown(height: height, width: width) < 0.5 else { return }
         StandardStream.error.write(
-            "warning: images (\(survey.sizeRange ?? "")) are cropped to their middle, \(width)x\(height): the model's record says nothing of resizing, --resize \(min(height, width)) shows more of them\n"
+            "warning: images (\(survey.sizeRange ?? "")) are cropped to their centre, \(width)x\(height): the model's record does not mention resizing; --resize \(min(height, width)) shows more of them\n"
         )
     }
 }

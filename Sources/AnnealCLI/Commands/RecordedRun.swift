@@ -40,11 +40,11 @@ struct RecordedRun {
         }
         let path = try RunFolder.open(self.folder, occupied: .resume).arguments
         guard Files.exists(path) else {
-            throw AnnealError(folder, "holds no run: arguments.json is not there", suggestion: "name a run's folder")
+            throw AnnealError(folder, "holds no run: it has no arguments.json", suggestion: "name a run's folder")
         }
         let record = try RunRecord.read(path)
         guard record.commandLine.count > 1 else {
-            throw AnnealError(path, "does not tell the run's command", suggestion: "name another run's folder")
+            throw AnnealError(path, "does not name the run's command", suggestion: "name another run's folder")
         }
         let typedIn = Files.workingFolder
         note = try Self.enter(record, self.folder, overrides)
@@ -86,7 +86,7 @@ struct RecordedRun {
         let place = try RunPlace(record, folder: folder).workingFolder(holding: data)
         guard Files.enter(place.path) else {
             throw AnnealError(
-                place.path, "the run was started there, and it cannot be entered",
+                place.path, "the run was started there, but the folder cannot be entered",
                 suggestion: "change the folder's permissions, or copy the project")
         }
         return place.isMoved
@@ -122,7 +122,7 @@ struct RecordedRun {
         let parsed = try flagErrors { try AnnealTool.parse(CommandLineArguments.prepare(arguments)) }
         guard let command = parsed as? any TrainingCommand else {
             throw AnnealError(
-                arguments.first ?? "", "is no command that trains", suggestion: "it is train or fine-tune")
+                arguments.first ?? "", "is not a training command", suggestion: "it is train or fine-tune")
         }
         return command
     }

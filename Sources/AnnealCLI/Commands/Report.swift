@@ -18,7 +18,7 @@ struct Report: ParsableCommand {
     var folder: String
     @Option(
         help: ArgumentHelp(
-            "Where the page goes: .html or .md (default: report.html in the run's folder).", valueName: "FILE"))
+            "Output file: .html or .md (default: report.html in the run's folder).", valueName: "FILE"))
     var to: String?
 
     func run() throws {
@@ -34,7 +34,7 @@ struct Report: ParsableCommand {
             try Files.writeAtomically(Data(ModelCard(inFolder: folder).markdown.utf8), to: path)
         } else {
             guard name.hasSuffix(".html") || name.hasSuffix(".htm") || Files.isStandardOutput(path) else {
-                throw UsageError("--to \(path)", "does not say what to write", suggestion: "end it in .html or .md")
+                throw UsageError("--to \(path)", "has no known suffix", suggestion: "end it in .html or .md")
             }
             try Files.writeAtomically(try RunPage(inFolder: folder).html(), to: path)
         }

@@ -18,7 +18,7 @@ struct Resume: ParsableCommand {
             anneal resume runs/2026-11-23_10-00-00-train --load-epoch best --reset-optimizer --optimizer adam
             """)
 
-    @Flag(help: "Continue although the data is not what it was when the run was started.")
+    @Flag(help: "Continue even if the data has changed since the run was started.")
     var acceptChangedData = false
     @Argument(help: ArgumentHelp("The run's folder.", valueName: "RUN-FOLDER"), completion: .directory)
     var folder: String

@@ -59,7 +59,7 @@ enum RunOrigin {
                     do {
                         try trainer.restoreMXNetStates(states)
                     } catch let error as AnnealError {
-                        throw Self.adding("take the weights alone with --reset-optimizer", to: error)
+                        throw Self.adding("load only the weights with --reset-optimizer", to: error)
                     }
                     return (
                         FitProgress(position: FitPosition(epoch: epoch)).withNewOptimizer(epoch: epoch),
@@ -87,7 +87,7 @@ enum RunOrigin {
             return try trainer.restore(prefix: prefix, epoch: epoch)
         } catch let error as AnnealError {
             guard (try? trainer.restoreParameters(prefix: prefix, epoch: epoch)) != nil else { throw error }
-            throw Self.adding("take the weights alone with --reset-optimizer, as MXNet's scripts do", to: error)
+            throw Self.adding("load only the weights with --reset-optimizer, as MXNet's scripts do", to: error)
         }
     }
 
@@ -102,7 +102,7 @@ enum RunOrigin {
                 (try? trainer.restoreParameters(prefix: prefix, epoch: newest)) != nil
             else { throw error }
             throw Self.adding(
-                "take the weights of a checkpoint alone with --load-epoch last --reset-optimizer", to: error)
+                "load only a checkpoint's weights with --load-epoch last --reset-optimizer", to: error)
         }
     }
 

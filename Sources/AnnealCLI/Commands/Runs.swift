@@ -22,18 +22,18 @@ struct Runs: ParsableCommand {
     var folder: String = "runs"
     @Option(
         help: ArgumentHelp(
-            "What the runs are sorted by.",
+            "Sort order.",
             valueName: RunCatalogue.Order.allCases.map(\.rawValue).joined(separator: "|"))
     )
     var sort: RunCatalogue.Order = .name
-    @Flag(help: "Print a JSON object for each run, a line each.")
+    @Flag(help: "Print one line of JSON for each run.")
     var json = false
     @Flag(help: "Print comma-separated values.")
     var csv = false
 
     func run() throws {
         guard !json || !csv else {
-            throw UsageError("--csv", "does not go with --json", suggestion: "give one of them")
+            throw UsageError("--csv", "cannot be combined with --json", suggestion: "give one of them")
         }
         guard Files.isFolder(folder) else {
             throw AnnealError(

@@ -8,7 +8,7 @@ struct Score: MXNetScript {
         abstract: "Score a trained network on records or a folder of images, class by class.",
         discussion: """
             Accuracy, top-k accuracy and cross-entropy over every image exactly once; recall, precision and F1 of each class. \
-            The confusion matrix (CSV, SVG, PNG; also with shares of the rows), the classes' numbers and a sheet of the \
+            The confusion matrix (CSV, SVG, PNG; also normalised by row), the classes' numbers and a sheet of the \
             images that were most wrong go to the output folder; with --per-image the answer about each image too.
 
             Images are prepared as the checkpoint's own record (PREFIX-preprocessing.json) says; flags override it. A \
@@ -23,16 +23,16 @@ struct Score: MXNetScript {
     @Option(
         name: .customLong("top-k"),
         help: ArgumentHelp(
-            "Also show the top-k accuracy; 0 does not (default: 5 of more than 5 classes).", valueName: "K"))
+            "Also show the top-k accuracy; 0: off (default: 5 for more than 5 classes).", valueName: "K"))
     var topK: Int?
     @Flag(
         help: ArgumentHelp(
-            "Also write the answer about each image, predictions.csv: its path or record's id, label, prediction, probability."
+            "Also write the prediction for each image to predictions.csv: its path or record id, label, prediction, probability."
         )
     )
     var perImage = false
     @Option(
-        help: ArgumentHelp("Where the report goes (default: runs/DATE-score).", valueName: "FOLDER"),
+        help: ArgumentHelp("Output folder (default: runs/DATE-score).", valueName: "FOLDER"),
         completion: .directory)
     var output: String?
 
@@ -77,7 +77,7 @@ struct Score: MXNetScript {
         let images = source.count - source.badRecords.count
         for result in metrics.results { print("\(result.name) = \(String(format: "%.6f", result.value))") }
         if loaded.network.scores != .probabilities {
-            print("no cross-entropy: the network's scores are no probabilities, it ends in \(loaded.network.ending)")
+            print("no cross-entropy: the network's scores are not probabilities; it ends in \(loaded.network.ending)")
         }
         print(
             "\(Readable.counted(images, "image")), \(String(format: "%.1f", Double(images) / seconds)) images/s"

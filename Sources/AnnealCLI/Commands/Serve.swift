@@ -5,7 +5,7 @@ import Foundation
 /// Runs `anneal-server`, which is a program of its own: nobody else builds a web server.
 struct Serve: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Show runs in a browser, or answer what is on images over HTTP.",
+        abstract: "Show runs in a browser, or classify images over HTTP.",
         discussion: """
             With --runs: all runs of a folder, curves that follow runs as they train, comparisons, and what a run's page \
             shows. With --model: POST /predict with the bytes of a JPEG or PNG file answers with JSON; GET /healthz and \
@@ -28,27 +28,28 @@ struct Serve: ParsableCommand {
     var port: Int = 8080
     @Option(help: ArgumentHelp("The address to listen on.", valueName: "ADDRESS"))
     var address: String = "127.0.0.1"
-    @Option(help: ArgumentHelp("Names by which others reach the server.", valueName: "NAME,NAME"))
+    @Option(help: ArgumentHelp("Host names under which others reach the server.", valueName: "NAME,NAME"))
     var hosts: String?
     @Option(
         help: ArgumentHelp(
-            "What requests must carry; new makes one and prints it. The variable ANNEAL_TOKEN, which other users cannot see, does the same.",
+            "Token that requests must carry; new creates one and prints it. The environment variable ANNEAL_TOKEN, which other users cannot see, does the same.",
             valueName: "TOKEN"))
     var token: String?
-    @Option(help: ArgumentHelp("With --model: images that are computed together.", valueName: "N"))
+    @Option(help: ArgumentHelp("With --model: images per batch.", valueName: "N"))
     var batchSize: Int = 8
     @Option(
-        help: ArgumentHelp("With --model: requests that may wait; the next are told to come again.", valueName: "N"))
+        help: ArgumentHelp(
+            "With --model: maximum number of waiting requests; further ones are told to try again.", valueName: "N"))
     var maxWaiting: Int = 64
     @Option(help: ArgumentHelp("With --model: the largest image file in MB.", valueName: "N"))
     var maxMegabytes: Int = 16
 
     func run() throws {
         guard (runs == nil) != (model == nil) else {
-            throw UsageError("serve", "serves runs or a model", suggestion: "give --runs FOLDER or --model MODEL")
+            throw UsageError("serve", "needs runs or a model", suggestion: "give --runs FOLDER or --model MODEL")
         }
         guard (1...65_535).contains(port) else {
-            throw UsageError("--port \(port)", "is no port", suggestion: "it is 1 to 65535")
+            throw UsageError("--port \(port)", "is not a port", suggestion: "it is 1 to 65535")
         }
         let values: [(String, String?)] = [
             ("runs", runs), ("model", model), ("load-epoch", loadEpoch?.description), ("port", "\(port)"),

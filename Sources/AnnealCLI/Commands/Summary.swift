@@ -23,7 +23,7 @@ struct Summary: ParsableCommand {
             "Also check that this checkpoint of --model (a number, best or last) holds the network's parameters.",
             valueName: "N"))
     var loadEpoch: CheckpointChoice?
-    @Option(help: ArgumentHelp("Images of a step, for memory and plan.", valueName: "N"))
+    @Option(help: ArgumentHelp("Batch size, for memory and plan.", valueName: "N"))
     var batchSize: Int = 128
     @Option(help: ArgumentHelp("table, or json: one line of JSON for each layer, then one of totals."))
     var format: Format = .table
@@ -37,7 +37,7 @@ struct Summary: ParsableCommand {
         }
         try step.check()
         guard loadEpoch == nil || source.model != nil else {
-            throw UsageError("--load-epoch", "is of a model, and none is given", suggestion: "give --model")
+            throw UsageError("--load-epoch", "belongs to a model, but none is given", suggestion: "give --model")
         }
         let network = try source.load()
         let data = try network.symbol.dataName(), inputs = [data: Shape([batchSize] + network.imageShape)]
@@ -100,7 +100,9 @@ struct Summary: ParsableCommand {
         func size(_ bytes: Int) -> String {
             bytes >= 10 << 20 ? "\(Readable.count(bytes >> 20)) MB" : "\(Readable.count((bytes + 1023) >> 10)) kB"
         }
-        func plan(_ bytes: Int?) -> String { bytes.map { "\(size($0)) planned" } ?? "more memory than there is here" }
+        func plan(_ bytes: Int?) -> String {
+            bytes.map { "\(size($0)) planned" } ?? "more memory than this machine has"
+        }
         let states = summary.states == 0 ? "" : ", and \(Readable.count(summary.states)) numbers of auxiliary states"
         return """
             \(table.text)

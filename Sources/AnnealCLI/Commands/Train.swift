@@ -6,7 +6,7 @@ struct Train: TrainingCommand {
     static let configuration = CommandConfiguration(
         abstract: "Train a network from scratch.",
         discussion: """
-            The flags and their defaults are those of MXNet's train_cifar10.py; any unique beginning of a flag will do. \
+            The flags and their defaults are those of MXNet's train_cifar10.py; flags can be abbreviated to any unique prefix. \
             Validation accuracy is counted over every image exactly once. A run writes its arguments, log, metrics (CSV and \
             JSON lines) and curves (SVG and PNG) into its run folder.
 
@@ -21,7 +21,7 @@ struct Train: TrainingCommand {
     var network: String = "resnet"
     @Option(
         help: ArgumentHelp(
-            "Depth of the network, where it has several (default: 110 for resnet and resnext).", valueName: "N"))
+            "Depth of the network, if it has several (default: 110 for resnet and resnext).", valueName: "N"))
     var numLayers: Int?
     @OptionGroup var data: DataOptions
     @OptionGroup var training: TrainingOptions
@@ -49,8 +49,8 @@ struct Train: TrainingCommand {
         try flagErrors { try checkClassCount(classes) }
         if let outputs, outputs != classes {
             throw AnnealError(
-                network, "has \(outputs) outputs, the data \(classes) classes",
-                suggestion: "build a network of \(classes) classes, or give data of \(outputs)")
+                network, "has \(outputs) outputs, but the data has \(classes) classes",
+                suggestion: "build a network for \(classes) classes, or use data with \(outputs)")
         }
         let depth = numLayers ?? (["resnet", "resnext"].contains(network) ? 110 : nil)
         let symbol =
@@ -73,7 +73,7 @@ struct Train: TrainingCommand {
         guard let choice = training.run.loadEpoch else { return nil }
         guard let prefix = training.run.ownPrefix else {
             throw UsageError(
-                "--load-epoch", "is of a model, and none is given",
+                "--load-epoch", "belongs to a model, but none is given",
                 suggestion: "give --model-prefix, or --run-folder of the earlier run")
         }
         // A folder for a new run holds none: then it is the model that was not named.

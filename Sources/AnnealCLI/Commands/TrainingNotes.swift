@@ -59,12 +59,12 @@ extension TrainingRun {
     /// - Parameter scheduled: updates of an epoch as the schedule of the learning rate counts them (--num-examples).
     ///   - shards: that a batch is cut into.
     func batchNote(_ training: BatchLoader, accumulation: Int, scheduled: Int, shards: Int) -> FitEvent {
-        let sharing = shards > 1 ? "in \(shards) shards with batch statistics of their own" : "all on one device"
+        let sharing = shards > 1 ? "in \(shards) shards with separate batch statistics" : "all on one device"
         let size = training.batchSize, rest = training.count % size
         guard training.count >= size else {
             return .warning("\(training.count.counted("training image")) cannot fill a batch of \(size)")
         }
-        let filling = rest > 0 ? ", the last with \(rest.counted("image")), filled up with others" : ""
+        let filling = rest > 0 ? ", the last with \(rest.counted("image")), padded with others" : ""
         let images = (size * accumulation).counted("image") + (accumulation > 1 ? " (\(accumulation) batches)" : "")
         let updates = updatesPerEpoch(training, accumulation: accumulation)
         let other =
@@ -146,6 +146,6 @@ extension TrainingOptions {
             ("--warmup-strategy", largeBatch.warmupStrategy != .linear && !isLBSGD, "--optimizer lbsgd"),
             ("--tta", views != .none && !hasValidation, "--data-val"),
         ]
-        return idle.filter(\.isIdle).map { .warning("\($0.flag) has no effect here: it goes with \($0.purpose)") }
+        return idle.filter(\.isIdle).map { .warning("\($0.flag) has no effect here: it requires \($0.purpose)") }
     }
 }

@@ -5,7 +5,7 @@ import Synchronization
 
 struct VerifyResume: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Show by hashes that an interrupted run ends in the same bits as an unbroken one.",
+        abstract: "Verify by hashes that an interrupted run ends with the same bits as an uninterrupted one.",
         discussion: """
             Trains some steps twice: without a break, and with a stop in the middle, where the state is saved and a new trainer \
             continues from it. Begins where the run is, and changes nothing of it. The exit code is 1 if the bits differ. A \
@@ -17,7 +17,7 @@ struct VerifyResume: ParsableCommand {
 
     @Option(help: ArgumentHelp("Steps to train.", valueName: "N"))
     var steps: Int = 20
-    @Flag(help: "Verify although the data is not what it was when the run was started.")
+    @Flag(help: "Verify even if the data has changed since the run was started.")
     var acceptChangedData = false
     @Argument(
         help: ArgumentHelp("A run's folder, or train or fine-tune with their flags.", valueName: "RUN-FOLDER"),
@@ -69,7 +69,7 @@ struct VerifyResume: ParsableCommand {
         }
         let first = steps / 2
         let unbroken = try train(steps, from: origin, endEpoch: nil, checksData: true), endEpoch = unbroken.endEpoch
-        print("\(unbroken.begin), \(steps) steps without a break: \(unbroken.end)")
+        print("\(unbroken.begin), \(steps) steps without interruption: \(unbroken.end)")
         print("The same with a stop after \(first): \(try train(first, from: origin, endEpoch: endEpoch).end)")
         let broken = try train(
             steps - first, from: .state(Checkpoint.latestPath(Files.path(folder, "model"))), endEpoch: endEpoch)
@@ -81,10 +81,10 @@ struct VerifyResume: ParsableCommand {
         print(table.text)
         if let odd = zip(unbroken.hashes, broken.hashes).first(where: { $0.hash != $1.hash }) {
             throw AnnealError(
-                odd.0.name, "of the interrupted run differ from those of the unbroken one",
+                odd.0.name, "of the interrupted run differ from those of the uninterrupted one",
                 suggestion: "this is a bug in Anneal, or the data has changed during the check")
         }
-        print("Equal: an interrupted run ends in the same bits.")
+        print("Equal: an interrupted run ends with the same bits.")
     }
 }
 

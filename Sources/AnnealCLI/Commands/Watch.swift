@@ -7,8 +7,8 @@ struct Watch: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Watch a run from another terminal.",
         discussion: """
-            Shows where the run is until it ends: its epochs, the rate, the time left, the metrics and the best so far. \
-            Ctrl-C ends the watching, never the run. Where the output is no terminal, the log's lines are printed as they \
+            Shows the run's progress until it ends: its epochs, the rate, the time left, the metrics and the best so far. \
+            Ctrl-C ends the view, never the run. Where the output is no terminal, the log's lines are printed as they \
             come.
 
             anneal watch

@@ -12,13 +12,13 @@ struct FlagsFromFiles {
         var file: [ConfigurationFile.Entry] = []
         var isOfARunBeforeResizing = false, paths: ConfiguredPaths?
         if let path = typed.values["config"] {
-            guard !path.isEmpty else { throw AnnealError("--config", "names no file", suggestion: "leave it out") }
+            guard !path.isEmpty else { throw AnnealError("--config", "is not a file name", suggestion: "leave it out") }
             let configuration = try ConfigurationFile(path)
             // A learning rate is searched with the flags of a training.
             let accepted = name == "find-lr" ? ["find-lr", "train"] : [name]
             guard accepted.contains(configuration.command ?? name) else {
                 throw AnnealError(
-                    path, "is of the command \(configuration.command ?? "")",
+                    path, "belongs to the command \(configuration.command ?? "")",
                     suggestion: "run anneal \(configuration.command ?? "") --config \(path)")
             }
             file = configuration.entries
@@ -99,7 +99,7 @@ struct FlagsFromFiles {
             if flag.isRepeating { return values.flatMap { CommandLineArguments.joined(flag.name, $0) } }
             guard flag.takesList else {
                 throw AnnealError(
-                    entry.place, "\(flag.name) is a list, and it takes one value",
+                    entry.place, "\(flag.name) is a list, but it takes one value",
                     suggestion: "write '\(flag.name): \(flag.placeholder)'")
             }
             return CommandLineArguments.joined(flag.name, values.joined(separator: ","))

@@ -22,7 +22,7 @@ enum NearMiss {
 
     static func missingPart(of group: ToolDescription.Command) -> AnnealError {
         AnnealError(
-            "anneal \(group.name)", "has commands of its own, and none is named",
+            "anneal \(group.name)", "is a group of commands, and none is named",
             suggestion: "they are \(group.parts.map(\.commandName).joined(separator: ", "))")
     }
 
@@ -55,7 +55,7 @@ enum NearMiss {
 
     static func notBeforeACommand(_ flag: String) -> AnnealError {
         AnnealError(
-            flag, "stands where a command is expected",
+            flag, "is where a command is expected",
             suggestion: "name it first, as in anneal train --lr 0.1; anneal --help lists the commands")
     }
 

@@ -38,7 +38,7 @@ struct Recipe {
         }
         let overridden = flags.filter { differs($0.key, $0.value) }.map { "--\($0.key)" }
         return "Recipe \(name): " + typed.joined(separator: " ")
-            + (overridden.isEmpty ? "" : "; other here: \(overridden.joined(separator: " "))")
+            + (overridden.isEmpty ? "" : "; overridden: \(overridden.joined(separator: " "))")
     }
 
     private static let mxnet2017 = Recipe(

@@ -10,7 +10,7 @@ enum CommandReference {
         let head = """
             # Commands
 
-            Made by `make reference` from what the tool says of itself. Any unique beginning of a flag stands for it; `anneal help \
+            Made by `make reference` from what the tool says of itself. Flags can be abbreviated to any unique prefix; `anneal help \
             COMMAND` shows the same on a terminal, and manual pages come with the package.
 
             | command | what it does |

@@ -17,7 +17,7 @@ struct HelpText {
         }
         lines += [""]
         lines += WrappedText.lines(
-            "'anneal help COMMAND' explains a command, 'anneal --version' tells the version, and 'anneal --generate-completion-script SHELL' writes completions for bash, zsh or fish.",
+            "'anneal help COMMAND' explains a command, 'anneal --version' prints the version, and 'anneal --generate-completion-script SHELL' writes completions for bash, zsh or fish.",
             width: width)
         return text(lines)
     }
@@ -61,10 +61,10 @@ struct HelpText {
                 width: width)
         } else if FlagGroups.apply(to: command) {
             lines += WrappedText.lines(
-                "'anneal \(command.name) --help' shows those that most runs need. Any unique beginning of a flag stands for it.",
+                "'anneal \(command.name) --help' shows those that most runs need. Flags can be abbreviated to any unique prefix.",
                 width: width)
         } else {
-            lines += WrappedText.lines("Any unique beginning of a flag stands for it.", width: width)
+            lines += WrappedText.lines("Flags can be abbreviated to any unique prefix.", width: width)
         }
         return text(lines)
     }

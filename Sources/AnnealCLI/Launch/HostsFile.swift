@@ -22,13 +22,14 @@ enum HostsFile {
             let host = try host(first, words.dropFirst(), place: "\(path), line \(index + 1)")
             if let twice = hosts.firstIndex(where: { $0.name == host.name }) {
                 throw AnnealError(
-                    "\(path), line \(index + 1)", "\(host.name) stands there a second time (first: host \(twice + 1))",
+                    "\(path), line \(index + 1)", "\(host.name) is listed twice (first: host \(twice + 1))",
                     suggestion: "write it once, with slots=N for several processes")
             }
             hosts.append(host)
         }
         guard !hosts.isEmpty else {
-            throw AnnealError(path, "names no host", suggestion: "write a host a line, e.g. 10.0.0.1 or node1 slots=2")
+            throw AnnealError(
+                path, "names no host", suggestion: "write one host per line, e.g. 10.0.0.1 or node1 slots=2")
         }
         return hosts
     }
@@ -38,11 +39,11 @@ enum HostsFile {
         var host = JobHost(name: String(parts[0]))
         // A name that begins with a minus would be a flag of ssh.
         guard !host.name.isEmpty, !host.name.hasPrefix("-") else {
-            throw AnnealError(place, "'\(word)' is no host", suggestion: "write a name or an address")
+            throw AnnealError(place, "'\(word)' is not a host", suggestion: "write a name or an address")
         }
         if parts.count == 2 {
             guard let port = Int(parts[1]), (1...65_535).contains(port) else {
-                throw AnnealError(place, "'\(parts[1])' is no port", suggestion: "write e.g. \(parts[0]):22")
+                throw AnnealError(place, "'\(parts[1])' is not a port", suggestion: "write e.g. \(parts[0]):22")
             }
             host.port = port
         }

@@ -5,7 +5,7 @@ import Foundation
 /// MXNet's tools/launch.py.
 struct Launch: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Start a job of several processes, on this host or on several.",
+        abstract: "Start a job with several processes, on this host or on several.",
         discussion: """
             The flags are those of MXNet's launch.py; there are no servers, all processes work. Every host is looked at \
             first: ssh, the same anneal, the folder, clock, cores and memory. Open MPI does the rest (mpirun, or srun with \
@@ -24,7 +24,8 @@ struct Launch: ParsableCommand {
     var numWorkers: Int
     @Option(
         name: [.customShort("H"), .long],
-        help: ArgumentHelp("A host a line: host, host:port, or host slots=N (default: this host).", valueName: "FILE"),
+        help: ArgumentHelp(
+            "One host per line: host, host:port, or host slots=N (default: this host).", valueName: "FILE"),
         completion: .file())
     var hostfile: String?
     @Option(help: ArgumentHelp("ssh, local, mpi or slurm; ssh and mpi are the same here.", valueName: "KIND"))
@@ -37,15 +38,18 @@ struct Launch: ParsableCommand {
     var env: [String] = []
     @Option(help: ArgumentHelp("A variable for all processes; may be repeated.", valueName: "NAME:VALUE"))
     var envWorker: [String] = []
-    @Option(name: [.customShort("s"), .long], help: ArgumentHelp("Of MXNet: servers. There are none.", valueName: "N"))
+    @Option(
+        name: [.customShort("s"), .long],
+        help: ArgumentHelp("MXNet's number of servers; ignored, since there are none.", valueName: "N"))
     var numServers: Int?
-    @Option(help: ArgumentHelp("Start again after a failure, so many times.", valueName: "N"))
+    @Option(help: ArgumentHelp("Restart after a failure, at most this many times.", valueName: "N"))
     var restarts: Int = 0
-    @Option(help: ArgumentHelp("Hosts without which a job is not started again.", valueName: "N"))
+    @Option(help: ArgumentHelp("Minimum number of hosts for a restart.", valueName: "N"))
     var minHosts: Int = 1
-    @Option(help: ArgumentHelp("In place of ssh.", valueName: "PROGRAM"))
+    @Option(help: ArgumentHelp("Program to use instead of ssh.", valueName: "PROGRAM"))
     var rsh: String = "ssh"
-    @Argument(parsing: .captureForPassthrough, help: ArgumentHelp("What every process runs.", valueName: "COMMAND"))
+    @Argument(
+        parsing: .captureForPassthrough, help: ArgumentHelp("Command that every process runs.", valueName: "COMMAND"))
     var command: [String] = []
 
     func run() throws {
@@ -74,7 +78,7 @@ struct Launch: ParsableCommand {
         }
         if ["python", "python3"].contains(FilePath(first).name.description) {
             throw UsageError(
-                "COMMAND", "\(first) is of MXNet's scripts",
+                "COMMAND", "\(first) is one of MXNet's scripts",
                 suggestion: "write anneal train or anneal fine-tune, with the same flags")
         }
         for pair in envWorker where !pair.contains(":") {

@@ -10,15 +10,15 @@ struct AugmentationOptions: ParsableArguments, Encodable {
         help: ArgumentHelp(
             "Border added to each side before cropping (default: 4 in train, 0 in fine-tune).", valueName: "PIXELS"))
     var padSize: Int?
-    @Option(help: "What the border is: one colour, or the image mirrored at its edge.")
+    @Option(help: "Content of the border: one colour, or the image mirrored at its edge.")
     var padMode: PadMode = .constant
-    @Option(help: ArgumentHelp("Colour of the border and of other empty parts, 0 to 255.", valueName: "VALUE"))
+    @Option(help: ArgumentHelp("Colour of the border and of other uncovered parts, 0 to 255.", valueName: "VALUE"))
     var fillValue: Int = 127
-    @Option(help: ArgumentHelp("Crop at random (1) or in the middle (0, the default).", valueName: "0|1"))
+    @Option(help: ArgumentHelp("Crop at a random position (1) or the centre (0, the default).", valueName: "0|1"))
     var randomCrop: Int?
-    @Option(help: ArgumentHelp("Mirror half of the images, chosen at random (default: 0).", valueName: "0|1"))
+    @Option(help: ArgumentHelp("Mirror a random half of the images (default: 0).", valueName: "0|1"))
     var randomMirror: Int?
-    @Option(help: "Choose the mirrored half again in each epoch, or at random in the first and then alternate.")
+    @Option(help: "Choose the mirrored half anew in each epoch, or randomly in the first and then alternate.")
     var mirrorMode: Augmentation.MirrorMode = .random
     @Option(
         help: ArgumentHelp(
@@ -38,7 +38,7 @@ struct AugmentationOptions: ParsableArguments, Encodable {
     var minRandomAspectRatio: Float?
     @Option(
         help: ArgumentHelp(
-            "Largest aspect ratio; without --min-random-aspect-ratio how far it goes from 1 (default: 0).",
+            "Largest aspect ratio; without --min-random-aspect-ratio, the largest deviation from 1 (default: 0).",
             valueName: "RATIO"))
     var maxRandomAspectRatio: Float?
     @Option(help: ArgumentHelp("Zoom before the crop by at least this factor.", valueName: "FACTOR"))
@@ -70,7 +70,7 @@ struct AugmentationOptions: ParsableArguments, Encodable {
     var pcaNoise: Float?
     @Option(
         help: ArgumentHelp(
-            "Set what is usual for ImageNet, where other flags do not (in MXNet it has no effect).",
+            "Use the usual settings for ImageNet where other flags set nothing (in MXNet it has no effect).",
             discussion: """
                 --random-resized-crop 1 --min-random-area 0.08 --min-random-aspect-ratio 0.75 --max-random-aspect-ratio \
                 1.3333 --random-mirror 1 --brightness 0.4 --contrast 0.4 --saturation 0.4 --pca-noise 0.1 --pad-size 0 \
@@ -82,12 +82,12 @@ struct AugmentationOptions: ParsableArguments, Encodable {
     var trivialAugment = false
     @Option(
         help: ArgumentHelp(
-            "RandAugment: this many operations on each image, at this strength of 0 to 30; 2,9 is usual.",
+            "RandAugment: number of operations per image and their strength, 0 to 30; 2,9 is usual.",
             valueName: "N,M"))
     var randAugment: String?
     @Option(
         help: ArgumentHelp(
-            "AutoAugment: a pair of operations of a policy that was searched.", valueName: "cifar10|imagenet"),
+            "AutoAugment: a pair of operations from a published policy.", valueName: "cifar10|imagenet"),
         completion: .list(["cifar10", "imagenet"]))
     var autoAugment: String?
     @Option(help: ArgumentHelp("Probability that a rectangle of 2 to 33 % of an image is erased.", valueName: "P"))
@@ -123,7 +123,7 @@ struct AugmentationOptions: ParsableArguments, Encodable {
         result.mirrorMode = mirrorMode
         guard result.randomMirror || mirrorMode == .random else {
             throw UsageError(
-                "--mirror-mode \(mirrorMode.rawValue)", "says how to mirror, and nothing is mirrored",
+                "--mirror-mode \(mirrorMode.rawValue)", "says how to mirror, but nothing is mirrored",
                 suggestion: "give --random-mirror 1")
         }
         result.cropSize = try cropSizes()
@@ -136,7 +136,7 @@ struct AugmentationOptions: ParsableArguments, Encodable {
         } else {
             guard area == 1...1 else {
                 throw UsageError(
-                    "--min-random-area and --max-random-area", "are of the random resized crop",
+                    "--min-random-area and --max-random-area", "are for the random resized crop",
                     suggestion: "give --random-resized-crop 1")
             }
             result.affine.aspect = ratio

@@ -5,7 +5,7 @@ import ArgumentParser
 struct DecodingOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Threads that decode images.", valueName: "N"))
     var dataNthreads: Int = LoaderOptions.defaultThreads
-    @Option(help: ArgumentHelp("Images of more pixels are bad.", valueName: "N"))
+    @Option(help: ArgumentHelp("Images with more pixels are bad.", valueName: "N"))
     var maxImagePixels: Int = Image.maximumPixels
 
     func check() throws {

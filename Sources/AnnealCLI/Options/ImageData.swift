@@ -37,7 +37,9 @@ struct ImageData {
             if let damage = opened.damage {
                 notes = [.warning("\(damage)")]
             } else if let problem = records.ignoredIndex {
-                notes = [.warning("\(FilePath(path)) was scanned, for the index next to it cannot be used: \(problem)")]
+                notes = [
+                    .warning("\(FilePath(path)) was scanned because the index next to it cannot be used: \(problem)")
+                ]
             }
             return
         }
@@ -52,7 +54,7 @@ struct ImageData {
         if classNames == nil, let classes, !folders.isNumbered || folders.classes.count != classes {
             throw UsageError(
                 "\(flag) \(chosen)",
-                "has \(folders.classes.count.counted("class")), the network \(classes), and the model's record has no class names to match them by",
+                "has \(folders.classes.count.counted("class")), but the network has \(classes), and the model's record has no class names to match them by",
                 suggestion: "give --class-names FILE with the \(classes) names in the order of the labels")
         }
         var files = try ImageFiles(folders, classNames: classNames)
@@ -109,7 +111,7 @@ struct ImageData {
     /// What the images are, class by class for a folder.
     func contents(_ purpose: Purpose) -> FitEvent {
         let what = source.count.counted("\(purpose.rawValue) image")
-        let looked = survey.count < source.count ? "of \(survey.count) looked at: " : ""
+        let looked = survey.count < source.count ? "of \(survey.count) examined: " : ""
         let images = survey.sizes.isEmpty ? "" : "; \(looked)\(survey.summary)"
         guard folders != nil, let classNames else { return .note(what + images) }
         let counts = source.classCounts(classNames.count)
@@ -123,9 +125,9 @@ struct ImageData {
         else { return nil }
         let name = classNames.flatMap { $0.indices.contains(label) ? ", '\($0[label])'" : nil } ?? ""
         let which =
-            survey.count < source.count ? "all of \(survey.count) training images looked at" : "all training images"
+            survey.count < source.count ? "all of \(survey.count) training images examined" : "all training images"
         return .warning(
-            "\(which) are of class \(label)\(name): a network learns nothing from them, it takes several classes")
+            "\(which) are of class \(label)\(name): a network learns nothing from them; it needs several classes")
     }
 
     /// Refuses a folder of which files cannot be read as images, or, where those are skipped, a class of which none can.
@@ -134,7 +136,7 @@ struct ImageData {
         if policy == .abort {
             let more =
                 survey.bad.count > 1
-                ? "; \(survey.bad.count - 1) more of \(survey.count) images looked at cannot be used" : ""
+                ? "; \(survey.bad.count - 1) more of \(survey.count) images examined cannot be used" : ""
             throw AnnealError(
                 first.reason.place, first.reason.problem + more,
                 suggestion: first.reason.suggestion
@@ -169,7 +171,7 @@ struct ImageData {
         }
         guard share < 0.5 else { return nil }
         return .warning(
-            "\(what) (\(range)) are cropped to their middle, \(width)x\(height) or \(String(format: "%.2g", 100 * share)) % of the area: --resize \(min(height, width)) shows more of them"
+            "\(what) (\(range)) are cropped to their centre, \(width)x\(height) or \(String(format: "%.2g", 100 * share)) % of the area: --resize \(min(height, width)) shows more of them"
         )
     }
 

@@ -5,16 +5,16 @@ import ArgumentParser
 struct ImageOptions: ParsableArguments, Encodable {
     @Option(
         help: ArgumentHelp(
-            "Mean that is subtracted from each channel. auto, in training: that of the images, and their deviation.",
+            "Mean to subtract from each channel. auto, in training: the mean of the images, and their standard deviation.",
             valueName: "R,G,B"))
     var rgbMean: String?
     @Option(
         help: ArgumentHelp(
-            "What each channel is divided by. auto, in training: the deviation of the images.", valueName: "R,G,B"))
+            "Standard deviation to divide each channel by. auto, in training: that of the images.", valueName: "R,G,B"))
     var rgbStd: String?
     @Option(
         help: ArgumentHelp(
-            "Length that the shorter side of each image gets before the crop; 0 leaves it. auto (the default): as the model's record says; else a folder's images get the image shape's shorter side if they are larger, and records are left, as in MXNet.",
+            "Resize the shorter side of each image to this length before the crop; 0: no resizing. auto (the default): as in the model's record; without one, a folder's larger images are resized to the image shape's shorter side, and records are not resized, as in MXNet.",
             valueName: "PIXELS|auto"), completion: .list(["auto"]))
     var resize: ResizeChoice?
     @Option(
@@ -25,11 +25,11 @@ struct ImageOptions: ParsableArguments, Encodable {
     var dataNthreads: Int = 4
     @Option(
         help: ArgumentHelp(
-            "Refuse images of more pixels, before memory is taken for them (each takes 3 bytes).", valueName: "N"))
+            "Refuse images with more pixels before memory is allocated for them (3 bytes per pixel).", valueName: "N"))
     var maxImagePixels: Int = Image.maximumPixels
     @Option(
         help: ArgumentHelp(
-            "Decode JPEG images of more than half a million pixels at full size; else at 1/2, 1/4 or 1/8, as long as they stay larger than --resize or --random-resized-crop makes them.",
+            "Decode JPEG images of more than half a million pixels at full size; by default they are decoded at 1/2, 1/4 or 1/8 if that is still larger than the result of --resize or --random-resized-crop.",
             valueName: "0|1"))
     var exactDecoding: Int = 0
 
@@ -58,7 +58,7 @@ struct ImageOptions: ParsableArguments, Encodable {
         }
         guard result.mean.count == channels, result.std.count == channels else {
             throw UsageError(
-                "--image-shape", "has \(channels.counted("channel")), the model's mean \(result.mean.count)",
+                "--image-shape", "has \(channels.counted("channel")), but the model's mean has \(result.mean.count)",
                 suggestion: "give --rgb-mean and --rgb-std too")
         }
         if case .pixels(let side)? = resize {

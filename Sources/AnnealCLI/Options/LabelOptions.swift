@@ -4,21 +4,24 @@ import Foundation
 
 /// What becomes of the labels, and of images that share one. Validation is not touched.
 struct LabelOptions: ParsableArguments, Encodable {
-    @Option(help: ArgumentHelp("Spread this much of each label over all classes; 0.1 is usual.", valueName: "E"))
+    @Option(
+        help: ArgumentHelp(
+            "Label smoothing: spread this much of each label over all classes; 0.1 is usual.", valueName: "E"))
     var labelSmoothing: Float = 0
     @Option(
         help: ArgumentHelp(
-            "Mix pairs of images and their labels, in shares from Beta(ALPHA, ALPHA); 0.2 is usual.", valueName: "ALPHA"
+            "Mixup: mix pairs of images and their labels with weights from Beta(ALPHA, ALPHA); 0.2 is usual.",
+            valueName: "ALPHA"
         ))
     var mixup: Float = 0
     @Option(
         help: ArgumentHelp(
-            "Replace a rectangle by another image's, and as much of the label; 1 is usual. With --mixup one of the two is chosen for each batch.",
+            "CutMix: replace a rectangle by another image's, and the same share of the label; 1 is usual. With --mixup one of the two is chosen for each batch.",
             valueName: "ALPHA"))
     var cutmix: Float = 0
     @Option(
         help: ArgumentHelp(
-            "Weigh each class's images in the loss: 'balanced', as if all classes had as many, or a number a class.",
+            "Weights of the classes in the loss: 'balanced', as if all classes had the same number of images, or one number per class.",
             valueName: "balanced|W,W,..."), completion: .list(["balanced"]))
     var classWeights: String?
 

@@ -7,12 +7,12 @@ extension LBSGD.Strategy: ExpressibleByArgument, Encodable {}
 struct LargeBatchOptions: ParsableArguments, Encodable {
     @Option(
         help: ArgumentHelp(
-            "For the optimizer lbsgd: images whose gradients make one change of the weights, as many batches as it takes; 0: one.",
+            "For the optimizer lbsgd: number of images accumulated for one update of the weights; 0: one batch.",
             valueName: "N"))
     var macrobatchSize: Int = 0
     @Option(
         help: ArgumentHelp(
-            "How lbsgd's learning rate rises to as many times --lr as a macrobatch has batches, over --warmup-epochs (there 5 by default); lars: by each layer's norms instead.",
+            "How lbsgd's learning rate rises over --warmup-epochs (5 by default) to --lr times the batches of a macrobatch; lars: scale by each layer's norms instead.",
             valueName: "KIND"))
     var warmupStrategy: LBSGD.Strategy = .linear
 
@@ -26,7 +26,7 @@ struct LargeBatchOptions: ParsableArguments, Encodable {
         }
         guard !isLBSGD || macrobatchSize == 0 || schedule.leavesWarmUpToOptimizer else {
             throw UsageError(
-                "--macrobatch-size", "does not go with --lr-schedule \(schedule.lrSchedule.rawValue)",
+                "--macrobatch-size", "cannot be combined with --lr-schedule \(schedule.lrSchedule.rawValue)",
                 suggestion: "lbsgd scales the learning rate itself: choose --lr-schedule steps")
         }
     }
@@ -44,8 +44,8 @@ struct LargeBatchOptions: ParsableArguments, Encodable {
         guard scale == 1 || scale <= epochs * schedule.epochSize else {
             throw UsageError(
                 "--macrobatch-size \(macrobatchSize)",
-                "takes \(scale) updates, the run has \(epochs * schedule.epochSize)",
-                suggestion: "the weights would never change: give fewer")
+                "takes \(scale) updates, but the run has \(epochs * schedule.epochSize)",
+                suggestion: "the weights would never change: use a smaller one")
         }
         var warmUp = Self.usualWarmUp
         if let span = options.warmupEpochs, options.leavesWarmUpToOptimizer {
@@ -69,7 +69,7 @@ struct LargeBatchOptions: ParsableArguments, Encodable {
         guard let rule = rule as? LBSGD, rule.batchScale > 1 else { return nil }
         let rise =
             rule.strategy == .lars
-            ? "each layer has a learning rate of its own (lars)"
+            ? "each layer has its own learning rate (lars)"
             : "the learning rate rises to \(rule.batchScale) times within \(rule.warmUpEpochs) \(rule.warmUpEpochs == 1 ? "epoch" : "epochs") (\(rule.strategy.rawValue))"
         return .note(
             "Macrobatch: the weights change once in \(rule.batchScale) updates, by the gradients of \(rule.batchScale * updateSize) images; \(rise)"

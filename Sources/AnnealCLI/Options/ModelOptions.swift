@@ -18,7 +18,7 @@ extension CheckpointChoice: ExpressibleByArgument, Encodable {
     }
 
     static let help = ArgumentHelp(
-        "Which of its checkpoints: a number, best or last (default: the only one).", valueName: "N")
+        "Checkpoint: its number, best or last (default: the only one).", valueName: "N")
 }
 
 extension SavedModel {
@@ -69,7 +69,7 @@ struct ModelOptions: ParsableArguments {
         if let names = preprocessing.classNames, names.count != classes {
             throw AnnealError(
                 images.classNames ?? saved.recordPath,
-                "names \(names.count.counted("class")), \(saved.symbolPath) has \(classes)",
+                "names \(names.count.counted("class")), but \(saved.symbolPath) has \(classes)",
                 suggestion: "give --class-names FILE with one name per line")
         }
         return Loaded(
@@ -82,7 +82,7 @@ struct ModelOptions: ParsableArguments {
         if saved.foreignFile != nil, let shape = content.imageShape {
             guard images.rgbMean != nil else {
                 throw UsageError(
-                    saved.recordPath, "does not say how its images were prepared",
+                    saved.recordPath, "does not say how its images were preprocessed",
                     suggestion:
                         "give --rgb-mean R,G,B and --rgb-std R,G,B: 123.675,116.28,103.53 and 58.395,57.12,57.375 for "
                         + "torchvision's networks and most of timm's, with --resize 256")
@@ -94,7 +94,7 @@ struct ModelOptions: ParsableArguments {
         guard let imageShape, images.rgbMean != nil else {
             throw UsageError(
                 saved.recordPath,
-                "is not there, as with MXNet's checkpoints, so how its images were prepared is not known",
+                "does not exist, as with MXNet's checkpoints, so it is not known how its images were preprocessed",
                 suggestion:
                     "give --image-shape C,H,W and --rgb-mean R,G,B as in its training, --rgb-std R,G,B too if it had one; "
                     + "MXNet's training scripts have --rgb-mean 123.68,116.779,103.939")
@@ -115,7 +115,7 @@ extension Checkpoint {
     func warnOfNonFinite(_ saved: SavedModel) throws {
         guard let name = try firstNonFiniteParameter() else { return }
         let problem = AnnealError(
-            saved.parametersPath, "\(name) holds a NaN or an infinity: what the network computes means nothing",
+            saved.parametersPath, "\(name) holds a NaN or an infinity: the network's output is meaningless",
             suggestion: "take another checkpoint, from before the training diverged")
         printError("anneal: warning: \(problem)")
     }

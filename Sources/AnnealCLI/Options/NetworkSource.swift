@@ -14,11 +14,11 @@ struct NetworkSource: ParsableArguments {
         help: ArgumentHelp("One of \(Networks.names.joined(separator: ", ")).", valueName: "NAME"),
         completion: .list(Networks.names))
     var network: String?
-    @Option(help: ArgumentHelp("Depth of the network, where it has several.", valueName: "N"))
+    @Option(help: ArgumentHelp("Depth of the network, if it has several.", valueName: "N"))
     var numLayers: Int?
     @Option(
         help: ArgumentHelp(
-            "With --network, its classes (default: 10 for images of up to 32 pixels, as of MNIST and CIFAR-10, else 1000).",
+            "With --network, its number of classes (default: 10 for images of up to 32 pixels, as MNIST and CIFAR-10, else 1000).",
             valueName: "N"))
     var numClasses: Int?
     @Option(

@@ -5,7 +5,7 @@ import ArgumentParser
 struct ParameterOptions: ParsableArguments, Encodable {
     @Option(
         help: ArgumentHelp(
-            "Leave parameters as they are: no gradient, no update, no weight decay; batch norms keep and use their stored statistics.",
+            "Freeze parameters: no gradient, no update, no weight decay; batch norms keep and use their stored statistics.",
             discussion: """
                 PATTERN is a regular expression for names of parameters or layers. As in MXNet's collect_params it is matched \
                 from the name's beginning; end it with $ for the whole name: 'stage1', 'conv0$', '(?!fc)' for all but \

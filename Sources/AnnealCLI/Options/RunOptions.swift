@@ -15,12 +15,12 @@ struct RunOptions: ParsableArguments, Encodable {
     var savePeriod: Int = 1
     @Option(
         help: ArgumentHelp(
-            "Checkpoints that stay: best (by validation accuracy), last, best-last or all (default: all with --model-prefix, else best-last).",
+            "Checkpoints to keep: best (by validation accuracy), last, best-last or all (default: all with --model-prefix, else best-last).",
             valueName: "KIND"))
     var save: FitOptions.Keep?
     @Option(
         help: ArgumentHelp(
-            "Save the run's state every N updates, also inside an epoch, for 'anneal resume'.", valueName: "N"))
+            "Save the run's state every N updates, even inside an epoch, for 'anneal resume'.", valueName: "N"))
     var saveSteps: Int?
     @Option(
         help: ArgumentHelp(
@@ -29,12 +29,12 @@ struct RunOptions: ParsableArguments, Encodable {
     var loadEpoch: CheckpointChoice?
     @Flag(
         help:
-            "With --load-epoch: take the weights alone, as MXNet's scripts do; the optimizer and its schedule start again."
+            "With --load-epoch: load only the weights, as MXNet's scripts do; the optimizer and its schedule start again."
     )
     var resetOptimizer = false
     @Option(
         help: ArgumentHelp(
-            "End the run when the validation accuracy has not risen for N epochs; 0: off.", valueName: "N"))
+            "End the run when the validation accuracy has not improved for N epochs; 0: off.", valueName: "N"))
     var earlyStopping: Int?
     @Option(
         help: ArgumentHelp(
@@ -42,19 +42,19 @@ struct RunOptions: ParsableArguments, Encodable {
     var onNan: FitOptions.NonFinitePolicy = .stop
     @Option(
         help: ArgumentHelp(
-            "When a checkpoint cannot be saved, e.g. on a full disk: stop, or warn, train on and try again at the end.",
+            "When a checkpoint cannot be saved, e.g. on a full disk: stop, or warn, continue training and try again at the end.",
             valueName: "stop|warn"))
     var onSaveError: FitOptions.SaveErrorPolicy = .stop
     @Option(help: ArgumentHelp("Batches between speed lines.", valueName: "N"))
     var dispBatches: Int = 20
     @Option(
-        help: ArgumentHelp("Where the log, metrics and curves go (default: runs/DATE-COMMAND).", valueName: "FOLDER"),
+        help: ArgumentHelp("Folder for the log, metrics and curves (default: runs/DATE-COMMAND).", valueName: "FOLDER"),
         completion: .directory)
     var runFolder: String?
 
     @Flag(help: "Show nothing but warnings and errors.")
     var quiet = false
-    @Flag(help: "Print the run's events on standard output as JSON, an object a line, in place of progress.")
+    @Flag(help: "Print the run's events on standard output as JSON, one object per line, instead of the progress.")
     var json = false
     @Option(
         help: ArgumentHelp(
@@ -63,31 +63,32 @@ struct RunOptions: ParsableArguments, Encodable {
     var monitor: Int = 0
     @Option(
         help: ArgumentHelp(
-            "With --monitor: the names that are shown, e.g. 'fc1|.*_grad'; names may go on after the match.",
+            "With --monitor: names to show, e.g. 'fc1|.*_grad'; the expression matches at the beginning of a name.",
             valueName: "REGEX"))
     var monitorPattern: String = ".*"
     @Option(
         help: ArgumentHelp(
-            "Also write the run for TensorBoard, into a folder of its own below this one.", valueName: "FOLDER"),
+            "Also write the run for TensorBoard, to a new folder below this one.", valueName: "FOLDER"),
         completion: .directory)
     var tensorboard: String?
-    @Flag(help: "With --tensorboard: also the distributions of weights and gradients after each epoch.")
+    @Flag(help: "With --tensorboard: also histograms of weights and gradients after each epoch.")
     var histograms = false
     @Option(
-        help: ArgumentHelp("Also write the run into this file store of MLflow's, e.g. mlruns.", valueName: "FOLDER"),
+        help: ArgumentHelp("Also write the run to this MLflow file store, e.g. mlruns.", valueName: "FOLDER"),
         completion: .directory)
     var mlflow: String?
 
     func check() throws {
         guard !quiet || !json else {
-            throw UsageError("--quiet", "does not go with --json", suggestion: "give one of them")
+            throw UsageError("--quiet", "cannot be combined with --json", suggestion: "give one of them")
         }
         guard monitor >= 0 else {
             throw UsageError("--monitor", "is \(monitor)", suggestion: "it must be at least 1, or 0 for none")
         }
         _ = try monitoredNames()
         guard !histograms || tensorboard != nil else {
-            throw UsageError("--histograms", "go into TensorBoard's files", suggestion: "give --tensorboard FOLDER too")
+            throw UsageError(
+                "--histograms", "are written to TensorBoard's files", suggestion: "give --tensorboard FOLDER too")
         }
         let counts: [(String, Int?)] = [
             ("--disp-batches", dispBatches), ("--save-period", savePeriod), ("--save-steps", saveSteps),
@@ -106,7 +107,7 @@ struct RunOptions: ParsableArguments, Encodable {
         }
         if let modelPrefix, modelPrefix.isEmpty || modelPrefix.hasSuffix("/") {
             throw UsageError(
-                "--model-prefix '\(modelPrefix)'", "names no file", suggestion: "write it as models/resnet-20")
+                "--model-prefix '\(modelPrefix)'", "is not a file name", suggestion: "write it as models/resnet-20")
         }
     }
 
@@ -121,7 +122,7 @@ struct RunOptions: ParsableArguments, Encodable {
         }
     }
 
-    /// Refuses what looks at the validation accuracy where there is none.
+    /// Refuses what needs the validation accuracy where there is none.
     func check(hasValidation: Bool) throws {
         guard !hasValidation else { return }
         for (flag, isGiven) in [
@@ -129,7 +130,7 @@ struct RunOptions: ParsableArguments, Encodable {
             ("--early-stopping", patience != nil),
         ]
         where isGiven {
-            throw UsageError(flag, "looks at the validation accuracy", suggestion: "give --data-val")
+            throw UsageError(flag, "needs the validation accuracy", suggestion: "give --data-val")
         }
     }
 

@@ -31,7 +31,7 @@ struct ScheduleOptions: ParsableArguments, Encodable {
 
     @Option(
         help: ArgumentHelp(
-            "Learning rate; of a schedule that rises, its highest (\(ScriptDefaults.text(\.lr.brief))).",
+            "Learning rate; for a schedule that rises, its maximum (\(ScriptDefaults.text(\.lr.brief))).",
             valueName: "RATE"))
     var lr: Double?
     @Option(
@@ -44,27 +44,28 @@ struct ScheduleOptions: ParsableArguments, Encodable {
                 more than --lr-patience epochs.
                 """, valueName: "KIND"))
     var lrSchedule: Kind = .steps
-    @Option(help: ArgumentHelp("What the rate is multiplied by at each step.", valueName: "FACTOR"))
+    @Option(help: ArgumentHelp("Factor for the rate at each step.", valueName: "FACTOR"))
     var lrFactor: Double = 0.1
     @Option(
         help: ArgumentHelp(
-            "Epochs at which the rate falls, or 'pow2' to fall to zero as the square of the updates that are left (\(ScriptDefaults.text(\.lrStepEpochs))).",
+            "Epochs at which the rate falls, or 'pow2' to fall to zero with the square of the remaining updates (\(ScriptDefaults.text(\.lrStepEpochs))).",
             valueName: "E1,E2,..."))
     var lrStepEpochs: String?
     @Option(
         help: ArgumentHelp(
-            "Epochs in which the rate rises to --lr, as 2.5, or a share of the run's, as 5% (default: 0; one-cycle: 30%).",
+            "Epochs in which the rate rises to --lr, e.g. 2.5, or a percentage of the run's, e.g. 5% (default: 0; one-cycle: 30%).",
             valueName: "EPOCHS"))
     var warmupEpochs: Span?
     @Option(
-        help: ArgumentHelp("The rate of the warm-up's beginning (default: 0; one-cycle: --lr/25).", valueName: "RATE"))
+        help: ArgumentHelp(
+            "Learning rate at the beginning of the warm-up (default: 0; one-cycle: --lr/25).", valueName: "RATE"))
     var lrBegin: Double?
     @Option(
         help: ArgumentHelp(
             "The rate of the last update (default: 0; one-cycle: a ten-thousandth of --lr-begin).", valueName: "RATE"))
     var lrEnd: Double?
     @Option(
-        help: ArgumentHelp("Epochs without a rise that pass before the one after which the rate falls.", valueName: "N")
+        help: ArgumentHelp("Epochs without improvement before the rate falls.", valueName: "N")
     )
     var lrPatience: Int = 10
 
@@ -88,7 +89,7 @@ struct ScheduleOptions: ParsableArguments, Encodable {
         }
         if lrSchedule != .steps, let lrStepEpochs, !lrStepEpochs.isEmpty {
             throw UsageError(
-                "--lr-step-epochs \(lrStepEpochs)", "is for the schedule steps, this one is \(lrSchedule.rawValue)",
+                "--lr-step-epochs \(lrStepEpochs)", "is for the schedule steps, but this one is \(lrSchedule.rawValue)",
                 suggestion: "leave it out, or, where a run or a file gives it, --lr-step-epochs ''")
         }
         if leavesWarmUpToOptimizer {
@@ -107,7 +108,7 @@ struct ScheduleOptions: ParsableArguments, Encodable {
 
     func check(hasValidation: Bool) throws {
         guard hasValidation || lrSchedule != .plateau else {
-            throw UsageError("--lr-schedule plateau", "looks at the validation accuracy", suggestion: "give --data-val")
+            throw UsageError("--lr-schedule plateau", "needs the validation accuracy", suggestion: "give --data-val")
         }
     }
 
@@ -128,7 +129,7 @@ struct ScheduleOptions: ParsableArguments, Encodable {
             let epochs = span.epochs(of: numEpochs - loadEpoch)
             guard epochs < Double(numEpochs - loadEpoch) else {
                 throw AnnealError(
-                    "--warmup-epochs \(span)", "leaves none of the \(numEpochs - loadEpoch) epochs",
+                    "--warmup-epochs \(span)", "covers all of the \(numEpochs - loadEpoch) epochs",
                     suggestion: "give fewer")
             }
             return Int((epochs * Double(result.epochSize)).rounded())

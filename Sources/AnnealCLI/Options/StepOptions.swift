@@ -9,7 +9,7 @@ struct StepOptions: ParsableArguments {
     @Option(help: "Plan steps as train --on-nan does: with 'skip', updates wait for all gradients.")
     var onNan: FitOptions.NonFinitePolicy = .stop
     @Option(
-        help: ArgumentHelp("Plan updates of several batches, whose gradients are added in memory.", valueName: "N"))
+        help: ArgumentHelp("Plan updates over several batches, with gradients added in memory.", valueName: "N"))
     var accumulate: Int = 1
 
     func check() throws {

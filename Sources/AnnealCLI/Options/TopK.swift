@@ -6,7 +6,7 @@ import Anneal
 func topKMetric(_ k: Int, classes: Int, off: String) throws -> TopKAccuracy? {
     if k == 0 { return nil }
     guard classes > 1 else {
-        throw UsageError("--top-k", "is \(k), the network has one class", suggestion: off)
+        throw UsageError("--top-k", "is \(k), but the network has one class", suggestion: off)
     }
     guard (2...classes).contains(k) else {
         let limits = classes == 2 ? "2" : "2 to \(classes), the number of classes"

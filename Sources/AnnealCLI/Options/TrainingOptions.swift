@@ -41,7 +41,7 @@ struct TrainingOptions: ParsableArguments, Encodable {
     var dtype: String = "float32"
     @Option(
         help: ArgumentHelp(
-            "What --dtype float16 multiplies gradients by on their way: a power of two, or 'dynamic', which drops a step now and then to find it (default: dynamic).",
+            "Loss scale for --dtype float16: a power of two, or 'dynamic', which drops a step now and then to find it (default: dynamic).",
             valueName: "N"))
     var lossScale: LossScaling?
     @Option(

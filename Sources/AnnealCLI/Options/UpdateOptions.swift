@@ -5,22 +5,22 @@ import ArgumentParser
 struct UpdateOptions: ParsableArguments, Encodable {
     @Option(
         help: ArgumentHelp(
-            "After every K updates, move slow weights a part of the way to the trained ones, which continue from there; 0: off.",
+            "Lookahead: after every K updates, move slow weights part of the way to the trained ones, which continue from there; 0: off.",
             valueName: "K"))
     var lookahead: Int?
     @Option(
         help: ArgumentHelp(
-            "The part of the way, or 'cubic' for one that falls from 1 to 0.23.", valueName: "PART"))
+            "Fraction of the way, or 'cubic' for one that falls from 1 to 0.23.", valueName: "PART"))
     var lookaheadAlpha: LookaheadAlpha = .constant(0.5)
     @Option(
         help: ArgumentHelp(
-            "Validate and save a moving average of the weights that keeps this part at each update, e.g. 0.999; 0: off.",
+            "Validate and save a moving average of the weights with this decay per update, e.g. 0.999; 0: off.",
             valueName: "D"))
     var emaDecay: Double?
     @Option(
-        help: ArgumentHelp("Scale all gradients down together to this norm at most.", valueName: "NORM"))
+        help: ArgumentHelp("Clip the norm of all gradients together.", valueName: "NORM"))
     var clipNorm: Double?
-    @Option(help: ArgumentHelp("Clip each number of the gradients to ±V.", valueName: "V"))
+    @Option(help: ArgumentHelp("Clip each element of the gradients to ±V.", valueName: "V"))
     var clipGradient: Double?
     @Flag(
         inversion: .prefixedNo, exclusivity: .chooseLast,
@@ -28,7 +28,7 @@ struct UpdateOptions: ParsableArguments, Encodable {
     var nesterov = false
     @Option(
         help: ArgumentHelp(
-            "Batches whose gradients are averaged into one update; the learning rate's schedule counts updates.",
+            "Batches averaged into one update (gradient accumulation); the learning rate schedule counts updates.",
             valueName: "N"))
     var accumulate: Int = 1
 
@@ -44,7 +44,7 @@ struct UpdateOptions: ParsableArguments, Encodable {
                 throw UsageError("--ema-decay", "is \(emaDecay)", suggestion: "it is from 0 to below 1, usually 0.999")
             }
             guard emaDecay == 0 || lookahead ?? 0 == 0 else {
-                throw UsageError("--ema-decay", "does not go with --lookahead", suggestion: "give one of them")
+                throw UsageError("--ema-decay", "cannot be combined with --lookahead", suggestion: "give one of them")
             }
         }
         for (flag, value) in [("--clip-norm", clipNorm), ("--clip-gradient", clipGradient)] {
@@ -74,9 +74,9 @@ struct UpdateOptions: ParsableArguments, Encodable {
     var note: String? {
         switch averaging {
         case .movingAverage(let decay):
-            "Validated and saved are moving averages of the weights, --ema-decay \(decay)"
+            "Moving averages of the weights are validated and saved, --ema-decay \(decay)"
         case .lookahead(let every, _):
-            "Lookahead: slow weights follow every \(every) updates; after the last epoch they are what is saved"
+            "Lookahead: slow weights follow every \(every) updates; after the last epoch they are saved"
         case nil: nil
         }
     }

@@ -40,7 +40,7 @@ package enum WeightsNetwork {
             model.images = .imageNet
             model.images.classNames = config?.images?.classNames
             model.notes.append(
-                "The file does not say how its images were prepared: as torchvision's, mean and deviation of ImageNet, is assumed"
+                "The file does not say how its images were preprocessed: as torchvision's, mean and deviation of ImageNet, is assumed"
             )
         }
         return model

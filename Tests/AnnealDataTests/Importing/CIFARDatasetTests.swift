@@ -234,7 +234,7 @@ import Testing
         #expect(read(tar(Array(binary().dropLast()))).contains("has no test_batch or test_batch.bin"))
         var short = binary()
         short[2].1.removeLast()
-        #expect(read(tar(short)).contains("data_batch_2.bin: 6145 bytes are no multiple of 3073"))
+        #expect(read(tar(short)).contains("data_batch_2.bin: 6145 bytes are not a multiple of 3073"))
         var random = Random(seed: 4, purpose: .test)
         for _ in 0..<100 {
             var bytes = random.bool() ? whole : tar([("d/data_batch_1", pickledBatch(0..<2))])

@@ -143,7 +143,7 @@ import Testing
         var labels = SoftLabels()
         labels.smoothing = 0.1
         #expect(
-            message { _ = try SoftLabelSource(two, labels: labels, classes: 2) }.contains("has 2 labels an image"))
+            message { _ = try SoftLabelSource(two, labels: labels, classes: 2) }.contains("has 2 labels per image"))
         labels.cutmix = 1
         let flat = try InMemorySource(data: Tensor([1, 3], [0, 0, 0]), labels: Tensor([1], [0]), batchSize: 1)
         #expect(

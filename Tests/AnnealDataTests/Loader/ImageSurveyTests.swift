@@ -25,7 +25,7 @@ import Testing
         #expect(headers.count == 5 && headers.bad.map(\.number) == [2, 3])
         #expect(
             headers.bad[0].reason.description
-                == "\(folder.path)/t/a/3.jpg: is a HEIF image, which is not read (convert it to JPEG or PNG)")
+                == "\(folder.path)/t/a/3.jpg: is a HEIF image, which is not supported (convert it to JPEG or PNG)")
         #expect(headers.bad[1].reason.description == "\(folder.path)/t/b/4.jpg: is empty")
         #expect(headers.summary == "2 PNG, 1 JPEG; 40x30 to 400x300 pixels" && headers.longestShortSide == 300)
         var done: [Int] = []

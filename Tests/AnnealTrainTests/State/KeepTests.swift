@@ -59,12 +59,12 @@ import Testing
         #expect(Checkpoint.numbers(prefix: prefix) == [1, 3, 9])
         #expect(try number(.last) == 3)
         try FileManager.default.removeItem(atPath: prefix + "-0001.params")
-        #expect(problem(.best).contains("m-0001.params: was the best, with accuracy 0.0, and is not there"))
+        #expect(problem(.best).contains("m-0001.params: was the best, with accuracy 0.0, and does not exist"))
         for name in ["latest", "0001", "0003"] {
             try FileManager.default.removeItem(atPath: "\(prefix)-\(name).resume")
         }
         #expect(try number(.last) == 9)
-        #expect(problem(.best).contains("m-latest.resume: is not there"))
+        #expect(problem(.best).contains("m-latest.resume: does not exist"))
         #expect(CheckpointChoice("0012") == .number(12) && CheckpointChoice("best") == .best)
         #expect(CheckpointChoice("-1") == nil && CheckpointChoice("1.5") == nil && CheckpointChoice("") == nil)
     }

@@ -34,19 +34,19 @@ struct RecordInput: ParsableArguments {
 /// The index of records.
 struct RecIndex: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "index", abstract: "Make the index of a record file.",
+        commandName: "index", abstract: "Create the index of a record file.",
         discussion: """
-            Reads all headers; a file that is damaged is refused (anneal rec repair).
+            Reads all headers; a damaged file is refused (see anneal rec repair).
 
             anneal rec index train.rec
             """)
     @Argument(help: ArgumentHelp("The records.", valueName: "FILE.rec"), completion: .file(extensions: ["rec"]))
     var file: String
-    @Option(help: ArgumentHelp("Where the index goes (default: next to the records).", valueName: "FILE.idx"))
+    @Option(help: ArgumentHelp("Output file (default: next to the records).", valueName: "FILE.idx"))
     var to: String?
     @Option(
         help: ArgumentHelp(
-            "What the keys are: the records' numbers, as MXNet's rec2idx.py makes them, or the ids in their headers, as im2rec does.",
+            "Keys of the index: the records' numbers, as in MXNet's rec2idx.py, or the ids in their headers, as in im2rec.",
             valueName: "number|id"), completion: .list(["number", "id"]))
     var keys: String = "number"
 

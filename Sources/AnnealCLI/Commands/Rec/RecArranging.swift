@@ -5,25 +5,25 @@ import Foundation
 /// One file into several.
 struct RecSplit: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "split", abstract: "Deal records out to several files.",
+        commandName: "split", abstract: "Split records into several files.",
         discussion: """
             Writes PREFIX-NAME.rec for each part, with its index. Records keep their keys and ids.
 
             anneal rec split all.rec --to set --shares 0.8,0.1,0.1 --by-class --shuffle
             """)
     @OptionGroup var input: RecordInput
-    @Option(help: ArgumentHelp("What the names of the parts begin with.", valueName: "PREFIX"))
+    @Option(help: ArgumentHelp("Prefix of the parts' names.", valueName: "PREFIX"))
     var to: String
-    @Option(help: ArgumentHelp("Equal parts.", valueName: "N"))
+    @Option(help: ArgumentHelp("Number of equal parts.", valueName: "N"))
     var parts: Int?
     @Option(help: ArgumentHelp("The parts' shares of the records.", valueName: "SHARE,SHARE,…"))
     var shares: String?
     @Option(
         help: ArgumentHelp("The parts' names (default: train,val,test, or their numbers).", valueName: "NAME,NAME,…"))
     var names: String?
-    @Flag(help: "Each part has its share of each class.")
+    @Flag(help: "Split each class in the same proportions.")
     var byClass = false
-    @Flag(help: "Deal in a random order; each part is shuffled too.")
+    @Flag(help: "Split in random order; each part is shuffled too.")
     var shuffle = false
     @Option(help: ArgumentHelp("Of the random order.", valueName: "N"))
     var seed: UInt64 = 0
@@ -35,7 +35,7 @@ struct RecSplit: ParsableCommand {
         let parts = try arranging.parts(choices, shares: shares, byClass: byClass)
         if let empty = parts.firstIndex(where: \.isEmpty) {
             throw UsageError(
-                "--shares", "leave no record for part \(names[empty]), of \(file.count)", suggestion: "make fewer parts"
+                "--shares", "leave no record for part \(names[empty]), of \(file.count)", suggestion: "use fewer parts"
             )
         }
         for (name, part) in zip(names, parts) { try arranging.writeShown(part, to: "\(to)-\(name).rec") }
@@ -78,7 +78,7 @@ struct RecSplit: ParsableCommand {
 /// Records out of a file, as files or records.
 struct RecExtract: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "extract", abstract: "Take some records out of a file, as images or as records.",
+        commandName: "extract", abstract: "Extract some records from a file, as images or as records.",
         discussion: """
             --to a name that ends in .rec writes records, any other name is a folder for the image files. Without a choice \
             all are taken.
@@ -119,7 +119,7 @@ struct RecordChoice: ParsableArguments {
             let wanted = try Self.ranges("--numbers", numbers)
             if let last = wanted.map(\.upperBound).max(), last >= file.count {
                 throw UsageError(
-                    "--numbers \(numbers)", "go up to \(last), the file has \(file.count.counted("record"))")
+                    "--numbers \(numbers)", "go up to \(last), but the file has \(file.count.counted("record"))")
             }
             chosen = chosen.filter { number in wanted.contains { $0.contains(number) } }
         }
@@ -156,7 +156,7 @@ struct RecordChoice: ParsableArguments {
 
 /// Record files that become one.
 struct RecordFiles: ParsableArguments {
-    @Option(help: ArgumentHelp("Where the records go.", valueName: "OUT.rec"))
+    @Option(help: ArgumentHelp("Output file.", valueName: "OUT.rec"))
     var to: String
     @Argument(help: ArgumentHelp("The records.", valueName: "FILE.rec"), completion: .file(extensions: ["rec"]))
     var files: [String]
@@ -169,7 +169,7 @@ struct RecCat: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "cat", abstract: "Join record files, one after the other.",
         discussion: "anneal rec cat part-0.rec part-1.rec --to all.rec")
-    @Flag(help: "Give the records new keys and ids, from 0 on; else two with the same key are an error.")
+    @Flag(help: "Give the records new keys and ids, from 0 on; without it, two with the same key are an error.")
     var renumber = false
     @OptionGroup var records: RecordFiles
 
@@ -190,7 +190,7 @@ struct RecMerge: ParsableCommand {
             """)
     @Option(help: ArgumentHelp("Of the order.", valueName: "N"))
     var seed: UInt64 = 0
-    @Flag(help: "Leave out images whose bytes an earlier record has too.")
+    @Flag(help: "Leave out images with the same bytes as an earlier one.")
     var unique = false
     @OptionGroup var records: RecordFiles
 

@@ -5,7 +5,7 @@ import ArgumentParser
 struct RecInfo: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "info",
-        abstract: "Tell what records hold: labels, sizes, formats, mean and deviation, duplicates.",
+        abstract: "Describe records: labels, sizes, formats, mean and deviation, duplicates.",
         discussion: """
             Decodes every image, or --limit of them. Images that are there twice have the same bytes; constant ones are of \
             one colour. --against names those that another file has too, as when validation images are trained on. A \
@@ -19,9 +19,9 @@ struct RecInfo: ParsableCommand {
     var idx: String?
     @Option(help: ArgumentHelp("Names of the classes, one per line, in the order of the labels.", valueName: "FILE"))
     var classNames: String?
-    @Option(help: ArgumentHelp("Other records, to find the images that both have.", valueName: "FILE.rec|FOLDER"))
+    @Option(help: ArgumentHelp("Other records, to find images that are in both.", valueName: "FILE.rec|FOLDER"))
     var against: String?
-    @Option(help: ArgumentHelp("Look at this many images, spread evenly (default: all).", valueName: "N"))
+    @Option(help: ArgumentHelp("Examine this many images, spread evenly (default: all).", valueName: "N"))
     var limit: Int?
     @OptionGroup var decoding: DecodingOptions
 
@@ -63,7 +63,7 @@ struct RecInfo: ParsableCommand {
 
     private func text(_ source: any SampleSource, _ found: DataStatistics, _ names: [String]?) -> String {
         var lines: [String] = []
-        let looked = found.count < source.count ? ", of which \(Readable.count(found.count)) were looked at" : ""
+        let looked = found.count < source.count ? ", \(Readable.count(found.count)) of them examined" : ""
         let bytes = (source as? RecordFile).map { ", \(Readable.count($0.size)) bytes" } ?? ""
         lines.append(
             "\(FilePath(source.path)): \(Readable.counted(source.count, "image"))\(bytes)\(looked)"
@@ -72,7 +72,8 @@ struct RecInfo: ParsableCommand {
             let problem = records.ignoredIndex.map { "not used: \($0)" }
             lines.append(
                 "index: "
-                    + (problem ?? records.indexPath.map { "\(FilePath($0))" } ?? "none; anneal rec index makes one"))
+                    + (problem ?? records.indexPath.map { "\(FilePath($0))" }
+                        ?? "none; create one with anneal rec index"))
         }
         lines.append("formats: " + counts(found.formats.map { ($0.key.rawValue, $0.value) }))
         let kinds = [1: "gray", 3: "RGB", 4: "with alpha"]
@@ -88,7 +89,7 @@ struct RecInfo: ParsableCommand {
         lines.append("constant images: \(found.constant.count)" + list(found.constant) { try source.name(of: $0) })
         let differing = found.duplicates.count(where: \.labelsDiffer)
         lines.append(
-            "images that are there more than once: \(found.duplicates.count)"
+            "images that occur more than once: \(found.duplicates.count)"
                 + (differing > 0 ? ", \(differing) of them with different labels" : "")
                 + list(found.duplicates) { group in
                     let places = try group.numbers.prefix(4).map { try source.name(of: $0) }

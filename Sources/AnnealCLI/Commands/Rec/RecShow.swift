@@ -10,13 +10,13 @@ struct RecShow: ParsableCommand {
             anneal rec show cifar10_train.rec --class-names cifar10.txt --to sheet.png
             """)
     @OptionGroup var input: RecordInput
-    @Option(help: ArgumentHelp("Where the picture goes.", valueName: "FILE.png"))
+    @Option(help: ArgumentHelp("Output file.", valueName: "FILE.png"))
     var to: String = "records.png"
     @Option(help: ArgumentHelp("Names of the classes, one per line, in the order of the labels.", valueName: "FILE"))
     var classNames: String?
-    @Option(help: ArgumentHelp("Images of each class.", valueName: "N"))
+    @Option(help: ArgumentHelp("Images per class.", valueName: "N"))
     var perClass: Int = 10
-    @Option(help: ArgumentHelp("Rows at most.", valueName: "N"))
+    @Option(help: ArgumentHelp("Maximum number of rows.", valueName: "N"))
     var classes: Int = 40
     @OptionGroup var choice: RecordChoice
 

@@ -5,11 +5,11 @@ import ArgumentParser
 struct VerificationOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "Hashes of the records (default: FILE.rec.sha256, if it is there).", valueName: "FILE.sha256"))
+            "Hashes of the records (default: FILE.rec.sha256, if it exists).", valueName: "FILE.sha256"))
     var manifest: String?
-    @Flag(help: "Leave out the decoding of images.")
+    @Flag(help: "Do not decode the images.")
     var noDecode = false
-    @Option(help: ArgumentHelp("Classes: other labels are bad.", valueName: "N"))
+    @Option(help: ArgumentHelp("Number of classes: other labels are bad.", valueName: "N"))
     var numClasses: Int?
     @OptionGroup var decoding: DecodingOptions
 
@@ -78,7 +78,7 @@ struct RecVerify: ParsableCommand {
             let damages = found.bad.count + found.salvage.damages.count
             print(
                 "\(Readable.counted(count - found.bad.count, "good record")), \(Readable.counted(damages, "damage")): "
-                    + "anneal rec repair takes the good ones out")
+                    + "anneal rec repair extracts the good ones")
             throw ExitCode.failure
         }
         print("\(FilePath(input.file)): \(Readable.counted(count, "record")), nothing is wrong")
@@ -92,7 +92,7 @@ struct RecVerify: ParsableCommand {
 /// The good records of a damaged file.
 struct RecRepair: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "repair", abstract: "Take the good records out of a damaged file.",
+        commandName: "repair", abstract: "Extract the good records from a damaged file.",
         discussion: """
             Writes those that anneal rec verify finds nothing wrong with, and an index. Records keep their keys, where the \
             index has them. What is left out goes into the quarantine, with the reasons in FILE.rec.txt.
@@ -100,9 +100,9 @@ struct RecRepair: ParsableCommand {
             anneal rec repair broken.rec --to good.rec --quarantine bad.rec
             """)
     @OptionGroup var input: RecordInput
-    @Option(help: ArgumentHelp("Where the good records go.", valueName: "OUT.rec"))
+    @Option(help: ArgumentHelp("Output file for the good records.", valueName: "OUT.rec"))
     var to: String
-    @Option(help: ArgumentHelp("Where the others go (default: nowhere).", valueName: "FILE.rec"))
+    @Option(help: ArgumentHelp("Output file for the others (default: they are discarded).", valueName: "FILE.rec"))
     var quarantine: String?
     @OptionGroup var options: VerificationOptions
 
