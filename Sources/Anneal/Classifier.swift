@@ -16,6 +16,7 @@ import Synchronization
 /// same time, from one call or several, are computed together, up to `batchSize` of them; an image's answer does not
 /// depend on the others. In asynchronous code use `await`: the synchronous methods block the calling thread.
 public final class Classifier: Sendable {
+    /// A class and its score.
     public struct Prediction: Sendable, Equatable {
         /// The class name, or its index as text if the checkpoint has no names.
         public var className: String

@@ -65,6 +65,8 @@ public struct SavedModel: Sendable, Equatable {
         try Checkpoint.checkExists(prefix: prefix, epoch: number)
     }
 
+    /// Reads the symbol and the parameters.
+    /// - Throws: `AnnealError` naming the file that is missing or damaged.
     public func load() throws -> Checkpoint { try content().checkpoint }
 
     /// Reads the model.

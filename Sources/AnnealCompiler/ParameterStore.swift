@@ -45,7 +45,9 @@ public final class ParameterStore {
 
     /// Parameters first, then auxiliary states, each in the symbol's order.
     public var names: [String] { entries.map(\.name) }
+    /// Whether this is the name of an auxiliary state.
     public func isAuxiliary(_ name: String) -> Bool { entry(name)?.isAuxiliary ?? false }
+    /// The shape of a value; nil if the store does not have it.
     public func shape(_ name: String) -> Shape? { entry(name)?.shape }
     /// The number of trained elements, without auxiliary states.
     public var parameterCount: Int { entries.reduce(0) { $0 + ($1.isAuxiliary ? 0 : $1.shape.count) } }
@@ -132,6 +134,8 @@ public final class ParameterStore {
         return try entry.array.read()
     }
 
+    /// Sets a parameter, an auxiliary state or a state.
+    /// - Throws: `AnnealError` if the network has no such value, or its shape differs.
     public func set(_ name: String, _ tensor: Tensor) throws {
         guard let index = position[name] else {
             throw AnnealError("parameter \(name)", "is not in the network", code: .notFound)

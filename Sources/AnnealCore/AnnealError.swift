@@ -49,6 +49,10 @@ public struct AnnealError: Error, Sendable, Equatable, CustomStringConvertible {
     /// What the user can do about it.
     public var suggestion: String?
 
+    /// - Parameters:
+    ///   - place: the file, record, layer or flag; may be empty and added later by `within`.
+    ///   - problem: what was found and what was expected.
+    ///   - suggestion: what the user can do about it.
     public init(_ place: String, _ problem: String, suggestion: String? = nil, code: Code = .invalidInput) {
         self.code = code
         self.place = place

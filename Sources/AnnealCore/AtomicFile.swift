@@ -139,6 +139,8 @@ public struct AtomicFiles {
         files.append(file)
     }
 
+    /// Adds a file with this content.
+    /// - Throws: `AnnealError` when it cannot be written.
     public mutating func write(_ data: Data, to path: String) throws {
         try write(to: path) { write in try write(data) }
     }

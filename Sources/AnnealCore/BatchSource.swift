@@ -47,6 +47,7 @@ public struct BatchSlot {
     /// (batch, labelWidth), row-major.
     public let labels: UnsafeMutableBufferPointer<Float>
 
+    /// A slot for floats: `data` and `labels` hold a whole batch, row-major.
     public init(data: UnsafeMutableBufferPointer<Float>, labels: UnsafeMutableBufferPointer<Float>) {
         self.data = data
         self.pixels = nil

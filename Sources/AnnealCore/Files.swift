@@ -113,15 +113,18 @@ public enum Files {
         path.utf8.lastIndex(of: slash).map { String(path[path.utf8.index(after: $0)...]) } ?? path
     }
 
+    /// `folder/name`; just the name if the folder is empty.
     public static func path(_ folder: String, _ name: String) -> String {
         folder.isEmpty || folder.utf8.last == slash ? folder + name : folder + "/" + name
     }
 
+    /// Whether a file or folder exists; false for a broken link.
     public static func exists(_ path: String) -> Bool {
         var info = stat()
         return withPath(path) { stat($0, &info) } == 0
     }
 
+    /// Whether the path is a folder, or a link to one.
     public static func isFolder(_ path: String) -> Bool {
         var info = stat()
         return withPath(path) { stat($0, &info) } == 0 && info.st_mode & S_IFMT == S_IFDIR

@@ -22,6 +22,7 @@ public struct MemoryNeed: Sendable {
         if bytes > 0 { parts.append(Part(name: name, bytes: bytes, isMapped: isMapped)) }
     }
 
+    /// Adds all parts of another need.
     public mutating func add(_ other: MemoryNeed) { parts += other.parts }
 
     /// The same parts, after they have been allocated.
@@ -70,6 +71,7 @@ public struct MemoryNeed: Sendable {
         return ordered.prefix(4).map { "\($0.key) \(Self.megabytes($0.value))" }.joined(separator: ", ")
     }
 
+    /// The suggestion of errors about a lack of memory.
     public static let suggestion =
         "lower --batch-size or the image shape, give --recompute, or raise the limit"
 

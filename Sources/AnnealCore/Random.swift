@@ -48,6 +48,7 @@ public struct Random: RandomNumberGenerator, Sendable {
         self.init(seed: seed, purpose: purpose, index: Int(hash))
     }
 
+    /// The stream's next 32 random bits.
     public mutating func nextWord() -> UInt32 {
         if used == 4 {
             buffer = Random.philox((block, index, epoch, purpose), key)
@@ -86,6 +87,7 @@ public struct Random: RandomNumberGenerator, Sendable {
         return Int(product >> 32)
     }
 
+    /// True with the given probability.
     public mutating func bool(probability: Float = 0.5) -> Bool { uniform() < probability }
 
     /// The four random words for one counter of an operator's stream, as kernels draw them.

@@ -5,6 +5,7 @@ public struct Shape: Hashable, Sendable, ExpressibleByArrayLiteral, CustomString
     public init(_ dims: [Int]) { self.dims = dims }
     public init(arrayLiteral elements: Int...) { dims = elements }
 
+    /// The number of axes.
     public var rank: Int { dims.count }
     /// The number of elements; 1 for a rank of 0.
     public var count: Int { dims.reduce(1, *) }

@@ -10,6 +10,7 @@ public struct Tensor: Sendable, Equatable {
         self.elements = elements
     }
 
+    /// A tensor with all elements equal to `value`.
     public init(_ shape: Shape, repeating value: Float = 0) {
         self.shape = shape
         elements = Array(repeating: value, count: shape.count)

@@ -30,6 +30,7 @@ public struct AttributeReader {
         return true
     }
 
+    /// A truth value: `True`, `False`, `1` or `0`; the default if absent. Throws for any other text.
     public mutating func bool(_ key: String, default value: Bool) throws -> Bool {
         guard let text = string(key) else { return value }
         switch text {
@@ -39,6 +40,7 @@ public struct AttributeReader {
         }
     }
 
+    /// A whole number; nil if absent or `None`. Throws for any other text.
     public mutating func int(_ key: String) throws -> Int? {
         guard let text = string(key) else { return nil }
         guard let value = AttributeReader.parseInt(text) else { throw wrong(key, text, "a whole number") }
@@ -47,17 +49,20 @@ public struct AttributeReader {
 
     public mutating func int(_ key: String, default value: Int) throws -> Int { try int(key) ?? value }
 
+    /// A whole number that must be present. Throws if it is not.
     public mutating func required(_ key: String) throws -> Int {
         guard let value = try int(key) else { throw AnnealError("", "\(operation) requires the attribute \(key)") }
         return value
     }
 
+    /// A number; nil if absent or `None`. Throws for any other text.
     public mutating func float(_ key: String) throws -> Float? {
         guard let text = string(key) else { return nil }
         guard let value = Float(text) else { throw wrong(key, text, "a number") }
         return value
     }
 
+    /// A number in double precision; nil if absent or `None`. Throws for any other text.
     public mutating func double(_ key: String) throws -> Double? {
         guard let text = string(key) else { return nil }
         guard let value = Double(text) else { throw wrong(key, text, "a number") }
@@ -134,6 +139,7 @@ public struct AttributeReader {
         for key in keys { rest[key] = nil }
     }
 
+    /// The error for an attribute with an invalid value.
     public func wrong(_ key: String, _ found: String, _ expected: String) -> AnnealError {
         AnnealError("", "attribute \(key) of \(operation) is '\(found)'", suggestion: "it must be \(expected)")
     }

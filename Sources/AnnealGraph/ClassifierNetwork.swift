@@ -6,6 +6,7 @@ import AnnealCore
 /// the data is the variable `data` or the only candidate, labels are the variables that losses read as labels, and of
 /// several outputs the softmax is used.
 public struct ClassifierNetwork: Sendable {
+    /// The kind of values that a classifier outputs.
     public enum Scores: Sendable, Equatable {
         /// Each row sums to 1.
         case probabilities

@@ -46,6 +46,7 @@ extension Symbol {
 
 /// Which stored parameters a fine-tuned network starts with.
 public enum FineTune {
+    /// Which parameters a fine-tuned network takes over.
     public enum Rule: Sendable {
         /// All parameters of the layers that the network keeps.
         case keptLayers

@@ -2,6 +2,7 @@ import AnnealCore
 
 /// The layers of a network and what they cost: a row for each layer, and totals.
 public struct NetworkSummary: Sendable {
+    /// A layer of the network: one operator of its symbol.
     public struct Layer: Sendable {
         public let name: String
         /// MXNet's name of the operator.
@@ -16,6 +17,7 @@ public struct NetworkSummary: Sendable {
         public let states: Int
         /// For one forward pass over the whole batch.
         public let multiplyAdds: Double
+        /// Floating-point operations of one forward pass over the whole batch.
         public let flops: Double
     }
 

@@ -65,6 +65,7 @@ package protocol LinearLayer: Operator {
 
 /// A part of an operator's backward pass.
 public struct BackwardPart: Sendable {
+    /// An array that the backward pass reads.
     public enum Read: Sendable, Equatable {
         case input(Int)
         case output(Int)
@@ -79,6 +80,10 @@ public struct BackwardPart: Sendable {
     /// Further inputs with the same gradient as the first of these, which is computed once.
     public let sharing: [Int]
 
+    /// - Parameters:
+    ///   - reads: the arrays that it reads.
+    ///   - writes: indices of the inputs for which it computes gradients.
+    ///   - sharing: further inputs with the same gradient as the first of these.
     public init(reads: [Read], writes: [Int], sharing: [Int] = []) {
         self.reads = reads
         self.writes = writes

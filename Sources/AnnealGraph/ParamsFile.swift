@@ -31,6 +31,7 @@ public struct StoredArray: Sendable, Equatable {
         self.bytes = bytes
     }
 
+    /// An array of float32 values.
     public init(name: String, _ tensor: Tensor) {
         self.init(
             name: name, dtype: .float32, shape: tensor.shape, bytes: tensor.elements.withUnsafeBytes { Data($0) })
@@ -80,6 +81,8 @@ public enum ParamsFile {
     private static let listMagic: UInt64 = 0x112
     private static let v1: UInt32 = 0xF993_FAC8, v2: UInt32 = 0xF993_FAC9, v3: UInt32 = 0xF993_FACA
 
+    /// Reads all arrays of a file, in file order.
+    /// - Throws: `AnnealError` naming the file and the byte where it is damaged.
     public static func read(_ path: String) throws -> [StoredArray] {
         do {
             return try decode(try Files.read(path))
@@ -94,10 +97,12 @@ public enum ParamsFile {
         try Files.writeAtomically(to: path) { write in try encode(names, array: array, write) }
     }
 
+    /// Writes arrays to a file, atomically.
     public static func write(_ arrays: [StoredArray], to path: String) throws {
         try write(names: arrays.map(\.name), to: path) { arrays[$0] }
     }
 
+    /// As `read`, from a file's bytes.
     public static func decode(_ data: Data) throws -> [StoredArray] {
         var reader = ByteReader(data)
         guard try reader.integer(UInt64.self) == listMagic else {

@@ -7,6 +7,7 @@ public protocol StridedOperator: Operator {
     func view(of data: Shape, output: Shape) throws -> StridedView
 }
 
+/// Which elements of an array a strided operator reads, in which order.
 public struct StridedView: Sendable {
     public var extents: [Int]
     public var strides: [Int]

@@ -103,6 +103,8 @@ public struct Symbol: Sendable {
     /// Several symbols as the outputs of one.
     public static func group(_ symbols: [Symbol]) -> Symbol { Symbol(symbols.flatMap(\.outputs)) }
 
+    /// One output of a symbol with several.
+    /// - Precondition: `index` is in 0 ..< outputs.count.
     public subscript(index: Int) -> Symbol { Symbol([outputs[index]]) }
 
     /// All nodes, each after its inputs, in MXNet's order (depth first from the outputs, inputs left to right).

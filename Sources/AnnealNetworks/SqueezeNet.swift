@@ -32,6 +32,7 @@ public func squeezenet(numClasses: Int, version: SqueezeNetVersion = .v1_1) thro
     return try net.softmaxOutput(body, name: "softmax")
 }
 
+/// The two published versions of SqueezeNet.
 public enum SqueezeNetVersion: String, CaseIterable, Sendable {
     case v1_0 = "1.0"
     /// Less than half of the multiplications of 1.0 at the same accuracy.

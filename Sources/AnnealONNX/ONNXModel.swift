@@ -26,6 +26,7 @@ public struct ONNXModel: Sendable {
 
     /// How raw pixels become the network's data: (x - mean) / std.
     public struct Preprocessing: Sendable {
+        /// The type of a model's pixel input.
         public enum Pixels: String, CaseIterable, Sendable { case uint8, float32 }
         /// One number for each channel.
         public var mean: [Float]
@@ -40,6 +41,7 @@ public struct ONNXModel: Sendable {
         }
     }
 
+    /// How a network is exported.
     public struct Options: Sendable {
         /// The first axis of every input accepts any extent; it is named `N`.
         public var anyBatchSize = true

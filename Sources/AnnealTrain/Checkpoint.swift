@@ -17,7 +17,9 @@ public struct Checkpoint: Sendable {
         self.auxiliary = auxiliary
     }
 
+    /// `PREFIX-symbol.json`.
     public static func symbolPath(_ prefix: String) -> String { "\(prefix)-symbol.json" }
+    /// `PREFIX-NNNN.params`, with at least four digits.
     public static func parametersPath(_ prefix: String, _ epoch: Int) -> String {
         "\(prefix)-\(String(format: "%04d", epoch)).params"
     }
@@ -28,6 +30,8 @@ public struct Checkpoint: Sendable {
     /// The run's last saved state, at the end of an epoch or inside one.
     public static func latestPath(_ prefix: String) -> String { "\(prefix)-latest.resume" }
 
+    /// Reads a checkpoint's symbol and parameters.
+    /// - Throws: `AnnealError` naming the file that is missing or damaged.
     public static func load(prefix: String, epoch: Int) throws -> Checkpoint {
         try checkExists(prefix: prefix, epoch: epoch)
         let symbol = try Symbol.load(symbolPath(prefix))

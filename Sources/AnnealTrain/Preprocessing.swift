@@ -32,8 +32,10 @@ public struct Preprocessing: Codable, Sendable, Equatable {
         colorOrder = imageShape.first == 1 ? nil : "RGB"
     }
 
+    /// `PREFIX-preprocessing.json`.
     public static func path(_ prefix: String) -> String { "\(prefix)-preprocessing.json" }
 
+    /// Writes the record next to a checkpoint, atomically.
     public func save(prefix: String) throws {
         let folder = Files.folder(of: prefix)
         if !folder.isEmpty { try Files.makeFolder(folder) }

@@ -24,6 +24,7 @@ public struct PlanRequest {
     /// folded batch norm into.
     public var keepsParameters = true
 
+    /// A request with the defaults for everything else.
     public init(_ source: Source, mode: Program.Mode) {
         self.source = source
         self.mode = mode

@@ -76,8 +76,10 @@ public struct RecordArranging: Sendable {
 
     public let files: [RecordFile]
 
+    /// - Parameter files: the files to copy records from, addressed by their index.
     public init(_ files: [RecordFile]) { self.files = files }
 
+    /// Every record of every file, in order.
     public var all: [Choice] {
         files.enumerated().flatMap { file, records in (0..<records.count).map { Choice(file: file, number: $0) } }
     }

@@ -8,6 +8,7 @@ import Foundation
 /// <number> <key> <offset> <bytes> <SHA-256 of the payload>
 /// ```
 public struct RecordManifest: Sendable, Equatable {
+    /// The hash of one record's payload, and where the record is.
     public struct Line: Sendable, Equatable {
         public var key: Int
         public var offset: Int
@@ -38,6 +39,7 @@ public struct RecordManifest: Sendable, Equatable {
     /// `FILE.sha256`.
     public static func path(of records: String) -> String { "\(records).sha256" }
 
+    /// Writes the manifest as text, atomically.
     public func write(to path: String) throws {
         var text = "anneal-manifest 1 \(size) \(lines.count)\n"
         for (number, line) in lines.enumerated() {

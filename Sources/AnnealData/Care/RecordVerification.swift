@@ -2,6 +2,7 @@ import AnnealCore
 
 /// All errors that a record file's framing, headers, images and checksums can reveal.
 public struct RecordVerification: Sendable {
+    /// How records are verified.
     public struct Options: Sendable {
         public var threads = LoaderOptions.defaultThreads
         /// Decodes the images; otherwise only framing, headers and checksums are checked.

@@ -6,6 +6,7 @@ import Foundation
 /// Hidden folders and those that systems and file servers create for themselves (@eaDir, __MACOSX) are skipped and
 /// counted, as is every file that is not an image.
 public struct ClassFolders: Sendable {
+    /// A sub-folder with the images of one class.
     public struct Class: Sendable {
         /// The sub-folder's name; bytes that are not UTF-8 as `\xE9`.
         public var name: String

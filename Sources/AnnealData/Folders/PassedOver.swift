@@ -2,6 +2,7 @@ import AnnealCore
 
 /// What a walk through folders skipped, counted by reason.
 public struct PassedOver: Sendable, Equatable, CustomStringConvertible {
+    /// Why a file or folder was skipped.
     public enum Reason: Sendable, Hashable {
         /// An image by its name or content, but in a format that is not read.
         case foreignImage(suffix: String)

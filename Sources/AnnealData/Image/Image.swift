@@ -19,6 +19,7 @@ public struct Image: Sendable, Equatable {
         self.pixels = pixels
     }
 
+    /// An image with the same level in all channels of all pixels.
     public init(width: Int, height: Int, channels: Int, filledWith value: UInt8) {
         self.init(
             width: width, height: height, channels: channels,

@@ -24,6 +24,9 @@ public struct RandAugment: Sendable, Equatable, Codable {
     /// 0 ... 30
     public var magnitude: Int
 
+    /// - Parameters:
+    ///   - operations: the number of operations per image.
+    ///   - magnitude: their strength, 0 ... 30.
     public init(operations: Int = 2, magnitude: Int = 9) {
         self.operations = operations
         self.magnitude = magnitude

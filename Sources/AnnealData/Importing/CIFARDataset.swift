@@ -4,6 +4,7 @@ import Foundation
 /// CIFAR-10 and CIFAR-100 (Krizhevsky 2009) from the published archives: the binary version or the Python version, as a
 /// `.tar.gz` or the extracted folder.
 public struct CIFARDataset: Sendable {
+    /// Which of the CIFAR data sets, and for CIFAR-100 which labels.
     public enum Kind: String, Sendable, CaseIterable {
         case cifar10
         case cifar100

@@ -2,6 +2,7 @@ import AnnealCore
 
 /// The published MD5 sums of data sets, by file name.
 public enum PublishedChecksums {
+    /// The result of comparing a file with its published checksum.
     public enum Verdict: Sendable, Equatable {
         case matches
         /// The file's actual sum.

@@ -68,6 +68,9 @@ public struct LoaderOptions: Sendable {
     /// 65536 x 65536, the largest size of a JPEG.
     public static let mostPixels = 1 << 32
 
+    /// - Parameters:
+    ///   - dataShape: (channels, height, width) of a row.
+    ///   - batchSize: rows of a batch.
     public init(dataShape: Shape, batchSize: Int) {
         self.dataShape = dataShape
         self.batchSize = batchSize

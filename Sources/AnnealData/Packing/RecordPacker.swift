@@ -30,6 +30,7 @@ public struct RecordPacker: Sendable {
 
     public init() {}
 
+    /// The result of packing a list.
     public struct Summary: Sendable, Equatable {
         /// Records written.
         public var count = 0

@@ -3,6 +3,7 @@ import Foundation
 
 /// A `.lst` file: `id<TAB>label..<TAB>path` lines, as `im2rec` writes and reads them.
 public struct ImageList: Sendable, Equatable {
+    /// A line of the list.
     public struct Item: Sendable, Equatable {
         public var id: Int
         public var labels: [Float]
@@ -62,6 +63,7 @@ public struct ImageList: Sendable, Equatable {
         }
     }
 
+    /// Writes the list to a file, atomically.
     public func write(to path: String) throws {
         try Files.writeAtomically(Data(lines.flatMap { FilePath($0 + "\n").bytes }), to: path)
     }

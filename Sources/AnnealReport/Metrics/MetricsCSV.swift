@@ -19,6 +19,7 @@ public final class MetricsCSV: FitObserver {
     /// Rows that could not be written yet.
     private var pending: [[String: String]] = []
 
+    /// - Parameter path: the CSV file; an existing one is continued.
     public init(path: String) { self.path = path }
 
     public func receive(_ event: FitEvent) throws {

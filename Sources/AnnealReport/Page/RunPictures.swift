@@ -5,6 +5,7 @@ import Foundation
 /// Small pictures of a run for its page, as stored in `pictures.json`: the images that the best model was most wrong
 /// about, and some of the first batch after augmentation.
 public struct RunPictures: Codable, Sendable, Equatable {
+    /// One image with its label and the model's answer.
     public struct Picture: Codable, Sendable, Equatable {
         /// Its path, or its record's id.
         public var name: String

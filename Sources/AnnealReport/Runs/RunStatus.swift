@@ -5,6 +5,7 @@ import Foundation
 /// A run's progress, as stored in its `status.json`: written once a second while it trains, and a last time at its end.
 /// `anneal runs`, `anneal watch` and the pages read it in other processes.
 public struct RunStatus: Codable, Sendable, Equatable {
+    /// Whether a run is going on, and how it ended.
     public enum State: String, Codable, Sendable, CaseIterable {
         case running, finished
         /// Stopped by a signal, or killed: it can be resumed.

@@ -99,6 +99,7 @@ public struct RunSummary: Sendable {
 
 /// The runs below a folder.
 public enum RunCatalogue {
+    /// The order of a list of runs.
     public enum Order: String, Sendable, CaseIterable { case name, date, state, best, epochs, time }
 
     /// Folders with training runs below a folder, at most three levels deep. The folder itself may be one. Links are

@@ -71,6 +71,7 @@ public final class ProgressLine: Sendable {
     /// A task that ends with an error leaves no line.
     deinit { shared.withLock { $0.live.clear() } }
 
+    /// Adds to the amount of work done; any thread may call it.
     public func advance(by count: Int = 1) { shared.withLock { update(&$0, to: $0.done + count) } }
 
     public func update(done: Int) { shared.withLock { update(&$0, to: done) } }

@@ -29,6 +29,7 @@ public enum FitEvent: Sendable {
     case finished(RunEnd)
 }
 
+/// The beginning of a run, before its first step.
 public struct RunStart: Sendable {
     /// Where the run begins or resumes.
     public var position: FitPosition
@@ -60,6 +61,7 @@ public struct RunStart: Sendable {
     }
 }
 
+/// The result of one update.
 public struct BatchReport: Sendable {
     public var epoch: Int
     /// From 0; the epoch has `batches`.
@@ -87,6 +89,7 @@ public struct BatchReport: Sendable {
     }
 }
 
+/// The result of one epoch, with its validation.
 public struct EpochReport: Sendable {
     public var epoch: Int
     public var training: [MetricValue]
@@ -116,6 +119,7 @@ public struct EpochReport: Sendable {
     }
 }
 
+/// The end of a run.
 public struct RunEnd: Sendable {
     /// Epochs that this call of `fit` has completed.
     public var epochs: Int

@@ -4,6 +4,7 @@ import Foundation
 public struct LearningRateCurve: Sendable {
     public typealias Point = LearningRateSearch.Point
 
+    /// The result of the analysis.
     public enum Finding: Sendable, Equatable {
         /// A learning rate for training.
         case suggestion(Double)

@@ -4,6 +4,7 @@ import Foundation
 /// A learning rate search (Smith 2017, arXiv:1506.01186, section 3.3): the rate grows by the same factor with every
 /// update, and the loss is monitored until it diverges. `LearningRateCurve` analyses the result.
 public struct LearningRateSearch: Sendable {
+    /// The learning rate of one update, and the loss before it.
     public struct Point: Sendable, Equatable {
         public var rate: Double
         /// The loss of the batches before the update.

@@ -15,6 +15,7 @@ import AnnealCore
 public struct LBSGD: OptimizerRule {
     public static let name = "lbsgd"
 
+    /// How the learning rate is scaled for the large batch.
     public enum Strategy: String, Sendable, CaseIterable { case linear, power2, sqrt, lars }
 
     public var momentum: Double

@@ -65,6 +65,8 @@ public final class OptimizedParameters {
         }
     }
 
+    /// The current value of a parameter.
+    /// - Throws: `AnnealError` if there is no such parameter.
     public func value(_ name: String) throws -> Tensor { try store.tensor(name) }
 
     /// A parameter's moving average, if the rule is a chain that has one.

@@ -13,6 +13,7 @@ public struct OptimizerSnapshot: Codable, Sendable, Equatable {
 }
 
 extension Optimizer {
+    /// The optimizer's current numbers, without its arrays.
     public func snapshot() -> OptimizerSnapshot {
         OptimizerSnapshot(
             rule: rule.label, updates: updates,

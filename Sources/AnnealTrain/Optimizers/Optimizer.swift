@@ -34,6 +34,7 @@ public final class Optimizer {
     }
     private var bound: [Bound] = []
 
+    /// An optimizer that has not updated anything yet.
     public init(_ rule: any OptimizerRule, settings: OptimizerSettings = OptimizerSettings()) {
         self.rule = rule
         self.settings = settings

@@ -89,6 +89,7 @@ public struct ScheduleReplay: Sendable {
     private var highest = Int.min
     private var last: Double
 
+    /// Replays a schedule that has not been asked yet.
     public init(_ schedule: any LearningRateSchedule) {
         self.schedule = schedule
         last = schedule.baseRate
