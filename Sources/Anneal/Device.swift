@@ -142,12 +142,15 @@ public struct Device {
     }
 
     /// What `--devices` says for a list of GPUs.
-    package static func list(gpus numbers: String) throws -> String {
+    package static func list(gpus numbers: String, search: PluginSearch = PluginSearch()) throws -> String {
         let place = "--gpus \(numbers)", list = numbers.split(separator: ",", omittingEmptySubsequences: false)
         guard list.allSatisfy({ Int($0.trimmingCharacters(in: .whitespaces)).map { $0 >= 0 } ?? false }) else {
             throw AnnealError(place, "is no list of numbers", suggestion: "give e.g. 0")
         }
-        let kinds = try Accelerators.gpuKinds()
+        let kinds = try Accelerators.gpuKinds(search: search)
+        func names(_ kind: String) -> String {
+            list.map { "\(kind):\($0.trimmingCharacters(in: .whitespaces))" }.joined(separator: ",")
+        }
         guard let kind = kinds.first, kinds.count == 1 else {
             throw AnnealError(
                 place,
@@ -156,9 +159,10 @@ public struct Device {
                     : "there are plugins for several kinds: \(kinds.joined(separator: ", "))",
                 suggestion: kinds.isEmpty
                     ? "run '\(Accelerators.gpuCommand)'; without --gpus all \(Parallel.threads) CPU cores are used"
-                    : "name the kind: --devices \(kinds[0]):\(list[0])", code: .notFound)
+                    : "name the kind: \(kinds.map { "--devices \(names($0))" }.joined(separator: " or "))",
+                code: .notFound)
         }
-        return list.map { "\(kind):\($0.trimmingCharacters(in: .whitespaces))" }.joined(separator: ",")
+        return names(kind)
     }
 
     /// The command that installs what a kind of device needs.

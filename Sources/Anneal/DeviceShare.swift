@@ -10,6 +10,27 @@ package struct DeviceShare: Equatable, Sendable {
 
     package init(rank: Int, size: Int) { (self.rank, self.size) = (rank, size) }
 
+    /// What mpirun or srun has told this process; nil without either.
+    package init?(_ environment: [String: String]) {
+        func number(_ name: String) -> Int? { environment[name].flatMap(Int.init) }
+        if let rank = number("OMPI_COMM_WORLD_LOCAL_RANK"), let size = number("OMPI_COMM_WORLD_LOCAL_SIZE") {
+            self.init(rank: rank, size: size)
+            return
+        }
+        // Slurm counts the tasks of its nodes, e.g. 2(x3),1.
+        guard let rank = number("SLURM_LOCALID"), let node = number("SLURM_NODEID"),
+            let text = environment["SLURM_STEP_TASKS_PER_NODE"] ?? environment["SLURM_TASKS_PER_NODE"]
+        else { return nil }
+        let tasks = text.split(separator: ",").flatMap { item -> [Int] in
+            let parts = item.split { "(x)".contains($0) }.compactMap { Int($0) }
+            let times = parts.count == 2 ? parts[1] : 1
+            guard let count = parts.first, (0..<65_536).contains(times) else { return [] }
+            return Array(repeating: count, count: times)
+        }
+        guard tasks.indices.contains(node), rank < tasks[node] else { return nil }
+        self.init(rank: rank, size: tasks[node])
+    }
+
     /// The devices of this process. Parts of a processor are each process's own, as are XLA's virtual devices where one is
     /// named for all.
     package func devices(of names: [DeviceName], environment: [String: String] = ProcessInfo.processInfo.environment)

@@ -50,25 +50,7 @@ enum Job {
     }
 
     /// The job's processes on this host; nil without a launcher.
-    static var share: DeviceShare? { share(ProcessInfo.processInfo.environment) }
-
-    static func share(_ environment: [String: String]) -> DeviceShare? {
-        func number(_ name: String) -> Int? { environment[name].flatMap(Int.init) }
-        if let rank = number("OMPI_COMM_WORLD_LOCAL_RANK"), let size = number("OMPI_COMM_WORLD_LOCAL_SIZE") {
-            return DeviceShare(rank: rank, size: size)
-        }
-        // Slurm counts the tasks of its nodes, e.g. 2(x3),1.
-        guard let rank = number("SLURM_LOCALID"), let node = number("SLURM_NODEID"),
-            let text = environment["SLURM_STEP_TASKS_PER_NODE"] ?? environment["SLURM_TASKS_PER_NODE"]
-        else { return nil }
-        let tasks = text.split(separator: ",").flatMap { item -> [Int] in
-            let parts = item.split { "(x)".contains($0) }.compactMap { Int($0) }
-            guard let count = parts.first, parts.count <= 2, (parts.last ?? 1) < 1 << 16 else { return [] }
-            return Array(repeating: count, count: parts.count == 2 ? parts[1] : 1)
-        }
-        guard tasks.indices.contains(node), rank < tasks[node] else { return nil }
-        return DeviceShare(rank: rank, size: tasks[node])
-    }
+    static var share: DeviceShare? { DeviceShare(ProcessInfo.processInfo.environment) }
 
     /// This process's number, before it has joined; nil without a launcher.
     static var rank: Int? {

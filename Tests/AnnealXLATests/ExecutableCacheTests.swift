@@ -49,8 +49,14 @@ import Testing
         #expect(damaged?.code == .damaged)
         try cache.write([7], key)
         try FileManager.default.setAttributes([.posixPermissions: 0o666], ofItemAtPath: path)
+        let open = #expect(throws: AnnealError.self) { try cache.read(key) }
+        #expect(open?.code == .ioFailure)
+        guard geteuid() == 0 else { return }
+        chmod(path, 0o600)
+        #expect(try cache.read(key) == [7])
+        #expect(chown(path, 65_534, 65_534) == 0)
         let foreign = #expect(throws: AnnealError.self) { try cache.read(key) }
-        #expect(foreign?.code == .ioFailure)
+        #expect(foreign?.problem.contains("belongs to another user") == true)
     }
 
     @Test func theLeastRecentlyUsedGo() throws {

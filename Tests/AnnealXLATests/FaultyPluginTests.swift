@@ -2,6 +2,7 @@ import AnnealCore
 import AnnealXLA
 import CPJRT
 import Foundation
+import Synchronization
 import Testing
 
 /// Plugins that do not do what they should: each gives one clear error.
@@ -73,6 +74,26 @@ import Testing
             try PJRTPlugin(Self.interface(code: Int32(PJRT_RESOURCE_EXHAUSTED), Self.fails), path: "full.so")
         }
         #expect(error?.code == .outOfMemory && error?.suggestion?.contains("--batch-size") == true)
+    }
+
+    private static let seen = Mutex([Int64]())
+
+    /// A process of a job opens its own devices only: the plugin is told which.
+    @Test func numbersOfDevicesArriveInThePlugin() throws {
+        let interface = UnsafeMutablePointer(mutating: Self.interface(Self.succeeds))
+        let places = (UnsafeMutableRawPointer(interface) + MemoryLayout<PJRT_Api>.size)
+            .assumingMemoryBound(to: Function?.self)
+        places[Int(PJRT_Client_Create.rawValue)] = { arguments in
+            let given = arguments.assumingMemoryBound(to: PJRT_Client_Create_Args.self).pointee
+            guard let option = given.options?.pointee, option.type == PJRT_OPTION_INT64_LIST,
+                option.name_size == "visible_devices".utf8.count
+            else { return nil }
+            Self.seen.withLock { $0 = Array(UnsafeBufferPointer(start: option.int64_list, count: option.value_size)) }
+            return nil
+        }
+        let plugin = try PJRTPlugin(UnsafePointer(interface), path: "counting.so")
+        #expect(throws: AnnealError.self) { try PJRTClient(plugin, options: [.ints("visible_devices", [1, 3])]) }
+        #expect(Self.seen.withLock { $0 } == [1, 3])
     }
 
     /// Functions that say nothing is wrong and give nothing.

@@ -50,6 +50,12 @@ struct LaunchedJob {
         self.runFolder = runFolder
     }
 
+    /// The accelerators that the command names. What is wrong with a list the processes say.
+    private var accelerators: [DeviceName] {
+        let names = try? Self.value(of: "--gpus", in: words).map { try Device.list(gpus: $0) }
+        return (names ?? nil ?? Self.value(of: "--devices", in: words)).flatMap { try? DeviceName.list($0) } ?? []
+    }
+
     private static func value(of flag: String, in words: [String]) -> String? {
         if let index = words.firstIndex(of: flag), index + 1 < words.count { return words[index + 1] }
         return words.first { $0.hasPrefix("\(flag)=") }.map { String($0.dropFirst(flag.count + 1)) }
@@ -100,7 +106,8 @@ struct LaunchedJob {
     private func preflight(_ hosts: [JobHost], isRestart: Bool) throws -> [JobHost] {
         guard flags.launcher != .slurm else { return hosts }
         let preflight = Preflight(
-            shell: flags.rsh.split(separator: " ").map(String.init), binary: binary, folder: folder)
+            shell: flags.rsh.split(separator: " ").map(String.init), binary: binary, folder: folder,
+            devices: accelerators)
         guard let here = preflight.here() else {
             throw AnnealError("this host", "gives no answer to a shell's commands", code: .internalDefect)
         }

@@ -7,6 +7,8 @@ struct Preflight {
     let shell: [String]
     let binary: String
     let folder: String
+    /// The accelerators that the processes of a host divide among them, as --devices or --gpus names them.
+    var devices: [DeviceName] = []
 
     struct Finding {
         let host: String
@@ -32,7 +34,9 @@ struct Preflight {
         func finding(_ what: String, _ isGood: Bool, _ text: String, _ fix: String) -> Finding {
             Finding(host: host.name, what: what, isGood: isGood, text: isGood ? text : "\(text); \(fix)")
         }
+        let problem = problem(ofDevicesFor: slots, report)
         return [
+            finding("devices", problem == nil, problem?.text ?? "are there", problem?.fix ?? ""),
             finding(
                 "anneal", report.hash == here.hash,
                 report.hash.isEmpty ? "is not there" : String(report.hash.prefix(12)),
@@ -52,6 +56,23 @@ struct Preflight {
         ]
     }
 
+    /// What is wrong with the accelerators of so many processes; nil if nothing is.
+    private func problem(ofDevicesFor slots: Int, _ report: Report) -> (text: String, fix: String)? {
+        do {
+            let all = try (0..<slots).flatMap { try DeviceShare(rank: $0, size: slots).devices(of: devices) }
+            guard let last = all.filter({ $0.kind == "cuda" }).map(\.index).max(), last >= report.gpus else {
+                return nil
+            }
+            return (
+                "\(report.gpus.counted("GPU")) found, and cuda:\(last) is asked for",
+                "name those that are there ('nvidia-smi' lists them)"
+            )
+        } catch {
+            guard let error = error as? AnnealError else { return ("\(error)", "") }
+            return ("\(error.place) \(error.problem)", error.suggestion ?? "")
+        }
+    }
+
     /// Of a host's answer.
     struct Report {
         var hash = ""
@@ -60,6 +81,8 @@ struct Preflight {
         var freeMegabytes = 0
         var hasFolder = false
         var hasMPI = false
+        /// NVIDIA's, by their device files.
+        var gpus = 0
 
         init?(_ text: String) {
             for line in text.split(separator: "\n") {
@@ -71,6 +94,7 @@ struct Preflight {
                 case "anneal-time": time = Double(words[1]) ?? 0
                 case "anneal-memory": freeMegabytes = (Int(words[1]) ?? 0) / 1024
                 case "anneal-folder": hasFolder = words[1] == "yes"
+                case "anneal-gpus": gpus = Int(words[1]) ?? 0
                 case "anneal-mpi": hasMPI = words[1] == "yes"
                 default: continue
                 }
@@ -100,6 +124,7 @@ struct Preflight {
             echo anneal-hash $(sha256sum \(binary) 2>/dev/null | cut -c1-64) .; echo anneal-cores $(nproc); \
             echo anneal-time $(date +%s); echo anneal-memory $(grep MemAvailable /proc/meminfo | tr -dc 0-9); \
             if [ -w \(folder) ]; then echo anneal-folder yes; else echo anneal-folder no; fi; \
+            echo anneal-gpus $(ls /dev/nvidia[0-9]* 2>/dev/null | wc -l); \
             if ldconfig -p 2>/dev/null | grep -q libmpi.so.40 || command -v orted >/dev/null 2>&1 ; \
             then echo anneal-mpi yes; else echo anneal-mpi no; fi
             """

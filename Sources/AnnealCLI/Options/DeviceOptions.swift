@@ -49,7 +49,7 @@ struct DeviceOptions: ParsableArguments, Encodable {
     /// The devices of this process.
     func names(share: DeviceShare?) throws -> [DeviceName] {
         try flagErrors {
-            let names = try DeviceName.list(chosenGPUs.map(Device.list) ?? list)
+            let names = try DeviceName.list(chosenGPUs.map { try Device.list(gpus: $0) } ?? list)
             return try share?.devices(of: names) ?? names
         }
     }
@@ -90,7 +90,7 @@ struct DeviceOptions: ParsableArguments, Encodable {
         compression: GradientCompression = .none
     ) throws -> Device {
         try Device(
-            named: chosenGPUs.map(Device.list) ?? list, shards: shards, tf32: tf32 == 1,
+            named: chosenGPUs.map { try Device.list(gpus: $0) } ?? list, shards: shards, tf32: tf32 == 1,
             deterministic: deterministic == 1, exchange: exchange, group: group, share: share,
             bucketBytes: bucketBytes, compression: compression, report: progress.report)
     }

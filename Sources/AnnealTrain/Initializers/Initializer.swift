@@ -1,6 +1,7 @@
 import AnnealCompiler
 import AnnealCore
 import AnnealGraph
+import Synchronization
 
 /// How parameters are initialised: MXNet's `Initializer`.
 ///
@@ -52,9 +53,35 @@ extension ParameterStore {
     ) throws {
         let attributes = Dictionary(
             symbol.nodes.filter(\.isVariable).map { ($0.name, $0.attributes) }, uniquingKeysWith: { first, _ in first })
-        for name in names where !except.contains(name) {
-            guard let shape = shape(name) else { continue }
-            try set(name, try initializer.parameter(name, shape, attributes: attributes[name] ?? [:], seed: seed))
+        var group: [(name: String, shape: Shape)] = [], elements = 0
+        for (index, name) in names.enumerated() {
+            if !except.contains(name), let shape = shape(name) {
+                group.append((name, shape))
+                elements += shape.count
+            }
+            // So many are drawn together that their memory does not count.
+            guard elements > 1 << 23 || index == names.count - 1 else { continue }
+            let values = Self.drawn(group) { name, shape in
+                try initializer.parameter(name, shape, attributes: attributes[name] ?? [:], seed: seed)
+            }
+            for ((name, _), value) in zip(group, values) { try set(name, try value.get()) }
+            (group, elements) = ([], 0)
         }
+    }
+
+    /// Draws parameters on all threads: each has a stream of its own, so that the values are the same.
+    private static func drawn(
+        _ parameters: [(name: String, shape: Shape)], _ draw: @Sendable (String, Shape) throws -> Tensor
+    ) -> [Result<Tensor, any Error>] {
+        let next = Atomic(0), values = Mutex([Int: Result<Tensor, any Error>]())
+        Parallel.run { _, _ in
+            while true {
+                let index = next.wrappingAdd(1, ordering: .relaxed).oldValue
+                guard index < parameters.count else { return }
+                let (name, shape) = parameters[index], value = Result { try draw(name, shape) }
+                values.withLock { $0[index] = value }
+            }
+        }
+        return values.withLock { values in parameters.indices.compactMap { values[$0] } }
     }
 }
