@@ -47,7 +47,7 @@ archive)
     scripts/install.sh "$anneal" "$root"
     mkdir -p "$root/lib" "$root/share/doc/anneal/libraries"
     # All libraries but the C library's own, which must be those of the kernel's loader.
-    ldd "$root/bin/anneal" | awk '$3 ~ /^\// {print $3}' \
+    for program in "$root"/bin/*; do ldd "$program"; done | awk '$3 ~ /^\// {print $3}' \
         | grep -Ev '/(libc|libm|libpthread|libdl|librt|libresolv|libutil|ld-linux[^/]*)\.so' | sort -u > "$work/libraries"
     while read -r library; do
         file=$(readlink -f "$library")

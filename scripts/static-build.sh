@@ -7,7 +7,17 @@ build() { swift build -c release --static-swift-stdlib --scratch-path "$scratch"
 if [ -n "${SERVER:-}" ]; then
     scratch=.build-static-server
     build --package-path Server --product anneal
-    build --package-path Server --product anneal-server
+    # The web server's package has a proxy that nothing here uses. It brings Foundation's URLSession, and that needs the library
+    # curl. In its place stand functions that end the program, so that the packages need not bring it.
+    runtime=$(swift -print-target-info | sed -n 's/.*"runtimeResourcePath" *: *"\(.*\)".*/\1/p')
+    stub=$PWD/$scratch/no-curl
+    mkdir -p "$stub"
+    nm -u "${runtime}_static/linux/lib_CFURLSessionInterface.a" | awk '$2 ~ /^curl_/ {print $2}' | sort -u \
+        | awk 'BEGIN {print "#include <stdlib.h>"} {print "void " $1 "(void) { abort(); }"}' > "$stub/curl.c"
+    clang -c -fPIC -w -fno-builtin "$stub/curl.c" -o "$stub/curl.o"
+    rm -f "$stub/libcurl.a"
+    ar rcs "$stub/libcurl.a" "$stub/curl.o"
+    build --package-path Server --product anneal-server -Xlinker "-L$stub"
 else
     scratch=.build-static
     build --product anneal
