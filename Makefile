@@ -10,7 +10,7 @@ export SERVER
 ANNEAL = .build/release/anneal
 
 .PHONY: demo test setup build plugin server man reference docs install deb archive lint format bench clean
-.PHONY: conformance check-examples check-mxnet check-onnx check-onnx-suite check-exports check-docs check-pages
+.PHONY: conformance check-examples check-mxnet check-onnx check-onnx-suite check-weights check-exports check-docs check-pages
 .PHONY: check-server check-package check-gpu-compile check-hosts hash-table fuzz
 
 ## Installs what is missing, builds, and trains, fine-tunes and scores on Fashion-MNIST (about six minutes).
@@ -102,6 +102,11 @@ check-onnx-suite:
 	@scripts/onnx-suite.sh
 	@$(BUILD) --product anneal-onnx-cases
 	@.build/release/anneal-onnx-cases suite .build/onnx-suite/onnx/backend/test/data
+
+## Lets Anneal compute networks of torchvision and timm, with random weights, from their .pth and .safetensors files.
+check-weights:
+	@$(BUILD) --product anneal-onnx-cases
+	@scripts/check-weights.sh
 
 ## Damages every kind of file that is read, in 10,000 ways each, and watches the readers: no crash, no hang, no large
 ## allocation (about five minutes; a part of it runs in `make test`). For more: make fuzz FUZZFLAGS="--count 100000 --seed 2"
