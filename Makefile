@@ -163,10 +163,11 @@ check-docs: build
 check-pages: build
 	@scripts/check-pages.sh
 
-## Kills and stops random processes of jobs, which must be named and continue with the same bits: make check-hosts ROUNDS=50
+## Kills and stops random processes of jobs, which must be named and continue with the same bits: make check-hosts ROUNDS=10 SEED=2
 ROUNDS ?= 50
+SEED ?= 1
 check-hosts: build
-	@scripts/check-hosts.py $(ANNEAL) $(ROUNDS)
+	@scripts/check-hosts.py $(ANNEAL) $(ROUNDS) $(SEED)
 
 ## Prints the table of hashes of Documentation/hosts.md: the same for any number of threads, devices and processes.
 hash-table: build

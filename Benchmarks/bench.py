@@ -74,8 +74,12 @@ def measure(arguments, row, variant, files):
         return processes.measure_starts(
             lambda folder: commands.start_command(arguments, variant[0], row, files, folder),
             arguments.threads, steps)
-    return processes.measure_steps(
-        commands.step_command(arguments, variant, row, steps, files), arguments.threads)
+    record = processes.measure_steps(
+        commands.step_command(arguments, variant, row, steps, files), commands.process_threads(arguments, row))
+    if row.kind == "job":
+        # It would be one process's.
+        del record["peak_rss_mb"]
+    return record
 
 
 def measured_peaks(arguments):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Optional
 
 from processes import HERE, ROOT, Unavailable, run
+from rows import JOB_PROCESSES
 
 
 @dataclass
@@ -36,6 +37,8 @@ def peer_python(peer):
 def step_command(arguments, variant, row, steps, files):
     """The command that times `steps` steps; `variant` is a framework and torch's layout."""
     framework, layout = variant
+    if row.kind == "job":
+        return job_command(arguments, framework, row, steps, files)
     if framework == "anneal":
         command = shlex.split(arguments.anneal) + ["bench-step", *network_flags(row)]
         command += ["--inference"] if row.kind == "inference" else []
@@ -49,6 +52,23 @@ def step_command(arguments, variant, row, steps, files):
     if framework == "onnx":
         return command + ["--model", needed(files.onnx, "no ONNX file")]
     return command + ["--symbol", needed(files.symbol, "no symbol JSON to run (see --symbols)")]
+
+
+def job_command(arguments, framework, row, steps, files):
+    """The command that times steps of several processes, which share the threads."""
+    anneal = shlex.split(arguments.anneal)
+    store = ["--kv-store", "dist_sync", "--steps", str(steps)]
+    if framework == "anneal":
+        return [*anneal, "launch", "-n", str(JOB_PROCESSES), *anneal, "bench-step", *network_flags(row), *store]
+    python = peer_python(framework)
+    return [python, "Benchmarks/mxnet_job.py", "-n", str(JOB_PROCESSES), "-s", "1", python, "Benchmarks/mxnet_step.py",
+            "--image-shape", row.image_shape, "--batch-size", str(row.batch_size), *store,
+            "--threads", str(process_threads(arguments, row)),
+            "--symbol", needed(files.symbol, "no symbol JSON to run (see --symbols)")]
+
+
+def process_threads(arguments, row):
+    return max(1, arguments.threads // JOB_PROCESSES) if row.kind == "job" else arguments.threads
 
 
 def start_command(arguments, framework, row, files, folder):

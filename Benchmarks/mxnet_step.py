@@ -14,15 +14,16 @@ from measure import argument_parser, report, time_steps
 def parse_arguments():
     parser = argument_parser(__doc__.splitlines()[0])
     parser.add_argument("--symbol", required=True, metavar="FILE", help="a symbol JSON file")
+    parser.add_argument("--kv-store", default="local", help="dist_sync: of a job (see mxnet_job.py)")
     return parser.parse_args()
 
 
-def make_module(mx, symbol_path, data_shape):
+def make_module(mx, symbol_path, data_shape, store):
     """A module bound for training, initialised as MXNet's image-classification scripts do."""
     module = mx.mod.Module(mx.sym.load(symbol_path), context=mx.cpu())
     module.bind([("data", data_shape)], [("softmax_label", data_shape[:1])], for_training=True)
     module.init_params(mx.init.Xavier(rnd_type="gaussian", factor_type="in", magnitude=2))
-    module.init_optimizer(kvstore="local", optimizer="sgd",
+    module.init_optimizer(kvstore=store, optimizer="sgd",
                           optimizer_params={"learning_rate": 0.01, "momentum": 0.9, "wd": 1e-4})
     return module
 
@@ -43,7 +44,7 @@ def main():
 
     mx.random.seed(1)
     data_shape = (arguments.batch_size,) + arguments.image_shape
-    module = make_module(mx, arguments.symbol, data_shape)
+    module = make_module(mx, arguments.symbol, data_shape, arguments.kv_store)
     classes = module.output_shapes[0][1][1]
     batch = mx.io.DataBatch(
         data=[mx.nd.random.uniform(-1, 1, shape=data_shape)],

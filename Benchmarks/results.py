@@ -9,11 +9,13 @@ from rows import KINDS, NAMES, label
 
 # Above this, other programs' use of the processor is told with the results.
 TOLERATED_FOREIGN_CORES = 0.1
-HEADINGS = {"training": "Training step", "inference": "Inference",
+HEADINGS = {"training": "Training step", "job": "Training step of several processes (dist_sync)", "inference": "Inference",
             "start": "From the command to the first trained batch"}
 LEGENDS = {
     "training": "Median step and peak resident memory of the whole process. PyTorch: the faster of "
                 "its two layouts.",
+    "job": "Median step; the batch is that of each process, and the cores are shared out. MXNet: with one server next to "
+           "its workers.",
     "inference": "Median forward pass on one batch and peak resident memory of the whole process.",
     "start": "Median seconds from starting the process (programs and files in the system's cache) "
              "to the end of the first update.",
@@ -130,7 +132,7 @@ def table_lines(kind, results):
         rows.append([result.row.title, *(format_cell(result.best.get(name)) for name in frameworks),
                      "{:.2f} ({:.2f} to {:.2f})".format(*speed) if speed else "", goals[0],
                      f"{memory:.2f}" if memory else "", goals[1]])
-    if kind == "start":
+    if kind in ("start", "job"):
         rows = [row[:-2] for row in rows]    # no memory is measured
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
 

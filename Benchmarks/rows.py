@@ -6,9 +6,12 @@ from typing import Optional
 # What a row measures, and the frameworks that can do it.
 KINDS = {
     "training": ("anneal", "mxnet", "torch"),
+    "job": ("anneal", "mxnet"),
     "inference": ("anneal", "onnx"),
     "start": ("anneal", "mxnet", "torch"),
 }
+# Of a row that is a job.
+JOB_PROCESSES = 2
 FRAMEWORKS = ("anneal", "mxnet", "torch", "onnx")
 NAMES = {"anneal": "Anneal", "mxnet": "MXNet", "torch": "PyTorch", "onnx": "ONNX Runtime"}
 TORCH_LAYOUTS = ("channels-last", "contiguous")
@@ -30,8 +33,9 @@ class Row:
 
     @property
     def title(self):
+        processes = f"{JOB_PROCESSES} processes of " if self.kind == "job" else ""
         network = f"{self.network}-{self.num_layers}" if self.num_layers else self.network
-        return f"{network}, {self.image_shape}, batch {self.batch_size}"
+        return f"{processes}{network}, {self.image_shape}, batch {self.batch_size}"
 
     @property
     def variants(self):
@@ -48,6 +52,8 @@ ROWS = [
     Row("resnext-20", "training", "resnext", 20, "3,28,28", 128, False, 10, 1.5, 0.5),
     Row("resnet-50", "training", "resnet", 50, "3,224,224", 16, True, 3, 1.25, 0.6),
     Row("lenet", "training", "lenet", 0, "1,28,28", 64, False, 60, 2.5, 0.3),
+    # MXNet's dist_sync: two workers, one server, on the same cores.
+    Row("job-resnext-20", "job", "resnext", 20, "3,28,28", 64, False, 10, 2.0),
     Row("infer-resnet-50-1", "inference", "resnet", 50, "3,224,224", 1, True, 20),
     Row("infer-resnet-50-16", "inference", "resnet", 50, "3,224,224", 16, True, 4),
     Row("start-resnet-20", "start", "resnet", 20, "3,28,28", 128, False, 3),

@@ -14,7 +14,7 @@ struct AnnealTool: ParsableCommand {
             Launch.self, Score.self, Predict.self, Runs.self, Watch.self, Compare.self, Report.self, Serve.self,
             Check.self, Im2rec.self, Rec.self, ImportData.self, ImportMNIST.self, ExportImages.self, Import.self,
             Export.self, Convert.self, Summary.self, PlotNetwork.self, PlotCurves.self, Recipes.self, Devices.self,
-            Profile.self, PlanJob.self, BenchStep.self, ManPages.self, Reference.self,
+            Profile.self, PlanJob.self, BenchStep.self, BenchExchange.self, ManPages.self, Reference.self,
         ])
 
     static func main() {

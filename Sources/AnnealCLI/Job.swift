@@ -32,11 +32,26 @@ enum Job {
     }
 
     /// Joins the job's other processes; nil if there are none.
-    static func join(_ options: TrainingOptions) throws -> MPIGroup? {
-        guard sharedStores.contains(options.kvStore), size > 1 || MPIGroup.isLaunchedByMPICH else { return nil }
+    static func join(_ options: JobOptions) throws -> MPIGroup? {
+        guard options.isShared, size > 1 || MPIGroup.isLaunchedByMPICH else { return nil }
         let group = try MPIGroup(timeout: options.rankTimeout)
         group.onDelay = { printError("anneal: \($0)") }
         return group
+    }
+
+    /// Does something together with the job's other processes.
+    /// - Parameter body: is given them; nil if there are none.
+    static func run(_ options: JobOptions, _ body: (MPIGroup?) throws -> Void) throws {
+        let group = try join(options)
+        do { try body(group) } catch let stop as Interrupted {
+            // All have stopped.
+            try group?.leave()
+            throw stop
+        } catch {
+            group?.abandon()
+            throw error
+        }
+        try group?.leave()
     }
 
     /// Takes a share of the host's cores where several of the job's processes are on it. OMP_NUM_THREADS and --threads say

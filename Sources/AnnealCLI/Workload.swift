@@ -58,7 +58,8 @@ struct Workload {
                 symbol, dataShape: Shape(shape), batchSize: batchSize, optimizer: optimizer,
                 recomputation: recomputation, precision: precision, device: device)
             plan = .training(trainer)
-            if !trainer.training.isImmediate {
+            // Processors take what is in their memory, also where results of a job come late.
+            if !trainer.training.isImmediate, !(device.engine is ShardedEngine) {
                 images = RandomImages(shape, batchSize: batchSize, classes: classes)
             }
             (parameters, relayouts) = (trainer.parameters, trainer.relayouts)
@@ -106,6 +107,12 @@ struct Workload {
     /// Runs steps whose operations a timeline of as many steps records.
     func record(steps: Int) throws -> Timeline {
         let timeline = Timeline(steps: 0..<steps)
+        try record(in: timeline, steps: steps)
+        return timeline
+    }
+
+    /// - Parameter timeline: of as many steps.
+    func record(in timeline: Timeline, steps: Int) throws {
         switch plan {
         case .training(let trainer):
             trainer.timeline = timeline
@@ -119,7 +126,6 @@ struct Workload {
             }
             executor.around = nil
         }
-        return timeline
     }
 
     /// Writes the network and its values as the checkpoint of epoch 0, for images of 0 to 1; only of training.

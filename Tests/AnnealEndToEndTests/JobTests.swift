@@ -165,6 +165,22 @@ struct JobTests {
         #expect(try tool.bytes("stopped/model-0020.params") == tool.bytes("whole/model-0020.params"))
     }
 
+    /// Of several processes the first one tells what was measured of all.
+    @Test func jobsAreMeasured() throws {
+        let tool = try tool()
+        defer { tool.remove() }
+        let network = "--kv-store dist_sync --network mlp --image-shape 1,12,12 --batch-size 16 --steps 2"
+        let launch = "$anneal launch -n 2 anneal "
+        let steps = try tool.shell(launch + "bench-step --gc-type bfloat16 \(network) 2> /dev/null")
+        #expect(steps.output.contains("\"processes\":2") && steps.output.split(separator: "\n").count == 1, "\(steps)")
+        let profile = try tool.shell(launch + "profile \(network) 2> /dev/null")
+        #expect(profile.output.contains("ms of it during the backward pass"), "\(profile)")
+        let exchange = try tool.shell(launch + "bench-exchange --mb 1 --rounds 2 2> /dev/null")
+        #expect(exchange.output.contains("\"message_mb_s\":") && exchange.output.contains("\"hosts\":1"), "\(exchange)")
+        let alone = try tool.shell("$anneal bench-exchange")
+        #expect(alone.status == 64 && alone.output.contains("anneal launch -n 2 anneal bench-exchange"), "\(alone)")
+    }
+
     @Test func whatCannotBeSharedIsRefused() throws {
         let tool = try tool()
         defer { tool.remove() }

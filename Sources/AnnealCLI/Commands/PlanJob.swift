@@ -1,6 +1,7 @@
 import Anneal
 import ArgumentParser
 import Foundation
+import Synchronization
 
 /// How a job would grow with its hosts.
 struct PlanJob: ParsableCommand {
@@ -8,9 +9,10 @@ struct PlanJob: ParsableCommand {
         commandName: "plan",
         abstract: "Predict how fast a network trains on many hosts, from a step on this one.",
         discussion: """
-            Measures training steps on random data, with as many processes' work as a host would have, and adds what \
-            the exchange of gradients takes by the network's latency and bandwidth: step, images a second, efficiency (against \
-            the same processes without an exchange) and the best --bucket-mb. What images take to decode is not in it.
+            Measures training steps on random data, with as many processes' work as a host would have, and how fast \
+            processes of this host exchange (by 'anneal bench-exchange'); adds what the network's latency and bandwidth \
+            cost: step, images a second, efficiency (against the same processes without an exchange) and the best \
+            --bucket-mb. What images take to decode is not in it.
 
             anneal plan --network resnet --num-layers 110 --image-shape 3,28,28 --batch-size 64 --hosts 64 --bandwidth 25Gb --latency 20us
             """)
@@ -56,28 +58,40 @@ struct PlanJob: ParsableCommand {
             try Networks.symbol(
                 network, NetworkOptions(numClasses: numClasses, imageShape: shape, numLayers: numLayers))
         }
-        let workload = try Workload(
-            .new(network, symbol), shape: shape, batchSize: batchSize * processes, inference: false,
-            recomputation: .cheap, device: Device.parts(processes, threads: each))
-        for _ in 0..<2 { try workload.step() }
-        let timeline = try workload.record(steps: steps)
-        guard let step = JobModel.Step(timeline.spans, gradientBytes: workload.gradientBytes) else {
-            throw AnnealError("--steps", "none was measured", code: .internalDefect)
+        func workload(_ device: Device) throws -> Workload {
+            try Workload(
+                .new(network, symbol), shape: shape, batchSize: batchSize, inference: false, recomputation: .cheap,
+                device: device)
+        }
+        let work = try HostWork(processes, threads: each) { try workload(Device.parts(1, threads: each)) }
+        var step = try work.measure(steps: steps)
+        if processes == 1 {
+            step.alone = try HostWork(1, threads: each) { try workload(.cpu(threads: each)) }.wall(steps)
         }
         let model = JobModel(
-            step, processesPerHost: processes, bandwidth: rate, latency: delay,
-            copyBandwidth: try CopySpeed.measure(processes: processes, cores: cores))
-        print(description(model, workload, each))
+            step, processesPerHost: processes, bandwidth: rate, latency: delay, host: try exchange(cores: cores))
+        print(description(model, work.workloads[0], each))
+    }
+
+    /// How fast the processes of a host exchange.
+    private func exchange(cores: Int) throws -> JobModel.Host {
+        let copies = try CopySpeed.measure(processes: processes, cores: cores)
+        let guess = JobModel.Host(latency: 1e-4, messageRate: copies, copyRate: copies)
+        guard processes > 1 else { return guess }
+        do { return try JobModel.Host.measure(processes: processes) } catch {
+            printError("How processes of this host exchange is a guess, since it cannot be measured: \(error)")
+            return guess
+        }
     }
 
     private func description(_ model: JobModel, _ workload: Workload, _ threads: Int) -> String {
-        let step = model.step, megabytes = Double(step.bytes) / 1_048_576
+        let step = model.step, base = step.alone ?? step.seconds, megabytes = Double(step.bytes) / 1_048_576
         func fixed(_ value: Double, _ places: Int) -> String { LogGrammar.fixed(value, places) }
         // Parameters and momentum, and the exchange's three copies of the gradients.
-        let memory = workload.plannedBytes / processes + 4 * workload.parameters.parameterCount * 2 + 3 * step.bytes
+        let memory = workload.plannedBytes + 4 * workload.parameters.parameterCount * 2 + 3 * step.bytes
         var lines = [
             "Measured: \(processes.counted("process")) of \(threads.counted("thread")) on this host, batch "
-                + "\(batchSize) each: \(fixed(step.seconds * 1000, 1)) ms a step, \(fixed(step.update * 1000, 1)) ms of it the update",
+                + "\(batchSize) each: \(fixed(base * 1000, 1)) ms a step",
             "Gradients: \(fixed(megabytes, 1)) MB; a process needs about \(memory >> 20) MB next to its data",
             "",
         ]
@@ -89,7 +103,7 @@ struct PlanJob: ParsableCommand {
             let seconds = model.seconds(hosts: count, bucketBytes: bucket), batch = batchSize * all
             table.add([
                 "\(count)", "\(all)", "\(batch)", fixed(seconds * 1000, 1), fixed(Double(batch) / seconds, 1),
-                "\(fixed(step.seconds / seconds * 100, 1)) %", all == 1 ? "-" : (Double(bucket) / 1_048_576).brief,
+                "\(fixed(base / seconds * 100, 1)) %", all == 1 ? "-" : (Double(bucket) / 1_048_576).brief,
             ])
         }
         lines.append(table.text)
@@ -104,6 +118,56 @@ struct PlanJob: ParsableCommand {
             count *= 2
         }
         return rows + [hosts]
+    }
+}
+
+/// What the processes of a host compute, at the same time, each on its share of the cores.
+private struct HostWork {
+    let workloads: [Workload]
+    private let threads: [DeviceThread]
+
+    private final class Failure: Sendable { let first = Mutex<(any Error)?>(nil) }
+
+    /// - Parameter threads: of each process.
+    init(_ processes: Int, threads: Int, make: () throws -> Workload) throws {
+        workloads = try (0..<processes).map { _ in try make() }
+        self.threads = try (0..<processes).map { try DeviceThread("anneal-process-\($0)", pool: threads) }
+        for _ in 0..<2 { try forAll { try $0.step() } }
+    }
+
+    /// A step without an exchange.
+    func measure(steps: Int) throws -> JobModel.Step {
+        let wall = try wall(steps), first = workloads[0]
+        let timeline = Timeline(steps: 0..<steps)
+        try forAll(first: { try $0.record(in: timeline, steps: steps) }) { for _ in 0..<steps { try $0.step() } }
+        guard var step = JobModel.Step(timeline.spans, gradientBytes: first.gradientBytes) else {
+            throw AnnealError("--steps", "none was measured", code: .internalDefect)
+        }
+        // What lies between operations belongs to a step too.
+        step.update = max(step.update, wall - step.passes)
+        return step
+    }
+
+    /// The median of steps, in seconds.
+    func wall(_ steps: Int) throws -> Double {
+        let clock = ContinuousClock()
+        let times = try (0..<steps).map { _ in try clock.measure { try forAll { try $0.step() } } / .seconds(1) }
+        return times.sorted()[steps / 2]
+    }
+
+    private func forAll(
+        first: ((Workload) throws -> Void)? = nil, _ body: @escaping (Workload) throws -> Void
+    ) throws {
+        let failure = Failure()
+        for (index, thread) in threads.enumerated() {
+            // The thread has the workload to itself until `wait` returns.
+            let shared = Handover((workloads[index], index == 0 ? first ?? body : body))
+            thread.start {
+                do { try shared.value.1(shared.value.0) } catch { failure.first.withLock { $0 = $0 ?? error } }
+            }
+        }
+        for thread in threads { thread.wait() }
+        if let error = failure.first.withLock({ $0 }) { throw error }
     }
 }
 

@@ -13,6 +13,10 @@ struct Profile: ParsableCommand {
 
             anneal profile --network resnext --num-layers 101 --trunk imagenet --image-shape 3,28,28 --trace step.json
 
+            Of several processes the first one is shown, with what the exchange of gradients takes:
+
+            anneal launch -n 2 anneal profile --kv-store dist_sync --network resnet --num-layers 20 --image-shape 3,28,28
+
             A trace opens in https://ui.perfetto.dev or chrome://tracing.
             """)
 
@@ -31,7 +35,16 @@ struct Profile: ParsableCommand {
             print(try Roofline.measure().text)
             return
         }
-        let workload = try options.makeWorkload()
+        try options.run { workload, group in
+            guard group?.rank ?? 0 == 0 else {
+                for _ in 0..<2 + options.steps { try workload.step() }
+                return
+            }
+            try profile(workload)
+        }
+    }
+
+    private func profile(_ workload: Workload) throws {
         try trace.map(prepareOutput)
         guard workload.timesOperations else { return try profileWhole(workload) }
         let roofline = try Roofline.measure()
@@ -51,6 +64,7 @@ struct Profile: ParsableCommand {
             }
             print("\n" + table.text)
         }
+        if let exchange = ExchangeSummary(timeline.spans, exchanges: timeline.exchanges) { print("\n\(exchange.text)") }
         if let trace {
             try Trace.write(timeline, to: trace)
             print("\nTrace: \(trace)", about: trace)

@@ -22,21 +22,13 @@ extension TrainingCommand {
     func run(continuing recorded: RecordedRun?) throws {
         try training.check()
         var filled = try filled()
-        let flags = try flagsInForce(filled), group = try Job.join(training)
+        let flags = try flagsInForce(filled)
         filled.training.batchSize = filled.training.wholeBatchSize
-        var run = try filled.trainingRun(continuing: recorded?.prefix)
-        run.group = group
-        do {
+        try Job.run(training.job) { group in
+            var run = try filled.trainingRun(continuing: recorded?.prefix)
+            run.group = group
             try run.run(filled.training, filled.data, flags: flags, continuing: recorded)
-        } catch let stop as Interrupted {
-            // All have stopped.
-            try group?.leave()
-            throw stop
-        } catch {
-            group?.abandon()
-            throw error
         }
-        try group?.leave()
     }
 
     /// With the command's values where flags are not given.

@@ -67,8 +67,12 @@ extension TrainingRun {
     /// - Parameter devices: of each process, where they are accelerators.
     func jobNotes(_ setup: TrainingSetup, _ options: TrainingOptions, _ devices: [String]) -> [FitEvent] {
         guard let group else {
-            return options.isShared
-                ? [.note("--kv-store \(options.kvStore): no launcher has started this process, it is the only worker")]
+            return options.job.isShared
+                ? [
+                    .note(
+                        "--kv-store \(options.job.kvStore): no launcher has started this process, it is the only worker"
+                    )
+                ]
                 : []
         }
         let engine = setup.trainer.parameters.engine

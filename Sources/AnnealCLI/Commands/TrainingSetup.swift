@@ -91,8 +91,8 @@ extension TrainingRun {
             canDropSteps: options.run.onNan == .skip,
             precision: options.precision, lossScaling: options.lossScale,
             device: options.machine.device(
-                compilations, group: group, share: options.share, bucketBytes: options.bucketBytes,
-                compression: options.compression))
+                compilations, group: group, share: options.share, bucketBytes: options.job.bucketBytes,
+                compression: options.job.compression))
         if validation != nil { try trainer.planScoring() }
         var need = trainer.memoryNeed(views: validation == nil ? .none : data.validation.tta)
         need.add(training.memoryNeed(imagePixels: images.survey.mostPixels))

@@ -69,33 +69,11 @@ struct TrainingOptions: ParsableArguments, Encodable {
             valueName: "N"))
     var numEpochs: Int?
     @OptionGroup var machine: DeviceOptions
-    @Option(
-        help: ArgumentHelp(
-            "device, local, nccl: one process (all the same here). dist_sync: all processes of the job, which mpirun or 'anneal launch' starts, share each batch; --batch-size is that of a process.",
-            valueName: "MODE"),
-        completion: .list(["device", "local", "dist_sync"]))
-    var kvStore: String = "device"
+    @OptionGroup var job: JobOptions
     @Option(
         help: ArgumentHelp(
             "Images of a batch over all processes (default: --batch-size times their number).", valueName: "N"))
     var globalBatchSize: Int?
-    @Option(
-        help: ArgumentHelp(
-            "End the job, naming the process, when one keeps the others waiting for longer.", valueName: "SECONDS"))
-    var rankTimeout: Double = 30
-    @Option(
-        help: ArgumentHelp(
-            "Gradients are exchanged between processes in buckets of this many MB, during the backward pass; results do not depend on it.",
-            valueName: "MB"))
-    var bucketMb: Double = 4
-    @Option(
-        help: ArgumentHelp(
-            "none; 2bit, MXNet's compression of the gradients of each shard; or bfloat16, to which the sums that travel between processes are rounded.",
-            valueName: "TYPE"),
-        completion: .list(["none", "2bit", "bfloat16"]))
-    var gcType: String = "none"
-    @Option(help: ArgumentHelp("With --gc-type 2bit: what is sent of a gradient at a time.", valueName: "T"))
-    var gcThreshold: Double = 0.5
     @Option(
         help: ArgumentHelp(
             "Of initial values, data order and augmentation (default: 0, or the checkpoint's).", valueName: "N"))
@@ -119,30 +97,17 @@ struct TrainingOptions: ParsableArguments, Encodable {
     private static let dtypes = ["float32", "bfloat16", "float16"]
     var precision: ElementType { ElementType(rawValue: dtype) ?? .float32 }
 
-    /// Whether all processes of the job share each batch.
-    var isShared: Bool { Job.sharedStores.contains(kvStore) }
-
-    var compression: GradientCompression {
-        switch gcType {
-        case "2bit": .twoBit(threshold: Float(gcThreshold))
-        case "bfloat16": .bfloat16
-        default: .none
-        }
-    }
-
-    var bucketBytes: Int { Int(bucketMb * 1_048_576) }
-
     /// The job's processes on this host, which divide its accelerators.
-    var share: DeviceShare? { isShared ? Job.share : nil }
+    var share: DeviceShare? { job.share }
 
     /// Images of a batch over all processes.
     var wholeBatchSize: Int { globalBatchSize ?? batchSize }
 
     /// Numbers that belong to the run: it may continue with other devices and processes.
     mutating func fillJob() throws {
-        let processes = isShared ? Job.size : 1
+        let processes = job.isShared ? Job.size : 1
         try machine.fill(processes: processes, share: share)
-        if isShared, globalBatchSize == nil { globalBatchSize = batchSize * processes }
+        if job.isShared, globalBatchSize == nil { globalBatchSize = batchSize * processes }
     }
 
     /// Refuses what cannot be done here.
@@ -158,26 +123,14 @@ struct TrainingOptions: ParsableArguments, Encodable {
             throw UsageError(
                 "--loss-scale", "goes with --dtype float16", suggestion: "leave it out, or give --dtype float16 too")
         }
-        try Job.check(kvStore)
+        try job.check()
         if let globalBatchSize, globalBatchSize < 1 {
             throw UsageError("--global-batch-size", "is \(globalBatchSize)", suggestion: "it must be at least 1")
         }
-        guard rankTimeout >= 1, rankTimeout <= 86_400 else {
-            throw UsageError("--rank-timeout", "is \(rankTimeout)", suggestion: "it is 1 to 86400 seconds")
-        }
-        guard ["none", "2bit", "bfloat16"].contains(gcType) else {
-            throw UsageError("--gc-type \(gcType)", "is not known", suggestion: "use none, 2bit or bfloat16")
-        }
-        guard gcThreshold > 0, gcThreshold < 1e30 else {
-            throw UsageError("--gc-threshold", "is \(gcThreshold)", suggestion: "it is above 0")
-        }
-        guard gcType != "2bit" || run.onNan != .skip else {
+        guard job.gcType != "2bit" || run.onNan != .skip else {
             throw UsageError(
                 "--gc-type 2bit", "keeps what it does not send, so that a step cannot be dropped",
                 suggestion: "leave out --on-nan skip")
-        }
-        guard bucketMb >= 0, bucketMb <= 65_536 else {
-            throw UsageError("--bucket-mb", "is \(bucketMb)", suggestion: "it is 0 to 65536 MB")
         }
         try run.check()
         // More would overflow what is counted in updates.

@@ -1,4 +1,5 @@
 import Anneal
+import AnnealMPI
 import ArgumentParser
 
 /// Which network `bench-step` and `profile` run on random data, and how.
@@ -23,7 +24,7 @@ struct WorkloadOptions: ParsableArguments {
     var loadEpoch: CheckpointChoice?
     @Option(help: ArgumentHelp("Shape of the images that are fed (default: the model's).", valueName: "C,H,W"))
     var imageShape: String?
-    @Option(help: ArgumentHelp("Images of a step.", valueName: "N"))
+    @Option(help: ArgumentHelp("Images of a step, of each process.", valueName: "N"))
     var batchSize: Int = 128
     @Flag(help: "Forward passes of inference in place of training steps.")
     var inference = false
@@ -35,18 +36,32 @@ struct WorkloadOptions: ParsableArguments {
         completion: .list(["float32", "bfloat16", "float16"]))
     var dtype: String = "float32"
     @OptionGroup var machine: DeviceOptions
+    @OptionGroup var job: JobOptions
     @Option(help: ArgumentHelp("Steps that count, after two that do not.", valueName: "N"))
     var steps: Int = 5
 
-    func makeWorkload() throws -> Workload {
+    /// Does something with the network that the flags ask for.
+    /// - Parameter body: is given it, and the processes that share each batch; nil: this one alone.
+    func run(_ body: (Workload, MPIGroup?) throws -> Void) throws {
+        try check()
+        try Job.run(job) { group in try body(makeWorkload(group), group) }
+    }
+
+    private func check() throws {
         guard (1...1_000_000).contains(steps) else {
             throw UsageError("--steps", "is \(steps)", suggestion: "it must be at least 1, at most 1000000")
         }
-        guard batchSize > 0 else { throw UsageError("--batch-size", "must be at least 1") }
-        guard let precision = ElementType(rawValue: dtype), precision != .uint8 else {
+        guard (1...1 << 24).contains(batchSize) else {
+            throw UsageError("--batch-size", "is \(batchSize)", suggestion: "it is 1 to 16777216")
+        }
+        guard let precision, precision != .uint8 else {
             throw UsageError("--dtype \(dtype)", "is not supported", suggestion: "it is float32, bfloat16 or float16")
         }
-        try machine.check()
+        try machine.check(share: job.share)
+        try job.check()
+    }
+
+    private func makeWorkload(_ group: MPIGroup?) throws -> Workload {
         let source: Workload.Source, shape: [Int]
         switch (network, model) {
         case (let network?, nil):
@@ -58,9 +73,13 @@ struct WorkloadOptions: ParsableArguments {
         default: throw UsageError("--network", "and --model are both given, or none", suggestion: "give one of them")
         }
         return try Workload(
-            source, shape: shape, batchSize: batchSize, inference: inference,
-            recomputation: recompute ? .full : .cheap, precision: precision, device: machine.device())
+            source, shape: shape, batchSize: batchSize * (group?.size ?? 1), inference: inference,
+            recomputation: recompute ? .full : .cheap, precision: precision ?? .float32,
+            device: machine.device(
+                group: group, share: job.share, bucketBytes: job.bucketBytes, compression: job.compression))
     }
+
+    private var precision: ElementType? { ElementType(rawValue: dtype) }
 
     private func shapeOfImages() throws -> [Int] {
         if let imageShape { return try parseImageShape(imageShape) }

@@ -17,13 +17,16 @@ package struct JobModel {
         /// When how many bytes of gradients are complete, from the step's beginning; in order of time.
         package var gradients: [(time: Double, bytes: Int)]
 
+        /// A step of one process that shares its batches with nobody, in which weights are updated during the backward pass.
+        package var alone: Double?
+
         package init(passes: Double, update: Double, gradients: [(time: Double, bytes: Int)]) {
             self.passes = passes
             self.update = update
             self.gradients = gradients
         }
 
-        /// A step alone.
+        /// A step without an exchange.
         package var seconds: Double { passes + update }
         package var bytes: Int { gradients.reduce(0) { $0 + $1.bytes } }
     }
@@ -35,32 +38,44 @@ package struct JobModel {
     package let bandwidth: Double
     /// Seconds.
     package let latency: Double
-    /// Bytes a second that a process copies while the others of its host do so too.
-    package let copyBandwidth: Double
+    package let host: Host
 
-    /// Seconds that a process spends on each message, and the latency within a host.
+    /// What a process of a host does for the exchange, while the others of the host do the same.
+    package struct Host {
+        /// Seconds of an exchange of a few bytes.
+        package var latency: Double
+        /// Bytes a second that it sends to the others, while as many arrive.
+        package var messageRate: Double
+        /// Bytes a second that it copies.
+        package var copyRate: Double
+
+        package init(latency: Double, messageRate: Double, copyRate: Double) {
+            (self.latency, self.messageRate, self.copyRate) = (latency, messageRate, copyRate)
+        }
+    }
+
+    /// Seconds that a process spends on each message.
     private static let messageCost = 1e-6
-    package static let localLatency = 1e-4
     /// Exchanges of a step besides those of gradients: labels, outputs, and whether to stop.
     private static let smallExchanges = 3.0
     /// How often an element is copied or read by the exchange: into the message, into the sum, and out of the answer.
     private static let copies = 3.0
 
     package init(
-        _ step: Step, processesPerHost: Int, bandwidth: Double, latency: Double, copyBandwidth: Double
+        _ step: Step, processesPerHost: Int, bandwidth: Double, latency: Double, host: Host
     ) {
         self.step = step
         self.processesPerHost = processesPerHost
         self.bandwidth = bandwidth
         self.latency = latency
-        self.copyBandwidth = copyBandwidth
+        self.host = host
     }
 
     /// Seconds of a step.
     /// - Parameter bucketBytes: a bucket travels when it has so many bytes.
     package func seconds(hosts: Int, bucketBytes: Int) -> Double {
         let processes = hosts * processesPerHost
-        guard processes > 1 else { return step.seconds }
+        guard processes > 1 else { return step.alone ?? step.seconds }
         var free = 0.0, stolen = 0.0
         for bucket in buckets(bucketBytes) {
             let begin = max(free, bucket.time + stolen)
@@ -74,16 +89,16 @@ package struct JobModel {
 
     /// Seconds of an exchange's messages before their first bytes arrive.
     private func delay(_ hosts: Int) -> Double {
-        (hosts > 1 ? latency : Self.localLatency) + Double(hosts * processesPerHost - 1) * Self.messageCost
+        (hosts > 1 ? latency : host.latency) + Double(hosts * processesPerHost - 1) * Self.messageCost
     }
 
     /// Seconds of a bucket on its way, and those of work.
     private func cost(_ bytes: Double, _ hosts: Int) -> (travel: Double, work: Double) {
         let processes = Double(hosts * processesPerHost), here = Double(processesPerHost)
-        // What leaves the host shares its link; what stays is copied.
+        // What leaves the host shares its link; what stays keeps the cores busy.
         let away = bytes * (processes - here) / processes * here, inside = bytes * (here - 1) / processes
         let travel = 2 * (delay(hosts) + away / bandwidth)
-        return (travel, (Self.copies * bytes + 2 * inside) / copyBandwidth)
+        return (travel, Self.copies * bytes / host.copyRate + 2 * inside / host.messageRate)
     }
 
     private func buckets(_ limit: Int) -> [(time: Double, bytes: Int)] {
