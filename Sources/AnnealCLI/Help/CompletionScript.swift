@@ -94,6 +94,6 @@ enum CompletionScript {
                 "complete -c 'anneal' -n '\(condition) -eq 2; and contains \(group) (commandline -opc)' -fa '\(names)'"
             }
         return script.replacingOccurrences(of: "-rfka ''", with: "-rF").replacingOccurrences(of: "-fka ''", with: "-F")
-            + help.joined(separator: "\n") + "\n"
+            + "\n" + help.joined(separator: "\n") + "\n"
     }
 }
