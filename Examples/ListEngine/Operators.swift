@@ -19,7 +19,7 @@ extension FullyConnected: ListOperator {
     }
 
     func backward(_ operands: Operands, part: Int) {
-        let dy = operands[.head(0)]
+        let dy = operands[.outputGradient(0)]
         if part == 1 {
             let w = operands[.input(1)], dx = operands[.gradient(0)], width = w.shape[1]
             for i in dx.indices {
@@ -56,7 +56,7 @@ extension Activation: ListOperator {
 
     /// The slope as a function of the output.
     func backward(_ operands: Operands, part: Int) {
-        let y = operands[.output(0)], dy = operands[.head(0)], dx = operands[.gradient(0)]
+        let y = operands[.output(0)], dy = operands[.outputGradient(0)], dx = operands[.gradient(0)]
         for i in dx.indices {
             let slope: Float =
                 switch kind {

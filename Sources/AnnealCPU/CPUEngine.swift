@@ -49,8 +49,8 @@ package final class CPUEngine: KernelEngine {
         (op as? any CPUOperator)?.accumulates(part: part) ?? false
     }
 
-    package func addsHeads(_ op: any Operator, part: Int, writes: [Program.Operand]) -> Bool {
-        (op as? any CPUOperator)?.addsHeads(part: part, writes: writes) ?? false
+    package func addsOutputGradients(_ op: any Operator, part: Int, writes: [Program.Operand]) -> Bool {
+        (op as? any CPUOperator)?.addsOutputGradients(part: part, writes: writes) ?? false
     }
 
     package func repeatsFromSaved(_ op: any Operator) -> Bool { (op as? any CPUOperator)?.repeatsFromSaved ?? false }

@@ -38,8 +38,8 @@ package protocol CPUOperator: Operator {
     func backward(_ site: KernelSite, part: Int, _ engine: CPUEngine) throws -> PreparedKernel
     /// Whether a part can add to an existing gradient (the operand `accumulated`).
     func accumulates(part: Int) -> Bool
-    /// Whether a part that writes these operands can add up two output gradients (the operand `secondHead`).
-    func addsHeads(part: Int, writes: [Program.Operand]) -> Bool
+    /// Whether a part that writes these operands can add up two output gradients (the operand `secondOutputGradient`).
+    func addsOutputGradients(part: Int, writes: [Program.Operand]) -> Bool
     /// Whether the forward kernel is cheaper when it reads what it saved earlier.
     var repeatsFromSaved: Bool { get }
 }
@@ -47,7 +47,7 @@ package protocol CPUOperator: Operator {
 extension CPUOperator {
     package func layouts(_ request: LayoutRequest) throws -> OperandLayouts { request.plain }
     package func accumulates(part: Int) -> Bool { false }
-    package func addsHeads(part: Int, writes: [Program.Operand]) -> Bool { false }
+    package func addsOutputGradients(part: Int, writes: [Program.Operand]) -> Bool { false }
     package var repeatsFromSaved: Bool { false }
 }
 

@@ -71,7 +71,7 @@ public struct BackwardPart: Sendable {
         case output(Int)
         case saved(Int)
         /// The gradient of an output.
-        case head(Int)
+        case outputGradient(Int)
     }
 
     public let reads: [Read]
@@ -118,7 +118,7 @@ extension Operator {
         let inputs = inputNames.indices, outputs = outputNames.indices
         return [
             BackwardPart(
-                reads: inputs.map { .input($0) } + outputs.map { .output($0) } + outputs.map { .head($0) },
+                reads: inputs.map { .input($0) } + outputs.map { .output($0) } + outputs.map { .outputGradient($0) },
                 writes: Array(inputs))
         ]
     }

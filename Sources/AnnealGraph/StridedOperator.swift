@@ -22,6 +22,6 @@ public struct StridedView: Sendable {
 }
 
 extension StridedOperator {
-    public var backward: [BackwardPart] { [BackwardPart(reads: [.head(0)], writes: [0])] }
+    public var backward: [BackwardPart] { [BackwardPart(reads: [.outputGradient(0)], writes: [0])] }
     public func flops(inputs: [Shape], outputs: [Shape]) -> Double { 0 }
 }

@@ -89,7 +89,7 @@ struct Operands {
     func inputShape(_ index: Int) throws -> Shape { try site.inputShape(index) }
 
     /// Whether MXNet writes the data's gradient over the output gradient where it can.
-    var overwritesHead: Bool { has(.gradient(0)) && (try? site.value(.head(0)).kind) == .temporary }
+    var overwritesOutputGradient: Bool { has(.gradient(0)) && (try? site.value(.outputGradient(0)).kind) == .temporary }
 
     func shape(_ role: Role) throws -> Shape { try site.shape(role) }
 

@@ -60,8 +60,8 @@ struct Operands {
     func forwardInput(_ index: Int) throws -> HLOValue { try writer.value(instruction.forwardInputs[index]) }
 
     /// MXNet computes the data's gradient in the place of the output's where it can.
-    var overwritesHead: Bool {
-        guard has(.gradient(0)), let head = id(.head(0)) else { return false }
+    var overwritesOutputGradient: Bool {
+        guard has(.gradient(0)), let head = id(.outputGradient(0)) else { return false }
         return writer.program.values[head].kind == .temporary
     }
 

@@ -26,7 +26,7 @@ extension PartWriter {
             let reader = program.instructions[place...].first(where: {
                 if case .backward = $0.action { true } else { false }
             }),
-            let head = reader.reading(.head(0)), let gradient = values[head]
+            let head = reader.reading(.outputGradient(0)), let gradient = values[head]
         else { return nil }
         if gradient.name != repetition.gate {
             repetition.gate = gradient.name

@@ -22,7 +22,7 @@ final class BlockedEngine: KernelEngine {
 
     func accumulates(_ op: any Operator, part: Int) -> Bool { op is Pooling }
     var choosesLayouts: Bool { true }
-    func addsHeads(_ op: any Operator, part: Int, writes: [Program.Operand]) -> Bool { false }
+    func addsOutputGradients(_ op: any Operator, part: Int, writes: [Program.Operand]) -> Bool { false }
     func repeatsFromSaved(_ op: any Operator) -> Bool { op is FusedBatchNorm }
 }
 

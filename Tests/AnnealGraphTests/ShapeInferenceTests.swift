@@ -194,7 +194,8 @@ import Testing
                 for read in part.reads {
                     switch read {
                     case .input(let index): #expect(index < inputs, "\(name)")
-                    case .output(let index), .head(let index): #expect(index < op.outputNames.count, "\(name)")
+                    case .output(let index), .outputGradient(let index):
+                        #expect(index < op.outputNames.count, "\(name)")
                     case .saved: break
                     }
                 }

@@ -39,10 +39,10 @@ func activationKernel(_ site: KernelSite, _ kind: anneal_activation) throws -> P
 func activationGradientKernel(_ site: KernelSite, _ kind: anneal_activation) throws -> PreparedKernel {
     let dims = Dims(try site.value(.output(0))).c
     var kernel = PreparedKernel { memory in
-        let y = memory[.output(0)], dy = memory[.head(0)], dx = memory[.gradient(0)]
+        let y = memory[.output(0)], dy = memory[.outputGradient(0)], dx = memory[.gradient(0)]
         let earlier = memory.optional(.accumulated)
         return { anneal_activation_backward(kind, y, dy, earlier, dx, dims) }
     }
-    kernel.inPlace = [(.accumulated, .gradient(0)), (.head(0), .gradient(0))]
+    kernel.inPlace = [(.accumulated, .gradient(0)), (.outputGradient(0), .gradient(0))]
     return kernel
 }

@@ -20,6 +20,6 @@ extension AddN: CPUOperator {
     }
 
     package func backward(_ site: KernelSite, part: Int, _ engine: CPUEngine) throws -> PreparedKernel {
-        preconditionFailure("the head of an addition is passed on")
+        preconditionFailure("the output gradient of an addition is passed on")
     }
 }

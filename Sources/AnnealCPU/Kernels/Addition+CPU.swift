@@ -11,7 +11,7 @@ extension ElementwiseAdd: CPUOperator {
     }
 
     package func backward(_ site: KernelSite, part: Int, _ engine: CPUEngine) throws -> PreparedKernel {
-        preconditionFailure("the head of an addition is passed on")
+        preconditionFailure("the output gradient of an addition is passed on")
     }
 }
 
@@ -44,7 +44,7 @@ extension Relayout: CPUOperator {
     }
 
     package func backward(_ site: KernelSite, part: Int, _ engine: CPUEngine) throws -> PreparedKernel {
-        try relayoutKernel(site, from: .head(0), to: .gradient(0))
+        try relayoutKernel(site, from: .outputGradient(0), to: .gradient(0))
     }
 }
 

@@ -24,7 +24,9 @@ extension FusedBatchNorm: CPUOperator {
     package func accumulates(part: Int) -> Bool { true }
     package var repeatsFromSaved: Bool { true }
     /// The first pass stores the masked gradient anyway, so it can store the sum with it.
-    package func addsHeads(part: Int, writes: [Program.Operand]) -> Bool { adds && writes.contains(.gradient(5)) }
+    package func addsOutputGradients(part: Int, writes: [Program.Operand]) -> Bool {
+        adds && writes.contains(.gradient(5))
+    }
 
     package func forward(_ site: KernelSite, _ engine: CPUEngine) throws -> PreparedKernel {
         try BatchNormKernels(norm: norm, adds: adds, relu: relu, site).forward(site)
@@ -106,7 +108,8 @@ private struct BatchNormKernels {
             let x = memory[.input(0)], gamma = memory[.input(1)], beta = memory[.input(2)]
             let movingMean = memory[.input(3)], movingVar = memory[.input(4)]
             let mean = memory[.saved(0)], variance = memory[.saved(1)]
-            let dy = memory[.head(0)], dy2 = memory.optional(.secondHead), y = memory.optional(.output(0))
+            let dy = memory[.outputGradient(0)], dy2 = memory.optional(.secondOutputGradient),
+                y = memory.optional(.output(0))
             let dx = memory.optional(.gradient(0)), earlier = memory.optional(.accumulated)
             let dGamma = memory.optional(.gradient(1)), dBeta = memory.optional(.gradient(2))
             let dAddend = memory.optional(.gradient(5))
@@ -133,8 +136,8 @@ private struct BatchNormKernels {
         // The masked gradient overwrites the output gradient; without an addend the data's gradient may.
         kernel.inPlace =
             adds
-            ? [(.head(0), .gradient(5)), (.secondHead, .gradient(5)), (.accumulated, .gradient(0))]
-            : [(.accumulated, .gradient(0)), (.head(0), .gradient(0))]
+            ? [(.outputGradient(0), .gradient(5)), (.secondOutputGradient, .gradient(5)), (.accumulated, .gradient(0))]
+            : [(.accumulated, .gradient(0)), (.outputGradient(0), .gradient(0))]
         return kernel
     }
 }

@@ -12,9 +12,9 @@ extension BilinearSampler: CPUOperator {
     }
 
     package func backward(_ site: KernelSite, part: Int, _ engine: CPUEngine) throws -> PreparedKernel {
-        let sampling = Sampling(data: try site.shape(.input(0)), output: try site.shape(.head(0)))
+        let sampling = Sampling(data: try site.shape(.input(0)), output: try site.shape(.outputGradient(0)))
         return PreparedKernel { memory in
-            let data = memory[.input(0)], grid = memory[.input(1)], dy = memory[.head(0)]
+            let data = memory[.input(0)], grid = memory[.input(1)], dy = memory[.outputGradient(0)]
             let dData = memory.optional(.gradient(0)), dGrid = memory.optional(.gradient(1))
             return {
                 sampling.backward(data, dy, dData) { n, at, _ in
@@ -39,9 +39,9 @@ extension SpatialTransformer: CPUOperator {
 
     package func backward(_ site: KernelSite, part: Int, _ engine: CPUEngine) throws -> PreparedKernel {
         let data = try site.shape(.input(0)), batch = data[0]
-        let sampling = Sampling(data: data, output: try site.shape(.head(0)))
+        let sampling = Sampling(data: data, output: try site.shape(.outputGradient(0)))
         return PreparedKernel { memory in
-            let data = memory[.input(0)], loc = memory[.input(1)], dy = memory[.head(0)]
+            let data = memory[.input(0)], loc = memory[.input(1)], dy = memory[.outputGradient(0)]
             let dData = memory.optional(.gradient(0)), dLoc = memory.optional(.gradient(1))
             return {
                 dLoc?.update(repeating: 0, count: 6 * batch)
@@ -85,10 +85,11 @@ extension GridGenerator: CPUOperator {
     }
 
     package func backward(_ site: KernelSite, part: Int, _ engine: CPUEngine) throws -> PreparedKernel {
-        let output = try site.shape(.head(0)), grid = Sampling(data: output, output: output), batch = output[0]
+        let output = try site.shape(.outputGradient(0)), grid = Sampling(data: output, output: output),
+            batch = output[0]
         let affineMap = transform == .affine
         return PreparedKernel { memory in
-            let dy = memory[.head(0)], dx = memory[.gradient(0)]
+            let dy = memory[.outputGradient(0)], dx = memory[.gradient(0)]
             return {
                 if affineMap { dx.update(repeating: 0, count: 6 * batch) }
                 for n in 0..<batch {

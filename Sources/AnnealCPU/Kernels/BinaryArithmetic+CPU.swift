@@ -64,10 +64,11 @@ extension BinaryFunction {
         switch self {
         case .add, .subtract:
             let factor = slope(0, 0)
-            return try pointwiseKernel(site, .head(0), to: .gradient(part)) { dy, _, _ in dy * factor }
-        case .multiply: return try product(site, .input(1 - part), .head(0), to: .gradient(part))
+            return try pointwiseKernel(site, .outputGradient(0), to: .gradient(part)) { dy, _, _ in dy * factor }
+        case .multiply: return try product(site, .input(1 - part), .outputGradient(0), to: .gradient(part))
         default:
-            return try pointwiseKernel(site, .input(0), .input(1), .head(0), to: .gradient(part)) { a, b, dy in
+            return try pointwiseKernel(site, .input(0), .input(1), .outputGradient(0), to: .gradient(part)) {
+                a, b, dy in
                 dy * slope(a, b)
             }
         }
@@ -116,10 +117,10 @@ extension BroadcastArithmetic: CPUOperator {
     package func backward(_ site: KernelSite, part: Int, _ engine: CPUEngine) throws -> PreparedKernel {
         let lhs = try site.inputShape(0), rhs = try site.inputShape(1)
         if lhs == rhs { return try function.sameShapeBackward(site, part: part) }
-        let walk = Walk(try site.shape(.head(0)), broadcasting: lhs, rhs), slope = function.slope(part)
+        let walk = Walk(try site.shape(.outputGradient(0)), broadcasting: lhs, rhs), slope = function.slope(part)
         let count = part == 0 ? lhs.count : rhs.count
         return summingKernel(.gradient(part), count: count) { memory in
-            let dy = memory[.head(0)]
+            let dy = memory[.outputGradient(0)]
             // Operands that the derivative does not read do not exist.
             let a = memory.optional(.input(0)) ?? dy, b = memory.optional(.input(1)) ?? dy
             let readsA = memory.optional(.input(0)) != nil, readsB = memory.optional(.input(1)) != nil

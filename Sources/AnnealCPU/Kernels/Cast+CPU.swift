@@ -10,7 +10,7 @@ extension Cast: CPUOperator {
 
     /// The gradient has the output's type too.
     package func backward(_ site: KernelSite, part: Int, _ engine: CPUEngine) throws -> PreparedKernel {
-        try rounded(site, from: .head(0), to: .gradient(0))
+        try rounded(site, from: .outputGradient(0), to: .gradient(0))
     }
 
     private func rounded(_ site: KernelSite, from: Program.Operand, to: Program.Operand) throws -> PreparedKernel {

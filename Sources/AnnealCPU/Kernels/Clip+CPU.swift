@@ -27,9 +27,9 @@ func clipKernel(_ site: KernelSite, from low: Float, to high: Float) throws -> P
 func clipBackwardKernel(_ site: KernelSite, from low: Float, to high: Float) throws -> PreparedKernel {
     let count = Dims(try site.value(.gradient(0))).elements
     var kernel = PreparedKernel { memory in
-        let x = memory[.input(0)], dy = memory[.head(0)], dx = memory[.gradient(0)]
+        let x = memory[.input(0)], dy = memory[.outputGradient(0)], dx = memory[.gradient(0)]
         return { anneal_clip_backward(x, dy, low, high, dx, count) }
     }
-    kernel.inPlace = [(.head(0), .gradient(0)), (.input(0), .gradient(0))]
+    kernel.inPlace = [(.outputGradient(0), .gradient(0)), (.input(0), .gradient(0))]
     return kernel
 }

@@ -22,7 +22,8 @@ extension Concat: CPUOperator {
 
     package func backward(_ site: KernelSite, part: Int, _ engine: CPUEngine) throws -> PreparedKernel {
         try cutKernel(
-            site, axis: dim, whole: .head(0), parts: (0..<numArgs).map { .gradient($0) }, extents: extents(site))
+            site, axis: dim, whole: .outputGradient(0), parts: (0..<numArgs).map { .gradient($0) },
+            extents: extents(site))
     }
 
     private func extents(_ site: KernelSite) throws -> [Int] {

@@ -45,19 +45,19 @@ extension Convolution: CPUOperator {
         if part == 1 {
             return try kernel(
                 site, engine, ANNEAL_BACKWARD_DATA, data: .gradient(0), weight: .input(1), bias: .input(2),
-                output: .head(0))
+                output: .outputGradient(0))
         }
         guard site.has(.gradient(1)) else {
             // The weights are frozen.
-            let dims = Dims(try site.value(.head(0))).c
+            let dims = Dims(try site.value(.outputGradient(0))).c
             return PreparedKernel { memory in
-                let dy = memory[.head(0)], dBias = memory[.gradient(2)]
+                let dy = memory[.outputGradient(0)], dBias = memory[.gradient(2)]
                 return { sumChannels(dy, to: dBias, dims) }
             }
         }
         return try kernel(
             site, engine, ANNEAL_BACKWARD_WEIGHTS, data: .input(0), weight: .gradient(1), bias: .gradient(2),
-            output: .head(0))
+            output: .outputGradient(0))
     }
 
     func kernel(

@@ -39,17 +39,18 @@ extension Deconvolution: CPUOperator {
     package func backward(_ site: KernelSite, part: Int, _ engine: CPUEngine) throws -> PreparedKernel {
         if part == 1 {
             return try product(
-                site, engine, ANNEAL_FORWARD, small: .gradient(0), weight: .input(1), large: .head(0))
+                site, engine, ANNEAL_FORWARD, small: .gradient(0), weight: .input(1), large: .outputGradient(0))
         }
-        let dims = Dims(try site.value(.head(0))).c
+        let dims = Dims(try site.value(.outputGradient(0))).c
         var kernel =
             site.has(.gradient(1))
             ? try product(
-                site, engine, ANNEAL_BACKWARD_WEIGHTS, small: .input(0), weight: .gradient(1), large: .head(0))
+                site, engine, ANNEAL_BACKWARD_WEIGHTS, small: .input(0), weight: .gradient(1), large: .outputGradient(0)
+            )
             : PreparedKernel { _ in {} }
         let bind = kernel.bind
         kernel.bind = { memory in
-            let dy = memory[.head(0)], dBias = memory.optional(.gradient(2))
+            let dy = memory[.outputGradient(0)], dBias = memory.optional(.gradient(2))
             let run = try bind(memory)
             return {
                 if let dBias { sumChannels(dy, to: dBias, dims) }

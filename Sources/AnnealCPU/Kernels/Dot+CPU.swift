@@ -27,18 +27,22 @@ extension MatrixProduct {
     fileprivate var backwardA: PreparedKernel {
         transposeA
             ? kernel(
-                .input(1), transposed: transposeB, .head(0), transposed: true, to: .gradient(0), m: k, n: m, k: n)
+                .input(1), transposed: transposeB, .outputGradient(0), transposed: true, to: .gradient(0), m: k, n: m,
+                k: n)
             : kernel(
-                .head(0), transposed: false, .input(1), transposed: !transposeB, to: .gradient(0), m: m, n: k, k: n)
+                .outputGradient(0), transposed: false, .input(1), transposed: !transposeB, to: .gradient(0), m: m, n: k,
+                k: n)
     }
 
     /// dB = Aᵀ dY, or its transpose dYᵀ A.
     fileprivate var backwardB: PreparedKernel {
         transposeB
             ? kernel(
-                .head(0), transposed: true, .input(0), transposed: transposeA, to: .gradient(1), m: n, n: k, k: m)
+                .outputGradient(0), transposed: true, .input(0), transposed: transposeA, to: .gradient(1), m: n, n: k,
+                k: m)
             : kernel(
-                .input(0), transposed: !transposeA, .head(0), transposed: false, to: .gradient(1), m: k, n: n, k: m)
+                .input(0), transposed: !transposeA, .outputGradient(0), transposed: false, to: .gradient(1), m: k, n: n,
+                k: m)
     }
 
     private func kernel(

@@ -60,17 +60,17 @@ extension Dropout: CPUOperator {
         var kernel: PreparedKernel
         if axes.isEmpty {
             kernel = PreparedKernel { memory in
-                let mask = memory[.saved(0)], dy = memory[.head(0)], dx = memory[.gradient(0)]
+                let mask = memory[.saved(0)], dy = memory[.outputGradient(0)], dx = memory[.gradient(0)]
                 return { anneal_multiply(mask, dy, dx, count) }
             }
         } else {
             let walk = Walk(value.shape, broadcasting: try site.shape(.saved(0)))
             kernel = PreparedKernel { memory in
-                let mask = memory[.saved(0)], dy = memory[.head(0)], dx = memory[.gradient(0)]
+                let mask = memory[.saved(0)], dy = memory[.outputGradient(0)], dx = memory[.gradient(0)]
                 return { walk.forEach { i, j, _ in dx[i] = dy[i] * mask[j] } }
             }
         }
-        kernel.inPlace = [(.head(0), .gradient(0))]
+        kernel.inPlace = [(.outputGradient(0), .gradient(0))]
         return kernel
     }
 }

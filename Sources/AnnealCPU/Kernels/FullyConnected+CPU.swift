@@ -29,14 +29,14 @@ extension FullyConnected: CPUOperator {
     package func backward(_ site: KernelSite, part: Int, _ engine: CPUEngine) throws -> PreparedKernel {
         let hidden = numHidden
         if part == 1 {
-            let width = try site.shape(.input(1))[1], rows = try site.shape(.head(0)).count / hidden
-            return SplitProduct(m: rows, n: width, k: hidden).kernel(.head(0), .input(1), to: .gradient(0))
+            let width = try site.shape(.input(1))[1], rows = try site.shape(.outputGradient(0)).count / hidden
+            return SplitProduct(m: rows, n: width, k: hidden).kernel(.outputGradient(0), .input(1), to: .gradient(0))
         }
-        let rows = try site.shape(.head(0)).count / hidden
+        let rows = try site.shape(.outputGradient(0)).count / hidden
         let width = try site.shape(.input(0)).count / rows
         let product = SplitProduct(m: hidden, n: width, k: rows, transposeA: true)
         var kernel = PreparedKernel.checked({ memory in
-            let x = memory[.input(0)], dy = memory[.head(0)]
+            let x = memory[.input(0)], dy = memory[.outputGradient(0)]
             let dw = memory.optional(.gradient(1)), dBias = memory.optional(.gradient(2))
             return {
                 if let dBias {

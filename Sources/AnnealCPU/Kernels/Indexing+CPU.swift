@@ -61,7 +61,7 @@ private func scatterKernel(
     at: Program.Operand
 ) -> PreparedKernel {
     PreparedKernel { memory in
-        let index = memory[at], dy = memory[.head(0)], dx = memory[target]
+        let index = memory[at], dy = memory[.outputGradient(0)], dx = memory[target]
         return {
             dx.update(repeating: 0, count: outer * extent * inner)
             for o in 0..<outer {
@@ -111,7 +111,7 @@ extension Pick: CPUOperator {
     package func backward(_ site: KernelSite, part: Int, _ engine: CPUEngine) throws -> PreparedKernel {
         let (outer, extent, inner) = axes(try site.shape(.gradient(0))), mode = mode
         return PreparedKernel { memory in
-            let index = memory[.input(1)], dy = memory[.head(0)], dx = memory[.gradient(0)]
+            let index = memory[.input(1)], dy = memory[.outputGradient(0)], dx = memory[.gradient(0)]
             return {
                 dx.update(repeating: 0, count: outer * extent * inner)
                 for o in 0..<outer {
@@ -136,9 +136,10 @@ extension Where: CPUOperator {
     }
 
     package func backward(_ site: KernelSite, part: Int, _ engine: CPUEngine) throws -> PreparedKernel {
-        let count = try site.shape(.head(0)).count, run = count / (try site.shape(.input(0)).count), first = part == 0
+        let count = try site.shape(.outputGradient(0)).count, run = count / (try site.shape(.input(0)).count),
+            first = part == 0
         return PreparedKernel { memory in
-            let condition = memory[.input(0)], dy = memory[.head(0)], dx = memory[.gradient(part + 1)]
+            let condition = memory[.input(0)], dy = memory[.outputGradient(0)], dx = memory[.gradient(part + 1)]
             return { for i in 0..<count { dx[i] = (condition[i / run] != 0) == first ? dy[i] : 0 } }
         }
     }

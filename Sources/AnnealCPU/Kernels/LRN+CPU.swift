@@ -29,7 +29,7 @@ extension LRN: CPUOperator {
         let dims = Dims(value).c, lrn = try descriptor(value.shape)
         return PreparedKernel { memory in
             let x = memory[.input(0)], y = memory[.output(0)], norm = memory[.saved(0)]
-            let dy = memory[.head(0)], dx = memory[.gradient(0)]
+            let dy = memory[.outputGradient(0)], dx = memory[.gradient(0)]
             return { withUnsafePointer(to: lrn) { anneal_lrn_backward($0, x, y, norm, dy, dx, dims) } }
         }
     }

@@ -84,34 +84,34 @@ extension LeakyReLU: CPUOperator {
         case .leaky:
             let count = Dims(try site.value(.gradient(0))).elements
             var kernel = PreparedKernel { memory in
-                let x = memory[.input(0)], dy = memory[.head(0)], dx = memory[.gradient(0)]
+                let x = memory[.input(0)], dy = memory[.outputGradient(0)], dx = memory[.gradient(0)]
                 return { anneal_leaky_backward(x, dy, slope, dx, count) }
             }
-            kernel.inPlace = [(.head(0), .gradient(0)), (.input(0), .gradient(0))]
+            kernel.inPlace = [(.outputGradient(0), .gradient(0)), (.input(0), .gradient(0))]
             return kernel
         case .elu:
-            return try pointwiseKernel(site, .output(0), .head(0), to: .gradient(0)) { y, dy, _ in
+            return try pointwiseKernel(site, .output(0), .outputGradient(0), to: .gradient(0)) { y, dy, _ in
                 dy * (y > 0 ? 1 : slope + y)
             }
         case .selu:
             // MXNet uses y in place of y / scale.
             let factor = engine.reproducesMXNetDefects ? seluScale : 1
-            return try pointwiseKernel(site, .output(0), .head(0), to: .gradient(0)) { y, dy, _ in
+            return try pointwiseKernel(site, .output(0), .outputGradient(0), to: .gradient(0)) { y, dy, _ in
                 dy * (y > 0 ? seluScale : seluScale * seluAlpha + factor * y)
             }
         case .gelu:
             let count = Dims(try site.value(.gradient(0))).elements
             var kernel = PreparedKernel { memory in
-                let x = memory[.input(0)], dy = memory[.head(0)], dx = memory[.gradient(0)]
+                let x = memory[.input(0)], dy = memory[.outputGradient(0)], dx = memory[.gradient(0)]
                 return { anneal_gelu_backward(x, dy, dx, count) }
             }
-            kernel.inPlace = [(.head(0), .gradient(0)), (.input(0), .gradient(0))]
+            kernel.inPlace = [(.outputGradient(0), .gradient(0)), (.input(0), .gradient(0))]
             return kernel
         case .rrelu:
-            return try pointwiseKernel(site, .output(1), .head(0), to: .gradient(0)) { m, dy, _ in dy * m }
+            return try pointwiseKernel(site, .output(1), .outputGradient(0), to: .gradient(0)) { m, dy, _ in dy * m }
         case .prelu:
             // MXNet overwrites the output gradient with the data's gradient where it can, and then reads it.
-            let overwritten = try site.has(.gradient(0)) && site.value(.head(0)).kind == .temporary
+            let overwritten = try site.has(.gradient(0)) && site.value(.outputGradient(0)).kind == .temporary
             return try ParametricReLU(site, data: .input(0)).backward(
                 fromDataGradient: overwritten && engine.reproducesMXNetDefects)
         }
@@ -158,7 +158,7 @@ private struct ParametricReLU {
     func backward(fromDataGradient: Bool) -> PreparedKernel {
         let dims = dims, gammas = shared ? 1 : Int(dims.c)
         return PreparedKernel { memory in
-            let x = memory[.input(0)], gamma = memory[.input(1)], dy = memory[.head(0)]
+            let x = memory[.input(0)], gamma = memory[.input(1)], dy = memory[.outputGradient(0)]
             let dx = memory.optional(.gradient(0)), dGamma = memory.optional(.gradient(1))
             return {
                 if let dx {

@@ -112,7 +112,7 @@ private struct NormalizedRows: Sendable {
     /// With x̂ = (x - mean) inverse and g = dy gamma: dx = inverse (g - mean(g) - x̂ mean(g x̂)).
     var backward: PreparedKernel {
         PreparedKernel { [self] memory in
-            let x = memory[.input(0)], gamma = memory[.input(1)], dy = memory[.head(0)]
+            let x = memory[.input(0)], gamma = memory[.input(1)], dy = memory[.outputGradient(0)]
             let means = memory[.saved(0)], inverses = memory[.saved(1)]
             let dx = memory.optional(.gradient(0))
             let dGamma = memory.optional(.gradient(1)), dBeta = memory.optional(.gradient(2))
@@ -172,7 +172,8 @@ extension L2Normalization: CPUOperator {
     package func backward(_ site: KernelSite, part: Int, _ engine: CPUEngine) throws -> PreparedKernel {
         let (outer, extent, inner) = axes(try site.shape(.gradient(0)))
         var kernel = PreparedKernel { memory in
-            let y = memory[.output(0)], norms = memory[.saved(0)], dy = memory[.head(0)], dx = memory[.gradient(0)]
+            let y = memory[.output(0)], norms = memory[.saved(0)], dy = memory[.outputGradient(0)],
+                dx = memory[.gradient(0)]
             return {
                 for o in 0..<outer {
                     for i in 0..<inner {
@@ -188,7 +189,7 @@ extension L2Normalization: CPUOperator {
                 }
             }
         }
-        kernel.inPlace = [(.head(0), .gradient(0))]
+        kernel.inPlace = [(.outputGradient(0), .gradient(0))]
         return kernel
     }
 }

@@ -48,7 +48,7 @@ extension Ordering: CPUOperator {
         let (outer, extent, inner) = axes(data), taken = k > 0 ? k : extent
         let role: Program.Operand = returned == .both ? .output(1) : .saved(0)
         return PreparedKernel { memory in
-            let places = memory[role], dy = memory[.head(0)], dx = memory[.gradient(0)]
+            let places = memory[role], dy = memory[.outputGradient(0)], dx = memory[.gradient(0)]
             return {
                 dx.update(repeating: 0, count: count)
                 for o in 0..<outer {

@@ -15,7 +15,7 @@ extension Pad: CPUOperator {
         let data = try site.shape(.gradient(0)), count = data.count
         let sources = PadSources(self, data: data)
         return PreparedKernel { memory in
-            let dy = memory[.head(0)], dx = memory[.gradient(0)]
+            let dy = memory[.outputGradient(0)], dx = memory[.gradient(0)]
             return {
                 dx.update(repeating: 0, count: count)
                 sources.forEach { i, j in if j >= 0 { dx[j] += dy[i] } }

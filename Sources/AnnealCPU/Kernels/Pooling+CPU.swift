@@ -42,9 +42,9 @@ extension Pooling: CPUOperator {
 
     package func backward(_ site: KernelSite, part: Int, _ engine: CPUEngine) throws -> PreparedKernel {
         let value = try site.value(.gradient(0))
-        let pool = try descriptor(value.shape, try site.shape(.head(0)), block: value.layout.block)
+        let pool = try descriptor(value.shape, try site.shape(.outputGradient(0)), block: value.layout.block)
         var kernel = PreparedKernel { memory in
-            let x = memory.optional(.input(0)), y = memory.optional(.output(0)), dy = memory[.head(0)]
+            let x = memory.optional(.input(0)), y = memory.optional(.output(0)), dy = memory[.outputGradient(0)]
             let dx = memory[.gradient(0)], earlier = memory.optional(.accumulated)
             let winners = memory.optional(.saved(0)).map { UnsafeRawPointer($0).assumingMemoryBound(to: Int32.self) }
             return { withUnsafePointer(to: pool) { anneal_pooling_backward($0, x, y, winners, dy, earlier, dx) } }

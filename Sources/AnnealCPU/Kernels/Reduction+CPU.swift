@@ -45,7 +45,7 @@ extension Reduction: CPUOperator {
         let walk = Walk(data, broadcasting: kept), member = member
         let scale = member == .mean ? Float(kept.count) / Float(data.count) : 1
         return PreparedKernel { memory in
-            let dy = memory[.head(0)], dx = memory[.gradient(0)]
+            let dy = memory[.outputGradient(0)], dx = memory[.gradient(0)]
             guard let x = memory.optional(.input(0)) else {
                 return { walk.forEach { i, j, _ in dx[i] = dy[j] * scale } }
             }
@@ -82,7 +82,7 @@ extension Norm: CPUOperator {
         let data = try site.shape(.gradient(0))
         let walk = Walk(data, broadcasting: try axes.kept(data))
         return PreparedKernel { memory in
-            let x = memory[.input(0)], dy = memory[.head(0)], dx = memory[.gradient(0)]
+            let x = memory[.input(0)], dy = memory[.outputGradient(0)], dx = memory[.gradient(0)]
             guard let y = memory.optional(.output(0)) else {
                 return { walk.forEach { i, j, _ in dx[i] = x[i] > 0 ? dy[j] : x[i] < 0 ? -dy[j] : 0 } }
             }

@@ -25,18 +25,22 @@ extension ScalarArithmetic: CPUOperator {
     package func backward(_ site: KernelSite, part: Int, _ engine: CPUEngine) throws -> PreparedKernel {
         let s = Float(scalar)
         switch member {
-        case .plus, .minus, .modulo: return try affine(site, .head(0), .gradient(0), scale: 1, shift: 0)
-        case .reverseMinus: return try affine(site, .head(0), .gradient(0), scale: -1, shift: 0)
-        case .multiply: return try affine(site, .head(0), .gradient(0), scale: s, shift: 0)
-        case .divide: return try affine(site, .head(0), .gradient(0), scale: 1 / s, shift: 0)
+        case .plus, .minus, .modulo: return try affine(site, .outputGradient(0), .gradient(0), scale: 1, shift: 0)
+        case .reverseMinus: return try affine(site, .outputGradient(0), .gradient(0), scale: -1, shift: 0)
+        case .multiply: return try affine(site, .outputGradient(0), .gradient(0), scale: s, shift: 0)
+        case .divide: return try affine(site, .outputGradient(0), .gradient(0), scale: 1 / s, shift: 0)
         case .maximum: return try clipBackwardKernel(site, from: s, to: .infinity)
         case .minimum: return try clipBackwardKernel(site, from: -.infinity, to: s)
         case .reversePower:
             let slope = log(s)
-            return try pointwiseKernel(site, .output(0), .head(0), to: .gradient(0)) { y, dy, _ in dy * (y * slope) }
+            return try pointwiseKernel(site, .output(0), .outputGradient(0), to: .gradient(0)) { y, dy, _ in
+                dy * (y * slope)
+            }
         default:
             let slope = slope
-            return try pointwiseKernel(site, .input(0), .head(0), to: .gradient(0)) { x, dy, _ in dy * slope(x, s) }
+            return try pointwiseKernel(site, .input(0), .outputGradient(0), to: .gradient(0)) { x, dy, _ in
+                dy * slope(x, s)
+            }
         }
     }
 

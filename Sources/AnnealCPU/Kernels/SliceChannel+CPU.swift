@@ -24,7 +24,8 @@ extension SliceChannel: CPUOperator {
 
     package func backward(_ site: KernelSite, part: Int, _ engine: CPUEngine) throws -> PreparedKernel {
         try joinKernel(
-            site, axis: axis, parts: (0..<numOutputs).map { .head($0) }, extents: extents(try site.shape(.gradient(0))),
+            site, axis: axis, parts: (0..<numOutputs).map { .outputGradient($0) },
+            extents: extents(try site.shape(.gradient(0))),
             whole: .gradient(0))
     }
 }
@@ -38,7 +39,7 @@ extension Stack: CPUOperator {
 
     package func backward(_ site: KernelSite, part: Int, _ engine: CPUEngine) throws -> PreparedKernel {
         try cutKernel(
-            site, axis: axis, whole: .head(0), parts: (0..<numArgs).map { .gradient($0) },
+            site, axis: axis, whole: .outputGradient(0), parts: (0..<numArgs).map { .gradient($0) },
             extents: Array(repeating: 1, count: numArgs))
     }
 }

@@ -70,7 +70,7 @@ private func softmaxGradient(_ outer: Int, _ extent: Int, _ inner: Int, factor: 
     -> PreparedKernel
 {
     var kernel = PreparedKernel { memory in
-        let y = memory[.output(0)], dy = memory[.head(0)], dx = memory[.gradient(0)]
+        let y = memory[.output(0)], dy = memory[.outputGradient(0)], dx = memory[.gradient(0)]
         let length = memory.optional(.input(1))
         return {
             for o in 0..<outer {
@@ -92,7 +92,7 @@ private func softmaxGradient(_ outer: Int, _ extent: Int, _ inner: Int, factor: 
             }
         }
     }
-    kernel.inPlace = [(.head(0), .gradient(0))]
+    kernel.inPlace = [(.outputGradient(0), .gradient(0))]
     return kernel
 }
 
@@ -124,7 +124,8 @@ extension SoftmaxCrossEntropy: CPUOperator {
     package func backward(_ site: KernelSite, part: Int, _ engine: CPUEngine) throws -> PreparedKernel {
         let shape = try site.shape(.input(0)), rows = shape[0], classes = shape[1]
         return PreparedKernel { memory in
-            let x = memory[.input(0)], label = memory[.input(1)], dy = memory[.head(0)], dx = memory[.gradient(0)]
+            let x = memory[.input(0)], label = memory[.input(1)], dy = memory[.outputGradient(0)],
+                dx = memory[.gradient(0)]
             return {
                 let scale = dy[0]
                 anneal_softmax(x, dx, Int64(rows), Int64(classes), 1)

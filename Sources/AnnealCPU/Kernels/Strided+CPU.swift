@@ -14,16 +14,16 @@ extension CPUOperator where Self: StridedOperator {
     }
 
     package func backward(_ site: KernelSite, part: Int, _ engine: CPUEngine) throws -> PreparedKernel {
-        let data = try site.shape(.gradient(0)), output = try site.shape(.head(0))
+        let data = try site.shape(.gradient(0)), output = try site.shape(.outputGradient(0))
         let walk = try walk(data: data, output: output), count = data.count
         if output.count > count {
             return summingKernel(.gradient(0), count: count) { memory in
-                let dy = memory[.head(0)]
+                let dy = memory[.outputGradient(0)]
                 return { sums in walk.forEach { i, j, _ in sums[j] += Double(dy[i]) } }
             }
         }
         return PreparedKernel { memory in
-            let dy = memory[.head(0)], dx = memory[.gradient(0)]
+            let dy = memory[.outputGradient(0)], dx = memory[.gradient(0)]
             return {
                 dx.update(repeating: 0, count: count)
                 walk.forEach { i, j, _ in dx[j] += dy[i] }

@@ -27,11 +27,15 @@ extension Unary: CPUOperator {
         let slope = slope
         switch backward[0].reads.first {
         case .input?:
-            return try pointwiseKernel(site, .input(0), .head(0), to: .gradient(0)) { x, dy, _ in dy * slope(x) }
+            return try pointwiseKernel(site, .input(0), .outputGradient(0), to: .gradient(0)) { x, dy, _ in
+                dy * slope(x)
+            }
         case .output?:
-            return try pointwiseKernel(site, .output(0), .head(0), to: .gradient(0)) { y, dy, _ in dy * slope(y) }
+            return try pointwiseKernel(site, .output(0), .outputGradient(0), to: .gradient(0)) { y, dy, _ in
+                dy * slope(y)
+            }
         default:
-            return try pointwiseKernel(site, .head(0), to: .gradient(0)) { dy, _, _ in dy * slope(0) }
+            return try pointwiseKernel(site, .outputGradient(0), to: .gradient(0)) { dy, _, _ in dy * slope(0) }
         }
     }
 
@@ -145,7 +149,7 @@ extension HardSigmoid: CPUOperator {
 
     package func backward(_ site: KernelSite, part: Int, _ engine: CPUEngine) throws -> PreparedKernel {
         let alpha = alpha
-        return try pointwiseKernel(site, .output(0), .head(0), to: .gradient(0)) { y, dy, _ in
+        return try pointwiseKernel(site, .output(0), .outputGradient(0), to: .gradient(0)) { y, dy, _ in
             y > 0 && y < 1 ? alpha * dy : 0
         }
     }

@@ -27,13 +27,13 @@ extension UpSampling: CPUOperator {
     }
 
     package func backward(_ site: KernelSite, part: Int, _ engine: CPUEngine) throws -> PreparedKernel {
-        let output = try site.shape(.head(0))
+        let output = try site.shape(.outputGradient(0))
         if sample == .bilinear {
             return try deconvolution(channels: output[1]).backward(site, part: part, engine)
         }
         let place = try places(site, output: output)[part], count = try site.shape(.gradient(part)).count
         return summingKernel(.gradient(part), count: count) { memory in
-            let dy = memory[.head(0)]
+            let dy = memory[.outputGradient(0)]
             return { sums in place.forEach { i, j in sums[j] += Double(dy[i]) } }
         }
     }

@@ -14,7 +14,7 @@ extension ViewOperator {
     }
 
     package func backward(_ site: KernelSite, part: Int, _ engine: CPUEngine) throws -> PreparedKernel {
-        try copyKernel(site, from: .head(0), to: .gradient(0))
+        try copyKernel(site, from: .outputGradient(0), to: .gradient(0))
     }
 }
 

@@ -37,8 +37,8 @@ public protocol KernelEngine: Engine {
     func accumulates(_ op: any Operator, part: Int) -> Bool
 
     /// Whether a part of an operator's backward pass that writes these operands can add up two output gradients
-    /// (`secondHead`).
-    func addsHeads(_ op: any Operator, part: Int, writes: [Program.Operand]) -> Bool
+    /// (`secondOutputGradient`).
+    func addsOutputGradients(_ op: any Operator, part: Int, writes: [Program.Operand]) -> Bool
 
     /// Whether an operator's forward kernel is cheaper if it is given what it saved: a recomputation then reads the
     /// saved values rather than writing them.
@@ -88,6 +88,6 @@ extension KernelEngine {
     }
 
     public func accumulates(_ op: any Operator, part: Int) -> Bool { false }
-    public func addsHeads(_ op: any Operator, part: Int, writes: [Program.Operand]) -> Bool { false }
+    public func addsOutputGradients(_ op: any Operator, part: Int, writes: [Program.Operand]) -> Bool { false }
     public func repeatsFromSaved(_ op: any Operator) -> Bool { false }
 }

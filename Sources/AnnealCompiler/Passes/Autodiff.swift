@@ -84,15 +84,15 @@ package enum Autodiff {
                     case .input(let i): reads.append((role, instruction.reads[i].value))
                     case .output(let i): reads.append((role, instruction.writes[i].value))
                     case .saved: if let value = instruction.writing(role) { reads.append((role, value)) }
-                    case .head(let i):
+                    case .outputGradient(let i):
                         if let value = gradients[instruction.writes[i].value] {
                             reads.append((role, value))
                             heads += 1
                         }
                     }
                 }
-                let wantsHeads = part.reads.contains { if case .head = $0 { true } else { false } }
-                guard heads > 0 || !wantsHeads else { continue }
+                let readsOutputGradients = part.reads.contains { if case .outputGradient = $0 { true } else { false } }
+                guard heads > 0 || !readsOutputGradients else { continue }
 
                 var writes: [(role: Program.Operand, value: Program.ValueID)] = []
                 var folded = false
@@ -142,13 +142,13 @@ package enum Autodiff {
             guard case .sum = instruction.action, let total = instruction.writing(.output(0)), !kept.contains(total),
                 consumers[total].count == 1, let reader = consumers[total].first,
                 case .backward(let op, let part) = program.instructions[reader].action,
-                engine.addsHeads(op, part: part, writes: program.instructions[reader].writes.map(\.role)),
+                engine.addsOutputGradients(op, part: part, writes: program.instructions[reader].writes.map(\.role)),
                 let head = program.instructions[reader].reads.firstIndex(where: {
-                    $0.role == .head(0) && $0.value == total
+                    $0.role == .outputGradient(0) && $0.value == total
                 })
             else { continue }
             program.instructions[reader].reads[head].value = instruction.reads[0].value
-            program.instructions[reader].reads.append((.secondHead, instruction.reads[1].value))
+            program.instructions[reader].reads.append((.secondOutputGradient, instruction.reads[1].value))
             dropped.insert(index)
         }
         program.instructions = program.instructions.enumerated().filter { !dropped.contains($0.offset) }.map(\.element)

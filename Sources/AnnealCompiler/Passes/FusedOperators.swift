@@ -44,7 +44,7 @@ package struct AddReLU: Operator {
     package var isFused: Bool { true }
     // One masked gradient serves both inputs.
     package var backward: [BackwardPart] {
-        [BackwardPart(reads: [.output(0), .head(0)], writes: [0], sharing: [1])]
+        [BackwardPart(reads: [.output(0), .outputGradient(0)], writes: [0], sharing: [1])]
     }
     package func flops(inputs: [Shape], outputs: [Shape]) -> Double { 2 * Double(outputs[0].count) }
 }
@@ -107,6 +107,6 @@ package struct Relayout: Operator {
     package init() {}
     package func inferShapes(_ inputs: inout [Shape?]) throws -> [Shape]? { try sameShape(&inputs) }
     package var changesLayoutOnly: Bool { true }
-    package var backward: [BackwardPart] { [BackwardPart(reads: [.head(0)], writes: [0])] }
+    package var backward: [BackwardPart] { [BackwardPart(reads: [.outputGradient(0)], writes: [0])] }
     package func flops(inputs: [Shape], outputs: [Shape]) -> Double { 0 }
 }

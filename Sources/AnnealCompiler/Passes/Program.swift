@@ -53,9 +53,9 @@ public struct Program: Sendable {
         /// What the forward pass leaves for the backward pass.
         case saved(Int)
         /// The gradient of an output.
-        case head(Int)
+        case outputGradient(Int)
         /// A second part of the gradient of output 0, which the kernel adds to the first.
-        case secondHead
+        case secondOutputGradient
         /// The gradient of an input.
         case gradient(Int)
         /// A gradient that is added to `gradient(0)`.
@@ -70,8 +70,10 @@ public struct Program: Sendable {
         /// Its number among those of its kind.
         var index: Int? {
             switch self {
-            case .input(let i), .output(let i), .saved(let i), .head(let i), .gradient(let i), .changed(let i): i
-            case .secondHead, .accumulated, .condition, .scale: nil
+            case .input(let i), .output(let i), .saved(let i), .outputGradient(let i), .gradient(let i),
+                .changed(let i):
+                i
+            case .secondOutputGradient, .accumulated, .condition, .scale: nil
             }
         }
 
@@ -80,7 +82,7 @@ public struct Program: Sendable {
             case .input(let i): self = .input(i)
             case .output(let i): self = .output(i)
             case .saved(let i): self = .saved(i)
-            case .head(let i): self = .head(i)
+            case .outputGradient(let i): self = .outputGradient(i)
             }
         }
     }

@@ -25,7 +25,7 @@ public struct Activation: SymbolOperator {
     public var detail: String { kind.rawValue }
 
     // The derivative follows from the output, so that the input need not be kept.
-    public var backward: [BackwardPart] { [BackwardPart(reads: [.output(0), .head(0)], writes: [0])] }
+    public var backward: [BackwardPart] { [BackwardPart(reads: [.output(0), .outputGradient(0)], writes: [0])] }
 }
 
 extension SymbolBuilder {

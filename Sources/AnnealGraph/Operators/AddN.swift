@@ -14,7 +14,7 @@ public struct AddN: SymbolOperator {
     public func inferShapes(_ inputs: inout [Shape?]) throws -> [Shape]? { try unify(&inputs).map { [$0] } }
 
     public var isSum: Bool { true }
-    public var backward: [BackwardPart] { [BackwardPart(reads: [.head(0)], writes: Array(0..<numArgs))] }
+    public var backward: [BackwardPart] { [BackwardPart(reads: [.outputGradient(0)], writes: Array(0..<numArgs))] }
 
     public func flops(inputs: [Shape], outputs: [Shape]) -> Double { Double(outputs[0].count) * Double(numArgs - 1) }
 }

@@ -59,7 +59,9 @@ public struct BatchNorm: SymbolOperator {
     public var backward: [BackwardPart] {
         [
             BackwardPart(
-                reads: [.input(0), .input(1), .input(2), .input(3), .input(4), .saved(0), .saved(1), .head(0)],
+                reads: [
+                    .input(0), .input(1), .input(2), .input(3), .input(4), .saved(0), .saved(1), .outputGradient(0),
+                ],
                 writes: [0, 1, 2])
         ]
     }

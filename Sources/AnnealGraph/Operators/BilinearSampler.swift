@@ -19,7 +19,9 @@ public struct BilinearSampler: SymbolOperator {
         return [[data[0], data[1], grid[2], grid[3]]]
     }
 
-    public var backward: [BackwardPart] { [BackwardPart(reads: [.input(0), .input(1), .head(0)], writes: [0, 1])] }
+    public var backward: [BackwardPart] {
+        [BackwardPart(reads: [.input(0), .input(1), .outputGradient(0)], writes: [0, 1])]
+    }
 }
 
 /// MXNet's `GridGenerator`: the points for a `BilinearSampler`, from affine maps (batch, 6) for a grid of `target_shape`, or
@@ -55,5 +57,5 @@ public struct GridGenerator: SymbolOperator {
         return [data]
     }
 
-    public var backward: [BackwardPart] { [BackwardPart(reads: [.head(0)], writes: [0])] }
+    public var backward: [BackwardPart] { [BackwardPart(reads: [.outputGradient(0)], writes: [0])] }
 }

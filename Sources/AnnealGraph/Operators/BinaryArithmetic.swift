@@ -12,10 +12,10 @@ public enum BinaryFunction: Sendable {
     /// One part for each input: either may not be needed.
     var backward: [BackwardPart] {
         switch self {
-        case .add, .subtract: (0...1).map { BackwardPart(reads: [.head(0)], writes: [$0]) }
-        case .multiply: (0...1).map { BackwardPart(reads: [.input(1 - $0), .head(0)], writes: [$0]) }
+        case .add, .subtract: (0...1).map { BackwardPart(reads: [.outputGradient(0)], writes: [$0]) }
+        case .multiply: (0...1).map { BackwardPart(reads: [.input(1 - $0), .outputGradient(0)], writes: [$0]) }
         case .divide, .modulo, .power, .maximum, .minimum, .hypot:
-            (0...1).map { BackwardPart(reads: [.input(0), .input(1), .head(0)], writes: [$0]) }
+            (0...1).map { BackwardPart(reads: [.input(0), .input(1), .outputGradient(0)], writes: [$0]) }
         default: []
         }
     }

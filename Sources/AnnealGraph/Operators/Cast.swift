@@ -21,7 +21,7 @@ public struct Cast: SymbolOperator {
     public func inferShapes(_ inputs: inout [Shape?]) throws -> [Shape]? { try sameShape(&inputs) }
 
     /// The gradient is in the output's type.
-    public var backward: [BackwardPart] { [BackwardPart(reads: [.head(0)], writes: [0])] }
+    public var backward: [BackwardPart] { [BackwardPart(reads: [.outputGradient(0)], writes: [0])] }
     public func flops(inputs: [Shape], outputs: [Shape]) -> Double { 0 }
 }
 

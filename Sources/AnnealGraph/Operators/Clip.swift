@@ -16,7 +16,7 @@ public struct Clip: SymbolOperator {
 
     public func inferShapes(_ inputs: inout [Shape?]) throws -> [Shape]? { try sameShape(&inputs) }
     public var clipRange: ClosedRange<Float>? { minimum <= maximum ? minimum...maximum : nil }
-    public var backward: [BackwardPart] { [BackwardPart(reads: [.input(0), .head(0)], writes: [0])] }
+    public var backward: [BackwardPart] { [BackwardPart(reads: [.input(0), .outputGradient(0)], writes: [0])] }
 }
 
 extension SymbolBuilder {

@@ -36,7 +36,7 @@ public struct Concat: SymbolOperator {
     }
 
     /// Each input's gradient is its slice of the output gradient.
-    public var backward: [BackwardPart] { [BackwardPart(reads: [.head(0)], writes: Array(0..<numArgs))] }
+    public var backward: [BackwardPart] { [BackwardPart(reads: [.outputGradient(0)], writes: Array(0..<numArgs))] }
     public func flops(inputs: [Shape], outputs: [Shape]) -> Double { 0 }
 }
 

@@ -44,8 +44,8 @@ public struct Convolution: SymbolOperator {
     /// The gradients of the data and of the parameters are separate, since either may not be needed.
     public var backward: [BackwardPart] {
         [
-            BackwardPart(reads: [.input(0), .head(0)], writes: noBias ? [1] : [1, 2]),
-            BackwardPart(reads: [.input(1), .head(0)], writes: [0]),
+            BackwardPart(reads: [.input(0), .outputGradient(0)], writes: noBias ? [1] : [1, 2]),
+            BackwardPart(reads: [.input(1), .outputGradient(0)], writes: [0]),
         ]
     }
 

@@ -88,8 +88,8 @@ public struct Deconvolution: SymbolOperator {
 
     public var backward: [BackwardPart] {
         [
-            BackwardPart(reads: [.input(0), .head(0)], writes: noBias ? [1] : [1, 2]),
-            BackwardPart(reads: [.input(1), .head(0)], writes: [0]),
+            BackwardPart(reads: [.input(0), .outputGradient(0)], writes: noBias ? [1] : [1, 2]),
+            BackwardPart(reads: [.input(1), .outputGradient(0)], writes: [0]),
         ]
     }
 

@@ -79,8 +79,8 @@ extension MatrixOperator {
 
     public var backward: [BackwardPart] {
         [
-            BackwardPart(reads: [.input(1), .head(0)], writes: [0]),
-            BackwardPart(reads: [.input(0), .head(0)], writes: [1]),
+            BackwardPart(reads: [.input(1), .outputGradient(0)], writes: [0]),
+            BackwardPart(reads: [.input(0), .outputGradient(0)], writes: [1]),
         ]
     }
 

@@ -37,7 +37,7 @@ public struct Dropout: SymbolOperator {
         return [mask]
     }
 
-    public var backward: [BackwardPart] { [BackwardPart(reads: [.saved(0), .head(0)], writes: [0])] }
+    public var backward: [BackwardPart] { [BackwardPart(reads: [.saved(0), .outputGradient(0)], writes: [0])] }
 }
 
 extension SymbolBuilder {

@@ -11,7 +11,7 @@ public struct ElementwiseAdd: SymbolOperator {
     public func inferShapes(_ inputs: inout [Shape?]) throws -> [Shape]? { try unify(&inputs).map { [$0] } }
 
     public var isSum: Bool { true }
-    public var backward: [BackwardPart] { [BackwardPart(reads: [.head(0)], writes: [0, 1])] }
+    public var backward: [BackwardPart] { [BackwardPart(reads: [.outputGradient(0)], writes: [0, 1])] }
 }
 
 extension SymbolBuilder {

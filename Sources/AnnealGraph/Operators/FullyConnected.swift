@@ -28,8 +28,8 @@ public struct FullyConnected: SymbolOperator {
 
     public var backward: [BackwardPart] {
         [
-            BackwardPart(reads: [.input(0), .head(0)], writes: noBias ? [1] : [1, 2]),
-            BackwardPart(reads: [.input(1), .head(0)], writes: [0]),
+            BackwardPart(reads: [.input(0), .outputGradient(0)], writes: noBias ? [1] : [1, 2]),
+            BackwardPart(reads: [.input(1), .outputGradient(0)], writes: [0]),
         ]
     }
 

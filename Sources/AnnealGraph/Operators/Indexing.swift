@@ -29,7 +29,7 @@ public struct Take: SymbolOperator {
         return [Shape(Array(a.dims[..<index]) + indices.dims + a.dims[(index + 1)...])]
     }
 
-    public var backward: [BackwardPart] { [BackwardPart(reads: [.input(1), .head(0)], writes: [0])] }
+    public var backward: [BackwardPart] { [BackwardPart(reads: [.input(1), .outputGradient(0)], writes: [0])] }
     public func flops(inputs: [Shape], outputs: [Shape]) -> Double { 0 }
 }
 
@@ -58,7 +58,7 @@ public struct Embedding: SymbolOperator {
         return inputs[0].map { [Shape($0.dims + [outputDim])] }
     }
 
-    public var backward: [BackwardPart] { [BackwardPart(reads: [.input(0), .head(0)], writes: [1])] }
+    public var backward: [BackwardPart] { [BackwardPart(reads: [.input(0), .outputGradient(0)], writes: [1])] }
     public func flops(inputs: [Shape], outputs: [Shape]) -> Double { 0 }
 }
 
@@ -127,7 +127,7 @@ public struct Pick: SymbolOperator {
         return [keepdims ? kept : dropped]
     }
 
-    public var backward: [BackwardPart] { [BackwardPart(reads: [.input(1), .head(0)], writes: [0])] }
+    public var backward: [BackwardPart] { [BackwardPart(reads: [.input(1), .outputGradient(0)], writes: [0])] }
     public func flops(inputs: [Shape], outputs: [Shape]) -> Double { 0 }
 }
 
@@ -146,6 +146,8 @@ public struct Where: SymbolOperator {
         return [shape]
     }
 
-    public var backward: [BackwardPart] { (1...2).map { BackwardPart(reads: [.input(0), .head(0)], writes: [$0]) } }
+    public var backward: [BackwardPart] {
+        (1...2).map { BackwardPart(reads: [.input(0), .outputGradient(0)], writes: [$0]) }
+    }
     public func flops(inputs: [Shape], outputs: [Shape]) -> Double { 0 }
 }

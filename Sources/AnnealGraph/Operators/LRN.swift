@@ -31,7 +31,7 @@ public struct LRN: SymbolOperator {
     public func savedShapes(inputs: [Shape], outputs: [Shape]) -> [Shape] { [inputs[0]] }
 
     public var backward: [BackwardPart] {
-        [BackwardPart(reads: [.input(0), .output(0), .saved(0), .head(0)], writes: [0])]
+        [BackwardPart(reads: [.input(0), .output(0), .saved(0), .outputGradient(0)], writes: [0])]
     }
 }
 

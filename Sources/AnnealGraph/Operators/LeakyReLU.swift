@@ -49,10 +49,10 @@ public struct LeakyReLU: SymbolOperator {
 
     public var backward: [BackwardPart] {
         switch kind {
-        case .prelu: [BackwardPart(reads: [.input(0), .input(1), .head(0)], writes: [0, 1])]
-        case .rrelu: [BackwardPart(reads: [.output(1), .head(0)], writes: [0])]
-        case .elu, .selu: [BackwardPart(reads: [.output(0), .head(0)], writes: [0])]
-        case .leaky, .gelu: [BackwardPart(reads: [.input(0), .head(0)], writes: [0])]
+        case .prelu: [BackwardPart(reads: [.input(0), .input(1), .outputGradient(0)], writes: [0, 1])]
+        case .rrelu: [BackwardPart(reads: [.output(1), .outputGradient(0)], writes: [0])]
+        case .elu, .selu: [BackwardPart(reads: [.output(0), .outputGradient(0)], writes: [0])]
+        case .leaky, .gelu: [BackwardPart(reads: [.input(0), .outputGradient(0)], writes: [0])]
         }
     }
 }

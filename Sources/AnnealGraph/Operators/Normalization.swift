@@ -27,7 +27,7 @@ public struct InstanceNorm: SymbolOperator {
     }
 
     public var backward: [BackwardPart] {
-        [BackwardPart(reads: [.input(0), .input(1), .saved(0), .saved(1), .head(0)], writes: [0, 1, 2])]
+        [BackwardPart(reads: [.input(0), .input(1), .saved(0), .saved(1), .outputGradient(0)], writes: [0, 1, 2])]
     }
 }
 
@@ -73,7 +73,7 @@ public struct GroupNorm: SymbolOperator {
     }
 
     public var backward: [BackwardPart] {
-        [BackwardPart(reads: [.input(0), .input(1), .saved(0), .saved(1), .head(0)], writes: [0, 1, 2])]
+        [BackwardPart(reads: [.input(0), .input(1), .saved(0), .saved(1), .outputGradient(0)], writes: [0, 1, 2])]
     }
 }
 
@@ -115,7 +115,7 @@ public struct LayerNorm: SymbolOperator {
     }
 
     public var backward: [BackwardPart] {
-        [BackwardPart(reads: [.input(0), .input(1), .saved(0), .saved(1), .head(0)], writes: [0, 1, 2])]
+        [BackwardPart(reads: [.input(0), .input(1), .saved(0), .saved(1), .outputGradient(0)], writes: [0, 1, 2])]
     }
 }
 
@@ -156,5 +156,7 @@ public struct L2Normalization: SymbolOperator {
         return [[outer, inner]]
     }
 
-    public var backward: [BackwardPart] { [BackwardPart(reads: [.output(0), .saved(0), .head(0)], writes: [0])] }
+    public var backward: [BackwardPart] {
+        [BackwardPart(reads: [.output(0), .saved(0), .outputGradient(0)], writes: [0])]
+    }
 }

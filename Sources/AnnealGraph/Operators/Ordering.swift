@@ -68,8 +68,8 @@ public struct Ordering: OperatorFamily {
 
     public var backward: [BackwardPart] {
         switch returned {
-        case .value: [BackwardPart(reads: [.saved(0), .head(0)], writes: [0])]
-        case .both: [BackwardPart(reads: [.output(1), .head(0)], writes: [0])]
+        case .value: [BackwardPart(reads: [.saved(0), .outputGradient(0)], writes: [0])]
+        case .both: [BackwardPart(reads: [.output(1), .outputGradient(0)], writes: [0])]
         case .indices, .mask: []
         }
     }

@@ -109,10 +109,10 @@ public struct Pooling: SymbolOperator {
 
     public var backward: [BackwardPart] {
         switch kind {
-        case .max where isFirstVersion: [BackwardPart(reads: [.head(0), .input(0), .output(0)], writes: [0])]
-        case .max: [BackwardPart(reads: [.saved(0), .head(0)], writes: [0])]
-        case .lp: [BackwardPart(reads: [.head(0), .input(0), .output(0)], writes: [0])]
-        case .avg, .sum: [BackwardPart(reads: [.head(0)], writes: [0])]
+        case .max where isFirstVersion: [BackwardPart(reads: [.outputGradient(0), .input(0), .output(0)], writes: [0])]
+        case .max: [BackwardPart(reads: [.saved(0), .outputGradient(0)], writes: [0])]
+        case .lp: [BackwardPart(reads: [.outputGradient(0), .input(0), .output(0)], writes: [0])]
+        case .avg, .sum: [BackwardPart(reads: [.outputGradient(0)], writes: [0])]
         }
     }
 

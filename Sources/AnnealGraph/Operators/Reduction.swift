@@ -72,10 +72,11 @@ public struct Reduction: OperatorFamily {
 
     public var backward: [BackwardPart] {
         switch member {
-        case .sum, .mean: [BackwardPart(reads: [.head(0)], writes: [0])]
-        case .nansum: [BackwardPart(reads: [.input(0), .head(0)], writes: [0])]
+        case .sum, .mean: [BackwardPart(reads: [.outputGradient(0)], writes: [0])]
+        case .nansum: [BackwardPart(reads: [.input(0), .outputGradient(0)], writes: [0])]
         // At ties every maximum gets the whole gradient.
-        case .prod, .nanprod, .max, .min: [BackwardPart(reads: [.input(0), .output(0), .head(0)], writes: [0])]
+        case .prod, .nanprod, .max, .min:
+            [BackwardPart(reads: [.input(0), .output(0), .outputGradient(0)], writes: [0])]
         }
     }
 
@@ -98,7 +99,11 @@ public struct Norm: SymbolOperator {
     public func inferShapes(_ inputs: inout [Shape?]) throws -> [Shape]? { try inputs[0].map { [try axes.output($0)] } }
 
     public var backward: [BackwardPart] {
-        [BackwardPart(reads: order == 1 ? [.input(0), .head(0)] : [.input(0), .output(0), .head(0)], writes: [0])]
+        [
+            BackwardPart(
+                reads: order == 1 ? [.input(0), .outputGradient(0)] : [.input(0), .output(0), .outputGradient(0)],
+                writes: [0])
+        ]
     }
 
     public func flops(inputs: [Shape], outputs: [Shape]) -> Double { Double(order) * Double(inputs[0].count) }

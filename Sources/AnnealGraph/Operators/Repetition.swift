@@ -98,6 +98,6 @@ public struct Pad: SymbolOperator {
         ]
     }
 
-    public var backward: [BackwardPart] { [BackwardPart(reads: [.head(0)], writes: [0])] }
+    public var backward: [BackwardPart] { [BackwardPart(reads: [.outputGradient(0)], writes: [0])] }
     public func flops(inputs: [Shape], outputs: [Shape]) -> Double { 0 }
 }

@@ -84,7 +84,7 @@ public struct Reshape: SymbolOperator {
     }
 
     public var isView: Bool { true }
-    public var backward: [BackwardPart] { [BackwardPart(reads: [.head(0)], writes: [0])] }
+    public var backward: [BackwardPart] { [BackwardPart(reads: [.outputGradient(0)], writes: [0])] }
 }
 
 /// MXNet's `reshape_like`: `lhs` under the shape of `rhs`, or its axes `lhs_begin ..< lhs_end` under the extents of the
@@ -120,7 +120,7 @@ public struct ReshapeLike: SymbolOperator {
     }
 
     public var isView: Bool { true }
-    public var backward: [BackwardPart] { [BackwardPart(reads: [.head(0)], writes: [0])] }
+    public var backward: [BackwardPart] { [BackwardPart(reads: [.outputGradient(0)], writes: [0])] }
 }
 
 /// MXNet's `expand_dims`: a new axis of extent 1 before `axis`.
@@ -140,7 +140,7 @@ public struct ExpandDims: SymbolOperator {
     }
 
     public var isView: Bool { true }
-    public var backward: [BackwardPart] { [BackwardPart(reads: [.head(0)], writes: [0])] }
+    public var backward: [BackwardPart] { [BackwardPart(reads: [.outputGradient(0)], writes: [0])] }
 }
 
 /// MXNet's `squeeze`: without the axes of extent 1, or those that `axis` names.
@@ -163,7 +163,7 @@ public struct Squeeze: SymbolOperator {
     }
 
     public var isView: Bool { true }
-    public var backward: [BackwardPart] { [BackwardPart(reads: [.head(0)], writes: [0])] }
+    public var backward: [BackwardPart] { [BackwardPart(reads: [.outputGradient(0)], writes: [0])] }
 }
 
 extension SymbolBuilder {

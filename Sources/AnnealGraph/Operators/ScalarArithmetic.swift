@@ -86,11 +86,11 @@ public struct ScalarArithmetic: OperatorFamily {
     public var backward: [BackwardPart] {
         switch member {
         case .plus, .minus, .reverseMinus, .multiply, .divide, .modulo:
-            [BackwardPart(reads: [.head(0)], writes: [0])]
+            [BackwardPart(reads: [.outputGradient(0)], writes: [0])]
         case .reverseDivide, .reverseModulo, .power, .maximum, .minimum, .hypot, .smoothL1:
-            [BackwardPart(reads: [.input(0), .head(0)], writes: [0])]
+            [BackwardPart(reads: [.input(0), .outputGradient(0)], writes: [0])]
         case .reversePower:
-            [BackwardPart(reads: [.output(0), .head(0)], writes: [0])]
+            [BackwardPart(reads: [.output(0), .outputGradient(0)], writes: [0])]
         default: []
         }
     }

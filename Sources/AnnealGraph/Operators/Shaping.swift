@@ -12,7 +12,7 @@ public struct Flatten: SymbolOperator {
     }
 
     public var isView: Bool { true }
-    public var backward: [BackwardPart] { [BackwardPart(reads: [.head(0)], writes: [0])] }
+    public var backward: [BackwardPart] { [BackwardPart(reads: [.outputGradient(0)], writes: [0])] }
 }
 
 /// MXNet's `identity` (`_copy`): the data as it is.
@@ -24,7 +24,7 @@ public struct Copy: SymbolOperator {
 
     public func inferShapes(_ inputs: inout [Shape?]) throws -> [Shape]? { try sameShape(&inputs) }
     public var isView: Bool { true }
-    public var backward: [BackwardPart] { [BackwardPart(reads: [.head(0)], writes: [0])] }
+    public var backward: [BackwardPart] { [BackwardPart(reads: [.outputGradient(0)], writes: [0])] }
 }
 
 extension SymbolBuilder {

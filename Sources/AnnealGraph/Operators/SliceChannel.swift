@@ -36,7 +36,7 @@ public struct SliceChannel: SymbolOperator {
     }
 
     public var backward: [BackwardPart] {
-        [BackwardPart(reads: (0..<numOutputs).map { .head($0) }, writes: [0])]
+        [BackwardPart(reads: (0..<numOutputs).map { .outputGradient($0) }, writes: [0])]
     }
     public func flops(inputs: [Shape], outputs: [Shape]) -> Double { 0 }
 }
@@ -64,7 +64,7 @@ public struct Stack: SymbolOperator {
         return [Shape(dims)]
     }
 
-    public var backward: [BackwardPart] { [BackwardPart(reads: [.head(0)], writes: Array(0..<numArgs))] }
+    public var backward: [BackwardPart] { [BackwardPart(reads: [.outputGradient(0)], writes: Array(0..<numArgs))] }
     public func flops(inputs: [Shape], outputs: [Shape]) -> Double { 0 }
 }
 

@@ -37,7 +37,7 @@ public struct Softmax: OperatorFamily {
     }
 
     public var backward: [BackwardPart] {
-        [BackwardPart(reads: [.output(0), .head(0)] + (useLength ? [.input(1)] : []), writes: [0])]
+        [BackwardPart(reads: [.output(0), .outputGradient(0)] + (useLength ? [.input(1)] : []), writes: [0])]
     }
 }
 
@@ -63,7 +63,7 @@ public struct SoftmaxActivation: SymbolOperator {
             ? (data[0], data[1], data.dims.dropFirst(2).reduce(1, *)) : (data.dims.dropLast().reduce(1, *), data[-1], 1)
     }
 
-    public var backward: [BackwardPart] { [BackwardPart(reads: [.output(0), .head(0)], writes: [0])] }
+    public var backward: [BackwardPart] { [BackwardPart(reads: [.output(0), .outputGradient(0)], writes: [0])] }
 }
 
 /// MXNet's `softmax_cross_entropy`: data (batch, classes), label (batch,); the sum of -log softmax(data)[label], (1,).
@@ -80,7 +80,9 @@ public struct SoftmaxCrossEntropy: SymbolOperator {
         return [[1]]
     }
 
-    public var backward: [BackwardPart] { [BackwardPart(reads: [.input(0), .input(1), .head(0)], writes: [0])] }
+    public var backward: [BackwardPart] {
+        [BackwardPart(reads: [.input(0), .input(1), .outputGradient(0)], writes: [0])]
+    }
 }
 
 extension SymbolBuilder {

@@ -37,7 +37,7 @@ public struct SpatialTransformer: SymbolOperator {
     }
 
     public var backward: [BackwardPart] {
-        [BackwardPart(reads: [.input(0), .input(1), .head(0)], writes: [0, 1])]
+        [BackwardPart(reads: [.input(0), .input(1), .outputGradient(0)], writes: [0, 1])]
     }
 }
 

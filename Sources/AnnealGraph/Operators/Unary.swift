@@ -30,11 +30,11 @@ public struct Unary: OperatorFamily {
     /// What the derivative reads; piecewise constant functions have none.
     public var backward: [BackwardPart] {
         switch member {
-        case .negative, .degrees, .radians: [BackwardPart(reads: [.head(0)], writes: [0])]
+        case .negative, .degrees, .radians: [BackwardPart(reads: [.outputGradient(0)], writes: [0])]
         case .sqrt, .cbrt, .exp, .tan, .tanh, .relu, .sigmoid, .erfinv:
-            [BackwardPart(reads: [.output(0), .head(0)], writes: [0])]
+            [BackwardPart(reads: [.output(0), .outputGradient(0)], writes: [0])]
         case .sign, .round, .rint, .ceil, .floor, .trunc, .fix, .logicalNot, .zerosLike, .onesLike: []
-        default: [BackwardPart(reads: [.input(0), .head(0)], writes: [0])]
+        default: [BackwardPart(reads: [.input(0), .outputGradient(0)], writes: [0])]
         }
     }
 }
@@ -51,7 +51,7 @@ public struct HardSigmoid: SymbolOperator {
     }
 
     public func inferShapes(_ inputs: inout [Shape?]) throws -> [Shape]? { try sameShape(&inputs) }
-    public var backward: [BackwardPart] { [BackwardPart(reads: [.output(0), .head(0)], writes: [0])] }
+    public var backward: [BackwardPart] { [BackwardPart(reads: [.output(0), .outputGradient(0)], writes: [0])] }
 }
 
 /// MXNet's `BlockGrad`: the output is the data; no gradient passes back.

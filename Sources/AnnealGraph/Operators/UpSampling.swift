@@ -54,6 +54,6 @@ public struct UpSampling: SymbolOperator {
     public var backward: [BackwardPart] {
         sample == .bilinear
             ? deconvolution(channels: 1).backward
-            : (0..<numArgs).map { BackwardPart(reads: [.head(0)], writes: [$0]) }
+            : (0..<numArgs).map { BackwardPart(reads: [.outputGradient(0)], writes: [$0]) }
     }
 }

@@ -7,7 +7,7 @@ import Foundation
 extension ElementwiseAdd: ReferenceOperator {
     func forward(_ operands: Operands) { operands.map(.input(0), .input(1), to: .output(0), +) }
     func backward(_ operands: Operands, part: Int) {
-        for input in 0...1 { operands.map(.head(0), to: .gradient(input)) { $0 } }
+        for input in 0...1 { operands.map(.outputGradient(0), to: .gradient(input)) { $0 } }
     }
 }
 
@@ -19,7 +19,7 @@ extension AddN: ReferenceOperator {
     }
 
     func backward(_ operands: Operands, part: Int) {
-        for input in 0..<numArgs { operands.map(.head(0), to: .gradient(input)) { $0 } }
+        for input in 0..<numArgs { operands.map(.outputGradient(0), to: .gradient(input)) { $0 } }
     }
 }
 
@@ -43,7 +43,7 @@ extension BinaryFunction {
     }
 
     fileprivate func backward(_ operands: Operands, part: Int) throws {
-        let shapes = try (operands.inputShape(0), operands.inputShape(1)), dy = operands[.head(0)]
+        let shapes = try (operands.inputShape(0), operands.inputShape(1)), dy = operands[.outputGradient(0)]
         let strides = (broadcastStrides(shapes.0, to: dy.shape), broadcastStrides(shapes.1, to: dy.shape))
         let a = operands.optional(.input(0)), b = operands.optional(.input(1))
         var sum = NDArray(part == 0 ? shapes.0 : shapes.1)
@@ -102,10 +102,13 @@ extension ScalarArithmetic: ReferenceOperator {
 
     func backward(_ operands: Operands, part: Int) {
         switch backward[0].reads[0] {
-        case .input: operands.map(.input(0), .head(0), to: .gradient(0)) { x, dy in dy * slope(x) }
+        case .input: operands.map(.input(0), .outputGradient(0), to: .gradient(0)) { x, dy in dy * slope(x) }
         // s to the power x.
-        case .output: operands.map(.output(0), .head(0), to: .gradient(0)) { y, dy in dy * y * log(s) }
-        default: operands.map(.head(0), to: .gradient(0)) { dy in dy * (member == .modulo ? 1 : value(1) - value(0)) }
+        case .output: operands.map(.output(0), .outputGradient(0), to: .gradient(0)) { y, dy in dy * y * log(s) }
+        default:
+            operands.map(.outputGradient(0), to: .gradient(0)) { dy in
+                dy * (member == .modulo ? 1 : value(1) - value(0))
+            }
         }
     }
 
@@ -187,7 +190,7 @@ extension MatrixProduct {
     }
 
     fileprivate func backward(_ operands: Operands, part: Int) throws {
-        let other = operands[.input(1 - part)], dy = operands[.head(0)]
+        let other = operands[.input(1 - part)], dy = operands[.outputGradient(0)]
         var gradient = NDArray(try operands.inputShape(part))
         forEach { a, b, y in gradient[part == 0 ? a : b] += other[part == 0 ? b : a] * dy[y] }
         operands.write(.gradient(part), gradient)

@@ -18,7 +18,7 @@ extension AnnealGraph.Convolution: ReferenceOperator {
     }
 
     func backward(_ operands: Operands, part: Int) throws {
-        let taps = try taps(operands), dy = operands[.head(0)]
+        let taps = try taps(operands), dy = operands[.outputGradient(0)]
         if part == 0 {
             operands.write(
                 .gradient(1), taps.weight(try operands.inputShape(1), image: operands[.input(0)], features: dy))
@@ -52,7 +52,7 @@ extension Deconvolution: ReferenceOperator {
     }
 
     func backward(_ operands: Operands, part: Int) throws {
-        let taps = try taps(operands), dy = operands[.head(0)]
+        let taps = try taps(operands), dy = operands[.outputGradient(0)]
         if part == 0 {
             operands.write(
                 .gradient(1), taps.weight(try operands.inputShape(1), image: dy, features: operands[.input(0)]))
@@ -206,7 +206,7 @@ extension FullyConnected: ReferenceOperator {
     }
 
     func backward(_ operands: Operands, part: Int) throws {
-        let dy = operands[.head(0)], weightShape = try operands.inputShape(1)
+        let dy = operands[.outputGradient(0)], weightShape = try operands.inputShape(1)
         let width = weightShape[1], rows = dy.count / numHidden
         if part == 0 {
             let x = operands[.input(0)]

@@ -10,10 +10,10 @@ extension Unary: ReferenceOperator {
 
     func backward(_ operands: Operands, part: Int) {
         switch backward[0].reads[0] {
-        case .output: operands.map(.output(0), .head(0), to: .gradient(0)) { y, dy in dy * slopeOfOutput(y) }
-        case .input: operands.map(.input(0), .head(0), to: .gradient(0)) { x, dy in dy * slopeOfInput(x) }
+        case .output: operands.map(.output(0), .outputGradient(0), to: .gradient(0)) { y, dy in dy * slopeOfOutput(y) }
+        case .input: operands.map(.input(0), .outputGradient(0), to: .gradient(0)) { x, dy in dy * slopeOfInput(x) }
         // Linear functions.
-        default: operands.map(.head(0), to: .gradient(0)) { dy in dy * function(1) }
+        default: operands.map(.outputGradient(0), to: .gradient(0)) { dy in dy * function(1) }
         }
     }
 
@@ -110,7 +110,7 @@ extension Activation: ReferenceOperator {
     }
 
     func backward(_ operands: Operands, part: Int) {
-        operands.map(.output(0), .head(0), to: .gradient(0)) { y, dy in
+        operands.map(.output(0), .outputGradient(0), to: .gradient(0)) { y, dy in
             switch kind {
             case .relu: y > 0 ? dy : 0
             case .sigmoid: dy * y * (1 - y)
@@ -128,7 +128,9 @@ extension HardSigmoid: ReferenceOperator {
     }
 
     func backward(_ operands: Operands, part: Int) {
-        operands.map(.output(0), .head(0), to: .gradient(0)) { y, dy in y > 0 && y < 1 ? Double(alpha) * dy : 0 }
+        operands.map(.output(0), .outputGradient(0), to: .gradient(0)) { y, dy in
+            y > 0 && y < 1 ? Double(alpha) * dy : 0
+        }
     }
 }
 
@@ -140,7 +142,7 @@ extension Clip: ReferenceOperator {
     }
 
     func backward(_ operands: Operands, part: Int) {
-        operands.map(.input(0), .head(0), to: .gradient(0)) { x, dy in
+        operands.map(.input(0), .outputGradient(0), to: .gradient(0)) { x, dy in
             x >= Double(minimum) && x <= Double(maximum) ? dy : 0
         }
     }
@@ -175,22 +177,25 @@ extension LeakyReLU: ReferenceOperator {
     func backward(_ operands: Operands, part: Int) {
         let below = Double(self.slope)
         switch kind {
-        case .leaky: operands.map(.input(0), .head(0), to: .gradient(0)) { $0 > 0 ? $1 : below * $1 }
-        case .elu: operands.map(.output(0), .head(0), to: .gradient(0)) { $0 > 0 ? $1 : (below + $0) * $1 }
+        case .leaky: operands.map(.input(0), .outputGradient(0), to: .gradient(0)) { $0 > 0 ? $1 : below * $1 }
+        case .elu: operands.map(.output(0), .outputGradient(0), to: .gradient(0)) { $0 > 0 ? $1 : (below + $0) * $1 }
         case .selu:
             // MXNet's own gradient uses y in place of y / scale.
             let factor = operands.reproducesMXNetDefects ? Self.seluScale : 1
-            operands.map(.output(0), .head(0), to: .gradient(0)) { y, dy in
+            operands.map(.output(0), .outputGradient(0), to: .gradient(0)) { y, dy in
                 dy * (y > 0 ? Self.seluScale : Self.seluScale * Self.seluAlpha + factor * y)
             }
-        case .gelu: operands.map(.input(0), .head(0), to: .gradient(0)) { $1 * AnnealReference.slope(of: gelu, at: $0) }
-        case .rrelu: operands.map(.output(1), .head(0), to: .gradient(0)) { $0 * $1 }
+        case .gelu:
+            operands.map(.input(0), .outputGradient(0), to: .gradient(0)) {
+                $1 * AnnealReference.slope(of: gelu, at: $0)
+            }
+        case .rrelu: operands.map(.output(1), .outputGradient(0), to: .gradient(0)) { $0 * $1 }
         case .prelu:
-            let x = operands[.input(0)], dy = operands[.head(0)], gammas = operands[.input(1)]
+            let x = operands[.input(0)], dy = operands[.outputGradient(0)], gammas = operands[.input(1)]
             var dx = x, dGamma = NDArray(gammas.shape)
             forEachChannel(x, gammas) { i, gamma, channel in dx[i] = x[i] > 0 ? dy[i] : gamma * dy[i] }
             // MXNet overwrites the output gradient with the data's gradient where it can, and then reads it.
-            let read = operands.reproducesMXNetDefects && operands.overwritesHead ? dx : dy
+            let read = operands.reproducesMXNetDefects && operands.overwritesOutputGradient ? dx : dy
             forEachChannel(x, gammas) { i, _, channel in if x[i] <= 0 { dGamma[channel] += read[i] * x[i] } }
             operands.write(.gradient(0), dx)
             operands.write(.gradient(1), dGamma)
@@ -212,7 +217,7 @@ extension LeakyReLU: ReferenceOperator {
 
 extension Cast: ReferenceOperator {
     func forward(_ operands: Operands) { operands.map(.input(0), to: .output(0), rounded) }
-    func backward(_ operands: Operands, part: Int) { operands.map(.head(0), to: .gradient(0), rounded) }
+    func backward(_ operands: Operands, part: Int) { operands.map(.outputGradient(0), to: .gradient(0), rounded) }
 
     private func rounded(_ x: Double) -> Double {
         switch dtype {
@@ -244,7 +249,7 @@ extension Dropout: ReferenceOperator {
     }
 
     func backward(_ operands: Operands, part: Int) {
-        operands.write(.gradient(0), masked(operands[.head(0)], operands[.saved(0)]))
+        operands.write(.gradient(0), masked(operands[.outputGradient(0)], operands[.saved(0)]))
     }
 
     private func masked(_ x: NDArray, _ mask: NDArray) -> NDArray {

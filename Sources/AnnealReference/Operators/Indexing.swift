@@ -31,7 +31,7 @@ extension Take: ReferenceOperator {
     }
 
     func backward(_ operands: Operands, part: Int) throws {
-        let dy = operands[.head(0)]
+        let dy = operands[.outputGradient(0)]
         var da = NDArray(try operands.shape(.gradient(0)))
         gather(AxisView(extents(of: da.shape, around: axis)), operands[.input(1)], mode) { da[$1] += dy[$0] }
         operands.write(.gradient(0), da)
@@ -49,7 +49,7 @@ extension Embedding: ReferenceOperator {
     }
 
     func backward(_ operands: Operands, part: Int) {
-        let dy = operands[.head(0)]
+        let dy = operands[.outputGradient(0)]
         var weight = NDArray([inputDim, outputDim])
         gather(view, operands[.input(0)], .clip) { weight[$1] += dy[$0] }
         operands.write(.gradient(1), weight)
@@ -86,7 +86,7 @@ extension Pick: ReferenceOperator {
     }
 
     func backward(_ operands: Operands, part: Int) throws {
-        let dy = operands[.head(0)]
+        let dy = operands[.outputGradient(0)]
         var dx = NDArray(try operands.shape(.gradient(0)))
         for (i, place) in places(dx.shape, operands[.input(1)]).enumerated() { dx[place] += dy[i] }
         operands.write(.gradient(0), dx)
@@ -101,7 +101,7 @@ extension Where: ReferenceOperator {
     }
 
     func backward(_ operands: Operands, part: Int) {
-        let condition = operands[.input(0)], dy = operands[.head(0)], run = dy.count / condition.count
+        let condition = operands[.input(0)], dy = operands[.outputGradient(0)], run = dy.count / condition.count
         operands.write(
             .gradient(part + 1),
             NDArray(dy.shape, (0..<dy.count).map { (condition[$0 / run] != 0) == (part == 0) ? dy[$0] : 0 }))

@@ -25,7 +25,8 @@ extension BatchNorm: ReferenceOperator {
     }
 
     func backward(_ operands: Operands, part: Int) {
-        let x = operands[.input(0)], dy = operands[.head(0)], rows = AxisView(extents(of: x.shape, around: axis))
+        let x = operands[.input(0)], dy = operands[.outputGradient(0)],
+            rows = AxisView(extents(of: x.shape, around: axis))
         let gamma = fixGamma ? NDArray([rows.axis], repeating: 1) : operands[.input(1)]
         let (mean, variance) =
             useGlobalStats ? (operands[.input(3)], operands[.input(4)]) : statistics(x, rows)
@@ -130,7 +131,7 @@ private struct NormalizedRows {
     }
 
     func backward(_ operands: Operands) {
-        let x = operands[.input(0)], gamma = operands[.input(1)], dy = operands[.head(0)]
+        let x = operands[.input(0)], gamma = operands[.input(1)], dy = operands[.outputGradient(0)]
         var dx = x, dGamma = NDArray(gamma.shape), dBeta = dGamma
         view.forEachRow { number, row in
             let (mean, deviation) = statistics(x, row)
@@ -165,7 +166,7 @@ extension L2Normalization: ReferenceOperator {
     }
 
     func backward(_ operands: Operands, part: Int) {
-        let y = operands[.output(0)], norms = operands[.saved(0)], dy = operands[.head(0)]
+        let y = operands[.output(0)], norms = operands[.saved(0)], dy = operands[.outputGradient(0)]
         var dx = dy
         AxisView(axes(y.shape)).forEachRow { number, row in
             let product = row.reduce(0) { $0 + y[$1] * dy[$1] }
@@ -185,7 +186,7 @@ extension LRN: ReferenceOperator {
     /// dx_i = dy_i n_i^-beta - 2 alpha beta / nsize x_i Σ dy_j y_j / n_j over the channels j with sums that include
     /// x_i.
     func backward(_ operands: Operands, part: Int) {
-        let x = operands[.input(0)], dy = operands[.head(0)], norms = norms(x)
+        let x = operands[.input(0)], dy = operands[.outputGradient(0)], norms = norms(x)
         let shares = NDArray(
             x.shape, x.elements.indices.map { dy[$0] * x[$0] * pow(norms[$0], -Double(beta) - 1) })
         let sums = neighbours(shares), factor = 2 * Double(alpha) * Double(beta) / Double(nsize)

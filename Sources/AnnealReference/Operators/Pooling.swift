@@ -30,7 +30,7 @@ extension Pooling: ReferenceOperator {
     }
 
     func backward(_ operands: Operands, part: Int) throws {
-        let dy = operands[.head(0)], shape = try operands.shape(.gradient(0))
+        let dy = operands[.outputGradient(0)], shape = try operands.shape(.gradient(0))
         let windows = PoolingWindows(try window(shape), shape)
         let x = operands.optional(.input(0)), y = operands.optional(.output(0)), winners = operands.optional(.saved(0))
         var dx = NDArray(shape)

@@ -23,7 +23,7 @@ extension Reduction: ReferenceOperator {
     }
 
     func backward(_ operands: Operands, part: Int) throws {
-        let dy = operands[.head(0)], x = operands.optional(.input(0)), y = operands.optional(.output(0))
+        let dy = operands[.outputGradient(0)], x = operands.optional(.input(0)), y = operands.optional(.output(0))
         var dx = NDArray(try operands.shape(.gradient(0)))
         for (j, group) in try groups(dx.shape).enumerated() {
             for i in group {
@@ -65,7 +65,7 @@ extension Norm: ReferenceOperator {
     }
 
     func backward(_ operands: Operands, part: Int) throws {
-        let x = operands[.input(0)], y = operands.optional(.output(0)), dy = operands[.head(0)]
+        let x = operands[.input(0)], y = operands.optional(.output(0)), dy = operands[.outputGradient(0)]
         var dx = x
         for (j, group) in try axes.groups(x.shape).enumerated() {
             for i in group { dx[i] = y.map { dy[j] * x[i] / $0[j] } ?? (x[i] > 0 ? dy[j] : x[i] < 0 ? -dy[j] : 0) }
@@ -117,7 +117,7 @@ extension Ordering: ReferenceOperator {
     }
 
     func backward(_ operands: Operands, part: Int) throws {
-        let dy = operands[.head(0)], places = operands[returned == .both ? .output(1) : .saved(0)]
+        let dy = operands[.outputGradient(0)], places = operands[returned == .both ? .output(1) : .saved(0)]
         var dx = NDArray(try operands.shape(.gradient(0)))
         let view = AxisView(axes(dx.shape)), source = AxisView((view.outer, k > 0 ? k : view.axis, view.inner))
         for o in 0..<source.outer {

@@ -106,7 +106,7 @@ extension BilinearSampler: ReferenceOperator {
     }
 
     func backward(_ operands: Operands, part: Int) {
-        let x = operands[.input(0)], grid = operands[.input(1)], dy = operands[.head(0)]
+        let x = operands[.input(0)], grid = operands[.input(1)], dy = operands[.outputGradient(0)]
         var dGrid = NDArray(grid.shape)
         let dx = BilinearSampling(data: x.shape, output: dy.shape).backward(x, dy) { _, _, _, at in
             Point(grid[at.x], grid[at.y])
@@ -133,7 +133,7 @@ extension SpatialTransformer: ReferenceOperator {
     }
 
     func backward(_ operands: Operands, part: Int) {
-        let x = operands[.input(0)], loc = operands[.input(1)], dy = operands[.head(0)]
+        let x = operands[.input(0)], loc = operands[.input(1)], dy = operands[.outputGradient(0)]
         var dLoc = NDArray(loc.shape)
         let dx = BilinearSampling(data: x.shape, output: dy.shape).backward(x, dy) { n, row, column, _ in
             target(dy.shape, row, column).mapped(loc, n)
@@ -161,7 +161,7 @@ extension GridGenerator: ReferenceOperator {
     }
 
     func backward(_ operands: Operands, part: Int) throws {
-        let dy = operands[.head(0)], shape = dy.shape
+        let dy = operands[.outputGradient(0)], shape = dy.shape
         var dx = NDArray(try operands.shape(.gradient(0)))
         BilinearSampling.forEachPoint(shape) { n, row, column, at in
             if transform == .affine {

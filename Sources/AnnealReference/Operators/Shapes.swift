@@ -8,7 +8,7 @@ private protocol SameElements: ReferenceOperator {}
 
 extension SameElements {
     func forward(_ operands: Operands) { operands.map(.input(0), to: .output(0)) { $0 } }
-    func backward(_ operands: Operands, part: Int) { operands.map(.head(0), to: .gradient(0)) { $0 } }
+    func backward(_ operands: Operands, part: Int) { operands.map(.outputGradient(0), to: .gradient(0)) { $0 } }
 }
 
 extension BlockGrad: SameElements {}
@@ -26,7 +26,7 @@ extension ReferenceOperator where Self: StridedOperator {
     }
 
     func backward(_ operands: Operands, part: Int) throws {
-        let dy = operands[.head(0)]
+        let dy = operands[.outputGradient(0)]
         var dx = NDArray(try operands.shape(.gradient(0)))
         let view = try view(of: dx.shape, output: dy.shape)
         for (i, index) in Indices(view.extents).enumerated() { dx[view.offset + offset(index, view.strides)] += dy[i] }
@@ -51,7 +51,7 @@ extension Transpose: ReferenceOperator {}
 extension Concat: ReferenceOperator {
     func forward(_ operands: Operands) throws { try join(operands, (0..<numArgs).map { .input($0) }, .output(0)) }
     func backward(_ operands: Operands, part: Int) throws {
-        try cut(operands, .head(0), (0..<numArgs).map { ($0, .gradient($0)) })
+        try cut(operands, .outputGradient(0), (0..<numArgs).map { ($0, .gradient($0)) })
     }
 
     /// Elements of an array of `extent` along the axis, and their positions in the whole from `first` on.
@@ -104,7 +104,7 @@ extension Stack: ReferenceOperator {
     }
 
     func backward(_ operands: Operands, part: Int) throws {
-        let whole = operands[.head(0)], view = view(whole.shape)
+        let whole = operands[.outputGradient(0)], view = view(whole.shape)
         for number in 0..<numArgs {
             let shape = try operands.inputShape(number)
             operands.write(
@@ -138,7 +138,7 @@ extension SliceChannel: ReferenceOperator {
     func backward(_ operands: Operands, part: Int) throws {
         var dx = NDArray(try operands.shape(.gradient(0)))
         // Outputs that nothing reads have no gradient.
-        let heads = (0..<numOutputs).map { operands.optional(.head($0)) }
+        let heads = (0..<numOutputs).map { operands.optional(.outputGradient($0)) }
         forEach(dx.shape) { piece, from, to in dx[to] = heads[piece]?[from] ?? 0 }
         operands.write(.gradient(0), dx)
     }
@@ -172,7 +172,7 @@ extension Pad: ReferenceOperator {
     }
 
     func backward(_ operands: Operands, part: Int) throws {
-        let dy = operands[.head(0)]
+        let dy = operands[.outputGradient(0)]
         var dx = NDArray(try operands.shape(.gradient(0)))
         for (i, source) in sources(dx.shape, dy.shape).enumerated() { if let source { dx[source] += dy[i] } }
         operands.write(.gradient(0), dx)
@@ -192,7 +192,7 @@ extension UpSampling: ReferenceOperator {
     }
 
     func backward(_ operands: Operands, part: Int) throws {
-        let dy = operands[.head(0)]
+        let dy = operands[.outputGradient(0)]
         if sample == .bilinear { return try deconvolution(channels: dy.shape[1]).backward(operands, part: part) }
         var dx = NDArray(try operands.inputShape(part))
         try forEach(operands, part, output: dy.shape) { from, to in dx[to] += dy[from] }

@@ -23,7 +23,7 @@ extension Softmax: ReferenceOperator {
     }
 
     func backward(_ operands: Operands, part: Int) {
-        let y = operands[.output(0)], dy = operands[.head(0)], lengths = operands.optional(.input(1))
+        let y = operands[.output(0)], dy = operands[.outputGradient(0)], lengths = operands.optional(.input(1))
         var dx = NDArray(y.shape)
         AxisView(extents(of: y.shape, around: axis)).forEachRow { number, row in
             let used = used(row, lengths?[number])
@@ -56,7 +56,7 @@ extension SoftmaxActivation: ReferenceOperator {
     }
 
     func backward(_ operands: Operands, part: Int) {
-        let y = operands[.output(0)], dy = operands[.head(0)]
+        let y = operands[.output(0)], dy = operands[.outputGradient(0)]
         // MXNet's gradient runs along the channels in both modes.
         let channels = operands.reproducesMXNetDefects && y.shape.rank > 1
         var dx = y
@@ -82,7 +82,7 @@ extension SoftmaxCrossEntropy: ReferenceOperator {
     }
 
     func backward(_ operands: Operands, part: Int) {
-        let x = operands[.input(0)], labels = operands[.input(1)], scale = operands[.head(0)][0]
+        let x = operands[.input(0)], labels = operands[.input(1)], scale = operands[.outputGradient(0)][0]
         var dx = x
         AxisView((x.shape[0], x.shape[1], 1)).forEachRow { number, row in
             let label = label(labels[number], row.count)

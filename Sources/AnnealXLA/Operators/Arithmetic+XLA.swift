@@ -7,7 +7,7 @@ import Foundation
 extension ElementwiseAdd: XLAOperator {
     func forward(_ operands: Operands) { operands.map(.input(0), .input(1), to: .output(0), +) }
     func backward(_ operands: Operands, part: Int) {
-        for input in 0...1 { operands.map(.head(0), to: .gradient(input)) { $0 } }
+        for input in 0...1 { operands.map(.outputGradient(0), to: .gradient(input)) { $0 } }
     }
 }
 
@@ -18,7 +18,7 @@ extension AddN: XLAOperator {
     }
 
     func backward(_ operands: Operands, part: Int) {
-        for input in 0..<numArgs { operands.map(.head(0), to: .gradient(input)) { $0 } }
+        for input in 0..<numArgs { operands.map(.outputGradient(0), to: .gradient(input)) { $0 } }
     }
 }
 
@@ -48,7 +48,7 @@ extension BinaryFunction {
         func read(_ role: Operands.Role) -> HLOValue? {
             isPlain ? operands.optional(role) : operands.optionalStored(role)
         }
-        guard let dy = read(.head(0)) else { return }
+        guard let dy = read(.outputGradient(0)) else { return }
         let terms = (0...1).map { read(.input($0))?.stretched(to: dy.dims) }
         let gradient = gradient(part, dy, terms[0] ?? dy, terms[1] ?? dy)
         if isPlain {
@@ -119,11 +119,11 @@ extension ScalarArithmetic: XLAOperator {
 
     func backward(_ operands: Operands, part: Int) {
         switch backward[0].reads[0] {
-        case .input: operands.map(.input(0), .head(0), to: .gradient(0), gradient)
+        case .input: operands.map(.input(0), .outputGradient(0), to: .gradient(0), gradient)
         // s to the power x.
-        case .output: operands.map(.output(0), .head(0), to: .gradient(0)) { y, dy in dy * y * log(s) }
+        case .output: operands.map(.output(0), .outputGradient(0), to: .gradient(0)) { y, dy in dy * y * log(s) }
         default:
-            operands.map(.head(0), to: .gradient(0)) { dy in
+            operands.map(.outputGradient(0), to: .gradient(0)) { dy in
                 switch member {
                 case .reverseMinus: -dy
                 case .multiply: dy * s
@@ -222,7 +222,7 @@ extension MatrixProduct {
     }
 
     fileprivate func backward(_ operands: Operands, part: Int) throws {
-        let dy = factor(operands, .head(0)).reshaped([batch, m, n])
+        let dy = factor(operands, .outputGradient(0)).reshaped([batch, m, n])
         let gradient: HLOValue
         if part == 0 {
             let b = b(factor(operands, .input(1))), columns = transposeB ? 1 : 2

@@ -33,7 +33,7 @@ extension BatchNorm: XLAOperator {
     }
 
     func backward(_ operands: Operands, part: Int) {
-        let x = operands.stored(.input(0)), dy = operands.stored(.head(0))
+        let x = operands.stored(.input(0)), dy = operands.stored(.outputGradient(0))
         let channels = place(x.rank), others = x.dims.indices.filter { $0 != channels }
         func spread(_ v: HLOValue) -> HLOValue { v.broadcast(to: x.dims, axis: channels) }
         let gamma = fixGamma ? operands.stored(.input(1)).like(1) : operands.stored(.input(1))

@@ -105,10 +105,10 @@ extension AnnealGraph.Convolution: XLAOperator {
     }
 
     func backward(_ operands: Operands, part: Int) throws {
-        let arrangement = try arrangement(operands), dy = operands.factor(.head(0))
+        let arrangement = try arrangement(operands), dy = operands.factor(.outputGradient(0))
         if part == 0 {
             operands.writeStored(.gradient(1), arrangement.weight(operands.factor(.input(0)), dy))
-            operands.writeStored(.gradient(2), operands.stored(.head(0)).sum(leading(dy)))
+            operands.writeStored(.gradient(2), operands.stored(.outputGradient(0)).sum(leading(dy)))
         } else {
             operands.writeStored(.gradient(0), arrangement.image(dy, operands.factor(.input(1))))
         }
@@ -135,10 +135,10 @@ extension Deconvolution: XLAOperator {
     }
 
     func backward(_ operands: Operands, part: Int) throws {
-        let arrangement = try arrangement(operands), dy = operands.factor(.head(0))
+        let arrangement = try arrangement(operands), dy = operands.factor(.outputGradient(0))
         if part == 0 {
             operands.writeStored(.gradient(1), arrangement.weight(dy, operands.factor(.input(0))))
-            operands.writeStored(.gradient(2), operands.stored(.head(0)).sum(leading(dy)))
+            operands.writeStored(.gradient(2), operands.stored(.outputGradient(0)).sum(leading(dy)))
         } else {
             operands.writeStored(.gradient(0), arrangement.features(dy, operands.factor(.input(1))))
         }
@@ -160,7 +160,9 @@ extension FullyConnected: XLAOperator {
     }
 
     func backward(_ operands: Operands, part: Int) throws {
-        let head = operands[.head(0)].reshaped([try operands.shape(.head(0)).count / numHidden, numHidden])
+        let head = operands[.outputGradient(0)].reshaped([
+            try operands.shape(.outputGradient(0)).count / numHidden, numHidden,
+        ])
         let dy = head.converted(to: HLOType(operands.writer.precision))
         if part == 0 {
             operands.writeStored(.gradient(1), dy.dot(try rows(operands), contracting: ([0], [0])))

@@ -16,7 +16,7 @@ extension Activation: XLAOperator {
     }
 
     func backward(_ operands: Operands, part: Int) {
-        operands.map(.output(0), .head(0), to: .gradient(0)) { y, dy in
+        operands.map(.output(0), .outputGradient(0), to: .gradient(0)) { y, dy in
             switch kind {
             case .relu: return y.compare(.greater, 0).select(dy, 0)
             case .sigmoid: return dy * y * (1 - y)
@@ -36,7 +36,7 @@ extension HardSigmoid: XLAOperator {
     }
 
     func backward(_ operands: Operands, part: Int) {
-        operands.map(.output(0), .head(0), to: .gradient(0)) { y, dy in
+        operands.map(.output(0), .outputGradient(0), to: .gradient(0)) { y, dy in
             (y.compare(.greater, 0) & y.compare(.less, 1)).select(dy * Double(alpha), 0)
         }
     }
@@ -51,7 +51,7 @@ extension Clip: XLAOperator {
     }
 
     func backward(_ operands: Operands, part: Int) {
-        operands.map(.input(0), .head(0), to: .gradient(0)) { x, dy in
+        operands.map(.input(0), .outputGradient(0), to: .gradient(0)) { x, dy in
             (x.compare(.atLeast, Double(minimum)) & x.compare(.atMost, Double(maximum))).select(dy, 0)
         }
     }
@@ -83,7 +83,7 @@ extension LeakyReLU: XLAOperator {
     }
 
     func backward(_ operands: Operands, part: Int) {
-        let dy = operands.stored(.head(0))
+        let dy = operands.stored(.outputGradient(0))
         let dx: HLOValue
         switch kind {
         case .leaky: dx = operands.stored(.input(0)).compare(.greater, 0).select(dy, dy * Double(slope))
@@ -103,7 +103,7 @@ extension LeakyReLU: XLAOperator {
             let x = operands.stored(.input(0)), gamma = operands.stored(.input(1))
             dx = x.compare(.greater, 0).select(dy, dy * gammas(gamma, x))
             // MXNet writes the data's gradient over the output's where it can, and then reads that.
-            let read = operands.reproducesMXNetDefects && operands.overwritesHead ? dx : dy
+            let read = operands.reproducesMXNetDefects && operands.overwritesOutputGradient ? dx : dy
             let shares = x.compare(.atMost, 0).select(read * x, 0), channels = channelAxis(x)
             let others = x.dims.indices.filter { gamma.elementCount == 1 || $0 != channels }
             operands.writeStored(.gradient(1), shares.sum(others).reshaped(gamma.dims))
@@ -125,7 +125,7 @@ extension LeakyReLU: XLAOperator {
 
 extension Cast: XLAOperator {
     func forward(_ operands: Operands) { operands.map(.input(0), to: .output(0), rounded) }
-    func backward(_ operands: Operands, part: Int) { operands.map(.head(0), to: .gradient(0), rounded) }
+    func backward(_ operands: Operands, part: Int) { operands.map(.outputGradient(0), to: .gradient(0), rounded) }
 
     private func rounded(_ x: HLOValue) -> HLOValue {
         switch dtype {
@@ -175,6 +175,6 @@ extension Dropout: XLAOperator {
     }
 
     func backward(_ operands: Operands, part: Int) {
-        operands.map(.head(0), .saved(0), to: .gradient(0)) { dy, mask in dy * mask.stretched(to: dy.dims) }
+        operands.map(.outputGradient(0), .saved(0), to: .gradient(0)) { dy, mask in dy * mask.stretched(to: dy.dims) }
     }
 }

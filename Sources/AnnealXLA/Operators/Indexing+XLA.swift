@@ -43,7 +43,7 @@ extension Take: XLAOperator {
 
     func backward(_ operands: Operands, part: Int) throws {
         let data = try operands.shape(.gradient(0)), index = axis < 0 ? axis + data.rank : axis
-        let indices = operands[.input(1)].indices(mode, data[index]), dy = operands[.head(0)]
+        let indices = operands[.input(1)].indices(mode, data[index]), dy = operands[.outputGradient(0)]
         let along = Array(index..<(index + indices.rank)), after = Array((index + indices.rank)..<dy.rank)
         let sums = dy.transposed(along + Array(0..<index) + after).scatteredRows(indices, count: data[index])
         let back = Array(1..<(index + 1)) + [0] + Array((index + 1)..<data.rank)
@@ -59,7 +59,7 @@ extension Embedding: XLAOperator {
 
     func backward(_ operands: Operands, part: Int) {
         let indices = operands[.input(0)].indices(.clip, inputDim)
-        operands.writeStored(.gradient(1), operands[.head(0)].scatteredRows(indices, count: inputDim))
+        operands.writeStored(.gradient(1), operands[.outputGradient(0)].scatteredRows(indices, count: inputDim))
     }
 }
 
@@ -95,7 +95,7 @@ extension Pick: XLAOperator {
         let data = try operands.shape(.gradient(0)), (dims, axis, flags) = picked(operands, data)
         var rest = dims
         rest.remove(at: axis)
-        let dy = operands[.head(0)].reshaped(rest).spread(over: [axis], of: dims)
+        let dy = operands[.outputGradient(0)].reshaped(rest).spread(over: [axis], of: dims)
         operands.write(.gradient(0), flags.select(dy, 0).reshaped(data.dims))
     }
 }
@@ -112,7 +112,7 @@ extension Where: XLAOperator {
     }
 
     func backward(_ operands: Operands, part: Int) {
-        operands.map(.head(0), to: .gradient(part + 1)) { dy in
+        operands.map(.outputGradient(0), to: .gradient(part + 1)) { dy in
             let flags = flags(operands, dy.dims)
             return (part == 0 ? flags : !flags).select(dy, 0)
         }

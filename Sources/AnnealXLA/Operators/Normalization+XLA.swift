@@ -13,7 +13,7 @@ extension InstanceNorm: XLAOperator {
 
     func backward(_ operands: Operands, part: Int) {
         let x = operands.stored(.input(0))
-        operands.writeStored(.gradient(0), rows(x).backward(operands, x, operands.stored(.head(0))))
+        operands.writeStored(.gradient(0), rows(x).backward(operands, x, operands.stored(.outputGradient(0))))
     }
 }
 
@@ -30,7 +30,7 @@ extension LayerNorm: XLAOperator {
 
     func backward(_ operands: Operands, part: Int) {
         let x = operands.stored(.input(0))
-        operands.writeStored(.gradient(0), rows(x).backward(operands, x, operands.stored(.head(0))))
+        operands.writeStored(.gradient(0), rows(x).backward(operands, x, operands.stored(.outputGradient(0))))
     }
 }
 
@@ -50,7 +50,7 @@ extension GroupNorm: XLAOperator {
     }
 
     func backward(_ operands: Operands, part: Int) {
-        let x = operands.stored(.input(0)), grouped = grouped(x), dy = self.grouped(operands.stored(.head(0)))
+        let x = operands.stored(.input(0)), grouped = grouped(x), dy = self.grouped(operands.stored(.outputGradient(0)))
         operands.writeStored(.gradient(0), rows(grouped).backward(operands, grouped, dy).reshaped(x.dims))
     }
 }
@@ -114,7 +114,7 @@ extension L2Normalization: XLAOperator {
     }
 
     func backward(_ operands: Operands, part: Int) {
-        let y = operands.stored(.output(0)), dy = operands.stored(.head(0)), axes = axes(y)
+        let y = operands.stored(.output(0)), dy = operands.stored(.outputGradient(0)), axes = axes(y)
         let kept = y.dims.indices.filter { !axes.contains($0) }.map { y.dims[$0] }
         let norms = operands.stored(.saved(0)).reshaped(kept).spread(over: axes, of: y.dims)
         let product = (y * dy).sum(axes).spread(over: axes, of: y.dims)
@@ -131,7 +131,7 @@ extension LRN: XLAOperator {
 
     /// dx_i = dy_i n_i^-beta - 2 alpha beta / nsize x_i Σ dy_j y_j / n_j over the channels j whose sums x_i is part of.
     func backward(_ operands: Operands, part: Int) {
-        let x = operands.stored(.input(0)), y = operands.stored(.output(0)), dy = operands.stored(.head(0))
+        let x = operands.stored(.input(0)), y = operands.stored(.output(0)), dy = operands.stored(.outputGradient(0))
         let norms = operands.stored(.saved(0)), factor = 2 * Double(alpha) * Double(beta) / Double(nsize)
         operands.writeStored(
             .gradient(0), dy * norms.power(-Double(beta)) - x * neighbours(dy * y / norms) * factor)

@@ -62,8 +62,8 @@ extension Pooling: XLAOperator {
     }
 
     func backward(_ operands: Operands, part: Int) throws {
-        let dy = operands.stored(.head(0)), data = try operands.inputShape(0)
-        let windows = try windows(data, try operands.shape(.head(0)))
+        let dy = operands.stored(.outputGradient(0)), data = try operands.inputShape(0)
+        let windows = try windows(data, try operands.shape(.outputGradient(0)))
         let dx: HLOValue
         switch kind {
         case .max where isFirstVersion:

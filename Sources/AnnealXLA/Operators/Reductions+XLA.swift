@@ -61,8 +61,8 @@ extension Reduction: XLAOperator {
     }
 
     func backward(_ operands: Operands, part: Int) throws {
-        let rows = try axes.reduced(operands.shape(.gradient(0)), result: operands.shape(.head(0)))
-        let dy = rows.spread(operands[.head(0)])
+        let rows = try axes.reduced(operands.shape(.gradient(0)), result: operands.shape(.outputGradient(0)))
+        let dy = rows.spread(operands[.outputGradient(0)])
         let x = operands.optionalStored(.input(0)) ?? dy
         let y = operands.optional(.output(0)).map { rows.spread($0) } ?? dy
         let dx: HLOValue
@@ -92,8 +92,8 @@ extension Norm: XLAOperator {
 
     func backward(_ operands: Operands, part: Int) throws {
         let x = operands.stored(.input(0))
-        let rows = try axes.reduced(operands.inputShape(0), result: operands.shape(.head(0)))
-        let dy = rows.spread(operands[.head(0)])
+        let rows = try axes.reduced(operands.inputShape(0), result: operands.shape(.outputGradient(0)))
+        let dy = rows.spread(operands[.outputGradient(0)])
         let slope = order == 1 ? x.signOrZero() : x / rows.spread(operands[.output(0)])
         operands.writeStored(.gradient(0), dy * slope)
     }
@@ -163,7 +163,7 @@ extension Ordering: XLAOperator {
     }
 
     func backward(_ operands: Operands, part: Int) throws {
-        let (dy, axis) = rows(read(operands, .head(0)))
+        let (dy, axis) = rows(read(operands, .outputGradient(0)))
         let places = rows(read(operands, returned == .both ? .output(1) : .saved(0))).value.converted(to: .i32)
         let shape = try operands.shape(.gradient(0))
         let dims = self.axis == nil ? [shape.count] : Order.channelsLast(shape.dims)

@@ -18,7 +18,7 @@ extension Pad: XLAOperator {
     }
 
     func backward(_ operands: Operands, part: Int) {
-        operands.map(.head(0), to: .gradient(0)) { dy in
+        operands.map(.outputGradient(0), to: .gradient(0)) { dy in
             let amounts = amounts(dy.rank)
             guard mode != .constant else {
                 return dy.sliced(from: amounts.map(\.low), to: dy.dims.indices.map { dy.dims[$0] - amounts[$0].high })
@@ -82,7 +82,7 @@ extension UpSampling: XLAOperator {
     }
 
     func backward(_ operands: Operands, part: Int) throws {
-        var dy = operands.stored(.head(0))
+        var dy = operands.stored(.outputGradient(0))
         if sample == .bilinear { return try deconvolution(channels: dy.dims[3]).backward(operands, part: part) }
         let data = Order.channelsLast(try operands.inputShape(part).dims), scale = dy.dims[1] / data[1]
         if join == .concat {

@@ -122,7 +122,7 @@ extension BilinearSampler: XLAOperator {
     func forward(_ operands: Operands) { operands.writeStored(.output(0), sampling(operands).sample()) }
 
     func backward(_ operands: Operands, part: Int) {
-        let gradients = sampling(operands).gradients(operands.stored(.head(0)))
+        let gradients = sampling(operands).gradients(operands.stored(.outputGradient(0)))
         operands.writeStored(.gradient(0), gradients.image)
         operands.writeStored(.gradient(1), gradients.points.grid)
     }
@@ -143,8 +143,8 @@ extension SpatialTransformer: XLAOperator {
     }
 
     func backward(_ operands: Operands, part: Int) throws {
-        let regular = regular(operands, try operands.shape(.head(0)))
-        let gradients = sampling(operands, regular).gradients(operands.stored(.head(0)))
+        let regular = regular(operands, try operands.shape(.outputGradient(0)))
+        let gradients = sampling(operands, regular).gradients(operands.stored(.outputGradient(0)))
         operands.writeStored(.gradient(0), gradients.image)
         operands.writeStored(.gradient(1), regular.mapGradient(gradients.points))
     }
@@ -165,7 +165,7 @@ extension GridGenerator: XLAOperator {
     }
 
     func backward(_ operands: Operands, part: Int) {
-        let dy = Points(grid: operands.stored(.head(0))), dims = dy.dims
+        let dy = Points(grid: operands.stored(.outputGradient(0))), dims = dy.dims
         if transform == .affine {
             operands.writeStored(.gradient(0), Points(regular: dims, operands.function).mapGradient(dy))
         } else {

@@ -8,7 +8,7 @@ private protocol SameElements: XLAOperator {}
 
 extension SameElements {
     func forward(_ operands: Operands) throws { try move(operands, .input(0), to: .output(0)) }
-    func backward(_ operands: Operands, part: Int) throws { try move(operands, .head(0), to: .gradient(0)) }
+    func backward(_ operands: Operands, part: Int) throws { try move(operands, .outputGradient(0), to: .gradient(0)) }
 
     private func move(_ operands: Operands, _ source: Operands.Role, to target: Operands.Role) throws {
         let shape = try operands.shape(target)
@@ -49,8 +49,8 @@ extension Concat: XLAOperator {
             let shape = try operands.inputShape(input)
             return shape[index(shape)]
         }
-        let shape = try operands.shape(.head(0)), place = Order.place(of: index(shape), rank: shape.rank)
-        for (input, part) in operands.stored(.head(0)).parts(extents, axis: place).enumerated() {
+        let shape = try operands.shape(.outputGradient(0)), place = Order.place(of: index(shape), rank: shape.rank)
+        for (input, part) in operands.stored(.outputGradient(0)).parts(extents, axis: place).enumerated() {
             operands.writeStored(.gradient(input), part)
         }
     }
@@ -68,7 +68,7 @@ extension Stack: XLAOperator {
     }
 
     func backward(_ operands: Operands, part: Int) throws {
-        let dy = operands[.head(0)], index = index(try operands.shape(.head(0)))
+        let dy = operands[.outputGradient(0)], index = index(try operands.shape(.outputGradient(0)))
         for input in 0..<numArgs where operands.has(.gradient(input)) {
             let part = dy.sliced(axis: index, from: input, to: input + 1)
             operands.write(.gradient(input), part.reshaped(try operands.inputShape(input).dims))
@@ -101,7 +101,7 @@ extension SliceChannel: XLAOperator {
         single[index] /= numOutputs
         // Outputs that nothing reads have no gradient.
         let heads = (0..<numOutputs).map { output in
-            operands.optional(.head(output))?.reshaped(single) ?? operands.function.constant(0, single)
+            operands.optional(.outputGradient(output))?.reshaped(single) ?? operands.function.constant(0, single)
         }
         operands.write(.gradient(0), HLOValue.concatenated(heads, axis: index))
     }

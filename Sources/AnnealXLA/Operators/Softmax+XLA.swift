@@ -54,7 +54,7 @@ extension Softmax: XLAOperator {
     }
 
     func backward(_ operands: Operands, part: Int) throws {
-        let y = read(operands, .output(0)), head = read(operands, .head(0)), axis = try axis(y)
+        let y = read(operands, .output(0)), head = read(operands, .outputGradient(0)), axis = try axis(y)
         let mask = mask(operands, y, axis), dy = mask.map { $0.select(head, 0) } ?? head
         var dx =
             member == .logSoftmax
@@ -74,7 +74,7 @@ extension SoftmaxActivation: XLAOperator {
     }
 
     func backward(_ operands: Operands, part: Int) {
-        operands.map(.output(0), .head(0), to: .gradient(0)) { y, dy in
+        operands.map(.output(0), .outputGradient(0), to: .gradient(0)) { y, dy in
             // MXNet's gradient runs along the channels in both modes.
             let channels = operands.reproducesMXNetDefects && y.rank > 1
             return y.softmaxGradient(dy, [axis(y, channels: channels || mode == .channel)])
@@ -97,7 +97,7 @@ extension SoftmaxCrossEntropy: XLAOperator {
 
     func backward(_ operands: Operands, part: Int) {
         let x = operands.stored(.input(0)), p = x.softmax([1]).value
-        let scale = operands.stored(.head(0)).reshaped([])
+        let scale = operands.stored(.outputGradient(0)).reshaped([])
         operands.writeStored(.gradient(0), (p - labelled(operands, x).numbers()) * scale)
     }
 }

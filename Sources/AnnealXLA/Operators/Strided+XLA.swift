@@ -16,7 +16,7 @@ extension BroadcastOperator {
 
     func backward(_ operands: Operands, part: Int) throws {
         let dims = Order.channelsLast(try operands.shape(.gradient(0)).dims)
-        operands.map(.head(0), to: .gradient(0)) { $0.summed(to: dims) }
+        operands.map(.outputGradient(0), to: .gradient(0)) { $0.summed(to: dims) }
     }
 }
 
@@ -38,8 +38,9 @@ extension RepetitionOperator {
     }
 
     func backward(_ operands: Operands, part: Int) throws {
-        let data = try operands.shape(.gradient(0)), view = try view(of: data, output: operands.shape(.head(0)))
-        let dx = operands[.head(0)].reshaped(view.extents).summed(to: single(view))
+        let data = try operands.shape(.gradient(0)),
+            view = try view(of: data, output: operands.shape(.outputGradient(0)))
+        let dx = operands[.outputGradient(0)].reshaped(view.extents).summed(to: single(view))
         operands.write(.gradient(0), dx.reshaped(data.dims))
     }
 }
@@ -91,8 +92,8 @@ extension RangeOperator {
 
     func backward(_ operands: Operands, part: Int) throws {
         let data = try operands.shape(.gradient(0))
-        let ranges = Ranges(try view(of: data, output: operands.shape(.head(0))), of: data)
-        operands.map(.head(0), to: .gradient(0)) { ranges.spread($0, Order.channelsLast(data.dims)) }
+        let ranges = Ranges(try view(of: data, output: operands.shape(.outputGradient(0))), of: data)
+        operands.map(.outputGradient(0), to: .gradient(0)) { ranges.spread($0, Order.channelsLast(data.dims)) }
     }
 }
 
@@ -121,7 +122,7 @@ extension TranspositionOperator {
         let data = try operands.shape(.gradient(0)), (extents, axes) = try order(data)
         var back = axes
         for (place, axis) in axes.enumerated() { back[axis] = place }
-        let dy = operands[.head(0)].reshaped(axes.map { extents[$0] })
+        let dy = operands[.outputGradient(0)].reshaped(axes.map { extents[$0] })
         operands.write(.gradient(0), dy.transposed(back).reshaped(data.dims))
     }
 }

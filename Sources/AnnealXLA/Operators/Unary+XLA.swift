@@ -6,10 +6,10 @@ extension Unary: XLAOperator {
 
     func backward(_ operands: Operands, part: Int) {
         switch backward[0].reads[0] {
-        case .output: operands.map(.output(0), .head(0), to: .gradient(0)) { y, dy in dy * slopeOfOutput(y) }
-        case .input: operands.map(.input(0), .head(0), to: .gradient(0)) { x, dy in dy * slopeOfInput(x) }
+        case .output: operands.map(.output(0), .outputGradient(0), to: .gradient(0)) { y, dy in dy * slopeOfOutput(y) }
+        case .input: operands.map(.input(0), .outputGradient(0), to: .gradient(0)) { x, dy in dy * slopeOfInput(x) }
         // Linear functions.
-        default: operands.map(.head(0), to: .gradient(0), function)
+        default: operands.map(.outputGradient(0), to: .gradient(0), function)
         }
     }
 
