@@ -57,6 +57,10 @@ extension Trainer {
             training.stepInputs.merge = StepInputs.Merge(batch: batch, isLast: isUpdate)
             try training.prepare(phases(isUpdate: isUpdate, checked: true))
         }
+        if let averaging {
+            try training.prepare(.start)
+            try training.prepare(averaging.replacesWeights ? .exchange : .lookAhead)
+        }
         if let validation { try scorer(.none).prepare(validation) }
     }
 
