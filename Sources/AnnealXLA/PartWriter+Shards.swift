@@ -30,12 +30,17 @@ extension PartWriter {
     func elements(of values: [Program.ValueID]) -> Int { values.reduce(0) { $0 + program.values[$1].shape.count } }
 
     /// A program that adds up rows in their tree. It does nothing else, so that what uses the sum is the same program wherever
-    /// the sum was made: on a device, by several together, or by several processes.
+    /// the sum was made: on a device, by several together, or by several processes. Sums that are subnormal become zero, since
+    /// some devices compute so.
     /// - Parameter reducing: devices that add the sums of their own rows together.
     static func sum(rows: Int, elements: Int, reducing: Int) -> Text {
         let function = HLOFunction(usesTF32: false)
         let values = (0..<rows).map { _ in function.argument([elements], .f32) }
-        let own = SumTree.sum(values) { $0 + $1 }, sum = reducing > 1 ? own.reducedOverReplicas(reducing) : own
+        let own = SumTree.sum(values) { a, b in
+            let sum = a + b, isSubnormal = sum.absolute().compare(.less, Double(Float.leastNormalMagnitude))
+            return isSubnormal.select(sum.like(0), sum)
+        }
+        let sum = reducing > 1 ? own.reducedOverReplicas(reducing) : own
         return Text(
             module: function.module(results: [sum], donated: [:]), arguments: (0..<rows).map { .row($0) },
             results: [.row])

@@ -1,7 +1,7 @@
 import AnnealCore
 
 /// Adds up the rows of numbers that shards leave, over all processes and in the tree of the shards, in the host's memory:
-/// for engines whose devices give a row as a whole.
+/// for engines whose devices give a row as a whole. As on devices, sums that are subnormal become zero.
 package final class RowExchange {
     private let group: any ProcessGroup
     /// The gradients' part of a row, which may travel in fewer bits, and the rest.
@@ -20,7 +20,7 @@ package final class RowExchange {
             : [(0..<gradients, compression.format), (gradients..<count, .float32)]
         parts = ranges.filter { !$0.0.isEmpty }.map { elements, format in
             let layout = PieceLayout([elements.count])
-            return (elements, layout, SumExchange(layout, format))
+            return (elements, layout, SumExchange(layout, format, flushes: true))
         }
     }
 

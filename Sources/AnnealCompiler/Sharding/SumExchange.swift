@@ -5,6 +5,7 @@ import AnnealCore
 final class SumExchange {
     private let layout: PieceLayout
     private let format: WireFormat
+    private let flushes: Bool
     private var sent: Arena?
     private var arrived: Arena?
     /// Sums of other processes, as floats.
@@ -14,9 +15,11 @@ final class SumExchange {
     private var packed: Arena?
     private var scratch: Arena?
 
-    init(_ layout: PieceLayout, _ format: WireFormat = .float32) {
+    /// - Parameter flushes: whether sums that are subnormal become zero.
+    init(_ layout: PieceLayout, _ format: WireFormat = .float32, flushes: Bool = false) {
         self.layout = layout
         self.format = format
+        self.flushes = flushes
     }
 
     /// - Parameters:
@@ -48,6 +51,9 @@ final class SumExchange {
         }
         let total = SumTree.sum(0..<count, known: { sums[$0] }) { a, b in
             for i in 0..<own.count { a[i] += b[i] }
+            if flushes {
+                for i in 0..<own.count where abs(a[i]) < Float.leastNormalMagnitude { a[i] = 0 }
+            }
             return a
         }
         guard let total else { throw AnnealError("shards", "have no sum", code: .internalDefect) }
