@@ -284,6 +284,18 @@ struct AcceleratorTests {
         #expect(try tool.bytes("a/\(weights)") == tool.bytes("c/\(weights)"))
     }
 
+    @Test func devicesAreListedWithTheirPlugins() throws {
+        let tool = try Tool()
+        defer { tool.remove() }
+        let there = try tool.run(["devices"])
+        #expect(there.status == 0 && there.output.contains("cpu:0 ") && there.output.contains("xla-cpu:0 "))
+        #expect(there.output.contains("xla-cpu:0: plugin /") && there.output.contains("(PJRT 0."))
+        // A plugin that is not there is told, and the rest is listed.
+        let missing = try tool.run(["devices"], environment: ["ANNEAL_PJRT_PLUGIN": tool.path("none.so")])
+        #expect(missing.status == 0 && missing.output.contains("cpu:0 "))
+        #expect((missing.output + missing.errors).contains("none.so: there is no such file"))
+    }
+
     @Test func whatCannotBeDoneIsSaidAtOnce() throws {
         let tool = try tool()
         defer { tool.remove() }
