@@ -25,6 +25,15 @@ anneal train --network mlp --image-shape 1,28,28 --data-train fashion.rec --val-
 anneal score --model run --load-epoch best --data-val fashion.rec --output score | head -1
 anneal runs .
 for file in run/report.html run/README.md run/curves.png score/confusion.png; do test -s $file; done
+if command -v anneal-server > /dev/null; then
+    anneal serve --runs . --port 18765 2> served &
+    server=$!
+    for second in 1 2 3 4 5 6 7 8 9 10; do grep -q Serving served && break; sleep 1; done
+    # Without curl.
+    bash -c 'exec 3<> /dev/tcp/127.0.0.1/18765
+        printf "GET / HTTP/1.1\r\nHost: localhost:18765\r\nConnection: close\r\n\r\n" >&3; head -1 <&3' | grep 200
+    kill $server
+fi
 USE
 
 debootstrap --variant=minbase bookworm "$work/fresh" "$mirror" > "$work/fresh.log" 2>&1 || { tail -20 "$work/fresh.log"; exit 1; }
