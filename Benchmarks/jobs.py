@@ -114,7 +114,7 @@ def cores(arguments):
 def two_hosts(rate):
     """Two network namespaces with a link between them, each way of some rate: the words before a command on the first one,
     and the launcher's flags."""
-    names = [f"anneal-jobs-{side}-{os.getpid()}" for side in "ab"]
+    names = [f"anneal-jobs-{side}-{rate or 'free'}-{os.getpid()}" for side in "ab"]
 
     def on(name, *words):
         subprocess.run(["ip", "-n", name, *words], check=True)
