@@ -105,6 +105,11 @@ extension GradientCase {
             operation: "Convolution",
             attributes: ["kernel": "(3, 3)", "num_filter": "4", "pad": "(1, 1)", "stride": "(2, 2)", "num_group": "2"],
             inputs: [("data", [2, 4, 5, 5]), ("weight", [4, 2, 3, 3]), ("bias", [4])]),
+        // Its result has one pixel for each image.
+        GradientCase(
+            operation: "Convolution",
+            attributes: ["kernel": "(1, 1)", "num_filter": "3", "stride": "(2, 2)", "no_bias": "True"],
+            inputs: [("data", [2, 4, 2, 2]), ("weight", [3, 4, 1, 1])]),
         GradientCase(
             operation: "Deconvolution",
             attributes: [

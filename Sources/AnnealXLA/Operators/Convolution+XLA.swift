@@ -77,7 +77,16 @@ private struct ConvolutionArrangement {
 
     /// The gradient of the weight: a convolution over the batch.
     func weight(_ image: HLOValue, _ features: HLOValue) -> HLOValue {
-        image.convolved(
+        if groups == 1, kernel.allSatisfy({ $0 == 1 }), pad.allSatisfy({ $0 == 0 }),
+            features.dims.dropFirst().dropLast().allSatisfy({ $0 == 1 })
+        {
+            // As a convolution, XLA would transpose weight and states for the update.
+            let pixel = axes.reduce(image) { $0.sliced(axis: $1 + 1, from: 0, to: 1) }
+            return features.reshaped([features.dims[0], weight[0]])
+                .dot(pixel.reshaped([image.dims[0], weight[weight.count - 1]]), contracting: ([0], [0]))
+                .reshaped(weight)
+        }
+        return image.convolved(
             features,
             HLOValue.ConvolutionForm(
                 dimensions: "[f, \(spatial), b]x[i, \(spatial), o]->[f, \(spatial), b]", strides: dilate, low: pad,
