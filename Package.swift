@@ -23,24 +23,18 @@ let package = Package(
         .systemLibrary(name: "CDNNL", providers: [.apt(["libdnnl-dev"])]),
         .systemLibrary(name: "CJPEG", pkgConfig: "libjpeg", providers: [.apt(["libjpeg62-turbo-dev"])]),
         .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
-        .systemLibrary(name: "CWebP", pkgConfig: "libwebp", providers: [.apt(["libwebp-dev"])]),
-        .systemLibrary(name: "CTIFF", pkgConfig: "libtiff-4", providers: [.apt(["libtiff-dev"])]),
-        .systemLibrary(name: "CGIF", providers: [.apt(["libgif-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
-        .systemLibrary(name: "CCairo", pkgConfig: "cairo", providers: [.apt(["libcairo2-dev"])]),
-        .systemLibrary(name: "CMalloc"),
         // Declarations only: plugins are loaded at run time.
         .systemLibrary(name: "CPJRT"),
         // A square root that loops in Swift are vectorised with.
         .systemLibrary(name: "CAnnealMath"),
 
         // Our C: the process's signals, memory and threads, the hot kernels, a plain face of oneDNN's versions, the codecs
-        // (setjmp stays in C).
+        // (setjmp stays in C). Cairo, libtiff, libwebp and giflib are loaded when they are needed, and not linked.
         .target(name: "CAnnealSystem", linkerSettings: [.linkedLibrary("gomp")]),
         .target(name: "CAnnealKernels", dependencies: ["CAnnealSystem"], linkerSettings: [.linkedLibrary("m")]),
-        .target(
-            name: "CAnnealImage", dependencies: ["CJPEG", "CPNG", "CWebP", "CTIFF", "CGIF", "CZlib"],
-            linkerSettings: [.linkedLibrary("gif")]),
+        .target(name: "CAnnealImage", dependencies: ["CAnnealSystem", "CJPEG", "CPNG", "CZlib"]),
+        .target(name: "CAnnealCairo", dependencies: ["CAnnealSystem"]),
         .target(name: "COneDNN", dependencies: ["CDNNL", "CAnnealKernels"], linkerSettings: [.linkedLibrary("dnnl")]),
 
         .target(name: "AnnealCore", dependencies: ["CAnnealSystem"]),
@@ -56,7 +50,7 @@ let package = Package(
         // Several processes, through Open MPI, which is loaded at run time.
         .target(name: "AnnealMPI", dependencies: ["AnnealCompiler"]),
         .target(name: "AnnealTrain", dependencies: ["AnnealCompiler", "CAnnealMath", "CZlib"]),
-        .target(name: "AnnealReport", dependencies: ["AnnealTrain", "CCairo"]),
+        .target(name: "AnnealReport", dependencies: ["AnnealTrain", "CAnnealCairo"]),
         .target(name: "AnnealONNX", dependencies: ["AnnealGraph"]),
         // ONNX models and PyTorch's weights to MXNet's graphs.
         .target(name: "AnnealImport", dependencies: ["AnnealGraph"]),
@@ -70,7 +64,7 @@ let package = Package(
         .executableTarget(
             name: "AnnealCLI",
             dependencies: [
-                "Anneal", "AnnealConfiguration", "AnnealMPI", "CAnnealSystem", "CMalloc",
+                "Anneal", "AnnealConfiguration", "AnnealMPI", "CAnnealSystem",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         // Flags from YAML files.
@@ -109,7 +103,7 @@ let package = Package(
         .testTarget(name: "AnnealNetworksTests", dependencies: ["AnnealNetworks"]),
         .testTarget(name: "AnnealONNXTests", dependencies: ["AnnealONNX", "AnnealNetworks"]),
         .testTarget(name: "AnnealImportTests", dependencies: ["AnnealImport", "AnnealConformance"]),
-        .testTarget(name: "AnnealReportTests", dependencies: ["Anneal", "CCairo"]),
+        .testTarget(name: "AnnealReportTests", dependencies: ["Anneal", "CAnnealCairo"]),
         .testTarget(
             name: "AnnealTrainTests",
             dependencies: ["AnnealTrain", "AnnealConformance", "AnnealReference", "AnnealXLA"]),

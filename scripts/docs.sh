@@ -12,7 +12,7 @@ for map in Sources/*/module.modulemap; do flags+=(-I "$(dirname "$map")"); done
 # Headers of our C that include one another's.
 for headers in Sources/C*/include; do flags+=(-Xcc "-I$headers"); done
 for map in "$built"/C*.build/module.modulemap; do flags+=(-Xcc "-fmodule-map-file=$map"); done
-for flag in $(pkg-config --cflags-only-I cairo libpng); do flags+=(-Xcc "$flag"); done
+for flag in $(pkg-config --cflags-only-I libpng); do flags+=(-Xcc "$flag"); done
 
 # Those that `import Anneal` brings.
 for module in Anneal $(sed -n 's/^@_exported import //p' Sources/Anneal/Anneal.swift); do

@@ -13,6 +13,14 @@ version=$("$anneal" --version | awk '{print $2}')
 arch=$(dpkg --print-architecture)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+# Debian's package of a library; its lists name some by /lib, which leads to /usr/lib.
+package_of() { dpkg-query -S "$(readlink -f "$1")" "$(readlink -f "$1" | sed 's,^/usr,,')" 2> /dev/null | head -1 | cut -d: -f1 || true; }
+# The libraries that the program loads when it needs them.
+for name in $(scripts/loaded-libraries.sh); do
+    PATH=$PATH:/sbin ldconfig -p | awk -v name="$name" '$1 == name && !found++ {print $NF}' >> "$work/loaded"
+done
+[ "$(wc -l < "$work/loaded")" = "$(scripts/loaded-libraries.sh | wc -l)" ] \
+    || { echo "package: libraries that are loaded are missing: scripts/setup.sh" >&2; exit 1; }
 
 case $kind in
 deb)
@@ -24,6 +32,7 @@ deb)
     mkdir -p "$work/debian" "$root/DEBIAN"
     printf 'Source: anneal\nPackage: anneal\nArchitecture: any\n' > "$work/debian/control"
     depends=$(cd "$work" && dpkg-shlibdeps -O "$root"/usr/bin/* 2> /dev/null | sed -n 's/^shlibs:Depends=//p')
+    while read -r library; do depends="$depends, $(package_of "$library")"; done < "$work/loaded"
     cat > "$root/DEBIAN/control" <<CONTROL
 Package: anneal
 Version: $version
@@ -47,14 +56,13 @@ archive)
     scripts/install.sh "$anneal" "$root"
     mkdir -p "$root/lib" "$root/share/doc/anneal/libraries"
     # All libraries but the C library's own, which must be those of the kernel's loader.
-    for program in "$root"/bin/*; do ldd "$program"; done | awk '$3 ~ /^\// {print $3}' \
+    { for object in "$root"/bin/* $(cat "$work/loaded"); do ldd "$object"; done | awk '$3 ~ /^\// {print $3}'; cat "$work/loaded"; } \
         | grep -Ev '/(libc|libm|libpthread|libdl|librt|libresolv|libutil|ld-linux[^/]*)\.so' | sort -u > "$work/libraries"
     while read -r library; do
         file=$(readlink -f "$library")
         install -m 755 "$file" "$root/lib/$(basename "$library")"
         patchelf --set-rpath '$ORIGIN' "$root/lib/$(basename "$library")"
-        # Debian's lists name some libraries by /lib, which leads to /usr/lib.
-        package=$(dpkg-query -S "$file" "${file#/usr}" 2> /dev/null | head -1 | cut -d: -f1 || true)
+        package=$(package_of "$library")
         notice=/usr/share/doc/$package/copyright
         if [ -n "$package" ] && [ -f "$notice" ]; then
             cp -L "$notice" "$root/share/doc/anneal/libraries/$package"

@@ -74,6 +74,7 @@ struct Workload {
         var random = Random(seed: 1, purpose: .test)
         if let data { for i in data.indices { data[i] = random.uniform(-1, 1) } }
         if let labels { for i in labels.indices { labels[i] = Float(random.below(classes)) } }
+        HeapTrimmer.trim()
     }
 
     /// By operation, in order: the bytes of gradients that are complete when it is over.

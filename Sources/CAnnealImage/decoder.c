@@ -49,6 +49,13 @@ void anneal_decoder_free(anneal_decoder *decoder) {
 
 const char *anneal_decoder_error(const anneal_decoder *decoder) { return decoder->message; }
 
+int anneal_image_lacks_library(const char *format, const char *package, char *message) {
+    snprintf(
+        message, ANNEAL_IMAGE_MESSAGE, "a %s image, and the library that reads them is not there: install %s", format,
+        package);
+    return -1;
+}
+
 int anneal_image_check_length(int64_t width, int64_t height, int64_t least, size_t length, char *message) {
     if (least <= (int64_t)length) return 0;
     snprintf(

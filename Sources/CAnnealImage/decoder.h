@@ -46,6 +46,9 @@ ANNEAL_IMAGE_FORMAT(bmp);
 // OpenCV's gray of RGB or RGBA pixels: 0.299 R + 0.587 G + 0.114 B in 14 bits after the point.
 void anneal_image_to_gray(const uint8_t *pixels, size_t count, int channels, uint8_t *out);
 
+// Says that an image of a format cannot be read without the package of its library; -1.
+int anneal_image_lacks_library(const char *format, const char *package, char *message);
+
 // 0 when `length` bytes can hold an image that takes at least `least`, else -1 with a message: a few bytes that promise
 // a large image must not be given memory for it.
 int anneal_image_check_length(int64_t width, int64_t height, int64_t least, size_t length, char *message);

@@ -2,10 +2,19 @@
 // where alpha is asked for. Only this frame is read, line by line.
 #include "decoder.h"
 
+#include <anneal_library.h>
 #include <gif_lib.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define GIF_FUNCTIONS(EACH) \
+    EACH(DGif, CloseFile) EACH(DGif, GetExtension) EACH(DGif, GetExtensionNext) EACH(DGif, GetImageDesc) EACH(DGif, GetLine) \
+    EACH(DGif, GetRecordType) EACH(DGif, Open)
+struct libgif {
+    ANNEAL_LIBRARY_MEMBERS(GIF_FUNCTIONS)
+};
+ANNEAL_LIBRARY(libgif, "libgif.so.7", GIF_FUNCTIONS)
 
 typedef struct {
     const uint8_t *bytes;
@@ -29,30 +38,30 @@ static int fail(char *message, const char *problem) {
 // Reads up to the first frame; its transparent colour, or -1, goes to `clear`.
 static GifFileType *open_frame(stream *from, int *clear, char *message) {
     int code = 0;
-    GifFileType *gif = DGifOpen(from, read_bytes, &code);
+    GifFileType *gif = libgif()->Open(from, read_bytes, &code);
     if (!gif) {
         fail(message, "its header is damaged or cut off");
         return NULL;
     }
     *clear = -1;
     GifRecordType type;
-    while (DGifGetRecordType(gif, &type) == GIF_OK && type != TERMINATE_RECORD_TYPE) {
+    while (libgif()->GetRecordType(gif, &type) == GIF_OK && type != TERMINATE_RECORD_TYPE) {
         if (type == IMAGE_DESC_RECORD_TYPE) {
-            if (DGifGetImageDesc(gif) == GIF_OK) return gif;
+            if (libgif()->GetImageDesc(gif) == GIF_OK) return gif;
             break;
         }
         if (type != EXTENSION_RECORD_TYPE) continue;
         int kind;
         GifByteType *block;
-        int status = DGifGetExtension(gif, &kind, &block);
+        int status = libgif()->GetExtension(gif, &kind, &block);
         // Graphics control: length 4, flags, delay, transparent colour.
         if (status == GIF_OK && kind == GRAPHICS_EXT_FUNC_CODE && block && block[0] >= 4 && (block[1] & 1)) {
             *clear = block[4];
         }
-        while (status == GIF_OK && block) status = DGifGetExtensionNext(gif, &block);
+        while (status == GIF_OK && block) status = libgif()->GetExtensionNext(gif, &block);
         if (status != GIF_OK) break;
     }
-    DGifCloseFile(gif, NULL);
+    libgif()->CloseFile(gif, NULL);
     fail(message, "it has no frame, or is cut off before it");
     return NULL;
 }
@@ -60,6 +69,7 @@ static GifFileType *open_frame(stream *from, int *clear, char *message) {
 int anneal_gif_begin(
     anneal_image_source *source, const uint8_t *bytes, size_t length, int channels, int64_t max_pixels,
         anneal_image_size *size, char *message) {
+    if (!libgif()) return anneal_image_lacks_library("GIF", "libgif7", message);
     if (length < 13) return fail(message, "its header is cut off");
     size->width = bytes[6] | bytes[7] << 8;
     size->height = bytes[8] | bytes[9] << 8;
@@ -80,7 +90,8 @@ static int draw(GifFileType *gif, const anneal_image_size *size, int clear, GifB
     for (int pass = 0; pass < passes; pass++) {
         int start = frame->Interlace ? starts[pass] : 0, step = frame->Interlace ? steps[pass] : 1;
         for (int y = start; y < frame->Height; y += step) {
-            if (DGifGetLine(gif, line, frame->Width) != GIF_OK) return fail(message, "its pixels are damaged or cut off");
+            if (libgif()->GetLine(gif, line, frame->Width) != GIF_OK)
+                return fail(message, "its pixels are damaged or cut off");
             int row = frame->Top + y;
             if (row < 0 || row >= size->height) continue;
             for (int x = 0; x < frame->Width; x++) {
@@ -117,6 +128,6 @@ int anneal_gif_finish(const anneal_image_source *source, uint8_t *out, char *mes
     }
     free(line);
     free(rgba);
-    DGifCloseFile(gif, NULL);
+    libgif()->CloseFile(gif, NULL);
     return failed;
 }

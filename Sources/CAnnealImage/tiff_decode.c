@@ -1,10 +1,21 @@
 // TIFF by libtiff: the first image of the file, as it is stored (its orientation is EXIF's, and read there).
 #include "decoder.h"
 
+#include <anneal_library.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <tiffio.h>
+
+#define TIFF_FUNCTIONS(EACH) \
+    EACH(TIFF, ClientOpenExt) EACH(TIFF, Close) EACH(TIFF, GetField) EACH(TIFF, GetFieldDefaulted) \
+    EACH(TIFF, OpenOptionsAlloc) EACH(TIFF, OpenOptionsFree) EACH(TIFF, OpenOptionsSetErrorHandlerExtR) \
+    EACH(TIFF, OpenOptionsSetMaxSingleMemAlloc) EACH(TIFF, OpenOptionsSetWarningHandlerExtR) EACH(TIFF, RGBAImageOK) \
+    EACH(TIFF, ReadRGBAImageOriented)
+struct libtiff {
+    ANNEAL_LIBRARY_MEMBERS(TIFF_FUNCTIONS)
+};
+ANNEAL_LIBRARY(libtiff, "libtiff.so.6", TIFF_FUNCTIONS)
 
 typedef struct {
     const uint8_t *bytes;
@@ -66,15 +77,16 @@ static int be_quiet(TIFF *tiff, void *data, const char *module, const char *form
 // `area`: of the pixels that will be read. Nobody may make libtiff allocate much more than file and pixels have.
 static TIFF *open_image(stream *from, size_t area, char *message) {
     message[0] = 0;
-    TIFFOpenOptions *options = TIFFOpenOptionsAlloc();
+    TIFFOpenOptions *options = libtiff()->OpenOptionsAlloc();
     if (!options) return NULL;
-    TIFFOpenOptionsSetErrorHandlerExtR(options, say, message);
-    TIFFOpenOptionsSetWarningHandlerExtR(options, be_quiet, NULL);
-    TIFFOpenOptionsSetMaxSingleMemAlloc(options, ((tmsize_t)4 << 20) + 16 * (tmsize_t)from->length + 8 * (tmsize_t)area);
+    libtiff()->OpenOptionsSetErrorHandlerExtR(options, say, message);
+    libtiff()->OpenOptionsSetWarningHandlerExtR(options, be_quiet, NULL);
+    tmsize_t most = ((tmsize_t)4 << 20) + 16 * (tmsize_t)from->length + 8 * (tmsize_t)area;
+    libtiff()->OpenOptionsSetMaxSingleMemAlloc(options, most);
     // m: the bytes are in memory already, and are not mapped.
-    TIFF *tiff = TIFFClientOpenExt(
+    TIFF *tiff = libtiff()->ClientOpenExt(
         "image", "rm", from, read_bytes, write_nothing, seek_to, close_nothing, size_of, NULL, NULL, options);
-    TIFFOpenOptionsFree(options);
+    libtiff()->OpenOptionsFree(options);
     if (!tiff && !message[0]) snprintf(message, ANNEAL_IMAGE_MESSAGE, "not a whole TIFF image: it cannot be opened");
     return tiff;
 }
@@ -82,22 +94,23 @@ static TIFF *open_image(stream *from, size_t area, char *message) {
 int anneal_tiff_begin(
     anneal_image_source *source, const uint8_t *bytes, size_t length, int channels, int64_t max_pixels,
         anneal_image_size *size, char *message) {
+    if (!libtiff()) return anneal_image_lacks_library("TIFF", "libtiff6", message);
     stream from = {bytes, length, 0};
     TIFF *tiff = open_image(&from, 0, message);
     if (!tiff) return -1;
     uint32_t width = 0, height = 0;
     uint16_t photometric = PHOTOMETRIC_RGB;
     char reason[1024] = "";
-    TIFFGetField(tiff, TIFFTAG_IMAGEWIDTH, &width);
-    TIFFGetField(tiff, TIFFTAG_IMAGELENGTH, &height);
-    TIFFGetField(tiff, TIFFTAG_PHOTOMETRIC, &photometric);
+    libtiff()->GetField(tiff, TIFFTAG_IMAGEWIDTH, &width);
+    libtiff()->GetField(tiff, TIFFTAG_IMAGELENGTH, &height);
+    libtiff()->GetField(tiff, TIFFTAG_PHOTOMETRIC, &photometric);
     int failed = 0;
     if (width == 0 || height == 0 || width > INT32_MAX || height > INT32_MAX) {
         snprintf(message, ANNEAL_IMAGE_MESSAGE, "not a whole TIFF image: it says it has no pixels");
         failed = -1;
     } else if ((int64_t)width > max_pixels / (int64_t)height) {
         failed = ANNEAL_IMAGE_TOO_LARGE;
-    } else if (!TIFFRGBAImageOK(tiff, reason)) {
+    } else if (!libtiff()->RGBAImageOK(tiff, reason)) {
         snprintf(message, ANNEAL_IMAGE_MESSAGE, "a TIFF image of a kind that is not read: %.200s", reason);
         failed = -1;
     }
@@ -106,7 +119,7 @@ int anneal_tiff_begin(
     int gray = photometric == PHOTOMETRIC_MINISBLACK || photometric == PHOTOMETRIC_MINISWHITE;
     size->channels = channels ? channels : gray ? 1 : 3;
     *source = (anneal_image_source){bytes, length, *size};
-    TIFFClose(tiff);
+    libtiff()->Close(tiff);
     return failed;
 }
 
@@ -119,13 +132,13 @@ int anneal_tiff_finish(const anneal_image_source *source, uint8_t *out, char *me
     uint32_t *pixels = calloc(area, sizeof *pixels);
     uint16_t orientation = ORIENTATION_TOPLEFT, extra = 0, *kinds = NULL;
     // libtiff multiplies colours by an alpha that stands beside them; here alpha leaves them alone.
-    int is_multiplied =
-        TIFFGetField(tiff, TIFFTAG_EXTRASAMPLES, &extra, &kinds) && extra > 0 && kinds[0] == EXTRASAMPLE_UNASSALPHA;
-    TIFFGetFieldDefaulted(tiff, TIFFTAG_ORIENTATION, &orientation);
+    int has_extra = libtiff()->GetField(tiff, TIFFTAG_EXTRASAMPLES, &extra, &kinds) && extra > 0;
+    int is_multiplied = has_extra && kinds[0] == EXTRASAMPLE_UNASSALPHA;
+    libtiff()->GetFieldDefaulted(tiff, TIFFTAG_ORIENTATION, &orientation);
     int failed = -1;
     if (!pixels) {
         snprintf(message, ANNEAL_IMAGE_MESSAGE, "no memory for a TIFF image");
-    } else if (TIFFReadRGBAImageOriented(
+    } else if (libtiff()->ReadRGBAImageOriented(
                    tiff, (uint32_t)source->size.width, (uint32_t)source->size.height, pixels, orientation, 1)) {
         failed = 0;
         for (size_t i = 0; i < area; i++) {
@@ -143,6 +156,6 @@ int anneal_tiff_finish(const anneal_image_source *source, uint8_t *out, char *me
         snprintf(message, ANNEAL_IMAGE_MESSAGE, "not a whole TIFF image: its pixels are damaged or cut off");
     }
     free(pixels);
-    TIFFClose(tiff);
+    libtiff()->Close(tiff);
     return failed;
 }

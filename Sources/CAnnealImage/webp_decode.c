@@ -1,16 +1,25 @@
 // WebP by libwebp; of an animation the first frame is not read: it is refused.
 #include "decoder.h"
 
+#include <anneal_library.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <webp/decode.h>
 
+#define WEBP_FUNCTIONS(EACH) EACH(WebP, DecodeRGBAInto) EACH(WebP, DecodeRGBInto) EACH(WebP, GetFeaturesInternal)
+struct libwebp {
+    ANNEAL_LIBRARY_MEMBERS(WEBP_FUNCTIONS)
+};
+ANNEAL_LIBRARY(libwebp, "libwebp.so.7", WEBP_FUNCTIONS)
+
 int anneal_webp_begin(
     anneal_image_source *source, const uint8_t *bytes, size_t length, int channels, int64_t max_pixels,
         anneal_image_size *size, char *message) {
     WebPBitstreamFeatures features;
-    if (WebPGetFeatures(bytes, length, &features) != VP8_STATUS_OK) {
+    if (!libwebp()) return anneal_image_lacks_library("WebP", "libwebp7", message);
+    // WebPGetFeatures, which is inline.
+    if (libwebp()->GetFeaturesInternal(bytes, length, &features, WEBP_DECODER_ABI_VERSION) != VP8_STATUS_OK) {
         snprintf(message, ANNEAL_IMAGE_MESSAGE, "not a whole WebP image: its header is damaged or cut off");
         return -1;
     }
@@ -36,8 +45,8 @@ int anneal_webp_finish(const anneal_image_source *source, uint8_t *out, char *me
     }
     size_t capacity = area * (size_t)read;
     int stride = source->size.width * read;
-    uint8_t *done = read == 4 ? WebPDecodeRGBAInto(source->bytes, source->length, pixels, capacity, stride)
-                              : WebPDecodeRGBInto(source->bytes, source->length, pixels, capacity, stride);
+    uint8_t *done = read == 4 ? libwebp()->DecodeRGBAInto(source->bytes, source->length, pixels, capacity, stride)
+                              : libwebp()->DecodeRGBInto(source->bytes, source->length, pixels, capacity, stride);
     if (done && channels == 1) anneal_image_to_gray(pixels, area, 3, out);
     if (channels == 1) free(pixels);
     if (done) return 0;

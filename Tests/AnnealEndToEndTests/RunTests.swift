@@ -7,9 +7,9 @@ import Testing
     @Test func threadsThatWaitSoonSleep() throws {
         let tool = try Tool()
         defer { tool.remove() }
-        func spins(_ environment: [String: String]) throws -> [Substring] {
+        func spins(_ environment: [String: String], _ arguments: [String] = ["recipes"]) throws -> [Substring] {
             let environment = environment.merging(["OMP_DISPLAY_ENV": "VERBOSE"]) { $1 }
-            let result = try tool.run(["recipes"], environment: environment)
+            let result = try tool.run(arguments, environment: environment)
             #expect(result.status == 0, "\(result.errors)")
             return result.errors.split(separator: "\n").filter { $0.contains("GOMP_SPINCOUNT") }
         }
@@ -18,6 +18,21 @@ import Testing
         let users = try spins(["GOMP_SPINCOUNT": "77"])
         #expect(users.count == 1 && users.last?.contains("'77'") == true, "\(users)")
         #expect(try spins(["OMP_WAIT_POLICY": "ACTIVE"]).count == 1)
+        // Texts need no threads, and come sooner.
+        for arguments in [[], ["--help"], ["--version"], ["help", "train"], ["train", "--batch-size", "2", "-h"]] {
+            #expect(try spins([:], arguments).count == 1, "\(arguments)")
+        }
+    }
+
+    /// Cairo and the codecs of rare formats bring many libraries along: each start would take their time and memory.
+    @Test func rareLibrariesAreLoadedWhenTheyAreNeeded() throws {
+        let tool = try Tool()
+        defer { tool.remove() }
+        let libraries = try tool.run(["--version"], environment: ["LD_TRACE_LOADED_OBJECTS": "1"]).output
+        #expect(libraries.contains("libjpeg"))
+        for name in ["libcairo", "libtiff", "libwebp", "libgif", "libX11"] {
+            #expect(!libraries.contains(name), "\(libraries)")
+        }
     }
 
     @Test func flagsWithoutEffectAreNamed() throws {

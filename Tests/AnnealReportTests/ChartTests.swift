@@ -1,6 +1,6 @@
 import AnnealReport
 import AnnealTrain
-import CCairo
+import CAnnealCairo
 import Foundation
 import Testing
 
@@ -155,14 +155,15 @@ struct DecodedPNG {
     init?(_ data: Data, in folder: TemporaryFolder) throws {
         let path = folder.file("chart.png")
         try data.write(to: URL(fileURLWithPath: path))
-        guard let surface = cairo_image_surface_create_from_png(path) else { return nil }
-        defer { cairo_surface_destroy(surface) }
-        guard cairo_surface_status(surface) == CAIRO_STATUS_SUCCESS,
-            let bytes = cairo_image_surface_get_data(surface)
+        let cairo = try Canvas.library()
+        guard let surface = cairo.image_surface_create_from_png(path) else { return nil }
+        defer { cairo.surface_destroy(surface) }
+        guard cairo.surface_status(surface) == CAIRO_STATUS_SUCCESS,
+            let bytes = cairo.image_surface_get_data(surface)
         else { return nil }
-        width = Int(cairo_image_surface_get_width(surface))
-        height = Int(cairo_image_surface_get_height(surface))
-        let stride = Int(cairo_image_surface_get_stride(surface))
+        width = Int(cairo.image_surface_get_width(surface))
+        height = Int(cairo.image_surface_get_height(surface))
+        let stride = Int(cairo.image_surface_get_stride(surface))
         for y in 0..<height {
             for x in 0..<width where bytes[y * stride + 4 * x] != 255 { inked += 1 }
         }

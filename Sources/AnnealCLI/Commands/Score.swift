@@ -56,6 +56,7 @@ struct Score: MXNetScript {
         need.add(source.memoryNeed(imagePixels: data.survey.mostPixels))
         try need.check(suggestion: "lower --batch-size or --data-nthreads, or raise the limit")
         try loaded.checkpoint.restore(scorer.parameters, place: loaded.saved.parametersPath)
+        HeapTrimmer.trim()
         data.printNotes(loaded.preprocessing)
         var matrix = ConfusionMatrix(classes: loaded.classes)
         var answers: [Answer] = [], worst = WorstAnswers(limit: 24)

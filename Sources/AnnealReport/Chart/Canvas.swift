@@ -1,5 +1,5 @@
 import AnnealCore
-import CCairo
+import CAnnealCairo
 import Foundation
 
 /// A drawing surface, in points from the top left, that becomes an SVG, a PDF or a PNG. The only file that uses Cairo.
@@ -28,68 +28,71 @@ package final class Canvas {
     /// Receives Cairo's bytes. A class, so that C can hold a pointer to it.
     private final class Sink { var data = Data() }
 
+    private let cairo: libcairo
     private let format: Format
     private let surface: OpaquePointer
     private let context: OpaquePointer
     private let sink = Sink()
 
-    /// - Throws: `AnnealError` when Cairo cannot create a surface of this size.
+    /// - Throws: `AnnealError` when Cairo is not there, or cannot create a surface of this size.
     package init(width: Double, height: Double, format: Format) throws {
+        let cairo = try Self.library()
+        self.cairo = cairo
         self.format = format
         let made: OpaquePointer?
         switch format {
         case .svg:
-            made = cairo_svg_surface_create_for_stream(
+            made = cairo.svg_surface_create_for_stream(
                 Self.receive, Unmanaged.passUnretained(sink).toOpaque(), width, height)
         case .pdf:
-            made = cairo_pdf_surface_create_for_stream(
+            made = cairo.pdf_surface_create_for_stream(
                 Self.receive, Unmanaged.passUnretained(sink).toOpaque(), width, height)
         case .png(let scale):
             guard width * scale < 32_000, height * scale < 32_000 else {
                 throw AnnealError(
                     "chart", "\(width) x \(height) at scale \(scale) is larger than Cairo's 32,767 pixels")
             }
-            made = cairo_image_surface_create(
+            made = cairo.image_surface_create(
                 CAIRO_FORMAT_RGB24, Int32((width * scale).rounded(.up)), Int32((height * scale).rounded(.up)))
         }
         // Neither call returns null: out of memory is a surface in an error state. Swift cannot know that.
-        guard let made, let drawing = cairo_create(made) else {
+        guard let made, let drawing = cairo.create(made) else {
             throw AnnealError("chart", "Cairo made no surface", code: .internalDefect)
         }
         surface = made
         context = drawing
-        try Self.check(cairo_surface_status(surface), "making a surface of \(width) x \(height)")
-        try Self.check(cairo_status(context), "making a context")
+        try check(cairo.surface_status(surface), "making a surface of \(width) x \(height)")
+        try check(cairo.status(context), "making a context")
         // Browsers draw a pt a third larger than a px.
-        if format == .svg { cairo_svg_surface_set_document_unit(surface, CAIRO_SVG_UNIT_PX) }
-        if case .png(let scale) = format { cairo_scale(context, scale, scale) }
+        if format == .svg { cairo.svg_surface_set_document_unit(surface, CAIRO_SVG_UNIT_PX) }
+        if case .png(let scale) = format { cairo.scale(context, scale, scale) }
         // Text widths that do not depend on the pixels, so that SVG and PNG are laid out alike.
-        let options = cairo_font_options_create()
-        cairo_font_options_set_hint_metrics(options, CAIRO_HINT_METRICS_OFF)
-        cairo_font_options_set_hint_style(options, CAIRO_HINT_STYLE_NONE)
-        cairo_font_options_set_antialias(options, CAIRO_ANTIALIAS_GRAY)
-        cairo_set_font_options(context, options)
-        cairo_font_options_destroy(options)
-        cairo_set_line_join(context, CAIRO_LINE_JOIN_ROUND)
+        let options = cairo.font_options_create()
+        cairo.font_options_set_hint_metrics(options, CAIRO_HINT_METRICS_OFF)
+        cairo.font_options_set_hint_style(options, CAIRO_HINT_STYLE_NONE)
+        cairo.font_options_set_antialias(options, CAIRO_ANTIALIAS_GRAY)
+        cairo.set_font_options(context, options)
+        cairo.font_options_destroy(options)
+        cairo.set_line_join(context, CAIRO_LINE_JOIN_ROUND)
     }
 
     deinit {
-        cairo_destroy(context)
-        cairo_surface_finish(surface)
-        cairo_surface_destroy(surface)
+        cairo.destroy(context)
+        cairo.surface_finish(surface)
+        cairo.surface_destroy(surface)
     }
 
     /// The file's bytes. Nothing can be drawn afterwards.
     package func finish() throws -> Data {
-        try Self.check(cairo_status(context), "drawing")
+        try check(cairo.status(context), "drawing")
         if case .png = format {
-            cairo_surface_flush(surface)
+            cairo.surface_flush(surface)
             let pointer = Unmanaged.passUnretained(sink).toOpaque()
-            try Self.check(cairo_surface_write_to_png_stream(surface, Self.receive, pointer), "writing the PNG")
+            try check(cairo.surface_write_to_png_stream(surface, Self.receive, pointer), "writing the PNG")
         } else {
-            cairo_surface_finish(surface)
+            cairo.surface_finish(surface)
         }
-        try Self.check(cairo_surface_status(surface), "writing the file")
+        try check(cairo.surface_status(surface), "writing the file")
         return format == .svg ? Self.withoutCounter(sink.data) : sink.data
     }
 
@@ -110,63 +113,72 @@ package final class Canvas {
         return CAIRO_STATUS_SUCCESS
     }
 
-    private static func check(_ status: cairo_status_t, _ action: String) throws {
+    /// - Throws: if Cairo is not there.
+    package static func library() throws -> libcairo {
+        guard let library = anneal_cairo() else {
+            throw AnnealError(
+                "chart", "Cairo is not there, which draws it", suggestion: "install libcairo2", code: .notFound)
+        }
+        return library.pointee
+    }
+
+    private func check(_ status: cairo_status_t, _ action: String) throws {
         guard status != CAIRO_STATUS_SUCCESS else { return }
-        let reason = cairo_status_to_string(status).map { String(cString: $0) } ?? "error \(status.rawValue)"
+        let reason = cairo.status_to_string(status).map { String(cString: $0) } ?? "error \(status.rawValue)"
         throw AnnealError("chart", "Cairo failed at \(action): \(reason)", code: .internalDefect)
     }
 
     // MARK: Drawing
 
     package func fill(_ box: Box, _ colour: Colour) {
-        cairo_rectangle(context, box.x, box.y, box.width, box.height)
+        cairo.rectangle(context, box.x, box.y, box.width, box.height)
         set(colour)
-        cairo_fill(context)
+        cairo.fill(context)
     }
 
     package func line(_ spots: [Spot], _ colour: Colour, width: Double, dash: [Double] = [], round: Bool = true) {
         guard let first = spots.first, spots.count > 1 else { return }
-        cairo_move_to(context, first.x, first.y)
-        for spot in spots.dropFirst() { cairo_line_to(context, spot.x, spot.y) }
-        cairo_set_line_width(context, width)
-        cairo_set_line_cap(context, round && dash.isEmpty ? CAIRO_LINE_CAP_ROUND : CAIRO_LINE_CAP_BUTT)
-        cairo_set_dash(context, dash, Int32(dash.count), 0)
+        cairo.move_to(context, first.x, first.y)
+        for spot in spots.dropFirst() { cairo.line_to(context, spot.x, spot.y) }
+        cairo.set_line_width(context, width)
+        cairo.set_line_cap(context, round && dash.isEmpty ? CAIRO_LINE_CAP_ROUND : CAIRO_LINE_CAP_BUTT)
+        cairo.set_dash(context, dash, Int32(dash.count), 0)
         set(colour)
-        cairo_stroke(context)
+        cairo.stroke(context)
     }
 
     /// The area between a line and a base, lightly filled.
     package func area(_ spots: [Spot], base: Double, _ colour: Colour) {
         guard let first = spots.first, let last = spots.last, spots.count > 1 else { return }
-        cairo_move_to(context, first.x, base)
-        for spot in spots { cairo_line_to(context, spot.x, spot.y) }
-        cairo_line_to(context, last.x, base)
-        cairo_close_path(context)
+        cairo.move_to(context, first.x, base)
+        for spot in spots { cairo.line_to(context, spot.x, spot.y) }
+        cairo.line_to(context, last.x, base)
+        cairo.close_path(context)
         set(colour)
-        cairo_fill(context)
+        cairo.fill(context)
     }
 
     /// A disc, or a ring of `ring` points around a white middle.
     package func disc(_ centre: Spot, radius: Double, _ colour: Colour, ring: Double = 0) {
-        cairo_new_path(context)
-        cairo_arc(context, centre.x, centre.y, radius, 0, 2 * .pi)
+        cairo.new_path(context)
+        cairo.arc(context, centre.x, centre.y, radius, 0, 2 * .pi)
         set(ring > 0 ? Colour(0xFFFFFF) : colour)
-        guard ring > 0 else { return cairo_fill(context) }
-        cairo_fill_preserve(context)
-        cairo_set_line_width(context, ring)
-        cairo_set_dash(context, [], 0, 0)
+        guard ring > 0 else { return cairo.fill(context) }
+        cairo.fill_preserve(context)
+        cairo.set_line_width(context, ring)
+        cairo.set_dash(context, [], 0, 0)
         set(colour)
-        cairo_stroke(context)
+        cairo.stroke(context)
     }
 
     /// Draws an 8-bit picture with hard pixel edges: `rgb` has three bytes per pixel, row by row.
     /// - Precondition: `rgb.count` is 3 * columns * rows.
     package func image(_ rgb: [UInt8], columns: Int, rows: Int, in box: Box) {
         precondition(columns > 0 && rows > 0 && rgb.count == 3 * columns * rows)
-        guard let picture = cairo_image_surface_create(CAIRO_FORMAT_RGB24, Int32(columns), Int32(rows)) else { return }
-        defer { cairo_surface_destroy(picture) }
-        guard let bytes = cairo_image_surface_get_data(picture) else { return }
-        let stride = Int(cairo_image_surface_get_stride(picture))
+        guard let picture = cairo.image_surface_create(CAIRO_FORMAT_RGB24, Int32(columns), Int32(rows)) else { return }
+        defer { cairo.surface_destroy(picture) }
+        guard let bytes = cairo.image_surface_get_data(picture) else { return }
+        let stride = Int(cairo.image_surface_get_stride(picture))
         for y in 0..<rows {
             for x in 0..<columns {
                 // Four bytes per pixel; the highest is unused.
@@ -175,32 +187,32 @@ package final class Canvas {
                 UnsafeMutableRawPointer(bytes + y * stride + 4 * x).storeBytes(of: pixel, as: UInt32.self)
             }
         }
-        cairo_surface_mark_dirty(picture)
-        cairo_save(context)
-        cairo_translate(context, box.x, box.y)
-        cairo_scale(context, box.width / Double(columns), box.height / Double(rows))
-        cairo_set_source_surface(context, picture, 0, 0)
-        cairo_pattern_set_filter(cairo_get_source(context), CAIRO_FILTER_NEAREST)
-        cairo_paint(context)
-        cairo_restore(context)
+        cairo.surface_mark_dirty(picture)
+        cairo.save(context)
+        cairo.translate(context, box.x, box.y)
+        cairo.scale(context, box.width / Double(columns), box.height / Double(rows))
+        cairo.set_source_surface(context, picture, 0, 0)
+        cairo.pattern_set_filter(cairo.get_source(context), CAIRO_FILTER_NEAREST)
+        cairo.paint(context)
+        cairo.restore(context)
     }
 
     /// Draws with `spot` as the origin and the page rotated by a quarter turn to the left: text runs upwards.
     package func turned(at spot: Spot, _ body: () -> Void) {
-        cairo_save(context)
-        cairo_translate(context, spot.x, spot.y)
-        cairo_rotate(context, -.pi / 2)
+        cairo.save(context)
+        cairo.translate(context, spot.x, spot.y)
+        cairo.rotate(context, -.pi / 2)
         body()
-        cairo_restore(context)
+        cairo.restore(context)
     }
 
     /// Draws with clipping to a box.
     package func clipped(to box: Box, _ body: () -> Void) {
-        cairo_save(context)
-        cairo_rectangle(context, box.x, box.y, box.width, box.height)
-        cairo_clip(context)
+        cairo.save(context)
+        cairo.rectangle(context, box.x, box.y, box.width, box.height)
+        cairo.clip(context)
         body()
-        cairo_restore(context)
+        cairo.restore(context)
     }
 
     // MARK: Text
@@ -223,9 +235,9 @@ package final class Canvas {
         let text = Self.bounded(text)
         let width = advance(text)
         let x = anchor == .start ? spot.x : anchor == .middle ? spot.x - width / 2 : spot.x - width
-        cairo_move_to(context, x, spot.y)
+        cairo.move_to(context, x, spot.y)
         set(colour)
-        cairo_show_text(context, text)
+        cairo.show_text(context, text)
     }
 
     /// Lines of text, `pitch` apart, the first with its baseline at `spot`.
@@ -281,19 +293,19 @@ package final class Canvas {
     }
 
     private func use(_ font: Font) {
-        cairo_select_font_face(
+        cairo.select_font_face(
             context, "DejaVu Sans", CAIRO_FONT_SLANT_NORMAL,
             font.bold ? CAIRO_FONT_WEIGHT_BOLD : CAIRO_FONT_WEIGHT_NORMAL)
-        cairo_set_font_size(context, font.size)
+        cairo.set_font_size(context, font.size)
     }
 
     private func advance(_ text: String) -> Double {
         var extents = cairo_text_extents_t()
-        cairo_text_extents(context, text, &extents)
+        cairo.text_extents(context, text, &extents)
         return extents.x_advance
     }
 
     private func set(_ colour: Colour) {
-        cairo_set_source_rgba(context, colour.red, colour.green, colour.blue, colour.alpha)
+        cairo.set_source_rgba(context, colour.red, colour.green, colour.blue, colour.alpha)
     }
 }

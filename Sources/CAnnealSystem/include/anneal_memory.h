@@ -5,4 +5,7 @@
 /// thread otherwise. To be called before threads are started.
 void anneal_fit_address_space(void);
 
+/// Returns the heaps' free pages to the system.
+void anneal_trim_heap(void);
+
 #endif
