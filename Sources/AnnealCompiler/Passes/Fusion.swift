@@ -2,7 +2,8 @@ import AnnealCore
 import AnnealGraph
 
 package enum Fusion {
-    /// Joins BatchNorm [+ addition] [+ ReLU], and addition + ReLU, where nothing else reads what lies between.
+    /// Joins operators that allow it (BatchNorm) with an addition and ReLU, and an addition with ReLU, where nothing else
+    /// reads what lies between.
     package static func fuse(_ program: Program) throws -> Program {
         var result = program
         let consumers = program.consumers()
@@ -16,7 +17,7 @@ package enum Fusion {
         func isReLU(_ index: Int) -> Bool { program.instructions[index].action.op?.isReLU == true }
 
         for (index, instruction) in program.instructions.enumerated() {
-            guard let norm = instruction.action.op as? BatchNorm, norm.axis == 1, !norm.outputMeanVar else { continue }
+            guard let op = instruction.action.op as? any JoinsInTraining, op.joins else { continue }
             var last = index
             var addend: Program.ValueID?
             var relu = false
@@ -31,14 +32,14 @@ package enum Fusion {
                     if let after = onlyReader(program.instructions[next].writes[0].value), isReLU(after) {
                         (last, relu) = (after, true)
                     }
-                    // The addition is this one's now, not another batch norm's.
+                    // The addition is this one's now, not another operator's.
                     dropped.insert(next)
                 }
             }
             // It runs where the last of them ran, when all it reads is there.
             var fused = instruction
-            fused.action = .forward(FusedBatchNorm(norm: norm, adds: addend != nil, relu: relu))
-            if let addend { fused.reads.append((.input(5), addend)) }
+            fused.action = .forward(op.joined(adds: addend != nil, relu: relu))
+            if let addend { fused.reads.append((op.addend, addend)) }
             fused.writes[0] = (.output(0), program.instructions[last].writes[0].value)
             dropped.insert(index)
             dropped.remove(last)

@@ -41,17 +41,17 @@ package struct InferenceFusion {
             fused.action = .forward(op)
             chain.append(next)
         }
-        if let convolution = fused.action.op as? Convolution {
-            let addend = self.addend(behind: end(), convolution)
+        if let op = fused.action.op as? any JoinsInInference {
+            let addend = op.adds ? self.addend(behind: end()) : nil
             if let addend {
-                fused.reads.append((.input(3), addend.value))
+                fused.reads.append((op.addend, addend.value))
                 chain.append(addend.addition)
             }
             let next = onlyReader(ofOutputOf: end())
             let limits = next.flatMap { InferenceFusion.limits(program.instructions[$0].action.op) }
             if let next, limits != nil { chain.append(next) }
             if addend != nil || limits != nil {
-                fused.action = .forward(FusedConvolution(convolution, adds: addend != nil, limits: limits))
+                fused.action = .forward(op.joined(adds: addend != nil, limits: limits))
             }
         }
         guard end() != index else { return }
@@ -76,7 +76,7 @@ package struct InferenceFusion {
     /// - Returns: the layer's operator, which has a bias now; nil if the two do not fit.
     private mutating func fold(_ next: Int, into layer: inout Program.Instruction) -> (any Operator)? {
         let instruction = program.instructions[next]
-        guard let norm = instruction.action.op as? BatchNorm, norm.axis == 1, !norm.outputMeanVar,
+        guard let norm = instruction.action.op as? any FoldsIntoWeights, norm.folds,
             instruction.reads[0].value == layer.writes[0].value,
             (layer.reads.dropFirst() + instruction.reads[1...2]).allSatisfy({
                 program.values[$0.value].kind == .parameter
@@ -86,8 +86,7 @@ package struct InferenceFusion {
             let channelsOfWeight = folded.channelsOfWeight(output: program.values[layer.writes[0].value].shape)
         else { return nil }
         folded.noBias = false
-        let folding = BatchNormFolding(
-            norm, channelAxis: channelsOfWeight.axis, groups: channelsOfWeight.groups)
+        let folding = norm.folding(channelAxis: channelsOfWeight.axis, groups: channelsOfWeight.groups)
         let ids = layer.reads.dropFirst().map(\.value)
         let weight = program.values[ids[0]], channels = program.values[instruction.reads[1].value].shape
         let derived = [
@@ -105,11 +104,9 @@ package struct InferenceFusion {
     }
 
     /// The addition after an instruction and what it adds, if that is a temporary that nothing reads later: the convolution
-    /// adds to it in place. Our own grouped kernels add nothing.
-    private func addend(behind index: Int, _ convolution: Convolution) -> (addition: Int, value: Program.ValueID)? {
-        guard convolution.numGroup == 1, let next = onlyReader(ofOutputOf: index),
-            program.instructions[next].addsTwo
-        else { return nil }
+    /// adds to it in place.
+    private func addend(behind index: Int) -> (addition: Int, value: Program.ValueID)? {
+        guard let next = onlyReader(ofOutputOf: index), program.instructions[next].addsTwo else { return nil }
         let output = program.instructions[index].writes[0].value
         guard let other = program.instructions[next].reads.map(\.value).first(where: { $0 != output }),
             program.values[other].kind == .temporary, !outputs.contains(other), consumers[other].last == next
