@@ -33,6 +33,20 @@ import Testing
         #expect(inference.output.contains("FullyConnected forward") && !inference.output.contains("backward"))
     }
 
+    /// Four shards are added up in three additions, by one device, or by two of which each has added up its own.
+    @Test(arguments: [("cpu", 3), ("cpu:0-1", 2)]) func profilesSumsOverShards(_ devices: String, additions: Int) throws
+    {
+        let tool = try Tool()
+        defer { tool.remove() }
+        let result = try tool.run(
+            ["profile", "--devices", devices, "--shards", "4", "--trace", "t.json"] + Self.network)
+        #expect(result.status == 0, "\(result.errors)")
+        #expect(result.output.contains("sum over shards"), "\(result.output)")
+        // The second device's own addition is beside the first one's.
+        let sums = try Self.events(tool, "t.json").filter { $0.cat == "sum over shards" }
+        #expect(sums.count == 2 * additions && sums.allSatisfy { $0.name == "gradients" })
+    }
+
     @Test(arguments: [[], ["--inference"]]) func benchPrintsOneRecord(_ more: [String]) throws {
         struct Record: Decodable {
             var steps: [Double]

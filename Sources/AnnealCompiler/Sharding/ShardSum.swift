@@ -68,6 +68,16 @@ final class ShardSum {
         return ShardSum(node.lowerBound..<other.node.upperBound, pieces, block: block)
     }
 
+    /// Called in place of an addition, with its code: for profiles.
+    typealias Around = (_ run: () -> Void) -> Void
+
+    func adding(_ other: ShardSum, _ layout: PieceLayout, _ around: Around?) -> ShardSum {
+        guard let around else { return adding(other, layout) }
+        var sum = self
+        around { sum = adding(other, layout) }
+        return sum
+    }
+
     /// Copies all pieces, where they are not there already.
     func copy(_ layout: PieceLayout, to target: [UnsafeMutablePointer<Float>]) {
         guard pieces != target else { return }

@@ -15,6 +15,7 @@ final class ShardWorker {
     /// By rows of a shard.
     private var plans: [Int: KernelPlan]
     private var freeBlocks: [Arena] = []
+    var aroundSum: ShardSum.Around?
 
     /// - Parameters:
     ///   - thread: runs its shards; nil: that of the caller.
@@ -96,7 +97,8 @@ final class ShardWorker {
     func merge(_ layout: PieceLayout, of count: Int) {
         sums = SumTree.nodes(within: shards, of: count).compactMap { node in
             SumTree.sum(
-                node, known: { known in unmerged.first { $0.node == known } }, add: { $0.adding($1, layout) })
+                node, known: { known in unmerged.first { $0.node == known } },
+                add: { $0.adding($1, layout, aroundSum) })
         }
     }
 
@@ -120,7 +122,7 @@ final class ShardWorker {
         }
         let (left, right) = SumTree.children(node)
         let a = try sum(left, layout, pieces, run), b = try sum(right, layout, pieces, run)
-        let both = a.adding(b, layout)
+        let both = a.adding(b, layout, aroundSum)
         if let block = b.block { freeBlocks.append(block) }
         if inPlan === a { inPlan = both } else if inPlan === b { inPlan = nil }
         return both

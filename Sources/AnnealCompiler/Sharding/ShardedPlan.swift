@@ -211,9 +211,16 @@ final class ShardedPlan: ExecutablePlan {
 
     // MARK: Costs
 
+    /// The first worker's operations and sums, and those of all workers unless another thread adds them up (`exchanges`).
     var around: ((_ operation: Int, _ run: () -> Void) -> Void)? {
         get { workers[0].main.around }
-        set { workers[0].main.around = newValue }
+        set {
+            workers[0].main.around = newValue
+            let number = workers[0].main.steps.count
+            let aroundSum = newValue.map { around in { run in around(number, run) } as ShardSum.Around }
+            workers[0].aroundSum = aroundSum
+            if engine.exchangeThread == nil { sum?.aroundSum = aroundSum }
+        }
     }
     /// Of the first worker's last shard.
     func outputs(of operation: Int) throws -> [(name: String, values: Tensor)] {
@@ -223,7 +230,15 @@ final class ShardedPlan: ExecutablePlan {
     var memoryNeed: MemoryNeed {
         workers.flatMap(\.allPlans).reduce(into: MemoryNeed()) { $0.add($1.memoryNeed) }
     }
-    var operations: [OperationCost] { workers[0].main.operations }
+    /// The first worker's, and the addition of what two shards give.
+    var operations: [OperationCost] {
+        guard let sum, shards.count > 1 else { return workers[0].main.operations }
+        let count = Double(sum.layout.counts.reduce(0, +))
+        let addition = OperationCost(
+            layer: "gradients", kind: "sum over shards", phase: .exchange, flops: count,
+            bytes: 3 * count * Double(MemoryLayout<Float>.size))
+        return workers[0].main.operations + [addition]
+    }
 }
 
 extension Executor {

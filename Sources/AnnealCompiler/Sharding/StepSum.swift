@@ -17,6 +17,8 @@ final class StepSum {
     private let beforeLayout: PieceLayout
     private let threshold: Float?
     private let residuals: Residuals?
+    /// Of additions on the caller's thread.
+    var aroundSum: ShardSum.Around?
 
     /// A gradient or a moving statistic.
     private struct Piece {
@@ -161,7 +163,7 @@ final class StepSum {
         let parts = sums.map { $0.part(bucket.pieces) }, target = Array(target[bucket.pieces])
         func known(_ node: Range<Int>) -> ShardSum? { parts.first { $0.node == node } }
         let nodes = try SumTree.nodes(within: own, of: count).map { node in
-            guard let sum = SumTree.sum(node, known: known, add: { $0.adding($1, bucket.layout) }) else {
+            guard let sum = SumTree.sum(node, known: known, add: { $0.adding($1, bucket.layout, aroundSum) }) else {
                 throw AnnealError("shards \(node)", "have no sum", code: .internalDefect)
             }
             return sum
