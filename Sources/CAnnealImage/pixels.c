@@ -1,6 +1,7 @@
 // The loops over pixels that every sample passes.
 #include "decoder.h"
 
+#include <anneal_processor.h>
 #include <string.h>
 #ifdef __x86_64__
 #include <tmmintrin.h>
@@ -39,18 +40,13 @@ __attribute__((target("ssse3"))) static int split_row(
     return x;
 }
 
-static int splits_rows(void) {
-    __builtin_cpu_init();
-    return __builtin_cpu_supports("ssse3");
-}
 #else
 static int split_row(const uint8_t *row, int width, int mirrored, uint8_t *planes, size_t area) { return 0; }
-static int splits_rows(void) { return 0; }
 #endif
 
 void anneal_image_to_planes(const uint8_t *pixels, int width, int height, int channels, int mirrored, uint8_t *planes) {
     size_t area = (size_t)width * (size_t)height;
-    int is_split = channels == 3 && splits_rows();
+    int is_split = channels == 3 && anneal_has_ssse3();
     for (int y = 0; y < height; y++, planes += width) {
         const uint8_t *row = pixels + (size_t)y * (size_t)width * (size_t)channels;
         int done = is_split ? split_row(row, width, mirrored, planes, area) : 0;

@@ -1,5 +1,6 @@
 #include "anneal_dispatch.h"
 
+#include <anneal_processor.h>
 #include <stdatomic.h>
 #include <stddef.h>
 
@@ -9,16 +10,9 @@ static const char *const names[] = {[PORTABLE] = "portable", [AVX2] = "avx2", [A
 
 /// The best variant.
 static int detect(void) {
-#if defined(__x86_64__)
-    __builtin_cpu_init();
-    if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) return PORTABLE;
-    if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512dq") ||
-        !__builtin_cpu_supports("avx512vl") || !__builtin_cpu_supports("avx512bw"))
-        return AVX2;
-    return AVX512;
-#else
-    return PORTABLE; // On aarch64 the portable vectors compile to NEON.
-#endif
+    // On aarch64 the portable vectors compile to NEON.
+    if (!anneal_has_avx2()) return PORTABLE;
+    return anneal_has_avx512() ? AVX512 : AVX2;
 }
 
 // 0: not known yet. Two threads may both detect; they find the same.
