@@ -12,6 +12,14 @@ struct Workload {
         case inference(Executor, ClassifierNetwork)
     }
 
+    /// What else than a plain update a training step does.
+    struct StepSettings: Equatable {
+        var clipNorm: Double?
+        var canDropSteps = false
+        var accumulation = 1
+        var averaging: WeightAveraging?
+    }
+
     private let plan: Plan
     private let device: Device
     let parameters: ParameterStore
@@ -33,7 +41,7 @@ struct Workload {
     /// - Parameter shape: channels, height and width of an image.
     init(
         _ source: Source, shape: [Int], batchSize: Int, inference: Bool, recomputation: Recomputation,
-        precision: ElementType = .float32, device: Device
+        precision: ElementType = .float32, step: StepSettings = StepSettings(), device: Device
     ) throws {
         self.device = device
         let symbol =
@@ -54,9 +62,11 @@ struct Workload {
             labels = network.labelName.flatMap(executor.input)
         } else {
             let optimizer = try Optimizers.make("sgd", ["learning_rate": 0.05, "momentum": 0.9, "wd": 1e-4])
+            optimizer.settings.clipNorm = step.clipNorm
             let trainer = try Trainer(
                 symbol, dataShape: Shape(shape), batchSize: batchSize, optimizer: optimizer,
-                recomputation: recomputation, precision: precision, device: device)
+                recomputation: recomputation, averaging: step.averaging, accumulation: step.accumulation,
+                canDropSteps: step.canDropSteps, precision: precision, device: device)
             plan = .training(trainer)
             // Processors take what is in their memory, also where results of a job come late.
             if !trainer.training.isImmediate, !(device.engine is ShardedEngine) {

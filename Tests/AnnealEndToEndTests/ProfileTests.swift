@@ -47,6 +47,25 @@ import Testing
         #expect(sums.count == 2 * additions && sums.allSatisfy { $0.name == "gradients" })
     }
 
+    /// Of four batches the last two are one update.
+    @Test func profilesSumsOfBatchesAndAverages() throws {
+        let tool = try Tool()
+        defer { tool.remove() }
+        let flags = ["--accumulate", "2", "--ema-decay", "0.9", "--clip-norm", "1"]
+        let result = try tool.run(["profile", "--trace", "t.json"] + Self.network + flags)
+        #expect(result.status == 0, "\(result.errors)")
+        let events = try Self.events(tool, "t.json")
+        for (kind, count) in [("sum over batches", 2), ("norm", 1), ("update", 1), ("average", 1)] {
+            #expect(events.count { $0.cat == kind } == count, "\(kind) in \(result.output)")
+        }
+        let plan = try tool.run(["summary", "--plan", "--network", "mlp"] + flags)
+        #expect(plan.status == 0, "\(plan.errors)")
+        for kind in ["sum over batches", "norm", "update", "average"] {
+            #expect(plan.output.contains(" \(kind)"), "\(kind) in \(plan.output)")
+        }
+        #expect(try tool.run(["profile", "--inference", "--accumulate", "2"] + Self.network).status == 64)
+    }
+
     @Test(arguments: [[], ["--inference"]]) func benchPrintsOneRecord(_ more: [String]) throws {
         struct Record: Decodable {
             var steps: [Double]

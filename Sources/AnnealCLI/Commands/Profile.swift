@@ -21,6 +21,7 @@ struct Profile: ParsableCommand {
             """)
 
     @OptionGroup var options: WorkloadOptions
+    @OptionGroup var step: StepOptions
     @Flag(help: "Also a table by layer.")
     var byLayer = false
     @Flag(help: "Also a table by shapes: what one kernel does in all its layers.")
@@ -35,7 +36,8 @@ struct Profile: ParsableCommand {
             print(try Roofline.measure().text)
             return
         }
-        try options.run { workload, group in
+        try step.check()
+        try options.run(step.settings) { workload, group in
             guard group?.rank ?? 0 == 0 else {
                 for _ in 0..<2 + options.steps { try workload.step() }
                 return

@@ -1,16 +1,20 @@
 import Anneal
 import ArgumentParser
 
-/// What of a training run decides how a step is planned.
+/// What of a training run decides what a step consists of.
 struct StepOptions: ParsableArguments {
-    @Option(
-        help: ArgumentHelp("Plan steps as train --clip-norm does: updates wait for all gradients.", valueName: "NORM"))
+    @Option(help: ArgumentHelp("As train --clip-norm: updates wait for all gradients.", valueName: "NORM"))
     var clipNorm: Double?
-    @Option(help: "Plan steps as train --on-nan does: with 'skip', updates wait for all gradients.")
+    @Option(help: "As train --on-nan: with 'skip', updates wait for all gradients.")
     var onNan: FitOptions.NonFinitePolicy = .stop
     @Option(
-        help: ArgumentHelp("Plan updates over several batches, with gradients added in memory.", valueName: "N"))
+        help: ArgumentHelp(
+            "As train --accumulate: updates over several batches, with gradients added in memory.", valueName: "N"))
     var accumulate: Int = 1
+    @Option(help: ArgumentHelp("As train --ema-decay: a moving average of the weights.", valueName: "D"))
+    var emaDecay: Double?
+    @Option(help: ArgumentHelp("As train --lookahead: slow weights, which follow every N updates.", valueName: "N"))
+    var lookahead: Int?
 
     func check() throws {
         if let clipNorm, !(clipNorm > 0 && clipNorm.isFinite) {
@@ -19,7 +23,16 @@ struct StepOptions: ParsableArguments {
         guard (1...1 << 20).contains(accumulate) else {
             throw UsageError("--accumulate", "is \(accumulate)", suggestion: "it must be at least 1")
         }
+        try WeightAveraging.check(emaDecay: emaDecay, lookahead: lookahead)
     }
+
+    /// For steps that run.
+    var settings: Workload.StepSettings {
+        Workload.StepSettings(
+            clipNorm: clipNorm, canDropSteps: onNan == .skip, accumulation: accumulate, averaging: averaging)
+    }
+
+    var averaging: WeightAveraging? { .flags(emaDecay: emaDecay, lookahead: lookahead) }
 
     /// SGD with momentum; without more, large parameters are updated within the backward pass.
     var update: TrainingUpdate {
@@ -27,6 +40,7 @@ struct StepOptions: ParsableArguments {
         update.limitsNorm = clipNorm != nil
         update.isGuarded = onNan == .skip
         update.accumulation = accumulate
+        update.averaging = averaging?.kind
         return update
     }
 

@@ -33,19 +33,9 @@ struct UpdateOptions: ParsableArguments, Encodable {
     var accumulate: Int = 1
 
     func check() throws {
-        if let lookahead, lookahead < 0 {
-            throw UsageError("--lookahead", "is \(lookahead)", suggestion: "it must not be negative, usually 5")
-        }
+        try WeightAveraging.check(emaDecay: emaDecay, lookahead: lookahead)
         if case .constant(let alpha) = lookaheadAlpha, !(alpha > 0 && alpha <= 1) {
             throw UsageError("--lookahead-alpha", "is \(alpha)", suggestion: "it is above 0 and at most 1, or cubic")
-        }
-        if let emaDecay {
-            guard emaDecay >= 0, emaDecay < 1 else {
-                throw UsageError("--ema-decay", "is \(emaDecay)", suggestion: "it is from 0 to below 1, usually 0.999")
-            }
-            guard emaDecay == 0 || lookahead ?? 0 == 0 else {
-                throw UsageError("--ema-decay", "cannot be combined with --lookahead", suggestion: "give one of them")
-            }
         }
         for (flag, value) in [("--clip-norm", clipNorm), ("--clip-gradient", clipGradient)] {
             if let value, !(value > 0 && value.isFinite) {
@@ -58,9 +48,7 @@ struct UpdateOptions: ParsableArguments, Encodable {
     }
 
     var averaging: WeightAveraging? {
-        if let emaDecay, emaDecay > 0 { return .movingAverage(decay: emaDecay) }
-        if let lookahead, lookahead > 0 { return .lookahead(every: lookahead, alpha: lookaheadAlpha) }
-        return nil
+        .flags(emaDecay: emaDecay, lookahead: lookahead, alpha: lookaheadAlpha)
     }
 
     /// For `Optimizers.make`.
@@ -103,5 +91,27 @@ extension LookaheadAlpha: ExpressibleByArgument, Encodable {
     public func encode(to encoder: any Encoder) throws {
         var container = encoder.singleValueContainer()
         try container.encode(defaultValueDescription)
+    }
+}
+
+extension WeightAveraging {
+    /// What the flags ask for; nil: nothing.
+    static func flags(emaDecay: Double?, lookahead: Int?, alpha: LookaheadAlpha = .constant(0.5)) -> WeightAveraging? {
+        if let emaDecay, emaDecay > 0 { return .movingAverage(decay: emaDecay) }
+        if let lookahead, lookahead > 0 { return .lookahead(every: lookahead, alpha: alpha) }
+        return nil
+    }
+
+    static func check(emaDecay: Double?, lookahead: Int?) throws {
+        if let lookahead, lookahead < 0 {
+            throw UsageError("--lookahead", "is \(lookahead)", suggestion: "it must not be negative, usually 5")
+        }
+        guard let emaDecay else { return }
+        guard emaDecay >= 0, emaDecay < 1 else {
+            throw UsageError("--ema-decay", "is \(emaDecay)", suggestion: "it is from 0 to below 1, usually 0.999")
+        }
+        guard emaDecay == 0 || lookahead ?? 0 == 0 else {
+            throw UsageError("--ema-decay", "cannot be combined with --lookahead", suggestion: "give one of them")
+        }
     }
 }

@@ -41,10 +41,17 @@ struct WorkloadOptions: ParsableArguments {
     var steps: Int = 5
 
     /// Does something with the network that the flags ask for.
-    /// - Parameter body: is given it, and the processes that share each batch; nil: this one alone.
-    func run(_ body: (Workload, MPIGroup?) throws -> Void) throws {
+    /// - Parameters:
+    ///   - step: what else than a plain update its training steps do.
+    ///   - body: is given it, and the processes that share each batch; nil: this one alone.
+    func run(
+        _ step: Workload.StepSettings = Workload.StepSettings(), _ body: (Workload, MPIGroup?) throws -> Void
+    ) throws {
+        guard !inference || step == Workload.StepSettings() else {
+            throw UsageError("--inference", "has no updates", suggestion: "leave out the flags of training steps")
+        }
         try check()
-        try Job.run(job) { group in try body(makeWorkload(group), group) }
+        try Job.run(job) { group in try body(makeWorkload(step, group), group) }
     }
 
     private func check() throws {
@@ -61,7 +68,7 @@ struct WorkloadOptions: ParsableArguments {
         try job.check()
     }
 
-    private func makeWorkload(_ group: MPIGroup?) throws -> Workload {
+    private func makeWorkload(_ step: Workload.StepSettings, _ group: MPIGroup?) throws -> Workload {
         let source: Workload.Source, shape: [Int]
         switch (network, model) {
         case (let network?, nil):
@@ -74,7 +81,7 @@ struct WorkloadOptions: ParsableArguments {
         }
         return try Workload(
             source, shape: shape, batchSize: batchSize * (group?.size ?? 1), inference: inference,
-            recomputation: recompute ? .full : .cheap, precision: precision ?? .float32,
+            recomputation: recompute ? .full : .cheap, precision: precision ?? .float32, step: step,
             device: machine.device(
                 group: group, share: job.share, bucketBytes: job.bucketBytes, compression: job.compression))
     }

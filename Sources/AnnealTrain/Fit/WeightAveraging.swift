@@ -24,7 +24,7 @@ public enum WeightAveraging: Sendable, Equatable {
         return Float(1 - min(decay, (1 + update) / (10 + update)))
     }
 
-    var kind: TrainingUpdate.Averaging {
+    package var kind: TrainingUpdate.Averaging {
         switch self {
         case .lookahead: .lookAhead
         case .movingAverage: .movingAverage
