@@ -96,3 +96,43 @@ extension MPIGroup {
             + devices.enumerated().map { "; \(name($0)): \($1)" }.joined()
     }
 }
+
+/// What a process tells the others of a sample that cannot be used.
+private struct BadRecordMessage: Codable {
+    var number: Int
+    var id: UInt64?
+    var offset: Int
+    var place: String
+    var problem: String
+    var suggestion: String?
+    var isMislabelled: Bool
+}
+
+extension ProcessGroup {
+    /// With `--on-bad-record skip`, finds the samples that cannot be used: each process looks at a part of them, and all leave
+    /// out what any has found.
+    func agreeOnBadRecords(of source: any SampleSource, _ options: inout LoaderOptions) throws {
+        guard options.onBadRecord == .skip else { return }
+        let part = (rank * source.count / size)..<((rank + 1) * source.count / size)
+        let own = try UnusableSamples(source, part, options: options)
+        let messages = own.bad.map { record in
+            BadRecordMessage(
+                number: record.number, id: record.id, offset: record.offset, place: record.reason.place,
+                problem: record.reason.problem, suggestion: record.reason.suggestion,
+                isMislabelled: own.mislabelled.contains(record.number))
+        }
+        let text = String(decoding: try JSONEncoder().encode(messages), as: UTF8.self)
+        let all = try gather(text, purpose: "bad records").flatMap {
+            try JSONDecoder().decode([BadRecordMessage].self, from: Data($0.utf8))
+        }
+        let found = UnusableSamples(
+            all.map { message in
+                BadRecord(
+                    number: message.number, id: message.id, offset: message.offset,
+                    reason: AnnealError(
+                        message.place, message.problem, suggestion: message.suggestion, code: .damaged))
+            }, mislabelled: Set(all.filter(\.isMislabelled).map(\.number)))
+        try found.check(of: source.count, in: source)
+        options.leftOut = found.bad
+    }
+}

@@ -153,6 +153,9 @@ public final class Executor {
     /// What it has allocated and will use.
     package var memoryNeed: MemoryNeed { plan.memoryNeed }
 
+    /// Waits until all that was submitted is done.
+    package func settle() throws { try plan.settle() }
+
     /// Whether a run's results are there when it returns.
     package var isImmediate: Bool { plan.isImmediate }
 

@@ -88,6 +88,61 @@ struct JobTests {
         return log.split(separator: "\n").last { $0.contains(text) }.map(String.init) ?? ""
     }
 
+    /// What is left out is agreed upon, so that the batches are those of one process.
+    @Test func badRecordsAreLeftOutByAll() throws {
+        let tool = try tool()
+        defer { tool.remove() }
+        // Three images, each in another process's part, without their beginning.
+        for (name, places) in [("train", [0.05, 0.5, 0.9]), ("val", [0.4])] {
+            var bytes = try tool.bytes("\(name).rec")
+            for place in places {
+                let signature = Data([0x89, 0x50, 0x4e, 0x47]),
+                    middle = bytes.startIndex + Int(place * Double(bytes.count))
+                let found = try #require(bytes.range(of: signature, in: middle..<bytes.endIndex))
+                bytes[found.lowerBound] = 0
+            }
+            try bytes.write(to: URL(fileURLWithPath: tool.path("\(name).rec")))
+        }
+        let skip = "--on-bad-record skip"
+        let alone = try tool.shell("$anneal " + train("alone", "--batch-size 32 \(skip)"))
+        #expect(alone.status == 0, "\(alone.output)")
+        for processes in [2, 4] {
+            let job = try tool.shell(mpirun(processes) + train("job\(processes)", "\(Self.shared) \(skip)"))
+            #expect(job.status == 0, "\(job.output)")
+            #expect(job.output.contains("3 of 200 training images cannot be used"), "\(job.output)")
+            #expect(job.output.contains("skipped val.rec, record "))
+            #expect(
+                try tool.bytes("job\(processes)/model-0002.params") == tool.bytes("alone/model-0002.params"))
+            #expect(
+                try line("Validation-accuracy", in: "job\(processes)", tool)
+                    == line("Validation-accuracy", in: "alone", tool))
+        }
+        let refused = try tool.shell(mpirun(2) + train("refused", Self.shared))
+        #expect(refused.status != 0 && refused.output.contains("train.rec, record "), "\(refused.output)")
+    }
+
+    /// Processes that would not compute the same are named, with what they have.
+    @Test func whatDiffersIsNamed() throws {
+        let tool = try tool()
+        defer { tool.remove() }
+        try tool.writeRecords("other", count: 190)
+        // The second process has another folder, with other records of the same name.
+        let made = try tool.shell("mkdir there; cp val.rec val.idx there; mv other.rec there/train.rec")
+        #expect(made.status == 0, "\(made.output)")
+        func pair(_ folder: String, _ options: String, _ second: String) -> String {
+            let command = train(folder, Self.shared)
+            return "\(mpirun(1)) \(command) : -np 1 \(options) $anneal \(command) \(second)"
+        }
+        for (command, problem) in [
+            (pair("rates", "", "--wd 0.01"), "has other flags than rank 0"),
+            (pair("data", "-wdir $PWD/there", ""), "has other data than rank 0"),
+        ] {
+            let result = try tool.shell(command)
+            #expect(result.status != 0 && result.output.contains(problem), "\(command): \(result.output)")
+            #expect(result.output.contains("rank 1 on "))
+        }
+    }
+
     /// Two hosts of a hosts file, which a stand-in for ssh runs on this machine.
     @Test func hostsGiveTheSameBits() throws {
         let tool = try tool()
@@ -181,6 +236,54 @@ struct JobTests {
         #expect(alone.status == 64 && alone.output.contains("anneal launch -n 2 anneal bench-exchange"), "\(alone)")
     }
 
+    /// Ctrl-C that reaches one process alone, under plain mpirun: all save and stop.
+    @Test(arguments: [0, 1]) func oneProcessThatIsAskedToStopStopsAll(rank: Int) throws {
+        let tool = try tool()
+        defer { tool.remove() }
+        let whole = try tool.shell("$anneal " + train("whole", epochs: 20, "--batch-size 32"))
+        #expect(whole.status == 0, "\(whole.output)")
+        let result = try tool.shell(
+            """
+            \(mpirun(2)) \(train("stopped", epochs: 20, "\(Self.shared) --bucket-mb 0")) &
+            for i in $(seq 100); do [ -f stopped/model-latest.resume ] && break; sleep 0.1; done
+            \(Self.processes)
+            for p in $(processes); do rank $p \(rank) && kill -INT $p; done
+            wait $!; echo "status $?"; processes | wc -l
+            $anneal launch -n 2 $anneal resume stopped || exit 1
+            """)
+        #expect(result.output.contains("to continue, run: anneal resume"), "\(result.output)")
+        #expect(!result.output.contains("status 0"), "\(result.output)")
+        #expect(result.status == 0, "\(result.output)")
+        #expect(try tool.bytes("stopped/model-0020.params") == tool.bytes("whole/model-0020.params"))
+    }
+
+    /// The disk of the process that writes is full: it says so, and all end.
+    @Test func aFullDiskEndsAll() throws {
+        let tool = try tool()
+        defer { tool.remove() }
+        let result = try tool.shell(
+            """
+            ulimit -f 8; trap '' XFSZ
+            $anneal launch -n 2 $anneal \(train("full", "\(Self.shared) --rank-timeout 5"))
+            """)
+        #expect(result.status == 1, "\(result.output)")
+        #expect(result.output.contains("full/model"), "\(result.output)")
+    }
+
+    @Test func twoJobsInOneFolderAreRefused() throws {
+        let tool = try tool()
+        defer { tool.remove() }
+        let result = try tool.shell(
+            """
+            $anneal launch -n 2 $anneal \(train("twice", epochs: 500, Self.shared)) > first.txt 2>&1 &
+            for i in $(seq 100); do [ -f twice/model-latest.resume ] && break; sleep 0.1; done
+            $anneal launch -n 2 $anneal resume twice; echo "second $?"
+            kill -TERM $!; wait $!; echo "first $?"
+            """)
+        #expect(result.output.contains("another run saves there"), "\(result.output)")
+        #expect(result.output.contains("second 1") && result.output.contains("first 143"), "\(result.output)")
+    }
+
     @Test func whatCannotBeSharedIsRefused() throws {
         let tool = try tool()
         defer { tool.remove() }
@@ -191,6 +294,18 @@ struct JobTests {
             (mpirun(2) + train("few", "\(Self.shared) --shards 1"), "are fewer than the 2 devices of 2 processes"),
             ("$anneal launch -n 2 $anneal " + train("silent"), "give it --kv-store dist_sync"),
             ("$anneal launch -n 2", "COMMAND"),
+            ("PMI_RANK=0 PMI_SIZE=2 $anneal " + train("mpich", Self.shared), "was started by MPICH's mpirun"),
+            ("$anneal launch -n 2 --p3 $anneal " + train("p3", Self.shared), "priority propagation"),
+            ("$anneal launch -n 2 --launcher sge $anneal " + train("sge", Self.shared), "sge"),
+            ("$anneal launch -n 2 --launcher yarn $anneal " + train("yarn", Self.shared), "yarn"),
+            (
+                "$anneal launch -n 2 $anneal " + train("gone", "\(Self.shared) --data-train gone.rec"),
+                "gone.rec is not there"
+            ),
+            (
+                "$anneal launch -n 2 $anneal " + train("val.rec/run", Self.shared),
+                "val.rec/run cannot be made or written to"
+            ),
             ("$anneal launch -n 2 -H nowhere $anneal " + train("hosts", Self.shared), "nowhere"),
         ] {
             let result = try tool.shell(command)

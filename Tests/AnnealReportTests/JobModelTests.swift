@@ -67,5 +67,17 @@ struct JobModelTests {
         #expect(summary.buckets == 2 && abs(summary.seconds - 0.02) < 1e-9 && abs(summary.hidden - 0.012) < 1e-9)
         #expect(summary.text.hasPrefix("Gradients: 2 buckets, 20.00 ms of exchange per step, 12.00 ms of it"))
         #expect(ExchangeSummary(spans, exchanges: []) == nil)
+        #expect(!summary.text.contains("next forward pass"))
+    }
+
+    /// Of the second bucket's 20 ms the next forward pass computes in 3 + 5, and waits in the others.
+    @Test func whatTheNextForwardPassHides() throws {
+        let spans = [
+            span("b", .backward, 0, 100), span("a", .forward, 104, 3, step: 1), span("b", .forward, 113, 9, step: 1),
+        ]
+        let exchanges = [span("bucket 2", .exchange, 95, 3), span("bucket 1", .exchange, 98, 20)]
+        let summary = try #require(ExchangeSummary(spans, exchanges: exchanges))
+        #expect(abs(summary.hidden - 0.005) < 1e-9 && abs(summary.hiddenByNext - 0.008) < 1e-9)
+        #expect(summary.text.hasSuffix("8.00 ms by the next forward pass"))
     }
 }

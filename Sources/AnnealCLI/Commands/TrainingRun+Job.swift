@@ -23,13 +23,19 @@ extension TrainingRun {
             for observer in observers { try observer.receive(note) }
         }
         let prefix = options.run.modelPrefix ?? RunOptions.prefix(inFolder: folder)
-        try setup.trainer.fit(
-            training: setup.training, validation: setup.validation,
-            epochs: setup.progress.position.epoch..<max(endEpoch(options), setup.progress.position.epoch),
-            options: options.run.fitOptions(
-                metrics: setup.metrics, prefix: prefix, views: data.validation.tta, observers: observers,
-                shouldStop: interrupt.check),
-            from: setup.progress)
+        do {
+            try setup.trainer.fit(
+                training: setup.training, validation: setup.validation,
+                epochs: setup.progress.position.epoch..<max(endEpoch(options), setup.progress.position.epoch),
+                options: options.run.fitOptions(
+                    metrics: setup.metrics, prefix: prefix, views: data.validation.tta, observers: observers,
+                    shouldStop: interrupt.check),
+                from: setup.progress)
+        } catch {
+            // The log is what is left of this process where its terminal is far away.
+            for observer in observers { try? observer.receive(.warning("\(error)")) }
+            throw error
+        }
     }
 
     /// What is said of the trace.

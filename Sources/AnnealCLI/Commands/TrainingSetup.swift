@@ -45,13 +45,14 @@ extension TrainingRun {
         let mixes = data.labels.mixup > 0 || data.labels.cutmix > 0
         let training = try data.trainingLoader(
             images, preprocessing, batchSize: options.batchSize, classes: classes, seed: seed,
-            rows: rows.map { mixes ? SoftLabelSource.sourceRows($0, of: options.batchSize) : Array($0) })
+            rows: rows.map { mixes ? SoftLabelSource.sourceRows($0, of: options.batchSize) : Array($0) }, group: group)
         let source = try data.labels.source(
             synthetic ?? training, of: images.source, classes: classes, seed: seed, rows: rows)
         let validation = try validationImages.map {
             var loading = try data.validation.loaderOptions(
                 preprocessing, batchSize: options.batchSize, classes: classes, data.images)
             loading.rows = rows.map(Array.init)
+            try group?.agreeOnBadRecords(of: $0.source, &loading)
             return try BatchLoader($0.source, options: loading)
         }
         try options.run.check(hasValidation: validation != nil)
@@ -128,6 +129,13 @@ extension TrainingRun {
                 "\(network): \(trainer.parameters.parameterCount) parameters, \(planned) planned, batch \(options.batchSize), \(Parallel.threads.counted("thread")), seed \(seed)"
             ))
         if let note = options.updates.note { notes.append(.note(note)) }
+        for (what, loader) in [("training", training), ("validation", validation)] {
+            guard let loader, !loader.options.leftOut.isEmpty else { continue }
+            notes.append(
+                .note(
+                    "\(loader.options.leftOut.count) of \(loader.count.counted("\(what) image")) cannot be used and are left out"
+                ))
+        }
         notes += imageNotes(preprocessing, validationImages, isHeldOut: heldOut != nil, data)
         notes += options.idleFlags(hasValidation: validation != nil, data.validation.tta)
         notes.append(

@@ -42,6 +42,8 @@ struct Launch: ParsableCommand {
         name: [.customShort("s"), .long],
         help: ArgumentHelp("MXNet's number of servers; ignored, since there are none.", valueName: "N"))
     var numServers: Int?
+    @Flag(name: .customLong("p3"), help: .hidden)
+    var p3 = false
     @Option(help: ArgumentHelp("Restart after a failure, at most this many times.", valueName: "N"))
     var restarts: Int = 0
     @Option(help: ArgumentHelp("Minimum number of hosts for a restart.", valueName: "N"))
@@ -72,7 +74,7 @@ struct Launch: ParsableCommand {
                 "COMMAND", "is missing",
                 suggestion: "write it last: anneal launch -n 2 anneal train --kv-store dist_sync ...")
         }
-        if first == "--p3" {
+        if p3 {
             throw UsageError(
                 "--p3", "is MXNet's priority propagation between workers and servers", suggestion: "leave it out")
         }

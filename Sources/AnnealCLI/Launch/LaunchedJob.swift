@@ -11,6 +11,8 @@ struct LaunchedJob {
     private let words: [String]
     /// Where a training command saves, to be started again from there; nil for other commands.
     private let runFolder: String?
+    /// The data that a training command names.
+    private let data: [String]
 
     init(_ flags: Launch, hosts: [JobHost]) throws {
         self.flags = flags
@@ -48,6 +50,7 @@ struct LaunchedJob {
         }
         self.words = words
         self.runFolder = runFolder
+        data = isOwn ? ["--data-train", "--data-val"].compactMap { Self.value(of: $0, in: words) } : []
     }
 
     /// The accelerators that the command names. What is wrong with a list the processes say.
@@ -56,9 +59,13 @@ struct LaunchedJob {
         return (names ?? nil ?? Self.value(of: "--devices", in: words)).flatMap { try? DeviceName.list($0) } ?? []
     }
 
+    /// The last one counts, as in the command itself.
     private static func value(of flag: String, in words: [String]) -> String? {
-        if let index = words.firstIndex(of: flag), index + 1 < words.count { return words[index + 1] }
-        return words.first { $0.hasPrefix("\(flag)=") }.map { String($0.dropFirst(flag.count + 1)) }
+        for index in words.indices.reversed() {
+            if words[index] == flag, index + 1 < words.count { return words[index + 1] }
+            if words[index].hasPrefix("\(flag)=") { return String(words[index].dropFirst(flag.count + 1)) }
+        }
+        return nil
     }
 
     func run() throws {
@@ -107,14 +114,14 @@ struct LaunchedJob {
         guard flags.launcher != .slurm else { return hosts }
         let preflight = Preflight(
             shell: flags.rsh.split(separator: " ").map(String.init), binary: binary, folder: folder,
-            devices: accelerators)
+            devices: accelerators, data: data, runFolder: runFolder)
         guard let here = preflight.here() else {
             throw AnnealError("this host", "gives no answer to a shell's commands", code: .internalDefect)
         }
         let slots = HostsFile.slots(hosts, processes: flags.numWorkers) ?? hosts.map { ($0, $0.slots ?? 1) }
         var ready: [JobHost] = [], table: [[String]] = []
         for (host, count) in slots {
-            let findings = preflight.look(at: host, slots: count, here: here)
+            let findings = preflight.look(at: host, slots: count, isFirst: host == slots.first?.host, here: here)
             // Few cores make it slow, not wrong.
             let bad = findings.filter { !$0.isGood && $0.what != "cores" }
             if bad.isEmpty { ready.append(host) }

@@ -9,6 +9,10 @@ struct Preflight {
     let folder: String
     /// The accelerators that the processes of a host divide among them, as --devices or --gpus names them.
     var devices: [DeviceName] = []
+    /// Of a training command, as it is typed.
+    var data: [String] = []
+    /// Where the first process writes; nil where that is not known.
+    var runFolder: String?
 
     struct Finding {
         let host: String
@@ -19,10 +23,10 @@ struct Preflight {
     }
 
     /// Asks a host.
-    func look(at host: JobHost, slots: Int, here: Report) -> [Finding] {
+    /// - Parameter isFirst: whether it gets the process that writes.
+    func look(at host: JobHost, slots: Int, isFirst: Bool, here: Report) -> [Finding] {
         let local = Report.isThisHost(host.name)
-        let (status, output) =
-            local ? Self.run(["sh", "-c", Self.script(binary, folder)]) : Self.run(command(host))
+        let (status, output) = local ? Self.run(["sh", "-c", script]) : Self.run(command(host))
         guard status == 0, let report = Report(output) else {
             let last = output.split(separator: "\n").last.map(String.init) ?? "no answer"
             return [
@@ -35,7 +39,7 @@ struct Preflight {
             Finding(host: host.name, what: what, isGood: isGood, text: isGood ? text : "\(text); \(fix)")
         }
         let problem = problem(ofDevicesFor: slots, report)
-        return [
+        var findings = [
             finding("devices", problem == nil, problem?.text ?? "are there", problem?.fix ?? ""),
             finding(
                 "anneal", report.hash == here.hash,
@@ -53,8 +57,35 @@ struct Preflight {
                 "Open MPI", report.hasMPI, report.hasMPI ? "is there" : "is missing", "apt-get install openmpi-bin"),
             finding(
                 "memory", report.freeMegabytes > 200, "\(report.freeMegabytes) MB free", "end other programs there"),
+            finding(
+                "ports", report.freePorts >= Self.portsPerProcess * slots, "\(report.freePorts) free",
+                "end programs with many connections, or widen net.ipv4.ip_local_port_range"),
         ]
+        for (index, path) in data.enumerated() {
+            let there = report.data[index] ?? Report.missing, own = here.data[index] ?? Report.missing
+            // Data that only other hosts have is compared by the processes.
+            let isGood = there != Report.missing && (own == Report.missing || there == own)
+            findings.append(
+                finding(
+                    "data", isGood,
+                    there == Report.missing ? "\(path) is not there" : "\(path) is not the same as here",
+                    "mount or copy it there, or give --sync-dst-dir"))
+        }
+        if isFirst, let runFolder {
+            findings.append(
+                finding(
+                    "run folder", report.canWriteRun, "\(runFolder) cannot be made or written to",
+                    "give a --run-folder that can"))
+            findings.append(
+                finding(
+                    "disk", report.freeDiskMegabytes > 100, "\(report.freeDiskMegabytes) MB free for \(runFolder)",
+                    "make room, or give another --run-folder"))
+        }
+        return findings
     }
+
+    /// Of Open MPI: for its daemons, and between processes.
+    private static let portsPerProcess = 16
 
     /// What is wrong with the accelerators of so many processes; nil if nothing is.
     private func problem(ofDevicesFor slots: Int, _ report: Report) -> (text: String, fix: String)? {
@@ -83,6 +114,13 @@ struct Preflight {
         var hasMPI = false
         /// NVIDIA's, by their device files.
         var gpus = 0
+        var freePorts = 0
+        var canWriteRun = false
+        var freeDiskMegabytes = 0
+        /// Size and a hash of the beginning and the end of each file.
+        var data: [Int: String] = [:]
+
+        static let missing = "missing"
 
         init?(_ text: String) {
             for line in text.split(separator: "\n") {
@@ -96,6 +134,11 @@ struct Preflight {
                 case "anneal-folder": hasFolder = words[1] == "yes"
                 case "anneal-gpus": gpus = Int(words[1]) ?? 0
                 case "anneal-mpi": hasMPI = words[1] == "yes"
+                case "anneal-ports": freePorts = Int(words[1]) ?? 0
+                case "anneal-run": canWriteRun = words[1] == "yes"
+                case "anneal-disk": freeDiskMegabytes = (Int(words[1]) ?? 0) / 1024
+                case "anneal-data" where words.count > 2:
+                    if let index = Int(words[1]) { data[index] = words[2...].joined(separator: " ") }
                 default: continue
                 }
             }
@@ -108,26 +151,47 @@ struct Preflight {
     }
 
     /// This host's own answer.
-    func here() -> Report? { Report(Self.run(["sh", "-c", Self.script(binary, folder)]).output) }
+    func here() -> Report? { Report(Self.run(["sh", "-c", script]).output) }
 
     private func command(_ host: JobHost) -> [String] {
         // A host that takes the connection and says nothing must not hold up the others.
         var words = ["timeout", "30"] + shell
         if shell.first == "ssh" { words += ["-o", "BatchMode=yes", "-o", "ConnectTimeout=5"] }
         if let port = host.port { words += ["-p", "\(port)"] }
-        return words + [host.name, Self.script(binary, folder)]
+        return words + [host.name, script]
     }
 
-    private static func script(_ binary: String, _ folder: String) -> String {
+    /// What a host's shell is asked.
+    private var script: String {
         let binary = shellQuoted(binary), folder = shellQuoted(folder)
-        return """
-            echo anneal-hash $(sha256sum \(binary) 2>/dev/null | cut -c1-64) .; echo anneal-cores $(nproc); \
-            echo anneal-time $(date +%s); echo anneal-memory $(grep MemAvailable /proc/meminfo | tr -dc 0-9); \
-            if [ -w \(folder) ]; then echo anneal-folder yes; else echo anneal-folder no; fi; \
-            echo anneal-gpus $(ls /dev/nvidia[0-9]* 2>/dev/null | wc -l); \
-            if ldconfig -p 2>/dev/null | grep -q libmpi.so.40 || command -v orted >/dev/null 2>&1 ; \
-            then echo anneal-mpi yes; else echo anneal-mpi no; fi
-            """
+        // Paths may be relative to the folder that the job is started in.
+        let files = data.enumerated().map { index, path in
+            let path = shellQuoted(path), say = "echo anneal-data \(index)"
+            return "if [ -f \(path) ]; then \(say) $(stat -L -c %s \(path)) "
+                + "$( (head -c 1048576 \(path); tail -c 1048576 \(path)) | sha256sum | cut -c1-16); "
+                + "elif [ -d \(path) ]; then \(say) folder $(ls -A \(path) | sha256sum | cut -c1-16); "
+                + "else \(say) \(Report.missing); fi"
+        }
+        let run = runFolder.map { path in
+            "d=\(shellQuoted(path)); while [ ! -e \"$d\" ]; do d=$(dirname \"$d\"); done; "
+                + "if [ -d \"$d\" ] && [ -w \"$d\" ]; then echo anneal-run yes; else echo anneal-run no; fi; "
+                + "echo anneal-disk $(df -Pk \"$d\" | tail -1 | tr -s ' ' | cut -d' ' -f4)"
+        }
+        return ([Self.hostScript(binary, folder), "cd \(folder) 2>/dev/null"] + files + (run.map { [$0] } ?? []))
+            .joined(separator: "; ")
+    }
+
+    private static func hostScript(_ binary: String, _ folder: String) -> String {
+        """
+        echo anneal-hash $(sha256sum \(binary) 2>/dev/null | cut -c1-64) .; echo anneal-cores $(nproc); \
+        echo anneal-time $(date +%s); echo anneal-memory $(grep MemAvailable /proc/meminfo | tr -dc 0-9); \
+        if [ -w \(folder) ]; then echo anneal-folder yes; else echo anneal-folder no; fi; \
+         echo anneal-gpus $(ls /dev/nvidia[0-9]* 2>/dev/null | wc -l); \
+        if ldconfig -p 2>/dev/null | grep -q libmpi.so.40 || command -v orted >/dev/null 2>&1 ; \
+        then echo anneal-mpi yes; else echo anneal-mpi no; fi; \
+        set -- $(cat /proc/sys/net/ipv4/ip_local_port_range); \
+        echo anneal-ports $(( $2 - $1 - $(cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | wc -l) ))
+        """
     }
 
     /// Runs a program to its end, with nothing to read.

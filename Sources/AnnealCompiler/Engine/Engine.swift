@@ -77,6 +77,9 @@ public protocol ExecutablePlan: AnyObject {
     @discardableResult
     func run(_ phases: Phases, _ inputs: StepInputs) throws -> any StepResults
 
+    /// Waits until all that was submitted is done: parameters and states are as the last step leaves them.
+    func settle() throws
+
     /// Makes ready what a run of these phases needs, so that it does not wait for a compiler. The next forward pass takes the
     /// inputs that were asked for last (`input`, `pixels`).
     func prepare(_ phases: Phases, _ inputs: StepInputs) throws
@@ -98,7 +101,8 @@ public protocol ExecutablePlan: AnyObject {
     var memoryNeed: MemoryNeed { get }
     /// What each operation does, in the order in which they run.
     var operations: [OperationCost] { get }
-    /// When the last step's gradients travelled between processes; none if there is one process.
+    /// When the last step's gradients travelled between processes; that of the step before where results come late; none if
+    /// there is one process.
     var exchanges: [BucketTime] { get }
     /// Gives the process that saves the states which only others have. All processes call it before one saves.
     func collectStates() throws
@@ -112,6 +116,7 @@ public protocol ExecutablePlan: AnyObject {
 extension ExecutablePlan {
     public func outputs(of operation: Int) throws -> [(name: String, values: Tensor)] { [] }
     public func prepare(_ phases: Phases, _ inputs: StepInputs) throws {}
+    public func settle() throws {}
     public var exchanges: [BucketTime] { [] }
     public func collectStates() throws {}
     public func pixels(_ name: String, _ scaling: PixelScaling) -> UnsafeMutableBufferPointer<UInt8>? { nil }
@@ -130,4 +135,13 @@ public protocol StepResults: AnyObject {
     func input(_ name: String) throws -> UnsafeBufferPointer<Float>?
     /// The flags of a check (`Program.checks`), by its number; 0 where something is not finite.
     func flags(_ check: Int) throws -> UnsafeBufferPointer<Float>
+    /// Whether the step tells all processes if one of them is asked to stop (`StepInputs.asksToStop`).
+    var carriesRequests: Bool { get }
+    /// Whether any process was. Waits for the step.
+    func isAskedToStop() throws -> Bool
+}
+
+extension StepResults {
+    public var carriesRequests: Bool { false }
+    public func isAskedToStop() throws -> Bool { false }
 }

@@ -13,6 +13,8 @@ package final class KernelPlan: ExecutablePlan {
     package var around: ((_ operation: Int, _ run: () -> Void) -> Void)?
     /// Threads of what follows the passes, while other devices have nothing to do; nil: the engine's.
     var updateThreads: Int?
+    /// Called before each step, with its number.
+    var beforeStep: ((_ step: Int) throws -> Void)?
     /// Called after each step that has run, with its number.
     var onStep: ((_ step: Int) -> Void)?
 
@@ -30,6 +32,9 @@ package final class KernelPlan: ExecutablePlan {
         package let reorders: Int
         package let implementation: String
         fileprivate let code: () -> Int32
+
+        /// Whether it is of the forward or the backward pass.
+        var isPass: Bool { !phase.isDisjoint(with: [.forward, .backward]) }
     }
 
     package init(_ request: PlanRequest, store: ParameterStore, engine: any KernelEngine) throws {
@@ -103,8 +108,8 @@ package final class KernelPlan: ExecutablePlan {
     package func run(_ phases: Phases, _ inputs: StepInputs) throws -> any StepResults {
         clock.inputs = inputs
         if phases.contains(.forward) { try engine.onThreads { try derived.refresh() } }
-        var failed: (step: Step, status: Int32)?
-        func compute() { failed = runUntilFailure(phases) }
+        var outcome = Result<Void, any Error>.success(())
+        func compute() { outcome = Result { try runSteps(steps.indices, phases) } }
         if let updateThreads, phases.isDisjoint(with: [.forward, .backward]) {
             let before = Parallel.threads
             Parallel.setThreads(updateThreads)
@@ -117,24 +122,37 @@ package final class KernelPlan: ExecutablePlan {
         if phases != .forward { store.noteChange() }
         // The caller's arrays are its own again, so that it can refill them in place.
         clock.inputs = StepInputs()
-        if let failed { throw failure(failed.step, failed.status) }
+        try outcome.get()
         return self
     }
 
-    private func runUntilFailure(_ phases: Phases) -> (Step, Int32)? {
-        for (index, step) in steps.enumerated() where !phases.isDisjoint(with: step.phase) {
+    /// Runs some steps by themselves, also from within `beforeStep`.
+    func run(steps numbers: [Int], _ phases: Phases, _ inputs: StepInputs) throws {
+        let before = clock.inputs
+        clock.inputs = inputs
+        defer { clock.inputs = before }
+        var outcome = Result<Void, any Error>.success(())
+        engine.withThreads { outcome = Result { try runSteps(numbers, phases) } }
+        store.noteChange()
+        try outcome.get()
+    }
+
+    private func runSteps(_ numbers: some Sequence<Int>, _ phases: Phases) throws {
+        for index in numbers where !phases.isDisjoint(with: steps[index].phase) {
+            let step = steps[index]
+            // What follows the passes waits for nothing.
+            if step.isPass { try beforeStep?(index) }
             var status: Int32 = 0
             if let around { around(index) { status = step.code() } } else { status = step.code() }
-            if status != 0 { return (step, status) }
-            onStep?(index)
+            if status != 0 { throw failure(step, status) }
+            if step.isPass { onStep?(index) }
         }
-        return nil
     }
 
     /// The last step of a forward and backward pass that has to do with each value.
     lazy var lastSteps: [Program.ValueID: Int] = {
         var last: [Program.ValueID: Int] = [:]
-        for (index, step) in steps.enumerated() where !step.phase.isDisjoint(with: [.forward, .backward]) {
+        for (index, step) in steps.enumerated() where step.isPass {
             let instruction = program.instructions[step.instruction]
             for operand in instruction.reads + instruction.writes { last[operand.value] = index }
         }

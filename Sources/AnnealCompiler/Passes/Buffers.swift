@@ -10,7 +10,7 @@ struct Buffers {
         let size: Int
         /// The instructions that write it first and read it last; -1 and the program's end for what is there before and
         /// after the run.
-        let first: Int
+        var first: Int
         var last: Int
     }
 
@@ -39,6 +39,8 @@ struct Buffers {
             last[index] = instructions
         }
         for value in program.kept { last[value] = instructions }
+        let held = Self.held(program)
+        for value in held { (first[value], last[value]) = (-1, instructions) }
 
         ofValue = Array(repeating: -1, count: program.values.count)
         func place(_ value: Int) {
@@ -50,9 +52,12 @@ struct Buffers {
         for (index, instruction) in program.instructions.enumerated() {
             let viewed = program.viewed(by: instruction)
             for (role, value) in instruction.writes {
-                if let shared = viewed.map({ ofValue[$0] }) ?? writable(role, of: index, program, needs[index].inPlace)
+                let isHeld = held.contains(value)
+                if let shared = viewed.map({ ofValue[$0] })
+                    ?? (isHeld ? nil : writable(role, of: index, program, needs[index].inPlace))
                 {
                     ofValue[value] = shared
+                    all[shared].first = min(all[shared].first, first[value])
                     all[shared].last = max(all[shared].last, last[value])
                 } else {
                     place(value)
@@ -61,8 +66,18 @@ struct Buffers {
         }
         for (index, needs) in needs.enumerated() {
             ofScratch.append(needs.scratch > 0 ? all.count : nil)
-            if needs.scratch > 0 { all.append(Buffer(size: needs.scratch, first: index, last: index)) }
+            guard needs.scratch > 0 else { continue }
+            let isHeld = program.holdsGradients && program.instructions[index].isUpdate
+            all.append(
+                Buffer(size: needs.scratch, first: isHeld ? -1 : index, last: isHeld ? instructions : index))
         }
+    }
+
+    /// What is needed while the next forward pass runs: gradients, and what updates write.
+    private static func held(_ program: Program) -> Set<Program.ValueID> {
+        guard program.holdsGradients else { return [] }
+        let written = program.instructions.filter(\.isUpdate).flatMap { $0.writes.map(\.value) }
+        return Set(program.gradients.values).union(written.filter { program.values[$0].kind == .temporary })
     }
 
     /// The buffer of an input that is read for the last time here, if the output may be written over it.

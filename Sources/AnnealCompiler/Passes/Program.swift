@@ -117,6 +117,9 @@ public struct Program: Sendable {
         /// Of a backward instruction: what its forward instruction reads, for shapes that it does not read itself.
         public var forwardInputs: [ValueID]
 
+        /// Whether it follows the passes.
+        var isUpdate: Bool { if case .update = action { true } else { false } }
+
         /// What it changes in place.
         public var changes: [ValueID] {
             reads.compactMap { if case .changed = $0.role { $0.value } else { nil } }
@@ -166,6 +169,9 @@ public struct Program: Sendable {
     public var trained: [String] = []
     /// Those that are updated within the backward pass, as soon as it can be; their gradients do not outlive it.
     public var updatedEarly: Set<String> = []
+    /// Whether gradients, and what updates work with, keep their memory from one run to the next backward pass: updates come
+    /// late.
+    var holdsGradients = false
     /// Values of the optimizer, averages and sums, in the order in which they are saved.
     public var states: [ValueID] = []
     /// What each flag of a check says.

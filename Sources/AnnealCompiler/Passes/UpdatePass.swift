@@ -115,8 +115,37 @@ package struct UpdatePass {
                 addUpdate([name], layer: name)
             }
         }
-        addFinalUpdate(late, backups)
+        let groups = groups(late, in: original)
+        if groups.count > 1 {
+            program.holdsGradients = true
+            for (number, names) in groups.enumerated() {
+                let layer = "parameters, group \(number + 1)"
+                _ = addCheck(names.map { (gradient($0), .gradient($0)) }, layer: layer)
+                addUpdate(names, layer: layer)
+            }
+        }
+        addFinalUpdate(groups.count > 1 ? [] : late, backups)
         addRarePhases()
+    }
+
+    /// The parameters in the order in which their gradients are complete, where these arrive in groups.
+    private func groups(_ names: [String], in passes: [Program.Instruction]) -> [[String]] {
+        guard let bytes = update.groupBytes else { return [names] }
+        var last: [Program.ValueID: Int] = [:]
+        for (index, instruction) in passes.enumerated() {
+            for (_, value) in instruction.reads + instruction.writes { last[value] = index }
+        }
+        let order = names.indices.sorted { a, b in
+            (last[gradient(names[a])] ?? -1, a) < (last[gradient(names[b])] ?? -1, b)
+        }
+        let counts = order.map { place in
+            let value = program.values[gradient(names[place])]
+            return value.layout.elements(value.shape)
+        }
+        return StepSum.ranges(counts, limit: bytes / MemoryLayout<Float>.size).map { range in
+            // In the order of the parameters, as without groups.
+            order[range].sorted().map { names[$0] }
+        }
     }
 
     /// Copies of the statistics that the backward pass moves before it is known whether it may.

@@ -24,6 +24,8 @@ public protocol ProcessGroup: AnyObject {
 
 /// When a bucket of gradients was added up over all processes.
 public struct BucketTime: Sendable {
+    /// In the order in which the backward pass completes them, from 0.
+    public var number: Int
     public var bytes: Int
     public var begin: ContinuousClock.Instant
     public var end: ContinuousClock.Instant

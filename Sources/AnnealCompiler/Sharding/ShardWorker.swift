@@ -143,7 +143,7 @@ final class ShardWorker {
     // MARK: Buckets of the last shard
 
     private let completions = DispatchSemaphore(value: 0)
-    private var isBroken = false
+    private(set) var isBroken = false
 
     /// Runs a pass, and tells which buckets of the last shard are complete.
     /// - Parameter body: is given a closure to call for each bucket, in order, and need not call it for those that are complete
@@ -162,6 +162,9 @@ final class ShardWorker {
             throw error
         }
     }
+
+    /// Whether the next bucket of the pass is complete already: then it is taken.
+    func takeBucket() -> Bool { completions.wait(timeout: .now()) == .success }
 
     /// Waits for the next bucket of the pass, on another thread or after it.
     /// - Returns: false if the pass has failed.

@@ -64,6 +64,11 @@ public final class ShardedEngine: Engine {
         let shards =
             request.mode == .training
             ? try Shards(batch: batch, count: shards) : Shards(batch: batch, most: shards)
+        var request = request
+        // The devices of one process would have to wait for each other's updates.
+        if let group, group.size > 1, devices.count == 1, request.update?.canBeGrouped == true {
+            request.update?.groupBytes = bucketBytes
+        }
         return try ShardedPlan(request, shards, store: store, engine: self)
     }
 

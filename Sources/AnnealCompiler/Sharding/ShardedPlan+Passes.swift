@@ -28,7 +28,13 @@ extension ShardedPlan {
     }
 
     /// Runs a worker's shards.
-    private func runPass(_ worker: ShardWorker, _ sum: StepSum, _ inputs: StepInputs) throws {
+    /// - Parameters:
+    ///   - beforeStep: called before each step of a plan.
+    ///   - onBucket: called before a bucket is told to be complete.
+    func runPass(
+        _ worker: ShardWorker, _ sum: StepSum, _ inputs: StepInputs,
+        beforeStep: ((KernelPlan, Int) throws -> Void)? = nil, onBucket: @escaping () -> Void = {}
+    ) throws {
         func planOf(_ shard: Int) throws -> KernelPlan { try worker.plan(of: shards.rows[shard].count) }
         try worker.pass(buckets: sum.buckets.count) { complete in
             try worker.addUp(sum.layout, of: shards.count, pieces: { try sum.pieces(of: planOf($0)) }) { shard in
@@ -39,7 +45,9 @@ extension ShardedPlan {
                 var left = sum.buckets[...]
                 func finishBucket() {
                     sum.compress(left.removeFirst(), shard, pieces)
-                    if isLast { complete() }
+                    guard isLast else { return }
+                    onBucket()
+                    complete()
                 }
                 if isLast, engine.group != nil {
                     // The last bucket is complete when the outputs have been taken.
@@ -50,7 +58,8 @@ extension ShardedPlan {
                         }
                     }
                 }
-                defer { plan.onStep = nil }
+                if let beforeStep { plan.beforeStep = { step in try beforeStep(plan, step) } }
+                defer { (plan.onStep, plan.beforeStep) = (nil, nil) }
                 try plan.run([.forward, .backward], inputs.starting(at: shards.rows[shard].lowerBound))
                 try take(shard, plan)
                 while !left.isEmpty { finishBucket() }
@@ -61,14 +70,15 @@ extension ShardedPlan {
     /// Adds up what the workers of all processes have, each bucket as soon as they have it.
     private func addUp(_ sum: StepSum) throws {
         let own = engine.ownShards(of: shards.count)
-        for bucket in sum.buckets {
+        for (number, bucket) in sum.buckets.enumerated() {
             guard workers.allSatisfy({ $0.waitForBucket() }) else {
                 throw AnnealError("shards \(own)", "have failed", code: .internalDefect)
             }
             let clock = ContinuousClock(), begin = clock.now
             try sum.finish(bucket, workers.flatMap(\.sums), own: own, of: shards.count, engine.group)
             if engine.group != nil {
-                exchanges.append(BucketTime(bytes: 4 * bucket.layout.total, begin: begin, end: clock.now))
+                exchanges.append(
+                    BucketTime(number: number, bytes: 4 * bucket.layout.total, begin: begin, end: clock.now))
             }
         }
         try gather()

@@ -10,36 +10,28 @@ import AnnealGraph
 final class ShardedPlan: ExecutablePlan {
     /// That of a shard, with inputs as this process fills them and outputs of the whole batch.
     let program: Program
-    let isImmediate = true
+    /// Updates of a step are done when the next one needs what they change (`LateStep`).
+    let isLate: Bool
+    var isImmediate: Bool { !isLate }
     let shards: Shards
     let engine: ShardedEngine
     private let store: ParameterStore
     let workers: [ShardWorker]
     /// The rows that this process computes.
     private let ownRows: Range<Int>
-    private var inputs: [Program.ValueID: Block] = [:]
-    private var outputs: [Program.ValueID: Block] = [:]
-    /// Labels of the whole batch.
-    private var labels: [Program.ValueID: Block] = [:]
+    private(set) var inputs: [Program.ValueID: RowBlock] = [:]
+    /// Outputs, and labels, of the whole batch.
+    private(set) var results = RowBlocks()
     let sum: StepSum?
     private let isTraining: Bool
     /// How the exchange between processes went.
     var exchange: Result<Void, any Error> = .success(())
     var exchanges: [BucketTime] = []
-
-    /// Rows of an input or output.
-    private struct Block {
-        let memory: Arena
-        let width: Int
-        var buffer: UnsafeMutableBufferPointer<Float> { UnsafeMutableBufferPointer(start: memory.base, count: count) }
-        let count: Int
-
-        init(rows: Int, shape: Shape) throws {
-            width = shape.count / max(1, shape[0])
-            count = rows * width
-            memory = try Arena(count)
-        }
-    }
+    /// A step whose passes are over and whose updates may not be.
+    var open: LateStep?
+    /// What follows the groups of gradients that come late, and before which steps of a plan it must be done.
+    private(set) lazy var updateParts = UpdatePart.parts(of: workers[0].main, sum?.bucketOfValue ?? [:])
+    private var gates: [ObjectIdentifier: UpdateGates] = [:]
 
     init(_ request: PlanRequest, _ shards: Shards, store: ParameterStore, engine: ShardedEngine) throws {
         self.shards = shards
@@ -54,13 +46,16 @@ final class ShardedPlan: ExecutablePlan {
         // The first process saves all residuals.
         let residuals = engine.group?.rank == 0 ? 0..<shards.count : own
         sum = isTraining ? try StepSum(main, shards: residuals, store: store, engine: engine) : nil
+        isLate = main.program.holdsGradients
 
         var program = main.program
         let names = try Self.labelNames(request)
         let rows = main.program.rows
         for (id, value) in program.values.enumerated() where value.kind == .input {
-            inputs[id] = try Block(rows: ownRows.count, shape: value.shape)
-            if names.contains(value.name) { labels[id] = try Block(rows: shards.batch, shape: value.shape) }
+            inputs[id] = try RowBlock(rows: ownRows.count, shape: value.shape)
+            if names.contains(value.name) {
+                results.labels[id] = try RowBlock(rows: shards.batch, shape: value.shape)
+            }
             program.values[id].shape[0] = ownRows.count
         }
         for id in program.outputs {
@@ -70,7 +65,7 @@ final class ShardedPlan: ExecutablePlan {
                     "has the shape \(program.values[id].shape): it is of no sample, and shards cannot share it",
                     suggestion: "without --shards and on one device it runs", code: .unsupported)
             }
-            outputs[id] = try Block(rows: shards.batch, shape: program.values[id].shape)
+            results.outputs[id] = try RowBlock(rows: shards.batch, shape: program.values[id].shape)
             program.values[id].shape[0] = shards.batch
         }
         self.program = program
@@ -114,13 +109,18 @@ final class ShardedPlan: ExecutablePlan {
     }
 
     func read(_ id: Program.ValueID) throws -> Tensor {
-        if let block = outputs[id] ?? inputs[id] { return Tensor(program.values[id].shape, Array(block.buffer)) }
+        try settle()
+        if let block = results.outputs[id] ?? inputs[id] {
+            return Tensor(program.values[id].shape, Array(block.buffer))
+        }
         return try workers[0].main.read(id)
     }
 
     // MARK: Runs
 
     func run(_ phases: Phases, _ inputs: StepInputs) throws -> any StepResults {
+        if isLate, phases.isSuperset(of: [.forward, .backward, .update]) { return try runLate(phases, inputs) }
+        try settle()
         let main = workers[0].main
         var rest = phases.subtracting([.forward, .backward])
         if phases.contains(.backward) {
@@ -134,7 +134,7 @@ final class ShardedPlan: ExecutablePlan {
         }
         if rest.contains(.check) {
             // The loss of a step is every shard's.
-            if outputs.values.contains(where: { !$0.buffer.allSatisfy(\.isFinite) }) { try main.spoilOutput() }
+            if !results.areFinite { try main.spoilOutput() }
             try main.run(.check, inputs)
             rest.remove(.check)
         }
@@ -179,7 +179,7 @@ final class ShardedPlan: ExecutablePlan {
     /// Takes a shard's rows of the outputs.
     func take(_ shard: Int, _ plan: KernelPlan) throws {
         for (index, id) in program.outputs.enumerated() {
-            guard let block = outputs[id] else { continue }
+            guard let block = results.outputs[id] else { continue }
             let target = block.memory.base + shards.rows[shard].lowerBound * block.width
             if let source = plan.output(index), let base = source.baseAddress {
                 target.update(from: base, count: source.count)
@@ -192,20 +192,53 @@ final class ShardedPlan: ExecutablePlan {
 
     /// Gives every process the outputs and labels of the whole batch.
     func gather() throws {
-        for (id, block) in labels {
+        takeLabels()
+        try gather(results)
+    }
+
+    /// Puts this process's labels among those of the batch.
+    private func takeLabels() {
+        for (id, block) in results.labels {
             guard let own = inputs[id] else { continue }
-            try engine.gather(UnsafeBufferPointer(own.buffer), batch: shards.batch, into: block.buffer)
+            (block.memory.base + ownRows.lowerBound * block.width).update(from: own.memory.base, count: own.count)
         }
+    }
+
+    func gather(_ results: RowBlocks) throws {
         guard engine.group != nil else { return }
-        for id in program.outputs {
-            guard let block = outputs[id] else { continue }
+        // In the same order in all processes.
+        let labels = results.labels.sorted { $0.key < $1.key }.map(\.value)
+        for block in labels + program.outputs.compactMap({ results.outputs[$0] }) {
             let own = block.buffer[(ownRows.lowerBound * block.width)..<(ownRows.upperBound * block.width)]
             try engine.gather(
                 UnsafeBufferPointer(rebasing: own), batch: shards.batch, into: block.buffer)
         }
     }
 
+    /// Makes room for a step's results, while those of the step before are looked at.
+    func renewResults() throws {
+        func renewed(_ blocks: [Program.ValueID: RowBlock]) throws -> [Program.ValueID: RowBlock] {
+            try blocks.mapValues { block in
+                try RowBlock(rows: shards.batch, shape: Shape([shards.batch, block.width]))
+            }
+        }
+        results = RowBlocks(outputs: try renewed(results.outputs), labels: try renewed(results.labels))
+        takeLabels()
+    }
+
+    /// What must be done before each step of a plan.
+    func gates(of plan: KernelPlan) -> UpdateGates {
+        let id = ObjectIdentifier(plan)
+        if let known = gates[id] { return known }
+        let made = UpdateGates(updateParts, plan)
+        gates[id] = made
+        return made
+    }
+
+    func settle() throws { try open?.settle() }
+
     func collectStates() throws {
+        try settle()
         if let group = engine.group { try sum?.collect(shards.count, group) }
     }
 
@@ -258,12 +291,12 @@ extension Executor {
 extension ShardedPlan: StepResults {
     func output(_ index: Int) throws -> UnsafeBufferPointer<Float>? {
         guard program.outputs.indices.contains(index) else { return nil }
-        return outputs[program.outputs[index]].map { UnsafeBufferPointer($0.buffer) }
+        return results.outputs[program.outputs[index]].map { UnsafeBufferPointer($0.buffer) }
     }
 
     func input(_ name: String) throws -> UnsafeBufferPointer<Float>? {
         guard let id = program.values.firstIndex(where: { $0.kind == .input && $0.name == name }) else { return nil }
-        return (labels[id] ?? inputs[id]).map { UnsafeBufferPointer($0.buffer) }
+        return (results.labels[id] ?? inputs[id]).map { UnsafeBufferPointer($0.buffer) }
     }
 
     func flags(_ check: Int) throws -> UnsafeBufferPointer<Float> { try workers[0].main.flags(check) }

@@ -43,12 +43,14 @@ final class StepSum {
     init(_ main: KernelPlan, shards: Range<Int>, store: ParameterStore, engine: ShardedEngine) throws {
         self.main = main
         let compression = engine.compression
+        // What is compressed does not travel with statistics, which are not. Where gradients come late, the next step begins
+        // with the statistics.
+        let separates = compression != .none || main.program.holdsGradients
         let last = main.lastSteps
         let all = Self.pieces(of: main.program)
         let order = all.indices.sorted { a, b in
             func step(_ piece: Int) -> Int { all[piece].value(in: main.program).flatMap { last[$0] } ?? -1 }
-            // What is compressed does not travel with statistics, which are not.
-            let isLater = compression == .none ? (false, false) : (all[a].isStatistic, all[b].isStatistic)
+            let isLater = separates ? (all[a].isStatistic, all[b].isStatistic) : (false, false)
             return (isLater.0 ? 1 : 0, step(a), a) < (isLater.1 ? 1 : 0, step(b), b)
         }
         pieces = order.map { all[$0] }
@@ -58,7 +60,7 @@ final class StepSum {
         statistics = pieces.indices.filter { [pieces] in pieces[$0].isStatistic }
         beforeLayout = PieceLayout(statistics.map { [layout] in layout.counts[$0] })
         before = try Arena(beforeLayout.total)
-        let first = compression == .none ? pieces.count : pieces.count - statistics.count
+        let first = separates ? pieces.count - statistics.count : pieces.count
         // Within a process nothing travels.
         let limit: Int = engine.group == nil ? .max : engine.bucketBytes / MemoryLayout<Float>.size
         let groups: [(pieces: Range<Int>, format: WireFormat, isStatistics: Bool)] = [
@@ -112,6 +114,15 @@ final class StepSum {
     }
 
     var bytes: Int { 4 * layout.total }
+
+    /// The bucket of each gradient and statistic of the main plan.
+    var bucketOfValue: [Program.ValueID: Int] {
+        var result: [Program.ValueID: Int] = [:]
+        for (number, bucket) in buckets.enumerated() {
+            for piece in bucket.pieces { result[pieces[piece].value(in: main.program) ?? -1] = number }
+        }
+        return result
+    }
 
     func pieces(of plan: KernelPlan) throws -> [UnsafeMutablePointer<Float>] {
         if plan === main { return target }

@@ -20,6 +20,8 @@ public struct StepInputs: Sendable {
     public var normLimit = Double.infinity
     /// What gradients in float16 are multiplied by until they are those of parameters.
     public var lossScale: Float = 1
+    /// Whether this process is asked to stop: where results come late, they say whether any is.
+    public var asksToStop = false
 
     public init() {}
 

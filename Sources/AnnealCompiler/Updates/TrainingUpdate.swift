@@ -20,10 +20,17 @@ public struct TrainingUpdate: Sendable {
     /// Whether gradients are there after the step, for a caller to look at.
     public var keepsGradients = false
 
+    /// Gradients arrive in groups of at least so many bytes, some of them when the next forward pass is under way: each group
+    /// has an update of its own, and gradients keep their memory until the next backward pass. nil: all are there at once.
+    var groupBytes: Int?
+
     public init(_ rule: any UpdateRule) { self.rule = rule }
 
     /// Whether every gradient must be there before the first update.
     public var needsAllGradients: Bool { isGuarded || limitsNorm || keepsGradients }
+
+    /// Whether a parameter's update depends on its own gradient alone, in each step.
+    var canBeGrouped: Bool { !needsAllGradients && accumulation == 1 && averaging != .lookAhead }
 
     /// Minimum size, in floats, of a parameter that is updated early: as soon as its gradient is complete and nothing reads the
     /// parameter any more. Its gradient then shares memory with others. Small ones save little and are updated together.

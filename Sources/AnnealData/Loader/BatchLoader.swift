@@ -23,6 +23,8 @@ public final class BatchLoader: BatchSource {
     /// The samples of the last batch's valid rows, as indices in the source.
     public private(set) var sampleNumbers: [Int] = []
     private let samples: Range<Int>
+    /// Those that are not known to be bad.
+    private let usable: Int
     private let core: LoaderCore
     private var running = false
     private var epoch = 0
@@ -53,11 +55,19 @@ public final class BatchLoader: BatchSource {
         self.source = source
         self.options = options
         count = samples.count
-        let batches = (count + options.batchSize - 1) / options.batchSize
-        ownEnd = options.rows.map { batches * $0.count } ?? count
+        order = EpochOrder(samples: samples, epoch: 0, options: options)
+        usable = order.count
+        guard usable > 0 else {
+            throw AnnealError(
+                source.path,
+                "none of its \(count) images can be used; the first: \(options.leftOut.first.map { "\($0.reason)" } ?? "")",
+                code: .damaged)
+        }
+        let batches = (usable + options.batchSize - 1) / options.batchSize
+        ownEnd = options.rows.map { batches * $0.count } ?? usable
         try options.memoryNeed.check(suggestion: "lower --batch-size or the image shape, or raise the limit")
         core = try LoaderCore(source: source, options: options)
-        order = EpochOrder(samples: samples, epoch: 0, options: options)
+        for record in options.leftOut { core.note(record) }
     }
 
     deinit { core.stop() }
@@ -93,10 +103,10 @@ public final class BatchLoader: BatchSource {
         good = 0
         ended = false
         let rows = options.slotRows, skipped = atBatch * rows
-        let counted = options.onBadRecord == .skip
+        let counted = skipsBad
         toDrop = counted ? skipped : 0
         cursor = counted ? order.start : order.start + skipped
-        let batches = (count - order.start + batchSize - 1) / batchSize
+        let batches = (usable - order.start + batchSize - 1) / batchSize
         core.restart(order, from: cursor, limit: order.start + batches * rows)
     }
 
@@ -121,7 +131,7 @@ public final class BatchLoader: BatchSource {
             for (position, result) in zip(positions, results) {
                 if try use(result, position, slot, filled) {
                     filled += 1
-                    if position < count || options.lastBatch == .rollsOver {
+                    if position < usable || options.lastBatch == .rollsOver {
                         valid += 1
                         sampleNumbers.append(order[position].number)
                     }
@@ -132,7 +142,7 @@ public final class BatchLoader: BatchSource {
         }
         guard options.rows != nil else { return valid }
         // The whole batch's rows, including those delivered elsewhere.
-        let first = batch * batchSize, all = first..<min(first + batchSize, count)
+        let first = batch * batchSize, all = first..<min(first + batchSize, usable)
         sampleNumbers = all.map { order.sample($0).number }
         return all.count
     }
@@ -146,14 +156,14 @@ public final class BatchLoader: BatchSource {
             let first = mislabelled.first ?? record.reason
             mislabelled.numbers.insert(record.number)
             mislabelled.first = first
-            guard options.onBadRecord == .skip, ClassLabel.areDamaged(mislabelled.numbers.count, of: count) else {
+            guard skipsBad, ClassLabel.areDamaged(mislabelled.numbers.count, of: count) else {
                 throw first
             }
             core.note(record)
             return false
         case .bad(let record):
             core.note(record)
-            if options.onBadRecord == .abort { throw record.reason }
+            guard skipsBad else { throw record.reason }
             return false
         case .ready:
             good += 1
@@ -167,9 +177,13 @@ public final class BatchLoader: BatchSource {
         }
     }
 
+    /// Whether bad records are skipped when their turn comes. It would move the rows of other processes, which have agreed
+    /// beforehand on what is left out.
+    private var skipsBad: Bool { options.onBadRecord == .skip && options.rows == nil }
+
     private func end() throws -> Int {
         ended = true
-        if options.onBadRecord == .skip && good == 0 {
+        if skipsBad && good == 0 {
             throw AnnealError(
                 source.path,
                 "none of its \(count) images can be used; the first: \(badRecords.first.map { "\($0.reason)" } ?? "")",

@@ -14,26 +14,33 @@ struct EpochOrder: Sendable {
     private let rolls: Bool
     private let rows: [Int]?
     private let batchSize: Int
-    /// The permutations of this epoch and, when it rolls over, of the next; empty without shuffling.
+    /// The permutations of this epoch and, when it rolls over, of the next; empty where samples stay in order.
     private let permutations: [[Int32]]
 
     /// - Parameter samples: the indices of the part's samples in the source.
     init(samples: Range<Int>, epoch: Int, options: LoaderOptions) {
-        count = samples.count
+        let leftOut = Set(options.leftOut.map(\.number)).filter(samples.contains)
+        count = samples.count - leftOut.count
         first = samples.lowerBound
         self.epoch = epoch
         rolls = options.lastBatch == .rollsOver
         rows = options.rows
         batchSize = options.batchSize
-        start = rolls ? EpochOrder.rolledStart(epoch, count: samples.count, batch: options.batchSize) : 0
-        let batches = (samples.count - start + options.batchSize - 1) / options.batchSize
-        let epochs = rolls ? (start + batches * options.batchSize + samples.count - 1) / samples.count : 1
-        permutations =
-            options.shuffle
-            ? (0..<epochs).map {
+        start = rolls ? EpochOrder.rolledStart(epoch, count: count, batch: options.batchSize) : 0
+        let batches = (count - start + options.batchSize - 1) / options.batchSize
+        let epochs = rolls ? (start + batches * options.batchSize + count - 1) / max(1, count) : 1
+        guard options.shuffle || !leftOut.isEmpty else {
+            permutations = []
+            return
+        }
+        permutations = (0..<epochs).map {
+            var order = Array(0..<Int32(samples.count))
+            if options.shuffle {
                 var random = Random(seed: options.seed, purpose: .shuffle, epoch: epoch + $0)
-                return random.permutation(samples.count)
-            } : []
+                order = random.permutation(samples.count)
+            }
+            return leftOut.isEmpty ? order : order.filter { !leftOut.contains(samples.lowerBound + Int($0)) }
+        }
     }
 
     /// The sample's index in the source, and the epoch that determines its augmentation.

@@ -45,6 +45,9 @@ public struct LoaderOptions: Sendable {
     public var partIndex = 0
     /// The rows of each batch to deliver, in this order; all if nil. Processes that share batches take some each.
     package var rows: [Int]?
+    /// Samples that are known to be bad, and left out of every epoch: the others follow one another as if these had been met and
+    /// skipped.
+    package var leftOut: [BadRecord] = []
     /// Larger images are refused before memory is allocated for them.
     public var maximumPixels = Image.maximumPixels
     /// Bytes for decoded images that are cached for later epochs; images that do not fit are decoded each time.
@@ -122,9 +125,6 @@ public struct LoaderOptions: Sendable {
             !normalization.std.contains { $0 == 0 || !$0.isFinite }, "std",
             "\(normalization.std) has a zero to divide by")
         try augmentation.check(channels: dataShape[0])
-        try demand(
-            rows == nil || onBadRecord == .abort, "--on-bad-record skip",
-            "would shift the rows of other processes: leave the bad images out beforehand ('anneal check' lists them)")
         try demand(
             rows == nil || lastBatch == .filled, "last batch",
             "batches that several processes share do not roll over into the next epoch")

@@ -9,6 +9,13 @@ public struct BadRecord: Sendable, Equatable {
     /// Its offset in the file.
     public var offset: Int
     public var reason: AnnealError
+
+    package init(number: Int, id: UInt64?, offset: Int, reason: AnnealError) {
+        self.number = number
+        self.id = id
+        self.offset = offset
+        self.reason = reason
+    }
 }
 
 /// The outcome for one sample.

@@ -198,16 +198,23 @@ struct FitRun {
             let rows = try trainer.timed(.data) { try source.next(into: slot) }
             waits.data += (clock.now - asked).seconds
             guard rows > 0 else { break }
+            if trainer.parameters.engine.group != nil, !trainer.training.isImmediate {
+                trainer.training.stepInputs.asksToStop = options.shouldStop()
+            }
             let submission = clock.now
-            let step = try trainer.submit(checked: true)
+            let step = try trainer.submit(checked: true), earlier = pending?.step.results
             waits.device += (clock.now - submission).seconds
             try finishPending()
             pending = PendingStep(step: step, rows: rows)
             if trainer.training.isImmediate { try finishPending() }
             // An epoch with its last batch done is finished first.
             guard progress.position.batch + (pending == nil ? 0 : 1) < batches else { continue }
-            let stops = try shouldStop()
-            if (progress.position.batch + 1) % 100 == 0 { try trainer.compareProcesses() }
+            // Where the requests of all processes travel with a step, they are known with its results.
+            let stops = try step.results.carriesRequests ? earlier?.isAskedToStop() ?? false : shouldStop()
+            if trainer.comparesProcesses {
+                try finishPending()
+                try trainer.compareProcesses()
+            }
             guard stops || stepIsDue else { continue }
             try finishPending()
             try saveState()
@@ -276,6 +283,7 @@ struct FitRun {
             try options.tell(.warning("epoch \(epoch + 1): the last update was dropped: \(problem)"))
         }
         if epoch + 1 == endEpoch { try trainer.endRun() }
+        try trainer.compareProcesses()
         let begin = clock.now
         var validated: [MetricValue] = []
         if let validation { validated = try score(validation, epoch: epoch) }

@@ -40,11 +40,14 @@ package final class Timeline {
 
     package func endStep() { step += 1 }
 
-    package func add(_ exchanges: [BucketTime]) {
+    /// - Parameter stepsAgo: in which these exchanges began.
+    package func add(_ exchanges: [BucketTime], stepsAgo: Int = 0) {
+        let step = step - stepsAgo
         guard recorded.contains(step) else { return }
-        for (index, time) in exchanges.enumerated() {
+        for time in exchanges {
             let operation = OperationCost(
-                layer: "bucket \(index + 1)", kind: "exchange of gradients", phase: .exchange, bytes: Double(time.bytes)
+                layer: "bucket \(time.number + 1)", kind: "exchange of gradients", phase: .exchange,
+                bytes: Double(time.bytes)
             )
             self.exchanges.append(
                 Span(operation, step: step, begin: time.begin - origin, duration: time.end - time.begin))

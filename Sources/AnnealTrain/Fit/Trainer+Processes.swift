@@ -2,6 +2,9 @@ import AnnealCompiler
 import AnnealCore
 
 extension Trainer {
+    /// Whether the parameters of all processes are compared after this update.
+    var comparesProcesses: Bool { isBetweenUpdates && updates % 100 == 0 }
+
     /// Compares the parameters of all processes, which must be the same to the bit.
     /// - Throws: `AnnealError` that names the processes whose parameters differ from the first one's.
     func compareProcesses() throws {

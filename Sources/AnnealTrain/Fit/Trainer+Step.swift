@@ -8,6 +8,7 @@ extension Trainer {
     public func step() throws {
         try parameters.checkComplete()
         try submit(checked: false)
+        try training.settle()
     }
 
     /// Submits a step. A step that is not finite is undone if it can be dropped; otherwise its results report it.
@@ -20,7 +21,7 @@ extension Trainer {
         training.stepInputs.lossScale = Float(lossScale) / Float(Self.powerOfTwo(upTo: batchSize))
         if isUpdate { try prepareUpdate(batches: accumulation) }
         let results = try training.run(phases(isUpdate: isUpdate, checked: checked))
-        timeline?.add(training.exchanges)
+        timeline?.add(training.exchanges, stepsAgo: training.isImmediate ? 0 : 1)
         var step = SubmittedStep(
             results: results, isUpdate: isUpdate, update: updates + 1,
             learningRate: optimizer.learningRate)
