@@ -29,9 +29,13 @@ public struct BucketTime: Sendable {
     public var bytes: Int
     public var begin: ContinuousClock.Instant
     public var end: ContinuousClock.Instant
+    /// 1: it belongs to the step before the one that is told of it.
+    public var stepsAgo: Int
 
-    package init(bytes: Int, begin: ContinuousClock.Instant, end: ContinuousClock.Instant) {
-        (self.bytes, self.begin, self.end) = (bytes, begin, end)
+    package init(
+        number: Int = 0, bytes: Int, begin: ContinuousClock.Instant, end: ContinuousClock.Instant, stepsAgo: Int = 0
+    ) {
+        (self.number, self.bytes, self.begin, self.end, self.stepsAgo) = (number, bytes, begin, end, stepsAgo)
     }
 }
 

@@ -72,7 +72,9 @@ extension ShardedPlan {
             let begin = clock.now
             try sum.finish(sum.buckets[next], sums, own: own, of: shards.count, group)
             step.times.append(
-                BucketTime(number: next, bytes: 4 * sum.buckets[next].layout.total, begin: begin, end: clock.now))
+                BucketTime(
+                    number: next, bytes: 4 * sum.buckets[next].layout.total, begin: begin, end: clock.now,
+                    stepsAgo: 1))
             step.arrivals.note(next)
         }
         try gather(step.results)

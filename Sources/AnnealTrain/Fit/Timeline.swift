@@ -40,15 +40,13 @@ package final class Timeline {
 
     package func endStep() { step += 1 }
 
-    /// - Parameter stepsAgo: in which these exchanges began.
-    package func add(_ exchanges: [BucketTime], stepsAgo: Int = 0) {
-        let step = step - stepsAgo
-        guard recorded.contains(step) else { return }
+    package func add(_ exchanges: [BucketTime]) {
         for time in exchanges {
+            let step = step - time.stepsAgo
+            guard recorded.contains(step) else { continue }
             let operation = OperationCost(
                 layer: "bucket \(time.number + 1)", kind: "exchange of gradients", phase: .exchange,
-                bytes: Double(time.bytes)
-            )
+                bytes: Double(time.bytes))
             self.exchanges.append(
                 Span(operation, step: step, begin: time.begin - origin, duration: time.end - time.begin))
         }

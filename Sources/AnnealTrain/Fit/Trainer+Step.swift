@@ -21,7 +21,7 @@ extension Trainer {
         training.stepInputs.lossScale = Float(lossScale) / Float(Self.powerOfTwo(upTo: batchSize))
         if isUpdate { try prepareUpdate(batches: accumulation) }
         let results = try training.run(phases(isUpdate: isUpdate, checked: checked))
-        timeline?.add(training.exchanges, stepsAgo: training.isImmediate ? 0 : 1)
+        timeline?.add(training.exchanges)
         var step = SubmittedStep(
             results: results, isUpdate: isUpdate, update: updates + 1,
             learningRate: optimizer.learningRate)
