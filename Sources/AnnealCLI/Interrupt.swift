@@ -1,5 +1,6 @@
 import Anneal
 import CAnnealSystem
+import Foundation
 
 /// SIGINT, SIGTERM, SIGHUP, SIGUSR1 and SIGXCPU (a limit of processor time) ask a run to save and end after its step; a second
 /// SIGINT or SIGTERM ends the process at once.
@@ -11,7 +12,9 @@ struct Interrupt {
 
     /// The error that a command which was stopped ends with.
     func interrupted(suggestion: String) -> Interrupted {
-        Interrupted(signal: anneal_stop_signal(), suggestion: suggestion)
+        // The signal may have come to another process of the job.
+        let signal = anneal_stop_signal()
+        return Interrupted(signal: signal == 0 ? SIGTERM : signal, suggestion: suggestion)
     }
 }
 
