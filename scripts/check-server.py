@@ -137,7 +137,9 @@ def follow(folder):
     """A run that trains is told of as it goes, also if a listener goes away."""
     training = subprocess.Popen([
         anneal, "train", "--network", "lenet", "--image-shape", "1,28,28", "--data-train", f"{folder}/fashion.rec", "--val-split",
-        "0.1", "--pad-size", "0", "--num-epochs", "1000", "--batch-size", "64", "--run-folder", f"{folder}/live/run", "--quiet"])
+        "0.1", "--pad-size", "0", "--num-epochs", "1000", "--batch-size", "64", "--run-folder", f"{folder}/live/run", "--quiet"],
+        # A shell's job in the background ignores it, and so would this one.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     server = Server("--runs", prepared(f"{folder}/live"))
     try:
         while not os.path.exists(f"{folder}/live/run/status.json"):
