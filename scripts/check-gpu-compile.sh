@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Compiles the networks for GPUs on a machine without one, checks what the compiler made of them, and writes the table of the
-# documentation. Programs that were compiled before are left out (.build/gpu-compile/results.jsonl), so that it can be stopped
-# and started again.
+# documentation. Programs whose results are in Documentation/gpu-compile.jsonl are left out, so that it can be stopped and
+# started again, and after a change compiles only what changed.
 # usage: check-gpu-compile.sh [GPU MODE DTYPE NETWORK...]
 set -euo pipefail
 cd "$(dirname "$0")/.."
-folder=.build/gpu-compile plugins=.build/plugins tool=${GPU_COMPILE_TOOL:-.build/release/anneal-gpu-compile}
+folder=.build/gpu-compile results=Documentation/gpu-compile.jsonl plugins=.build/plugins
+tool=${GPU_COMPILE_TOOL:-.build/release/anneal-gpu-compile}
 scripts/plugin.sh cuda12-compiler "$plugins"
 plugin=$plugins/cuda12-compiler/jax_plugins/xla_cuda12/xla_cuda_plugin.so
 mkdir -p "$folder"
@@ -14,7 +15,7 @@ mkdir -p "$folder"
 failed=0
 compile() {
     local gpu=$1
-    "$tool" "$plugin" "$folder/$gpu.txt" "$folder/results.jsonl" "$@" || failed=1
+    "$tool" "$plugin" "$folder/$gpu.txt" "$results" "$@" || failed=1
 }
 if [ $# -gt 0 ]; then
     compile "$@"
@@ -31,5 +32,5 @@ done
 for dtype in bfloat16 float32; do compile A100 train $dtype $five; done
 for dtype in float16 float32; do compile P100 train $dtype $five; done
 for dtype in bfloat16 float32; do compile H100 score $dtype $zoo; done
-python3 scripts/gpu-compile-table.py "$folder/results.jsonl" >Documentation/gpu-compile.md
+python3 scripts/gpu-compile-table.py "$results" >Documentation/gpu-compile.md
 exit $failed

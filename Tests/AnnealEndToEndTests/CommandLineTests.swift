@@ -130,7 +130,7 @@ import Testing
             try tool.run(
                 tool.training(1, prefix: "m").map { $0 == "3" ? "\(classes)" : $0 } + ["--top-k", "\(k)"])
         }
-        #expect(try run(1, 2).errors.contains("--top-k: is 2, the network has one class (leave it out)"))
+        #expect(try run(1, 2).errors.contains("--top-k: is 2, but the network has one class (leave it out)"))
         #expect(try run(2, 3).errors.contains("--top-k: is 3 (it must be 2, or 0 for none)"))
         #expect(
             try run(5, 6).errors.contains("--top-k: is 6 (it must be 2 to 5, the number of classes, or 0 for none)"))

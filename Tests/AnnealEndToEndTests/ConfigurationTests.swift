@@ -275,7 +275,7 @@ import Testing
         ("config: b.yaml", "bad.yaml, line 1", "not a flag"),
         ("network: mlp\n\nlr: [0.1, 0.2]", "bad.yaml, line 3", "lr is a list"),
         ("freeze: [a, [b]]", "bad.yaml, line 1", "not a value"),
-        ("lr-step-epochs: [1, null]", "bad.yaml, line 1", "no value"),
+        ("lr-step-epochs: [1, null]", "bad.yaml, line 1", "not a value"),
         ("lr: 1\nlr: 2", "bad.yaml, line", "more than once"),
         ("image-shape: 1,28,28\nimage_shape: 1,12,12", "bad.yaml, line 2", "also in line 1"),
         ("lr: true", "bad.yaml, line 1: --lr true", "not a number"),

@@ -12,7 +12,11 @@ struct ScriptDefaults {
 
     /// For the help of a flag that both scripts have.
     static func text(_ value: (ScriptDefaults) -> Any) -> String {
-        "default: \(value(Train.script)) in train, \(value(FineTuneCommand.script)) in fine-tune"
+        func shown(_ script: ScriptDefaults) -> String {
+            let text = "\(value(script))"
+            return text.hasSuffix(".0") ? String(text.dropLast(2)) : text
+        }
+        return "default: \(shown(Train.script)) in train, \(shown(FineTuneCommand.script)) in fine-tune"
     }
 }
 

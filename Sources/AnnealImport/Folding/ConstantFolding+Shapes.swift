@@ -97,7 +97,7 @@ extension ConstantFolding {
             let data = try site.input(0)
             let order = site.node.attributes["perm"]?.integers ?? Array(data.shape.indices.reversed())
             guard order.sorted() == Array(data.shape.indices) else {
-                throw site.refusal("perm \(order) is no order of its axes")
+                throw site.refusal("perm \(order) is not a permutation of its axes")
             }
             return [data.transposed(order)]
         },

@@ -66,7 +66,8 @@ package struct ONNXFile {
             }
         }
         guard hasGraph, version > 0 else {
-            throw AnnealError("", "is no ONNX model: it has no graph", suggestion: "give an .onnx file", code: .damaged)
+            throw AnnealError(
+                "", "is not an ONNX model: it has no graph", suggestion: "give an .onnx file", code: .damaged)
         }
     }
 

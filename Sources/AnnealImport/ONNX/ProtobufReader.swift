@@ -88,7 +88,8 @@ struct ProtobufReader {
 
     private func damaged(_ offset: Int, _ problem: String) -> AnnealError {
         AnnealError(
-            "byte \(offset)", problem, suggestion: "it is no ONNX model, or it is damaged or cut off", code: .damaged)
+            "byte \(offset)", problem, suggestion: "it is not an ONNX model, or it is damaged or cut off",
+            code: .damaged)
     }
 }
 
@@ -96,7 +97,7 @@ extension ProtobufReader.Field {
     private func wrong(_ expected: String) -> AnnealError {
         AnnealError(
             "byte \(offset)", "field \(number) is not \(expected)",
-            suggestion: "it is no ONNX model, or it is damaged", code: .damaged)
+            suggestion: "it is not an ONNX model, or it is damaged", code: .damaged)
     }
 
     func integer() throws -> Int {

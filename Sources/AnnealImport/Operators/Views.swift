@@ -34,7 +34,7 @@ extension OperatorImport {
             let (stored, order) = try site.ordered(0), now = order ?? Array(0..<stored.rank)
             let axes = site.ints("perm") ?? Array(now.indices.reversed())
             guard axes.sorted() == Array(now.indices) else {
-                throw site.refusal("perm \(axes) is no order of its axes")
+                throw site.refusal("perm \(axes) is not a permutation of its axes")
             }
             return [stored.value(axes.map { now[$0] })]
         },

@@ -15,7 +15,7 @@ package enum OptimizerStatesFile {
         var reader = PickleReader(data, vocabulary)
         guard case .dictionary(let index) = try reader.next() else {
             throw AnnealError(
-                "", "is no dictionary of optimizer states", suggestion: vocabulary.suggestion, code: .unsupported)
+                "", "is not a dictionary of optimizer states", suggestion: vocabulary.suggestion, code: .unsupported)
         }
         var states: [Int: [StoredArray]] = [:]
         for entry in reader.dictionaries[index] {
@@ -52,10 +52,10 @@ package enum OptimizerStatesFile {
         case .bytes(let bytes): return try ParamsFile.decodeArray(bytes)
         case .object(let index):
             guard case .bytes(let bytes)? = reader.objects[index].arguments.first else {
-                throw reader.damaged("an array whose contents are no bytes")
+                throw reader.damaged("an array with contents that are not bytes")
             }
             return try ParamsFile.decodeArray(bytes)
-        default: throw reader.damaged("an array whose contents are no bytes")
+        default: throw reader.damaged("an array with contents that are not bytes")
         }
     }
 

@@ -51,7 +51,7 @@ struct TorchFile {
         var reader = PickleReader(data, Self.vocabulary)
         guard case .integer = try reader.next(), case .integer(1001) = try reader.next() else {
             throw AnnealError(
-                "", "is no file of PyTorch's weights", suggestion: "give what torch.save wrote", code: .damaged)
+                "", "is not a file of PyTorch weights", suggestion: "give what torch.save wrote", code: .damaged)
         }
         _ = try reader.next()
         root = try reader.next()

@@ -40,7 +40,7 @@ enum SafetensorsFile {
     static func arrays(_ data: Data) throws -> [String: ModelArray] {
         func damaged(_ place: String, _ problem: String) -> AnnealError {
             AnnealError(
-                place, problem, suggestion: "it is no safetensors file, or it is damaged or cut off", code: .damaged)
+                place, problem, suggestion: "it is not a safetensors file, or it is damaged or cut off", code: .damaged)
         }
         guard data.count >= 8 else { throw damaged("byte 0", "it has \(data.count) bytes") }
         let length = data.prefix(8).withUnsafeBytes { UInt64(littleEndian: $0.loadUnaligned(as: UInt64.self)) }

@@ -29,7 +29,7 @@ package final class PJRTPlugin: @unchecked Sendable {
         }
         guard let symbol = dlsym(library, "GetPjrtApi") else {
             throw AnnealError(
-                place, "is no PJRT plugin: it exports no GetPjrtApi",
+                place, "is not a PJRT plugin: it exports no GetPjrtApi",
                 suggestion: "name the plugin's shared library, e.g. xla_cuda_plugin.so", code: .unsupported)
         }
         typealias GetAPI = @convention(c) () -> UnsafePointer<PJRT_Api>?

@@ -150,7 +150,7 @@ import Testing
         #expect(read([0, 0, 13, 1, 0, 0, 0, 1, 0]).contains("type 13"))
         #expect(read(Array(good.dropLast())).contains("ends after 2 values"))
         #expect(read(good + [1]).contains("has more bytes after"))
-        #expect(read([0, 0, 8, 4] + [UInt8](repeating: 255, count: 16)).contains("too much"))
+        #expect(read([0, 0, 8, 4] + [UInt8](repeating: 255, count: 16)).contains("too many"))
         #expect(read([0x1F, 0x8B, 8, 0, 0, 0]).contains("/l"))
         let labels = try folder.file("m", good)
         #expect(
