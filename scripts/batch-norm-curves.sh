@@ -99,7 +99,7 @@ for place in "${!arms[@]}"; do
     echo "| ${names[place]} |$row"
     [ -n "$chosen" ] || continue
     runs+=("$folder/$arm-$chosen")
-    labels+="${labels:+,}${names[place]/,/ and}: rate $chosen"
+    labels+="${labels:+,}${names[place]##*, }: rate $chosen"
 done
 "$anneal" plot-curves "${runs[@]}" --labels "$labels" --title "Fine-tuned to $images images of Fashion-MNIST" \
     --to "$folder/curves.png"
