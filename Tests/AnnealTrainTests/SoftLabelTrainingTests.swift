@@ -139,9 +139,9 @@ import Testing
             data: Tensor([4, 1, 2, 3], images(4)), labels: Tensor([4], [0, 1, 2, 0]), batchSize: 4)
         let soft = try SoftLabelSource(plain, labels: SoftLabels(), classes: 3)
         let five = try SoftLabelSource(plain, labels: SoftLabels(), classes: 5)
-        #expect(message { try trainer(4, soft: true).fit(training: plain, epochs: 0..<1) }.contains("1 labels a row"))
-        #expect(message { try trainer(4, soft: false).fit(training: soft, epochs: 0..<1) }.contains("3 labels a row"))
-        #expect(message { try trainer(4, soft: true).fit(training: five, epochs: 0..<1) }.contains("5 labels a row"))
+        #expect(message { try trainer(4, soft: true).fit(training: plain, epochs: 0..<1) }.contains("1 labels per row"))
+        #expect(message { try trainer(4, soft: false).fit(training: soft, epochs: 0..<1) }.contains("3 labels per row"))
+        #expect(message { try trainer(4, soft: true).fit(training: five, epochs: 0..<1) }.contains("5 labels per row"))
         let build = SymbolBuilder()
         let regression = try build.apply(
             "LinearRegressionOutput", name: "linear", hint: "linear",

@@ -25,7 +25,8 @@ import Testing
         // Only the id is another.
         let last = try joined.read(39), old = try b.read(9)
         #expect(Array(last[..<8]) == Array(old[..<8]) && last[8] == 39 && Array(last[16...]) == Array(old[16...]))
-        #expect(message { try arranging.write(arranging.all, to: a.path, renumbers: true) }.contains("at the same time"))
+        #expect(
+            message { try arranging.write(arranging.all, to: a.path, renumbers: true) }.contains("at the same time"))
     }
 
     @Test func duplicatesAreLeftOut() throws {

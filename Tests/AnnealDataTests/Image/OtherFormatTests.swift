@@ -77,7 +77,9 @@ import Testing
     @Test func tooManyPixels() throws {
         let low = try ImageDecoder(maximumPixels: 116)
         for name in ["lossy.webp", "24.bmp", "plain.gif", "plain.tif"] {
-            #expect(message { _ = try low.decode(bytes(name)) }.contains("13 x 9 pixels, more than the limit of 116"), "\(name)")
+            #expect(
+                message { _ = try low.decode(bytes(name)) }.contains("13 x 9 pixels, more than the limit of 116"),
+                "\(name)")
         }
     }
 
