@@ -37,7 +37,9 @@ package struct DeviceShare: Equatable, Sendable {
         throws -> [DeviceName]
     {
         guard size > 1, let kind = names.first?.kind, kind != DeviceName.cpu else { return names }
-        let isOwn = kind == Accelerators.virtualKind || Self.limits.contains { environment[$0]?.isEmpty == false }
+        // A list of several GPUs, as Slurm sets it, is what all processes of the host see.
+        let showsOne = Self.limits.contains { environment[$0].map { !$0.isEmpty && !$0.contains(",") } ?? false }
+        let isOwn = kind == Accelerators.virtualKind || showsOne
         if names.count == 1, isOwn { return names }
         guard names.count % size == 0 else {
             let list = "\(kind):0-\(size - 1)"

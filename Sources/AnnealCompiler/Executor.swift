@@ -133,9 +133,6 @@ public final class Executor {
     /// The symbol's output as a plain copy.
     public func output(_ index: Int = 0) throws -> Tensor { try plan.read(program.outputs[index]) }
 
-    /// The last run's output in place, valid until the next run; nil if the plan has it in another order only.
-    package func outputMemory(_ index: Int = 0) throws -> UnsafeBufferPointer<Float>? { try results?.output(index) }
-
     /// The gradient of a variable after a backward pass, as a plain copy; nil if it has none. Throws if the backward pass
     /// uses it up to update the parameter.
     public func gradient(_ name: String) throws -> Tensor? {

@@ -1,6 +1,7 @@
 import AnnealCompiler
 import AnnealCore
 import Foundation
+import Synchronization
 
 /// The processes that one launcher (mpirun, srun) has started, connected by Open MPI.
 ///
@@ -25,9 +26,15 @@ public final class MPIGroup: ProcessGroup {
     /// How often as long a process that is alive may keep the others waiting: it validates, saves, or plans.
     private static let patience = 20.0
     /// Counts the steps, for messages.
-    public var step = 0 {
-        didSet { signs.enter(step: step) }
+    public var step: Int {
+        get { current.load(ordering: .relaxed) }
+        set {
+            current.store(newValue, ordering: .relaxed)
+            signs.enter(step: newValue)
+        }
     }
+    /// Set by the thread that computes, read by the one that exchanges.
+    private let current = Atomic<Int>(0)
     private var tag: Int32 = 0
 
     /// Bytes of a message at most: their number is a C int.

@@ -21,10 +21,13 @@ package enum Accelerators {
         group: (any ProcessGroup)? = nil, compression: GradientCompression = .none, isShared: Bool = false,
         search: PluginSearch = PluginSearch(), report: (@Sendable (CompilationReport) -> Void)? = nil
     ) throws -> XLAEngine {
-        // Of a plugin that shows some devices only, they are the first ones.
         let visible = isShared && gpus.contains(kind) ? indexes.sorted() : nil
-        let places = visible.map { visible in indexes.compactMap(visible.firstIndex) } ?? indexes
-        let client = try client(kind, atLeast: (places.max() ?? 0) + 1, visible: visible, search)
+        let client = try client(kind, atLeast: (visible?.count ?? (indexes.max() ?? 0) + 1), visible: visible, search)
+        // Of a plugin that shows some devices only, they are the first ones. One that was opened before shows all.
+        let places =
+            visible.flatMap { visible in
+                client.devices.count == visible.count ? indexes.compactMap(visible.firstIndex) : nil
+            } ?? indexes
         if let missing = places.indices.first(where: { !client.devices.indices.contains(places[$0]) }) {
             throw AnnealError(
                 "device \(kind):\(indexes[missing])",

@@ -280,7 +280,7 @@ struct JobTests {
         defer { tool.remove() }
         let result = try tool.shell(
             """
-            $anneal launch -n 2 $anneal \(train("twice", epochs: 500, Self.shared)) > first.txt 2>&1 &
+            $anneal launch -n 2 $anneal \(train("twice", epochs: 1_000_000, Self.shared)) > first.txt 2>&1 &
             for i in $(seq 100); do [ -f twice/model-latest.resume ] && break; sleep 0.1; done
             $anneal launch -n 2 $anneal resume twice; echo "second $?"
             kill -TERM $!; wait $!; echo "first $?"

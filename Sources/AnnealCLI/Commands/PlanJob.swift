@@ -63,14 +63,21 @@ struct PlanJob: ParsableCommand {
                 .new(network, symbol), shape: shape, batchSize: batchSize, inference: false, recomputation: .cheap,
                 device: device)
         }
+        // One process alone needs no sums, and computes on this thread, as a run does.
+        let alone = try processes == 1 ? wall(of: workload(.cpu(threads: each))) : nil
         let work = try HostWork(processes, threads: each) { try workload(Device.parts(1, threads: each)) }
         var step = try work.measure(steps: steps)
-        if processes == 1 {
-            step.alone = try HostWork(1, threads: each) { try workload(.cpu(threads: each)) }.wall(steps)
-        }
+        step.alone = alone
         let model = JobModel(
             step, processesPerHost: processes, bandwidth: rate, latency: delay, host: try exchange(cores: cores))
         print(description(model, work.workloads[0], each))
+    }
+
+    /// The median of a workload's steps, in seconds, after two that do not count.
+    private func wall(of workload: Workload) throws -> Double {
+        let clock = ContinuousClock()
+        for _ in 0..<2 { try workload.step() }
+        return try (0..<steps).map { _ in try clock.measure { try workload.step() } / .seconds(1) }.sorted()[steps / 2]
     }
 
     /// How fast the processes of a host exchange.

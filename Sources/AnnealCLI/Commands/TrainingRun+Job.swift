@@ -7,11 +7,11 @@ extension TrainingRun {
     /// Trains as the first process says, and writes nothing but a log of its own.
     func follow(
         _ setup: TrainingSetup, _ options: TrainingOptions, _ data: DataOptions,
-        _ fingerprints: [String: DataFingerprint], _ flags: [String: JSONValue], _ interrupt: Interrupt
+        _ fingerprints: [String: DataFingerprint], _ interrupt: Interrupt
     ) throws {
         guard let group else { return }
         let folder = try group.gather("", purpose: "the run's folder")[0]
-        try group.compare(facts(setup, fingerprints, flags))
+        try group.compare(facts(setup, fingerprints))
         let devices = try accelerators(options)
         let path = Files.path(folder, "log-rank\(group.rank).txt")
         var observers: [any FitObserver] = []
@@ -43,20 +43,26 @@ extension TrainingRun {
         ExchangeSummary(timeline.spans, exchanges: timeline.exchanges).map { "\($0.text)\n" } ?? ""
     }
 
-    /// What must be the same in all processes.
-    func facts(
-        _ setup: TrainingSetup, _ fingerprints: [String: DataFingerprint], _ flags: [String: JSONValue]
-    ) throws -> [(what: String, value: String)] {
-        let machine = setup.trainer.parameters.engine.machine
+    /// Compares the flags of all processes: what they exchange while they set up depends on them.
+    func compareFlags(_ flags: [String: JSONValue]) throws {
         // Where the devices are is each process's own business.
         let own = ["devices", "gpus", "threads", "data-nthreads", "run-folder"]
-        let shared = flags.filter { !own.contains($0.key) }
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = .sortedKeys
+        let shared = try encoder.encode(flags.filter { !own.contains($0.key) })
+        try group?.compare([("flags", String(decoding: shared, as: UTF8.self))])
+    }
+
+    /// What else must be the same in all processes.
+    func facts(_ setup: TrainingSetup, _ fingerprints: [String: DataFingerprint]) throws -> [(
+        what: String, value: String
+    )] {
+        let machine = setup.trainer.parameters.engine.machine
         let encoder = JSONEncoder()
         encoder.outputFormatting = .sortedKeys
         return [
             ("version", AnnealTool.configuration.version),
             ("kernels", machine.kernels), ("libraries", machine.library ?? "none"),
-            ("flags", String(decoding: try encoder.encode(shared), as: UTF8.self)),
             ("data", String(decoding: try encoder.encode(fingerprints), as: UTF8.self)),
         ]
     }

@@ -58,6 +58,7 @@ struct TrainingRun {
                 suggestion: "it is one past the last epoch")
         }
         try options.profile.map(prepareOutput)
+        try compareFlags(flags)
         // Everything is opened and planned before the run folder is made: a wrong flag leaves no files.
         let pretrained = pretrained, setup = try setUp(options, data, from: origin)
         let trainer = setup.trainer, training = setup.loader
@@ -66,11 +67,11 @@ struct TrainingRun {
         // From here on a signal ends the run after its first step: there is something to resume.
         let interrupt = Interrupt(), ending = RunEnding()
         guard isFirst else {
-            return try follow(setup, options, data, surveyed.fingerprints, flags, interrupt)
+            return try follow(setup, options, data, surveyed.fingerprints, interrupt)
         }
         let folder = try openFolder(options, recorded)
         _ = try group?.gather(Files.absolute(folder.path), purpose: "the run's folder")
-        try group?.compare(facts(setup, surveyed.fingerprints, flags))
+        try group?.compare(facts(setup, surveyed.fingerprints))
         let devices = try accelerators(options)
         let prefix = options.run.modelPrefix ?? RunOptions.prefix(inFolder: folder.path)
         let commandLine = recorded?.commandLine ?? CommandLineArguments.typed

@@ -169,7 +169,7 @@ struct Preflight {
             let path = shellQuoted(path), say = "echo anneal-data \(index)"
             return "if [ -f \(path) ]; then \(say) $(stat -L -c %s \(path)) "
                 + "$( (head -c 1048576 \(path); tail -c 1048576 \(path)) | sha256sum | cut -c1-16); "
-                + "elif [ -d \(path) ]; then \(say) folder $(ls -A \(path) | sha256sum | cut -c1-16); "
+                + "elif [ -d \(path) ]; then \(say) folder $(LC_ALL=C ls -A \(path) | sha256sum | cut -c1-16); "
                 + "else \(say) \(Report.missing); fi"
         }
         let run = runFolder.map { path in

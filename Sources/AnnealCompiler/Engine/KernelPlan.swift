@@ -151,12 +151,20 @@ package final class KernelPlan: ExecutablePlan {
 
     /// The last step of a forward and backward pass that has to do with each value.
     lazy var lastSteps: [Program.ValueID: Int] = {
+        // A view has no step: its memory is its source's, and counts as used while the source or another view of it is.
+        var source = Array(program.values.indices)
+        for instruction in program.instructions {
+            guard let viewed = program.viewed(by: instruction) else { continue }
+            for (_, value) in instruction.writes { source[value] = source[viewed] }
+        }
         var last: [Program.ValueID: Int] = [:]
         for (index, step) in steps.enumerated() where step.isPass {
             let instruction = program.instructions[step.instruction]
-            for operand in instruction.reads + instruction.writes { last[operand.value] = index }
+            for operand in instruction.reads + instruction.writes { last[source[operand.value]] = index }
         }
-        return last
+        var result: [Program.ValueID: Int] = [:]
+        for value in program.values.indices { result[value] = last[source[value]] }
+        return result
     }()
 
     private func failure(_ step: Step, _ status: Int32) -> AnnealError {

@@ -77,7 +77,15 @@ struct Buffers {
     private static func held(_ program: Program) -> Set<Program.ValueID> {
         guard program.holdsGradients else { return [] }
         let written = program.instructions.filter(\.isUpdate).flatMap { $0.writes.map(\.value) }
-        return Set(program.gradients.values).union(written.filter { program.values[$0].kind == .temporary })
+        var held = Set(program.gradients.values).union(written.filter { program.values[$0].kind == .temporary })
+        // A view lies in its source's memory.
+        for instruction in program.instructions.reversed() {
+            guard let source = program.viewed(by: instruction),
+                instruction.writes.contains(where: { held.contains($0.value) })
+            else { continue }
+            held.insert(source)
+        }
+        return held
     }
 
     /// The buffer of an input that is read for the last time here, if the output may be written over it.

@@ -1,6 +1,7 @@
 import AnnealCore
 import AnnealGraph
 import Foundation
+import Synchronization
 
 /// A device's part of a sharded plan: it runs its shards one after the other and adds up what they give.
 ///
@@ -143,7 +144,8 @@ final class ShardWorker {
     // MARK: Buckets of the last shard
 
     private let completions = DispatchSemaphore(value: 0)
-    private(set) var isBroken = false
+    var isBroken: Bool { broken.load(ordering: .acquiring) }
+    private let broken = Atomic<Bool>(false)
 
     /// Runs a pass, and tells which buckets of the last shard are complete.
     /// - Parameter body: is given a closure to call for each bucket, in order, and need not call it for those that are complete
@@ -154,11 +156,11 @@ final class ShardWorker {
             left -= 1
             completions.signal()
         }
-        isBroken = false
+        broken.store(false, ordering: .releasing)
         // Nobody may wait for ever.
         defer { while left > 0 { complete() } }
         do { try body(complete) } catch {
-            isBroken = true
+            broken.store(true, ordering: .releasing)
             throw error
         }
     }

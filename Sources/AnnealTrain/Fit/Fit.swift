@@ -182,7 +182,8 @@ struct FitRun {
     private mutating func trainEpoch() throws -> Bool {
         let batches = source.batchesPerEpoch
         var stopwatch = Stopwatch(clock, secondsBefore: progress.seconds)
-        waits = StepWaits(isLate: !trainer.training.isImmediate)
+        // In a job results are late because of the exchange: nothing is computed while the loop waits for data.
+        waits = StepWaits(isLate: !trainer.training.isImmediate && trainer.parameters.engine.group == nil)
         try source.start(epoch: progress.position.epoch, atBatch: progress.position.batch)
         var pending: PendingStep?
         let begin = clock.now
@@ -210,10 +211,12 @@ struct FitRun {
             // An epoch with its last batch done is finished first.
             guard progress.position.batch + (pending == nil ? 0 : 1) < batches else { continue }
             // Where the requests of all processes travel with a step, they are known with its results.
-            let stops = try step.results.carriesRequests ? earlier?.isAskedToStop() ?? false : shouldStop()
-            if trainer.comparesProcesses {
+            var stops = try step.results.carriesRequests ? earlier?.isAskedToStop() ?? false : shouldStop()
+            if trainer.comparesProcesses || stepIsDue {
                 try finishPending()
-                try trainer.compareProcesses()
+                // This step is over, so its own requests are known; the next one has no earlier step to ask.
+                if step.results.carriesRequests { stops = try stops || step.results.isAskedToStop() }
+                if trainer.comparesProcesses { try trainer.compareProcesses() }
             }
             guard stops || stepIsDue else { continue }
             try finishPending()

@@ -7,14 +7,15 @@ extension Trainer {
     /// - Throws: also when `initialize` has not been called and no values have been loaded.
     public func step() throws {
         try parameters.checkComplete()
-        try submit(checked: false)
-        try training.settle()
+        try submit(checked: false, waits: true)
     }
 
     /// Submits a step. A step that is not finite is undone if it can be dropped; otherwise its results report it.
-    /// - Parameter checked: whether loss, gradients and statistics are checked.
+    /// - Parameters:
+    ///   - checked: whether loss, gradients and statistics are checked.
+    ///   - waits: whether to wait until the step is over, updates included.
     @discardableResult
-    func submit(checked: Bool) throws -> SubmittedStep {
+    func submit(checked: Bool, waits: Bool = false) throws -> SubmittedStep {
         try startStates()
         let isUpdate = gathered + 1 == accumulation, before = canDropSteps ? optimizer.counters : nil
         training.stepInputs.merge = StepInputs.Merge(batch: gathered, isLast: isUpdate)
@@ -22,6 +23,8 @@ extension Trainer {
         if isUpdate { try prepareUpdate(batches: accumulation) }
         let results = try training.run(phases(isUpdate: isUpdate, checked: checked))
         timeline?.add(training.exchanges)
+        // Before the timeline's step ends: the updates are this step's.
+        if waits { try training.settle() }
         var step = SubmittedStep(
             results: results, isUpdate: isUpdate, update: updates + 1,
             learningRate: optimizer.learningRate)

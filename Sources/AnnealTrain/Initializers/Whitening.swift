@@ -111,7 +111,17 @@ extension Trainer {
                 suggestion: "it must have an even number of filters, at most that many")
         }
         var covariance = PatchCovariance(patch: patch)
-        let slot = try slot(), size = dataShape.count
+        // Not the training step's memory: where processes share batches, it has room for some rows of each only.
+        let size = dataShape.count
+        let data = UnsafeMutableBufferPointer<Float>.allocate(capacity: source.batchSize * size)
+        let labels = UnsafeMutableBufferPointer<Float>.allocate(capacity: source.batchSize * source.labelWidth)
+        data.initialize(repeating: 0)
+        labels.initialize(repeating: 0)
+        defer {
+            data.deallocate()
+            labels.deallocate()
+        }
+        let slot = BatchSlot(data: data, labels: labels)
         try source.start(epoch: 0, atBatch: 0)
         var seen = 0
         while seen < images, case let rows = try source.next(into: slot), rows > 0 {

@@ -15,11 +15,19 @@ struct LateStepTests {
     /// The weights, statistics and metrics of two epochs, and whether updates came late.
     private static func run(
         _ engine: ShardedEngine, batchSize: Int = 8, averaging: WeightAveraging? = .movingAverage(decay: 0.9),
-        keepsGradients: Bool = false, broken: Int? = nil
+        keepsGradients: Bool = false, broken: Int? = nil, throughViews: Bool = false
     ) throws -> (values: [Float], isLate: Bool) {
         let net = SymbolBuilder()
         var body = try net.convolution(.variable("data"), numFilter: 8, kernel: [3, 3], pad: [1, 1], name: "a")
         body = try net.activation(net.batchNorm(body, fixGamma: true, name: "n"), .relu)
+        if throughViews {
+            // The gradient of such a parameter is a view of another gradient.
+            let scale = try net.apply(
+                "Reshape", name: "reshaped",
+                inputs: [.variable("scale", attributes: ["__shape__": "(8,)", "__init__": "[\"one\", {}]"])],
+                attributes: ["shape": "(1, 8, 1, 1)"])
+            body = try net.apply("broadcast_mul", name: "scaled", inputs: [body, scale])
+        }
         body = try net.convolution(body, numFilter: 8, kernel: [3, 3], pad: [1, 1], name: "b")
         body = try net.pooling(
             net.activation(net.batchNorm(body, fixGamma: false, name: "m"), .relu), kind: .max, kernel: [2, 2],
@@ -57,6 +65,13 @@ struct LateStepTests {
                 // What fits into a bucket is there at once.
                 #expect(process.isLate == (bytes < 1 << 20))
             }
+        }
+    }
+
+    @Test func gradientsThatAreViewsWaitForWhatTheyView() throws {
+        let one = try Self.run(Self.engine(nil), throughViews: true)
+        for process in try ThreadGroup.run(2, { try Self.run(Self.engine($0), throughViews: true) }) {
+            #expect(process.values == one.values && process.isLate)
         }
     }
 
