@@ -8,14 +8,14 @@ package enum Accelerators {
     /// - Parameters:
     ///   - kind: `cuda`, `rocm`, `tpu`, `xpu` or `xla-cpu`.
     ///   - indexes: from 0.
-    /// - shards: parts that each batch is split into; one per device if nil. Results depend on it, but not on the
-    ///   number of devices.
+    ///   - shards: parts that each batch is split into; one per device if nil. Results depend on it, but not on the
+    ///     number of devices.
     ///   - options: how they compute.
     ///   - group: the processes that share each batch.
-    /// - compression: compression of the gradients that they exchange.
-    /// - isShared: whether other processes on this host use other devices of the plugin, which this process must not
-    ///   touch.
-    /// - report: called for each compilation.
+    ///   - compression: compression of the gradients that they exchange.
+    ///   - isShared: whether other processes on this host use other devices of the plugin, which this process must not
+    ///     touch.
+    ///   - report: called for each compilation.
     /// - Throws: `AnnealError`: no plugin, a plugin or driver that does not work, no such device, each with a
     ///   suggestion.
     package static func engine(
@@ -133,8 +133,8 @@ private final class ClientCache: Sendable {
     private let known = Mutex<[String: PJRTClient]>([:])
 
     /// - Parameters:
-    /// - count: number of devices, for plugins that make as many as are requested.
-    /// - visible: the devices that a GPU plugin opens, at the first call; it allocates memory on each. nil: all.
+    ///   - count: number of devices, for plugins that make as many as are requested.
+    ///   - visible: the devices that a GPU plugin opens, at the first call; it allocates memory on each. nil: all.
     func client(_ path: String, count: Int, visible: [Int]? = nil) throws -> PJRTClient {
         try known.withLock { known in
             if let client = known[path], client.kind != PJRTClient.virtualKind || client.devices.count >= count {

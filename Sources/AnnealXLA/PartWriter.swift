@@ -23,8 +23,8 @@ package final class PartWriter {
     private var changed: [Program.ValueID] = []
 
     /// - Parameters:
-    /// - shards: the number of shards of the step.
-    /// - usesTF32: whether products of float32 numbers may be rounded to TF32.
+    ///   - shards: the number of shards of the step.
+    ///   - usesTF32: whether products of float32 numbers may be rounded to TF32.
     package init(
         _ program: Program, _ key: PartKey, precision: ElementType, shards: Int = 1, usesTF32: Bool = false,
         reproducesMXNetDefects: Bool

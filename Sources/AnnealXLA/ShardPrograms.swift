@@ -10,8 +10,8 @@ struct ShardPrograms {
     let shard: Program
 
     /// - Parameters:
-    /// - wanted: the requested number of shards.
-    /// - isOfAll: whether all processes of a job share the batch, so that it must be divisible.
+    ///   - wanted: the requested number of shards.
+    ///   - isOfAll: whether all processes of a job share the batch, so that it must be divisible.
     /// - Throws: `AnnealError` if the batch is not divisible.
     init(_ request: PlanRequest, shards wanted: Int, isOfAll: Bool = false) throws {
         shards = try Self.shards(request, wanted: wanted, isOfAll: isOfAll)

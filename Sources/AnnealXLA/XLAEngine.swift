@@ -102,7 +102,7 @@ package final class XLAEngine: Engine {
     /// Compiles a program, or loads what was compiled before.
     /// - Parameters:
     ///   - name: for messages.
-    /// - isTogether: whether all devices run it together.
+    ///   - isTogether: whether all devices run it together.
     func compile(_ module: String, _ name: String, isTogether: Bool = false) throws -> PJRTExecutable {
         var compileOptions = compileOptions
         if isTogether { compileOptions.replicas = devices.map(\.id) }

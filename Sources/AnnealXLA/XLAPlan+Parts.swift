@@ -56,8 +56,8 @@ extension XLAPlan {
     // MARK: Arguments
 
     /// - Parameters:
-    /// - shard: its index among those of this process.
-    /// - rows: the rows that shards have left on the device.
+    ///   - shard: its index among those of this process.
+    ///   - rows: the rows that shards have left on the device.
     func arguments(
         of part: Part, _ inputs: StepInputs, shard: Int, device: Int, rows: [PJRTBuffer]
     ) throws -> [PJRTBuffer] {

@@ -164,8 +164,8 @@ package final class PJRTClient: @unchecked Sendable {
 
     /// Starts copying an array in row-major order to a device.
     /// - Parameters:
-    /// - data: must stay unchanged until the event, unless `copies`.
-    /// - copies: whether the memory may be changed as soon as the call returns.
+    ///   - data: must stay unchanged until the event, unless `copies`.
+    ///   - copies: whether the memory may be changed as soon as the call returns.
     func upload(
         _ data: UnsafeRawBufferPointer, type: PJRT_ElementType, dims: [Int], to device: PJRTDevice, copies: Bool
     ) throws -> (buffer: PJRTBuffer, event: PJRTEvent) {

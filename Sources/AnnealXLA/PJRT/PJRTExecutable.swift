@@ -28,8 +28,8 @@ final class PJRTExecutable {
 
     /// Starts a run on all devices that it was compiled for, or on one.
     /// - Parameters:
-    /// - inputs: for each device.
-    /// - device: for an executable that can run on any device.
+    ///   - inputs: for each device.
+    ///   - device: for an executable that can run on any device.
     func run(_ inputs: [[PJRTBuffer]], outputs: Int, on device: PJRTDevice? = nil) throws -> [(
         outputs: [PJRTBuffer], event: PJRTEvent
     )] {
