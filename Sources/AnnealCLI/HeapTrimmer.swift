@@ -11,7 +11,7 @@ final class HeapTrimmer: FitObserver {
     private static let share = 0.005
     private var next = -Double.infinity
 
-    /// Memory used by compilation and initialization is free before the first step, 8 MB for ResNeXt-101: glibc would
+    /// Memory used by compilation and initialisation is free before the first step, 8 MB for ResNeXt-101: glibc would
     /// keep it.
     static func trim() { anneal_trim_heap() }
 

@@ -2,7 +2,7 @@ import AnnealCore
 import AnnealGraph
 
 extension BatchNorm: XLAOperator {
-    /// The position of the normalized axis in the channels-last array.
+    /// The position of the normalised axis in the channels-last array.
     private func place(_ rank: Int) -> Int { Order.place(of: axis < 0 ? axis + rank : axis, rank: rank) }
 
     func forward(_ operands: Operands) {
