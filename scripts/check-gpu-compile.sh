@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Compiles the networks for GPUs on a machine without one, checks what the compiler made of them, and writes the table of the
-# documentation. Programs that were compiled before are left out (.build/gpu-compile/results.jsonl), so that it can be stopped
-# and started again.
+# Compiles the networks for GPUs on a machine without one, checks the compiled programs, and writes the documentation's
+# table. Programs that were compiled before are skipped (.build/gpu-compile/results.jsonl), so that it can be stopped
+# and restarted.
 # usage: check-gpu-compile.sh [GPU MODE DTYPE NETWORK...]
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -10,8 +10,9 @@ extern "C" {
 #endif
 
 /// A list of functions is a macro that applies another one to each function, with the prefix and the rest of its name:
-/// `#define FUNCTIONS(EACH) EACH(TIFF, Open) EACH(TIFF, Close)`. ANNEAL_LIBRARY_MEMBERS defines the members of a structure
-/// with a pointer to each, named by the rest of the name. The library's own header declares the functions.
+/// `#define FUNCTIONS(EACH) EACH(TIFF, Open) EACH(TIFF, Close)`. ANNEAL_LIBRARY_MEMBERS defines the members of a
+/// structure with a pointer to each function, named by the rest of its name. The library's own header declares the
+/// functions.
 #define ANNEAL_LIBRARY_MEMBERS(FUNCTIONS) FUNCTIONS(ANNEAL_LIBRARY_MEMBER)
 #define ANNEAL_LIBRARY_MEMBER(prefix, name) __typeof__(prefix##name) *_Nonnull name;
 
