@@ -63,7 +63,7 @@ def run_row(arguments, row):
             memory = f", {record['peak_rss_mb']:.0f} MB" if "peak_rss_mb" in record else ""
             progress(f"{row.name}, round {number + 1} of {arguments.rounds}: "
                      f"{label(result.variant)} {statistics.median(record['steps']):.4f} s{memory}")
-        order = order[1:] + order[:1]    # nobody is always first
+        order = order[1:] + order[:1]    # so that nobody is always first
     return results.summarise(row, measured, notes)
 
 
@@ -77,7 +77,7 @@ def measure(arguments, row, variant, files):
     record = processes.measure_steps(
         commands.step_command(arguments, variant, row, steps, files), commands.process_threads(arguments, row))
     if row.kind == "job":
-        # It would be one process's.
+        # It would belong to one process only.
         del record["peak_rss_mb"]
     return record
 

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from processes import HERE, ROOT, Unavailable
 
-# Name, image shape, what training does to images (Anneal's flags), goals against MXNet and against PyTorch.
+# Name, image shape, what training does to images (Anneal's flags), goals relative to MXNet and to PyTorch.
 FEEDS = [
     ("CIFAR-10 records: pad, crop, mirror", "cifar10", "3,28,28",
      "--pad-size 4 --random-crop 1 --random-mirror 1", 3.0, 15.0),
@@ -32,12 +32,13 @@ FEEDS = [
      "--pad-size 0 --random-resized-crop 1 --min-random-area 0.08 --min-random-aspect-ratio 0.75 "
      "--max-random-aspect-ratio 1.3333 --random-mirror 1", 4.0, 4.0),
 ]
-# Images that are made for a row: how many - whole batches, for Anneal decodes what fills the last one -, width, height.
+# Images that are made for a row: number - whole batches, because Anneal decodes the padding of the last one -, width,
+# height.
 MADE = {"320x256": (2048, 320, 256), "1600x1200": (384, 1600, 1200)}
 PACKED = 10_000
 # Bytes of the large record file.
 LARGE = 330_000_000
-# Epochs of a run whose memory is looked at, and images in it.
+# Epochs of a run whose memory is measured, and its number of images.
 EPOCHS, IMAGES = 50, 500
 
 
@@ -97,7 +98,7 @@ def feed(arguments, framework, prefix, shape, flags):
     text = output([
         python(framework), str(HERE / f"{framework}_data.py"), "--records", str(prefix), "--image-shape", shape,
         "--batch-size", "128", "--threads", str(arguments.threads), "--resized-crop", str(int("resized" in flags))])
-    # MXNet writes to its log meanwhile.
+    # Meanwhile MXNet writes to its log.
     return float(re.search(r"^images/s: ([0-9.]+)$", text, re.MULTILINE).group(1))
 
 

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# All that is to be known of a GPU, in one command and in this order: whether the numbers are right, how fast steps are next
-# to PyTorch's, whether a recipe reaches its accuracy, and further rows. What was done before is left out, so that it can be
-# stopped and started again; results are lines of JSON in the folder.
+# All measurements on a GPU with one command, in this order: whether the numbers are right, how fast steps are compared
+# with PyTorch's, whether a recipe reaches its accuracy, and further rows. Finished parts are skipped, so that it can be
+# stopped and restarted; results are lines of JSON in the folder.
 #
 #   Benchmarks/gpu.sh [DEVICE [FOLDER]]     DEVICE is cuda:0 by default, FOLDER .build/gpu
 #
-# Requires the plugin (make plugin NAME=cuda12). TORCH_PYTHON and JAX_PYTHON name interpreters whose torch and jax have CUDA:
-# Benchmarks/setup-peers.sh --with-cuda-packages torch jax makes them; without one its rows are left out. The recipe needs
-# CIFAR-10 as records: TRAIN and VAL name them.
+# Requires the plugin (make plugin NAME=cuda12). TORCH_PYTHON and JAX_PYTHON name interpreters whose torch and jax
+# support CUDA: Benchmarks/setup-peers.sh --with-cuda-packages torch jax creates them; rows of a missing one are
+# skipped. The recipe needs CIFAR-10 as records, named by TRAIN and VAL.
 # A dry run without a GPU, with a small network and a few steps (make plugin NAME=cpu): QUICK=1 Benchmarks/gpu.sh xla-cpu:0
 set -uo pipefail
 cd "$(dirname "$0")/.."
@@ -29,7 +29,7 @@ if ! $anneal devices --format json | grep "\"name\":\"$device\"" >/dev/null; the
     exit 69
 fi
 
-# row NAME COMMAND...: keeps the last line that a command prints, with a name; left out if it is there.
+# row NAME COMMAND...: keeps the last line that a command prints, with a name; skipped if it exists.
 row() {
     local name=$1 line
     shift

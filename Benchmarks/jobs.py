@@ -158,7 +158,7 @@ def link(arguments):
         def measure(name, more):
             before, flags = free if name == "the link as it is" else shaped
             if more is None:
-                # Two processes that know nothing of each other.
+                # Two processes that do not know of each other.
                 command = [arguments.anneal, *bench(arguments.batch_size, arguments, "--shards", "1")]
                 other = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                          env=dict(os.environ, OMP_NUM_THREADS="1"))
@@ -185,7 +185,7 @@ def table(head, rows):
         print("| " + " | ".join(map(str, row)) + " |")
 
 
-# What is measured, the network's flags, images of each process, steps and rounds.
+# What is measured, the network's flags, images per process, steps and rounds.
 MODES = {
     "plan": (plan, "--network resnext --num-layers 20 --image-shape 3,28,28", 64, 10, 3),
     "cores": (cores, "--network resnext --num-layers 110 --image-shape 3,28,28", 64, 4, 3),

@@ -14,7 +14,7 @@ def main():
 
     more = (dict(random_resized_crop=True, min_random_area=0.08, min_aspect_ratio=0.75, max_aspect_ratio=1.3333)
             if arguments.resized_crop else dict(pad=4, fill_value=127, rand_crop=True))
-    # The iterator reads ahead as soon as it is made.
+    # The iterator starts prefetching as soon as it is created.
     begin, count = time.monotonic(), 0
     batches = mx.io.ImageRecordIter(
         path_imgrec=arguments.records + ".rec", path_imgidx=arguments.records + ".idx",

@@ -58,7 +58,7 @@ def run(command, threads):
             raise
         finally:
             limit.cancel()
-        # wait4 took the exit status; Popen must not wait for it again.
+        # wait4 has taken the exit status; Popen must not wait for it again.
         process.returncode = -(status & 127) if status & 127 else status >> 8
         if process.returncode != 0:
             errors.seek(0)
@@ -81,7 +81,7 @@ def measure_steps(command, threads):
                 raise Unavailable(f"its line is not JSON: {error}") from None
             if not record.get("steps"):
                 raise Unavailable("it printed no steps")
-            # One way of measuring for all, whatever a process says of itself.
+            # The same measurement for all, whatever a process reports about itself.
             record["peak_rss_mb"] = finished.peak_rss_mb
             record["foreign_cores"] = finished.foreign_cores
             return record

@@ -7,7 +7,7 @@ from typing import Optional
 
 from rows import KINDS, NAMES, label
 
-# Above this, other programs' use of the processor is told with the results.
+# Above this, other programs' processor use is reported with the results.
 TOLERATED_FOREIGN_CORES = 0.1
 HEADINGS = {"training": "Training step", "job": "Training step of several processes (dist_sync)", "inference": "Inference",
             "start": "From the command to the first trained batch"}
@@ -29,7 +29,7 @@ RATIOS = ("Speed: the fastest peer's median / Anneal's (in brackets the least an
 class Measured:
     """All rounds of one variant on one row."""
     variant: tuple
-    rounds: list = field(default_factory=list)      # records, one a round
+    rounds: list = field(default_factory=list)      # records, one per round
     round_numbers: list = field(default_factory=list)
     failure: Optional[str] = None
 
@@ -82,7 +82,7 @@ def summarise(row, measured, notes):
     best = {}
     for result in measured:
         framework = result.variant[0]
-        # One that failed in any round gets no figure.
+        # A framework that failed in any round gets no number.
         if not result.failure and (framework not in best or result.median < best[framework].median):
             best[framework] = result
     notes = notes + [f"{label(result.variant)}: {result.failure}"

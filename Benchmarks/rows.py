@@ -3,14 +3,14 @@
 from dataclasses import dataclass
 from typing import Optional
 
-# What a row measures, and the frameworks that can do it.
+# What a row measures, and the frameworks that support it.
 KINDS = {
     "training": ("anneal", "mxnet", "torch"),
     "job": ("anneal", "mxnet"),
     "inference": ("anneal", "onnx"),
     "start": ("anneal", "mxnet", "torch"),
 }
-# Of a row that is a job.
+# For a row that is a job.
 JOB_PROCESSES = 2
 FRAMEWORKS = ("anneal", "mxnet", "torch", "onnx")
 NAMES = {"anneal": "Anneal", "mxnet": "MXNet", "torch": "PyTorch", "onnx": "ONNX Runtime"}
@@ -27,7 +27,7 @@ class Row:
     image_shape: str        # of the batch, C,H,W
     batch_size: int
     imagenet_trunk: bool    # the 7x7 stem that MXNet builds for images above 32x32
-    steps: int              # timed in each round; of a start: starts
+    steps: int              # timed in each round; for a start: number of starts
     speed_goal: Optional[float] = None      # fastest peer's median / ours
     memory_goal: Optional[float] = None     # our peak / the leanest peer's
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Install the frameworks that Anneal is measured against and checked with, each
-# into a virtual environment of its own next to this script.
+# Install the frameworks that Anneal is measured against and checked with, each into a separate virtual environment next
+# to this script.
 #
 #   setup-peers.sh [--with-cuda-packages] [mxnet] [torch] [onnx] [jax]
 #
@@ -66,7 +66,8 @@ find_python() {
   return 1
 }
 
-# Print the version of a module in an environment; fails when it, or what the benchmark and checks need besides it, does not import.
+# Print the version of a module in an environment; fails if it, or another module that the benchmark and checks need,
+# cannot be imported.
 module_version() {
   local beside=""
   [ "$1" = torch ] && beside=", onnx, PIL"
@@ -76,7 +77,7 @@ module_version() {
 
 make_environment() {
   local folder="$here/.venv-$1"
-  # One that works is completed.
+  # An existing environment is completed.
   "$folder/bin/python" -m pip --version >/dev/null 2>&1 && return 0
   rm -rf "$folder"
   "$python" -m venv "$folder" || fail "$1: could not make an environment with $python"
@@ -89,7 +90,7 @@ pip_install() {
 }
 
 install_mxnet() {
-  # The wheel brings OpenBLAS and gfortran along, but not these.
+  # The wheel includes OpenBLAS and gfortran, but not these.
   apt_install libgomp1 libquadmath0 libstdc++6 &&
     pip_install mxnet -r "$here/requirements-mxnet.txt"
 }

@@ -23,7 +23,7 @@ def main():
                     arguments.num_classes, arguments.trunk == "imagenet").eval()
     network = torch.nn.Sequential(network, torch.nn.Softmax(dim=1))
     images = torch.rand(arguments.batch_size, *arguments.image_shape)
-    # The older exporter: the newer one wants further packages.
+    # The older exporter: the newer one requires more packages.
     torch.onnx.export(network, (images,), arguments.to, dynamo=False,
                       input_names=["data"], output_names=["softmax"])
 

@@ -60,7 +60,7 @@ def main():
 
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(1)
-    # Without worker processes the first batch comes soonest.
+    # Without worker processes the first batch arrives soonest.
     batches = torch.utils.data.DataLoader(Records(arguments.records, arguments.image_shape),
                                           arguments.batch_size, shuffle=True)
     network = build(arguments.network, arguments.num_layers, arguments.image_shape,

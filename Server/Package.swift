@@ -1,7 +1,7 @@
 // swift-tools-version: 6.1
 import PackageDescription
 
-// A package of its own: who builds the tool or the library builds no web server.
+// A separate package, so that building the tool or the library does not build a web server.
 let package = Package(
     name: "anneal-server",
     products: [.executable(name: "anneal-server", targets: ["anneal-server"])],

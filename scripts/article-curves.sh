@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# The experiments of the 2017 article in small: one ResNeXt learns CIFAR-10 at a fixed rate, at a rate that falls by a tenth
-# twelve times, and with AdaDelta; each from scratch and fine-tuned from a network that was trained on five of the classes.
-# All six validation curves go into one picture.
+# The experiments of the 2017 article in small: a ResNeXt is trained on CIFAR-10 at a fixed rate, at a rate that falls
+# by a tenth twelve times, and with AdaDelta; each from scratch and fine-tuned from a network that was trained on five
+# of the classes. All six validation curves are drawn in one picture.
 #
 # Usage: article-curves.sh ANNEAL DATA [FOLDER]
 #   DATA holds cifar10_train.rec and cifar10_val.rec. EPOCHS (24; a multiple of 12), PRETRAIN_EPOCHS (20), LAYERS (20),
@@ -21,7 +21,7 @@ done
 rm -rf "$folder"
 mkdir -p "$folder"
 
-# Every run has the same network, data, batch, augmentation and weight decay.
+# All runs have the same network, data, batch, augmentation and weight decay.
 common=(--image-shape 3,28,28 --batch-size "$batch" --pad-size 4 --random-crop 1 --random-mirror 1 --wd 1e-4)
 
 say "Five of the ten classes"
@@ -34,7 +34,7 @@ done
     --mom 0.9 --lr 0.05 --lr-step-epochs "$((pretrain_epochs * 3 / 4))" \
     --model-prefix "$folder/half" --save-period "$pretrain_epochs" --run-folder "$folder/five-classes"
 
-# The article's 300 epochs, in which the rate falls every 25, in a part of the time.
+# The article's 300 epochs, with a rate that falls every 25, compressed into fewer.
 steps=$(seq -s, $((epochs / 12)) $((epochs / 12)) "$epochs")
 rules=(fixed falling adadelta)
 fixed=(--mom 0.9 --lr 0.05 --lr-factor 1)

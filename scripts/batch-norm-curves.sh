@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# What batch norm is worth when an imported network is fine-tuned. A model that has its norms is fine-tuned as it is; with the
-# norms folded into its convolutions, as exporters do, without and with clipped gradients; and folded, but imported with
-# --restore-batch-norm; each at several rates, on a part of Fashion-MNIST. Prints a table; the best run of each of the four goes
-# into one picture.
+# What batch norm is worth when an imported network is fine-tuned: a model that has its norms is fine-tuned unchanged;
+# with the norms folded into its convolutions, as exporters do, without and with clipped gradients; and folded, but
+# imported with --restore-batch-norm; each at several rates, on a part of Fashion-MNIST. Prints a table; the best run of
+# each of the four is drawn in one picture.
 #
 # Usage: batch-norm-curves.sh ANNEAL MODEL.onnx [FOLDER]
 #   MODEL.onnx takes images of three channels and any size, scaled to -1...1. IMAGES (1000) for training, half as many for
@@ -47,7 +47,7 @@ PYTHON
     "$anneal" import "$folder/folded.onnx" --to "$folder/restored" "${prepared[@]}" --restore-batch-norm "$folder/train.rec"
 }
 
-# tune RUN PREFIX RATE FLAG...; a run that diverges ends early.
+# tune RUN PREFIX RATE FLAG...; a diverging run ends early.
 tune() {
     local run=$1 prefix=$2 rate=$3
     shift 3

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Lets TensorBoard and MLflow, in an environment of their own, read back what a run writes for them: `make check-exports`.
+# Lets TensorBoard and MLflow, in a separate environment, read back what a run writes for them: `make check-exports`.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 venv=.build/venv-exports work=$(mktemp -d)

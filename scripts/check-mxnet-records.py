@@ -28,7 +28,7 @@ LISTS = [
     "", "--recursive", "--recursive --no-shuffle", "--recursive --train-ratio 0.6", "--recursive --chunks 3",
     "--recursive --train-ratio 0.6 --test-ratio 0.2", "--recursive --train-ratio 0.5 --chunks 2", "--recursive --exts .png",
 ]
-# Flags, and how far pixels may be from each other: at most, and on average. JPEG encodes a distance of 1 as more.
+# Flags, and the maximum and mean difference allowed between pixels. JPEG encodes a difference of 1 as more.
 PACKS = [
     ("", 8, 0.5), ("--pass-through", 0, 0), ("--encoding .png --quality 3", 0, 0), ("--resize 24 --encoding .png", 2, 0.3),
     ("--center-crop --resize 20 --encoding .png --quality 9", 2, 0.3), ("--color 0 --encoding .png", 1, 0.1),
@@ -92,7 +92,7 @@ def im2rec_both(anneal, flags, prefix, images, work):
 def check_lists(anneal, images, work, report):
     for number, flags in enumerate(LISTS):
         prefix = f"list{number}"
-        # --exts takes all that follow it.
+        # --exts takes all following arguments.
         parts = flags.split() + ["--list"]
         ours, theirs = im2rec_both(anneal, parts, prefix, images, work)
         names = sorted(path.name for path in theirs.glob(f"{prefix}*.lst"))
@@ -103,13 +103,13 @@ def check_lists(anneal, images, work, report):
 
 
 def check_packs(anneal, images, work, report):
-    # im2rec.py ends at what is no image.
+    # im2rec.py stops at a file that is not an image.
     lines = [line for line in (work / "mxnet" / "list2.lst").read_text().splitlines() if "broken" not in line]
     for number, (flags, most, mean) in enumerate(PACKS):
         prefix = f"pack{number}_"
         text = "\n".join(lines) + "\n"
         if "--pack-label" in flags:
-            # A list of three labels, one that differs from line to line, and a single one.
+            # A list with three labels: one differs from line to line, and a single one.
             rows = [line.split("\t") for line in lines]
             text = "".join("\t".join([row[0], row[1]] + ([row[0], "0.5"] if i % 3 else []) + [row[2]]) + "\n"
                            for i, row in enumerate(rows))
@@ -227,7 +227,7 @@ def check_commands(anneal, work, report):
         same(f"rec extract {source}", [f"{stem}-x.rec"], [ids[n] for n in (2, 3, 4, 5, 9)])
         rec("merge", source, source, "--unique", "--seed", "3", "--to", f"{stem}-m.rec")
         renumbered(f"rec merge {source}", f"{stem}-m.rec", [source])
-        # A damaged copy: a bit of the fifth image, and the end is cut off.
+        # A damaged copy: a flipped bit in the fifth image, and a truncated end.
         data = bytearray((work / source).read_bytes())
         offsets = [int(line.split("\t")[1]) for line in (work / f"{stem}.idx").read_text().splitlines()]
         data[offsets[5] + 8 + 24 + 60] ^= 255
@@ -253,7 +253,7 @@ def check_commands(anneal, work, report):
     rec("merge", "single.rec", "lists.rec", "--to", "mixed.rec")
     renumbered("rec merge", "mixed.rec", ["single.rec", "lists.rec"])
 
-    # Files, and records of them again.
+    # Image files, and records packed from them again.
     run([anneal, "export-images", "single.rec", "files", "--list", "again.lst"], work)
     run([anneal, "im2rec", "--pass-through", "again", "files"], work)
     same("export-images and im2rec --pass-through", ["again.rec"], range(100, 140))

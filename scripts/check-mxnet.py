@@ -131,7 +131,7 @@ def compare(name, ours, theirs, tolerance):
     error, magnitude = np.abs(ours - theirs), np.abs(theirs)
     largest = magnitude.max(initial=0)
     allowed = rtol * magnitude + atol_rel * largest + atol
-    # Written so that NaN on either side counts as different.
+    # Written so that NaN on either side counts as a difference.
     well = bool(np.all(error <= allowed))
     relative = error.max(initial=0) / largest if largest > 0 else error.max(initial=0)
     print(f"{name}: {'agrees' if well else 'DIFFERS'}: {theirs.size} values, largest error "
@@ -165,7 +165,7 @@ def list_parameters(path):
 
 
 def count_records(path):
-    # MXNet's reader ends the whole process when there is no such file.
+    # MXNet's reader ends the whole process if the file is missing.
     if not os.path.isfile(path):
         raise CheckFailed(f"{path}: no such file")
     reader = mx.recordio.MXRecordIO(path, "r")
@@ -211,7 +211,7 @@ def check_samples(folder, report):
     for name in sorted(os.listdir(os.path.join(folder, "networks"))):
         prefix = os.path.join(folder, "networks", name, "net")
         arrays = mx.nd.load(os.path.join(folder, "networks", name, "io.params"))
-        # MXNet parses the symbol and writes it again: nothing of it may be lost.
+        # MXNet parses the symbol and writes it again: nothing may be lost.
         with open(f"{prefix}-symbol.json", encoding="utf-8") as file:
             text = file.read()
         again = mx.sym.load_json(text).tojson()
@@ -269,7 +269,7 @@ def check_records(folder, name, report):
     report.check(f"{name}.rec, end", in_order.read() is None, "more records", f"{len(content['records'])}")
     by_index.close()
     in_order.close()
-    # As MXNet's tools read a list.
+    # Parsed as MXNet's tools read a list.
     with open(path("lst"), encoding="utf-8") as file:
         lines = [line.rstrip("\n").split("\t") for line in file]
     found = [[int(line[0]), int(float(line[1])), line[-1]] for line in lines]
@@ -295,7 +295,7 @@ def main():
         if arguments.prefix is not None:
             return 0 if check_checkpoint(arguments) else 1
     except (CheckFailed, OSError, ValueError, mx.MXNetError) as error:
-        # MXNet puts the traces of its C++ calls before its reason.
+        # MXNet prints the traces of its C++ calls before the reason.
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         print(f"check-mxnet: {lines[-1] if lines else repr(error)}", file=sys.stderr)
         return 1

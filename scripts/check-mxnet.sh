@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Writes one of every file that Anneal writes, and lets MXNet 1.9.1 read them: `make check-mxnet`. With the argument
-# `records` only what its tools for records write.
-# Exit status: 0 all well, 1 MXNet reads something else, 2 MXNet cannot be installed here.
+# Writes one of every kind of file that Anneal writes, and lets MXNet 1.9.1 read them: `make check-mxnet`. With the
+# argument `records` only the files of the record tools.
+# Exit status: 0 all well, 1 MXNet reads something different, 2 MXNet cannot be installed here.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 say() { scripts/say "$@"; }

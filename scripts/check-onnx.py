@@ -73,7 +73,7 @@ def difference(found, expected):
     scale = np.abs(expected[finite]).max(initial=0)
     same = (found == expected) | (np.isnan(found) & np.isnan(expected))
     error = np.abs(np.where(same, 0, found - expected))
-    # Written so that NaN on one side counts as different.
+    # Written so that NaN on one side counts as a difference.
     well = same | (error <= RTOL * np.abs(expected) + ATOL_RELATIVE * scale + ATOL)
     if well.all():
         return None
@@ -142,7 +142,7 @@ def check_predict(anneal, path):
     with tempfile.TemporaryDirectory(prefix="check-onnx-") as folder:
         files, expected = [], []
         for border in (0, 8):
-            # Blocks of a few pixels, as text has them.
+            # Blocks of a few pixels, as in text.
             shape = ((height + 2 * border) // 4, (width + 2 * border) // 4, 3)
             pixels = random.integers(0, 256, shape, dtype=np.uint8).repeat(4, axis=0).repeat(4, axis=1)
             files.append(os.path.join(folder, f"{border}.png"))
@@ -215,7 +215,7 @@ def main():
     except (OSError, subprocess.CalledProcessError) as error:
         print(f"check-onnx: {error}", file=sys.stderr)
         return 1
-    # A case that is in several folders counts once.
+    # A case in several folders counts once.
     cases = [(os.path.basename(name), name, "make") for name in {os.path.basename(n): n for n in names}.values()]
     folders = {}
     for path in imports:

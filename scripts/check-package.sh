@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs the packages in fresh roots of Debian 12 without a toolchain and uses them: `make check-package` (as root; some
-# minutes, and some hundred megabytes from Debian's mirror). MIRROR names another mirror than apt's.
+# Installs the packages in fresh Debian 12 roots without a toolchain and uses them: `make check-package` (as root; takes
+# some minutes and some hundred megabytes from Debian's mirror). MIRROR names a mirror other than apt's.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 [ "$(id -u)" = 0 ] || { echo "check-package: must be root, for debootstrap and chroot" >&2; exit 1; }
@@ -54,7 +54,7 @@ if [ -n "$deb" ]; then
         || { tail -20 "$work/apt.log"; exit 1; }
     chroot "$work/deb" sh /root/use.sh
     chroot "$work/deb" sh -c 'test -s /usr/share/bash-completion/completions/anneal && test -s /usr/share/doc/anneal/copyright'
-    # Debian's small roots leave manual pages out when they install: they are in the package.
+    # Debian's minimal roots omit manual pages when installing: they are in the package.
     dpkg-deb -c "$deb" | grep -q 'man1/anneal-train.1.gz'
 fi
 

@@ -18,7 +18,7 @@ import urllib.request
 anneal, runs = sys.argv[1:3]
 shots = sys.argv[sys.argv.index("--screenshots") + 1] if "--screenshots" in sys.argv else None
 problems = []
-FIRST_CURVE = 100  # milliseconds from the navigation's start
+FIRST_CURVE = 100  # milliseconds since navigation began
 SIZE = 300_000  # bytes without images
 
 

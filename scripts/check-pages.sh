@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Looks at the pages of runs in headless Chromium: `make check-pages`, or with SCREENSHOTS=FOLDER to keep pictures of them.
+# Checks the pages of runs in headless Chromium: `make check-pages`, or with SCREENSHOTS=FOLDER to keep pictures of
+# them.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 missing=()
@@ -17,7 +18,7 @@ scripts/sample-runs.py "$work/runs"
 source=/usr/share/datasets/fashion-mnist
 if [ -d "$source" ]; then
     printf '%s\n' T-shirt/top Trouser Pullover Dress Coat Sandal Shirt Sneaker Bag "Ankle boot" > "$work/classes.txt"
-    # Paths as a user types them: they are in the pictures.
+    # Paths as a user would type them, since they appear in the pictures.
     (cd "$work" && "$anneal" import-mnist --images "$source/t10k-images-idx3-ubyte.gz" \
         --labels "$source/t10k-labels-idx1-ubyte.gz" fashion > /dev/null && "$anneal" train --network lenet \
         --image-shape 1,28,28 --data-train fashion.rec --val-split 0.2 --pad-size 2 --random-crop 1 \

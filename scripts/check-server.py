@@ -138,7 +138,7 @@ def follow(folder):
     training = subprocess.Popen([
         anneal, "train", "--network", "lenet", "--image-shape", "1,28,28", "--data-train", f"{folder}/fashion.rec", "--val-split",
         "0.1", "--pad-size", "0", "--num-epochs", "1000", "--batch-size", "64", "--run-folder", f"{folder}/live/run", "--quiet"],
-        # A shell's job in the background ignores it, and so would this one.
+        # A shell's background job ignores it, and so would this process.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     server = Server("--runs", prepared(f"{folder}/live"))
     try:
@@ -238,7 +238,7 @@ def model(folder):
         server.close()
     server = Server("--model", f"{folder}/trained", "--load-epoch", "best", "--max-waiting", "2", "--batch-size", "2")
     try:
-        # One that is slow to send takes a place.
+        # A slow sender occupies a place.
         slow = []
         for _ in range(2):
             slow.append(socket.create_connection(("127.0.0.1", server.port)))

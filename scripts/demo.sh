@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The main job on Fashion-MNIST (28x28, 60,000 + 10,000): to records, training with a falling rate, fine-tuning to a new
-# head, scoring. Usage: demo.sh ANNEAL [FOLDER]
+# The main job on Fashion-MNIST (28x28, 60,000 + 10,000): conversion to records, training with a falling rate,
+# fine-tuning with a new head, scoring. Usage: demo.sh ANNEAL [FOLDER]
 set -euo pipefail
 anneal=$1
 folder=${2:-runs/demo}

@@ -15,12 +15,12 @@ SHARDS = 4
 IMAGES = "/usr/share/datasets/fashion-mnist/t10k-{}-ubyte.gz"
 NETWORKS = {
     "ResNet-20, momentum": "--network resnet --num-layers 20 --lr 0.05",
-    # The first of ResNeXt's depths for small images whose convolutions have groups.
+    # The smallest ResNeXt for small images whose convolutions have groups.
     "ResNeXt-164, 32 groups, AdaDelta, mixup":
         "--network resnext --num-layers 164 --optimizer adadelta --lr 1 --mixup 0.2",
     "SqueezeNet with dropout, Adam": "--network squeezenet --optimizer adam --lr 0.001",
 }
-# Threads of each device, devices of each process, processes.
+# Threads per device, devices per process, processes.
 PLACES = [(threads, devices, processes) for processes in range(1, SHARDS + 1)
           for devices in range(1, SHARDS // processes + 1) for threads in (1, 2)]
 anneal = os.path.abspath(sys.argv[1])

@@ -7,7 +7,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 root=${DESTDIR:-}$prefix
 install -d "$root/bin" "$root/share/man/man1" "$root/share/bash-completion/completions" \
     "$root/share/zsh/site-functions" "$root/share/fish/vendor_completions.d" "$root/share/doc/anneal"
-# Without its symbols it is a third smaller.
+# Stripped it is a third smaller.
 install -m 755 -s "$anneal" "$root/bin/anneal"
 server=$(dirname "$anneal")/anneal-server
 if [ -x "$server" ]; then install -m 755 -s "$server" "$root/bin/anneal-server"; fi

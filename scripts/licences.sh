@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Prints the licence notices of Anneal and of all that is linked into it: those of the packages, and of the Swift runtime
-# (with Foundation, and ICU's tables, whose licence the toolchain does not bring along).
+# Prints the licence notices of Anneal and of everything that is linked into it: those of the packages, and of the Swift
+# runtime (with Foundation, and ICU's tables, whose licence is not part of the toolchain).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 section() { printf '\n%s\n%s\n\n' "$1" "$(printf '%*s' ${#1} '' | tr ' ' =)"; }

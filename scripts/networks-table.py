@@ -11,7 +11,7 @@ import pathlib
 import subprocess
 import sys
 
-# Network, depths (None: it has one), image shape.
+# Network, depths (None: only one), image shape.
 NETWORKS = [
     ("airbench", [None], "3,32,32"),
     ("alexnet", [None], "3,224,224"),
@@ -71,7 +71,7 @@ def cases(golden):
 def proof(network, layers, shape, known):
     names = []
     for other, symbol, name in known:
-        # A network without this argument is the same for all images.
+        # A network without this argument is the same for all image sizes.
         image = symbol.get("image_shape", shape)
         if other == network and small(image) == small(shape):
             plain = set(symbol) <= {"num_classes", "num_layers", "image_shape"}

@@ -5,7 +5,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 target=.build/onnx-suite
 [ -d "$target/onnx/backend/test/data/node" ] && exit 0
 rm -rf "$target" && mkdir -p "$target"
-# The tests are the same in the wheels of all systems.
+# The tests are the same in the wheels for all systems.
 python3 -m pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: \
   --python-version 3.12 --platform manylinux_2_28_x86_64 --platform manylinux_2_27_x86_64 --platform manylinux2014_x86_64 \
   --dest "$target" onnx==1.22.0

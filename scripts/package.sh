@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes packages of the tool, for machines without a Swift toolchain: package.sh deb|archive [FOLDER]
 #   deb      a package for Debian 12 (its libraries come from Debian)
-#   archive  a .tar.gz for other distributions, which carries its libraries
+#   archive  a .tar.gz for other distributions, which includes its libraries
 set -euo pipefail
 cd "$(dirname "$0")/.."
 kind=$1 out=${2:-.build/packages}
@@ -13,9 +13,9 @@ version=$("$anneal" --version | awk '{print $2}')
 arch=$(dpkg --print-architecture)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-# Debian's package of a library; its lists name some by /lib, which leads to /usr/lib.
+# Debian's package of a library; its file lists use /lib for some, which links to /usr/lib.
 package_of() { dpkg-query -S "$(readlink -f "$1")" "$(readlink -f "$1" | sed 's,^/usr,,')" 2> /dev/null | head -1 | cut -d: -f1 || true; }
-# The libraries that the program loads when it needs them.
+# The libraries that the program loads on demand.
 for name in $(scripts/loaded-libraries.sh); do
     PATH=$PATH:/sbin ldconfig -p | awk -v name="$name" '$1 == name && !found++ {print $NF}' >> "$work/loaded"
 done
@@ -55,7 +55,7 @@ archive)
     name=anneal-$version-linux-$arch root=$work/$name
     scripts/install.sh "$anneal" "$root"
     mkdir -p "$root/lib" "$root/share/doc/anneal/libraries"
-    # All libraries but the C library's own, which must be those of the kernel's loader.
+    # All libraries except the C library's own, which must match the system's loader.
     { for object in "$root"/bin/* $(cat "$work/loaded"); do ldd "$object"; done | awk '$3 ~ /^\// {print $3}'; cat "$work/loaded"; } \
         | grep -Ev '/(libc|libm|libpthread|libdl|librt|libresolv|libutil|ld-linux[^/]*)\.so' | sort -u > "$work/libraries"
     while read -r library; do

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Downloads a PJRT plugin with the libraries that it needs, and unpacks it where Anneal looks for plugins.
-# usage: plugin.sh NAME [FOLDER]; NAME is that of a list in scripts/plugins, whose packages are pinned by their SHA-256.
+# Downloads a PJRT plugin with its libraries, and unpacks it where Anneal searches for plugins.
+# usage: plugin.sh NAME [FOLDER]; NAME is a list in scripts/plugins, whose packages are pinned by their SHA-256.
 set -euo pipefail
 name=${1:-} here=$(cd "$(dirname "$0")" && pwd)
 list=$here/plugins/$name.txt
@@ -26,7 +26,7 @@ python3 -m pip download --quiet --disable-pip-version-check --no-deps --only-bin
     --requirement "$list" --dest "$work/wheels"
 mkdir "$work/unpacked"
 for wheel in "$work"/wheels/*.whl; do python3 -m zipfile -e "$wheel" "$work/unpacked"; done
-# Unpacking forgets that a program can be run, e.g. CUDA's assembler, which XLA starts.
+# Unpacking loses executable permissions, e.g. of CUDA's assembler, which XLA starts.
 find "$work/unpacked" -path '*/bin/*' -type f -exec chmod +x {} +
 cp "$list" "$work/unpacked/.packages"
 rm -rf "$target"

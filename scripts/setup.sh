@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the Debian packages that Anneal builds with, if they are missing. Swift itself is taken as given.
+# Installs the Debian packages that Anneal is built with, if they are missing. Swift itself must be installed.
 set -euo pipefail
 packages=(
     libdnnl-dev           # oneDNN

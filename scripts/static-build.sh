@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Builds the tool with the Swift runtime inside, so that it runs without the toolchain, and prints its path; with SERVER=1
-# anneal-server too, next to it. In build folders of their own.
+# Builds the tool with the Swift runtime inside, so that it runs without the toolchain, and prints its path; with
+# SERVER=1 also anneal-server, next to it. Uses separate build folders.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 build() { swift build -c release --static-swift-stdlib --scratch-path "$scratch" "$@" >&2; }
 if [ -n "${SERVER:-}" ]; then
     scratch=.build-static-server
     build --package-path Server --product anneal
-    # The web server's package has a proxy that nothing here uses. It brings Foundation's URLSession, and that needs the library
-    # curl. In its place stand functions that end the program, so that the packages need not bring it.
+    # The web server's package contains a proxy that is not used here. It depends on Foundation's URLSession, which
+    # needs the library curl. Stubs that end the program replace it, so that the packages need not include it.
     runtime=$(swift -print-target-info | sed -n 's/.*"runtimeResourcePath" *: *"\(.*\)".*/\1/p')
     stub=$PWD/$scratch/no-curl
     mkdir -p "$stub"

@@ -9,7 +9,7 @@ COLOURS = {"32": "#3fb950", "33": "#d29922", "36": "#39c5cf", "31": "#f85149", "
 
 
 def styled(text):
-    # tmux tells what changes: styles stay until another one of their kind, or 0.
+    # tmux prints changes: a style stays until another of its kind, or 0.
     result, opened, style = [], False, {}
     for part in re.split(r"(\x1b\[[0-9;]*m)", text):
         match = re.fullmatch(r"\x1b\[([0-9;]*)m", part)

@@ -1,4 +1,4 @@
-# To be sourced: names XLA's CPU plugin for tests, which it downloads once (63 MB), or says that they are skipped.
+# To be sourced: sets XLA's CPU plugin for tests, which it downloads once (63 MB), or says that they are skipped.
 if [ "${ANNEAL_TEST_XLA:-1}" = 0 ]; then
     unset ANNEAL_PJRT_PLUGIN
     scripts/say "skipped: tests of the xla engine (ANNEAL_TEST_XLA=0)"

@@ -27,7 +27,7 @@ struct AnnealTool: ParsableCommand {
         }
         if !end.errors.isEmpty {
             if let rank = Job.rank, rank > 0 {
-                // What fails everywhere is told once: the first process's end ends this one.
+                // An error that occurs everywhere is reported once: the first process's end ends this one.
                 sleep(2)
                 end.errors = "rank \(rank): \(end.errors)"
             }
@@ -36,10 +36,10 @@ struct AnnealTool: ParsableCommand {
         Foundation.exit(end.status)
     }
 
-    /// - Returns: the text that was asked for instead of a command.
+    /// - Returns: the text that was requested instead of a command.
     fileprivate static func run(_ typed: [String], width: Int) throws -> String {
         if let text = try flagErrors({ try HelpRequest.answer(typed, width: width) }) { return text }
-        // A flag that cannot be taken is bad usage.
+        // A flag that cannot be used is a usage error.
         let prepared = try flagErrors { try CommandLineArguments.prepare(typed) }
         var command = try flagErrors { try parse(prepared) }
         ProcessStart.limitThreads()
@@ -53,7 +53,8 @@ struct AnnealTool: ParsableCommand {
     }
 }
 
-/// How a call of the tool ends: what it says last, and its exit status. What a command prints while it runs is no part of it.
+/// How a call of the tool ends: its final output and its exit status. What a command prints while it runs is not
+/// included.
 package struct ToolEnd: Sendable {
     package var status: Int32 = 0
     /// Help and the like, for standard output.
@@ -61,7 +62,7 @@ package struct ToolEnd: Sendable {
     /// For standard error, without the last line feed.
     package var errors = ""
 
-    /// Does what the arguments ask for.
+    /// Does what the arguments request.
     /// - Parameters:
     ///   - typed: without the program's name.
     ///   - width: columns for help.
@@ -92,7 +93,7 @@ package struct ToolEnd: Sendable {
     }
 }
 
-/// A wrong flag that only the command itself can notice.
+/// A wrong flag that only the command itself can detect.
 struct UsageError: Error {
     let error: AnnealError
 

@@ -2,7 +2,7 @@ import Anneal
 import Dispatch
 import Synchronization
 
-/// Shows that an accelerator's compiler is at work, and keeps what it told for the log.
+/// Shows that an accelerator's compiler is at work, and keeps its reports for the log.
 final class CompilationProgress: Sendable {
     private struct State {
         var live = LiveLine(StandardStream.error)
@@ -11,12 +11,12 @@ final class CompilationProgress: Sendable {
         var isTicking = false
     }
     private let state = Mutex(State())
-    /// Whether somebody puts the lines into a log, which shows them too.
+    /// Whether somebody writes the lines to a log, which shows them too.
     private let isLogged: Bool
 
     init(isLogged: Bool = false) { self.isLogged = isLogged }
 
-    /// What `Device` calls.
+    /// Called by `Device`.
     var report: @Sendable (CompilationReport) -> Void { { [self] in receive($0) } }
 
     private func receive(_ report: CompilationReport) {
@@ -54,7 +54,7 @@ final class CompilationProgress: Sendable {
         }
     }
 
-    /// What was told since it was last asked for.
+    /// Reports since the last call.
     func takeLines() -> [String] {
         state.withLock { state in
             defer { state.lines = [] }
@@ -63,7 +63,7 @@ final class CompilationProgress: Sendable {
     }
 }
 
-/// Puts what is compiled later, such as averages, into a run's log.
+/// Writes later compilations, e.g. of averages, to a run's log.
 final class CompilationNotes: FitObserver {
     private let progress: CompilationProgress
     private let observers: [any FitObserver]

@@ -2,17 +2,17 @@ import Anneal
 import CAnnealSystem
 import Foundation
 
-/// SIGINT, SIGTERM, SIGHUP, SIGUSR1 and SIGXCPU (a limit of processor time) ask a run to save and end after its step; a second
-/// SIGINT or SIGTERM ends the process at once.
+/// SIGINT, SIGTERM, SIGHUP, SIGUSR1 and SIGXCPU (a limit of CPU time) ask a run to save and end after its current step;
+/// a second SIGINT or SIGTERM ends the process at once.
 struct Interrupt {
     init() { anneal_watch_stop_signals(StandardStream.error.style.isInteractive ? 1 : 0) }
 
-    /// Whether a signal has come; may be asked on any thread.
+    /// Whether a signal has arrived; can be called on any thread.
     var check: @Sendable () -> Bool { { anneal_stop_signal() != 0 } }
 
-    /// The error that a command which was stopped ends with.
+    /// The error with which an interrupted command ends.
     func interrupted(suggestion: String) -> Interrupted {
-        // The signal may have come to another process of the job.
+        // The signal may have gone to another process of the job.
         let signal = anneal_stop_signal()
         return Interrupted(signal: signal == 0 ? SIGTERM : signal, suggestion: suggestion)
     }

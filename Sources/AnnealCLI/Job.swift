@@ -2,17 +2,17 @@ import Anneal
 import AnnealMPI
 import Foundation
 
-/// The processes of a job that train one network together, as `--kv-store` asks for.
+/// The processes of a job that train one network together, as requested by `--kv-store`.
 enum Job {
-    /// MXNet's names of stores that several hosts share.
+    /// MXNet's names of stores shared by several hosts.
     static let sharedStores = ["dist_sync", "dist_device_sync", "dist_sync_device"]
-    /// Those of one host: all mean the same here.
+    /// Those of one host: here they all mean the same.
     static let localStores = ["device", "local", "nccl"]
 
-    /// Processes that the launcher has started; 1 without one.
+    /// The number of processes that the launcher has started; 1 without a launcher.
     static var size: Int { MPIGroup.launchedProcesses ?? 1 }
 
-    /// Refuses a store that is not there, and processes that would train without knowing of each other.
+    /// Refuses a store that is unavailable, and processes that would train without knowing of each other.
     static func check(_ store: String) throws {
         let flag = "--kv-store \(store)"
         if store.hasPrefix("dist_async") {
@@ -40,7 +40,7 @@ enum Job {
     }
 
     /// Does something together with the job's other processes.
-    /// - Parameter body: is given them; nil if there are none.
+    /// - Parameter body: receives them; nil if there are none.
     static func run(_ options: JobOptions, _ body: (MPIGroup?) throws -> Void) throws {
         let group = try join(options)
         do { try body(group) } catch let stop as Interrupted {
@@ -54,8 +54,8 @@ enum Job {
         try group?.leave()
     }
 
-    /// Takes a share of the host's cores where several of the job's processes are on it. OMP_NUM_THREADS and --threads say
-    /// otherwise.
+    /// Uses only a share of the host's cores if several of the job's processes run on it, unless OMP_NUM_THREADS or
+    /// --threads is set.
     static func shareCores() {
         let environment = ProcessInfo.processInfo.environment
         guard environment["OMP_NUM_THREADS"] == nil,
@@ -75,8 +75,8 @@ enum Job {
 }
 
 extension MPIGroup {
-    /// Refuses processes that would not compute the same.
-    /// - Parameter facts: what must be the same, with a word for each.
+    /// Refuses processes that would compute different things.
+    /// - Parameter facts: what must be equal, with a word for each.
     func compare(_ facts: [(what: String, value: String)]) throws {
         for (what, value) in facts {
             let values = try gather(value, purpose: what)
@@ -87,8 +87,8 @@ extension MPIGroup {
         }
     }
 
-    /// What is said before the first step.
-    /// - Parameter devices: of each process, where they are accelerators.
+    /// The message before the first step.
+    /// - Parameter devices: the devices of each process, if they are accelerators.
     func note(batch: Int, rows: Range<Int>, shards: String, updates: Int, devices: [String]) -> String {
         let names = Set(hosts).count == 1 ? "on \(hosts[0])" : "on \(hosts.joined(separator: ", "))"
         return "\(size) processes \(names) (\(transport)): batch \(rows.count) here, \(batch) in all\(shards); "
@@ -97,7 +97,7 @@ extension MPIGroup {
     }
 }
 
-/// What a process tells the others of a sample that cannot be used.
+/// What a process tells the others about an unusable sample.
 private struct BadRecordMessage: Codable {
     var number: Int
     var id: UInt64?
@@ -109,8 +109,8 @@ private struct BadRecordMessage: Codable {
 }
 
 extension ProcessGroup {
-    /// With `--on-bad-record skip`, finds the samples that cannot be used: each process looks at a part of them, and all leave
-    /// out what any has found.
+    /// With `--on-bad-record skip`, finds the unusable samples: each process examines a part of them, and all leave out
+    /// what any of them has found.
     func agreeOnBadRecords(of source: any SampleSource, _ options: inout LoaderOptions) throws {
         guard options.onBadRecord == .skip else { return }
         let part = (rank * source.count / size)..<((rank + 1) * source.count / size)

@@ -1,14 +1,14 @@
 import Anneal
 
-/// Prints a line on standard output, with the control characters of names made visible.
+/// Prints a line on standard output, making control characters in names visible.
 ///
-/// In place of Swift's own `print`, which loses what could not be written: `AnnealTool` says so at the command's end.
+/// Replaces Swift's own `print`, which ignores write errors: `AnnealTool` reports them at the command's end.
 func print(_ text: String) { StandardStream.output.write(text.printable(keeping: ["\n", "\t"]) + "\n") }
 
-/// The same on standard error, where nothing depends on whether it arrives.
+/// The same on standard error, where write errors do not matter.
 func printError(_ text: String) { StandardStream.error.write(text.printable(keeping: ["\n", "\t"]) + "\n") }
 
-/// Prints a line about the file that a command has written: on standard error where that is standard output.
+/// Prints a line about a file that a command has written: on standard error if the file is standard output.
 func print(_ text: String, about path: String) {
     if Files.isStandardOutput(path) { printError(text) } else { print(text) }
 }

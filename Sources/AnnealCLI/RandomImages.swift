@@ -1,6 +1,6 @@
 import Anneal
 
-/// The same batch of random pixels and labels, as often as it is asked for.
+/// The same batch of random pixels and labels every time.
 final class RandomImages: BatchSource {
     let batchSize: Int
     let dataShape: Shape

@@ -5,7 +5,7 @@ struct TextTable {
     private var rows: [[String]]
     private let right: Set<Int>
 
-    /// - Parameter right: the columns that are aligned to the right.
+    /// - Parameter right: the columns that are right-aligned.
     init(_ header: [String], right: Set<Int> = []) {
         rows = [header]
         self.right = right

@@ -12,7 +12,7 @@ struct Workload {
         case inference(Executor, ClassifierNetwork)
     }
 
-    /// What else than a plain update a training step does.
+    /// What a training step does besides a plain update.
     struct StepSettings: Equatable {
         var clipNorm: Double?
         var canDropSteps = false
@@ -23,7 +23,7 @@ struct Workload {
     private let plan: Plan
     private let device: Device
     let parameters: ParameterStore
-    /// The most bytes that an accelerator had in use at once; nil where that is not known.
+    /// An accelerator's peak bytes in use; nil if unknown.
     var peakDeviceBytes: Int? { device.peakMemory }
     var plannedBytes: Int {
         switch plan {
@@ -32,7 +32,7 @@ struct Workload {
         }
     }
     let relayouts: Int
-    /// What is fed before each step; nil where it already exists.
+    /// Fills the inputs before each step; nil if they already exist.
     private var images: RandomImages?
 
     /// Whether operations run one by one, so that each can be timed.
@@ -68,7 +68,7 @@ struct Workload {
                 recomputation: recomputation, averaging: step.averaging, accumulation: step.accumulation,
                 canDropSteps: step.canDropSteps, precision: precision, device: device)
             plan = .training(trainer)
-            // Processors take what is in their memory, also where results of a job come late.
+            // Processors read inputs from their own memory, even if results of a job come late.
             if !trainer.training.isImmediate, !(device.engine is ShardedEngine) {
                 images = RandomImages(shape, batchSize: batchSize, classes: classes)
             }
@@ -87,7 +87,7 @@ struct Workload {
         HeapTrimmer.trim()
     }
 
-    /// By operation, in order: the bytes of gradients that are complete when it is over.
+    /// For each operation, in order: the bytes of gradients that are complete when it ends.
     var gradientBytes: [(layer: String, kind: String, bytes: Int)] {
         guard case .training(let trainer) = plan else { return [] }
         let operations = trainer.training.operations
@@ -107,7 +107,7 @@ struct Workload {
         }
     }
 
-    /// Waits for what has been submitted.
+    /// Waits until submitted work is done.
     func finish() throws {
         switch plan {
         case .training(let trainer): _ = try trainer.parameters.names.last.map(trainer.parameters.tensor)
@@ -115,14 +115,14 @@ struct Workload {
         }
     }
 
-    /// Runs steps whose operations a timeline of as many steps records.
+    /// Runs steps whose operations are recorded by a timeline for as many steps.
     func record(steps: Int) throws -> Timeline {
         let timeline = Timeline(steps: 0..<steps)
         try record(in: timeline, steps: steps)
         return timeline
     }
 
-    /// - Parameter timeline: of as many steps.
+    /// - Parameter timeline: for as many steps.
     func record(in timeline: Timeline, steps: Int) throws {
         switch plan {
         case .training(let trainer):
@@ -139,7 +139,8 @@ struct Workload {
         }
     }
 
-    /// Writes the network and its values as the checkpoint of epoch 0, for images of 0 to 1; only of training.
+    /// Writes the network and its values as the checkpoint of epoch 0, for images with values from 0 to 1; only for
+    /// training.
     func save(prefix: String) throws {
         guard case .training(let trainer) = plan else {
             throw UsageError(

@@ -16,8 +16,8 @@ public final class Executor {
     public let mode: Mode
     public let parameters: ParameterStore
     package let plan: any ExecutablePlan
-    /// Of the next run. Random numbers (dropout) are a function of the seed, the layer, the step and the element alone. The
-    /// caller counts the steps: two runs of one step draw the same numbers.
+    /// The inputs of the next run. Random numbers (dropout) are a function of the seed, the layer, the step and the
+    /// element alone. The caller counts the steps: two runs of one step draw the same numbers.
     package var stepInputs = StepInputs()
     private var results: (any StepResults)?
 
@@ -42,12 +42,12 @@ public final class Executor {
     ///   - inputs: shapes of data and labels by name; labels may be left out.
     ///   - gradients: the variables to differentiate by in training; all parameters if nil.
     ///   - parameters: the store of an earlier executor of the same network on the same engine; a new one if nil.
-    ///   - recomputation: what the backward pass may compute a second time to save memory. All choices give the same bits.
-    ///   - keepsParameters: false lets inference give back the memory of weights that it has folded batch norm into. They
-    ///     cannot be read then, nor used by another executor, until they are set again.
-    ///   - precision: of what flows between layers.
+    ///   - recomputation: what the backward pass may recompute to save memory. All choices give the same bits.
+    ///   - keepsParameters: if false, inference may release the memory of weights into which it has folded batch norm.
+    ///     They can then neither be read nor used by another executor until they are set again.
+    ///   - precision: the type of values between layers.
     ///   - update: what a training step does with its gradients; nothing if nil.
-    ///   - engine: of the store, if one is given.
+    ///   - engine: must be the store's, if one is given.
     package init(
         _ symbol: Symbol, inputs given: [String: Shape], mode: Mode, gradients: Set<String>? = nil,
         parameters: ParameterStore? = nil, recomputation: Recomputation = .cheap, keepsParameters: Bool = true,
@@ -58,7 +58,7 @@ public final class Executor {
         let store = parameters ?? ParameterStore(engine: engine)
         self.parameters = store
 
-        // Labels follow from the data's shape.
+        // The labels' shapes follow from the data's.
         let arguments = try symbol.argumentNames()
         let shapes = try symbol.inferShapes(given).variables
         var inputs = given
@@ -81,14 +81,14 @@ public final class Executor {
         plan = try engine.plan(request, store: store)
     }
 
-    /// Names of what can be fed: data, labels, and `head:N` for the gradient of an output that is no loss.
+    /// The names of the inputs: data, labels, and `head:N` for the gradient of an output that is not a loss.
     public var inputNames: [String] { program.values.filter { $0.kind == .input }.map(\.name).sorted() }
 
-    /// Host memory for an input in plain order, to be filled before a run; nil if there is no such input. Some engines use
-    /// another memory for each run: ask again before the next.
+    /// Host memory for an input in plain order, to be filled before a run; nil if there is no such input. Some engines
+    /// use different memory for each run: call again before the next one.
     public func input(_ name: String) -> UnsafeMutableBufferPointer<Float>? { plan.input(name) }
 
-    /// As `input`, for 8-bit pixels; nil on engines that take floats only.
+    /// Like `input`, for 8-bit pixels; nil on engines that accept only floats.
     package func pixels(_ name: String, _ scaling: PixelScaling) -> UnsafeMutableBufferPointer<UInt8>? {
         plan.pixels(name, scaling)
     }
@@ -108,13 +108,14 @@ public final class Executor {
         _ = memory.update(from: tensor.elements)
     }
 
-    /// Runs the forward pass. In training it leaves what the backward pass needs.
+    /// Runs the forward pass. In training it keeps what the backward pass needs.
     public func forward() throws { try run(.forward) }
 
-    /// Runs the backward pass of the last forward pass: gradients, and the moving averages of batch norm. Nothing is updated.
+    /// Runs the backward pass for the last forward pass: gradients, and batch norm's moving averages. Nothing is
+    /// updated.
     public func backward() throws { try run(.backward) }
 
-    /// Runs parts of a step with the inputs as they are.
+    /// Runs parts of a step with the current inputs.
     @discardableResult
     package func run(_ phases: Phases) throws -> any StepResults {
         let results = try plan.run(phases, stepInputs)
@@ -122,10 +123,10 @@ public final class Executor {
         return results
     }
 
-    /// Makes ready what a run of these phases needs.
+    /// Compiles ahead of time what a run of these phases needs.
     package func prepare(_ phases: Phases) throws { try plan.prepare(phases, stepInputs) }
 
-    /// Changes of layout inside a run.
+    /// The number of layout changes inside a run.
     public var relayouts: Int { plan.operations.reduce(0) { $0 + $1.reorders } }
 
     public var outputShapes: [Shape] { program.outputs.map { program.values[$0].shape } }
@@ -147,23 +148,23 @@ public final class Executor {
     /// Bytes of the plan: activations, gradients, scratch; parameters and states are in their store.
     public var plannedBytes: Int { plan.plannedBytes }
 
-    /// What it has allocated and will use.
+    /// Bytes that it has allocated and will use.
     package var memoryNeed: MemoryNeed { plan.memoryNeed }
 
-    /// Waits until all that was submitted is done.
+    /// Waits until all submitted work is done.
     package func settle() throws { try plan.settle() }
 
-    /// Whether a run's results are there when it returns.
+    /// Whether a run's results are available when it returns.
     package var isImmediate: Bool { plan.isImmediate }
 
-    /// Gives the process that saves the states which only others have.
+    /// Sends the states that only other processes have to the one that saves.
     package func collectStates() throws { try plan.collectStates() }
 
-    /// When the last step's gradients travelled between processes.
+    /// When the last step's gradients were exchanged between processes.
     package var exchanges: [BucketTime] { plan.exchanges }
 
-    /// Copies of the outputs that an operation of the forward pass has just written, to be asked for in `around`: later
-    /// operations take their memory. Empty for other operations.
+    /// Copies of the outputs that an operation of the forward pass has just written, to be read within `around`: later
+    /// operations reuse their memory. Empty for other operations.
     package func outputs(of operation: Int) throws -> [(name: String, values: Tensor)] {
         try plan.outputs(of: operation)
     }

@@ -1,11 +1,11 @@
 import AnnealCore
 import Foundation
 
-/// Who of a job's processes is alive.
+/// Heartbeats between a job's processes.
 ///
-/// A thread of its own tells the other processes every moment that this one is there, and in which step it is, whatever it
-/// computes, validates or saves meanwhile. So a process that is killed or stopped is known by its silence, and one that is
-/// slow is not taken for dead.
+/// A separate thread regularly tells the other processes that this one is alive and which step it is in, whatever this
+/// process is computing, validating or saving meanwhile. A process that was killed or stopped is thus known by its
+/// silence, and one that is merely slow is not taken for dead.
 final class LifeSigns {
     private let library: OpenMPILibrary
     private let rank: Int
@@ -17,18 +17,18 @@ final class LifeSigns {
     private var heard: [(time: ContinuousClock.Instant, step: Int)]
     private var step = 0
     private var isOver = false
-    /// The number that is on its way to each process.
+    /// The number being sent to each process.
     private let sent: UnsafeMutableBufferPointer<Int>
     private var requests: [OpenMPILibrary.Handle?]
 
-    /// - Parameter period: seconds between two signs.
-    /// - Throws: `AnnealError` when the system gives no thread.
+    /// - Parameter period: seconds between two heartbeats.
+    /// - Throws: `AnnealError` if the system cannot start a thread.
     init(_ library: OpenMPILibrary, rank: Int, size: Int, period: Double) throws {
         self.library = library
         self.rank = rank
         self.size = size
         heard = Array(repeating: (Self.clock.now, 0), count: size)
-        // Never freed: a message that nobody takes may still refer to it at the process's end.
+        // Never freed: a message that was never received may still refer to it when the process ends.
         sent = .allocate(capacity: size)
         sent.initialize(repeating: 0)
         requests = Array(repeating: nil, count: size)
@@ -39,15 +39,15 @@ final class LifeSigns {
         }
     }
 
-    /// Tells the others of this process.
-    /// - Returns: false once it is over.
+    /// Sends this process's heartbeats.
+    /// - Returns: false once the group has ended.
     private func give() -> Bool {
         library.calls.withLock {
             guard !isOver else { return false }
             for other in 0..<size where other != rank {
                 var done: Int32 = 1
                 if requests[other] != nil { _ = library.test(&requests[other], &done, nil) }
-                // One that takes no signs is given no more of them.
+                // A process that does not receive them is sent no more.
                 guard done != 0 else { continue }
                 sent[other] = step
                 _ = library.send(
@@ -60,7 +60,7 @@ final class LifeSigns {
         }
     }
 
-    /// Takes the signs that have come.
+    /// Receives the heartbeats that have arrived.
     private func listen() {
         for other in 0..<size where other != rank {
             var isThere: Int32 = 0, number = 0
@@ -82,12 +82,12 @@ final class LifeSigns {
     /// When each process was last heard of, and in which step it was.
     func last() -> [(time: ContinuousClock.Instant, step: Int)] {
         library.calls.withLock {
-            // Signs may have come while this process itself was stopped.
+            // Heartbeats may have arrived while this process itself was stopped.
             if !isOver { listen() }
             return heard
         }
     }
 
-    /// From now on this process says nothing: it is about to end.
+    /// From now on this process sends nothing: it is about to end.
     func end() { library.calls.withLock { isOver = true } }
 }

@@ -5,25 +5,26 @@ import Synchronization
 
 /// The processes that one launcher (mpirun, srun) has started, connected by Open MPI.
 ///
-/// Blocks go from process to process, so that a process that waits knows for whom. The order in which they arrive has no
-/// effect on results.
+/// Blocks are sent from process to process, so that a waiting process knows which one it is waiting for. The order in
+/// which they arrive has no effect on results.
 public final class MPIGroup: ProcessGroup {
     public let rank: Int
     public let size: Int
     public let transport: String
     /// The hosts' names by rank.
     package private(set) var hosts: [String] = []
-    /// Hears of a process that is alive and keeps the others waiting.
+    /// Is told of a process that is alive but keeps the others waiting.
     package var onDelay: (String) -> Void = { _ in }
 
     private let library: OpenMPILibrary
     private let signs: LifeSigns
-    /// Seconds between two signs of life.
+    /// Seconds between two heartbeats.
     private let signPeriod: Double
     private let clock = ContinuousClock()
     /// Seconds of silence after which a process counts as lost.
     private let timeout: Double
-    /// How often as long a process that is alive may keep the others waiting: it validates, saves, or plans.
+    /// How many times longer a process that is alive may keep the others waiting: it may be validating, saving or
+    /// planning.
     private static let patience = 20.0
     /// Counts the steps, for messages.
     public var step: Int {
@@ -37,10 +38,10 @@ public final class MPIGroup: ProcessGroup {
     private let current = Atomic<Int>(0)
     private var tag: Int32 = 0
 
-    /// Bytes of a message at most: their number is a C int.
+    /// Maximum bytes of a message: MPI counts with a C int.
     private static let largest = 1 << 30
 
-    /// What a launcher has set: the number of its processes; nil if this process was not started by one.
+    /// The number of processes that a launcher has set; nil if this process was not started by one.
     package static var launchedProcesses: Int? {
         let environment = ProcessInfo.processInfo.environment
         return ["OMPI_COMM_WORLD_SIZE", "PMIX_SIZE"].lazy.compactMap { environment[$0].flatMap(Int.init) }.first
@@ -53,7 +54,7 @@ public final class MPIGroup: ProcessGroup {
         return launchedProcesses == nil && environment["PMI_RANK"] != nil && environment["PMI_SIZE"] != nil
     }
 
-    /// Joins the processes of the launcher. To be called once in a process.
+    /// Joins the processes of the launcher. Call once per process.
     /// - Parameter timeout: seconds of silence after which a process counts as lost.
     /// - Throws: `AnnealError` if Open MPI is not installed or does not start.
     package init(timeout: Double = 30) throws {
@@ -78,14 +79,15 @@ public final class MPIGroup: ProcessGroup {
         try check(library.size(library.world, &size), "size")
         self.rank = Int(rank)
         self.size = Int(size)
-        // Several signs in the time that one may be late.
+        // Several heartbeats per timeout, so that a late one does no harm.
         signPeriod = min(1, timeout / 10)
         signs = try LifeSigns(library, rank: Int(rank), size: Int(size), period: signPeriod)
         hosts = try gather(ProcessInfo.processInfo.hostName, purpose: "names of hosts")
     }
 
-    /// Waits for the other processes, and ends the use of MPI: then this process may exit without ending the others.
-    /// - Throws: `AnnealError` that names the processes that do not come.
+    /// Waits for the other processes and ends the use of MPI: after that this process may exit without ending the
+    /// others.
+    /// - Throws: `AnnealError` that names the processes that do not arrive.
     package func leave() throws {
         let outcome = Result { try gather(0, purpose: "the end") }
         signs.end()
@@ -93,7 +95,7 @@ public final class MPIGroup: ProcessGroup {
         _ = library.finalise()
     }
 
-    /// To be called before this process exits because of an error.
+    /// Call before this process exits because of an error.
     package func abandon() { signs.end() }
 
     public func exchange(
@@ -103,10 +105,10 @@ public final class MPIGroup: ProcessGroup {
         if let to = receive[rank].baseAddress, let from = send[rank].baseAddress, UnsafeRawPointer(to) != from {
             to.copyMemory(from: from, byteCount: min(send[rank].count, receive[rank].count))
         }
-        // Two exchanges are never under way together, but a fast process may begin the next one.
+        // Two exchanges are never in progress together, but a fast process may already begin the next one.
         tag = (tag + 1) % 30000
         var waiting: [Message] = []
-        // Neighbours first, so that not all send to one.
+        // Neighbours first, so that the processes do not all send to the same one.
         let others = (1..<max(1, size)).map { (rank + $0) % size }
         for other in others { try begin(library.receive, receive[other], other, purpose, &waiting) }
         for other in others {
@@ -115,7 +117,7 @@ public final class MPIGroup: ProcessGroup {
         try finish(&waiting, purpose)
     }
 
-    /// Begins to send or to receive a block, in messages that are not too large.
+    /// Begins to send or receive a block, in messages of limited size.
     private func begin(
         _ transfer: OpenMPILibrary.Transfer, _ block: UnsafeMutableRawBufferPointer, _ other: Int, _ purpose: String,
         _ waiting: inout [Message]
@@ -154,12 +156,12 @@ public final class MPIGroup: ProcessGroup {
                 nextLook = now + look
                 try lookForLost(Set(waiting.map(\.other)), since: start, purpose, &isTold)
             }
-            // A thread that waits gives its core away.
+            // A waiting thread yields its core.
             usleep(rounds > 2000 ? 1000 : 20)
         }
     }
 
-    /// A block on its way.
+    /// A block that is being sent or received.
     private struct Message {
         var request: OpenMPILibrary.Handle?
         let other: Int
@@ -167,7 +169,7 @@ public final class MPIGroup: ProcessGroup {
 
     // MARK: Processes that do not answer
 
-    /// - Throws: `AnnealError` that names those of the missing processes that are silent, or alive and late by far.
+    /// - Throws: `AnnealError` that names those of the missing processes that are silent, or alive but far too late.
     private func lookForLost(
         _ missing: Set<Int>, since start: ContinuousClock.Instant, _ purpose: String, _ isTold: inout Bool
     ) throws {
@@ -192,9 +194,9 @@ public final class MPIGroup: ProcessGroup {
                 "step \(step)", "\(text), in the exchange of \(purpose)",
                 suggestion: "look at what it does; --rank-timeout SECONDS waits longer")
         }
-        // One that was heard of a while ago may be dying.
+        // A process that was last heard from a while ago may be dying.
         guard missing.allSatisfy({ now - last[$0].time < .seconds(3 * signPeriod) }) else { return }
-        // One of those that wait says it.
+        // One of the waiting processes reports it.
         if !isTold, (0..<size).first(where: { !missing.contains($0) }) == rank { onDelay("step \(step): \(text)") }
         isTold = true
     }
@@ -211,7 +213,7 @@ public final class MPIGroup: ProcessGroup {
 }
 
 extension ProcessGroup {
-    /// A short text of each process, in the order of ranks.
+    /// A short text from each process, in the order of ranks.
     package func gather(_ own: String, purpose: String) throws -> [String] {
         let bytes = Array(own.utf8), lengths = try gather(bytes.count, purpose: purpose)
         var all = [UInt8](repeating: 0, count: lengths.reduce(0, +))

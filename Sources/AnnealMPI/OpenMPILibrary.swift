@@ -1,18 +1,19 @@
 import AnnealCore
 import Foundation
 
-/// The part of Open MPI that is used, from its shared library, which is loaded when it is asked for: nothing of it is needed to
-/// build or to start Anneal.
+/// The part of Open MPI that is used, from its shared library, which is loaded on demand: neither building nor starting
+/// Anneal requires it.
 ///
-/// In Open MPI a communicator, a type or a request is an address; the predefined ones are symbols of the library. MPICH's are
-/// numbers, so that its library cannot take this one's place.
+/// In Open MPI a communicator, a type or a request is an address, and the predefined ones are symbols of the library.
+/// In MPICH they are numbers, so its library cannot be used instead.
 struct OpenMPILibrary {
     typealias Handle = UnsafeMutableRawPointer
     typealias Initialise = @convention(c) (Handle?, Handle?, Int32, UnsafeMutablePointer<Int32>) -> Int32
     typealias Finalise = @convention(c) () -> Int32
     typealias Number = @convention(c) (Handle, UnsafeMutablePointer<Int32>) -> Int32
     typealias SetErrorHandler = @convention(c) (Handle, Handle) -> Int32
-    /// A block to send or to receive, its bytes, their type, the other process, a tag, the processes, and the request.
+    /// A block to send or receive, its length in bytes, their type, the other process, a tag, the communicator, and the
+    /// request.
     typealias Transfer =
         @convention(c) (
             UnsafeMutableRawPointer?, Int32, Handle, Int32, Int32, Handle, UnsafeMutablePointer<Handle?>
@@ -41,14 +42,14 @@ struct OpenMPILibrary {
     let errorsReturn: UnsafeMutableRawPointer
     /// E.g. `Open MPI 4.1.4`.
     let version: String
-    /// MPI takes calls of any thread, one at a time.
+    /// MPI accepts calls from any thread, one at a time.
     let calls = NSLock()
 
     static let installation = "install it: apt-get install openmpi-bin"
 
-    /// - Throws: `AnnealError` if the library is not there, or is another's.
+    /// - Throws: `AnnealError` if the library is missing, or is not Open MPI's.
     init() throws {
-        // Its own plugins look for the library's symbols among the process's.
+        // Its own plugins look up the library's symbols among the process's.
         guard let handle = dlopen("libmpi.so.40", RTLD_NOW | RTLD_GLOBAL) else {
             let reason = dlerror().map { String(cString: $0) } ?? "it is not there"
             throw AnnealError(

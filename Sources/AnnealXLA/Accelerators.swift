@@ -2,20 +2,22 @@ import AnnealCompiler
 import AnnealCore
 import Synchronization
 
-/// The accelerators of this machine, by the plugins that are installed.
+/// The accelerators of this machine, found through the installed plugins.
 package enum Accelerators {
     /// Opens devices of one kind, which share each batch.
     /// - Parameters:
     ///   - kind: `cuda`, `rocm`, `tpu`, `xpu` or `xla-cpu`.
     ///   - indexes: from 0.
-    ///   - shards: parts that each batch is cut into; one for each device if nil. Results depend on it, and not on the number of
-    ///     devices.
+    ///   - shards: parts that each batch is split into; one per device if nil. Results depend on it, but not on the
+    ///     number of devices.
     ///   - options: how they compute.
     ///   - group: the processes that share each batch.
-    ///   - compression: of the gradients that they exchange.
-    ///   - isShared: whether other processes of this host use other devices of the plugin, which this one leaves alone.
-    ///   - report: is called for each compilation.
-    /// - Throws: `AnnealError`: no plugin, a plugin or driver that does not work, no such device, each with what helps.
+    ///   - compression: compression of the gradients that they exchange.
+    ///   - isShared: whether other processes on this host use other devices of the plugin, which this process must not
+    ///     touch.
+    ///   - report: called for each compilation.
+    /// - Throws: `AnnealError`: no plugin, a plugin or driver that does not work, no such device, each with a
+    ///   suggestion.
     package static func engine(
         _ kind: String, indexes: [Int], shards: Int? = nil, options: AcceleratorOptions = AcceleratorOptions(),
         group: (any ProcessGroup)? = nil, compression: GradientCompression = .none, isShared: Bool = false,
@@ -39,7 +41,7 @@ package enum Accelerators {
             options: options, group: group, compression: compression, report: report)
     }
 
-    /// The first device of a client, which keeps no compiled programs: for tests of plugins.
+    /// The first device of a client, without a cache of compiled programs: for tests of plugins.
     package static func engine(_ client: PJRTClient) throws -> XLAEngine {
         guard let device = client.devices.first else {
             throw AnnealError("plugin \(client.plugin.path)", "has no devices", code: .notFound)
@@ -80,13 +82,13 @@ package enum Accelerators {
         }
     }
 
-    /// XLA's own devices on the processor, of which there are as many as are asked for.
+    /// XLA's own devices on the processor, as many as are requested.
     package static let virtualKind = PJRTClient.virtualKind
 
     private static let gpus = ["cuda", "rocm", "xpu"]
 
-    /// The kinds of GPU that a plugin is installed for.
-    /// - Throws: what is wrong with the plugin that `ANNEAL_PJRT_PLUGIN` names, if there is no other.
+    /// The kinds of GPU for which a plugin is installed.
+    /// - Throws: what is wrong with the plugin named by `ANNEAL_PJRT_PLUGIN`, if there is no other.
     package static func gpuKinds(search: PluginSearch = PluginSearch()) throws -> [String] {
         var kinds: [String] = [], failure: (any Error)?
         for found in search.all() {
@@ -99,7 +101,7 @@ package enum Accelerators {
         return kinds
     }
 
-    /// What installs a GPU's plugin.
+    /// The command that installs a GPU's plugin.
     package static var gpuCommand: String { PluginSearch.command("cuda") ?? "make plugin" }
 
     private static func client(
@@ -129,13 +131,13 @@ package enum Accelerators {
     private static let clients = ClientCache()
 }
 
-/// A process has one client for each plugin, until it ends: a second would hold the devices' memory twice.
+/// A process has one client per plugin until it ends: a second one would allocate the devices' memory twice.
 private final class ClientCache: Sendable {
     private let known = Mutex<[String: PJRTClient]>([:])
 
     /// - Parameters:
-    ///   - count: of devices, where the plugin makes as many as are asked for.
-    ///   - visible: the devices that a plugin for GPUs opens, at the first call; it takes memory of each. nil: all.
+    ///   - count: number of devices, for plugins that make as many as are requested.
+    ///   - visible: the devices that a GPU plugin opens, at the first call; it allocates memory on each. nil: all.
     func client(_ path: String, count: Int, visible: [Int]? = nil) throws -> PJRTClient {
         try known.withLock { known in
             if let client = known[path], client.kind != PJRTClient.virtualKind || client.devices.count >= count {
@@ -144,7 +146,7 @@ private final class ClientCache: Sendable {
             let plugin = try PJRTPlugin(path: path)
             var client = try PJRTClient(
                 plugin, options: visible.map { [.ints("visible_devices", $0.map(Int64.init))] } ?? [])
-            // Threads depend on the number of virtual devices, and bits on threads: more are made only if they are needed.
+            // Threads depend on the number of virtual devices, and bits on threads: more are made only if needed.
             if client.kind == PJRTClient.virtualKind, client.devices.count < count {
                 client = try PJRTClient(plugin, options: [.int("cpu_device_count", Int64(count))])
             }

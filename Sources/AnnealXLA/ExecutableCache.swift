@@ -1,18 +1,18 @@
 import AnnealCore
 import Foundation
 
-/// Compiled programs on disk, so that a network is compiled once on a machine.
+/// Compiled programs on disk, so that a network is compiled only once per machine.
 ///
-/// Loading one runs its code: files and folders of other users, or that others may write, are refused. A file that is
-/// damaged or of another program is compiled again.
+/// Loading one runs its code: files and folders that belong to other users, or that others may write to, are refused. A
+/// file that is damaged or belongs to another program is replaced by compiling again.
 package struct ExecutableCache: Sendable {
     package let folder: String
-    /// Bytes; beyond it the least recently used files are removed.
+    /// Bytes; above this limit the least recently used files are removed.
     package var limit = 2 << 30
 
     private static let suffix = ".xla", mark = Array("anneal executable 1\n".utf8)
 
-    /// In the user's folder for caches; nil where there is none.
+    /// In the user's cache folder; nil if there is none.
     package init?(environment: [String: String] = ProcessInfo.processInfo.environment) {
         if let cache = environment["XDG_CACHE_HOME"], cache.hasPrefix("/") {
             folder = cache + "/anneal"
@@ -23,7 +23,7 @@ package struct ExecutableCache: Sendable {
         }
     }
 
-    /// - Parameter parts: all that the compiled code depends on.
+    /// - Parameter parts: everything that the compiled code depends on.
     package static func key(_ parts: [String]) -> String { SHA256.digits(of: parts.joined(separator: "\u{0}").utf8) }
 
     /// - Returns: nil if there is none.
@@ -49,7 +49,7 @@ package struct ExecutableCache: Sendable {
                 atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
         }
         try checkOwner(folder)
-        // A folder that was there already: what is trained here concerns nobody else.
+        // The folder may have existed before: nobody else needs to read what is trained here.
         chmod(folder, 0o700)
         try Files.writeAtomically(Data(Self.mark + Array(SHA256.digits(of: bytes).utf8) + bytes), to: path(key))
         prune()

@@ -1,14 +1,14 @@
 import AnnealCompiler
 import AnnealCore
 
-/// Sums of shards' rows on their way between processes, through the host's memory.
+/// Sums of shards' rows on their way between processes, through host memory.
 final class HostSum {
     private let exchange: RowExchange
     private let rows: [(node: Range<Int>, memory: Arena)]
     private let whole: Arena
     private let elements: Int
 
-    /// - Parameter nodes: of the tree, whose sums this process has.
+    /// - Parameter nodes: nodes of the tree whose sums this process has.
     init(
         _ layout: PartWriter.RowLayout, nodes: [Range<Int>], _ group: any ProcessGroup,
         _ compression: GradientCompression
@@ -27,7 +27,7 @@ final class HostSum {
     }
 
     /// Exchanges them.
-    /// - Returns: the sum of all processes, until the next one.
+    /// - Returns: the sum over all processes, valid until the next one.
     func add(of shards: Int) throws -> UnsafeBufferPointer<Float> {
         try exchange.add(rows.map { ($0, memory($1)) }, of: shards, into: memory(whole))
         return UnsafeBufferPointer(memory(whole))

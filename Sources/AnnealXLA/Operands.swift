@@ -6,11 +6,11 @@ import AnnealGraph
 protocol XLAOperator: Operator {
     /// Reads the inputs and writes the outputs, and in training what the backward pass reads.
     func forward(_ operands: Operands) throws
-    /// Reads what the part's definition (`Operator.backward`) names and writes the gradients that are wanted.
+    /// Reads what the part's definition (`Operator.backward`) names and writes the requested gradients.
     func backward(_ operands: Operands, part: Int) throws
 }
 
-/// The operands of one instruction while its text is written.
+/// The operands of one instruction as its text is being written.
 struct Operands {
     typealias Role = Program.Operand
 
@@ -24,8 +24,8 @@ struct Operands {
         self.instruction = instruction
     }
 
-    /// With inputs that the compiler cannot see through: what is computed again is not merged with the first time.
-    /// - Parameter gate: what must be there before anything is computed again.
+    /// Hides the inputs from the compiler, so that what is computed again is not merged with the first time.
+    /// - Parameter gate: a value that must be available before anything is computed again.
     func behindBarrier(before gate: HLOValue?) -> Operands {
         var result = self
         result.isBehindBarrier = true
@@ -50,16 +50,16 @@ struct Operands {
         return writer.program.values[id].shape
     }
 
-    /// The shape of an operator's input, also in a backward pass that does not read it.
+    /// The shape of an operator's input, even in a backward pass that does not read it.
     func inputShape(_ index: Int) throws -> Shape {
         guard instruction.forwardInputs.indices.contains(index) else { return try shape(.input(index)) }
         return writer.program.values[instruction.forwardInputs[index]].shape
     }
 
-    /// The operator's input, also in a backward pass that does not name it.
+    /// The operator's input, even in a backward pass that does not name it.
     func forwardInput(_ index: Int) throws -> HLOValue { try writer.value(instruction.forwardInputs[index]) }
 
-    /// MXNet computes the data's gradient in the place of the output's where it can.
+    /// MXNet writes the data's gradient over the output's where it can.
     var overwritesOutputGradient: Bool {
         guard has(.gradient(0)), let head = id(.outputGradient(0)) else { return false }
         return writer.program.values[head].kind == .temporary
@@ -83,7 +83,7 @@ struct Operands {
         return gate.map { value.barrier(with: $0) } ?? value.barrier()
     }
 
-    /// Whether what the forward pass has saved is given, since it is computed again.
+    /// Whether the values that the forward pass saved are given, since it is being recomputed.
     func isGiven(_ role: Role) -> Bool { instruction.reading(role) != nil && isBehindBarrier }
 
     /// An operand in the type that products are computed in, with channels last.
@@ -94,13 +94,13 @@ struct Operands {
 
     func optional(_ role: Role) -> HLOValue? { optionalStored(role).map { Order.plain($0) } }
 
-    /// Gives an operand its value, with channels last; nothing is written if nobody reads it.
+    /// Sets an operand's value, given with channels last; nothing is written if nobody reads it.
     func writeStored(_ role: Role, _ value: HLOValue) {
         guard let id = instruction.writing(role) ?? instruction.reading(role) else { return }
         writer.set(id, value)
     }
 
-    /// Gives an operand its value, in MXNet's order; nothing is written if nobody reads it.
+    /// Sets an operand's value, given in MXNet's order; nothing is written if nobody reads it.
     func write(_ role: Role, _ value: HLOValue) { writeStored(role, Order.channelsLast(value)) }
 
     /// The operands of a kind, in order.
@@ -113,7 +113,7 @@ struct Operands {
         }
     }
 
-    // MARK: Element by element
+    // MARK: Elementwise operators
 
     func map(_ from: Role, to target: Role, _ f: (HLOValue) -> HLOValue) { writeStored(target, f(stored(from))) }
 

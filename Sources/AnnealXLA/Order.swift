@@ -1,11 +1,11 @@
-/// Channels-last and plain order of arrays.
+/// Channels-last and plain order of axes.
 package enum Order {
     /// For each axis of the channels-last array, the axis of the plain one.
     package static func axes(_ rank: Int) -> [Int] {
         rank < 3 ? Array(0..<rank) : [0] + Array(2..<rank) + [1]
     }
 
-    /// Where an axis of the plain array is in the channels-last one.
+    /// The position of a plain array's axis in the channels-last one.
     package static func place(of axis: Int, rank: Int) -> Int {
         rank < 3 || axis == 0 ? axis : axis == 1 ? rank - 1 : axis - 1
     }

@@ -2,25 +2,25 @@ import AnnealCompiler
 import AnnealCore
 import AnnealGraph
 
-/// What an executable is made of: the instructions of some phases of a step.
+/// Identifies an executable: the instructions of some phases of a step.
 package struct PartKey: Hashable {
-    /// Whose work it is.
+    /// Which part of the work it does.
     package enum Role: Hashable {
-        /// All of a step, or what does not depend on the shards.
+        /// The whole step, or what does not depend on the shards.
         case whole
-        /// One shard's passes: what the others need is left in one row of numbers.
+        /// One shard's passes: what the others need is returned as one row of numbers.
         case shard
-        /// The sum of some rows of so many elements.
+        /// The sum of some rows with a number of elements.
         case sum(rows: Int, elements: Int)
-        /// What follows: parameters are updated by the sum of the shards' rows.
+        /// The rest of the step: parameters are updated with the sum of the shards' rows.
         case update
     }
 
     var phases: Phases
     var role = Role.whole
-    /// How gradients of several batches are added, where they are.
+    /// How gradients of several batches are accumulated, if they are.
     var merge: StepInputs.Merge?
-    /// The inputs that are 8-bit pixels, where the part may read inputs.
+    /// The inputs that are 8-bit pixels, if the part reads inputs.
     var pixels: [Program.ValueID: PixelScaling]
 
     package init(
@@ -51,17 +51,17 @@ package struct PartKey: Hashable {
     }
 }
 
-/// What a part's executable is given, in order.
+/// The arguments of a part's executable, in order.
 package enum PartArgument: Hashable {
     /// Data, labels, output gradients, in plain order.
     case input(Program.ValueID)
-    /// As above, in 8 bits.
+    /// The same, in 8 bits.
     case pixels(Program.ValueID)
     /// A parameter, a statistic or a state.
     case stored(Program.ValueID)
-    /// A value that an earlier part of the step has left.
+    /// A value that an earlier part of the step returned.
     case carried(Program.ValueID)
-    /// A row of numbers, by its place among those that the device gets: shards', or their sum.
+    /// A row of numbers, by its index among those that the device receives: shards' rows, or their sum.
     case row(Int)
     /// The seed's two words, the step, and the number of the first sample: ui32 (4).
     case random
@@ -69,17 +69,17 @@ package enum PartArgument: Hashable {
     case numbers
     /// `averageShare`, `normLimit`, `lossScale` and 1 / `lossScale`: (4).
     case scalars
-    /// The normal draws of a parameter, in plain order.
+    /// The normally distributed noise of a parameter, in plain order.
     case noise(parameter: Int)
 }
 
-/// What a part's executable gives, in order.
+/// The results of a part's executable, in order.
 package enum PartResult: Hashable {
     /// A new value of a parameter, a statistic or a state.
     case stored(Program.ValueID)
-    /// Values that later parts of the step read, or that can be asked for.
+    /// Values that later parts of the step read, or that callers may read.
     case carried(Program.ValueID)
-    /// What the other shards need: `PartWriter.exchanged`, one after the other.
+    /// What the other shards need: `PartWriter.exchanged`, concatenated.
     case row
     /// An output of the network, or the flags of a check, in plain order.
     case plain(Program.ValueID)

@@ -1,22 +1,22 @@
 import AnnealCompiler
 
-/// What the backward pass computes a second time.
+/// Recomputation in the backward pass.
 ///
-/// A compiler merges equal operations, and orders them as it likes. So what is computed again reads its inputs through
-/// an optimization barrier, together with the gradient that the backward pass has come to: nothing of it is merged with the
-/// first time, or done before its turn.
+/// A compiler merges equal operations and orders them freely. So what is computed again reads its inputs through an
+/// optimization barrier, together with the gradient that the backward pass has reached: nothing of it is merged with
+/// the first time, or done too early.
 extension PartWriter {
     struct Repetition {
-        /// The name of the gradient that must be there first.
+        /// The name of the gradient that must be available first.
         var gate = ""
         /// Values that were computed again.
         var values: Set<Program.ValueID> = []
-        /// Kept values as what is computed again reads them.
+        /// Kept values, as recomputation reads them.
         var shielded: [Program.ValueID: HLOValue] = [:]
     }
 
-    /// What the backward pass has come to when it computes something again: the gradient that the next instruction of it
-    /// reads. Nothing is computed again before it is there.
+    /// The gradient that the backward pass has reached when it recomputes something: the one that its next instruction
+    /// reads. Nothing is recomputed before it is available.
     func gate(of instruction: Program.Instruction) throws -> HLOValue? {
         let written = Set(instruction.writes.map(\.value))
         guard
@@ -36,7 +36,7 @@ extension PartWriter {
         return gradient
     }
 
-    /// A value that the compiler cannot see through, so that what is computed of it is not merged with the first time.
+    /// Hides a value from the compiler, so that what is computed from it is not merged with the first time.
     func behindBarrier(_ id: Program.ValueID, _ gate: HLOValue?) throws -> HLOValue {
         let value = try value(id)
         // What depends on values behind a barrier is behind it too.

@@ -3,8 +3,8 @@ import AnnealGraph
 
 /// What the shards of a batch exchange.
 extension PartWriter {
-    /// What shards exchange, in the order of their rows: gradients and flags, which are added, and statistics (and fixed
-    /// gammas), whose mean is taken.
+    /// What shards exchange, in the order of their rows: gradients and flags, which are summed, and statistics (and
+    /// fixed gammas), which are averaged.
     var exchanged: [Program.ValueID] { exchangedGradients + exchangedFlags + means }
 
     var exchangedGradients: [Program.ValueID] {
@@ -29,10 +29,10 @@ extension PartWriter {
 
     func elements(of values: [Program.ValueID]) -> Int { values.reduce(0) { $0 + program.values[$1].shape.count } }
 
-    /// A program that adds up rows in their tree. It does nothing else, so that what uses the sum is the same program wherever
-    /// the sum was made: on a device, by several together, or by several processes. Sums that are subnormal become zero, since
-    /// some devices compute so.
-    /// - Parameter reducing: devices that add the sums of their own rows together.
+    /// A program that sums rows in their tree. It does nothing else, so that the program that uses the sum is the same
+    /// wherever the sum was computed: on one device, on several together, or in several processes. Subnormal sums are
+    /// flushed to zero, since some devices compute that way.
+    /// - Parameter reducing: devices that sum their rows by a collective.
     static func sum(rows: Int, elements: Int, reducing: Int) -> Text {
         let function = HLOFunction(usesTF32: false)
         let values = (0..<rows).map { _ in function.argument([elements], .f32) }
@@ -46,12 +46,12 @@ extension PartWriter {
             results: [.row])
     }
 
-    /// Takes the sum of the shards' rows apart.
+    /// Splits the sum of the shards' rows.
     func takeSum() throws {
         let exchanged = exchanged, count = elements(of: exchanged)
         guard count > 0 else { return }
         let sum = argument(.row(0), [count], .f32)
-        // What statistics go back to.
+        // The values that statistics are restored to.
         for instruction in program.instructions {
             guard case .update(.copy(.forward)) = instruction.action else { continue }
             for (role, id) in instruction.writes {

@@ -4,8 +4,9 @@ import AnnealGraph
 
 /// A part of a program as a StableHLO function.
 ///
-/// Arrays of three and more axes have their second axis, the channels, last: accelerators' convolutions take them so, with
-/// weights too. Operators that need MXNet's order get it by transpositions, which the compiler drops where they cancel.
+/// Arrays with three or more axes have their second axis, the channels, last, weights included: accelerators'
+/// convolutions expect it. Operators that need MXNet's order transpose, and the compiler drops transpositions that
+/// cancel.
 package final class PartWriter {
     let program: Program
     let key: PartKey
@@ -15,15 +16,15 @@ package final class PartWriter {
     let shards: Int
     private(set) var arguments: [PartArgument] = []
     private var argumentValues: [PartArgument: HLOValue] = [:]
-    /// What is computed so far, with channels last.
+    /// The values computed so far, with channels last.
     var values: [Program.ValueID: HLOValue] = [:]
     var repetition = Repetition()
-    /// Parameters, statistics and states that have a new value, in the order in which they got it.
+    /// Parameters, statistics and states that have a new value, in the order in which they were set.
     private var changed: [Program.ValueID] = []
 
     /// - Parameters:
-    ///   - shards: how many share the step's work.
-    ///   - usesTF32: whether products of float32 numbers may round them.
+    ///   - shards: the number of shards of the step.
+    ///   - usesTF32: whether products of float32 numbers may be rounded to TF32.
     package init(
         _ program: Program, _ key: PartKey, precision: ElementType, shards: Int = 1, usesTF32: Bool = false,
         reproducesMXNetDefects: Bool
@@ -40,17 +41,17 @@ package final class PartWriter {
         package let module: String
         package let arguments: [PartArgument]
         package let results: [PartResult]
-        /// Of a shard's row.
+        /// The layout of a shard's row.
         var row = RowLayout()
     }
 
-    /// How many numbers a row has, and how many of them, the first ones, are gradients.
+    /// The length of a row, and how many of its first numbers are gradients.
     struct RowLayout: Hashable {
         var elements = 0
         var gradients = 0
     }
 
-    /// - Parameter carried: which of the values that it computes are wanted after it.
+    /// - Parameter carried: the computed values that are needed afterwards.
     package func write(carried: Set<Program.ValueID>) throws -> Text {
         if key.role == .update { try takeSum() }
         var isScaled = scalesGradients
@@ -90,7 +91,7 @@ package final class PartWriter {
             give(.plain(id), Order.plain(try value(id)).converted(to: .f32))
         }
         for id in carried.sorted() where values[id] != nil { give(.carried(id), try value(id)) }
-        // A result takes the place of the argument that held the value before.
+        // A result takes over the memory of the argument that held the value before.
         var donated: [Int: Int] = [:]
         for (number, result) in results.enumerated() {
             guard case .stored(let id) = result, let place = arguments.firstIndex(of: .stored(id)) else { continue }
@@ -104,7 +105,7 @@ package final class PartWriter {
     private func isHere(_ instruction: Program.Instruction, _ phase: Phases) -> Bool {
         guard key.phases.contains(phase) else { return false }
         guard case .update(let action) = instruction.action, case .restore(.check) = action else {
-            // A shard's own flags come in its row.
+            // A shard's own flags are part of its row.
             return key.role != .update || phase != .check
         }
         // Statistics are restored if any shard's step is not finite.
@@ -141,7 +142,7 @@ package final class PartWriter {
         case .backward(let op, let part):
             try known(op).backward(operands, part: part)
             guard scalesGradients, op.isLoss else { return }
-            // There the gradients begin.
+            // The gradients begin here.
             for (role, id) in instruction.writes {
                 if case .gradient = role { set(id, try value(id) * scalar(2)) }
             }
@@ -160,7 +161,7 @@ package final class PartWriter {
 
     // MARK: Values
 
-    /// A value of the program as it is now, with channels last.
+    /// The current value of the program, with channels last.
     func value(_ id: Program.ValueID) throws -> HLOValue {
         if let known = values[id] { return known }
         let value = program.values[id]
@@ -181,7 +182,7 @@ package final class PartWriter {
         return made
     }
 
-    /// Pixels in plain order as floats with channels last.
+    /// Pixels in plain order, converted to floats with channels last.
     private func normalised(_ pixels: HLOValue, _ scaling: PixelScaling) -> HLOValue {
         let values = Order.channelsLast(pixels).converted(to: .f32), count = scaling.mean.count
         func spread(_ numbers: [Float]) -> HLOValue {

@@ -1,8 +1,8 @@
 import AnnealCore
 
 extension Operands {
-    /// The uniform random numbers of the layer in this step, in MXNet's order: those of every engine. A Philox counter for
-    /// each sample, group of four channels and position gives the four channels' words.
+    /// The layer's uniform random numbers in this step, in MXNet's order, the same as on every engine. A Philox counter
+    /// for each sample, group of four channels and position gives the four channels' words.
     func uniform(_ shape: Shape) -> HLOValue {
         var hash: UInt32 = 0x811c_9dc5
         for byte in instruction.layer.utf8 { hash = (hash ^ UInt32(byte)) &* 0x0100_0193 }
@@ -15,7 +15,7 @@ extension Operands {
         func word(_ index: Int) -> HLOValue {
             random.sliced(axis: 0, from: index, to: index + 1).reshaped([]).broadcast(to: places.dims)
         }
-        // Samples count over all shards.
+        // Samples are numbered over all shards.
         let counters = places + word(3) * Double(groups * positions)
         let words = Self.philox(
             (

@@ -1,13 +1,13 @@
 import AnnealCompiler
 
-/// The number that optimizers' formulas compute with here: a constant, or an array of a StableHLO function.
+/// The number type for optimizers' formulas: a constant, or an array of a StableHLO function.
 enum RuleValue: RuleNumber {
     case constant(Float)
     case array(HLOValue)
 
     init(_ constant: Double) { self = .constant(Float(constant)) }
 
-    /// As an array like another.
+    /// Broadcast to another array's extents.
     func like(_ other: HLOValue) -> HLOValue {
         switch self {
         case .constant(let number): other.like(Double(number))
@@ -39,7 +39,7 @@ enum RuleValue: RuleNumber {
 
     static func select(_ a: RuleValue, over b: RuleValue, _ yes: RuleValue, _ no: RuleValue) -> RuleValue {
         if case .constant(let x) = a, case .constant(let y) = b { return x > y ? yes : no }
-        // The largest of the arrays gives the extents.
+        // The largest array determines the extents.
         let arrays = [a, b, yes, no].compactMap { if case .array(let value) = $0 { value } else { nil } }
         guard let model = arrays.max(by: { $0.rank < $1.rank }) else { return yes }
         return .array(a.like(model).compare(.greater, b.like(model)).select(yes.like(model), no.like(model)))

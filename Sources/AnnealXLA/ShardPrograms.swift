@@ -2,17 +2,17 @@ import AnnealCompiler
 import AnnealCore
 import AnnealGraph
 
-/// What a request becomes: the program of a batch, and that of one shard of it.
+/// The programs for a request: one for the whole batch, and one for a single shard of it.
 struct ShardPrograms {
     let shards: Int
     let batch: Program
-    /// Has the values and instructions of the batch's program, and fewer samples.
+    /// Has the values and instructions of the batch's program, but fewer samples.
     let shard: Program
 
     /// - Parameters:
-    ///   - wanted: how many shards there are to be.
-    ///   - isOfAll: whether all processes of a job share the batch, so that it must divide.
-    /// - Throws: `AnnealError` for a batch that does not divide.
+    ///   - wanted: the requested number of shards.
+    ///   - isOfAll: whether all processes of a job share the batch, so that it must be divisible.
+    /// - Throws: `AnnealError` if the batch is not divisible.
     init(_ request: PlanRequest, shards wanted: Int, isOfAll: Bool = false) throws {
         shards = try Self.shards(request, wanted: wanted, isOfAll: isOfAll)
         let whole = try Self.differentiated(request, shards: 1)
@@ -49,7 +49,7 @@ struct ShardPrograms {
             return 1
         }
         if batch % wanted == 0 { return wanted }
-        // When one process scores, a batch that does not divide is computed whole.
+        // When one process scores, an indivisible batch is computed as a whole.
         guard request.mode == .training || isOfAll else { return 1 }
         let less = batch / wanted * wanted, more = less + wanted
         throw AnnealError(
@@ -64,7 +64,7 @@ struct ShardPrograms {
         return extents.count == 1 ? extents.first : nil
     }
 
-    /// With what is computed again, and the update.
+    /// With recomputation and the update.
     private static func completed(_ program: Program, _ request: PlanRequest, kept: [Bool]?) throws -> Program {
         var result = program
         if let kept {
@@ -79,8 +79,8 @@ struct ShardPrograms {
         return try part.passes(updatesEarly: false)
     }
 
-    /// Which values the forward pass keeps for the backward pass; nil: all that it reads. Cheap operations are fused into their
-    /// readers anyway, so only `--recompute` has an effect.
+    /// Which values the forward pass keeps for the backward pass; nil: all that it reads. Cheap operations are fused
+    /// into their readers in any case, so only `--recompute` has an effect.
     private static func keptValues(_ request: PlanRequest, _ program: Program) -> [Bool]? {
         guard request.mode == .training, case .network = request.source, request.recomputation != .cheap,
             request.recomputation != .off

@@ -1,7 +1,7 @@
 import AnnealCompiler
 import AnnealCore
 
-/// Host memory for the inputs of one step, which is uploaded from while the host prepares the next one.
+/// Host memory for the inputs of one step, from which they are uploaded while the host prepares the next step.
 final class Staging {
     private struct Key: Hashable { let id, shard, device: Int }
 
@@ -26,7 +26,7 @@ final class Staging {
         scalings[id] = nil
         if let known = floats[id] { return known }
         let array = UnsafeMutableBufferPointer<Float>.allocate(capacity: program.values[id].shape.count)
-        // By default an output's gradient is one everywhere, as in MXNet.
+        // By default an output's gradient is all ones, as in MXNet.
         array.initialize(repeating: program.heads.values.contains(id) ? 1 : 0)
         floats[id] = array
         return array
@@ -47,12 +47,12 @@ final class Staging {
 
     /// Waits until the memory may be changed.
     func finishUploads() {
-        // An upload that has failed fails the step that reads it.
+        // A failed upload makes the step that reads it fail.
         for upload in uploads { try? upload.wait() }
         uploads = []
     }
 
-    /// A shard's part on a device; all of an array that has no axis of samples.
+    /// A shard's part on a device; the whole array if it has no sample axis.
     func buffer(_ id: Program.ValueID, _ engine: XLAEngine, shard: Int, shape: Shape, device: Int) throws -> PJRTBuffer
     {
         let key = Key(id: id, shard: shard, device: device)
@@ -75,15 +75,15 @@ final class Staging {
     }
 }
 
-/// A step's results, copied from the device when they are asked for.
+/// A step's results, copied from the device on demand.
 final class Results: StepResults {
-    /// In plain order, by value; of each shard, or one for all.
+    /// In plain order, by value; one per shard, or one for all.
     private var outputs: [Program.ValueID: [PJRTBuffer]] = [:]
     private let program: Program
     private let engine: XLAEngine
     private let staging: Staging?
     private var copies: [Program.ValueID: UnsafeMutableBufferPointer<Float>] = [:]
-    /// Inputs of the whole batch, where processes share it.
+    /// Inputs of the whole batch, if processes share it.
     private var inputs: [Program.ValueID: UnsafeMutableBufferPointer<Float>] = [:]
 
     init(_ program: Program, _ engine: XLAEngine, _ staging: Staging?) {
@@ -109,7 +109,7 @@ final class Results: StepResults {
         guard program.checks.indices.contains(check) else {
             throw AnnealError("check \(check)", "is not in the plan", code: .internalDefect)
         }
-        // Flags of an update that this step has not made are all set.
+        // The flags of an update that this step did not make are all set.
         let id = program.checks[check].value
         return try copy(id, else: 1)
     }
@@ -121,7 +121,7 @@ final class Results: StepResults {
 
     func has(_ id: Program.ValueID) -> Bool { outputs[id] != nil }
 
-    /// A value on the host; it stays while the results are held.
+    /// A value on the host; it stays valid while the results are held.
     func copy(_ id: Program.ValueID, else missing: Float? = nil) throws -> UnsafeBufferPointer<Float> {
         if let known = copies[id] { return UnsafeBufferPointer(known) }
         let count = program.values[id].shape.count
@@ -151,8 +151,8 @@ final class Results: StepResults {
         for event in events { try event.wait() }
     }
 
-    /// Gives all processes the labels and outputs of the whole batch. It is done within the step: all processes exchange in
-    /// the same order, whoever reads them.
+    /// Gives all processes the labels and outputs of the whole batch. This is part of the step: all processes exchange
+    /// in the same order, no matter which of them read the results.
     func gather(_ labels: [Program.ValueID], _ shards: Shards, _ group: any ProcessGroup) throws {
         let rows = shards.rows(of: shards.own(group)).count
         func gathered(_ own: UnsafeMutableBufferPointer<Float>) throws -> UnsafeMutableBufferPointer<Float> {

@@ -1,10 +1,10 @@
 import AnnealCompiler
 import AnnealCore
 
-/// Programs as the engine gives them to a plugin: `anneal-gpu-compile` looks at what a compiler makes of them.
+/// Programs as the engine gives them to a plugin: `anneal-gpu-compile` inspects what a compiler makes of them.
 package enum StepText {
     /// The StableHLO module of some phases of a request, for one device.
-    /// - Parameter pixels: how 8-bit pixels become floats, for inputs that are given as such.
+    /// - Parameter pixels: how 8-bit pixels become floats, for inputs that are given as pixels.
     package static func module(
         _ request: PlanRequest, phases: Phases, pixels: [String: PixelScaling] = [:], usesTF32: Bool = false
     ) throws -> String {

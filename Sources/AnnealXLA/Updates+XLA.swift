@@ -13,7 +13,7 @@ extension Operands {
                 return (gradient * gradient).sum()
             }
             let norm = squares.dropFirst().reduce(squares[0], +).squareRoot() * number(parameter, 0)
-            // With a NaN norm gradients stay as they are, so that the check sees them.
+            // If the norm is NaN, gradients stay as they are, so that the check sees them.
             let part = scalar(1) / (norm + 1e-6)
             writeStored(.output(0), part.compare(.less, 1).select(part, 1).reshaped([1]))
         case .checkFinite: writeFlags(inputs.map { isFinite(stored($0)) })
@@ -49,7 +49,7 @@ extension Operands {
         }
     }
 
-    /// Whether a batch's own gradient is among the summands.
+    /// Whether the summands include the batch's own gradient.
     private var takesGradient: Bool { writer.key.merge?.takesGradient ?? true }
 
     /// Whether all flags of the condition are set: a scalar flag; nil without a condition.
@@ -57,7 +57,7 @@ extension Operands {
         optionalStored(.condition).map { $0.compare(.unequal, 0).reduced(.all, [0]) }
     }
 
-    /// As `condition`; sums over batches that were checked before need no further check.
+    /// Like `condition`; sums of batches that were checked before need no further check.
     private var updateCondition: HLOValue? { takesGradient ? condition : nil }
 
     private func change(_ role: Role, _ new: HLOValue, if condition: HLOValue?) {
@@ -75,7 +75,7 @@ extension Operands {
 
     private func scalar(_ index: Int) -> HLOValue { writer.scalar(index) }
 
-    /// A parameter's number in this step: a scalar.
+    /// One of a parameter's numbers in this step: a scalar.
     private func number(_ parameter: Int, _ column: Int) -> HLOValue {
         writer.argument(.numbers, [writer.program.trained.count, StepNumbers.scalarCount], .f32)
             .sliced(from: [parameter, column], to: [parameter + 1, column + 1]).reshaped([])
@@ -145,7 +145,7 @@ extension Operands {
         }
     }
 
-    /// The sum over the parameter or each of its rows, repeated over what was summed.
+    /// The sum over the parameter or each of its rows, broadcast over what was summed.
     private func total(_ terms: RuleValue, _ sums: RuleSums, _ model: HLOValue) -> RuleValue {
         let values = terms.like(model)
         switch sums {

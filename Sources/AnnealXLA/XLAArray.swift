@@ -1,7 +1,8 @@
 import AnnealCompiler
 import AnnealCore
 
-/// An array in the memory of each device, with channels last. The host's plain order ends at `read` and `write`.
+/// An array in the memory of each device, with channels last. `read` and `write` convert from and to the host's plain
+/// order.
 final class XLAArray: EngineArray {
     let shape: Shape
     private let engine: XLAEngine
@@ -13,7 +14,7 @@ final class XLAArray: EngineArray {
         buffers = engine.devices.map { _ in nil }
     }
 
-    /// The array as executions take it; zeros at first.
+    /// The array as an argument of executions; zeros at first.
     /// - Parameter device: its number in the engine.
     func current(_ device: Int = 0) throws -> PJRTBuffer {
         if let buffer = buffers[device] { return buffer }
@@ -23,7 +24,7 @@ final class XLAArray: EngineArray {
         return made
     }
 
-    /// Takes the new value that an execution has written over the old one.
+    /// Takes over the new value that an execution has written over the old one.
     func replace(_ new: PJRTBuffer, on device: Int) { buffers[device] = new }
 
     func read() throws -> Tensor {
@@ -42,7 +43,7 @@ final class XLAArray: EngineArray {
     func isFinite() throws -> Bool { try engine.download(try current(), shape.count).allSatisfy(\.isFinite) }
 }
 
-/// Plain and channels-last order of arrays on the host.
+/// Converts arrays on the host between plain and channels-last order.
 package enum HostOrder {
     package static func channelsLast(_ elements: [Float], _ shape: Shape) -> [Float] {
         exchanged(elements, shape, toPlain: false)

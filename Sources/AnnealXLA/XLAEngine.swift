@@ -5,17 +5,18 @@ import CPJRT
 
 /// An accelerator: programs are written in StableHLO, and a PJRT plugin compiles and runs them.
 ///
-/// A part of a step is one executable: parameters and states are donated to it, rates and counters are inputs, so that
-/// nothing is compiled again between steps. Work is submitted and runs on while the host prepares the next batch.
+/// Each part of a step is one executable: parameters and states are donated to it, and rates and counters are inputs,
+/// so that nothing is recompiled between steps. Work is submitted asynchronously and runs while the host prepares the
+/// next batch.
 ///
-/// A batch is cut into any number of shards, which the devices share. A shard's passes are an executable that knows nothing
-/// of the others; gradients are then exchanged and added in an order that the number of shards alone determines, so that any
-/// number of devices gives the same bits. Every device has all parameters.
+/// A batch is split into any number of shards, which the devices share. A shard's passes are an executable that is
+/// independent of the other shards; gradients are then exchanged and summed in an order that only the number of shards
+/// determines, so that any number of devices gives the same bits. Every device has all parameters.
 package final class XLAEngine: Engine {
     package let name: String
     package var machine: RunMachine {
         let shards = shards > 1 ? ", \(shards) shards" : "", tf32 = options.usesTF32 ? ", TF32" : ""
-        // Then the bits depend on the number of devices.
+        // The bits then depend on the number of devices.
         let exchange = reducesTogether ? ", all-reduce of \(devices.count)" : ""
         return RunMachine(
             kernels: "\(name) (\(devices[0].kind)\(shards)\(exchange)\(tf32))", library: client.versions)
@@ -23,10 +24,10 @@ package final class XLAEngine: Engine {
     package var reproducesMXNetDefects = false
     let client: PJRTClient
     let devices: [PJRTDevice]
-    /// Parts that each batch is cut into, over all processes.
+    /// Parts that each batch is split into, over all processes.
     let shards: Int
     package let group: (any ProcessGroup)?
-    /// Of gradients between processes.
+    /// Compression of gradients between processes.
     let compression: GradientCompression
     let options: AcceleratorOptions
     let compileOptions: CompileOptions
@@ -51,10 +52,10 @@ package final class XLAEngine: Engine {
         compileOptions = given.compileOptions(platform: client.platform)
     }
 
-    /// The most bytes that a device had in use at once; nil where the plugin does not say.
+    /// Peak bytes in use on a device; nil if the plugin does not report it.
     package var peakMemory: Int? { devices.compactMap { $0.peakMemory(client) }.max() }
 
-    /// Whether devices add up gradients together, by a collective of the plugin's.
+    /// Whether devices sum gradients together, by one of the plugin's collectives.
     var reducesTogether: Bool { options.exchange == .allReduce && devices.count > 1 }
 
     /// The shards of this process.
@@ -91,7 +92,7 @@ package final class XLAEngine: Engine {
     }
 
     /// Starts copying an array to a device.
-    /// - Parameter bytes: must stay as they are until the event.
+    /// - Parameter bytes: must stay unchanged until the event.
     func startUpload(_ bytes: UnsafeRawBufferPointer, _ type: HLOType, _ dims: [Int], to device: Int) throws -> (
         buffer: PJRTBuffer, event: PJRTEvent
     ) {
@@ -148,7 +149,7 @@ package final class XLAEngine: Engine {
     }
 
     /// Runs what was compiled for all devices together.
-    /// - Parameter inputs: of each device.
+    /// - Parameter inputs: for each device.
     func runTogether(_ executable: PJRTExecutable, _ inputs: [[PJRTBuffer]], outputs: Int) throws -> [(
         outputs: [PJRTBuffer], event: PJRTEvent
     )] {
@@ -180,7 +181,7 @@ extension HLOType {
 
 /// How accelerators compute.
 package struct AcceleratorOptions: Sendable, Equatable {
-    /// Whether products of float32 numbers may round them to TF32, which has 10 bits after the point.
+    /// Whether products of float32 numbers may be rounded to TF32, which has a 10-bit mantissa.
     package var usesTF32 = false
     /// Whether every run gives the same bits; otherwise faster operations that add in any order are allowed.
     package var isDeterministic = true
@@ -194,7 +195,7 @@ package struct AcceleratorOptions: Sendable, Equatable {
         self.exchange = exchange
     }
 
-    /// The compiler's options for them.
+    /// The compiler options for them.
     package func compileOptions(platform: String) -> CompileOptions {
         switch platform {
         case "cuda", "rocm", "gpu":

@@ -3,7 +3,7 @@ import AnnealCore
 
 /// A plan's executables, and their arguments.
 extension XLAPlan {
-    /// - Returns: nil if it gives nothing.
+    /// - Returns: nil if it returns nothing.
     func part(_ key: PartKey) throws -> Part? {
         if let known = parts[key] { return known }
         let text: PartWriter.Text
@@ -23,7 +23,7 @@ extension XLAPlan {
         return made
     }
 
-    /// What a part is, for messages.
+    /// A part's description, for messages.
     private func name(of key: PartKey) -> String {
         let phases = key.phases
         if case .sum(let rows, _) = key.role { return "sum of \(rows) shards" }
@@ -35,10 +35,10 @@ extension XLAPlan {
         return phases.contains(.update) ? "update" : "program of averages and states"
     }
 
-    /// Values that a part must leave: those that later phases of a step read, and gradients that can be asked for.
+    /// Values that a part must return: those that later phases of a step read, and gradients that callers may read.
     private func carried(after key: PartKey) -> Set<Program.ValueID> {
         let phases = key.phases
-        // A shard leaves its row for the update.
+        // A shard returns its row for the update.
         if key.role == .update { return keepsGradients ? Set(program.gradients.values) : [] }
         if key.role == .shard, phases.contains(.backward) { return [] }
         let order: [Phases] = [.forward, .backward, .check, .accumulate, .update]
@@ -56,8 +56,8 @@ extension XLAPlan {
     // MARK: Arguments
 
     /// - Parameters:
-    ///   - shard: its place among those of this process.
-    ///   - rows: what shards have left on the device.
+    ///   - shard: its index among those of this process.
+    ///   - rows: the rows that shards have left on the device.
     func arguments(
         of part: Part, _ inputs: StepInputs, shard: Int, device: Int, rows: [PJRTBuffer]
     ) throws -> [PJRTBuffer] {

@@ -4,32 +4,32 @@ import AnnealGraph
 
 /// A network on an accelerator: an executable for each part of a step, compiled when it is first needed.
 final class XLAPlan: ExecutablePlan {
-    /// That of the batch, with inputs as this process fills them.
+    /// The program of the batch, with inputs as this process fills them.
     let program: Program
     let isImmediate = false
-    /// Operations of an executable do not run one by one.
+    /// The operations of an executable do not run one by one.
     var around: ((_ operation: Int, _ run: () -> Void) -> Void)?
 
     let engine: XLAEngine
     let store: ParameterStore
     let precision: ElementType
-    /// The program of a shard: that of the batch, whose values it shares, with fewer samples.
+    /// The program of a shard: that of the batch, with which it shares values, but with fewer samples.
     let shardProgram: Program
     let shards: Int
-    /// Those that this process computes.
+    /// The shards that this process computes.
     let own: Range<Int>
     /// Whether gradients can be read after a backward pass.
     let keepsGradients: Bool
     private let isOfParameters: Bool
     var parts: [PartKey: Part] = [:]
-    /// Inputs of the next forward pass, of the last one, and memory of earlier ones that can be used again.
+    /// Inputs of the next forward pass, those of the last one, and earlier ones whose memory can be reused.
     private var next: Staging?
     private(set) var fed: Staging?
     private var free: [Staging] = []
-    /// What parts of the step have left for later ones, by this process's shards.
+    /// Results that parts of the step have left for later ones, by this process's shards.
     private(set) var carried: [[Program.ValueID: PJRTBuffer]] = []
     private var results: Results?
-    /// Of the last two steps: no more are under way.
+    /// The events of the last two steps: at most two are in progress.
     private var underWay: [[PJRTEvent]] = []
     private let labels: [Program.ValueID]
     private var sums: [PartWriter.RowLayout: HostSum] = [:]
@@ -70,7 +70,7 @@ final class XLAPlan: ExecutablePlan {
         return current().pixels(id, scaling)
     }
 
-    /// Memory for the next forward pass: another one while the results of an earlier pass are held.
+    /// Memory for the next forward pass; not that of an earlier pass whose results are still held.
     private func current() -> Staging {
         if let next { return next }
         for index in free.indices where isKnownUniquelyReferenced(&free[index]) {
@@ -120,12 +120,12 @@ final class XLAPlan: ExecutablePlan {
         for rows in rowsOfSums { _ = try part(.sum(rows: rows, elements: row.elements)) }
     }
 
-    /// Whether the shards of a batch have parts of their own in these phases.
+    /// Whether the shards of a batch run separate parts in these phases.
     private func isShared(_ phases: Phases) -> Bool {
         shards > 1 && (program.mode == .inference || !phases.isDisjoint(with: [.forward, .backward, .check]))
     }
 
-    /// The parts that phases are run by, in order.
+    /// The parts that run the given phases, in order.
     private func keys(_ phases: Phases, _ merge: StepInputs.Merge, pixels: [Program.ValueID: PixelScaling]) -> [PartKey]
     {
         let passes: Phases = [.forward, .backward, .check], sums: Phases = [.accumulate, .update]
@@ -138,19 +138,19 @@ final class XLAPlan: ExecutablePlan {
             guard phases.contains(.backward) else { return [shard] }
             return [shard, key(phases.intersection(sums.union(.check)), .update)]
         }
-        // The sums of several batches have an executable of their own: their order changes from batch to batch.
+        // Accumulation over batches has a separate executable: the order of the sums changes from batch to batch.
         return phases.contains(.accumulate)
             ? [key(phases.subtracting(sums)), key(phases.intersection(sums))] : [key(phases)]
     }
 
-    /// Every device does the same: what needs no shard's data.
+    /// What needs no shard's data is done alike on every device.
     private func runEverywhere(_ key: PartKey, _ inputs: StepInputs, _ results: Results) throws {
         for device in engine.devices.indices {
             try runPart(key, inputs, results, shard: 0, device: device)
         }
     }
 
-    /// - Parameter keys: a shard's part, and, where there is one, what follows the sum on every device.
+    /// - Parameter keys: a shard's part and, if there is one, the part after the sum, which runs on every device.
     private func runShards(_ keys: [PartKey], _ inputs: StepInputs, _ results: Results) throws {
         let devices = engine.devices.count
         let rows = try own.compactMap { shard in
@@ -169,15 +169,15 @@ final class XLAPlan: ExecutablePlan {
 
     // MARK: Sums over shards
 
-    /// How many rows each sum that is made on a device is of.
+    /// The number of rows in each sum that is computed on a device.
     private var rowsOfSums: Set<Int> {
         if engine.reducesTogether { return [shards / engine.devices.count] }
         guard engine.group != nil else { return [shards] }
         return Set(SumTree.nodes(within: own, of: shards).map(\.count).filter { $0 > 1 })
     }
 
-    /// Adds up the rows of all shards, in their tree.
-    /// - Parameter rows: of this process's shards, on their devices.
+    /// Sums the rows of all shards, in their tree.
+    /// - Parameter rows: rows of this process's shards, on their devices.
     /// - Returns: the sum, on each device.
     private func sum(_ rows: [PJRTBuffer], _ layout: PartWriter.RowLayout) throws -> [PJRTBuffer] {
         let devices = engine.devices.indices
@@ -193,7 +193,7 @@ final class XLAPlan: ExecutablePlan {
         return try devices.map { try sum(rows, 0..<rows.count, layout, on: $0) }
     }
 
-    /// Adds up some rows on a device.
+    /// Sums some rows on a device.
     private func sum(
         _ rows: [PJRTBuffer], _ range: Range<Int>, _ layout: PartWriter.RowLayout, on device: Int
     ) throws -> PJRTBuffer {
@@ -206,7 +206,7 @@ final class XLAPlan: ExecutablePlan {
         return run.outputs[0]
     }
 
-    /// Adds up the rows of all processes in the hosts' memory, each process having added up its own on its first device.
+    /// Sums the rows of all processes in host memory, after each process has summed its own on its first device.
     private func sum(
         _ rows: [PJRTBuffer], _ layout: PartWriter.RowLayout, over group: any ProcessGroup
     ) throws -> [PJRTBuffer] {
@@ -227,7 +227,7 @@ final class XLAPlan: ExecutablePlan {
         }
     }
 
-    /// - Returns: the shard's row, if the part gives one.
+    /// - Returns: the shard's row, if the part returns one.
     @discardableResult
     private func runPart(
         _ key: PartKey, _ inputs: StepInputs, _ results: Results, shard: Int, device: Int, rows: [PJRTBuffer] = []
@@ -239,7 +239,7 @@ final class XLAPlan: ExecutablePlan {
         return try take(run, of: part, key, results, shard: shard, device: device)
     }
 
-    /// Puts the results of a run where they belong.
+    /// Stores the results of a run.
     private func take(
         _ run: (outputs: [PJRTBuffer], event: PJRTEvent), of part: Part, _ key: PartKey, _ results: Results, shard: Int,
         device: Int

@@ -1,4 +1,4 @@
-// glibc lets a program bring its own malloc, and keeps its own under these names.
+// glibc lets a program replace malloc, and provides its own under these names.
 #include "anneal_fuzz.h"
 
 #include <errno.h>

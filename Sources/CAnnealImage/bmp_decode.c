@@ -18,15 +18,15 @@ static int fail(char *message, const char *problem) {
 
 typedef struct {
     int64_t width, height;
-    int upright;  // rows from the top
+    int upright;  // rows start at the top
     int bits;
-    const uint8_t *palette;  // blue, green, red, and of all but the oldest kind a fourth byte
+    const uint8_t *palette;  // blue, green, red, and in all but the oldest version a fourth byte
     size_t entry, colours;
     uint32_t masks[3];  // red, green, blue
     size_t start, stride;
 } layout;
 
-// Offsets: 2 file size, 10 where the pixels start, 14 the header's length, 18 width, 22 height, 28 bits, 30 compression,
+// Offsets: 2 file size, 10 start of the pixels, 14 the header's length, 18 width, 22 height, 28 bits, 30 compression,
 // 46 colours, 54 masks.
 static int read_layout(const uint8_t *b, size_t length, layout *image, char *message) {
     if (length < 26) return fail(message, "its header is cut off");
@@ -96,7 +96,7 @@ int anneal_bmp_begin(
     return 0;
 }
 
-// The bits of a mask, stretched to 0...255.
+// The bits under a mask, scaled to 0...255.
 static uint8_t masked(uint32_t pixel, uint32_t mask) {
     if (!mask) return 0;
     while (!(mask & 1)) {

@@ -1,4 +1,4 @@
-// One decoder for all formats: the first bytes say which.
+// One decoder for all formats, selected by the first bytes.
 #include "decoder.h"
 
 #include <stdio.h>
@@ -19,7 +19,7 @@ typedef int begin_function(
         anneal_image_size *size, char *message);
 typedef int finish_function(const anneal_image_source *source, uint8_t *out, char *message);
 
-// By what an image of the format begins with.
+// Magic bytes at the beginning of an image of the format.
 static const struct {
     const char *start;
     size_t length;

@@ -1,4 +1,4 @@
-// What the formats' files show to decoder.c.
+// What the files of the formats provide to decoder.c.
 #ifndef ANNEAL_IMAGE_DECODER_H
 #define ANNEAL_IMAGE_DECODER_H
 
@@ -25,7 +25,7 @@ int anneal_png_finish(anneal_png *png, uint8_t *out);
 int anneal_jpeg_finish_part(
     anneal_jpeg *jpeg, int denominator, int32_t x, int32_t y, int32_t width, int32_t height, uint8_t *out);
 
-// An image of the formats that keep no state from one image to the next: its bytes, and the size that was asked for.
+// An image of a format that keeps no state between images: its bytes, and the requested size.
 typedef struct {
     const uint8_t *bytes;
     size_t length;
@@ -43,14 +43,14 @@ ANNEAL_IMAGE_FORMAT(gif);
 ANNEAL_IMAGE_FORMAT(tiff);
 ANNEAL_IMAGE_FORMAT(bmp);
 
-// OpenCV's gray of RGB or RGBA pixels: 0.299 R + 0.587 G + 0.114 B in 14 bits after the point.
+// OpenCV's gray from RGB or RGBA pixels: 0.299 R + 0.587 G + 0.114 B with 14 fractional bits.
 void anneal_image_to_gray(const uint8_t *pixels, size_t count, int channels, uint8_t *out);
 
-// Says that an image of a format cannot be read without the package of its library; -1.
+// Reports that images of a format cannot be read without the package of its library; returns -1.
 int anneal_image_lacks_library(const char *format, const char *package, char *message);
 
-// 0 when `length` bytes can hold an image that takes at least `least`, else -1 with a message: a few bytes that promise
-// a large image must not be given memory for it.
+// 0 if `length` bytes can hold an image that takes at least `least`, else -1 with a message: no memory must be
+// allocated for a large image that only a few bytes promise.
 int anneal_image_check_length(int64_t width, int64_t height, int64_t least, size_t length, char *message);
 
 #endif

@@ -1,4 +1,4 @@
-// JPEG and PNG to memory.
+// Encodes JPEG and PNG to memory.
 #include "anneal_image.h"
 
 #include <setjmp.h>
@@ -46,7 +46,7 @@ int anneal_encode_jpeg(const uint8_t *pixels, int width, int height, int channel
     state.errors.emit_message = jpeg_quiet;
     info.client_data = &state;
     if (setjmp(state.escape)) {
-        // `written` may be a buffer that libjpeg has replaced and freed: after a failure it is left alone.
+        // `written` may be a buffer that libjpeg has replaced and freed: after a failure it is not used.
         jpeg_destroy_compress(&info);
         return -1;
     }

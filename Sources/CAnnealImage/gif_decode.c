@@ -1,5 +1,5 @@
-// GIF by giflib, the first frame on the animation's canvas. What the frame leaves free is the background: black, or clear
-// where alpha is asked for. Only this frame is read, line by line.
+// GIF by giflib: the first frame, on the animation's canvas. Where the frame leaves it free, the background is black,
+// or transparent if alpha is requested. Only this frame is read, line by line.
 #include "decoder.h"
 
 #include <anneal_library.h>
@@ -35,7 +35,7 @@ static int fail(char *message, const char *problem) {
     return -1;
 }
 
-// Reads up to the first frame; its transparent colour, or -1, goes to `clear`.
+// Reads up to the first frame; stores its transparent colour, or -1, in `clear`.
 static GifFileType *open_frame(stream *from, int *clear, char *message) {
     int code = 0;
     GifFileType *gif = libgif()->Open(from, read_bytes, &code);

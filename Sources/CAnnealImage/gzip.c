@@ -18,7 +18,7 @@ int64_t anneal_gzip_read(void *file, uint8_t *out, size_t count) {
         if (got == 0) break;
         done += (size_t)got;
     }
-    // A compressed file that ends early reads as a short one; zlib tells it only here.
+    // A truncated compressed file reads as a short one; zlib reports it only here.
     int code = Z_OK;
     gzerror(file, &code);
     return code == Z_OK || code == Z_STREAM_END ? (int64_t)done : -1;

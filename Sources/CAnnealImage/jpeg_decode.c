@@ -14,7 +14,7 @@ struct anneal_jpeg {
     struct jpeg_progress_mgr progress;
     jmp_buf escape;
     char *message;
-    int channels;  // of the result: 1, 3 or 4
+    int channels;  // in the result: 1, 3 or 4
     int decoding;  // the header has been read
     int ended;     // the data ended before the end marker
 };
@@ -28,9 +28,9 @@ static void fail(j_common_ptr info) {
     longjmp(owner(info)->escape, 1);
 }
 
-// Warnings that leave every pixel as it was written are ignored; the others mean lost pixels, filled with gray, and a
-// half-gray training image should not pass unseen. A missing end marker alone loses nothing: entropy-coded data that is
-// cut off gives JWRN_HIT_MARKER too, and missing scans are found by has_all_scans.
+// Warnings that leave every pixel intact are ignored; the others mean lost pixels, filled with gray, and a half-gray
+// training image should not go unnoticed. A missing end marker alone loses nothing: truncated entropy-coded data also
+// gives JWRN_HIT_MARKER, and missing scans are found by has_all_scans.
 static void warn(j_common_ptr info, int level) {
     if (level >= 0) return;
     switch (info->err->msg_code) {
@@ -47,7 +47,7 @@ static void warn(j_common_ptr info, int level) {
     }
 }
 
-// A few kilobytes of progressive scans can cost minutes; real files have about ten.
+// A few kilobytes of progressive scans can take minutes; real files have about ten scans.
 static void watch(j_common_ptr info) {
     if (((j_decompress_ptr)info)->input_scan_number > 200) {
         snprintf(owner(info)->message, ANNEAL_IMAGE_MESSAGE, "a JPEG image of more than 200 scans is refused");
@@ -97,7 +97,8 @@ int anneal_jpeg_begin(
     int64_t width = info->image_width, height = info->image_height;
     size->width = (int32_t)width;
     size->height = (int32_t)height;
-    // Huffman codes have a bit at least, and each 8 x 8 pixels have one; halved, for components may share the detail.
+    // A Huffman code has at least one bit, and each 8 x 8 block at least one code; halved, since components may be
+    // subsampled.
     int refused = width > max_pixels / height
                       ? ANNEAL_IMAGE_TOO_LARGE
                       : anneal_image_check_length(width, height, width * height / (2 * 64 * 8), length, jpeg->message);
@@ -135,9 +136,9 @@ static void convert_cmyk(const uint8_t *row, size_t width, int channels, uint8_t
     }
 }
 
-// Whether every component has been seen at full precision, where the data ended before the end marker.
+// Whether every component was read at full precision although the data ended before the end marker.
 static int has_all_scans(j_decompress_ptr info) {
-    // The arithmetic decoder takes missing data for zeros without a warning.
+    // The arithmetic decoder reads missing data as zeros without a warning.
     if (info->arith_code) return 0;
     for (int c = 0; c < info->num_components; c++) {
         // It is kept from a component's first scan on.
@@ -151,7 +152,7 @@ static int has_all_scans(j_decompress_ptr info) {
     return 1;
 }
 
-// What lies beyond the edges of a part has to do with its pixels: chroma is interpolated.
+// Pixels beyond the edges of a part affect it, since chroma is interpolated.
 enum { MARGIN = 16 };
 
 int anneal_jpeg_finish_part(
@@ -180,7 +181,7 @@ int anneal_jpeg_finish_part(
     if ((int64_t)columns > right + MARGIN - left) columns = (JDIMENSION)(right + MARGIN - left);
     int is_cmyk = info->out_color_space == JCS_CMYK;
     size_t components = is_cmyk ? 4 : (size_t)jpeg->channels;
-    // It begins where a block does.
+    // It begins at a block boundary.
     jpeg_crop_scanline(info, &left, &columns);
     JSAMPARRAY row =
         info->mem->alloc_sarray((j_common_ptr)info, JPOOL_IMAGE, columns * (JDIMENSION)components, 1);
@@ -207,7 +208,8 @@ int anneal_jpeg_finish(anneal_jpeg *jpeg, uint8_t *out) {
     }
     jpeg->decoding = 1;
     jpeg_start_decompress(info);
-    // Several scans have all been read by now. A single scan is read row by row and warns where it is cut off.
+    // Multiple scans have all been read by now. A single scan is read row by row and gives a warning if it is
+    // truncated.
     if (jpeg->ended && !has_all_scans(info)) {
         snprintf(jpeg->message, ANNEAL_IMAGE_MESSAGE, "not a whole JPEG image: it ends before its last scan");
         jpeg_abort_decompress(info);

@@ -1,4 +1,4 @@
-// The loops over pixels that every sample passes.
+// The loops over pixels that every sample goes through.
 #include "decoder.h"
 
 #include <anneal_processor.h>
@@ -10,7 +10,7 @@
 #pragma STDC FP_CONTRACT OFF
 
 #ifdef __x86_64__
-// Where byte i of 16 pixels' channel c comes from in the part-th 16 of their 48 bytes; negative: not from there.
+// The source of byte i of channel c of 16 pixels in the part-th 16 of their 48 bytes; negative: in another part.
 #define FROM(c, part, i) ((3 * (i) + (c)) / 16 == (part) ? (3 * (i) + (c)) % 16 : -128)
 #define MASK(c, part)                                                                                         \
     {FROM(c, part, 0),  FROM(c, part, 1),  FROM(c, part, 2),  FROM(c, part, 3),  FROM(c, part, 4),            \
@@ -19,7 +19,7 @@
 static const int8_t masks[3][3][16] = {
     {MASK(0, 0), MASK(0, 1), MASK(0, 2)}, {MASK(1, 0), MASK(1, 1), MASK(1, 2)}, {MASK(2, 0), MASK(2, 1), MASK(2, 2)}};
 
-// Splits the first pixels of a row of RGB into its planes, 16 at a time. Returns how many.
+// Splits the first pixels of an RGB row into planes, 16 at a time. Returns the number of pixels done.
 __attribute__((target("ssse3"))) static int split_row(
     const uint8_t *row, int width, int mirrored, uint8_t *planes, size_t area) {
     const __m128i reversed = _mm_set_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
@@ -72,13 +72,13 @@ void anneal_image_to_gray(const uint8_t *pixels, size_t count, int channels, uin
     }
 }
 
-// One row's weighted sums, of which 15 bits are kept, as OpenCV's vector units do.
+// The weighted sums of one row, truncated to 15 bits, as in OpenCV's vector units.
 static inline void sum_row(
     const uint8_t *row, int width, int channels, const int32_t *columns, const int32_t *weights, int new_width,
     int16_t *sums) {
     int x = 0;
 #ifdef __x86_64__
-    // Four bytes are read where three are a pixel: not of the row's last one, behind which there may be nothing.
+    // Four bytes are read for a pixel of three: not for the row's last pixel, which nothing may follow.
     for (; channels == 3 && x + 1 < new_width && columns[2 * x + 1] + 1 < width; x++, sums += 3) {
         int32_t a, b;
         memcpy(&a, row + columns[2 * x] * 3, 4);
@@ -86,7 +86,7 @@ static inline void sum_row(
         __m128i pairs = _mm_unpacklo_epi8(_mm_cvtsi32_si128(a), _mm_cvtsi32_si128(b));
         __m128i both = _mm_set1_epi32(weights[2 * x] | weights[2 * x + 1] << 16);
         __m128i sum = _mm_madd_epi16(_mm_unpacklo_epi8(pairs, _mm_setzero_si128()), both);
-        // The fourth number is overwritten by the next pixel.
+        // The next pixel overwrites the fourth number.
         sum = _mm_srai_epi32(sum, 4);
         _mm_storel_epi64((__m128i *)sums, _mm_packs_epi32(sum, sum));
     }
@@ -110,10 +110,10 @@ void anneal_image_resize_by_pairs(
             int row = rows[2 * y + k];
             int at = held[0] == row ? 0 : held[1] == row ? 1 : -1;
             if (at < 0) {
-                // The buffer that this row does not need goes.
+                // The buffer that this row does not need is replaced.
                 at = k == 0 ? (held[0] == rows[2 * y + 1] ? 1 : 0) : (held[0] == rows[2 * y] ? 1 : 0);
                 const uint8_t *source = pixels + (size_t)row * stride;
-                // The number of channels is a constant where it is usual, so that loops are unrolled.
+                // Common numbers of channels are constants, so that loops are unrolled.
                 if (channels == 3) sum_row(source, width, 3, columns, column_weights, new_width, buffers[at]);
                 else if (channels == 1) sum_row(source, width, 1, columns, column_weights, new_width, buffers[at]);
                 else sum_row(source, width, channels, columns, column_weights, new_width, buffers[at]);
@@ -124,7 +124,7 @@ void anneal_image_resize_by_pairs(
         const int16_t *restrict a = needed[0], *restrict b = needed[1];
         int16_t weight_a = (int16_t)row_weights[2 * y], weight_b = (int16_t)row_weights[2 * y + 1];
         for (size_t i = 0; i < line; i++) {
-            // OpenCV keeps 16 bits of each product here: its vector units have no more.
+            // OpenCV keeps 16 bits of each product here, the most that its vector units have.
             int16_t level = (int16_t)(a[i] * weight_a >> 16) + (int16_t)(b[i] * weight_b >> 16);
             level = (int16_t)((level + 2) >> 2);
             out[i] = (uint8_t)(level < 0 ? 0 : level > 255 ? 255 : level);

@@ -1,5 +1,5 @@
-// PNG by libpng, converted to 8 bit as OpenCV converts: 16 bit keeps the high byte, palettes become colours, alpha is
-// dropped (not blended) unless it is asked for, gray is 0.299 R + 0.587 G + 0.114 B.
+// PNG by libpng, converted to 8 bits as in OpenCV: 16 bits keep the high byte, palettes become colours, alpha is
+// dropped (not blended) unless requested, gray is 0.299 R + 0.587 G + 0.114 B.
 #include "decoder.h"
 
 #include <setjmp.h>
@@ -16,12 +16,13 @@ struct anneal_png {
     char *message;
     anneal_image_size size;
     int passes;
-    int has_pixels;  // libpng has all of them, and reads to the end of the compressed data
-    size_t surplus;  // bytes of compressed data that it has read since
-    int stopped;     // there were too many
+    int has_pixels;  // libpng has every row, and is reading to the end of the compressed data
+    size_t surplus;  // bytes of compressed data read since then
+    int stopped;     // more than the limit
 };
 
-// Of compressed data after the last pixel. libpng inflates it only to drop it, and a few kilobytes inflate to gigabytes.
+// Limit of compressed data after the last pixel. libpng inflates it only to drop it, and a few kilobytes inflate to
+// gigabytes.
 static const size_t most_surplus = 16384;
 
 static void fail(png_structp png, png_const_charp text) {
@@ -51,7 +52,7 @@ static int is_last_row(const anneal_png *self, int pass, size_t row) {
     return pass == self->passes - 1 && row == (size_t)self->size.height - 1;
 }
 
-// libpng calls it with each row of pixels, and looks for the end of the data only then.
+// libpng calls it with each row of pixels, and searches for the end of the data only after that.
 static void see_row(png_structp png, png_row_infop row, png_bytep pixels) {
     (void)row;
     (void)pixels;
@@ -76,7 +77,7 @@ void anneal_png_free(anneal_png *self) {
     free(self);
 }
 
-// Returns the passes that the rows come in: 1, or 7 of an interlaced image.
+// Returns the number of passes: 1, or 7 for an interlaced image.
 static int set_conversions(png_structp png, png_infop info, int channels) {
     int type = png_get_color_type(png, info);
     int depth = png_get_bit_depth(png, info);
@@ -99,8 +100,8 @@ static int set_conversions(png_structp png, png_infop info, int channels) {
     return passes;
 }
 
-// Text, palettes' histograms and the like say nothing about the pixels, and libpng would inflate each text. What is kept
-// of the colour space (libpng's conversion to gray looks at it) comes once and is small.
+// Text, palette histograms and the like do not affect the pixels, but libpng would inflate each text. The chunks about
+// the colour space (used by libpng's conversion to gray) are kept; each occurs only once and is small.
 static void skip_ancillary_chunks(png_structp png) {
     static const png_byte names[] =
         "tEXt\0zTXt\0iTXt\0sPLT\0eXIf\0hIST\0tIME\0pCAL\0sCAL\0pHYs\0oFFs\0bKGD";
@@ -126,7 +127,7 @@ int anneal_png_begin(
     }
     self->info = png_create_info_struct(self->png);
     if (!self->info) png_error(self->png, "no memory");
-    // The pixels are counted below, before memory is taken for them.
+    // The number of pixels is checked below, before memory is allocated for them.
     png_set_user_limits(self->png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
     skip_ancillary_chunks(self->png);
     png_set_read_fn(self->png, self, read_bytes);
@@ -137,7 +138,7 @@ int anneal_png_begin(
     size->height = (int32_t)height;
     int refused = width > max_pixels / height ? ANNEAL_IMAGE_TOO_LARGE : 0;
     if (!refused) {
-        // zlib packs at most 1032 bytes into one.
+        // zlib compresses at most 1032 bytes into one.
         int64_t packed = (int64_t)png_get_rowbytes(self->png, self->info) * height / 1032;
         refused = anneal_image_check_length(width, height, packed, length, self->message);
     }
@@ -151,7 +152,7 @@ int anneal_png_begin(
         channels = clear ? 4 : (type & PNG_COLOR_MASK_COLOR) ? 3 : 1;
     }
     self->passes = set_conversions(self->png, self->info, channels);
-    // It must be what the caller makes room for.
+    // It must match what the caller allocates.
     if (png_get_rowbytes(self->png, self->info) != (size_t)width * (size_t)channels) {
         png_error(self->png, "a combination of colour type and depth that is not supported");
     }
@@ -165,20 +166,21 @@ int anneal_png_begin(
 int anneal_png_finish(anneal_png *self, uint8_t *out) {
     if (setjmp(png_jmpbuf(self->png))) {
         close_image(self);
-        // Every pixel is there.
+        // All pixels have been read.
         return self->stopped ? 0 : -1;
     }
     size_t height = (size_t)self->size.height;
     size_t stride = (size_t)self->size.width * (size_t)self->size.channels;
-    // As png_read_image, without an array of pointers to the rows, which takes more than the rows of a narrow image.
+    // Like png_read_image, without an array of pointers to rows, which takes more memory than the rows of a narrow
+    // image.
     for (int pass = 0; pass < self->passes; pass++) {
         for (size_t y = 0; y < height; y++) {
-            // The last pass of an interlaced image has every second row only.
+            // The last pass of an interlaced image has only every second row.
             if (self->passes > 1 && y % 2 == 0 && is_last_row(self, pass, y)) self->has_pixels = 1;
             png_read_row(self->png, out + y * stride, NULL);
         }
     }
-    // What follows is skipped, not inflated.
+    // The rest is skipped, not inflated.
     self->has_pixels = 0;
     png_read_end(self->png, NULL);
     close_image(self);

@@ -1,4 +1,4 @@
-// TIFF by libtiff: the first image of the file, as it is stored (its orientation is EXIF's, and read there).
+// TIFF by libtiff: the first image of the file, as stored (its orientation is EXIF's, and read there).
 #include "decoder.h"
 
 #include <anneal_library.h>
@@ -57,7 +57,7 @@ static int say(TIFF *tiff, void *message, const char *module, const char *format
     (void)tiff;
     (void)module;
     char *text = message;
-    // The first complaint is the cause.
+    // The first error message is the cause.
     if (!text[0]) {
         int start = snprintf(text, ANNEAL_IMAGE_MESSAGE, "not a whole TIFF image: ");
         vsnprintf(text + start, ANNEAL_IMAGE_MESSAGE - (size_t)start, format, values);
@@ -74,7 +74,8 @@ static int be_quiet(TIFF *tiff, void *data, const char *module, const char *form
     return 1;
 }
 
-// `area`: of the pixels that will be read. Nobody may make libtiff allocate much more than file and pixels have.
+// `area`: the number of pixels that will be read. libtiff must not be made to allocate much more than the sizes of file
+// and pixels.
 static TIFF *open_image(stream *from, size_t area, char *message) {
     message[0] = 0;
     TIFFOpenOptions *options = libtiff()->OpenOptionsAlloc();
@@ -83,7 +84,7 @@ static TIFF *open_image(stream *from, size_t area, char *message) {
     libtiff()->OpenOptionsSetWarningHandlerExtR(options, be_quiet, NULL);
     tmsize_t most = ((tmsize_t)4 << 20) + 16 * (tmsize_t)from->length + 8 * (tmsize_t)area;
     libtiff()->OpenOptionsSetMaxSingleMemAlloc(options, most);
-    // m: the bytes are in memory already, and are not mapped.
+    // m: the bytes are already in memory and are not mapped.
     TIFF *tiff = libtiff()->ClientOpenExt(
         "image", "rm", from, read_bytes, write_nothing, seek_to, close_nothing, size_of, NULL, NULL, options);
     libtiff()->OpenOptionsFree(options);
@@ -131,7 +132,7 @@ int anneal_tiff_finish(const anneal_image_source *source, uint8_t *out, char *me
     int channels = source->size.channels;
     uint32_t *pixels = calloc(area, sizeof *pixels);
     uint16_t orientation = ORIENTATION_TOPLEFT, extra = 0, *kinds = NULL;
-    // libtiff multiplies colours by an alpha that stands beside them; here alpha leaves them alone.
+    // libtiff multiplies colours by unassociated alpha; here alpha leaves them unchanged.
     int has_extra = libtiff()->GetField(tiff, TIFFTAG_EXTRASAMPLES, &extra, &kinds) && extra > 0;
     int is_multiplied = has_extra && kinds[0] == EXTRASAMPLE_UNASSALPHA;
     libtiff()->GetFieldDefaulted(tiff, TIFFTAG_ORIENTATION, &orientation);

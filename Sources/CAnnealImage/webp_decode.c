@@ -1,4 +1,4 @@
-// WebP by libwebp; of an animation the first frame is not read: it is refused.
+// WebP by libwebp; animations are refused.
 #include "decoder.h"
 
 #include <anneal_library.h>
@@ -18,7 +18,7 @@ int anneal_webp_begin(
         anneal_image_size *size, char *message) {
     WebPBitstreamFeatures features;
     if (!libwebp()) return anneal_image_lacks_library("WebP", "libwebp7", message);
-    // WebPGetFeatures, which is inline.
+    // WebPGetFeatures is an inline function.
     if (libwebp()->GetFeaturesInternal(bytes, length, &features, WEBP_DECODER_ABI_VERSION) != VP8_STATUS_OK) {
         snprintf(message, ANNEAL_IMAGE_MESSAGE, "not a whole WebP image: its header is damaged or cut off");
         return -1;

@@ -8,7 +8,7 @@
 #define VARIANT_SOURCE "arithmetic_kernels.h"
 #include "variants.h"
 
-/// Whole cache lines for each thread.
+/// Rounded to whole cache lines per thread.
 enum { GRAIN = 16 };
 
 typedef struct {
@@ -34,7 +34,7 @@ static multiply_fn *const multiply_table[][2] = VARIANT_TABLE(multiply);
 static dropout_fn *const dropout_table[][2] = VARIANT_TABLE(dropout);
 #define PICK(table) (table)[anneal_variant()][0]
 
-// Each body runs the part's share [low, high) of a job.
+// Each body computes the part's share [low, high) of a job.
 #define BODY(name, call)                                             \
     static void name##_body(void *context, int part, int parts) {    \
         const flat_job *job = context;                               \
@@ -115,7 +115,7 @@ typedef struct {
     int64_t count, outer, width;
 } join_job;
 
-/// The part's share of all elements, piece by piece of the parts' rows.
+/// The part's share of all elements, one piece of the parts' rows after another.
 static void join_body(void *context, int part, int parts) {
     const join_job *job = context;
     int64_t low, high;

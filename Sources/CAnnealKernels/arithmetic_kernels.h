@@ -1,4 +1,4 @@
-// The loops of arithmetic.c for one variant (see variants.h). Plain loops: the compiler makes vectors of them.
+// The loops of arithmetic.c for one variant (see variants.h). Plain loops, which the compiler vectorises.
 
 static void VARIANT(affine)(const float *x, float scale, float shift, float *y, int64_t low, int64_t high) {
     for (int64_t k = low; k < high; k++) y[k] = x[k] * scale + shift;

@@ -48,19 +48,19 @@ typedef struct {
     float eps;
     int relu;
     int fixed;   ///< backward: the statistics are constants
-    int sums;    ///< backward: the sums are wanted
-    int64_t pieces; ///< slices of the batch that are summed apart
-    int waits;      ///< threads share a block's pieces: nothing can follow the sums before all are there
+    int sums;    ///< backward: the sums are requested
+    int64_t pieces; ///< slices of the batch that are summed separately
+    int waits;      ///< threads share a block's pieces: nothing can run after the sums before all are complete
 } batchnorm_job;
 
 static batchnorm_job new_job(anneal_dims d) {
     batchnorm_job job = {0};
-    // One position: plain rows of whole vectors look just like blocks.
+    // With one position, plain rows of whole vectors have the same form as blocks.
     if (d.b == 1 && d.s == 1 && d.c % 8 == 0) d.b = 8;
     job.d = d;
     job.blocks = (d.c + d.b - 1) / d.b;
     job.padded = job.blocks * d.b;
-    // More are of use only where there are few blocks.
+    // More are only useful if there are few blocks.
     int64_t most = job.blocks > 0 ? 64 / job.blocks : 1;
     job.pieces = anneal_pieces(d.n * d.s / 2, smaller(d.n, most), 2 * job.padded);
     job.variant = anneal_variant();
@@ -73,14 +73,15 @@ int64_t anneal_batchnorm_scratch(anneal_dims d) {
     return 2 * job.padded * job.pieces;
 }
 
-/// Blocks to take together: runs of some KB in each sample (measured: 8 KB is best or nearly so at every size, shorter runs
-/// leave the prefetcher behind and longer ones the second cache).
+/// Blocks to process together: runs of some KB in each sample (measured: 8 KB is best or nearly so at every size;
+/// shorter runs outpace the prefetcher, and longer ones exceed the second-level cache).
 static int64_t group_size(const batchnorm_job *job) {
     int64_t bytes = job->d.s * job->d.b * (int64_t)sizeof(float), group = 8192 / bytes;
     return group < 1 ? 1 : group > BATCHNORM_GROUP ? BATCHNORM_GROUP : group;
 }
 
-/// Results that no cache will hold until they are read bypass it: their lines need not be read before they are written.
+/// Results that will not stay in any cache until they are read bypass it: their lines need not be read before they are
+/// written.
 static int streams(const batchnorm_job *job) {
     return anneal_elements(job->d) * (int64_t)sizeof(float) >= BATCHNORM_STREAMED && (uintptr_t)job->out % 64 == 0 &&
            job->out != job->x && job->out != job->dy && job->out != job->addend;
@@ -91,7 +92,7 @@ static inline int64_t valid_lanes(const batchnorm_job *job, const batchnorm_rang
     return job->d.c - first < lanes ? job->d.c - first : lanes;
 }
 
-/// `mean` and `var` are the range's own; they may be longer than what is valid.
+/// `mean` and `var` belong to the range; they may be longer than the valid part.
 static void prepare(const batchnorm_job *job, const batchnorm_range *r, const float *mean, const float *var,
                     batchnorm_coefficients *c, float *inverse) {
     int64_t first = r->first * job->d.b, valid = valid_lanes(job, r), lanes = r->count * job->d.b;
@@ -155,7 +156,7 @@ static void publish(const batchnorm_job *job, const batchnorm_range *r, const fl
     memcpy(job->var + r->first * job->d.b, var, bytes);
 }
 
-/// The pieces' moments as one, in the order of the pieces.
+/// Combines the pieces' moments, in the order of the pieces.
 static void merge_moments(const batchnorm_job *job, const batchnorm_range *r, float *mean, float *var) {
     int64_t first = r->first * job->d.b, lanes = r->count * job->d.b;
     float before = 0;
@@ -248,7 +249,7 @@ void anneal_batchnorm_apply(const float *x, const float *addend, float *y, const
 
 // MARK: backward
 
-/// With the sums of the range known: the parameters' gradients (where `store` is set) and the data's.
+/// Once the range's sums are known: the gradients of the parameters (if `store` is set) and of the data.
 static void finish(const batchnorm_job *job, const batchnorm_range *r, batchnorm_coefficients *c, const float *inverse,
                    const float *sum_g, const float *sum_gd, int store) {
     int64_t first = r->first * job->d.b, valid = valid_lanes(job, r);
@@ -269,7 +270,7 @@ static void finish(const batchnorm_job *job, const batchnorm_range *r, batchnorm
     anneal_stream_end();
 }
 
-/// The pieces' sums as one, in the order of the pieces.
+/// Combines the pieces' sums, in the order of the pieces.
 static void merge_sums(const batchnorm_job *job, const batchnorm_range *r, float *sum_g, float *sum_gd) {
     int64_t first = r->first * job->d.b, lanes = r->count * job->d.b;
     for (int64_t k = 0; k < lanes; k++) sum_g[k] = sum_gd[k] = 0;

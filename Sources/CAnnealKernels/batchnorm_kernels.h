@@ -33,8 +33,9 @@ INLINE void VARIANT(batchnorm_moments)(const float *x, int64_t count, vb shift, 
 }
 
 /// Mean and sum of squared deviations. Chunks of some hundred positions are summed about the mean of all before them
-/// (Chan, Golub and LeVeque's merge), so neither a large mean nor a long sum costs accuracy; the first about the mean of its
-/// beginning, which stays the `base` that means are kept relative to: a mean of 1e4 in a float is only good to 1e-3.
+/// (Chan, Golub and LeVeque's merge), so neither a large mean nor a long sum costs accuracy. The first chunk is summed
+/// about the mean of its first values, which stays the `base` that means are stored relative to: a mean of 1e4 in a
+/// float is only accurate to 1e-3.
 INLINE void VARIANT(batchnorm_statistics_s)(const float *x, const batchnorm_range *r, int64_t s, float *mean, float *m2) {
     vb base[BATCHNORM_GROUP], shift[BATCHNORM_GROUP], sum[BATCHNORM_GROUP], square[BATCHNORM_GROUP];
     int64_t images = s >= 256 ? 1 : (255 + s) / s, length = s > 1024 ? 1024 : s;
@@ -130,19 +131,19 @@ static void VARIANT(batchnorm_apply)(const float *x, const float *addend, float 
         VARIANT(batchnorm_apply_s)(x, addend, y, c, relu, stream, r, r->s);
 }
 
-/// g of one vector: the head gradient under ReLU's mask. `d` is x - mean.
+/// g of one vector: the output gradient under ReLU's mask. `d` is x - mean.
 #define BATCHNORM_MASKED(at, d)                                                        \
     (relu == 0   ? LOAD(dy + (at))                                                     \
      : relu == 1 ? (vb)((ib)LOAD(dy + (at)) & ((d) * scale + beta > SPLAT(0)))         \
                  : (vb)((ib)LOAD(dy + (at)) & (LOAD(y + (at)) > SPLAT(0))))
 
-/// The same of the second head gradient.
+/// The same for the second output gradient.
 #define BATCHNORM_MASKED2(at, d)                                                       \
     (relu == 0   ? LOAD(dy2 + (at))                                                    \
      : relu == 1 ? (vb)((ib)LOAD(dy2 + (at)) & ((d) * scale + beta > SPLAT(0)))        \
                  : (vb)((ib)LOAD(dy2 + (at)) & (LOAD(y + (at)) > SPLAT(0))))
 
-/// sum g and sum g (x - mean); the masked gradient to `dmasked`.
+/// sum g and sum g (x - mean); stores the masked gradient in `dmasked`.
 INLINE void VARIANT(batchnorm_sums_kind)(const float *x, const float *y, const float *dy, const float *dy2,
                                          float *dmasked, const batchnorm_coefficients *c, int relu,
                                          const batchnorm_range *r, int64_t s, float *sum_g, float *sum_gd) {

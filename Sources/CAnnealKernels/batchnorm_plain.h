@@ -50,7 +50,7 @@ static void PLAIN(batchnorm_apply)(const float *x, const float *addend, float *y
         for (int64_t g = 0; g < r->count; g++) {
             int64_t offset = (i * r->blocks + r->first + g) * r->s, k = 0;
             float mean = c->mean[g], scale = c->scale[g], beta = c->beta[g];
-            // The compiler makes no vectors where y may be x.
+            // The compiler does not vectorise this if y may be x.
             for (; k + 8 <= r->s; k += 8) {
                 v8 v = ((v8)(*(const v8u *)(x + offset + k)) - mean) * scale + beta;
                 if (addend) v += (v8)(*(const v8u *)(addend + offset + k));

@@ -1,18 +1,18 @@
-// What the loops of batch norm work on: some channel blocks of some samples.
+// The data that batch norm's loops work on: some channel blocks of some samples.
 #ifndef ANNEAL_BATCHNORM_RANGE_H
 #define ANNEAL_BATCHNORM_RANGE_H
 #include <stdint.h>
 
-/// Blocks that are taken together where one is only a few bytes long in each sample.
+/// The number of blocks that are processed together if each is only a few bytes long per sample.
 enum { BATCHNORM_GROUP = 32, BATCHNORM_LANES = BATCHNORM_GROUP * 16 };
 
-/// Numbers of a channel whose mean others are measured from.
+/// The number of a channel's values whose mean the others are measured from.
 enum { BATCHNORM_BASE = 64 };
 
-/// Bytes of a tensor from which on results bypass the caches.
+/// The size of a tensor, in bytes, from which results bypass the caches.
 enum { BATCHNORM_STREAMED = 24 << 20 };
 
-/// Bypassing stores are ordered with nothing; this makes them visible before anything that follows.
+/// Non-temporal stores are unordered; this makes them visible before anything that follows.
 static inline void anneal_stream_end(void) {
 #if defined(__x86_64__)
     __builtin_ia32_sfence();
@@ -20,7 +20,7 @@ static inline void anneal_stream_end(void) {
 }
 
 typedef struct {
-    int64_t blocks;  ///< of the tensor
+    int64_t blocks;  ///< in the tensor
     int64_t s;       ///< positions
     int64_t first;   ///< first block
     int64_t count;   ///< blocks, <= BATCHNORM_GROUP

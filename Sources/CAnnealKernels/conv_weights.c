@@ -10,7 +10,7 @@ int64_t anneal_conv_weights(const anneal_conv *c) {
     return groupconv_units(c) * groupconv_unit_weights(c);
 }
 
-/// Where weight (output o of group g, input i, tap t) is.
+/// The index of a weight (output o of group g, input i, tap t).
 static inline int64_t packed_index(const anneal_conv *c, int64_t g, int64_t o, int64_t i, int64_t t) {
     int64_t taps = c->kh * c->kw, b = c->b;
     if (c->plain) return (o / b * padded(taps * c->ic, b) + i * taps + t) * b + o % b;

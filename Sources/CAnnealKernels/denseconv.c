@@ -26,10 +26,10 @@ static product_fn *const product_table[][2] = VARIANT_TABLE(denseconv_product);
 static outer_fn *const outer_table[][2] = VARIANT_TABLE(denseconv_outer);
 
 enum {
-    PANEL = 81920,       ///< floats of a thread's panels: most of a second cache of 512 KB
-    PRODUCT_ROWS = 96,   ///< at most in a panel; multiples of 12 suit every tile
+    PANEL = 81920,       ///< floats of a thread's panels: most of a 512 KB second-level cache
+    PRODUCT_ROWS = 96,   ///< rows of a panel at most; multiples of 12 suit every tile
     OUTER_ROWS = DENSECONV_MAX_ROWS,
-    LONG_IMAGE = 36,     ///< positions from which an image's rows need not be gathered
+    LONG_IMAGE = 36,     ///< from this many positions an image's rows need not be gathered
     MANY_WEIGHTS = 65536
 };
 
@@ -51,7 +51,7 @@ static int64_t outputs_of(const anneal_conv *c) { return padded(c->oc, c->b); }
 static int64_t weights_of(const anneal_conv *c) { return columns_of(c) * outputs_of(c); }
 
 static int is_pointwise(const anneal_conv *c) { return taps_of(c) == 1 && c->ph == 0 && c->pw == 0; }
-/// The images' own memory serves as the matrix.
+/// The images' own memory is the matrix.
 static int is_direct(const anneal_conv *c) {
     return is_pointwise(c) && !c->plain && c->sh == 1 && c->sw == 1 && c->oh * c->ow >= LONG_IMAGE;
 }
@@ -61,10 +61,10 @@ static int64_t panel_rows(int64_t room, const anneal_conv *c, int64_t least, int
     return rows < least ? least : rows > most ? most : rows;
 }
 static int64_t product_rows(const anneal_conv *c) { return panel_rows(PANEL, c, 12, PRODUCT_ROWS); }
-/// Many rows, so that sums are rarely loaded and stored; the panels may then lie in the last cache.
+/// Many rows, so that sums are rarely loaded and stored; the panels may then be in the last-level cache.
 static int64_t outer_rows(const anneal_conv *c) { return panel_rows(4 * PANEL, c, 48, OUTER_ROWS); }
 
-// The weights' gradient: threads share the output blocks, or where those are few pieces of the rows, whose sums are then
+// The weights' gradient: threads share the output blocks or, if there are few, pieces of the rows, whose sums are then
 // added.
 static int splits_outputs(const anneal_conv *c) { return weights_of(c) >= MANY_WEIGHTS && outputs_of(c) / c->b >= 6; }
 static int64_t piece_floats(const anneal_conv *c) { return weights_of(c) + outputs_of(c); }
@@ -84,11 +84,11 @@ int64_t anneal_denseconv_scratch(const anneal_conv *c, anneal_pass pass) {
 
 typedef struct {
     const anneal_conv *conv;
-    denseconv_side in, out; ///< of the product: the data's gradient goes from dy to dx
-    int64_t rows, chunk;    ///< of the matrix; taken together
+    denseconv_side in, out; ///< sides of the product: the data's gradient goes from dy to dx
+    int64_t rows, chunk;    ///< of the matrix: all, and those processed together
     const float *x, *w, *bias, *dy;
     float *y, *dw, *dbias, *panels;
-    float *partial;        ///< the pieces' sums of the weights' gradient
+    float *partial;        ///< the pieces' sums for the weights' gradient
     const anneal_post *post;
     float *transposed;     ///< the weights with inputs and outputs exchanged
     int64_t pieces;
@@ -106,12 +106,12 @@ static denseconv_job job_of(const anneal_conv *c) {
     return job;
 }
 
-/// Whether several rows may see one position of the activation.
+/// Whether several rows may read the same position of the activation.
 static int overlaps(const denseconv_side *side) { return side->plain || side->kh * side->kw > 1; }
 
 // MARK: forward and the data's gradient
 
-/// Where rows lie in an image's own memory.
+/// The positions of rows in an image's own memory.
 static int64_t place(const denseconv_side *side, int64_t image, int64_t block, int64_t first) {
     return ((image * side->blocks + block) * side->h * side->w + first) * side->b;
 }
@@ -123,8 +123,9 @@ static void product_body(void *context, int part, int parts) {
     int64_t b = c->b, image = c->oh * c->ow, adds = overlaps(&job->out);
     int64_t inputs = denseconv_columns(&job->in), outputs = denseconv_columns(&job->out);
     product_fn *product = product_table[job->variant][job->wide];
-    // A thread's rows; where those are few, its output blocks, so that each weight is read once. Where rows add up in an
-    // image, it belongs to one thread, and panels begin where the shape says: they decide the order of the additions.
+    // A thread's rows or, if there are few, its output blocks, so that each weight is read once. If rows add up in an
+    // image, it belongs to one thread, and panels begin where the shape says: they determine the order of the
+    // additions.
     int64_t images = smaller(job->chunk / image, c->n / ANNEAL_MAX_PIECES),
         grain = adds ? (images < 1 ? 1 : images) * image : 12;
     int64_t pairs = adds ? 1 : (outputs + 1) / 2, grains = (job->rows + grain - 1) / grain;
@@ -192,7 +193,7 @@ static void transpose_body(void *context, int part, int parts) {
         for (int64_t o = 0; o < oc; o += 8)
             for (int64_t l = 0; l < b; l += 8)
                 transpose8(job->w + (o / b * columns + k * b + l) * b + o % b, b, job->transposed + (k * oc + o) * b + l, b);
-    // Positions that a stride or the end leaves without gradient; where rows overlap product_body clears its images.
+    // Positions that get no gradient because of a stride or the end; if rows overlap, product_body clears its images.
     if (overlaps(&job->out) || (is_pointwise(c) && c->sh == 1 && c->sw == 1)) return;
     int64_t image = padded(c->ic, b) * c->ih * c->iw;
     anneal_bounds(c->n, 1, part, parts, &low, &high);
@@ -261,7 +262,7 @@ static void outer_body(void *context, int part, int parts) {
     }
 }
 
-/// Adds the pieces in their order.
+/// Adds the pieces in order.
 static void merge_body(void *context, int part, int parts) {
     const denseconv_job *job = context;
     int64_t weights = weights_of(job->conv), low, high;
@@ -281,7 +282,7 @@ void anneal_denseconv_backward_weights(const anneal_conv *c, const float *x, con
     denseconv_job job = job_of(c);
     job.x = x, job.dy = dy, job.dw = dw, job.pieces = pieces_of(c);
     job.partial = scratch;
-    // The first piece's sums of the biases, padded.
+    // The first piece's sums for the biases, padded.
     job.dbias = dbias ? scratch + weights_of(c) : NULL;
     job.chunk = is_direct(c) ? OUTER_ROWS : outer_rows(c);
     job.panels = is_direct(c) ? NULL : scratch + job.pieces * piece_floats(c);

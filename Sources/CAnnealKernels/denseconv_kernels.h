@@ -2,7 +2,8 @@
 #include "bias_kernels.h"
 #include "product_kernels.h"
 
-/// What rows [first, first + count) see of the blocks [low, high), one tap after the other: panel[(tap, block)][row].
+/// The inputs of rows [first, first + count) in the blocks [low, high), one tap after another: panel[(tap,
+/// block)][row].
 static void VARIANT(denseconv_gather)(const denseconv_side *side, const float *x, int64_t first, int64_t count,
                                       int64_t low, int64_t high, float *panel, int64_t room) {
     static const float zeros[BLOCK];
@@ -16,7 +17,7 @@ static void VARIANT(denseconv_gather)(const denseconv_side *side, const float *x
     }
 }
 
-/// The way back; add: to what is there, as several rows and taps see one position.
+/// The inverse; add: to existing values, since several rows and taps read the same position.
 static void VARIANT(denseconv_scatter)(const denseconv_side *side, float *y, int64_t first, int64_t count, int64_t low,
                                        int64_t high, const float *panel, int64_t room, int add) {
     int64_t offset[DENSECONV_MAX_ROWS];
@@ -42,7 +43,7 @@ static void VARIANT(denseconv_scatter_plain)(const denseconv_side *side, float *
     for (int64_t r = 0; r < count; r++, denseconv_next(side, &place)) {
         for (int64_t k = 0; k < blocks; k++) STORE(seen + k * BLOCK, LOAD(panel + (k * room + r) * BLOCK));
         const int64_t y0 = place.y * side->sh - side->ph, x0 = place.x * side->sw - side->pw;
-        // The taps [low, high) of each line of the kernel lie in the image.
+        // The taps [low, high) of each row of the kernel are inside the image.
         int64_t low = x0 < 0 ? (-x0 + step - 1) / step : 0;
         int64_t high = x0 >= side->w ? 0 : smaller((side->w - 1 - x0) / step + 1, side->kw);
         const float *taps = seen;
@@ -56,7 +57,8 @@ static void VARIANT(denseconv_scatter_plain)(const denseconv_side *side, float *
     }
 }
 
-/// c = a w [+ bias] [and post], some inputs at a time, so that the weights of a pair of output blocks stay in the first cache.
+/// c = a w [+ bias] [and post], some inputs at a time, so that the weights of a pair of output blocks stay in the
+/// first-level cache.
 static void VARIANT(denseconv_product)(int64_t rows, const float *a, int64_t a_block, int64_t inputs, const float *w,
                                        float *c, int64_t c_block, int64_t outputs, const float *bias,
                                        const anneal_post *post) {

@@ -9,19 +9,19 @@ typedef struct {
     int64_t blocks;         ///< channel blocks
     int64_t plain;          ///< channels of a plain activation, whose columns are [channel][tap]; else 0
     int64_t h, w;           ///< of an image
-    int64_t kh, kw;         ///< taps that a row sees: its columns are [tap][channel]
+    int64_t kh, kw;         ///< taps of a row: its columns are [tap][channel]
     int64_t sh, sw, ph, pw, dh, dw;
     int64_t rows, columns;  ///< output positions of an image
     int64_t b;
 } denseconv_side;
 
-/// Blocks of columns that a row has.
+/// The number of column blocks in a row.
 static inline int64_t denseconv_columns(const denseconv_side *side) {
     int64_t taps = side->kh * side->kw;
     return side->plain ? (side->plain * taps + side->b - 1) / side->b : side->blocks * taps;
 }
 
-/// Floats of an image.
+/// The number of floats in an image.
 static inline int64_t denseconv_image(const denseconv_side *side) {
     return (side->plain ? side->plain : side->blocks * side->b) * side->h * side->w;
 }
@@ -45,7 +45,7 @@ static inline void denseconv_next(const denseconv_side *side, denseconv_place *p
     place->n++;
 }
 
-/// Floats from the activation's start to the first block of what each row sees at a tap; -1 in the padding.
+/// The offset from the activation's start to the first block that each row reads at a tap; -1 in the padding.
 static inline void denseconv_offsets(const denseconv_side *side, int64_t first, int64_t count, int64_t tap,
                                      int64_t *offset) {
     int64_t y0 = tap / side->kw * side->dh - side->ph, x0 = tap % side->kw * side->dw - side->pw;

@@ -4,7 +4,7 @@
 #include <stdatomic.h>
 #include <stddef.h>
 
-// The variants are nested (a machine with AVX-512 has AVX2), so the ones that run here are a prefix of this list.
+// The variants are nested (a machine with AVX-512 has AVX2), so the supported ones are a prefix of this list.
 enum { PORTABLE, AVX2, AVX512 };
 static const char *const names[] = {[PORTABLE] = "portable", [AVX2] = "avx2", [AVX512] = "avx512"};
 
@@ -15,7 +15,7 @@ static int detect(void) {
     return anneal_has_avx512() ? AVX512 : AVX2;
 }
 
-// 0: not known yet. Two threads may both detect; they find the same.
+// 0: not known yet. Two threads may both detect it; they get the same result.
 static atomic_int available;
 static atomic_int forced = -1;
 

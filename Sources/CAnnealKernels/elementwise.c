@@ -9,10 +9,10 @@
 #define VARIANT_SOURCE "elementwise_kernels.h"
 #include "variants.h"
 
-// Flat loops take the widest vectors of the variant.
+// Flat loops use the variant's widest vectors.
 static inline int wide(int variant) { return variant == 2; }
 
-/// Whole cache lines for each thread.
+/// Rounded to whole cache lines per thread.
 enum { GRAIN = 16 };
 
 typedef struct {
@@ -65,7 +65,7 @@ static void backward_body(void *context, int part, int parts) {
 
 void anneal_activation_backward(anneal_activation kind, const float *y, const float *dy, const float *accumulate, float *dx,
                                 anneal_dims dims) {
-    // The padding needs no care: dy is zero there.
+    // The padding needs no special treatment: dy is zero there.
     flat_job job = {.kind = kind, .a = y, .b = dy, .c = accumulate, .y = dx, .count = anneal_elements(dims)};
     anneal_run_parts(job.count, backward_body, &job);
 }

@@ -1,6 +1,6 @@
 // The loops of elementwise.c for one variant (see variants.h). Ranges are flat: [low, high).
 
-/// 2^n * e^r by Cody and Waite's reduction; relative error about 1e-7; 0 and infinity at the ends, NaN stays.
+/// 2^n * e^r by Cody and Waite's reduction; relative error about 1e-7; 0 and infinity at the ends, NaN stays NaN.
 INLINE vb VARIANT(exp)(vb x) {
     vb clamped = SELECT(x > SPLAT(89), SPLAT(89), x);
     clamped = SELECT(clamped < SPLAT(-104), SPLAT(-104), clamped);
@@ -43,7 +43,8 @@ INLINE vb VARIANT(activate)(anneal_activation kind, vb x) {
         return SELECT(m < SPLAT(0.625f), near, far);
     }
     case ANNEAL_SOFTRELU: {
-        // max(x, 0) + log1p(e^-|x|), and log1p(e) = 2 atanh(e / (2 + e)) by its series: exact to the last bits for small e.
+        // max(x, 0) + log1p(e^-|x|), and log1p(e) = 2 atanh(e / (2 + e)) by its series: accurate to the last bits for
+        // small e.
         vb e = VARIANT(exp)(-VARIANT(magnitude)(x));
         vb t = e / (e + 2.0f), z = t * t;
         vb p = SPLAT(1.0f / 15);
@@ -60,7 +61,7 @@ INLINE vb VARIANT(activate)(anneal_activation kind, vb x) {
     }
 }
 
-/// f' from the output.
+/// f' computed from the output.
 INLINE vb VARIANT(slope)(anneal_activation kind, vb y) {
     switch (kind) {
     case ANNEAL_SIGMOID: return y * (1.0f - y);
@@ -126,8 +127,8 @@ static void VARIANT(activation_forward)(anneal_activation kind, const float *x, 
     }
 }
 
-/// Φ(x) and e^(-x²/2), which is also its derivative's. Abramowitz and Stegun 7.1.26 of the upper tail: absolute error
-/// below 1e-7.
+/// Φ(x) and e^(-x²/2), to which its derivative is proportional. Abramowitz and Stegun 7.1.26 for the upper tail:
+/// absolute error below 1e-7.
 INLINE vb VARIANT(normal)(vb x, vb *bell) {
     vb m = VARIANT(magnitude)(x);
     vb t = 1.0f / (m * 0.23164189f + 1.0f);
@@ -252,7 +253,7 @@ static void VARIANT(softmax_rows)(const float *x, float *y, int64_t axis, int64_
     }
 }
 
-/// Softmax along an axis that is not the last: vectors of `width` <= BLOCK neighbouring columns.
+/// Softmax along an axis that is not the last: vectors of `width` <= BLOCK adjacent columns.
 static void VARIANT(softmax_columns)(const float *x, float *y, int64_t axis, int64_t inner, int64_t low, int64_t high) {
     int64_t columns = (inner + BLOCK - 1) / BLOCK;
     for (int64_t item = low; item < high; item++) {

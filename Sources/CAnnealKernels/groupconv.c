@@ -26,7 +26,7 @@ static tile_fn *const tile_table[][2] = VARIANT_TABLE(groupconv_tile);
 static clip_fn *const clip_table[][2] = VARIANT_TABLE(groupconv_clip);
 
 enum {
-    GATHERED = 6144 ///< floats of some samples' x and dy: most of the first cache
+    GATHERED = 6144 ///< floats of some samples' x and dy: most of the first-level cache
 };
 
 int anneal_groupconv_supported(const anneal_conv *c) {
@@ -42,14 +42,14 @@ int anneal_groupconv_supported(const anneal_conv *c) {
     if (c->kh > GROUPCONV_MAX_KERNEL || c->kw > GROUPCONV_MAX_KERNEL) return 0;
     int64_t widest = c->ic > c->oc ? c->ic : c->oc;
     if (c->kh * c->kw * widest * c->b * 2 > GROUPCONV_MAX_WEIGHTS && widest > c->b) return 0;
-    // Offsets within an image are of 32 bits.
+    // Offsets within an image have 32 bits.
     if (c->ih * c->iw * c->b > INT32_MAX || c->oh * c->ow * c->b > INT32_MAX) return 0;
     return groupconv_run_bound(c->ow, c->kw, 1) <= GROUPCONV_MAX_RUNS && groupconv_run_bound(c->iw, c->kw,
         c->sw) <= GROUPCONV_MAX_RUNS && groupconv_run_bound(c->oh, c->kh, 1) <= GROUPCONV_MAX_RUNS &&
         groupconv_run_bound(c->ih, c->kh, c->sh) <= GROUPCONV_MAX_RUNS;
 }
 
-/// Pieces of the batch in the weights' gradient, where there are too few units for many threads.
+/// The number of pieces of the batch in the weights' gradient, if there are too few units for many threads.
 static int64_t pieces_of(const anneal_conv *c) {
     return anneal_pieces(c->n * c->oh * c->ow, smaller(c->n, 32 / groupconv_units(c)),
                          anneal_conv_weights(c) + c->groups * c->oc);
@@ -68,14 +68,14 @@ typedef struct {
     const float *x, *w, *bias, *dy;
     float *y, *dw, *dbias, *scratch;
     const anneal_post *post;
-    int64_t pieces; ///< of the batch, in the weights' gradient
+    int64_t pieces; ///< of the batch, for the weights' gradient
 } conv_job;
 
 static inline int64_t work(const anneal_conv *c) {
     return c->n * (c->ih * c->iw + c->oh * c->ow) * c->groups * (c->ic > c->oc ? c->ic : c->oc);
 }
 
-/// Samples that are worked on together.
+/// The number of samples that are processed together.
 static inline int64_t grain_of(const groupconv_pass *pass) { return pass->batched ? pass->tile : 1; }
 
 static void forward_body(void *context, int part, int parts) {
@@ -109,7 +109,7 @@ void anneal_groupconv_forward(const anneal_conv *c, const float *x, const float 
     anneal_run_parts(work(c), forward_body, &job);
 }
 
-/// The taps that meet the image anywhere: small images see few of a kernel's.
+/// The taps that overlap the image anywhere: with small images only a few of a kernel's do.
 static void mark_taps(const anneal_conv *c, const groupconv_pass *pass, uint8_t *used) {
     memset(used, 0, (size_t)(c->kh * c->kw));
     for (int h = 0; h < pass->runs_h; h++)
@@ -173,7 +173,7 @@ void anneal_groupconv_backward_data(const anneal_conv *c, const float *dy, const
 
 // MARK: the weights' gradient
 
-/// The positions [*low, *high) of an axis whose tap k falls into the image, and the first one's source.
+/// The positions [*low, *high) of an axis whose tap k is inside the image, and the first one's source.
 static void tap_range(const groupconv_axis *axis, int64_t k, int64_t *low, int64_t *high, int64_t *source) {
     int64_t reach = k * axis->dilation - axis->pad; // source = o * stride + reach
     int64_t l = reach < 0 ? (-reach + axis->stride - 1) / axis->stride : 0;
@@ -188,14 +188,14 @@ static void nest_swap(groupconv_nest *nest, int a, int b) {
     nest->count[b] = old.count[a], nest->x[b] = old.x[a], nest->y[b] = old.y[a];
 }
 
-/// Some samples of one unit, apart by x_image and y_image.
+/// Some samples of one unit, with strides x_image and y_image.
 typedef struct {
     const float *x, *dy;
     int64_t x_image, y_image, count;
 } groupconv_samples_of;
 
-/// One tap for the columns [w0, w1) of the rows [h0, h1); hs and ws are the first position's source. three: also the next
-/// two taps of the kernel's row.
+/// One tap for the columns [w0, w1) of the rows [h0, h1); hs and ws are the first position's source. three: also the
+/// next two taps of the kernel's row.
 static void outer_tap(const conv_job *job, const groupconv_samples_of *of, float *dw, int64_t tap, int64_t h0, int64_t h1,
                       int64_t hs, int64_t w0, int64_t w1, int64_t ws, int three) {
     const anneal_conv *c = job->conv;
@@ -213,7 +213,7 @@ static void outer_tap(const conv_job *job, const groupconv_samples_of *of, float
         outer_table[anneal_variant()][c->b == 16](pass, x, dy, dw + tap * pass->w_tap, &nest);
 }
 
-/// All taps of a unit for some samples, which should fit the first cache.
+/// All taps of a unit for some samples, which should fit the first-level cache.
 static void outer_samples(const conv_job *job, const groupconv_samples_of *of, float *dw) {
     const anneal_conv *c = job->conv;
     groupconv_axis h = groupconv_axis_h(c, 0), w = groupconv_axis_w(c, 0);
@@ -223,8 +223,8 @@ static void outer_samples(const conv_job *job, const groupconv_samples_of *of, f
         if (w0[k] > first) first = w0[k];
         if (w1[k] < last) last = w1[k];
     }
-    // The columns that all three taps see are done at once, the few others for each tap.
-    // With four channels there are as many sums as registers for one tap; only short rows gain (measured).
+    // The columns that all three taps cover are done at once, the few others for each tap separately. With four
+    // channels there are as many sums as registers for one tap; only short rows gain (measured).
     int64_t lanes = job->pass->lanes;
     int three = c->kw == 3 && last - first >= 3 && (lanes == 1 || lanes == 2 || (lanes == 4 && c->ow <= 16));
     for (int64_t kh = 0; kh < c->kh; kh++) {
@@ -254,7 +254,7 @@ static void weights_body(void *context, int part, int parts) {
     int64_t x_sample = pass->in_blocks * pass->x_block, y_sample = pass->out_blocks * pass->y_block;
     int64_t chunk = GATHERED / (x_sample + y_sample);
     if (chunk < 1) chunk = 1;
-    // See groupconv_plan: samples that share few sets of the first cache are copied together.
+    // See groupconv_plan: samples that map to few sets of the first-level cache are copied together.
     int gather = chunk > 4 && (pass->x_image * 4 % 2048 == 0 || pass->y_image * 4 % 2048 == 0);
     float together[GATHERED] __attribute__((aligned(64)));
     for (int64_t p = share.n0; p < share.n1; p++) {
@@ -287,7 +287,7 @@ static void weights_body(void *context, int part, int parts) {
     }
 }
 
-/// Adds the pieces in their order.
+/// Adds the pieces in order.
 static void merge_body(void *context, int part, int parts) {
     const conv_job *job = context;
     int64_t weights = anneal_conv_weights(job->conv), channels = job->conv->groups * job->conv->oc, low, high;

@@ -1,7 +1,7 @@
 // The loops of groupconv.c for one variant (see variants.h).
 //
-// A tile is some output positions whose sources lie at equal distances: neighbours in a row, or one position of several
-// samples. It stays in registers over all taps and input channels, and taps that see padding are not in its list.
+// A tile is some output positions whose sources are equally spaced: neighbours in a row, or one position of several
+// samples. It stays in registers over all taps and input channels, and taps in the padding are not in its list.
 #include "bias_kernels.h"
 
 #if defined(VARIANT_MANY_REGISTERS)
@@ -20,7 +20,7 @@
 
 // MARK: whole blocks in a group
 
-/// P positions x `outs` output blocks. The P rows of x are addressed from four pointers, not twelve.
+/// P positions x `outs` output blocks. The P rows of x are addressed from four pointers instead of twelve.
 INLINE void VARIANT(groupconv_block)(const int P, const int outs, const groupconv_pass *pass, const float *x, int64_t xs,
                                      float *y, int64_t ys, const float *w, const float *bias, int taps,
                                      const int32_t *x_offset, const int32_t *w_offset) {
@@ -250,7 +250,7 @@ static void VARIANT(groupconv_samples)(const groupconv_pass *pass, const float *
                                                                  bias);
 }
 
-/// y limited to low … high; NaN stays.
+/// y clamped to low … high; NaN stays NaN.
 static void VARIANT(groupconv_clip)(float *y, int64_t count, float low, float high) {
     for (int64_t k = 0; k < count; k++) {
         float v = y[k] < low ? low : y[k];
@@ -279,7 +279,7 @@ INLINE void VARIANT(groupconv_outer_block)(const float *x, const float *dy, floa
 
 INLINE void VARIANT(groupconv_outer_lanes)(const int G, const float *x, const float *dy, float *dw,
                                            const groupconv_nest *nest) {
-    enum { U = 4 }; // separate sums, so that additions need not wait for each other
+    enum { U = 4 }; // separate sums, so that additions do not depend on each other
     const int u = G >= 4 ? 2 : 4;
     vb acc[U][8];
     for (int j = 0; j < G; j++) {
@@ -313,7 +313,8 @@ INLINE void VARIANT(groupconv_outer_lanes)(const int G, const float *x, const fl
     }
 }
 
-/// Three taps of a kernel's row at once: dy is loaded for all of them, and there are sums enough to add at full speed.
+/// Three taps of a kernel's row at once: dy is loaded once for all of them, and there are enough sums to add at full
+/// speed.
 INLINE void VARIANT(groupconv_outer3_lanes)(const int G, const float *x, const float *dy, float *dw, int64_t w_tap,
                                             int64_t x_tap, const groupconv_nest *nest) {
     const int u = G == 1 ? 4 : G == 2 ? 2 : 1;
@@ -363,7 +364,7 @@ static void VARIANT(groupconv_outer3)(const groupconv_pass *pass, const float *x
         VARIANT(groupconv_outer3_lanes)(4, x, dy, dw, pass->w_tap, x_tap, nest);
 }
 
-/// One tap of one unit: x and dy are at the first sample's first position that the tap sees.
+/// One tap of one unit: x and dy point to the first sample's first position for this tap.
 static void VARIANT(groupconv_outer)(const groupconv_pass *pass, const float *x, const float *dy, float *dw,
                                      const groupconv_nest *nest) {
     switch (pass->lanes) {

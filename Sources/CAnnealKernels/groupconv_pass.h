@@ -1,4 +1,4 @@
-// One pass of the grouped convolution as its loops see it. The data's gradient is a pass too: from dy to dx, with each
+// One pass of the grouped convolution as seen by its loops. The data's gradient is a pass too: from dy to dx, with each
 // group's weights transposed.
 #ifndef ANNEAL_GROUPCONV_PASS_H
 #define ANNEAL_GROUPCONV_PASS_H
@@ -7,15 +7,16 @@
 enum {
     GROUPCONV_MAX_KERNEL = 16,     ///< along an axis
     GROUPCONV_MAX_RUNS = 128,
-    GROUPCONV_MAX_ENTRIES = 4096,  ///< of the pixels' table
-    GROUPCONV_MAX_PIXELS = 144,    ///< of an image whose tiles take several samples
+    GROUPCONV_MAX_ENTRIES = 4096,  ///< entries of the pixels' table
+    GROUPCONV_MAX_PIXELS = 144,    ///< pixels of an image whose tiles take several samples
     GROUPCONV_MAX_WEIGHTS = 65536, ///< floats of the transposed weights of two blocks, on the stack
     GROUPCONV_MAX_TAPS = 256,
-    GROUPCONV_MAX_TILE = 13, ///< positions that any variant works on together
+    GROUPCONV_MAX_TILE = 13, ///< the most positions that any variant processes together
     GROUPCONV_GATHER = 8192  ///< floats of a tile's gathered sources
 };
 
-/// Output positions start, start + step .. that see the same taps, each position's sources `shift` after the one before.
+/// Output positions start, start + step .. that have the same taps; each position's sources are `shift` after the one
+/// before.
 typedef struct {
     int32_t start, count, taps;
     int16_t k[GROUPCONV_MAX_KERNEL];  ///< the taps' places in the kernel
@@ -24,14 +25,14 @@ typedef struct {
 
 typedef struct {
     int64_t in_w, out_h, out_w;
-    int64_t in_blocks, out_blocks;        ///< of a unit: a group, or one block that holds several groups
-    int64_t lanes;                        ///< channels per group where a block holds several groups, else 0
+    int64_t in_blocks, out_blocks;        ///< of a unit: a group, or one block that contains several groups
+    int64_t lanes;                        ///< channels per group if a block contains several groups, else 0
     int64_t x_image, x_block, y_image, y_block; ///< strides, in floats
     int64_t w_tap, w_block;               ///< strides of the weights between taps and between output blocks
     int64_t kw;
-    int64_t step_h, shift_h, step_w, shift_w; ///< of runs: 1 and the stride forward, the stride and 1 backward
-    int64_t tile;                         ///< positions that are worked on together
-    int batched;                          ///< tiles take one position of several samples, not a run of one sample's
+    int64_t step_h, shift_h, step_w, shift_w; ///< for runs: 1 and the stride forward, the stride and 1 backward
+    int64_t tile;                         ///< positions that are processed together
+    int batched;                          ///< tiles take one position of several samples instead of a run of one sample
     int gather;                           ///< copy a tile's sources together first
     int32_t runs_h, runs_w;
     groupconv_run run_h[GROUPCONV_MAX_RUNS], run_w[GROUPCONV_MAX_RUNS];

@@ -1,4 +1,4 @@
-// The geometry of a pass: which taps each output position sees, and where its tiles lie.
+// The geometry of a pass: the taps of each output position, and the positions of its tiles.
 #ifndef ANNEAL_GROUPCONV_PLAN_H
 #define ANNEAL_GROUPCONV_PLAN_H
 #include "anneal_groupconv.h"
@@ -9,7 +9,7 @@ typedef struct {
     int backward;
 } groupconv_axis;
 
-/// The taps that position `o` of an axis sees, and their sources.
+/// The taps of position `o` of an axis, and their sources.
 static inline groupconv_run groupconv_taps(const groupconv_axis *axis, int64_t o) {
     groupconv_run run = {.start = (int32_t)o, .count = 1};
     for (int64_t k = 0; k < axis->kernel; k++) {
@@ -28,7 +28,7 @@ static inline groupconv_run groupconv_taps(const groupconv_axis *axis, int64_t o
     return run;
 }
 
-/// Whether `next` continues `run`: the same taps, each source `shift` further for each position.
+/// Whether `next` continues `run`: the same taps, each source `shift` further per position.
 static inline int groupconv_continues(const groupconv_run *run, const groupconv_run *next, int64_t shift) {
     if (next->taps != run->taps) return 0;
     for (int t = 0; t < run->taps; t++)
@@ -36,7 +36,7 @@ static inline int groupconv_continues(const groupconv_run *run, const groupconv_
     return 1;
 }
 
-/// An upper bound of the runs of an axis: within each residue the taps come and go once.
+/// An upper bound for the runs of an axis: within each residue each tap begins and ends once.
 static inline int64_t groupconv_run_bound(int64_t out, int64_t kernel, int64_t step) {
     int64_t bound = step * (2 * kernel + 1);
     return out < bound ? out : bound;
@@ -52,10 +52,10 @@ static inline groupconv_axis groupconv_axis_w(const anneal_conv *c, int backward
                     : (groupconv_axis){c->iw, c->ow, c->kw, c->sw, c->pw, c->dw, 0};
 }
 
-/// Several groups share a block.
+/// Whether several groups share a block.
 static inline int64_t groupconv_shared_lanes(const anneal_conv *c) { return c->ic < c->b ? c->ic : 0; }
 
-/// Groups, or blocks of several groups: what is worked on without regard to the others.
+/// The number of groups, or blocks of several groups: what is processed independently.
 static inline int64_t groupconv_units(const anneal_conv *c) {
     return groupconv_shared_lanes(c) ? c->groups * c->ic / c->b : c->groups;
 }
@@ -95,7 +95,7 @@ static inline void groupconv_plan(groupconv_pass *pass, const anneal_conv *c, in
     pass->runs_h = groupconv_runs(pass->run_h, &h, pass->step_h, pass->shift_h);
     pass->runs_w = groupconv_runs(pass->run_w, &w, pass->step_w, pass->shift_w);
 
-    // Small images: one position of several samples makes whole tiles everywhere.
+    // Small images: one position of several samples gives full tiles everywhere.
     pass->batched = pass->gather = 0;
     if (h.out * w.out > GROUPCONV_MAX_PIXELS || c->n < 4 || h.out * w.out * c->kh * c->kw > GROUPCONV_MAX_ENTRIES) return;
     pass->batched = 1;
@@ -113,8 +113,8 @@ static inline void groupconv_plan(groupconv_pass *pass, const anneal_conv *c, in
         }
     }
     pass->first[h.out * w.out] = entries;
-    // Samples that lie a multiple of 2 KB apart share few sets of the first cache (8 ways of 4 KB): a tile's sources would
-    // throw each other out between the taps.
+    // Samples a multiple of 2 KB apart map to few sets of the first-level cache (8 ways of 4 KB): a tile's sources
+    // would evict each other between the taps.
     int64_t sample = pass->in_blocks * pass->x_block;
     pass->gather = pass->x_image * (int64_t)sizeof(float) % 2048 == 0 && h.in * w.in > 1 &&
                    (sample + 16) * GROUPCONV_MAX_TILE <= GROUPCONV_GATHER;

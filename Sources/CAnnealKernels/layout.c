@@ -13,7 +13,7 @@ typedef struct {
 
 static inline int64_t blocks(int64_t c, int64_t b) { return (c + b - 1) / b; }
 
-/// `used` (<= b) plain channels of s positions to one block, and back.
+/// Copies `used` (<= b) plain channels of s positions to one block, and back.
 static void to_block(const float *plain, float *block, int64_t b, int64_t used, int64_t s) {
     for (int64_t lane = 0; lane < b; lane += 8) {
         int64_t k = 0;
@@ -52,7 +52,7 @@ static void between_blocks(const relayout_job *job, int64_t i, int64_t t, float 
 
 static void relayout_body(void *context, int part, int parts) {
     const relayout_job *job = context;
-    // One item: a sample's group of channels that both layouts keep together.
+    // One work item: a sample's group of channels that both layouts keep together.
     int64_t group = job->sb > job->tb ? job->sb : job->tb, items = blocks(job->c, group), low, high, s = job->s;
     int64_t scb = blocks(job->c, job->sb), tcb = blocks(job->c, job->tb);
     anneal_bounds(job->n * items, 1, part, parts, &low, &high);

@@ -1,7 +1,8 @@
 // The loops of lrn.c for one variant (see variants.h).
 //
-// A tile is CHANNELS channels and TILE positions of one sample. What is summed over neighbouring channels is first written
-// to rows[h + channel][position], h = nsize / 2 channels wider on both sides, so that one code serves every layout.
+// A tile is CHANNELS channels and TILE positions of one sample. The values to sum over neighbouring channels are first
+// written to rows[h + channel][position], h = nsize / 2 channels wider on both sides, so that the same code serves
+// every layout.
 
 /// x^-beta; a square root is faster than the power for the usual 0.75.
 INLINE float VARIANT(inverse_power)(float x, float beta) {

@@ -7,11 +7,11 @@
 #include "anneal_parallel.h"
 #include "share.h"
 
-/// A strip of an image, some rows of it with their padding: at stride s a row holds its columns 0, s, 2 s, .., then
-/// 1, s + 1, .., so that adjacent positions see adjacent values.
+/// A strip of an image: some of its rows with their padding. At stride s a row holds its columns 0, s, 2 s, .., then 1,
+/// s + 1, .., so that adjacent positions read adjacent values.
 typedef struct {
     int64_t columns, room;  ///< of a position's row: channels times taps; padded to whole blocks
-    const int32_t *offset;  ///< of each, from the position's first value
+    const int32_t *offset;  ///< of each column, from the position's first value
     int64_t step;           ///< floats to the next row of positions
     int64_t width;          ///< positions of a row
 } plainconv_view;
@@ -26,7 +26,7 @@ static forward_fn *const forward_table[][2] = VARIANT_TABLE(plainconv_forward);
 static outer_fn *const outer_table[][2] = VARIANT_TABLE(plainconv_outer);
 
 enum {
-    POSITIONS = 1024,     ///< of a strip
+    POSITIONS = 1024,     ///< positions of a strip
     MAX_STRIP = 1 << 20   ///< floats of a strip
 };
 
@@ -39,7 +39,7 @@ typedef struct {
     const float *x, *w, *bias, *dy;
     float *y, *dw, *dbias, *partial, *strip;
     const anneal_post *post;
-    int64_t pieces;               ///< of the weights' gradient: strips whose sums are then added
+    int64_t pieces;               ///< for the weights' gradient: strips whose sums are then added
     int variant, wide;
 } plainconv_job;
 
@@ -52,7 +52,7 @@ static int64_t rows_of(const anneal_conv *c) {
 }
 
 int plainconv_supported(const anneal_conv *c) {
-    // In floating point: the extents are anyone's, and their product may not fit an integer.
+    // In floating point: the extents are arbitrary, and their product may overflow an integer.
     double lines = (double)(rows_of(c) - 1) * (double)c->sh + (double)(c->kh - 1) * (double)c->dh + 1;
     double line = (double)c->ow * (double)c->sw + (double)(c->kw - 1) * (double)c->dw + (double)c->sw;
     return (double)c->ic * (double)c->kh * (double)c->kw <= PLAINCONV_MAX_COLUMNS &&
@@ -82,7 +82,7 @@ static void prepare(plainconv_job *job, const anneal_conv *c) {
     job->view.offset = job->offset;
 }
 
-/// Copies the part of an image that the positions from row `first` on see.
+/// Copies the part of an image that the positions from row `first` on read.
 static void copy_strip(const plainconv_job *job, int64_t image, int64_t first, float *to) {
     const anneal_conv *c = job->conv;
     for (int64_t i = 0; i < c->ic; i++)
@@ -90,7 +90,7 @@ static void copy_strip(const plainconv_job *job, int64_t image, int64_t first, f
             int64_t y = first * c->sh - c->ph + l, inside = y >= 0 && y < c->ih;
             const float *from = job->x + ((image * c->ic + i) * c->ih + y) * c->iw;
             for (int64_t phase = 0; phase < c->sw; phase++, to += job->line) {
-                // Of the line's columns phase + k sw - pw those with k in [low, high) lie in the image.
+                // Of the line's columns phase + k sw - pw, those with k in [low, high) are inside the image.
                 int64_t start = phase - c->pw, low = start < 0 ? (-start + c->sw - 1) / c->sw : 0;
                 int64_t high = start < c->iw ? (c->iw - 1 - start) / c->sw + 1 : 0;
                 high = inside ? smaller(high, job->line) : 0;
@@ -105,7 +105,7 @@ static void copy_strip(const plainconv_job *job, int64_t image, int64_t first, f
         }
 }
 
-/// A strip's place in y or dy, and how many rows of positions it has.
+/// A strip's position in y or dy, and its number of rows of positions.
 static int64_t place(const plainconv_job *job, int64_t unit, int64_t *rows) {
     const anneal_conv *c = job->conv;
     int64_t first = unit % job->strips * job->rows;
@@ -173,7 +173,7 @@ void plainconv_backward_weights(const anneal_conv *c, const float *x, const floa
     job.x = x, job.dy = dy, job.dw = dw, job.dbias = dbias, job.partial = scratch;
     job.strip = scratch + job.pieces * piece_floats(c);
     anneal_parallel(outer_body, &job);
-    // The pieces in their order; they are small.
+    // The pieces in order; they are small.
     anneal_add_pieces(scratch, scratch, piece_floats(c), job.pieces, 0, piece_floats(c));
     memcpy(dw, scratch, sizeof(float) * (size_t)weights_of(c));
     if (dbias) memcpy(dbias, scratch + weights_of(c), sizeof(float) * (size_t)c->oc);

@@ -1,7 +1,7 @@
 // The loops of plainconv.c for one variant (see variants.h).
 #include "bias_kernels.h"
 
-// Sums that a tile keeps: output blocks times positions, with their weights and a value in the registers.
+// The sums of a tile: output blocks times positions, with their weights and a value in registers.
 #if defined(VARIANT_MANY_REGISTERS)
 #define PLAINCONV_SUMS 24
 #define PLAINCONV_COLUMNS 8
@@ -13,12 +13,12 @@
 #define PLAINCONV_COLUMNS 2
 #endif
 
-/// P adjacent positions of `outs` output blocks, from x on.
+/// P adjacent positions of `outs` output blocks, starting at x.
 INLINE void VARIANT(plainconv_tile)(const int P, const int outs, const plainconv_view *view, const float *x, const float *w,
                                     const float *bias, const anneal_post *post, float *y, int64_t y_block) {
     const int64_t w_block = view->room * BLOCK;
     vb acc[3][12];
-    // A sum is kept in a register only where its index is a constant: loops over the sums are unrolled.
+    // A sum stays in a register only if its index is a constant, so loops over the sums are unrolled.
     for (int o = 0; o < outs; o++) {
         vb start = bias ? LOAD(bias + o * BLOCK) : SPLAT(0);
 #pragma clang loop unroll(full)
@@ -69,7 +69,7 @@ PLAINCONV_TILES(2, PLAINCONV_CASE(1, 2) PLAINCONV_CASE(2, 2) PLAINCONV_CASE(3, 2
 PLAINCONV_TILES(3, PLAINCONV_CASE(1, 3) PLAINCONV_CASE(2, 3) PLAINCONV_CASE(3, 3) PLAINCONV_CASE(4, 3)
                 PLAINCONV_CASE(5, 3) PLAINCONV_CASE(6, 3) PLAINCONV_CASE(7, 3) PLAINCONV_CASE(8, 3))
 
-/// Output blocks that are taken together: pairs at the end rather than a single one.
+/// The number of output blocks that are processed together: pairs at the end rather than a single one.
 INLINE int VARIANT(plainconv_together)(int64_t left) { return left == 1 ? 1 : left == 2 || left == 4 ? 2 : 3; }
 
 /// `rows` rows of y, all output blocks.

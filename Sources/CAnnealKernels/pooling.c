@@ -22,7 +22,7 @@ static inline int64_t pool_span(const anneal_pooling *p, int axis, int64_t o) {
     return end > start ? end - start : 0;
 }
 
-/// What a maximum of the first version begins with: a zero if the window reaches into the padding.
+/// The initial value of a maximum in the first version: zero if the window overlaps the padding.
 static inline float pool_floor(const anneal_pooling *p, int64_t od, int64_t oh, int64_t ow) {
     int64_t at[3] = {od, oh, ow}, padded = 1, inside = 1, low, high;
     for (int axis = 0; axis < 3; axis++) {
@@ -43,7 +43,7 @@ static inline int64_t pool_cells(const anneal_pooling *p, int axis, int64_t o) {
     return end > start ? end - start : 0;
 }
 
-/// The windows that hold cell `x` of an axis.
+/// The windows that contain cell `x` of an axis.
 static inline void pool_holders(const anneal_pooling *p, int axis, int64_t x, int64_t *low, int64_t *high) {
     // 32-bit division is several times faster, and no axis is longer.
     uint32_t stride = (uint32_t)p->stride[axis], shifted = (uint32_t)(x + p->pad[axis]), kernel = (uint32_t)p->kernel[axis];

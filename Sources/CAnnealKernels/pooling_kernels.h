@@ -8,7 +8,7 @@ INLINE vb VARIANT(pool_root)(int lp, vb x) {
     return x;
 }
 
-/// The maximum of a window's cells and `floor`; NaN if one of them is.
+/// The maximum of a window's cells and `floor`; NaN if one of them is NaN.
 INLINE vb VARIANT(pool_max_first_version)(const anneal_pooling *p, const float *x, float floor, int64_t d0, int64_t d1,
                                           int64_t h0, int64_t h1, int64_t w0, int64_t w1) {
     vb best = SPLAT(floor);
@@ -35,7 +35,7 @@ INLINE void VARIANT(pool_row)(const anneal_pooling *p, int lp, const float *x, f
             continue;
         }
         if (p->kind == ANNEAL_POOLING_MAX) {
-            // The first cell wins whatever it is; a window without cells gives 0 and -1.
+            // The first cell wins whatever its value; a window without cells gives 0 and -1.
             vb best = SPLAT(0);
             ib at = (ib){0} - 1;
             if (d0 < d1 && h0 < h1 && w0 < w1) {
@@ -86,7 +86,7 @@ INLINE void VARIANT(pool_whole)(const float *x, float *y, int64_t s, float divis
     STORE(y, ((s0 + s1) + (s2 + s3)) / divisor);
 }
 
-/// 2 x 2, stride 2, nothing outside: the window's first column decides its row's position.
+/// 2 x 2, stride 2, without padding: the window's first column determines its row's position.
 INLINE void VARIANT(pool_max22)(const anneal_pooling *p, const float *x, float *y, int32_t *argmax) {
     int64_t width = p->in[2];
     for (int64_t oh = 0; oh < p->out[1]; oh++)
@@ -147,7 +147,7 @@ static void VARIANT(pool_planes)(const anneal_pooling *p, const float *x, float 
     }
 }
 
-/// The gradient of one row of inputs, gathered from the windows that hold each cell: every cell is written once.
+/// The gradient of one row of inputs, gathered from the windows that contain each cell: every cell is written once.
 INLINE void VARIANT(pool_row_back)(const anneal_pooling *p, int lp, const float *x, const float *y, const int32_t *argmax,
                                    const float *dy, const float *add, float *dx, const float *inverse, int64_t row,
                                    int64_t d0, int64_t d1, int64_t h0, int64_t h1) {
@@ -181,7 +181,7 @@ INLINE void VARIANT(pool_row_back)(const anneal_pooling *p, int lp, const float 
     }
 }
 
-/// Windows of 2 x 2 with stride 2 do not overlap: the gradient of one is spread over its cells.
+/// Windows of 2 x 2 with stride 2 do not overlap: the gradient of each is spread over its cells.
 INLINE void VARIANT(pool_max22_back)(const anneal_pooling *p, const int32_t *argmax, const float *dy, const float *add,
                                      float *dx) {
     int64_t width = p->in[2];

@@ -17,7 +17,7 @@ static void plain_plane(const anneal_pooling *p, const float *x, float *y, int32
                             int64_t index = (d * p->in[1] + h) * p->in[2] + w;
                             float v = x[index];
                             if (p->kind == ANNEAL_POOLING_MAX && p->first_version) {
-                                // NaN stays.
+                                // NaN stays NaN.
                                 if (best < v || v != v) best = v;
                             } else if (p->kind == ANNEAL_POOLING_MAX) {
                                 if (at < 0 || v > best) best = v, at = index;

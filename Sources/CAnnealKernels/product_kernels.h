@@ -1,6 +1,6 @@
 // Tiles of matrix products over blocked channels, for the kernels that include this (see variants.h).
 //
-// A matrix (rows, channels) lies as [channel block][row][lane], weights as [output block][input][output lane].
+// A matrix (rows, channels) is stored as [channel block][row][lane], weights as [output block][input][output lane].
 
 #if defined(VARIANT_MANY_REGISTERS)
 #define PRODUCT_ROWS1 12
@@ -78,8 +78,8 @@ static __attribute__((noinline)) void VARIANT(product_tiles2)(int P, int64_t til
     }
 }
 
-/// c (+)= a w for all rows and output blocks, in tiles of nearly equal size. The weights of a pair of output blocks and the
-/// rows of a should fit the first two caches.
+/// c (+)= a w for all rows and output blocks, in tiles of nearly equal size. The weights of a pair of output blocks and
+/// the rows of a should fit the first- and second-level caches.
 static void VARIANT(product_blocks)(int64_t rows, const float *a, int64_t a_block, int64_t blocks, const float *w,
                                     int64_t w_block, float *c, int64_t c_block, int64_t outputs, int add) {
     if (rows == 0) return;
@@ -149,7 +149,7 @@ static void VARIANT(product_outer)(int64_t rows, const float *x, int64_t x_block
     for (int64_t o = 0; o < outputs;) {
         int64_t left = outputs - o;
 #if PRODUCT_OUTPUTS == 3
-        // Pairs at the end rather than a single block: it has too few sums to add at full speed.
+        // Pairs at the end rather than a single block, which has too few sums to add at full speed.
         int outs = left == 1 ? 1 : left == 2 || left == 4 ? 2 : 3;
 #else
         int outs = 1;

@@ -1,6 +1,7 @@
-// Compiles VARIANT_SOURCE for each instruction set and block size. In it VARIANT(name) is the name's variant, BLOCK the
+// Compiles VARIANT_SOURCE for each instruction set and block size. In it VARIANT(name) is the variant's name, BLOCK the
 // block (8 or 16) and vb, ib its vectors. Included once by a kernel's .c file, which then has name_8_portable,
-// name_16_portable, name_8_avx2.. for its table. Headers must be included before: nothing of them may get a target.
+// name_16_portable, name_8_avx2.. for its table. Headers must be included before it, so that they are not compiled for
+// a target.
 #include "vectors.h"
 
 #define VARIANT_BLOCK8 1
@@ -46,7 +47,7 @@
 #undef VARIANT_MANY_REGISTERS
 #endif
 
-// The rows of a table [variant][block is 16] of any kernel.
+// The rows of any kernel's table [variant][block is 16].
 #if defined(__x86_64__)
 #define VARIANT_TABLE(name) \
     {{name##_8_portable, name##_16_portable}, {name##_8_avx2, name##_16_avx2}, {name##_8_avx512, name##_16_avx512}}

@@ -18,10 +18,10 @@
 #define ibu i16u
 #endif
 
-// The compiler likes to load values long before their use. In products there are no registers for that: it would keep a sum in
-// memory, and the wait for that store and load at each step halves the speed. ORDER makes what is loaded from `pointer` come
-// after the sum before it; the processor overlaps them all the same. "v" is any of AVX-512's 32 registers: of "x", which is
-// the lower 16, sums would wait in memory again.
+// The compiler tends to load values long before their use. Products have no registers for that: it would keep a sum in
+// memory, and waiting for that store and load at each step halves the speed. ORDER makes loads from `pointer` come
+// after the preceding sum; the processor overlaps them anyway. "v" is any of AVX-512's 32 registers: with "x", the
+// lower 16, sums would go to memory again.
 #undef ORDER
 #if defined(VARIANT_MANY_REGISTERS)
 #define ORDER(pointer, sum) __asm__ volatile("" : "+r"(pointer), "+v"(sum))

@@ -1,4 +1,4 @@
-// Vector types of 8 and 16 floats. Clang maps them to whatever the target has: one AVX register, two SSE or NEON ones.
+// Vector types of 8 and 16 floats. Clang maps them to the target's registers: one AVX register, two SSE or NEON ones.
 #ifndef ANNEAL_VECTORS_H
 #define ANNEAL_VECTORS_H
 #include <stdint.h>
@@ -10,7 +10,7 @@ typedef float v8 __attribute__((vector_size(32)));
 typedef float v16 __attribute__((vector_size(64)));
 typedef int32_t i8 __attribute__((vector_size(32)));
 typedef int32_t i16 __attribute__((vector_size(64)));
-// The same in memory, where nothing is known about the alignment.
+// The same in memory, with unknown alignment.
 typedef float v8u __attribute__((vector_size(32), aligned(4), may_alias));
 typedef float v16u __attribute__((vector_size(64), aligned(4), may_alias));
 typedef int32_t i8u __attribute__((vector_size(32), aligned(4), may_alias));
@@ -27,9 +27,9 @@ typedef int32_t i16u __attribute__((vector_size(64), aligned(4), may_alias));
 #define SPLAT(f) ((float)(f) - (vb){0}) // x - 0 is x for every x, so the subtraction goes away
 #define SELECT(mask, a, b) ((vb)(((ib)(a) & (mask)) | ((ib)(b) & ~(mask))))
 #define SELECTI(mask, a, b) (((a) & (mask)) | ((b) & ~(mask)))
-// ReLU that lets NaN through, so that a diverged run shows.
+// ReLU that propagates NaN, so that a diverged run shows.
 #define RELU(v) ((vb)((ib)(v) & ~((v) < SPLAT(0))))
-// v between two limits; NaN stays.
+// v clamped to two limits; NaN stays NaN.
 #define CLIP(v, low, high) AT_MOST(AT_LEAST(v, SPLAT(low)), SPLAT(high))
 #define AT_LEAST(v, least) SELECT((v) < (least), least, v)
 #define AT_MOST(v, most) SELECT((v) > (most), most, v)

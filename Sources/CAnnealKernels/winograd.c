@@ -32,8 +32,8 @@ static outer_fn *const outer_table[][2] = VARIANT_TABLE(winograd_outer);
 static bias_fn *const bias_table[][2] = VARIANT_TABLE(sum_samples);
 
 enum {
-    CHUNK = 98304,         ///< floats of a thread's transformed tiles: most of a second cache of 512 KB
-    SHARED = 3 << 20,      ///< floats of all threads' transformed tiles, where the weights are many
+    CHUNK = 98304,         ///< floats of a thread's transformed tiles: most of a 512 KB second-level cache
+    SHARED = 3 << 20,      ///< floats of all threads' transformed tiles, if there are many weights
     MANY_WEIGHTS = 32 * 64,
     MANY_BLOCKS = 4,       ///< two pairs
     MAX_CHANNELS = 2048
@@ -41,7 +41,7 @@ enum {
 
 // Few weights: each thread takes its tiles through all steps, and the transformed weights stay in the caches.
 // Many: the tiles are transformed together, then each thread takes pairs of output blocks, whose weights it transforms.
-// Inputs and outputs change places in the data's gradient, so both need blocks enough.
+// Inputs and outputs are exchanged in the data's gradient, so both need enough blocks.
 static int is_wide(const anneal_conv *c) {
     return c->ic * c->oc >= MANY_WEIGHTS && smaller(c->ic, c->oc) >= MANY_BLOCKS * c->b;
 }
@@ -68,9 +68,9 @@ static anneal_conv whole(const anneal_conv *given) {
 // MARK: one pass as its loops see it
 
 typedef enum {
-    FORWARD, ///< also what the weights' gradient sees
+    FORWARD, ///< also used by the weights' gradient
     FLIPPED, ///< the data's gradient as the convolution of dy with flipped weights
-    SPREAD   ///< the same by the transposed transforms: fewer tiles where dy is much smaller, but they overlap
+    SPREAD   ///< the same by the transposed transforms: fewer tiles if dy is much smaller, but they overlap
 } winograd_way;
 
 typedef struct {
@@ -78,21 +78,21 @@ typedef struct {
     int64_t biases;          ///< output channels without the padding
     winograd_grid in, out;   ///< the grids of the transform's input and output
     int64_t total;           ///< tiles of the batch
-    winograd_way way;        ///< inputs and outputs are exchanged but in FORWARD
+    winograd_way way;        ///< inputs and outputs are exchanged except in FORWARD
     const float *x, *w, *bias, *dy;
     const anneal_post *post;
     float *y, *dw, *dbias;
     float *points;        ///< the transformed weights, or their gradient
     float *v, *m;         ///< transformed tiles
-    int64_t per_thread;   ///< floats from one thread's v (m, points) to the next one's
+    int64_t per_thread;   ///< floats between consecutive threads' v (m, points)
     int64_t chunk;        ///< tiles
-    int64_t pieces;       ///< of the weights' gradient, where the weights are few: tiles whose sums are then added
+    int64_t pieces;       ///< for the weights' gradient with few weights: tiles whose sums are then added
     int variant, wide_block;
 } winograd_job;
 
 static int64_t padded_floats(int64_t count) { return padded(count, 16); }
 
-/// Tiles of a chunk: multiples of 12 suit every tile of the products.
+/// The number of tiles in a chunk: multiples of 12 suit every tile of the products.
 static int64_t chunk_tiles(int64_t room, int64_t channels, int64_t total) {
     int64_t tiles = room / (WINOGRAD_POINTS * channels) / 12 * 12;
     if (tiles < 12) tiles = 12;
@@ -136,12 +136,12 @@ static int64_t points_floats(const anneal_conv *c) { return WINOGRAD_POINTS * pa
 static int64_t pieces_of(const anneal_conv *c, int64_t tiles) {
     return anneal_pieces(tiles, tiles, points_floats(c) + c->oc);
 }
-/// Of a pair of output blocks, whichever side they are on.
+/// The pair of output blocks, whichever side they are on.
 static int64_t pair_floats(const anneal_conv *c) {
     return WINOGRAD_POINTS * padded_floats((c->ic > c->oc ? c->ic : c->oc) * 2 * c->b);
 }
 enum { PAIR_ROWS = 48 }; ///< tiles of a pair's product at a time
-/// What each thread has of a pair in the forward pass: weights, products.
+/// Each thread's memory for a pair in the forward pass: weights, products.
 static int64_t pair_room(const anneal_conv *c) { return pair_floats(c) + WINOGRAD_POINTS * (PAIR_ROWS * 2 * c->b + 16); }
 
 int64_t anneal_winograd_scratch(const anneal_conv *given, anneal_pass pass) {
@@ -157,14 +157,14 @@ int64_t anneal_winograd_scratch(const anneal_conv *given, anneal_pass pass) {
 /// The transformed weights of output blocks [low, high) of the pass, at [point][block][input][lane].
 static void transform_weights(const winograd_job *job, int64_t low, int64_t high, float *u, int64_t u_point) {
     const anneal_conv *c = job->conv;
-    int64_t b = c->b, tap = c->ic * b, taps = c->kh * c->kw; // of the weights' order
+    int64_t b = c->b, tap = c->ic * b, taps = c->kh * c->kw; // in the weights' order
     weights_fn *weights = weights_table[job->variant][job->wide_block];
     for (int64_t o = low; o < high; o++) {
         if (job->way == FORWARD) {
             weights(c->kh, job->w + o * taps * tap, tap, 0, c->ic, u + (o - low) * c->ic * b, u_point);
             continue;
         }
-        // Inputs and outputs exchanged, for a block of each at a time.
+        // Inputs and outputs exchanged, one block of each at a time.
         float together[25 * 16 * 16] __attribute__((aligned(64)));
         for (int64_t k = 0; k < c->oc / b; k++) {
             for (int64_t t = 0; t < taps; t++)
@@ -179,7 +179,7 @@ static void transform_weights(const winograd_job *job, int64_t low, int64_t high
 
 /// The part's share of the tiles.
 static void tile_share(const winograd_job *job, int64_t part, int64_t parts, int64_t *low, int64_t *high) {
-    // Multiples of 12 suit the products; tiles of an image that overlap belong to one thread.
+    // Multiples of 12 suit the products; overlapping tiles of an image belong to one thread.
     int64_t grain = job->way == SPREAD ? job->in.rows * job->in.columns : job->chunk < job->total / parts ? 12 : 1;
     anneal_bounds(job->total, grain, part, parts, low, high);
 }
@@ -244,7 +244,7 @@ static void narrow_outer_body(void *context, int part, int parts) {
     }
 }
 
-/// Adds the pieces in their order.
+/// Adds the pieces in order.
 static void narrow_taps_body(void *context, int part, int parts) {
     const winograd_job *job = context;
     const anneal_conv *c = job->conv;
@@ -276,7 +276,7 @@ static void wide_input_body(void *context, int part, int parts) {
     head_table[job->variant][job->wide_block](&out, job->dy, job->m + low * job->conv->b, NULL);
 }
 
-/// Into how many units each pair of output blocks is cut, so that no thread is without work.
+/// The number of units into which each pair of output blocks is split, so that no thread is idle.
 static int64_t cuts_of(int64_t pairs, int64_t parts) { return pairs < parts ? (parts + pairs - 1) / pairs : 1; }
 
 static void wide_forward_body(void *context, int part, int parts) {

@@ -1,9 +1,10 @@
 // The loops of winograd.c for one variant (see variants.h).
 //
-// A chunk is some tiles of outputs; tile t of its transform at point p and channel block k lies at
-// p * stride + (k * tiles + t) * BLOCK: for each point a matrix (tiles, channels) as product_kernels.h takes it.
+// A chunk is some tiles of outputs; tile t of its transform at point p and channel block k is at p * stride + (k *
+// tiles + t) * BLOCK: for each point a matrix (tiles, channels) in the form of product_kernels.h.
 //
-// The points are 0, 1, -1, 2, -2 and infinity. `outputs` of a tile's side and `taps` of a kernel's are 4 and 3, or 2 and 5.
+// The points are 0, 1, -1, 2, -2 and infinity. `outputs` along a tile's side and `taps` of a kernel's are 4 and 3, or 2
+// and 5.
 #include "bias_kernels.h"
 #include "product_kernels.h"
 
@@ -16,8 +17,8 @@ INLINE void VARIANT(winograd_input_line)(const vb *d, vb *v) {
     v[5] = 4 * d[1] - 5 * d[3] + d[5];
 }
 
-/// Some tiles of x (`blocks` channel blocks, h x w) to the transformed points. Adjacent tiles share columns, so
-/// the columns of a row of tiles are transformed first.
+/// Transforms some tiles of x (`blocks` channel blocks, h x w) to points. Adjacent tiles share columns, so the columns
+/// of a row of tiles are transformed first.
 static void VARIANT(winograd_input)(const winograd_grid *grid, const float *x, float *v) {
     const int64_t row = grid->w * BLOCK, plane = grid->h * row, stride = grid->stride, step = grid->step;
     const int64_t most = (WINOGRAD_STRIP - WINOGRAD_SIDE + step) / step;
@@ -29,7 +30,7 @@ static void VARIANT(winograd_input)(const winograd_grid *grid, const float *x, f
         if (tiles > most) tiles = most;
         int64_t y0 = place.row * step - grid->ph, x0 = place.column * step - grid->pw;
         int64_t columns = tiles * step + WINOGRAD_SIDE - step;
-        // The columns that lie in the image.
+        // The columns inside the image.
         int64_t left = x0 < 0 ? -x0 : 0, right = grid->w - x0 < columns ? grid->w - x0 : columns;
         for (int64_t k = grid->low; k < grid->high; k++) {
             const float *from = x + (place.image * grid->blocks + k) * plane + x0 * BLOCK, *rows[6];
@@ -106,7 +107,7 @@ INLINE void VARIANT(winograd_output_tiles)(const int outputs, const winograd_gri
     }
 }
 
-/// The points of some tiles back to y (`blocks` channel blocks, h x w).
+/// Transforms the points of some tiles back to y (`blocks` channel blocks, h x w).
 static void VARIANT(winograd_output)(const winograd_grid *grid, const float *m, const float *bias,
                                      const anneal_post *post, float *y) {
     if (grid->step == 4)
@@ -195,7 +196,7 @@ INLINE void VARIANT(winograd_head_tiles)(const int outputs, const winograd_grid 
     }
 }
 
-/// Some tiles of dy to the gradients of their points; `sums` gets the sums of each channel, if not NULL.
+/// Transforms some tiles of dy to the gradients of their points; `sums` receives the sums of each channel, if not NULL.
 static void VARIANT(winograd_head)(const winograd_grid *grid, const float *dy, float *m, float *sums) {
     if (grid->step == 4)
         VARIANT(winograd_head_tiles)(4, grid, dy, m, sums);
@@ -237,8 +238,8 @@ INLINE void VARIANT(winograd_weights_of)(const int taps, const float *g, int64_t
     }
 }
 
-/// The kernels of one output block and `inputs` inputs to their points: g[tap * tap_stride + i * BLOCK], flipped or not,
-/// to u[point * stride + i * BLOCK].
+/// Transforms the kernels of one output block and `inputs` inputs to points: g[tap * tap_stride + i * BLOCK], flipped
+/// or not, to u[point * stride + i * BLOCK].
 static void VARIANT(winograd_weights)(int64_t taps, const float *g, int64_t tap_stride, int flip, int64_t inputs, float *u,
                                       int64_t stride) {
     if (taps == 3)
@@ -282,7 +283,7 @@ INLINE void VARIANT(winograd_taps_of)(const int taps, const float *u, int64_t st
     }
 }
 
-/// The points' gradients of one output block and `inputs` inputs to dw, summed over the `pieces` in their order.
+/// Transforms the points' gradients of one output block and `inputs` inputs to dw, summed over the `pieces` in order.
 static void VARIANT(winograd_taps)(int64_t taps, const float *u, int64_t stride, int64_t piece, int64_t pieces,
                                    int64_t inputs, float *dw, int64_t tap_stride, int add) {
     if (taps == 3)

@@ -13,7 +13,7 @@ static int load(const char *file, const char *const *names, size_t count, void *
     for (size_t i = 0; i < count; i++) {
         void *function = dlsym(library, names[i]);
         if (!function) return MISSING;
-        // ISO C has no conversion from a pointer to data to one to a function.
+        // ISO C has no conversion from a data pointer to a function pointer.
         memcpy((char *)functions + i * sizeof function, &function, sizeof function);
     }
     return LOADED;

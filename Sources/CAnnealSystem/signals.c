@@ -8,21 +8,21 @@
 #include <time.h>
 #include <unistd.h>
 
-// Signals belong to the process, and a handler is given nothing but their number: hence these.
+// Signals are per process, and a handler only receives their number: hence these variables.
 static atomic_int stop_signal;
-/// When the first SIGINT or SIGTERM came, in nanoseconds; 0: none yet.
+/// The time of the first SIGINT or SIGTERM, in nanoseconds; 0: none yet.
 static _Atomic int64_t first_demand;
 
-/// `timeout` sends its signal to the process and to its group, so two within this time are one.
+/// `timeout` sends its signal to the process and to its group, so two within this time count as one.
 static const int64_t same_demand = 500 * 1000 * 1000;
 
-/// Whether standard error shows a line in place, which the terminal's ^C has been written over.
+/// Whether standard error shows a line that is redrawn in place, over which the terminal has written ^C.
 static atomic_int has_live_line;
 
-/// Writes a line of its own, in place of the line in progress, if there is one.
+/// Writes a separate line, replacing the line in progress, if there is one.
 static void say(const char *text) {
     const char *start = atomic_load(&has_live_line) ? "\r\033[J" : "\n";
-    // Nobody may be there to read it.
+    // There may be no reader.
     if (write(STDERR_FILENO, start, strlen(start)) < 0 || write(STDERR_FILENO, text, strlen(text)) < 0) return;
 }
 
@@ -36,7 +36,7 @@ static void handle(int number) {
     int is_demand = number == SIGINT || number == SIGTERM, none = 0;
     if (atomic_compare_exchange_strong(&stop_signal, &none, number))
         say(is_demand ? "Stopping after this step; interrupt again to stop at once.\n" : "Stopping after this step.\n");
-    // A terminal that closes sends SIGHUP more than once, from the shell and from the system.
+    // A closing terminal sends SIGHUP more than once, from the shell and from the system.
     if (is_demand) {
         struct timespec time;
         clock_gettime(CLOCK_MONOTONIC, &time);

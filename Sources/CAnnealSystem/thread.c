@@ -3,5 +3,5 @@
 
 #include <pthread.h>
 
-// Longer names than 15 bytes are refused, and the thread stays without.
+// Names longer than 15 bytes are refused, and the thread stays unnamed.
 void anneal_name_thread(const char *name) { pthread_setname_np(pthread_self(), name); }

@@ -6,10 +6,10 @@
 /// An array that a convolution reads or writes.
 typedef struct {
     memory_desc desc;
-    dnnl_memory_t memory; ///< NULL while none is bound
+    dnnl_memory_t memory; ///< NULL if none is bound
 } operand;
 
-/// The caller's weights and src are GIVEN where the primitive's are in another layout.
+/// The caller's weights and src are GIVEN if the primitive uses another layout.
 enum { SRC, GIVEN_SRC, DST, WEIGHTS, GIVEN_WEIGHTS, BIAS, SCRATCH, OPERANDS };
 
 struct onednn_conv {
@@ -22,7 +22,7 @@ struct onednn_conv {
     operand operands[OPERANDS];
     memory_desc plain_weights;
     char implementation[64]; ///< a copy: oneDNN 3 keeps some of these texts in the descriptor
-    dnnl_exec_arg_t arguments[5]; ///< of the primitive: src, dst, weights, scratch and, if there is one, bias
+    dnnl_exec_arg_t arguments[5]; ///< the primitive's: src, dst, weights, scratch and bias, if there is one
     int count;
 };
 
@@ -42,7 +42,7 @@ static int copy_descs(onednn_conv *conv, dnnl_primitive_desc_t desc) {
     return status;
 }
 
-/// Makes a reorder between an operand of the primitive and the caller's, if they differ.
+/// Creates a reorder between an operand of the primitive and the caller's, if they differ.
 static int make_reorder(onednn_conv *conv, int own, int given, int is_result, dnnl_primitive_t *reorder) {
     const_memory_desc a = conv->operands[given].desc, b = conv->operands[own].desc;
     if (!a || dnnl_memory_desc_equal(a, b)) return 0;
@@ -94,7 +94,7 @@ int onednn_conv_create(onednn_engine *engine, const anneal_conv *shape, anneal_p
     return 0;
 }
 
-/// Forgets what is bound.
+/// Unbinds all memory.
 static void unbind(onednn_conv *conv) {
     for (int i = 0; i < OPERANDS; i++) {
         if (conv->operands[i].memory) dnnl_memory_destroy(conv->operands[i].memory);
@@ -131,7 +131,7 @@ int onednn_conv_weights_layout(const onednn_conv *conv, onednn_layout **out) {
     return status;
 }
 
-/// Bytes of an operand in whole cache lines.
+/// Bytes of an operand, rounded up to cache lines.
 static size_t room(const onednn_conv *conv, int operand) {
     return (dnnl_memory_desc_get_size(conv->operands[operand].desc) + 63) / 64 * 64;
 }

@@ -56,7 +56,7 @@ int onednn_bias_desc(const anneal_conv *c, memory_desc *desc) {
     return onednn_memory_desc_create(desc, 1, (dnnl_dims_t){c->groups * c->oc}, dnnl_x);
 }
 
-/// The axes' numbers as oneDNN's convolutions have them.
+/// The numbers of the axes in oneDNN's convolutions.
 static void set_window(const anneal_conv *c, onednn_conv_desc *desc) {
     int64_t in[3] = {c->id, c->ih, c->iw}, out[3] = {c->od, c->oh, c->ow}, kernel[3] = {c->kd, c->kh, c->kw};
     int64_t stride[3] = {c->sd, c->sh, c->sw}, pad[3] = {c->pd, c->ph, c->pw}, dilation[3] = {c->dd, c->dh, c->dw};
@@ -92,7 +92,7 @@ static dnnl_prop_kind_t kind_of(const onednn_conv_request *r) {
     }
 }
 
-/// oneDNN's first choice for a request.
+/// oneDNN's first implementation for a request.
 static int describe(onednn_engine *engine, const onednn_conv_request *r, dnnl_primitive_desc_t *result) {
     memory_desc src = NULL, dst = NULL, weights = NULL, bias = NULL;
     dnnl_primitive_attr_t attributes = NULL;
@@ -129,7 +129,7 @@ static int is_slow(dnnl_primitive_desc_t desc) {
     return strstr(name, "ref") != NULL || strstr(name, "gemm") != NULL;
 }
 
-/// Replaces *desc (NULL: none) by the fast primitive for another request, if there is one. Returns whether it has.
+/// Replaces *desc (NULL: none) with the fast primitive for another request, if there is one. Returns whether it did.
 static int replace_by_fast(onednn_engine *engine, const onednn_conv_request *other, int or_slow,
                            dnnl_primitive_desc_t *desc) {
     dnnl_primitive_desc_t found = NULL;
@@ -150,12 +150,12 @@ int onednn_conv_choose(onednn_engine *engine, const onednn_conv_request *request
     int status = describe(engine, request, result);
     if (status) *result = NULL;
     other.weights = NULL;
-    // If the given layout has no good kernel, a reorder of the weights costs less, given that there is a better one.
+    // If the given layout has no good kernel but another one does, reordering the weights costs less.
     if (request->weights && (status || is_slow(*result)) && replace_by_fast(engine, &other, status != 0, result))
         status = 0;
     if (status) return status;
     if (request->pass == ANNEAL_BACKWARD_DATA && is_slow(*result)) {
-        // The gradient of a plain image of 1 or 3 channels has no good kernel; that of a blocked, padded one has.
+        // For a plain image of 1 or 3 channels, the gradient has no good kernel; for a blocked, padded one it has.
         other.src_block = 0;
         *own_src = replace_by_fast(engine, &other, 0, result);
     }

@@ -10,7 +10,7 @@ struct onednn_engine {
 
 struct onednn_layout {
     memory_desc desc;  ///< with a group axis first if there are groups
-    memory_desc plain; ///< MXNet's order, the same axes
+    memory_desc plain; ///< in MXNet's order, with the same axes
 };
 
 int onednn_reorder_create(onednn_engine *engine, const_memory_desc from, const_memory_desc to, dnnl_primitive_t *reorder);

@@ -1,6 +1,7 @@
-// The part of the PJRT C interface (OpenXLA, version 0.114) that Anneal calls. A plugin is a shared library that exports
-// `GetPjrtApi`; nothing is linked. Every function takes a pointer to a structure whose first member says how much of it the
-// caller knows, and gives an error or NULL. Structures only ever grow at their ends; `PJRTPlugin` checks what a plugin has.
+// The part of the PJRT C interface (OpenXLA, version 0.114) that Anneal calls. A plugin is a shared library that
+// exports `GetPjrtApi`; nothing is linked. Every function takes a pointer to a structure whose first member says how
+// much of it the caller knows, and returns an error or NULL. Structures only ever grow at their ends; `PJRTPlugin`
+// checks what a plugin provides.
 #pragma once
 
 #include <stdbool.h>
@@ -24,14 +25,14 @@ typedef struct {
     int minor;
 } PJRT_Version;
 
-// The functions follow, in the order of their places.
+// The functions follow, in the order of their indices.
 typedef struct {
     size_t struct_size;
     void *extension;
     PJRT_Version version;
 } PJRT_Api;
 
-// Places of functions.
+// Indices of functions.
 typedef enum {
     PJRT_Error_Destroy = 0,
     PJRT_Error_Message = 1,
@@ -96,7 +97,7 @@ typedef struct {
     PJRT_ARGUMENTS;
 } PJRT_Plugin_Initialize_Args;
 
-// Events: work that is under way.
+// Events: work in progress.
 
 typedef struct {
     PJRT_ARGUMENTS;
@@ -119,7 +120,7 @@ typedef struct {
         float float_value;
         bool bool_value;
     };
-    size_t value_size; // of a string or list; else 1
+    size_t value_size; // for a string or list; else 1
 } PJRT_NamedValue;
 
 typedef struct {
@@ -211,7 +212,7 @@ typedef struct {
 typedef struct {
     PJRT_ARGUMENTS;
     PJRT_LoadedExecutable *loaded;
-    PJRT_Executable *executable; // out; to be destroyed
+    PJRT_Executable *executable; // out; must be destroyed
 } PJRT_LoadedExecutable_GetExecutable_Args;
 
 typedef struct {
@@ -228,10 +229,10 @@ typedef struct {
 typedef struct {
     PJRT_ARGUMENTS;
     PJRT_Executable *executable;
-    PJRT_Program *program; // its sizes and format are filled in, and its code if that is not NULL
+    PJRT_Program *program; // its sizes and format are set, and its code if that is not NULL
 } PJRT_Executable_OptimizedProgram_Args;
 
-// Devices that are not here.
+// Devices that need not be in this machine.
 
 typedef struct {
     PJRT_ARGUMENTS;
@@ -260,7 +261,7 @@ typedef struct {
 typedef struct {
     PJRT_ARGUMENTS;
     const PJRT_Executable *executable;
-    const uint8_t *bytes; // out; live as long as what follows
+    const uint8_t *bytes; // out; stay valid as long as the following
     size_t byte_count;    // out
     void *serialized;     // out
     void (*destroy)(void *serialized); // out
@@ -293,7 +294,7 @@ typedef struct {
     size_t send_count;
     size_t receive_count;
     int launch_id;
-    const int64_t *kept_inputs; // that are not donated all the same
+    const int64_t *kept_inputs; // that are not donated even so
     size_t kept_input_count;
     void *context;
     const char *call_location;
@@ -310,11 +311,11 @@ typedef struct {
     PJRT_ARGUMENTS;
     PJRT_LoadedExecutable *executable;
     PJRT_ExecuteOptions *options;
-    PJRT_Buffer *const *const *arguments; // of each device
+    PJRT_Buffer *const *const *arguments; // for each device
     size_t device_count;
     size_t argument_count;
-    PJRT_Buffer **const *outputs; // of each device, filled in
-    PJRT_Event **completed;       // of each device, filled in
+    PJRT_Buffer **const *outputs; // for each device, filled in
+    PJRT_Event **completed;       // for each device, filled in
     PJRT_Device *device;          // for a portable executable
 } PJRT_LoadedExecutable_Execute_Args;
 

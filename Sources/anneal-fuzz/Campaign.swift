@@ -3,7 +3,7 @@ import CAnnealFuzz
 import Foundation
 import Synchronization
 
-/// Runs workers over all inputs of all targets, some at a time, and collects what ended them.
+/// Runs workers over all inputs of all targets, several at a time, and collects the reasons why they ended.
 final class Campaign: Sendable {
     struct Failure: Sendable {
         let target: String
@@ -16,12 +16,12 @@ final class Campaign: Sendable {
         var count: Int
         var seed: UInt64
         var fixtures: String
-        /// Where inputs that fail are kept.
+        /// The folder for inputs that fail.
         var failures: String
         var jobs: Int
     }
 
-    /// After so many failures a target's other inputs are left.
+    /// After this many failures a target's other inputs are skipped.
     private static let enough = 20
 
     private let settings: Settings
@@ -32,7 +32,7 @@ final class Campaign: Sendable {
         var pieces: [(target: FuzzTarget, inputs: Range<Int>)]
         var scores: [String: Scoreboard.Scores] = [:]
         var failures: [Failure] = []
-        /// What keeps the campaign itself from working.
+        /// Errors of the campaign itself.
         var problem: AnnealError?
     }
 
@@ -40,11 +40,11 @@ final class Campaign: Sendable {
 
     init(_ settings: Settings) throws {
         self.settings = settings
-        // In memory where the system has it: every input is a file for a moment.
+        // In memory if the system supports it: every input is briefly a file.
         let parent = Files.isFolder("/dev/shm") ? "/dev/shm" : NSTemporaryDirectory()
         folder = Files.path(parent, "anneal-fuzz-\(getpid())")
         try Files.makeFolder(folder)
-        // Several pieces a target, so that no processor waits for the slowest one.
+        // Several pieces per target, so that no core waits for the slowest one.
         let size = max(1, (settings.count + 3) / 4)
         state = Mutex(
             State(
@@ -55,7 +55,7 @@ final class Campaign: Sendable {
 
     deinit { try? FileManager.default.removeItem(atPath: folder) }
 
-    /// - Returns: the table of results, a line a target.
+    /// - Returns: the table of results, a line per target.
     func run() throws -> [String] {
         DispatchQueue.concurrentPerform(iterations: settings.jobs) { _ in
             while let (target, inputs) = state.withLock({ $0.pieces.popLast() }) {
@@ -91,7 +91,7 @@ final class Campaign: Sendable {
         state.withLock { $0.scores[target.name, default: .init()].add(board.scores) }
     }
 
-    /// Runs one worker; returns what ended it before its time, or nil.
+    /// Runs one worker; returns why it ended early, or nil.
     private func work(_ target: FuzzTarget, _ inputs: Range<Int>, _ folder: String) throws -> String? {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: CommandLine.arguments[0])
@@ -100,7 +100,7 @@ final class Campaign: Sendable {
             "--from", "\(inputs.lowerBound)", "--to", "\(inputs.upperBound)", "--worker", folder,
         ]
         var environment = ProcessInfo.processInfo.environment
-        // Backtraces take seconds; --input makes them.
+        // Backtraces take seconds; use --input to get one.
         environment["SWIFT_BACKTRACE"] = "enable=no"
         environment["OMP_NUM_THREADS"] = "1"
         process.environment = environment
@@ -121,12 +121,12 @@ final class Campaign: Sendable {
             ? "takes too much memory: \(message ?? "")" : message ?? "exit code \(status)"
     }
 
-    /// Keeps the input; returns how many of the target have failed.
+    /// Keeps the input; returns the target's number of failures.
     private func note(_ failure: Failure) throws -> Int {
         let path = Files.path(folder, "\(failure.target)-\(failure.number)-again")
         try Files.makeFolder(path)
         defer { try? FileManager.default.removeItem(atPath: path) }
-        // Made again, because the worker that made it has ended.
+        // Generated again, because the worker that generated it has ended.
         let workspace = Workspace(folder: path, fixtures: settings.fixtures)
         let worker = try Worker(FuzzTarget.named(failure.target), seed: settings.seed, workspace: workspace)
         try Files.makeFolder(settings.failures)

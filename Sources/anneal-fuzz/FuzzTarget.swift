@@ -1,18 +1,18 @@
 import AnnealCore
 import Foundation
 
-/// A reader of outside data, and files that it reads.
+/// A reader of outside data, with files that it can read.
 struct FuzzTarget: Sendable {
     let name: String
-    /// The files are text: their words and numbers are changed too, not only their bytes.
+    /// The files are text: words and numbers are mutated too, not only bytes.
     var isText = false
-    /// Words that stand for others in texts, besides those that are there.
+    /// Words to insert into texts, besides those that they contain.
     var words: [String] = []
-    /// Bytes of memory that a byte of the file may cost, besides `fixedMemory`.
+    /// Bytes of memory allowed per byte of the file, in addition to `fixedMemory`.
     var memoryFactor = 64
-    /// Seconds that an input may take. Slow machines and emulators are slower than any reader.
+    /// Seconds allowed per input. Slow machines and emulators are slower than any reader.
     var secondsLimit: UInt32 = 10
-    /// Makes the file's checksums right again, where a reader would see nothing else: for half of the inputs.
+    /// Recomputes the file's checksums, without which a reader would find no other error: for half of the inputs.
     var suggestion: (@Sendable (inout [UInt8]) -> Void)?
     let prepare: @Sendable (Workspace) throws -> FuzzReader
 
@@ -33,20 +33,20 @@ struct FuzzTarget: Sendable {
 struct FuzzReader {
     /// Whole files, which `read` must accept.
     let seeds: [[UInt8]]
-    /// Reads a damaged one, as far as the tool would: it may throw an `AnnealError`, and nothing else may happen.
+    /// Reads a damaged file, as far as the tool would: it may throw an `AnnealError`, and nothing else may happen.
     let read: ([UInt8]) throws -> Void
 }
 
-/// Where a reader's files are.
+/// The folders of a reader's files.
 struct Workspace {
-    /// For files of this process alone.
+    /// For files of this process only.
     let folder: String
     /// The repository's committed files.
     let fixtures: String
 
     func path(_ name: String) -> String { Files.path(folder, name) }
 
-    /// Without a sync, which `Files.writeAtomically` has: there are hundreds of thousands.
+    /// Without the sync of `Files.writeAtomically`: there are hundreds of thousands of files.
     func write(_ bytes: [UInt8], _ name: String) throws -> String {
         try Data(bytes).write(to: URL(fileURLWithPath: path(name)))
         return path(name)
@@ -54,7 +54,7 @@ struct Workspace {
 
     func bytes(_ name: String) throws -> [UInt8] { Array(try Files.read(path(name))) }
 
-    /// Committed files of at most 24 KB whose names end so, in the order of their paths.
+    /// Committed files of at most 24 KB with these suffixes, in the order of their paths.
     func fixtures(ending: String) throws -> [[UInt8]] {
         guard let all = FileManager.default.enumerator(atPath: fixtures) else {
             throw AnnealError(
@@ -65,7 +65,7 @@ struct Workspace {
     }
 }
 
-/// What follows the reading; a file that is read may still be of no use to it.
+/// Steps after reading; a file that can be read may still be useless.
 func allowingErrors(_ body: () throws -> Void) throws {
     do { try body() } catch is AnnealError {}
 }

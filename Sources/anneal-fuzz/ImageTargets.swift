@@ -1,7 +1,7 @@
 import Anneal
 import CZlib
 
-/// Encoded images. A PNG's zlib packs at most 1032 bytes into one, and a grey byte may become four.
+/// Encoded images. zlib compresses at most 1032 bytes of a PNG into one, and a gray byte may become four.
 let imageTargets = [
     FuzzTarget(name: "jpeg", memoryFactor: 8 * 1032) { work in
         let photograph = try photograph(20, 17).encoded(as: .jpeg(quality: 80))
@@ -19,7 +19,7 @@ let imageTargets = [
     withFewPixels("bmp", ".bmp"),
 ]
 
-/// Of formats in which a few bytes may stand for any number of pixels: what is allowed decides the memory.
+/// For formats in which a few bytes may stand for any number of pixels: the pixel limit determines the memory.
 private func withFewPixels(_ name: String, _ ending: String) -> FuzzTarget {
     FuzzTarget(name: name) { work in try images(work.fixtures(ending: ending), maximumPixels: 1 << 18) }
 }
@@ -30,7 +30,7 @@ private func photograph(_ width: Int, _ height: Int) -> Image {
         pixels: (0..<width * height * 3).map { place in UInt8(truncatingIfNeeded: place * place / 7) })
 }
 
-/// Decodes to every number of channels, then as `anneal predict` does: turned, resized, cropped, normalised.
+/// Decodes to every number of channels, then as `anneal predict` does: rotated, resized, cropped, normalised.
 private func images(_ seeds: [[UInt8]], maximumPixels: Int = Image.maximumPixels) throws -> FuzzReader {
     let decoder = try ImageDecoder(maximumPixels: maximumPixels)
     return FuzzReader(seeds: seeds) { bytes in
@@ -61,7 +61,7 @@ private func partsOfImages(_ seeds: [[UInt8]]) throws -> FuzzReader {
     }
 }
 
-/// The one image in each epoch.
+/// The same image in each epoch.
 private func load(_ bytes: [UInt8], _ options: LoaderOptions, epochs: Int = 1) throws {
     var options = options
     options.threads = 1

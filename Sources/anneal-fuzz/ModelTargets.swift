@@ -35,7 +35,7 @@ let modelTargets = [
     },
 ]
 
-/// What follows the reading: no state dict of these is a whole network.
+/// Steps after reading: none of these state dicts is a whole network.
 private func build(_ file: WeightsFile) throws {
     try allowingErrors {
         _ = try WeightsNetwork.model(file, path: nil, options: ImportOptions(imageShape: [3, 32, 32]))
@@ -79,7 +79,7 @@ private enum TinyPickle {
     }()
 }
 
-/// A zip archive of stored entries, without checksums, which nobody reads.
+/// A zip archive of stored entries, without checksums, which are not read.
 private func zip(_ files: [String: [UInt8]]) -> [UInt8] {
     var bytes: [UInt8] = [], directory: [UInt8] = []
     let entries = files.sorted { $0.key < $1.key }

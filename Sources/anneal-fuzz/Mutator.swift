@@ -8,12 +8,12 @@ struct Mutator {
 
     static let maximumSize = 1 << 20
 
-    /// Inputs 0 ..< seeds.count are the seeds as they are: a target must accept them.
+    /// Inputs 0 ..< seeds.count are the unchanged seeds: a target must accept them.
     func input(_ number: Int) -> [UInt8] {
         guard number >= seeds.count else { return seeds[number] }
         var random = Random(seed: runSeed, purpose: .test, name: "\(target.name) \(number)")
         var bytes = seeds[random.below(seeds.count)]
-        // Mostly one wound: with many, readers see no more than the first.
+        // Mostly a single mutation: with many, readers stop at the first.
         let wounds = 1 + (random.bool() ? 0 : random.below(6))
         for _ in 0..<wounds {
             if target.isText && random.uniform() < 0.7 {
@@ -49,12 +49,12 @@ struct Mutator {
         }
     }
 
-    /// Half of the places are near the front: headers stand there.
+    /// Half of the positions are near the beginning, where headers are.
     private static func place(in count: Int, _ random: inout Random) -> Int {
         random.bool() ? random.below(min(count, 64)) : random.below(count)
     }
 
-    /// Writes a number at which lengths and their sums and products go wrong.
+    /// Writes a number for which lengths and their sums and products overflow.
     private func overwrite(_ bytes: inout [UInt8], _ at: Int, _ random: inout Random) {
         let small = UInt64(random.below(300))
         let values: [UInt64] = [

@@ -1,7 +1,7 @@
 import Anneal
 import Foundation
 
-/// What holds a network: parameters and graphs.
+/// Files that contain networks: parameters and graphs.
 let networkTargets = [
     FuzzTarget(name: "params") { work in
         let network = try Networks.smallest()
@@ -27,7 +27,7 @@ let networkTargets = [
 ]
 
 extension Networks {
-    /// All kinds of layers that classifiers have, on images of 2 x 2 pixels and more.
+    /// All kinds of layers of classifiers, on images of 2 x 2 pixels and more.
     static func smallest() throws -> Symbol {
         let net = SymbolBuilder()
         var body = try net.convolution(.variable("data"), numFilter: 4, kernel: [3, 3], pad: [1, 1], name: "conv")
@@ -37,8 +37,8 @@ extension Networks {
     }
 }
 
-/// Guesses at what a graph's inputs are: the data, which is the first variable where the graph is no classifier, or all,
-/// and alike.
+/// Guesses at a graph's inputs: the data, which is the first variable if the graph is not a classifier, or all
+/// variables with the same shape.
 private func inputShapes(_ symbol: Symbol) throws -> [[String: Shape]] {
     let names = try symbol.argumentNames()
     guard let first = (try? symbol.dataName()) ?? names.first else { return [[:]] }
@@ -47,7 +47,7 @@ private func inputShapes(_ symbol: Symbol) throws -> [[String: Shape]] {
         + [Dictionary(names.map { ($0, image) }, uniquingKeysWith: { first, _ in first })]
 }
 
-/// Infers shapes, counts costs, and compiles what is small.
+/// Infers shapes, computes costs, and compiles small networks.
 private func use(_ symbol: Symbol, _ inputs: [String: Shape]) throws {
     let shapes = try symbol.inferShapes(inputs)
     _ = try NetworkSummary(symbol, inputs: inputs)

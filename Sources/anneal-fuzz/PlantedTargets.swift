@@ -1,7 +1,7 @@
 import AnnealCore
 import Foundation
 
-/// Readers with defects that must be found: who finds none in the others has then looked.
+/// Readers with planted defects that must be found, which proves that the others are really tested.
 let plantedTargets = [
     planted("planted-crash") { _ in abort() },
     planted("planted-hang") { _ in while true { usleep(1000) } },

@@ -27,7 +27,7 @@ let recordTargets = [
             _ = list.lines
         }
     },
-    // gzip packs at most 1032 bytes into one; arrays double as they grow.
+    // gzip compresses at most 1032 bytes into one; arrays double as they grow.
     FuzzTarget(name: "mnist-idx", memoryFactor: 4 * 1032) { work in
         let header: [UInt8] = [0, 0, 8, 3, 0, 0, 0, 5, 0, 0, 0, 4, 0, 0, 0, 3]
         let images = header + (0..<60).map { UInt8($0) }
@@ -37,7 +37,7 @@ let recordTargets = [
             for index in 0..<min(data.count, 10) { _ = data.image(index) }
         }
     },
-    // The archives, packed and not, and a batch, of which each byte may become a value of its own.
+    // The archives, compressed and not, and a batch, each byte of which may become a separate value.
     FuzzTarget(name: "cifar-archive", memoryFactor: 4 * 1032) { work in
         let packed = try work.fixtures(ending: "-python.tar.gz")
         let plain = try packed.map { try unpacked($0, work) }
@@ -67,7 +67,7 @@ let recordTargets = [
     },
 ]
 
-/// Records with one label and with several, with images, and with one that the magic number splits.
+/// Records with one label and with several, with images, and one that is split at the magic number.
 private func records(_ work: Workspace) throws -> (records: [UInt8], index: [UInt8]) {
     let writer = try RecordWriter(work.path("seed.rec"), index: work.path("seed.idx"))
     let magic: [UInt8] = [0x0A, 0x23, 0xD7, 0xCE]
@@ -79,7 +79,7 @@ private func records(_ work: Workspace) throws -> (records: [UInt8], index: [UIn
     return (try work.bytes("seed.rec"), try work.bytes("seed.idx"))
 }
 
-/// Each record, as training reads them; images are left out, for they are a target of their own.
+/// Reads each record as training does; images are skipped, since they are a separate target.
 private func readAll(_ file: RecordFile) throws {
     var payload: [UInt8] = []
     for number in 0..<file.count {
@@ -88,7 +88,7 @@ private func readAll(_ file: RecordFile) throws {
     }
 }
 
-/// As `gzip` writes it, with zlib's own format inside.
+/// In gzip's own format, with zlib's format inside.
 private func gzip(_ bytes: [UInt8]) -> [UInt8] {
     var stream = z_stream()
     let status = deflateInit2_(

@@ -3,7 +3,7 @@ import AnnealConfiguration
 import CZlib
 import Foundation
 
-/// What a run writes, and what it starts from.
+/// The files that a run writes and starts from.
 let runTargets = [
     FuzzTarget(name: "run-state", suggestion: mendChecksum) { work in
         let trainer = try Trainer(
@@ -92,7 +92,7 @@ let runTargets = [
     },
 ]
 
-/// The CRC-32 of all that comes before it, little-endian, as `StateFile` has it.
+/// The CRC-32 of everything before it, little-endian, as in `StateFile`.
 @Sendable private func mendChecksum(_ bytes: inout [UInt8]) {
     guard bytes.count >= 4 else { return }
     let end = bytes.count - 4
@@ -104,7 +104,7 @@ private let start = RunStart(
     position: FitPosition(epoch: 5), endEpoch: 10, batchSize: 2, trainingCount: 10, validationCount: nil,
     stepsPerEpoch: 5)
 
-/// One image as scoring prepares it, where the record asks for a small one: buffers are made for what it asks.
+/// One image as scoring prepares it, if the record asks for a small one: buffers are as large as it asks.
 private func prepare(_ image: [UInt8], _ preprocessing: Preprocessing) throws {
     let count = preprocessing.imageShape.reduce(1.0) { $0 * Double($1) }
     guard count <= 0x1p16, preprocessing.resize ?? 0 <= 256 else { return }

@@ -1,15 +1,15 @@
 import AnnealCore
 import Foundation
 
-/// What a worker has done, in memory that outlives it: a mapped file that it shares with who started it.
+/// A worker's progress, in memory that outlives it: a mapped file that it shares with the campaign.
 final class Scoreboard {
     struct Scores {
-        /// The input that is being read.
+        /// The input being read.
         var current = 0
         var accepted = 0
         var refused = 0
         var slowestMicroseconds = 0
-        /// The most memory that an input took, and the size of that input.
+        /// The largest memory use of an input, and the size of that input.
         var memory = 0
         var memorySize = 0
 
@@ -28,7 +28,7 @@ final class Scoreboard {
         set { memory.pointee = newValue }
     }
 
-    /// Opens a scoreboard; a new file's is all zero.
+    /// Opens a scoreboard; a new file is all zeros.
     init(_ path: String) throws {
         let size = MemoryLayout<Scores>.size
         let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)

@@ -1,6 +1,6 @@
 import AnnealCore
 
-/// Changes the words, numbers and marks of a text (JSON, YAML, CSV, lists), so that it mostly stays one.
+/// Changes the words, numbers and punctuation of a text (JSON, YAML, CSV, lists), so that it usually stays valid.
 struct TextMutator {
     let words: [String]
 
@@ -23,7 +23,7 @@ struct TextMutator {
         case 6: tokens.insert(tokens[at], at: at)
         case 7: tokens.swapAt(at, random.below(tokens.count))
         case 8:
-            // A whole piece again, e.g. a node or a line.
+            // Repeats a piece, e.g. a node or a line.
             let piece = tokens[at..<min(tokens.count, at + 1 + random.below(200))]
             tokens.insert(contentsOf: piece, at: random.below(tokens.count))
         default: nest(&tokens, at, &random)
@@ -52,7 +52,7 @@ struct TextMutator {
         tokens[at] = (Array(String(repeating: open, count: depth).utf8) + tokens[at] + closes)[...]
     }
 
-    /// Runs of letters, numbers, runs of spaces, and single marks.
+    /// Runs of letters, numbers, runs of spaces, and single punctuation marks.
     private static func tokens(_ bytes: [UInt8]) -> [ArraySlice<UInt8>] {
         var tokens: [ArraySlice<UInt8>] = []
         var start = 0

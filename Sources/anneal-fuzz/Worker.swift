@@ -3,21 +3,21 @@ import AnnealReport
 import CAnnealFuzz
 import Foundation
 
-/// Reads inputs in this process, which an input may end: by a crash, by SIGALRM when it takes too long, or with
-/// `ANNEAL_FUZZ_OVER_LIMIT` when it wants too much memory.
+/// Reads inputs in this process, which an input may end: by a crash, by SIGALRM if it takes too long, or with
+/// `ANNEAL_FUZZ_OVER_LIMIT` if it allocates too much memory.
 struct Worker {
     let target: FuzzTarget
     let reader: FuzzReader
     let mutator: Mutator
 
-    /// The exit code after an input that was refused without saying why in our way, or a seed that was not accepted.
+    /// The exit code after an input that was refused with an error of another type, or a seed that was not accepted.
     static let wrongVerdict: Int32 = 96
 
     init(_ target: FuzzTarget, seed: UInt64, workspace: Workspace) throws {
         self.target = target
         reader = try target.prepare(workspace)
         mutator = Mutator(target: target, seeds: reader.seeds, runSeed: seed)
-        // Who started us may have blocked or ignored it, which processes inherit.
+        // The parent may have blocked or ignored it, which processes inherit.
         var alarms = sigset_t()
         sigemptyset(&alarms)
         sigaddset(&alarms, SIGALRM)

@@ -1,26 +1,26 @@
 import Anneal
 import Foundation
 
-/// What is known of a network that was compiled for a GPU.
+/// The results of compiling a network for a GPU.
 struct CompileRecord: Codable {
     var gpu: String
     var mode: CompileRun.Mode
     var dtype: String
     var network: String
     var batch: Int
-    /// SHA-256 of the program: another program is compiled again.
+    /// SHA-256 of the program: a changed program is compiled again.
     var program: String
     /// Instructions that run on the device.
     var launches: Int
     /// Calls of cuDNN's convolutions, and those of them in float32.
     var convolutions: Int
     var float32Convolutions: Int
-    /// Parameters that are transposed in each step, and how many must be: weights of grouped convolutions, whose gradients
-    /// XLA computes with transposed weights.
+    /// Parameters that are transposed in each step, and how many must be: weights of grouped convolutions, whose
+    /// gradients XLA computes with transposed weights.
     var transposed: Int
     var grouped: Int
     var peakMB: Int
-    /// Of a processor core.
+    /// Seconds of a processor core.
     var seconds: Double
 
     func isOfSameRow(as other: CompileRecord) -> Bool {
@@ -28,7 +28,7 @@ struct CompileRecord: Codable {
     }
 }
 
-/// A file of records, a line of JSON each.
+/// A file of records, one line of JSON each.
 struct CompileResults {
     private let path: String
     private var records: [CompileRecord] = []
@@ -50,7 +50,7 @@ struct CompileResults {
         records.first { ($0.gpu, $0.dtype, $0.network) == (gpu, dtype, network) && $0.mode == mode }
     }
 
-    /// Writes a record in the place of an older one of the same network, or at the end.
+    /// Writes a record in place of an older one for the same network, or at the end.
     mutating func keep(_ record: CompileRecord) throws {
         if let place = records.firstIndex(where: record.isOfSameRow) {
             records[place] = record

@@ -4,7 +4,7 @@ import Foundation
 
 /// Compiles networks for one GPU, mode and type.
 struct CompileRun {
-    /// What is compiled of a network.
+    /// What is compiled for a network.
     enum Mode: String, Codable {
         case train
         /// A training step with `--recompute`.
@@ -35,7 +35,7 @@ struct CompileRun {
         if let known = record(of: name, mode), known.program == program { return problems(of: known) }
         let begin = Self.processorSeconds()
         var options = AcceleratorOptions().compileOptions(platform: "cuda")
-        // Triton's products are tuned on the device, which is not here.
+        // Triton's matrix products are tuned on the device, which is not available here.
         options.flags.append(("xla_gpu_enable_triton_gemm", false))
         let compiled = try topology.compile(text, options: options), module = try compiled.module()
         let record = CompileRecord(
@@ -52,7 +52,7 @@ struct CompileRun {
         return problems(of: record)
     }
 
-    /// Time of processors that this process and its children, assemblers, have used.
+    /// Processor time that this process and its children (assemblers) have used.
     private static func processorSeconds() -> Double {
         [RUSAGE_SELF, RUSAGE_CHILDREN].reduce(0) { sum, who in
             var usage = rusage()
@@ -68,7 +68,7 @@ struct CompileRun {
     private func problems(of record: CompileRecord) -> [String] {
         var problems: [String] = []
         let hasTensorCores = gpu != "P100"
-        // For others, and for float32 before H100, XLA has the channels of all arrays first.
+        // For others, and for float32 before H100, XLA stores all arrays with channels first.
         if hasTensorCores && (precision != .float32 || gpu == "H100"), record.transposed > record.grouped {
             problems.append("\(record.transposed - record.grouped) parameters are transposed in each step")
         }

@@ -27,7 +27,7 @@ do {
         do {
             problems = try run.compile(network)
         } catch {
-            // The others are compiled all the same.
+            // The others are still compiled.
             problems = ["\(error)"]
         }
         for problem in problems { say("\(run.gpu) \(mode.rawValue) \(precision.rawValue) \(network): \(problem)\n") }

@@ -1,7 +1,7 @@
 import Anneal
 import Foundation
 
-/// Writes a case: models, arrays as raw bytes, and `case.json`, which says what belongs together.
+/// Writes a case: models, arrays as raw bytes, and `case.json`, which lists what belongs together.
 ///
 /// ```json
 /// {"models": [{"file": "m.onnx", "inputs": {"data": ARRAY}, "outputs": [ARRAY]}], "refused": null}
@@ -18,7 +18,7 @@ struct CaseFolder {
         var file: String
         var inputs: [String: Array]
         var outputs: [Array]
-        /// Rows can be computed one by one.
+        /// Whether rows can be computed one by one.
         var anyBatchSize: Bool
     }
 

@@ -45,7 +45,7 @@ struct NetworkCase {
         NetworkCase("squeezenet", 224), NetworkCase("squeezenet1.0", 224),
     ]
 
-    /// One model from normalised numbers to logits, one from 8-bit pixels to probabilities.
+    /// One model from normalised numbers to logits, and one from 8-bit pixels to probabilities.
     func make(in folder: inout CaseFolder) throws {
         let symbol = try Networks.symbol(network, options), shape = Shape([2] + options.imageShape)
         let mean: [Float] = shape[1] == 3 ? [123.68, 116.779, 103.939] : [33.3]
@@ -74,7 +74,7 @@ struct NetworkCase {
             try executor.forward()
         }
         try compute()
-        // Logits of some units, so that the probabilities say something.
+        // Logits of magnitude 1 or more, so that the probabilities differ.
         let largest = try executor.output(0).elements.map(abs).max() ?? 1
         if let head = symbol.nodes.last(where: { $0.operation == FullyConnected.name }) {
             for entry in head.inputs.dropFirst() {
@@ -101,7 +101,7 @@ extension [Float] {
     fileprivate mutating func scale(by factor: Float) { self = map { $0 * factor } }
 }
 
-/// An operator's case as MXNet made it: its outputs in inference are MXNet's own.
+/// An operator's case made by MXNet: its outputs in inference are MXNet's own.
 struct MXNetCase {
     let folder: String
 

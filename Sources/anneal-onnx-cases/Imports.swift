@@ -2,8 +2,8 @@ import Anneal
 import AnnealConformance
 import Foundation
 
-/// Imports a case, compares what Anneal computes with what is expected, and writes the model back to ONNX with this
-/// engine's outputs, for ONNX Runtime to repeat.
+/// Imports a case, compares Anneal's results with the expected ones, and writes the model back to ONNX with this
+/// engine's outputs, for ONNX Runtime to reproduce.
 func importCase(_ path: String, in folder: String) throws {
     let imported = ImportedCase(path)
     var target = CaseFolder(folder)
@@ -18,7 +18,7 @@ func importCase(_ path: String, in folder: String) throws {
     try target.add(
         model, name: "model", inputs: ["data": target.write(content.input)], outputs: [target.write(content.found)],
         anyBatchSize: true)
-    // What was exported is imported again.
+    // The exported model is imported again.
     let again = Files.path(folder, "model.onnx")
     let back = try ForeignModel(again)
     let executor = try Executor(

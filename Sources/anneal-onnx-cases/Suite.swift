@@ -5,8 +5,8 @@ import Foundation
 
 /// ONNX's own tests, `onnx/backend/test/data` of its wheel: folders with `model.onnx` and sets of inputs and outputs.
 ///
-/// Most are of one operator, whose weights, axes and shapes are inputs of the graph: the first input is taken as the data
-/// and the others as constants. Outputs must agree as ONNX asks for: |x - r| <= 1e-3 |r| + 1e-7.
+/// Most test a single operator whose weights, axes and shapes are inputs of the graph: the first input is taken as the
+/// data and the others as constants. Outputs must agree as ONNX requires: |x - r| <= 1e-3 |r| + 1e-7.
 struct ONNXSuite {
     private enum Outcome {
         case passed
@@ -56,7 +56,7 @@ struct ONNXSuite {
     }
 
     private static func table(_ rows: [String: Row]) -> String {
-        // Operators that are never taken are told in one line.
+        // Operators that are always refused are listed in one line.
         let taken = rows.filter { $0.value.passed > 0 || !$0.value.failed.isEmpty }.sorted { $0.key < $1.key }
         let lines = taken.map { name, row in
             let reasons = row.refused.sorted { $0.key < $1.key }.map { "\($0.value): \($0.key)" }.joined(
@@ -119,7 +119,7 @@ struct ONNXSuite {
             guard found.shape.dims == reference.shape else {
                 return .failed("shape \(found.shape), expected \(Shape(reference.shape))")
             }
-            // What ONNX rounds to narrower types is computed in float32.
+            // Values that ONNX rounds to narrower types are computed in float32.
             var tolerance = Self.tolerance
             if reference.type == .bfloat16 { tolerance.rtol = 0x1p-8 }
             if let problem = tolerance.mismatch("output", found.elements, reference.floats) {
@@ -138,9 +138,9 @@ struct ONNXSuite {
         return arrays
     }
 
-    /// The reason without the node's name and numbers, so that equal ones are counted together.
+    /// The reason without the node's name and numbers, so that equal reasons are counted together.
     private static func reason(_ error: AnnealError) -> String {
-        // Which operator has none is what matters.
+        // The operator without a counterpart is what matters.
         if let found = error.problem.firstMatch(of: #/\(([^()]+)\): has no counterpart/#) {
             return "\(found.output.1) has no counterpart"
         }

@@ -1,7 +1,7 @@
 import Anneal
 import Testing
 
-/// Values that are read, kept or given out in more ways than one.
+/// Values that are read, kept or returned in more than one way.
 @Suite struct AliasingTests {
     private func run(_ symbol: Symbol, _ inputs: [String: Tensor], heads: [[Float]?] = []) throws -> Executor {
         let executor = try Executor(
@@ -85,7 +85,7 @@ import Testing
         #expect(try executor.gradient("fc_weight")?.elements == [2, 2, 2, 2])
     }
 
-    /// Weights that are computed are brought into the convolution's layout in each run.
+    /// Computed weights are converted to the convolution's layout in each run.
     @Test func computedWeights() throws {
         let builder = SymbolBuilder()
         let half = try builder.multiply(.variable("w"), by: 0.5)

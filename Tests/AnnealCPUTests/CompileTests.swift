@@ -2,7 +2,7 @@ import Anneal
 import AnnealCompiler
 import Testing
 
-/// What the compiler's passes promise, on whole networks.
+/// What the compiler's passes guarantee, on whole networks.
 @Suite struct CompileTests {
     static func network(
         _ name: String, layers: Int? = nil, image: Shape, classes: Int = 10, recomputation: Recomputation = .cheap
@@ -37,7 +37,7 @@ import Testing
         #expect(names.filter { $0 != "relayout" } == ["Convolution", "Convolution", "fused BatchNorm"])
     }
 
-    /// A frozen branch next to it does not change the gradient of the other.
+    /// A frozen branch next to another does not change that one's gradient.
     @Test func fusedAdditionsGiveTheSecondInputItsGradient() throws {
         let builder = SymbolBuilder()
         let data = Symbol.variable("data")
@@ -56,7 +56,7 @@ import Testing
         #expect(gradients[0] != nil && gradients[0] == gradients[1])
     }
 
-    /// What is read by two is not joined to one of them.
+    /// A value that two operators read is not fused with either.
     @Test func sharedValuesStay() throws {
         let builder = SymbolBuilder()
         let norm = try builder.batchNorm(.variable("data"), name: "n")
@@ -65,9 +65,8 @@ import Testing
         #expect(executor.program.instructions.contains { $0.action.op?.operation == "Activation" })
     }
 
-    /// Activations change their layout where the data come in, and nowhere else. Beside that only a convolution's data
-    /// gradient may bring its weights into another order, and an image's few channels out of a block: oneDNN has no way
-    /// round.
+    /// Activations change their layout only where the data comes in. Otherwise only a convolution's data gradient may
+    /// convert its weights, and unblock an image with few channels: oneDNN has no other way.
     @Test func noReordersInside() throws {
         let executor = try Self.network("resnet", layers: 20, image: [3, 28, 28])
         for step in (executor.kernelPlan?.steps ?? []) where step.reorders > 0 {
@@ -87,7 +86,7 @@ import Testing
         ("lenet", nil, [1, 28, 28]), ("squeezenet", nil, [3, 64, 64]),
     ]
 
-    /// Runs a plan in mind: who writes where a living value lies destroys it.
+    /// Simulates a plan: a write to the memory of a live value destroys it.
     @Test(arguments: networks.indices, [Recomputation.off, RecomputationTests.smallest])
     func planNeverOverlapsLivingValues(_ index: Int, _ recomputation: Recomputation) throws {
         let (name, layers, image) = Self.networks[index]
@@ -126,7 +125,7 @@ import Testing
             }
             for (_, value) in instruction.writes {
                 guard let place = range(value) else { continue }
-                // A view and what it views live in one place.
+                // A view shares memory with the value that it views.
                 let relatives = viewed.map { source in
                     living.filter {
                         range($0)?.lowerBound == range(source)?.lowerBound && range($0)?.count == place.count

@@ -1,9 +1,9 @@
 import Anneal
 import Testing
 
-/// A device has threads of its own, whichever thread asks for its work.
+/// A device has its own threads, whichever thread submits its work.
 @Suite(.serialized) struct DeviceThreadsTests {
-    /// The threads that an operation finds on a device.
+    /// The number of threads that an operation finds on a device.
     private static func found(_ device: Device) throws -> Int {
         let net = try SymbolBuilder().activation(.variable("data"), .tanh)
         let executor = try Executor(net, inputs: ["data": [4, 4]], mode: .inference, device: device)
@@ -26,7 +26,7 @@ import Testing
         #expect(throws: AnnealError.self) { try Device.cpu(threads: 0) }
     }
 
-    /// A pool that was set for one thread is another for the threads of tasks.
+    /// Setting a thread's pool does not affect the threads of tasks.
     @Test func tasksHaveThoseOfTheDevice() async throws {
         for count in [1, 3] {
             let found = try await Task.detached { try Self.found(.cpu(threads: count)) }.value

@@ -25,7 +25,7 @@ import Testing
         #expect(try mask([8, 100], step: 1) != first)
         #expect(try mask([8, 100], seed: 2) != first)
         #expect(try mask([8, 100], name: "other") != first)
-        // A sample's mask does not depend on how many follow it.
+        // A sample's mask does not depend on the number of samples after it.
         #expect(try Array(mask([3, 100])) == Array(first.prefix(300)))
     }
 
@@ -38,7 +38,7 @@ import Testing
         #expect(try mask([64, 37, 5, 5]) == one)
     }
 
-    /// Blocked channels get the mask that plain ones get.
+    /// Blocked channels get the same mask as plain ones.
     @Test func layoutsDoNotMatter() throws {
         let builder = SymbolBuilder()
         let conv = try builder.convolution(

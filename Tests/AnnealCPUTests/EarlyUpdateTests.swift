@@ -2,7 +2,7 @@ import Anneal
 import AnnealCompiler
 import Testing
 
-/// Updates within the backward pass: the same bits as after it.
+/// Updates within the backward pass give the same bits as updates after it.
 @Suite struct EarlyUpdateTests {
     /// Two large layers, one of which is used twice, and small ones.
     private func network() throws -> Symbol {
@@ -74,7 +74,7 @@ import Testing
         }
     }
 
-    /// A branch without a gradient is computed again from a weight: before its update.
+    /// A branch without a gradient is recomputed from a weight before its update.
     @Test func recomputationsReadTheOldWeight() throws {
         let builder = SymbolBuilder()
         let data = Symbol.variable("data"), weight = Symbol.variable("w_weight")

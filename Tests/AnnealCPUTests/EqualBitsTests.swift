@@ -1,11 +1,11 @@
 import Anneal
 import Testing
 
-/// No bit depends on the number of threads. The shapes are large enough that kernels share out their work.
+/// No bit depends on the number of threads. The shapes are large enough that kernels divide their work.
 @Suite(.serialized) struct EqualBitsTests {
     private static let threads = [1, 2, 3, 8]
 
-    /// What `compute` gives, by name, is the same for every number of threads.
+    /// The results of `compute`, by name, are the same for every number of threads.
     private func expectEqual(
         _ name: String, sourceLocation: SourceLocation = #_sourceLocation, _ compute: () throws -> [String: Tensor]
     ) throws {
@@ -79,7 +79,7 @@ import Testing
             inputs: [("data", data), ("weight", Shape(weight + kernel)), ("bias", [filters])])
     }
 
-    /// Our own kernels, and those of oneDNN: other numbers of axes, deconvolutions, odd groups.
+    /// Our own kernels, and oneDNN's: other numbers of axes, deconvolutions, odd groups.
     private static let convolutions: [GradientCase] = [
         convolution([16, 3, 24, 24], 16, [3, 3], pad: 1), convolution([12, 3, 32, 32], 20, [7, 7], stride: 2, pad: 3),
         convolution([16, 16, 28, 28], 24, [3, 3], pad: 1), convolution([6, 64, 14, 14], 64, [3, 3], pad: 1),

@@ -2,24 +2,24 @@ import Anneal
 import AnnealReference
 import Testing
 
-/// What MXNet 1.9.1's `Pooling_v1` gives for the 3 x 3 data below, and for its gradient when the output's is 1, 2, 3, …
+/// The results of MXNet 1.9.1's `Pooling_v1` for the 3 x 3 data below, and its gradient when the output's is 1, 2, 3, …
 @Suite struct FirstVersionPoolingTests {
     private static let data: [Float] = [1, 1, 0, 1, 1, 2, -1, 2, 2]
 
     struct Answer: Sendable {
         var attributes: [String: String]
-        /// Whether the data's signs are changed.
+        /// Whether the data is negated.
         var isNegative = false
         var output: [Float]
         var gradient: [Float]
     }
 
     static let answers = [
-        // Every cell that has a window's maximum gets the whole gradient.
+        // Every cell that equals a window's maximum gets the whole gradient.
         Answer(
             attributes: ["kernel": "(2, 2)", "pool_type": "max"], output: [1, 2, 2, 2],
             gradient: [1, 1, 0, 1, 1, 6, 0, 7, 4]),
-        // Zeros of the padding take part.
+        // The padding's zeros count.
         Answer(
             attributes: ["kernel": "(2, 2)", "pool_type": "max", "pad": "(1, 1)"], isNegative: true,
             output: [0, 0, 0, 0, 0, -1, 0, 0, 1, 1, -1, 0, 1, 1, 0, 0],
@@ -27,7 +27,7 @@ import Testing
         Answer(
             attributes: ["kernel": "(2, 2)", "stride": "(2, 2)", "pool_type": "max", "pooling_convention": "full"],
             isNegative: true, output: [-1, 0, 1, -2], gradient: [1, 1, 2, 1, 1, 0, 3, 0, 4]),
-        // An average is divided by the whole kernel.
+        // An average is divided by the size of the whole kernel.
         Answer(
             attributes: ["kernel": "(2, 2)", "stride": "(2, 2)", "pool_type": "avg", "pooling_convention": "full"],
             output: [1, 0.5, 0.25, 0.5], gradient: [0.25, 0.25, 0.5, 0.25, 0.25, 0.5, 0.75, 0.75, 1]),
@@ -63,7 +63,7 @@ import Testing
         found.count == expected.count && zip(found, expected).allSatisfy { abs($0 - $1) <= 1e-6 }
     }
 
-    /// MXNet gives -infinity for them.
+    /// MXNet returns -infinity for them.
     @Test func maximaOfNoCellAreRefused() throws {
         let symbol = apply(
             "Pooling_v1", ["kernel": "(1, 1)", "stride": "(4, 4)", "pooling_convention": "full"], to: ["data"])

@@ -1,7 +1,7 @@
 import AnnealConformance
 import Testing
 
-/// MXNet-made cases that come with the package; `make conformance` repeats all there are.
+/// MXNet-made cases that are part of the package; `make conformance` runs all that exist.
 @Suite struct GoldenOperatorTests {
     @Test func fixtures() {
         #expect(runCases(below: packageFolder().appendingPathComponent("Tests/Fixtures/golden").path))

@@ -5,9 +5,9 @@ struct GradientCase: Sendable, CustomStringConvertible {
     var operation: String
     var attributes: [String: String] = [:]
     var inputs: [(name: String, shape: Shape)]
-    /// Where the inputs' values lie.
+    /// The range of the inputs' values.
     var range: (Float, Float) = (-1.3, 1.3)
-    /// Inputs that hold whole numbers below this and have no gradient, by name.
+    /// Inputs that contain integers below this and have no gradient, by name.
     var indices: [String: Int] = [:]
     /// Auxiliary states, (name, shape), all 1.
     var auxiliary: [(String, Shape)] = []
@@ -105,7 +105,7 @@ extension GradientCase {
             operation: "Convolution",
             attributes: ["kernel": "(3, 3)", "num_filter": "4", "pad": "(1, 1)", "stride": "(2, 2)", "num_group": "2"],
             inputs: [("data", [2, 4, 5, 5]), ("weight", [4, 2, 3, 3]), ("bias", [4])]),
-        // Its result has one pixel for each image.
+        // Its result has one pixel per image.
         GradientCase(
             operation: "Convolution",
             attributes: ["kernel": "(1, 1)", "num_filter": "3", "stride": "(2, 2)", "no_bias": "True"],
@@ -205,7 +205,7 @@ extension GradientCase {
         "make_loss", "SVMOutput", "BlockGrad", "zeros_like", "ones_like", "sign", "round", "rint", "ceil", "floor",
         "trunc",
         "fix", "logical_not", "argmax", "argmin", "argmax_channel", "argsort", "one_hot",
-        // Their second input lends its shape only; what they do is what others here do.
+        // Only the shape of their second input is used; otherwise they do what other operators in the table do.
         "broadcast_like", "reshape_like", "slice_like",
     ]
 }

@@ -1,7 +1,7 @@
 import Anneal
 import Testing
 
-/// Every operator's gradient against central differences of Σ head · output.
+/// Every operator's gradient, compared with central differences of Σ output gradient · output.
 @Suite struct GradientTests {
     @Test(arguments: GradientCase.all)
     func finiteDifferences(_ item: GradientCase) throws {
@@ -41,7 +41,7 @@ import Testing
         }
         _ = try loss()
         try executor.backward()
-        // The next forward pass uses the gradients' memory.
+        // The next forward pass reuses the gradients' memory.
         var gradients: [(name: String, values: [Float])] = []
         for name in wanted.sorted() {
             gradients.append((name, try #require(try executor.gradient(name), "\(name) has no gradient").elements))

@@ -2,7 +2,7 @@ import Anneal
 import Foundation
 import Testing
 
-/// What inference does otherwise than the forward pass of training.
+/// What inference does differently from the forward pass of training.
 @Suite struct InferenceTests {
     static func operations(_ executor: Executor) -> [String] {
         executor.program.instructions.compactMap { $0.action.op?.operation }.filter { $0 != "relayout" }
@@ -48,7 +48,7 @@ import Testing
         #expect(Self.operations(executor).contains("fused addition"))
     }
 
-    /// What fills a block's channels up must stay zero.
+    /// The channels that pad a block must stay zero.
     @Test(arguments: [(-1, 2, 1), (1, 2, 2), (-2, -1, 2)])
     func convolutionsTakeLimitsAroundZero(_ low: Int, _ high: Int, _ operations: Int) throws {
         let builder = SymbolBuilder()
@@ -79,7 +79,7 @@ import Testing
             })
     }
 
-    /// Weights that keep activations in bounds, and statistics that are no identity.
+    /// Weights that keep activations bounded, and statistics other than the identity.
     static func initialize(_ parameters: ParameterStore) throws {
         let initializer = Xavier(.gaussian, factor: .fanIn, magnitude: 2)
         for name in parameters.names {
@@ -100,7 +100,7 @@ import Testing
         ("lenet", nil, [1, 28, 28]), ("vgg", 11, [3, 32, 32]),
     ]
 
-    /// Before the softmax, which would hide differences.
+    /// Values before the softmax, which would hide differences.
     @Test(arguments: networks.indices)
     func foldedIsUnfolded(_ index: Int) throws {
         let batch = 3
@@ -134,7 +134,7 @@ import Testing
         #expect(Self.largestDifference(try executor.output(), try plain.output()) < 1e-5)
     }
 
-    /// Deconvolution in two groups with a bias, and a fully connected layer without, each with batch norm.
+    /// Deconvolution in two groups with a bias, and a fully connected layer without a bias, each with batch norm.
     static let otherLayers = """
         {"nodes": [
         {"op": "null", "name": "data", "inputs": []},
@@ -159,7 +159,7 @@ import Testing
 
     static let small = NetworkOptions(numClasses: 4, imageShape: [3, 16, 16], numLayers: 8)
 
-    /// Scoring between two training steps sees the weights and statistics of that moment.
+    /// Scoring between two training steps uses the weights and statistics of that moment.
     @Test func scoringSeesCurrentWeights() throws {
         let symbol = try Networks.symbol("resnet", Self.small)
         let optimizer = try Optimizers.make("sgd", ["learning_rate": 0.1, "momentum": 0.9])
@@ -195,7 +195,7 @@ import Testing
         #expect(throws: AnnealError.self) {
             try Executor(symbol, inputs: inputs, mode: .inference, parameters: executor.parameters).forward()
         }
-        // Some parameters are not enough, all are.
+        // Setting some parameters is not enough; setting all is.
         try executor.parameters.set("conv0_weight", Tensor(executor.parameters.shape("conv0_weight") ?? []))
         #expect(throws: AnnealError.self) { try executor.forward() }
         try fill(executor, seed: 2)

@@ -1,12 +1,12 @@
 import Anneal
 import Testing
 
-/// Graphs of thousands of layers, for which passes take other paths than for usual ones. A pass that takes the square of their
-/// number in time makes these tests last minutes.
+/// Graphs of thousands of layers, for which passes take other paths than for usual ones. A pass whose time is quadratic
+/// in their number makes these tests take minutes.
 @Suite struct LargeGraphTests {
     private let net = SymbolBuilder()
 
-    /// Each layer's shape is known from the one after it only.
+    /// Each layer's shape is only known from the one after it.
     @Test func shapesFromReaders() throws {
         let count = 2000
         let variables = (0...count).map { Symbol.variable("v\($0)") }
@@ -16,7 +16,7 @@ import Testing
         #expect(shapes.variables["v0"] == [2, 3])
     }
 
-    /// More buffers than the memory plan tries several orders for: values are right, so none is written over another.
+    /// More buffers than the memory plan tries several orders for: values are right, so none was overwritten.
     @Test func plansOfManyBuffers() throws {
         let count = 3000, data = Symbol.variable("data")
         // y = x + x + …, each step's value also read at the end.

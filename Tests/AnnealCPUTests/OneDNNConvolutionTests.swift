@@ -3,7 +3,7 @@ import COneDNN
 import Testing
 
 @Suite struct OneDNNConvolutionTests {
-    /// Memory that is bound again takes the place of what was bound before.
+    /// Memory that is bound again replaces the memory that was bound before.
     @Test func isBoundMoreThanOnce() throws {
         var engine: OpaquePointer?, conv: OpaquePointer?, layout: OpaquePointer?
         #expect(onednn_engine_create(&engine) == 0)
@@ -35,7 +35,7 @@ import Testing
             #expect(onednn_conv_bind(conv, x, weights, bias, y, scratch) == 0)
             #expect(onednn_conv_execute(conv) == 0)
             #expect((0..<4).allSatisfy { y[$0] == 3 * Float(value) + 0.5 })
-            // oneDNN 3 keeps some names in a descriptor that is gone by now.
+            // oneDNN 3 keeps some names in a descriptor that has been destroyed by now.
             let name = String(cString: onednn_conv_implementation(conv))
             #expect(name.count > 2 && name.allSatisfy { $0.isASCII && !$0.isWhitespace })
         }

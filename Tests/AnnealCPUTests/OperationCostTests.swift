@@ -1,9 +1,9 @@
 import Anneal
 import Testing
 
-/// What a plan says of its operations' costs, against numbers worked out by hand.
+/// The costs of a plan's operations, compared with numbers computed by hand.
 @Suite struct OperationCostTests {
-    /// A convolution with its batch norm, a second one added to it, and a head.
+    /// A convolution with its batch norm, a second one added to it, and a classifier.
     private static func executor(_ mode: Executor.Mode, gradients: Set<String>? = nil) throws -> Executor {
         let builder = SymbolBuilder()
         let data = Symbol.variable("data")
@@ -35,7 +35,7 @@ import Testing
         let weights = try Self.only("Convolution backward weights", "c", in: executor)
         #expect(weights.flops == flops && weights.phase == .backward)
         #expect(weights.bytes == forward.bytes)
-        // Nobody wants the data's gradient.
+        // The data's gradient is not needed.
         #expect(!executor.operations.contains { $0.kind == "Convolution backward data" })
     }
 
@@ -47,7 +47,7 @@ import Testing
         }
     }
 
-    /// Batch norm with the addition and the ReLU in it: 2 + 1 + 1 operations an element, twice that backwards.
+    /// Batch norm with the addition and the ReLU in it: 2 + 1 + 1 operations per element, twice that backwards.
     @Test func fusedOperationsCountTheirParts() throws {
         let executor = try Self.executor(.training)
         let elements = 2.0 * 8 * 36
@@ -58,7 +58,7 @@ import Testing
         #expect(!executor.operations.contains { $0.kind.hasPrefix("Activation") })
     }
 
-    /// In inference the norm is in the weights, the addition and the ReLU are in a convolution.
+    /// In inference the norm is in the weights, and the addition and the ReLU are in a convolution.
     @Test func inferenceCountsWhatConvolutionsTakeOver() throws {
         let operations = try Self.executor(.inference).operations.filter { $0.kind.contains("Convolution") }
         let elements = 2.0 * 8 * 36
@@ -73,7 +73,7 @@ import Testing
         #expect(!backward.contains { $0.hasPrefix("Convolution") || $0 == "FullyConnected backward data" })
     }
 
-    /// The number that the callback gets is the operation's in `operations`, and every operation runs once.
+    /// The number passed to the callback is the operation's index in `operations`, and every operation runs once.
     @Test func observesEachKernelOnce() throws {
         for mode in [Executor.Mode.training, .inference] {
             let executor = try Self.executor(mode)
@@ -94,7 +94,7 @@ import Testing
 }
 
 @Suite struct RooflineTests {
-    /// 100 GFLOP/s and 10 GB/s meet at 10 operations a byte.
+    /// 100 GFLOP/s and 10 GB/s meet at 10 operations per byte.
     static let roofline = Roofline(flops: 100e9, bandwidth: 10e9)
 
     @Test func theSlowerOfBothCounts() {

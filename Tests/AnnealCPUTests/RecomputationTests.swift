@@ -1,9 +1,9 @@
 import Anneal
 import Testing
 
-/// Less memory, the same bits.
+/// Recomputation needs less memory and gives the same bits.
 @Suite struct RecomputationTests {
-    /// As little memory as can be had, whatever the work.
+    /// As little memory as possible, whatever the work.
     static let smallest = Recomputation(share: 1, price: 0)
 
     static let networks: [(String, Int?, Shape)] = [
@@ -44,7 +44,7 @@ import Testing
         #expect(small < plain && early <= small)
     }
 
-    /// A second reading of a dropped value draws the same mask, and the next step another.
+    /// A dropout that is recomputed draws the same mask, and the next step another.
     @Test func dropoutDrawsTheSameMaskAgain() throws {
         let builder = SymbolBuilder()
         var body = Symbol.variable("data")
@@ -60,7 +60,7 @@ import Testing
         #expect(small < plain)
     }
 
-    /// What is computed again reads the statistics and writes nothing but its own values.
+    /// Recomputation reads the statistics and writes nothing but its own values.
     @Test func repeatsNeitherStatisticsNorLayouts() throws {
         let symbol = try Networks.symbol(
             "resnext", NetworkOptions(numClasses: 10, imageShape: [3, 28, 28], numLayers: 20))

@@ -3,13 +3,13 @@ import AnnealReference
 import AnnealXLA
 import Testing
 
-/// The kernels of the CPU engine, and what XLA makes of programs, against the reference engine's loops: outputs, gradients and
-/// auxiliary states.
+/// The CPU engine's kernels, and programs compiled by XLA, compared with the reference engine's loops: outputs,
+/// gradients and auxiliary states.
 @Suite struct ReferenceComparisonTests {
     enum Subject: String, CaseIterable {
         case cpu, xla
 
-        /// Those that are here: XLA's needs a plugin (`make plugin NAME=cpu`).
+        /// The available engines: XLA needs a plugin (`make plugin NAME=cpu`).
         static let here: [Subject] = {
             if (try? Subject.xla.make()) != nil { return allCases }
             print("skipped: comparisons of the xla engine (no plugin; 'make plugin NAME=cpu' installs it)")
@@ -23,7 +23,7 @@ import Testing
             }
         }
 
-        /// XLA's functions are further from the true ones.
+        /// XLA's functions are less accurate.
         var factor: Float { self == .cpu ? 1 : 5 }
     }
 
@@ -45,7 +45,7 @@ import Testing
             try executor.setInput(
                 "head:\(output)", Tensor(shape, spread(count, -1.2, 1.1, seed: UInt64(90 + output))))
         }
-        // One program, where programs are compiled.
+        // A single program, on engines that compile programs.
         try executor.run([.forward, .backward])
         var result: [String: Tensor] = [:]
         for output in symbol.outputs.indices { result["output \(output)"] = try executor.output(output) }
@@ -139,7 +139,7 @@ import Testing
             symbol, ["data": data], values: values, wanted: Set(try symbol.argumentNames()), of: subject, within: 1e-4)
     }
 
-    /// A whole small training: the weights of both engines stay together.
+    /// A whole small training: the weights of both engines stay close.
     @Test(arguments: Subject.here) func training(_ subject: Subject) throws {
         let builder = SymbolBuilder()
         var net = try builder.convolution(.variable("data"), numFilter: 8, kernel: [3, 3], pad: [1, 1], name: "c0")

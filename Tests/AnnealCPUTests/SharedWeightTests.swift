@@ -3,8 +3,8 @@ import Testing
 
 /// One weight of two convolutions, against the same network with two weights of equal values.
 @Suite struct SharedWeightTests {
-    /// - Parameter plainFirst: whether the convolution that reads images of three channels as they are comes before the one
-    ///   whose data another convolution made: they want the weight in different orders.
+    /// - Parameter plainFirst: whether the convolution that reads plain images of three channels comes before the one
+    ///   that reads another convolution's output: they need the weight in different layouts.
     private func run(shared: Bool, plainFirst: Bool) throws -> (outputs: [Tensor], gradient: [Float]) {
         let builder = SymbolBuilder(), data = Symbol.variable("data")
         let few = try builder.convolution(data, numFilter: 3, kernel: [1, 1], noBias: true, name: "few")

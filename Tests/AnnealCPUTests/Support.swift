@@ -12,7 +12,7 @@ func apply(_ operation: String, _ attributes: [String: String] = [:], to inputs:
     return Symbol((0..<outputs).map { Entry(node, $0) })
 }
 
-/// Numbers of a range in a random order, evenly spaced: none is close to another, nor to the middle of the range, so that
+/// Evenly spaced numbers of a range in random order: none is close to another, or to the middle of the range, so that
 /// no small step crosses a kink.
 func spread(_ count: Int, _ low: Float, _ high: Float, seed: UInt64) -> [Float] {
     let even = count + count % 2

@@ -1,7 +1,7 @@
 import AnnealCompiler
 import Testing
 
-/// What of gradients travels between processes.
+/// How gradients are compressed between processes.
 struct GradientCompressionTests {
     /// MXNet's formula by hand, with a threshold of 0.5: what is not sent is sent later.
     @Test func whatIsNotSentIsKept() {
@@ -20,7 +20,7 @@ struct GradientCompressionTests {
         #expect(residual == [0.25, -0.25, 0, 0.375, 0])
         #expect(send([0.25, -0.75, 0.5, 0.375, 2]) == [1, -1, 1, 1, 1])
         #expect(residual == [0, -0.5, 0, 0.25, 1.5])
-        // One threshold a step, however much is left.
+        // One threshold per step, however much is left.
         #expect(send([0, 0, 0, 0, 0]) == [0, -1, 0, 0, 1])
         #expect(residual == [0, 0, 0, 0.25, 1])
     }

@@ -24,7 +24,7 @@ import Testing
     @Test func loweringKeepsOrderAndKinds() throws {
         let net = try builder.identity(builder.batchNorm(convolution(data, 8, name: "c"), name: "n"))
         let program = try lowered(net)
-        // A copy is no instruction.
+        // A copy is not an instruction.
         #expect(program.operations == ["Convolution", "BatchNorm"])
         #expect(program.value("data")?.kind == .input)
         #expect(program.value("c_weight")?.kind == .parameter)
@@ -64,7 +64,7 @@ import Testing
         let added = try Fusion.fuse(lowered(sum))
         #expect(added.operations == ["fused BatchNorm"])
         #expect(added.instructions[0].reading(.input(5)) == added.variables["data"])
-        // Sigmoid is no limit.
+        // Sigmoid does not clamp.
         #expect(try Fusion.fuse(lowered(builder.activation(norm, .sigmoid))).operations.count == 2)
     }
 
@@ -75,7 +75,7 @@ import Testing
         #expect(program.preparation.map(\.operation) == ["folding of BatchNorm"])
         let weight = try #require(program.instructions[0].reading(.input(1)))
         #expect(program.values[weight].kind == .derived)
-        // A batch norm before a convolution stays: the padding is zero after it.
+        // A batch norm before a convolution stays: the padding is zero after the norm.
         let before = try convolution(builder.batchNorm(data, name: "before"), 8, name: "after")
         #expect(try InferenceFusion.fuse(lowered(before, mode: .inference)).operations == ["BatchNorm", "Convolution"])
     }
@@ -86,7 +86,7 @@ import Testing
         let first = try convolution(data, 8, name: "a"), second = try convolution(data, 8, name: "b")
         let net = try builder.flatten(builder.activation(builder.add(first, second), .relu))
         let program = try LayoutAssignment.assign(lowered(net), engine: BlockedEngine(), fixed: [:])
-        // The data once, although two convolutions read it; once more before the layer that is plain.
+        // The data once, although two convolutions read it; once more before the plain layer.
         #expect(program.operations.count { $0 == "relayout" } == 2)
         #expect(program.operations.first == "relayout")
         #expect(program.operations.suffix(2) == ["relayout", "Flatten"])
@@ -116,7 +116,7 @@ import Testing
             ])
         #expect(all.gradients.keys.sorted() == ["c_weight", "f_bias", "f_weight"])
         #expect(all.heads.isEmpty)
-        // Nothing is computed below what is wanted.
+        // Nothing is computed below the requested gradients.
         let last = try Autodiff.differentiate(program, wanted: ["f_bias"], engine: nil)
         #expect(
             last.operations.dropFirst(program.instructions.count) == [
@@ -130,9 +130,9 @@ import Testing
             .multiply, builder.activation(shared, .tanh), builder.activation(shared, .relu))
         let program = try Autodiff.differentiate(lowered(net), wanted: ["data"], engine: nil)
         #expect(program.operations.count { $0 == "sum" } == 1)
-        // The output is no loss: its gradient is an input.
+        // The output is not a loss: its gradient is an input.
         #expect(program.heads.keys.sorted() == [0])
-        // A pooling's kernel adds to the gradient that is there.
+        // A pooling's kernel adds to the existing gradient.
         let pooled = try Symbol.group([
             builder.pooling(shared, kind: .max, kernel: [2, 2]), builder.pooling(shared, kind: .avg, kernel: [2, 2]),
         ])
@@ -147,7 +147,7 @@ import Testing
         #expect(program.operations == ["Activation", "elemwise_add", "Activation backward 0", "sum"])
     }
 
-    /// One gradient serves both inputs, also where only the second is wanted.
+    /// One gradient serves both inputs, even if only the second is requested.
     @Test(arguments: ["a_weight", "b_weight"])
     func fusedAdditionsShareAGradient(_ wanted: String) throws {
         let sum = try builder.add(convolution(data, 8, name: "a"), convolution(data, 8, name: "b"))
@@ -198,7 +198,8 @@ import Testing
         #expect(folded.preparation.map(\.operation) == ["folding of BatchNorm"])
     }
 
-    /// Limits go into a convolution only where zero is within them: the channels that pad a block are zero.
+    /// Clamping is fused into a convolution only if its range includes zero, since the channels that pad a block are
+    /// zero.
     @Test(arguments: [(0, 6, 1), (-1, 1, 1), (1, 6, 2)]) func limitsGoIntoConvolutions(low: Int, high: Int, left: Int)
         throws
     {
@@ -208,7 +209,7 @@ import Testing
 
     // MARK: Shards
 
-    /// Gradients of parameters are added, each once; the mean is taken of the statistics that batch norm changes.
+    /// Gradients of parameters are summed, each once; the statistics that batch norm changes are averaged.
     @Test func shardsReduceGradientsAndStatistics() throws {
         let first = try builder.batchNorm(data, fixGamma: true, name: "a")
         let kept = try builder.batchNorm(first, fixGamma: false, useGlobalStats: true, name: "b")
@@ -236,7 +237,7 @@ import Testing
 
     // MARK: Updates within the backward pass
 
-    /// A rule of one state, for programs that nobody runs.
+    /// A rule with one state, for programs that are not run.
     struct Momentum: UpdateRule {
         var stateCount: Int { 1 }
         var sums: RuleSums { .none }
@@ -279,7 +280,7 @@ import Testing
         for later in result.instructions[(place + 1)...] where later.phase != .start {
             #expect(!(later.reads + later.writes).contains { values.contains($0.value) })
         }
-        // The gradient of the layer's data reads its weight after the weight's gradient is there.
+        // The gradient of the layer's data reads its weight after the weight's gradient is complete.
         #expect(result.instructions[place - 2].operation == "FullyConnected backward 1")
         #expect(result.operations.count { $0 == "update" } == 2)
     }
@@ -318,7 +319,7 @@ import Testing
         let update = try #require(result.instructions.first { $0.operation == "update" })
         #expect(update.reading(.condition) == flags)
         #expect(result.checks.flatMap(\.subjects).contains(.loss))
-        // Averages follow what the update has made, if it has.
+        // Averages follow the result of the update, if it changed anything.
         #expect(
             result.instructions.filter { $0.operation == "average" }.allSatisfy {
                 $0.reading(.condition) == update.writing(.output(0))
@@ -349,7 +350,7 @@ import Testing
         #expect(throws: Never.self) { try result.program.verify(after: "test") }
         #expect(result.program.operations.count { $0 == "Activation again" } == 2)
         #expect(result.origins.count == result.program.instructions.count)
-        // No backward instruction reads what was not kept.
+        // No backward instruction reads a value that was not kept.
         let dropped = Set(program.values.indices.filter { !kept[$0] })
         for instruction in result.program.instructions[program.backwardStart...] where !instruction.isRepetition {
             #expect(!instruction.reads.contains { dropped.contains($0.value) })
@@ -358,7 +359,7 @@ import Testing
 
     // MARK: Memory
 
-    /// Random programs of values that live from their first use to their last.
+    /// Random programs of values that are alive from their first use to their last.
     @Test(arguments: 0..<20)
     func plansNeverOverlap(_ seed: Int) throws {
         var random = Random(seed: UInt64(seed), purpose: .test)

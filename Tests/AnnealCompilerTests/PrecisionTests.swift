@@ -3,7 +3,7 @@ import AnnealCore
 import AnnealGraph
 import Testing
 
-/// What the pass gives another type, and what stays float32.
+/// Which values the pass gives another type, and which stay float32.
 @Suite struct PrecisionTests {
     private let builder = SymbolBuilder()
 
@@ -32,7 +32,7 @@ import Testing
         for operation in ["Convolution", "BatchNorm", "Activation", "FullyConnected"] {
             #expect(types(operation, .output(0)) == [.bfloat16], "\(operation)")
         }
-        // Gradients of what flows, and what the loss reads.
+        // Gradients of activations, and what the loss reads.
         #expect(types("Activation backward 0", .gradient(0)) == [.bfloat16])
         #expect(types("SoftmaxOutput", .input(0)) == [.bfloat16])
         // The batch's statistics, the loss, its gradient.

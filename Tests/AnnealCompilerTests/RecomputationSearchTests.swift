@@ -3,7 +3,7 @@ import AnnealCore
 import AnnealGraph
 import Testing
 
-/// What is computed twice to save memory, by an engine without kernels.
+/// What is recomputed to save memory, for an engine without kernels.
 @Suite struct RecomputationSearchTests {
     /// Twelve layers whose gradients read their outputs, 768 floats each.
     private func plan(_ recomputation: Recomputation) throws -> KernelPlan {
@@ -24,15 +24,15 @@ import Testing
         let plain = try plan(.off), small = try plan(Recomputation(share: 1, price: 0))
         #expect(plain.program.operations.count { $0.hasSuffix("again") } == 0)
         let repeated = small.program.operations.count { $0.hasSuffix("again") }
-        // The last layer's output is there when the backward pass begins.
+        // The last layer's output is available when the backward pass begins.
         #expect(repeated > 0 && repeated < 12)
-        // All twelve outputs, 36 kB, are alive at once without it.
+        // Without it all twelve outputs, 36 kB, are alive at once.
         #expect(plain.plannedBytes > 12 * 4 * 768)
         #expect(small.plannedBytes < plain.plannedBytes * 3 / 4)
         #expect(throws: Never.self) { try small.program.verify(after: "test") }
     }
 
-    /// A share of no work allows none.
+    /// A work budget of zero allows none.
     @Test func workIsLimited() throws {
         let none = try plan(Recomputation(share: 0, price: 0))
         #expect(none.program.operations.count { $0.hasSuffix("again") } == 0)

@@ -3,11 +3,11 @@ import Foundation
 import Synchronization
 import Testing
 
-/// Rows of shards that several processes add up; here the processes are threads.
+/// Rows of shards that several processes sum; here the processes are threads.
 @Suite struct RowExchangeTests {
     private static let elements = 1000, shards = 5
 
-    /// Of a size at which the order of additions matters; the first two elements have a subnormal sum.
+    /// Large enough that the order of additions matters; the first two elements have a subnormal sum.
     private static func row(_ shard: Int) -> [Float] {
         var row = (0..<elements).map { Float(($0 * 7919 + shard * 104_729) % 1013) / 1013 - 0.4 }
         row[0] = shard == 0 ? 1.5 * .leastNormalMagnitude : shard == 1 ? -Float.leastNormalMagnitude : 0
@@ -15,7 +15,7 @@ import Testing
         return row
     }
 
-    /// What each process gets.
+    /// The result in each process.
     private static func sums(processes: Int, _ compression: GradientCompression) throws -> [[Float]] {
         let office = PostOffice(processes), results = Mutex([Int: Result<[Float], any Error>]())
         let running = DispatchGroup()
@@ -32,7 +32,7 @@ import Testing
                 }
                 defer { for (_, memory) in rows { memory.deallocate() } }
                 var total = [Float](repeating: 0, count: elements)
-                // Twice: memory is used again.
+                // Twice, so that memory is reused.
                 for _ in 0..<2 {
                     try total.withUnsafeMutableBufferPointer { try exchange.add(rows, of: shards, into: $0) }
                 }
@@ -41,7 +41,7 @@ import Testing
             results.withLock { $0[rank] = result }
             running.leave()
         }
-        // Threads of their own: they wait for each other.
+        // Separate threads, since they wait for each other.
         for rank in 0..<processes {
             running.enter()
             Thread { run(rank) }.start()
@@ -54,7 +54,7 @@ import Testing
 
     private static func flushed(_ value: Float) -> Float { abs(value) < .leastNormalMagnitude ? 0 : value }
 
-    /// All processes alike, whatever their number.
+    /// The results of all processes are equal, whatever their number.
     @Test(arguments: [2, 3, 4, 5]) func anyNumberOfProcessesHasTheSameSum(processes: Int) throws {
         let expected = SumTree.sum((0..<Self.shards).map(Self.row)) { zip($0, $1).map { Self.flushed($0 + $1) } }
         #expect(expected[0] == 0 && expected[1].isNaN)
@@ -64,7 +64,7 @@ import Testing
         }
     }
 
-    /// Gradients are rounded on their way, the rest of a row is not.
+    /// Gradients are rounded when exchanged, the rest of a row is not.
     @Test func gradientsTravelInBfloat16() throws {
         let exact = try Self.sums(processes: 2, .none), rounded = try Self.sums(processes: 2, .bfloat16)
         #expect(rounded[0].map(\.bitPattern) == rounded[1].map(\.bitPattern))
@@ -74,7 +74,7 @@ import Testing
     }
 }
 
-/// What threads have for each other: all put their messages down, then all take theirs.
+/// A mailbox for messages between threads: all put theirs in, then all take theirs.
 private final class PostOffice: @unchecked Sendable {
     private let condition = NSCondition()
     let size: Int

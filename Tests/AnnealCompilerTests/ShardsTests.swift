@@ -3,7 +3,7 @@ import AnnealCore
 import Testing
 
 struct ShardsTests {
-    /// As MXNet 1.9.1's `_split_input_slice` with equal work loads.
+    /// Like MXNet 1.9.1's `_split_input_slice` with equal work loads.
     @Test func slicesAreMXNets() throws {
         #expect(try Shards(batch: 128, count: 4).rows == [0..<32, 32..<64, 64..<96, 96..<128])
         #expect(try Shards(batch: 128, count: 3).rows == [0..<43, 43..<86, 86..<128])
@@ -11,7 +11,7 @@ struct ShardsTests {
     }
 
     @Test func anEmptySliceIsAnError() {
-        // round(6 / 4) = 2: nothing is left for the last.
+        // round(6 / 4) = 2: nothing is left for the last one.
         let error = #expect(throws: AnnealError.self) { try Shards(batch: 6, count: 4) }
         #expect(error?.suggestion == "use 4 or 8")
     }
@@ -34,7 +34,7 @@ struct ShardsTests {
         #expect(SumTree.nodes(within: 0..<6, of: 6) == [0..<6])
     }
 
-    /// However leaves are dealt to workers, the expression is the same.
+    /// However leaves are assigned to workers, the expression is the same.
     @Test(arguments: [1, 2, 3, 4, 6, 7, 8]) func anyWorkersMakeTheSameSum(shards: Int) {
         func sum(workers: Int) -> String? {
             var known: [Range<Int>: String] = [:]

@@ -1,7 +1,7 @@
 import AnnealCompiler
 import Testing
 
-/// How states are named in the files of runs.
+/// The names of states in the files of runs.
 @Suite struct StateNameTests {
     @Test(arguments: [
         (StateName.optimizer(parameter: "fc1_weight", index: 0), "optimizer:fc1_weight:0"),

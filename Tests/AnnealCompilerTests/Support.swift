@@ -2,7 +2,8 @@ import AnnealCompiler
 import AnnealCore
 import AnnealGraph
 
-/// An engine without kernels: convolutions take channels in blocks of 8, what follows them too, everything else is plain.
+/// An engine without kernels: convolutions use channels in blocks of 8, and so do operators after them; everything else
+/// is plain.
 final class BlockedEngine: KernelEngine {
     let name = "blocked"
     func supports(_ type: any Operator.Type) -> Bool { true }
@@ -27,14 +28,14 @@ final class BlockedEngine: KernelEngine {
 }
 
 extension Program {
-    /// The operators' names in order; `sum` and `update` for instructions that have none.
+    /// The operators' names in order; `sum` and `update` for instructions without one.
     var operations: [String] { instructions.map(\.operation) }
 
     func value(_ name: String) -> Value? { variables[name].map { values[$0] } }
 }
 
 extension Program.Instruction {
-    /// Of an instruction of the update; none of others.
+    /// The action of an instruction of the update; nil for others.
     var phase: Phases {
         if case .update(let action) = action { action.phase } else { [] }
     }

@@ -3,7 +3,7 @@ import Foundation
 import Testing
 
 @Suite struct FilePathTests {
-    /// Latin-1, cut-off and overlong UTF-8, a surrogate, and a character of the range that stands for bytes.
+    /// Latin-1, truncated and overlong UTF-8, a surrogate, and a character of the range that stands for bytes.
     static let names: [[UInt8]] = [
         [], Array("a/b c.jpg".utf8), [0x63, 0xE9], [0xE2, 0x82], [0xC0, 0xAF], [0xED, 0xA0, 0x80], [0xFF, 0x80, 0x41],
         Array("é/日本/👍.png".utf8), [0xF4, 0x8F, 0xB8, 0x81], [0xF4, 0x8F, 0xBF, 0xBF], Array(0x80...0xFF),
@@ -12,7 +12,7 @@ import Testing
     @Test(arguments: names) func textKeepsEveryByte(bytes: [UInt8]) {
         let text = FilePath(bytes: bytes).text
         #expect(FilePath(text).bytes == bytes)
-        // Also through a file of JSON, as a run's record keeps it.
+        // Also through a JSON file, like a run's record.
         let json = try? JSONDecoder().decode([String].self, from: JSONEncoder().encode([text]))
         #expect(json?.first.map { FilePath($0).bytes } == bytes)
     }

@@ -3,7 +3,7 @@ import Foundation
 import Testing
 
 @Suite struct FilesStreamTests {
-    /// Nobody writes to them: to open or read them would wait for ever.
+    /// Nobody writes to them: opening or reading them would block forever.
     @Test func pipesSocketsAndDevicesAreRefused() throws {
         let folder = NSTemporaryDirectory() + "anneal-streams-" + UUID().uuidString
         try Files.makeFolder(folder)

@@ -3,7 +3,7 @@ import Foundation
 import Testing
 
 @Suite struct FilesTests {
-    /// An open file keeps its place on a full disk, even with its name gone.
+    /// An open file keeps its space on a full disk, even after its name is removed.
     @Test func aFailedWriteLeavesNothingOpen() throws {
         struct Full: Error {}
         let path = NSTemporaryDirectory() + "anneal-files-" + UUID().uuidString
@@ -58,14 +58,14 @@ import Testing
         #expect(try FileManager.default.destinationOfSymbolicLink(atPath: folder + "/first") == "second")
         let error = #expect(throws: AnnealError.self) { try Files.writeAtomically(Data(), to: folder + "/l") }
         #expect(error?.problem == "cannot be written: Too many levels of symbolic links")
-        // A new file has the mode that the user's mask leaves.
+        // A new file has the mode that the user's umask allows.
         let mask = umask(0o027)
         defer { umask(mask) }
         try Files.writeAtomically(Data(), to: folder + "/fresh")
         #expect(mode(folder + "/fresh") == 0o640)
     }
 
-    /// A folder in the place of the last file stands for a disk that is full.
+    /// A folder in place of the last file simulates a full disk.
     @Test func filesThatBelongTogetherAreAllThereOrNone() throws {
         let folder = try temporaryFolder()
         defer { Files.removeFolder(folder) }
@@ -84,7 +84,7 @@ import Testing
         #expect(try Files.readText(folder + "/a") == "new" && Files.readText(folder + "/linked") == "old")
     }
 
-    /// é as Latin-1 has it, a cut-off character, and a slash with an accent, which is one character of a string.
+    /// é in Latin-1, a truncated character, and a slash with an accent, which is one character of a string.
     @Test(arguments: [[0x63, 0xE9], [0xE2, 0x82], Array("\u{301}b".utf8)] as [[UInt8]])
     func pathsAreBytes(_ bytes: [UInt8]) throws {
         let folder = try temporaryFolder(), name = FilePath(bytes: bytes).text, inner = Files.path(folder, name)
@@ -123,7 +123,7 @@ import Testing
         #expect(try FileManager.default.contentsOfDirectory(atPath: folder) == ["fifo"])
     }
 
-    /// A link that was planted at the temporary's name would lead to another file.
+    /// A symbolic link planted under the temporary name would lead to another file.
     @Test func temporaryNamesCannotBeForeseen() throws {
         let folder = try temporaryFolder()
         defer { try? FileManager.default.removeItem(atPath: folder) }
@@ -148,7 +148,7 @@ import Testing
         #expect(try FileManager.default.contentsOfDirectory(atPath: folder).sorted() == kept.sorted())
     }
 
-    /// The reason is the call's own, not that of a later one.
+    /// The reason is that of this call, not of a later one.
     @Test func aFolderThatCannotBeMadeSaysWhy() throws {
         let path = "/proc/self/fd/new/one"
         #expect(mkdir("/proc/self/fd/new", 0o777) == -1)

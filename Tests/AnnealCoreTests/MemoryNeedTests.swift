@@ -3,8 +3,8 @@ import Foundation
 import Testing
 
 @Suite struct MemoryNeedTests {
-    /// A machine in files: of 1000 MB and 200 MB of swap, of which 890 and 100 MB are left; the process has 100 MB of
-    /// addresses and 10 MB of pages in use.
+    /// A machine described by files: 1000 MB of memory and 200 MB of swap, of which 890 and 100 MB are free; the
+    /// process has 100 MB of address space and 10 MB of pages in use.
     private func machine(cgroup: String = "", _ files: [String: String] = [:]) throws -> String {
         let root = NSTemporaryDirectory() + "anneal-memory-" + UUID().uuidString
         let page = Int(sysconf(Int32(_SC_PAGESIZE)))
@@ -50,7 +50,7 @@ import Testing
         #expect(text.contains("leaves 990 MB") && text.contains("--batch-size"))
     }
 
-    /// The group's own limit and those above it; of both versions.
+    /// The group's own limit and those of its ancestors; for both versions.
     @Test func controlGroupsAreLimits() throws {
         let second = [
             "sys/fs/cgroup/a/memory.max": "\(300 << 20)\n", "sys/fs/cgroup/a/memory.swap.max": "0\n",
@@ -68,7 +68,7 @@ import Testing
         #expect(refusal(190, try machine(cgroup: "5:memory:/job\n", first))?.contains("200 MB") == true)
     }
 
-    /// Swap counts, as far as a group may use it.
+    /// Swap counts as far as a group may use it.
     @Test func swapIsMemoryToo() throws {
         let limit = ["sys/fs/cgroup/a/memory.max": "\(300 << 20)\n"]
         #expect(refusal(389, try machine(cgroup: "0::/a\n", limit)) == nil)
@@ -78,14 +78,14 @@ import Testing
         #expect(refusal(340, try machine(cgroup: "0::/a\n", some)) != nil)
     }
 
-    /// Where the system gives out no more addresses than it has memory for.
+    /// If the system does not overcommit memory.
     @Test func whatIsCommittedIsALimit() throws {
         #expect(refusal(500, try machine(["proc/sys/vm/overcommit_memory": "0\n"])) == nil)
         let text = refusal(500, try machine(["proc/sys/vm/overcommit_memory": "2\n"]))
         #expect(text?.contains("overcommit_memory is 2") == true)
     }
 
-    /// The largest parts of a long list, those of one name together.
+    /// The largest parts of a long list, with parts of the same name combined.
     @Test func theLargestPartsAreNamed() throws {
         var need = MemoryNeed()
         for (name, megabytes) in [("a", 400), ("b", 2), ("c", 300), ("d", 5), ("e", 4), ("c", 1000)] {

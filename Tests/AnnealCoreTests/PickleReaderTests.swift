@@ -34,7 +34,7 @@ import Testing
             return
         }
         #expect(reader.objects[index].maker == "shop Box" && reader.objects[index].state != nil)
-        // A name is none to be called, and those of other files are not known.
+        // A name cannot be called, and names of other modules are unknown.
         #expect(failure("cshop\nKind\n)R.")?.code == .damaged)
         let other = failure("ctorch._utils\n_rebuild_tensor_v2\n)R.")
         #expect(other?.problem == "holds torch._utils._rebuild_tensor_v2, which boxes do not need")
@@ -51,7 +51,7 @@ import Testing
         }
         #expect([UInt8](bytes) == [0xFF, 0x41])
         #expect(failure("\(encode)(X\u{2}\0\0\0\u{100}tR.")?.problem == "a byte is above 255")
-        // One text, referred to again and again, does not fill the memory.
+        // A single text, referenced again and again, does not fill the memory.
         let long = "X\u{7F}\0\0\0" + String(repeating: "a", count: 127)
         #expect(failure("\(long)q\u{0}" + String(repeating: "\(encode)(h\0tR", count: 20) + ".")?.code == .damaged)
     }

@@ -22,7 +22,7 @@ import AnnealCore
         #expect(try quota(inContainer.merging(["/sys/fs/cgroup/cpu.max": "what 0\n"]) { $1 }) == nil)
     }
 
-    /// A group may use no more than those above it.
+    /// A group may use no more than its ancestors.
     @Test func leastOfTheGroupsAbove() throws {
         let groups = [
             "/proc/self/cgroup": "0::/user.slice/training.scope\n",

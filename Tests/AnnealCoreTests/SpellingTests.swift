@@ -13,7 +13,7 @@ import Testing
         #expect(Spelling.misspelt(name, among: names) == expected)
     }
 
-    /// No time is lost on names that nobody has typed.
+    /// No time is spent on names that nobody would type.
     @Test func longNames() {
         #expect(Spelling.misspelt(String(repeating: "a", count: 1_000_000), among: names) == [])
     }

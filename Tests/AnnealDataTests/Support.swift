@@ -3,7 +3,7 @@ import AnnealData
 import Foundation
 import Testing
 
-/// The folder of real files and MXNet-made cases next to the package; nil when it is not there.
+/// The folder of real files and MXNet-made cases next to the package; nil if it does not exist.
 func sharedFolder(_ name: String) -> String? {
     var roots = [ProcessInfo.processInfo.environment["ANNEAL_SHARED"]].compactMap { $0 }
     var folder = URL(fileURLWithPath: #filePath)
@@ -16,7 +16,7 @@ func sharedFolder(_ name: String) -> String? {
     return found
 }
 
-/// A folder that goes away with the object.
+/// A folder that is removed with the object.
 final class TemporaryFolder {
     let path: String
 
@@ -41,7 +41,7 @@ func pattern(_ width: Int, _ height: Int, _ channels: Int = 3, seed: Int = 0) ->
         pixels: (0..<(width * height * channels)).map { UInt8(truncatingIfNeeded: $0 &* 37 &+ seed &* 11 &+ $0 / 7) })
 }
 
-/// Records of PNG images, image i with label i mod 10 and id 1000 + i; `bad` ones hold no image.
+/// Records of PNG images, image i with label i mod 10 and id 1000 + i; `bad` ones contain no image.
 func writeRecords(_ path: String, count: Int, width: Int = 12, height: Int = 10, bad: Set<Int> = []) throws {
     let writer = try RecordWriter(path, index: path.replacingOccurrences(of: ".rec", with: ".idx"))
     for i in 0..<count {
@@ -74,7 +74,7 @@ func nextBatch(_ source: some BatchSource) throws -> Batch? {
     return valid == 0 ? nil : Batch(valid: valid, data: data, labels: labels)
 }
 
-/// The error that `body` throws, as text; records an issue when it throws none or another kind.
+/// The text of the error that `body` throws; records an issue if it throws none or one of another type.
 func message(_ body: () throws -> Void, sourceLocation: SourceLocation = #_sourceLocation) -> String {
     do {
         try body()

@@ -2,7 +2,7 @@ import Anneal
 import Foundation
 import Testing
 
-/// Whether XLA's CPU plugin is here (`make plugin NAME=cpu`).
+/// Whether XLA's CPU plugin is available (`make plugin NAME=cpu`).
 private let hasVirtualDevices = (try? Device(named: "xla-cpu")) != nil
 
 /// Runs on four virtual devices, as a user starts them.
@@ -24,7 +24,7 @@ struct AcceleratorTests {
         ] + more
     }
 
-    /// Compiled programs are kept in the test's own folder.
+    /// Compiled programs are cached in the test's own folder.
     private func environment(_ tool: Tool) -> [String: String] { ["XDG_CACHE_HOME": tool.path("cache")] }
 
     @Test func aKilledRunOnFourDevicesEndsInTheSameBitsOnTwo() throws {
@@ -37,7 +37,7 @@ struct AcceleratorTests {
         let log = try String(decoding: tool.bytes("whole/log.txt"), as: UTF8.self)
         #expect(log.contains("Compiled the training step for xla-cpu:0,1,2,3 in"))
         #expect(log.contains("Compiled the sum of 4 shards for") && log.contains("Compiled the update for"))
-        // What a step takes is known before the first one.
+        // The memory of a step is known before the first one.
         #expect(log.contains(" planned, batch 32") && !log.contains(" 0 KB planned"))
 
         let command = run(12, folder: "killed", four + ["--save-steps", "1"])
@@ -53,12 +53,13 @@ struct AcceleratorTests {
             ["resume", "killed", "--devices", "xla-cpu:0-1"], environment: environment)
         #expect(rest.status == 0, "\(rest.errors)")
         #expect(try tool.bytes("whole/model-0012.params") == tool.bytes("killed/model-0012.params"))
-        // What accelerators trained is scored wherever there is a processor. Two checkpoints are there, the best and the last.
+        // A model trained on accelerators can be scored on any processor. There are two checkpoints, the best and the
+        // last.
         let score = try tool.run(["score", "--model", "killed", "--load-epoch", "last", "--data-val", "val.rec"])
         #expect(score.status == 0 && score.output.contains("32 images"), "\(score.errors)")
     }
 
-    /// What a run is after an epoch with one device, two, or four, of which the last is killed and resumed.
+    /// The state of a run after an epoch with one device, two, or four, of which the last is killed and resumed.
     /// - Parameter command: without devices and folder.
     private func expectEqualRuns(_ tool: Tool, _ name: String, _ command: [String]) throws {
         let environment = environment(tool), weights = "model-0003.params"
@@ -89,7 +90,7 @@ struct AcceleratorTests {
         "--batch-size", "32",
     ]
 
-    /// The article's recipe on a small network, and fine-tuning from what it gave.
+    /// The article's recipe on a small network, and fine-tuning from its result.
     @Test func theArticlesRunsHaveTheSameBitsOnOneTwoAndFourDevices() throws {
         let tool = try tool()
         defer { tool.remove() }
@@ -115,7 +116,7 @@ struct AcceleratorTests {
             run(1, folder: "moved", ["--gpus", "", "--devices", "xla-cpu", "--dtype", "float16"]),
             environment: environment(tool))
         #expect(first.status == 0, "\(first.errors)")
-        // Files are those of a network in float32.
+        // Files are those of a float32 network.
         let arrays = try ParamsFile.read(tool.path("moved/model-0001.params"))
         #expect(!arrays.isEmpty && arrays.allSatisfy { $0.dtype == .float32 })
         #expect(try !String(decoding: tool.bytes("moved/model-symbol.json"), as: UTF8.self).contains("Cast"))
@@ -125,7 +126,7 @@ struct AcceleratorTests {
         #expect(rest.errors.contains("The run was saved on xla-cpu"))
     }
 
-    /// Everything else that runs networks, on two devices.
+    /// All other commands that run networks, on two devices.
     @Test func scoringPredictionAndSearchRunOnThemToo() throws {
         let tool = try tool()
         defer { tool.remove() }
@@ -167,7 +168,7 @@ struct AcceleratorTests {
         #expect(bench.status == 0 && bench.output.contains("\"median\""), "\(bench.errors)")
     }
 
-    /// Processes have devices of their own, and exchange through their host.
+    /// Each process has its own devices, and exchanges through its host.
     @Test(.enabled(if: hasMPI, "no mpirun ('apt-get install openmpi-bin' installs it)"))
     func processesHaveTheSameBitsAsOne() throws {
         let tool = try tool()
@@ -191,7 +192,7 @@ struct AcceleratorTests {
             #expect(try tool.bytes("\(folder)/predictions.csv") == tool.bytes("\(other)/predictions.csv"))
         }
         _ = try run(1, "one", "--batch-size 32 --devices xla-cpu:0-1")
-        // A device for each of two processes; three processes, of which one has two shards.
+        // One device for each of two processes; three processes, one of which has two shards.
         let two = try run(2, "two", "--devices xla-cpu:0-1")
         #expect(two.contains("rank 0 on ") && two.contains(": xla-cpu:0; ") && two.contains(": xla-cpu:1"), "\(two)")
         try expectEqual("two", "one")
@@ -207,7 +208,7 @@ struct AcceleratorTests {
         #expect(try tool.bytes("rounded/model-0001.params") != tool.bytes("one/model-0001.params"))
     }
 
-    /// A process that is killed is named, whatever it computes on.
+    /// A process that is killed is named, whatever device it computes on.
     @Test(.enabled(if: hasMPI, "no mpirun ('apt-get install openmpi-bin' installs it)"))
     func aProcessThatHangsIsNamed() throws {
         let tool = try tool()
@@ -243,7 +244,7 @@ struct AcceleratorTests {
         }
     }
 
-    /// An interrupted run and an unbroken one, from one state and bit for bit.
+    /// An interrupted and an uninterrupted run from the same state, bit for bit.
     @Test func resumingIsVerified() throws {
         let tool = try tool()
         defer { tool.remove() }
@@ -290,7 +291,7 @@ struct AcceleratorTests {
         let there = try tool.run(["devices"])
         #expect(there.status == 0 && there.output.contains("cpu:0 ") && there.output.contains("xla-cpu:0 "))
         #expect(there.output.contains("xla-cpu:0: plugin /") && there.output.contains("(PJRT 0."))
-        // A plugin that is not there is told, and the rest is listed.
+        // A missing plugin is reported, and the rest is listed.
         let missing = try tool.run(["devices"], environment: ["ANNEAL_PJRT_PLUGIN": tool.path("none.so")])
         #expect(missing.status == 0 && missing.output.contains("cpu:0 "))
         #expect((missing.output + missing.errors).contains("none.so: there is no such file"))

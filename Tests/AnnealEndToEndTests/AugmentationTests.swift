@@ -3,7 +3,7 @@ import Foundation
 import Testing
 
 @Suite struct AugmentationFlagTests {
-    /// MXNet's flags, and what is newer, at once.
+    /// MXNet's flags and newer ones together.
     private let everything = [
         "--image-shape", "3,12,12", "--pad-mode", "reflect", "--mirror-mode", "alternate", "--random-crop", "0",
         "--random-resized-crop", "1", "--min-random-area", "0.5", "--max-random-area", "1",
@@ -28,7 +28,7 @@ import Testing
         let resumed = try tool.run(tool.training(2, prefix: "b/m", everything + ["--load-epoch", "1"]))
         #expect(resumed.status == 0, "\(resumed.errors)")
         #expect(try tool.bytes("a/m-0002.params") == tool.bytes("b/m-0002.params"))
-        // The saved network is the user's: it knows nothing of soft labels.
+        // The saved network is the user's, without soft labels.
         #expect(!String(decoding: try tool.bytes("a/m-symbol.json"), as: UTF8.self).contains("label_sum"))
 
         let tuned = try tool.run(
@@ -43,7 +43,7 @@ import Testing
         #expect(record.contains("58.39"), "\(record)")
     }
 
-    /// The flags change what is trained, each by itself.
+    /// Each flag by itself changes what is trained.
     @Test(arguments: [
         ["--pad-mode", "reflect"], ["--mirror-mode", "alternate"], ["--max-random-rotate-angle", "30"],
         ["--min-random-scale", "1.1", "--max-random-scale", "1.3"], ["--max-random-aspect-ratio", "0.3"],
@@ -103,14 +103,14 @@ import Testing
         ]
         let plain = try tool.run(flags + ["--to", "plain.png"])
         #expect(plain.status == 0 && plain.output == "plain.png\n", "\(plain.errors)")
-        // 12 pixels are drawn 16 times as large, in cells of 208 pixels; there are fewer images than asked for.
+        // 12 pixels are drawn 16 times as large, in cells of 208 pixels; there are fewer images than requested.
         let sheet = try ImageDecoder().decode([UInt8](tool.bytes("plain.png")), as: .gray)
         let left = sheet.width - 5 * 208 - 40, bottom = sheet.height - 24
         #expect(left > 100, "room for the images' names")
         func image(_ sheet: Image, _ row: Int, _ column: Int, of rows: Int) -> Image {
             sheet.cropped(x: left + column * 208, y: bottom - (rows - row) * 208, width: 192, height: 192)
         }
-        // Nothing is on: every epoch shows the image as it is.
+        // Without augmentation every epoch shows the image unchanged.
         for row in 0..<5 {
             for column in 1...4 { #expect(image(sheet, row, column, of: 5) == image(sheet, row, 0, of: 5)) }
         }

@@ -2,7 +2,7 @@ import Anneal
 import Foundation
 import Testing
 
-/// Bad input gets one line that names the place, the right exit code, and leaves no checkpoint.
+/// Bad input gives one line that names the place, the right exit code, and no checkpoint.
 @Suite struct BadInputTests {
     struct Wrong: Sendable, CustomTestStringConvertible {
         var what: String

@@ -2,7 +2,7 @@ import Anneal
 import Foundation
 import Testing
 
-/// Runs that are resumed with other data than they were started with.
+/// Runs that are resumed with data other than they were started with.
 @Suite struct ChangedDataTests {
     private func train(_ tool: Tool, _ data: String, _ validation: String) throws {
         let run = try tool.run([
@@ -12,7 +12,7 @@ import Testing
         #expect(run.status == 0, "\(run.errors)")
     }
 
-    /// Images that take the same room whatever their level is.
+    /// Images whose size does not depend on their level.
     private func writeFlat(_ tool: Tool, _ level: UInt8) throws {
         let writer = try RecordWriter(tool.path("val.rec"), index: nil)
         let image = try Image(width: 12, height: 12, channels: 1, filledWith: level).encoded(as: .png(level: 0))
@@ -30,7 +30,7 @@ import Testing
         try tool.writeRecords("train", count: 96)
         try writeFlat(tool, 7)
         try train(tool, "train.rec", "val.rec")
-        // Of the same count, sizes and labels.
+        // With the same count, sizes and labels.
         let whole = try tool.bytes("val.rec")
         try writeFlat(tool, 8)
         let changed = try tool.bytes("val.rec")
@@ -47,11 +47,11 @@ import Testing
             verifiedAnyway.status == 0 && verifiedAnyway.errors.contains("warning: the validation data has changed"))
         let accepted = try resume(tool, 2, ["--accept-changed-data"])
         #expect(accepted.status == 0, "\(accepted.errors)")
-        // From here on the accepted data is the run's.
+        // From here on the accepted data belongs to the run.
         #expect(try resume(tool, 3).status == 0)
         try whole.write(to: URL(fileURLWithPath: tool.path("val.rec")))
         #expect(try resume(tool, 4).status == 1)
-        // The same in another place.
+        // The same data in another place.
         try changed.write(to: URL(fileURLWithPath: tool.path("moved.rec")))
         let moved = try resume(tool, 4, ["--data-val", "moved.rec"])
         #expect(moved.status == 0, "\(moved.errors)")
@@ -70,7 +70,7 @@ import Testing
         #expect(try resume(tool, 2, ["--accept-changed-data"]).status == 0)
     }
 
-    /// A run of version 0.1 resumes as it did.
+    /// A run of version 0.1 resumes as before.
     @Test func aRunWithoutAFingerprintIsNotChecked() throws {
         let tool = try Tool()
         defer { tool.remove() }

@@ -4,7 +4,7 @@ import Testing
 
 /// How a model's checkpoints are named on the command line, and how a run goes back to one.
 @Suite struct CheckpointTests {
-    /// A run of 20 updates an epoch in the folder `r`.
+    /// A run with 20 updates per epoch in the folder `r`.
     private func tool(_ epochs: Int, _ more: [String] = []) throws -> Tool {
         let tool = try Tool()
         try tool.writeRecords("train", count: 640)
@@ -51,7 +51,7 @@ import Testing
             let error = #expect(throws: AnnealError.self) { try SavedModel(tool.path(model), choice) }
             #expect(error?.description.contains(text) == true, "\(model) \(error?.description ?? "")")
         }
-        // The others take the same.
+        // The other commands accept the same.
         try tool.writeFolder("images", count: 3, classes: ["a"])
         let tune = [
             "fine-tune", "--data-train", "train.rec", "--num-classes", "3", "--num-epochs", "1", "--batch-size", "32",
@@ -100,7 +100,7 @@ import Testing
         #expect(gone.status == 1 && gone.errors.contains("nor any checkpoint"), "\(gone.errors)")
     }
 
-    /// Killed between its last save and its end, which is when results.json is written.
+    /// Killed between its last save and its end, when results.json is written.
     @Test func aKilledRunIsBroughtToItsEnd() throws {
         let tool = try tool(2, ["--tta", "mirror"])
         defer { tool.remove() }
@@ -133,7 +133,7 @@ import Testing
         #expect(try SavedModel(tool.path("r"), .best).number == 1)
     }
 
-    /// What was and what is, and the way out, of a run that resumes where it was.
+    /// The message of a run that cannot resume where it was: old and new values, and a suggestion.
     @Test func otherSettingsAreNamed() throws {
         let tool = try tool(1)
         defer { tool.remove() }
@@ -174,12 +174,12 @@ import Testing
         #expect(try tool.run(own).errors.contains("--optimizer sgd, or load only the weights with --reset-optimizer"))
         #expect(try tool.run(own + ["--reset-optimizer"]).status == 0)
         #expect(try tool.run(["resume", "r", "--reset-optimizer"]).status == 64)
-        // A flag that resets nothing where the weights do not fit either is not named.
+        // A flag that resets nothing is not suggested if the weights do not match either.
         let other = try tool.run(train(2, "r", ["--load-epoch", "1", "--network", "resnet", "--num-layers", "8"]))
         #expect(other.status == 1 && !other.errors.contains("--reset-optimizer"), "\(other.errors)")
     }
 
-    /// From a checkpoint without an optimizer's state the steps of the rate are counted from there, also after resuming.
+    /// From a checkpoint without an optimizer's state, the rate's steps are counted from there, even after resuming.
     @Test func theScheduleSurvivesABeginningInTheMiddle() throws {
         let tool = try tool(1, ["--save", "all"])
         defer { tool.remove() }
@@ -203,7 +203,7 @@ import Testing
             }
         }
         #expect(rates[0] == rates[1] && rates[0].count == 5)
-        // No bit follows the number of threads.
+        // No bit depends on the number of threads.
         #expect(!resumed.errors.contains("The run was saved "))
         #expect(try tool.bytes("a/model-0005.params") == tool.bytes("b/model-0005.params"))
     }
@@ -246,7 +246,7 @@ import Testing
         let running = try tool.start(train(1_000_000, "s", ["--disp-batches", "1000000"]))
         let deadline = Date().addingTimeInterval(60)
         while !Files.exists(tool.path("s/model-0001.params")), Date() < deadline { usleep(1000) }
-        // At once, not file by file.
+        // All at once, not file by file.
         try FileManager.default.moveItem(atPath: tool.path("s"), toPath: tool.path("moved"))
         let text = stop(running) {
             Files.exists(tool.path("s/arguments.json")) && Files.exists(tool.path("s/model-latest.resume"))
@@ -271,7 +271,7 @@ import Testing
         #expect(running.process.terminationStatus == 130 && left().isEmpty, "\(text) \(left())")
     }
 
-    /// A disk of 400 kB, which has room for a checkpoint's parameters or two.
+    /// A disk of 400 kB, with room for the parameters of one or two checkpoints.
     @Test(.enabled(if: geteuid() == 0)) func aFullDiskIsTold() throws {
         let tool = try Tool(), disk = tool.path("disk")
         defer { tool.remove() }

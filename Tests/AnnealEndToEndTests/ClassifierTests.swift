@@ -2,7 +2,7 @@ import Anneal
 import Foundation
 import Testing
 
-/// One classifier for many tasks. Its network answers with the number of the brightest of an image's four pixels.
+/// One classifier used by many tasks. Its network returns the index of the brightest of an image's four pixels.
 @Suite struct ClassifierTests {
     private func classifier(batchSize: Int) throws -> Classifier {
         let net = SymbolBuilder()
@@ -19,7 +19,7 @@ import Testing
             batchSize: batchSize, place: "test")
     }
 
-    /// A pixel of 25 + 10 * brightness, others of 5: logits 2 + brightness and 0.
+    /// One pixel of 25 + 10 * brightness, the others 5: logits 2 + brightness and 0.
     private func image(_ pixel: Int, _ brightness: Int = 0) -> Image {
         Image(
             width: 2, height: 2, channels: 1, pixels: (0..<4).map { $0 == pixel ? UInt8(25 + 10 * brightness) : 5 })
@@ -55,7 +55,7 @@ import Testing
         }
     }
 
-    /// The answers do not depend on what is computed together, to the bit.
+    /// The answers do not depend on which images are computed together, to the bit.
     @Test func togetherAsAlone() async throws {
         let classifier = try classifier(batchSize: 8)
         let images = (0..<21).map { ClassifierImage.pixels(image($0 % 4, $0 % 7)) }
@@ -83,7 +83,7 @@ import Testing
         #expect(codes == Array(repeating: .notFound, count: 5))
     }
 
-    /// The queue's work for an image does not grow with the images that wait.
+    /// The queue's work per image does not grow with the number of waiting images.
     @Test func manyImagesOfOneCall() throws {
         let classifier = try classifier(batchSize: 1)
         let images = (0..<30_000).map { _ in ClassifierImage.planes(Tensor([1, 2, 2])) }

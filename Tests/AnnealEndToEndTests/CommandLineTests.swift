@@ -2,7 +2,7 @@ import Anneal
 import Foundation
 import Testing
 
-/// Commands and flags as typed: one style of error, near misses, values that begin with a minus.
+/// Commands and flags as typed: one style of error, suggestions, values that begin with a minus.
 @Suite struct CommandLineTests {
     @Test(arguments: [
         ("trian", "trian: is not a command of anneal (did you mean train?)"),
@@ -75,7 +75,7 @@ import Testing
         #expect(score.status == 1 && score.errors.contains("did you mean runs/2026-11-23_10-00-00-train?"), "\(score)")
     }
 
-    /// MXNet's own defaults are among them; every flag that takes a value takes one with a minus, and none crashes.
+    /// MXNet's own defaults are among them; every flag with a value accepts one with a minus, and none crashes.
     @Test func valuesMayBeginWithAMinus() throws {
         let tool = try Tool()
         defer { tool.remove() }
@@ -89,7 +89,7 @@ import Testing
         for flag in try flags("train") where flag.hasSuffix(" N") || flag.hasSuffix("PIXELS") || flag.hasSuffix("X") {
             let name = String(flag.split(separator: " ")[0])
             guard !["--load-epoch", "--lr-mult", "--wd-mult"].contains(name) else { continue }
-            // Refused before the data is opened, most need no process.
+            // Refused before the data is opened; most need no process.
             let checked = Tool.answer(["train", "--data-train", tool.path("none.rec"), name, "-2"])
             guard checked.status != 64 || !checked.errors.contains("anneal: error: \(name)") else { continue }
             let run = try tool.run(tool.training(1, prefix: "m") + [name, "-2"])
@@ -137,7 +137,7 @@ import Testing
         #expect(try run(5, -2).status == 64)
     }
 
-    /// Three batches make one change of the weights; its learning rate is 1 + (3 - 1) * 3 / (5 * 3) = 1.4 times --lr.
+    /// Three batches make one update; its learning rate is 1 + (3 - 1) * 3 / (5 * 3) = 1.4 times --lr.
     @Test(arguments: [(["--warmup-epochs", "5"], "0.07"), (["--warmup-epochs", "0"], "0.15"), ([], "0.07")])
     func macrobatches(_ warmUp: [String], _ rate: String) throws {
         let tool = try Tool()

@@ -3,9 +3,9 @@ import AnnealConfiguration
 import Foundation
 import Testing
 
-/// Recipes, configuration files and what a run writes of itself.
+/// Recipes, configuration files, and the configuration that a run writes.
 @Suite struct ConfigurationTests {
-    /// A small run's flags, but for those of `file`.
+    /// A small run's flags, except those of `file`.
     static func yaml(_ more: String = "") -> String {
         """
         command: train
@@ -32,14 +32,14 @@ import Testing
         #expect(typed.status == 0, "\(typed.errors)")
         let again = try tool.run(["train", "--config", "a/config.yaml", "--run-folder", "b"])
         #expect(again.status == 0, "\(again.errors)")
-        // It names no place of the first run, which is found all the same, below.
+        // It does not name the first run's folder, which is found all the same, below.
         #expect(try tool.bytes("a/m-0002.params") == tool.bytes("b/model-0002.params"))
         let (first, second) = try (
             RunRecord.read(tool.path("a/arguments.json")), RunRecord.read(tool.path("b/arguments.json"))
         )
         #expect(first.arguments["lr-mult"] == ["fc1=0.5", "fc2=2"])
         #expect(first.arguments["recompute"] == true && first.arguments["seed"] == 5)
-        // The script's own values are in force where nothing was typed.
+        // The script's own defaults apply to flags that were not typed.
         #expect(first.arguments["wd"] == 0.0001 && first.arguments["mom"] == 0.9)
         for key in first.arguments.keys where !["model-prefix", "run-folder"].contains(key) {
             #expect(first.arguments[key] == second.arguments[key], "\(key)")
@@ -59,7 +59,7 @@ import Testing
         #expect(FileManager.default.fileExists(atPath: tool.path("f/find-lr.csv")))
     }
 
-    /// A search that would take hours keeps what it has measured when it is interrupted.
+    /// An interrupted search, which would take hours, keeps what it has measured.
     @Test func aSignalEndsTheSearchWithItsCurve() throws {
         let tool = try Tool()
         defer { tool.remove() }
@@ -79,7 +79,7 @@ import Testing
         for name in ["find-lr.csv", "find-lr.svg", "find-lr.png"] { #expect(Files.exists(tool.path("f/\(name)"))) }
     }
 
-    /// Three updates an epoch.
+    /// Three updates per epoch.
     @Test(arguments: [("50%", 6, "2.0"), ("1", 3, "1.0"), ("25%", 3, "1.0")])
     func aWarmUpIsInEpochsOrAShareOfTheRun(span: String, update: Int, epoch: String) throws {
         let tool = try Tool()
@@ -106,7 +106,7 @@ import Testing
         #expect(none.status != 0 && none.errors.contains("covers all"), "\(none.errors)")
     }
 
-    /// A run continues with the flags that it began with, whatever has become of the file that they were in.
+    /// A run continues with the flags that it started with, whatever has happened to the file that they were in.
     @Test func resumingDoesNotReadTheFileAgain() throws {
         let tool = try Tool()
         defer { tool.remove() }
@@ -122,7 +122,7 @@ import Testing
         #expect(try tool.bytes("r/model-0002.params") == tool.bytes("whole/model-0002.params"))
     }
 
-    /// The --load-epoch of fine-tune names what it begins with.
+    /// The --load-epoch of fine-tune names the model that it starts from.
     @Test func theFileOfAFineTuneRunNamesItsModel() throws {
         let tool = try Tool()
         defer { tool.remove() }
@@ -139,7 +139,7 @@ import Testing
         let again = try tool.run(["fine-tune", "--config", "t/config.yaml", "--run-folder", "u"])
         #expect(again.status == 0, "\(again.errors)")
         #expect(try tool.bytes("t/model-0001.params") == tool.bytes("u/model-0001.params"))
-        // How the model had its images prepared, where no flag says otherwise.
+        // How the model's images were prepared, unless a flag overrides it.
         #expect(
             typed.errors.contains("model's record says: shape 1,12,12, not resized, mean 100.0, std 60.0\n"),
             "\(typed.errors)")
@@ -163,7 +163,7 @@ import Testing
         #expect(run.errors.contains("mxnet-2017"))
     }
 
-    /// Flags that a recipe sets and that a user takes back.
+    /// Flags that a recipe sets and a user reverts.
     @Test func whatARecipeSetsCanBeLeftOut() throws {
         let tool = try Tool()
         defer { tool.remove() }
@@ -195,7 +195,7 @@ import Testing
         for flag in flags { #expect(help.contains(flag + " ") || help.contains(flag + "/--no-"), "\(flag)") }
     }
 
-    /// Lists with commas are joined, for flags that take them; repeated flags take lists of values.
+    /// Comma-separated lists are joined, for flags that accept them; repeated flags accept lists of values.
     @Test func listsAreKeptWhole() throws {
         let tool = try Tool()
         defer { tool.remove() }
@@ -236,7 +236,7 @@ import Testing
         #expect(run.status == 64 && run.errors.contains("latin1.yaml: is not UTF-8"), "\(run.errors)")
     }
 
-    /// A seed is a whole number of 64 bits.
+    /// A seed is a 64-bit integer.
     @Test(arguments: [UInt64.max, UInt64(Int64.max) + 1, UInt64(Int64.max)] as [UInt64]) func seedsAreRecordedExactly(
         _ seed: UInt64
     ) throws {

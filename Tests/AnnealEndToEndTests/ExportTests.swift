@@ -12,7 +12,7 @@ import Testing
         return tool
     }
 
-    /// The tool writes what the library gives with the record's numbers, mean 100 and std 60.
+    /// The tool writes what the library returns with the record's numbers, mean 100 and std 60.
     @Test func exportsWithTheRecordsPreprocessing() throws {
         let tool = try trained()
         defer { tool.remove() }
@@ -69,7 +69,7 @@ import Testing
     @Test func convertsToPlainFloat32() throws {
         let tool = try trained()
         defer { tool.remove() }
-        // As an older program might have left it: half precision, bare names, an array of nobody's.
+        // As an older program might have left it: half precision, bare names, an unused array.
         let stored = try Checkpoint.load(prefix: tool.path("m"), epoch: 1)
         var arrays = try stored.storedArrays().map { array in
             let halves = array.tensor().elements.map { Float16($0) }
@@ -131,7 +131,7 @@ import Testing
         try fails(
             ["--load-epoch", "1", "--to", "n", "--class-names", "names.txt"], 1, "names.txt", "2 names", "3 classes")
         try fails(["--load-epoch", "1", "--to", "n", "--class-names", "none.txt"], 1, "none.txt")
-        // Another checkpoint stands where the new one would go.
+        // Another checkpoint is already where the new one would go.
         try Data("{}".utf8).write(to: URL(fileURLWithPath: tool.path("n-symbol.json")))
         try fails(["--load-epoch", "1", "--to", "n"], 1, "n-symbol.json", "already")
         #expect(!Files.exists(tool.path("n-0001.params")))

@@ -2,7 +2,7 @@ import Anneal
 import Foundation
 import Testing
 
-/// The flags of feeding: MXNet's --test-io and --benchmark, and Anneal's own.
+/// The flags for data loading: MXNet's --test-io and --benchmark, and Anneal's own.
 @Suite struct FeedingToolTests {
     let tool: Tool
     init() throws {
@@ -23,7 +23,7 @@ import Testing
         let run = try train(["--test-io", "1", "--disp-batches", "1"])
         #expect(run.status == 0 && run.output.hasPrefix("90 images in "), "\(run)")
         #expect(run.errors.contains("INFO:root:Batch [2]\tSpeed: "), "\(run)")
-        // Records, index, and what a program reads when it starts: no more than half a megabyte.
+        // Records, index, and what a program reads at start-up: no more than half a megabyte.
         let read = run.output.firstMatch(of: /; ([0-9,]+) bytes were read before the first/)?.1.replacing(",", with: "")
         let bytes = try #require(read.flatMap { Int($0) }), size = try tool.bytes("train.rec").count
         #expect((size / 2..<size + 500_000).contains(bytes), "\(run)")
@@ -40,7 +40,7 @@ import Testing
         #expect(run.status == 0 && run.errors.contains("make 500 updates per epoch"), "\(run)")
     }
 
-    /// Nothing that is kept or measured changes a bit of the weights.
+    /// Caching and measuring change no bit of the weights.
     @Test func keptImagesAndMeasuredColours() throws {
         defer { tool.remove() }
         let plain = try train(["--run-folder", "a", "--rgb-mean", "90", "--rgb-std", "50", "--random-mirror", "1"])
@@ -59,7 +59,7 @@ import Testing
         #expect(abs(Double(record.mean[0]) - found.colours.mean[0]) < 0.001, "\(measured)")
         #expect(abs(Double(record.std[0]) - found.colours.deviation[0]) < 0.001)
         #expect(measured.errors.contains("Measured: --rgb-mean \(record.mean[0]) --rgb-std \(record.std[0])"))
-        // A run that is resumed does not measure again.
+        // A resumed run does not measure again.
         try tool.writeRecords("train", count: 60)
         let resumed = try tool.run(["resume", "c", "--num-epochs", "3", "--accept-changed-data"])
         let after = try Preprocessing.load(prefix: tool.path("c/model"))

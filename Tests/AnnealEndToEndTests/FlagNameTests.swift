@@ -26,15 +26,15 @@ import Testing
         return Set(names(try JSONDecoder().decode(Description.self, from: Data(json.utf8)).command))
     }
 
-    /// Messages, help texts and suggestions send nobody to a flag that is not there.
+    /// Messages, help texts and suggestions only mention flags that exist.
     @Test func messagesNameOnlyFlagsThatExist() throws {
         let flags = try flags()
         #expect(flags.contains("num-layers") && flags.count > 100)
         var root = URL(fileURLWithPath: #filePath)
         for _ in 0..<3 { root.deleteLastPathComponent() }
-        // Of the tool itself; none of them is in the dump.
+        // Flags of the tool itself; none of them is in the dump.
         let ownFlags = ["help-all", "generate-completion-script", "experimental-dump-help"]
-        // Of the programs that start jobs (mpirun, srun), and MXNet's, which is refused.
+        // Flags of programs that start jobs (mpirun, srun), and MXNet's, which are refused.
         let foreignFlags = [
             "allow-run-as-root", "bind-to", "export", "mca", "mpi", "oversubscribe", "p3", "wdir",
         ]
@@ -49,7 +49,7 @@ import Testing
                 let text = String(decoding: try Files.read("\(folder)/\(file)"), as: UTF8.self)
                 for line in text.split(separator: "\n") where !line.drop(while: { $0 == " " }).hasPrefix("//") {
                     for match in line.matches(of: /(?:^|[^a-z-])--([a-z][a-z0-9-]*)/) {
-                        // A unique beginning will do, and a flag's end may be put in later.
+                        // A unique prefix is enough, and a flag's end may be inserted later.
                         let name = match.1, known = flags.filter { $0.hasPrefix(name) }
                         let isKnown =
                             flags.contains(String(name)) || ownFlags.contains(String(name)) || known.count == 1

@@ -2,7 +2,7 @@ import Anneal
 import Foundation
 import Testing
 
-/// What becomes of folders of images between the command line and the network.
+/// How folders of images become the network's input.
 @Suite struct FolderTests {
     private func train(_ tool: Tool, _ data: String, _ more: [String], folder: String = "r") throws -> Tool.Result {
         try tool.run(
@@ -34,7 +34,7 @@ import Testing
         for data in ["plain", "padded"] {
             #expect(try score(data).output.split(separator: "\n").filter { $0.contains(" = ") } == expected, "\(data)")
         }
-        // As many, in an order that nobody knows.
+        // The same number of classes, in an unknown order.
         for refused in [
             try score("names"), try train(tool, "a.rec", flags + ["--data-val", "names"], folder: "q"),
         ] {
@@ -76,7 +76,7 @@ import Testing
         #expect(trained.errors.contains("WARNING:root:nothing is held out"))
         #expect(try Preprocessing.load(prefix: tool.path("r/model"))?.resize == 6)
         #expect(try config(tool).contains("resize: auto"))
-        // As MXNet crops records, with a warning.
+        // Cropped as MXNet crops records, with a warning.
         let records = try train(tool, "train.rec", shape + ["--num-classes", "3"], folder: "s")
         #expect(
             records.errors.contains("WARNING:root:images (12x12) are cropped to their centre, 6x6 or 25 % of the area"))
@@ -87,7 +87,7 @@ import Testing
         #expect(validated.errors.contains("WARNING:root:validation images (12x12) are cropped to their centre, 6x6"))
         let whole = try train(tool, "train", shape + ["--resize", "0"], folder: "u")
         #expect(whole.errors.contains("cropped to their centre"))
-        // A file that a run of 0.1 wrote has no such line.
+        // A file written by a run of 0.1 has no such line.
         let old = try config(tool, "u").filter { !$0.hasPrefix("resize") }.joined(separator: "\n")
         try Data(old.utf8).write(to: URL(fileURLWithPath: tool.path("old.yaml")))
         let again = try tool.run(["train", "--config", "old.yaml", "--run-folder", "v"])
@@ -116,7 +116,7 @@ import Testing
         #expect(trained.errors.contains("12 of the images are held out for validation"))
         #expect(trained.errors.contains("48 training images") && !trained.errors.contains("nothing is held out"))
         #expect(try config(tool).contains("val-split: 0.2"))
-        // The same images in a run that is continued.
+        // The same images in a continued run.
         let unbroken = try train(tool, "train.rec", flags + ["--num-epochs", "2"], folder: "s")
         #expect(unbroken.status == 0, "\(unbroken.errors)")
         let resumed = try tool.run(["resume", "r", "--num-epochs", "2"])
@@ -175,7 +175,7 @@ import Testing
         symlink("nowhere", tool.path("links/dog/gone.jpg"))
         let links = try tool.run(["check", "links"])
         #expect(links.status == 1 && links.output.contains("1 of these cannot be read, which counts as bad"))
-        // Training notices what headers show, before it begins.
+        // Before it begins, training notices what headers show.
         try Data("<html>".utf8).write(to: URL(fileURLWithPath: tool.path("set/bird/page.jpg")))
         try FileManager.default.removeItem(atPath: tool.path("set/horse"))
         let refused = try train(tool, "set", ["--image-shape", "1,12,12"])

@@ -2,12 +2,13 @@ import Anneal
 import Foundation
 import Testing
 
-/// Networks that no script of MXNet's made: what Gluon exports, and other ends than a softmax.
+/// Networks that no script of MXNet made: Gluon's exports, and ends other than a softmax.
 @Suite struct ForeignNetworkTests {
     private static let shape = [1, 12, 12]
     private static let flags = ["--image-shape", "1,12,12", "--rgb-mean", "100", "--rgb-std", "60"]
 
-    /// A network of one hidden layer, its values and some images; `end` makes its outputs of the three classes' scores.
+    /// A network with one hidden layer, its values and some images; `end` computes its outputs from the scores of three
+    /// classes.
     private func tool(_ input: String = "data0", _ end: (SymbolBuilder, Symbol) throws -> Symbol) throws -> Tool {
         let tool = try Tool(), net = SymbolBuilder()
         let hidden = try net.activation(

@@ -46,7 +46,7 @@ import Testing
         guard device.isEmpty || (try? Device(named: "xla-cpu")) != nil else { return }
         let tool = try tool()
         defer { tool.remove() }
-        // Numbers of 11 bits instead of 24.
+        // A precision of 11 bits instead of 24.
         let expected = try crossEntropy(tool, "m")
         #expect(expected < 1.1)
         #expect(abs(try crossEntropy(tool, "half", Array(device.prefix(2))) - expected) < 2e-3)

@@ -2,7 +2,7 @@ import Anneal
 import Foundation
 import Testing
 
-/// Help, manual pages and completion, all made from what the parser knows.
+/// Help, manual pages and completion, all generated from the parser's description.
 @Suite struct HelpTests {
     private static let groups = [
         "Data:", "Network:", "Optimizer:", "Schedule:", "Augmentation:", "Labels:", "Evaluation:", "Saving:",
@@ -38,7 +38,7 @@ import Testing
         #expect(lines(short).count < 110 && lines(short).count * 2 < lines(all).count)
         #expect(short.contains("'anneal \(command) --help-all' shows all"))
         #expect(Set(flags(short)).isSubset(of: flags(all)))
-        // In no group are only what sets other flags, and nothing is shown twice.
+        // Only flags that set others are in no group, and nothing is shown twice.
         let own = lines(all).prefix { $0 != "Data:" }.joined(separator: "\n")
         #expect(flags(own) == ["recipe", "config"])
         #expect(Set(flags(all)).count == flags(all).count)
@@ -47,7 +47,7 @@ import Testing
         #expect(help([command, "--lr", "0.1", "--help"]) == short)
     }
 
-    /// At every width no line is longer, unless a single word is, and the words are those of a wide terminal.
+    /// At every width no line is longer, unless it is a single word, and the words are the same as on a wide terminal.
     @Test func linesFit() throws {
         func words(_ text: String) -> [Substring] { text.split(whereSeparator: \.isWhitespace).filter { $0 != "\\" } }
         for command in commands() {
@@ -62,7 +62,7 @@ import Testing
         }
     }
 
-    /// The terminal's width, or where none tells it, 80.
+    /// The terminal's width, or 80 if it is unknown.
     @Test func theToolAsksForTheWidth() throws {
         let tool = try Tool()
         defer { tool.remove() }
@@ -103,7 +103,7 @@ import Testing
         let page = String(decoding: try tool.bytes("man1/anneal-train.1"), as: UTF8.self)
         #expect(page.contains(".SH OPTIMIZER\n") && page.contains("\\fB\\-\\-lr\\fR \\fIRATE\\fR\nLearning rate"))
         guard FileManager.default.isExecutableFile(atPath: "/usr/bin/groff") else { return }
-        // What it warns of names the file.
+        // Warnings name the file.
         let groff = try tool.shell("groff -man -Tutf8 -ww -z man1/*").output
         #expect(groff.isEmpty, "\(groff)")
     }
@@ -126,7 +126,7 @@ import Testing
             (["anneal", "help", "fi"], ["find-lr", "fine-tune"]),
             (["anneal", "help", "rec", "in"], ["index", "info"]),
             (["anneal", "help", "train", ""], []),
-            // Nothing of its own: bash then takes files, for which the script asks.
+            // No completions of its own: bash then completes files, as the script requests.
             (["anneal", "train", "--model-prefix", "tr"], []),
             (["anneal", "predict", "tr"], ["train.rec", "train.txt", "trees"]),
         ]
@@ -136,7 +136,7 @@ import Testing
         try Files.makeFolder(tool.path("trees"))
         let script = help(["--generate-completion-script", "bash"])
         try Files.writeAtomically(Data(script.utf8), to: tool.path("complete.sh"))
-        // One shell for all: it takes its time to read the script.
+        // One shell for all, since reading the script takes time.
         let completions = cases.map { words, _ in
             let list = words.map { "'\($0)'" }.joined(separator: " ")
             let current = words.last == "=" ? "" : words.last ?? "", previous = words[words.count - 2]
@@ -163,7 +163,7 @@ import Testing
         #expect(run.output == Tool.answer(["train", "--version"]).output)
     }
 
-    /// What a user would otherwise look for in MXNet's scripts.
+    /// What a user would otherwise look up in MXNet's scripts.
     @Test func defaultsOfTheScripts() {
         let text = help(["train", "--help-all"]).replacing(/\s+/, with: " ")
         for part in [

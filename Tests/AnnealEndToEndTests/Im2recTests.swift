@@ -41,7 +41,8 @@ import Testing
         #expect(names == ["set_0_train.lst", "set_0_val.lst", "set_1_train.lst", "set_1_val.lst"])
     }
 
-    /// A prefix that is a folder, too: lists in it come first, as in im2rec.py; else those next to it, as --list writes them.
+    /// A prefix that is also a folder: lists in it come first, as in im2rec.py; else those next to it, as written by
+    /// --list.
     @Test func prefixesThatAreFolders() throws {
         defer { tool.remove() }
         #expect(try tool.run(["im2rec", "--list", "--recursive", "images", "images"]).status == 0)
@@ -82,7 +83,7 @@ import Testing
         #expect(try tool.run(["im2rec", "twice", "images"]).errors.contains("two images would have the key 4"))
     }
 
-    /// Killed by the signal that no program can catch.
+    /// Killed by a signal that cannot be caught.
     @Test func killedPackingsContinue() throws {
         defer { tool.remove() }
         let image = try tool.bytes("images/a/0001.png")

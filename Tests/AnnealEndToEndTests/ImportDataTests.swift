@@ -15,11 +15,11 @@ import Testing
         #expect(run.status == 0 && run.errors.contains("out/set_train.rec: 30 images; 1 image left out"), "\(run)")
         #expect(String(decoding: try tool.bytes("out/set_classes.txt"), as: UTF8.self) == "a\nb\nc\n")
         let records = try RecordFile(tool.path("out/set_val.rec"))
-        // The classes of the training part: b, of which there is none, still counts.
+        // The classes of the training part: b, which has no images, still counts.
         #expect(records.classCounts(3) == [4, 0, 4])
         var payload: [UInt8] = []
         _ = try records.readSample(0, epoch: 0, into: &payload)
-        // Copied as they are.
+        // Copied unchanged.
         #expect(Data(payload[24...]) == (try tool.bytes("set/val/a/0001.png")))
     }
 

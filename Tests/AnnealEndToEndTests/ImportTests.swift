@@ -54,11 +54,11 @@ import Testing
         try images(tool)
         let model = Self.fixture("tv_squeezenet_ts")
         let result = try tool.run(["import", model, "--to", "bn", "--restore-batch-norm", "photos"] + numbers)
-        // All convolutions but the last, which gives the scores.
+        // All convolutions except the last, which computes the scores.
         #expect(result.status == 0 && result.output.contains("Restored 10 batch norms from 6 images"), "\(result)")
         let plain = try tool.run(["import", model, "--to", "plain"] + numbers)
         #expect(plain.status == 0 && plain.output.contains("No batch norm"), "\(plain)")
-        // fine-tune warns of it as it does of the file itself.
+        // fine-tune prints the same warning as for the file itself.
         func warns(_ pretrained: String, _ more: [String] = []) throws -> Bool {
             try tool.run(
                 [
@@ -82,7 +82,7 @@ import Testing
         #expect(none.status == 64 && none.errors.contains("--rgb-mean"), "\(none)")
     }
 
-    /// Scores that timm computes of the same weights with `aa_layer=BlurPool2d` and `nn.AvgPool2d`.
+    /// Scores that timm computes with the same weights and `aa_layer=BlurPool2d` or `nn.AvgPool2d`.
     @Test(arguments: [
         (
             "resnextblur17",

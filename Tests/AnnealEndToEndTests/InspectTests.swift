@@ -3,7 +3,7 @@ import Foundation
 import Testing
 
 @Suite struct InspectTests {
-    /// Fine-tuning with frozen layers changes the others only.
+    /// Fine-tuning with frozen layers changes only the others.
     @Test func fineTunesWithFrozenLayers() throws {
         let tool = try Tool()
         defer { tool.remove() }
@@ -35,7 +35,7 @@ import Testing
         let record = String(decoding: try tool.bytes("tuned/arguments.json"), as: UTF8.self)
         #expect(record.contains("stage2.*") && record.contains("fc=10"))
 
-        // Half of it, gone on with by train: the same bits, and only with the same choice.
+        // Half of it, continued by train: the same bits, and only with the same flags.
         let half = try tool.run(
             arguments.map { $0 == "t/m" ? "h/m" : $0 == "tuned" ? "half" : $0 } + ["--num-epochs", "1"])
         #expect(half.status == 0, "\(half.errors)")
@@ -52,11 +52,11 @@ import Testing
         #expect(resumed.status == 0, "\(resumed.errors)")
         #expect(try tool.bytes("h/m-0002.params") == tool.bytes("t/m-0002.params"))
 
-        // Another image shape: this network pools globally.
+        // A different image shape: this network pools globally.
         let other = arguments.map { $0 == "1,12,12" ? "1,16,16" : $0 == "t/m" ? "u/m" : $0 == "tuned" ? "u" : $0 }
         let wider = try tool.run(other)
         #expect(wider.status == 0, "\(wider.errors)")
-        // Patterns must name something, and not the new head, which would stay at random.
+        // Patterns must match something other than the new head, which would stay random.
         let nothing = try tool.run(arguments.map { $0 == "stage2.*" ? "fc_weight" : $0 == "tuned" ? "v" : $0 })
         #expect(nothing.status == 64)
         #expect(nothing.errors.contains("--freeze 'fc_weight'"))
@@ -78,11 +78,11 @@ import Testing
         }
     }
 
-    /// Of lenet's weights fc1's 400,000 and conv2's 25,000 are worth an update of their own.
+    /// Of lenet's weights, fc1's 400,000 and conv2's 25,000 are large enough for separate updates.
     @Test func planTellsWhatWaitingUpdatesCost() throws {
         let tool = try Tool()
         defer { tool.remove() }
-        /// The plan, and the first number of the line that begins so.
+        /// The plan, and the first number of the line that begins with the text.
         func plan(_ flags: [String], _ line: String) throws -> (text: String, number: Int) {
             let plan = try tool.run(
                 ["summary", "--plan", "--network", "lenet", "--num-classes", "10", "--batch-size", "1"] + flags)
@@ -98,7 +98,7 @@ import Testing
         let saved = try plan([], "Updates: 2 of 8 parameters within the backward pass, which saves ")
         // Apart from the number that gradients are multiplied by.
         #expect(abs(saved.number - cost.number) <= 128, "\(saved.number), \(cost.number)")
-        // Sums of one batch and of two, with what layouts fill in.
+        // Sums of one batch and of two, with the layouts' padding.
         let sums = try plan(
             ["--clip-norm", "1", "--on-nan", "skip", "--accumulate", "4"], "Sums of gradients for --accumulate 4: ")
         let floats = 2 * 431_080
@@ -129,7 +129,7 @@ import Testing
         #expect(plot.status == 0 && plot.output == "net.png\n", "\(plot.errors)")
         #expect(try tool.bytes("net.png").starts(with: [0x89, 0x50]))
         #expect(try tool.run(["plot-network"] + lenet).output == "lenet.svg\n")
-        // Small images are of ten classes, as in MXNet's train_mnist.py and train_cifar10.py.
+        // Small images have ten classes, as in MXNet's train_mnist.py and train_cifar10.py.
         for (shape, classes) in [("1,28,28", 10), ("3,32,32", 10), ("3,64,64", 1000)] {
             let dot = ["plot-network", "--network", "mlp", "--image-shape", shape, "--to", "mlp.dot"]
             #expect(try tool.run(dot).status == 0)

@@ -2,7 +2,7 @@ import Anneal
 import Foundation
 import Testing
 
-/// Whether Open MPI is here.
+/// Whether Open MPI is available.
 let hasMPI = FileManager.default.isExecutableFile(atPath: "/usr/bin/mpirun")
 
 /// Jobs of several processes, as `mpirun` and `anneal launch` start them.
@@ -24,7 +24,8 @@ struct JobTests {
     }
 
     static func mpirun(_ processes: Int) -> String {
-        // Without the last flag Open MPI 4.1.4 crashes now and then, in a map of the cores that it puts into shared memory.
+        // Without the last flag Open MPI 4.1.4 sometimes crashes, in a map of the cores that it puts into shared
+        // memory.
         "mpirun \(geteuid() == 0 ? "--allow-run-as-root" : "") --oversubscribe --bind-to none --mca rtc_hwloc_vmhole none -np \(processes)"
     }
 
@@ -32,7 +33,7 @@ struct JobTests {
 
     private func mpirun(_ processes: Int) -> String { "\(Self.mpirun(processes)) $anneal " }
 
-    /// Functions of the shell: the job's processes, those whose folder is the test's; whether one has a rank.
+    /// Shell functions: the job's processes, which are those in the test's folder; and whether one has a rank.
     static let processes = """
         processes() { for p in $(pgrep -x anneal); do [ "$(readlink /proc/$p/cwd)" = "$(pwd -P)" ] && echo $p; done; }
         rank() { tr '\\0' '\\n' < /proc/$1/environ | grep -qx OMPI_COMM_WORLD_RANK=$2; }
@@ -44,7 +45,7 @@ struct JobTests {
         let alone = try tool.shell("$anneal " + train("alone", "--batch-size 32"))
         #expect(alone.status == 0, "\(alone.output)")
         let weights = try tool.bytes("alone/model-0002.params")
-        // With --bucket-mb 0 each parameter's gradient travels by itself.
+        // With --bucket-mb 0 each parameter's gradient is sent separately.
         for (processes, devices, bucket) in [(2, 1, 0), (3, 1, 4), (4, 1, 0), (2, 2, 0)] {
             let folder = "job\(processes)\(devices)"
             let flags = "\(Self.shared) --devices cpu:0-\(devices - 1) --bucket-mb \(bucket) --profile trace.json"
@@ -54,14 +55,14 @@ struct JobTests {
             let trace = String(decoding: try tool.bytes("trace.json"), as: UTF8.self)
             #expect(trace.contains("exchange of gradients") && result.output.contains("ms of exchange per step"))
             #expect(try tool.bytes("\(folder)/predictions.csv") == tool.bytes("alone/predictions.csv"))
-            // Every image was validated once, by one of them.
+            // Every image was validated once, by one of the processes.
             let accuracy = try line("Validation-accuracy", in: folder, tool)
             #expect(try accuracy == line("Validation-accuracy", in: "alone", tool))
             for rank in 1..<processes { #expect(Files.exists(tool.path("\(folder)/log-rank\(rank).txt"))) }
         }
     }
 
-    /// Also when the run is resumed with other processes: what is not sent yet is saved.
+    /// Also if the run is resumed with other processes: what has not been sent yet is saved.
     @Test func compressedGradientsGiveTheSameBits() throws {
         let tool = try tool()
         defer { tool.remove() }
@@ -88,11 +89,11 @@ struct JobTests {
         return log.split(separator: "\n").last { $0.contains(text) }.map(String.init) ?? ""
     }
 
-    /// What is left out is agreed upon, so that the batches are those of one process.
+    /// The processes agree on what is left out, so that the batches are those of a single process.
     @Test func badRecordsAreLeftOutByAll() throws {
         let tool = try tool()
         defer { tool.remove() }
-        // Three images, each in another process's part, without their beginning.
+        // Three images, each in a different process's part, truncated at the beginning.
         for (name, places) in [("train", [0.05, 0.5, 0.9]), ("val", [0.4])] {
             var bytes = try tool.bytes("\(name).rec")
             for place in places {
@@ -121,12 +122,12 @@ struct JobTests {
         #expect(refused.status != 0 && refused.output.contains("train.rec, record "), "\(refused.output)")
     }
 
-    /// Processes that would not compute the same are named, with what they have.
+    /// Processes that would compute different things are named, with their values.
     @Test func whatDiffersIsNamed() throws {
         let tool = try tool()
         defer { tool.remove() }
         try tool.writeRecords("other", count: 190)
-        // The second process has another folder, with other records of the same name.
+        // The second process has a different folder, with different records of the same name.
         let made = try tool.shell("mkdir there; cp val.rec val.idx there; mv other.rec there/train.rec")
         #expect(made.status == 0, "\(made.output)")
         func pair(_ folder: String, _ options: String, _ second: String) -> String {
@@ -183,7 +184,7 @@ struct JobTests {
         #expect(result.output.hasSuffix("0\n"))
     }
 
-    /// Killed, started again by the launcher, and as if nothing had been.
+    /// Killed, restarted by the launcher, with the same result as an uninterrupted run.
     @Test func aKilledJobIsStartedAgain() throws {
         let tool = try tool()
         defer { tool.remove() }
@@ -220,7 +221,7 @@ struct JobTests {
         #expect(try tool.bytes("stopped/model-0020.params") == tool.bytes("whole/model-0020.params"))
     }
 
-    /// Of several processes the first one tells what was measured of all.
+    /// The first of several processes reports the measurements of all.
     @Test func jobsAreMeasured() throws {
         let tool = try tool()
         defer { tool.remove() }
@@ -236,7 +237,7 @@ struct JobTests {
         #expect(alone.status == 64 && alone.output.contains("anneal launch -n 2 anneal bench-exchange"), "\(alone)")
     }
 
-    /// Ctrl-C that reaches one process alone, under plain mpirun: all save and stop.
+    /// Ctrl-C that reaches only one process, under plain mpirun: all save and stop.
     @Test(arguments: [0, 1]) func oneProcessThatIsAskedToStopStopsAll(rank: Int) throws {
         let tool = try tool()
         defer { tool.remove() }
@@ -257,7 +258,7 @@ struct JobTests {
         #expect(try tool.bytes("stopped/model-0020.params") == tool.bytes("whole/model-0020.params"))
     }
 
-    /// The disk of the process that writes is full: it says so, and all end.
+    /// The disk of the process that writes is full: it reports that, and all end.
     @Test(.enabled(if: geteuid() == 0)) func aFullDiskEndsAll() throws {
         let tool = try tool(), disk = tool.path("disk")
         defer { tool.remove() }

@@ -19,7 +19,7 @@ import Testing
 
     private func weights(_ trainer: Trainer) throws -> [Float] { try trainer.parameters.tensor("fc_weight").elements }
 
-    /// A trainer that takes the weights and the momentum of another makes the same step.
+    /// A trainer that loads the weights and the momentum of another makes the same step.
     @Test func momentumGoesThroughMXNetsFile() throws {
         let path = NSTemporaryDirectory() + "anneal-states-" + UUID().uuidString
         defer { Files.remove(path) }

@@ -25,7 +25,7 @@ import Testing
         let moved = try tool.shell("mv p q && $anneal resume q/runs/r --num-epochs 2")
         #expect(moved.status == 0 && moved.output.contains("its paths begin in"), "\(moved.output)")
         #expect(Files.exists(tool.path("q/m-0002.params")))
-        // Now it belongs there, and may move again, seen through a link.
+        // Now it belongs there, and may be moved again, accessed through a symbolic link.
         let again = try tool.shell(
             "mkdir deep && mv q deep/s && ln -s deep/s l && $anneal resume l/runs/r --num-epochs 3")
         #expect(again.status == 0, "\(again.output)")
@@ -38,13 +38,13 @@ import Testing
         let copy = try tool.shell("cp -r p c && $anneal resume c/runs/r --num-epochs 2")
         #expect(copy.status == 0, "\(copy.output)")
         #expect(Files.exists(tool.path("c/m-0002.params")) && !Files.exists(tool.path("p/m-0002.params")))
-        // By its run, a model is found in the same project too.
+        // Through its run, a model is also found in the same project.
         let score = try tool.shell(
             "rm c/m-0001.params && $anneal score --model c/runs/r --data-val p/val.rec --output s")
         #expect(score.status == 0 && score.output.contains("32 images"), "\(score.output)")
     }
 
-    /// A run's configuration file starts the same training from any folder; what it writes is written there.
+    /// A run's configuration file starts the same training from any folder; its output is written there.
     @Test func aConfigurationFindsItsData() throws {
         let tool = try project()
         defer { tool.remove() }
@@ -54,7 +54,7 @@ import Testing
         #expect(try tool.bytes("e/s/model-0001.params") == tool.bytes("p/runs/r/model-0001.params"))
         let moved = try tool.shell("mv p q && $anneal train --config q/runs/r/config.yaml --run-folder t")
         #expect(moved.status == 0, "\(moved.output)")
-        // The file alone is of no run: its paths begin where it is used.
+        // A file alone does not belong to a run: its paths are relative to where it is used.
         let alone = try tool.shell("cp q/runs/r/config.yaml c.yaml && $anneal train --config c.yaml --run-folder u")
         #expect(alone.status == 1 && alone.output.contains("train.rec"), "\(alone.output)")
     }

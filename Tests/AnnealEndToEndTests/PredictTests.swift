@@ -2,7 +2,7 @@ import Anneal
 import Foundation
 import Testing
 
-/// Folders of classes, class names, `score` class by class, and `predict`.
+/// Folders of classes, class names, `score` per class, and `predict`.
 @Suite struct PredictTests {
     static let classes = ["bird", "cat", "dog"]
 
@@ -69,7 +69,7 @@ import Testing
         #expect(unknown.status == 1 && unknown.errors.contains("more/horse: the class 'horse'"))
     }
 
-    /// The point of it all: no other accuracy by hand than in training.
+    /// The purpose of it all: the same accuracy outside training as in it.
     @Test func predictAgreesWithScore() throws {
         let tool = try trained()
         defer { tool.remove() }
@@ -85,7 +85,7 @@ import Testing
         let text = String(decoding: try tool.bytes("runs/\(try #require(log.first))/log.txt"), as: UTF8.self)
         #expect(text.contains("Epoch[0] Validation-accuracy=\(String(format: "%.6f", Double(right) / 45))"))
 
-        // One at a time, many at a time, from standard input and through the library: the same.
+        // One at a time, many at a time, from standard input and through the library: the same results.
         let single = try predict(tool, ["--format", "json", "--batch-size", "1", "val"])
         #expect(try self.lines(single).map { $0.best["index"] as? Int } == lines.map { $0.best["index"] as? Int })
         let first = lines[0].image
@@ -102,7 +102,7 @@ import Testing
         #expect(try classifier.predict(image: [UInt8](tool.bytes(first)), top: 2) == best[0])
     }
 
-    /// What `score --per-image` and `predict --format csv` say of each image is what `predict --format json` says.
+    /// `score --per-image` and `predict --format csv` give the same results per image as `predict --format json`.
     @Test func tablesOfImages() throws {
         let tool = try trained()
         defer { tool.remove() }
@@ -127,7 +127,7 @@ import Testing
         #expect(answers.map { $0[0] } == json.map(\.image))
         #expect(answers.map { $0[4] } == json.map { $0.best["class"] as? String })
         for answer in answers { #expect(Files.name(of: Files.folder(of: answer[0])) == answer[2]) }
-        // Records are called by their ids; what an earlier score left in the folder goes.
+        // Records are named by their ids; files of an earlier score in the folder are removed.
         #expect(try score(tool, "val.rec", ["--per-image"]).status == 0)
         #expect(try table().map { $0[0] } == (0..<45).map(String.init))
         #expect(try score(tool, "val.rec").status == 0)
@@ -161,7 +161,7 @@ import Testing
         #expect(piped.status == 1 && piped.errors.contains("standard input"))
     }
 
-    /// Nothing says how a foreign checkpoint's images were prepared: the flags must.
+    /// Nothing says how a foreign checkpoint's images were prepared, so the flags must.
     @Test func foreignCheckpointsAskForTheFlags() throws {
         let tool = try trained()
         defer { tool.remove() }
@@ -180,7 +180,7 @@ import Testing
         #expect(scored.status == 0 && scored.output.split(separator: "\n")[0] == expected, "\(scored.errors)")
         #expect(try predict(tool, ["val/cat/0001.png"] + flags).output.contains("\n  "))
 
-        // Without names a folder must have a class for each output.
+        // Without names a folder must have one class per output.
         try tool.writeFolder("part", count: 9, classes: Self.classes, without: ["bird"])
         let part = try score(tool, "part", flags)
         #expect(part.status == 64 && part.errors.contains("--class-names"))
@@ -206,7 +206,7 @@ import Testing
         let wrong = try tool.run(tuning + ["--data-train", "two", "--num-classes", "3"])
         #expect(wrong.status == 64 && wrong.errors.contains("--num-classes 3"))
 
-        // A run that is continued keeps its classes when a folder has vanished.
+        // A continued run keeps its classes when a folder has disappeared.
         try tool.writeFolder("train2", count: 60, classes: Self.classes, without: ["bird"])
         let resumed = try tool.run([
             "train", "--network", "mlp", "--image-shape", "1,12,12", "--data-train", "train2", "--batch-size", "32",

@@ -2,7 +2,7 @@ import Anneal
 import Foundation
 import Testing
 
-/// The tool as one of several processes: its outputs, descriptors, threads, and what other processes do meanwhile.
+/// The tool as one of several processes: its outputs, file descriptors, threads, and what other processes do meanwhile.
 @Suite struct ProcessTests {
     private func tool() throws -> Tool {
         let tool = try Tool()
@@ -24,7 +24,7 @@ import Testing
             let run = try tool.shell(train(tool, "--run-folder r\(number) \(output)"))
             #expect(run.status == 0, "\(output): \(run.output)")
             #expect(Files.exists(tool.path("r\(number)/model-0001.params")))
-            // What was to be printed is in no file instead.
+            // Output for the closed pipe is not written to any file instead.
             let names = try FileManager.default.contentsOfDirectory(atPath: tool.path("r\(number)"))
             for name in names where !["log.txt", "curves.png"].contains(name) {
                 #expect(!String(decoding: try tool.bytes("r\(number)/\(name)"), as: UTF8.self).contains("Curves: "))
@@ -32,7 +32,7 @@ import Testing
         }
     }
 
-    /// A reader that has gone is no error to tell; a full disk is.
+    /// A reader that has gone away is not reported as an error; a full disk is.
     @Test func brokenOutputEndsOtherCommands() throws {
         let tool = try tool()
         defer { tool.remove() }
@@ -64,13 +64,13 @@ import Testing
         #expect(run.output.contains("val.rec/s: the folder cannot be made: Not a directory"), "\(run.output)")
     }
 
-    /// The signal is pending when the tool starts: it ends it as soon as it is let through.
+    /// The signal is pending when the tool starts: it ends the tool as soon as it is unblocked.
     @Test(arguments: [SIGINT, SIGTERM, SIGHUP]) func signalsThatAParentBlockedAreLetThrough(_ number: Int32) throws {
         var attributes = posix_spawnattr_t(), signals = sigset_t()
         posix_spawnattr_init(&attributes)
         defer { posix_spawnattr_destroy(&attributes) }
         sigaddset(&signals, number)
-        // What the runner of the tests ignores, the tool would ignore too.
+        // The tool would inherit signals that the test runner ignores.
         posix_spawnattr_setsigdefault(&attributes, &signals)
         posix_spawnattr_setsigmask(&attributes, &signals)
         posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
@@ -84,7 +84,7 @@ import Testing
         #expect(status & 0x7F == number)
     }
 
-    /// ^C is written over the line in progress: the message takes its place.
+    /// ^C is written over the line in progress: the message replaces it.
     @Test func theMessageOfAStopHasALineOfItsOwn() throws {
         let tool = try tool(), terminal = open("/dev/ptmx", O_RDWR | O_NOCTTY)
         defer {
@@ -120,7 +120,7 @@ import Testing
         )
     }
 
-    /// Of folders, records, their index, the run and its model.
+    /// Names of folders, records, their index, the run and its model.
     @Test func pathsAreBytes() throws {
         let tool = try tool()
         defer { tool.remove() }
@@ -136,7 +136,7 @@ import Testing
             $anneal train --config $'r\\xe9/config.yaml' --num-epochs 1 --run-folder again
             """)
         #expect(run.status == 0, "\(run.output)")
-        // Once as people see it, and never as the system's text has it.
+        // In readable form once, and never in the system's form.
         #expect(run.output.contains(#"Model:  r\xE9/m\xE9 (checkpoints: best "#), "\(run.output)")
         #expect(!run.output.unicodeScalars.contains { $0.value > 0x10_FDFF })
     }
@@ -194,7 +194,7 @@ import Testing
         #expect(json.output.contains(#""\u001b]0;x\u0007""#))
     }
 
-    /// A library that is loaded before the system's makes calls fail, as a system of that kind does.
+    /// A library that is loaded before the system's makes calls fail, as certain systems would.
     @Test func systemsThatHaveLess() throws {
         let tool = try tool()
         defer { tool.remove() }

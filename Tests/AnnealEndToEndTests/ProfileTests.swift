@@ -26,14 +26,14 @@ import Testing
         #expect(events.filter { $0.cat == "step" }.count == 2)
         #expect(events.filter { $0.name == "fc1" && $0.cat == "FullyConnected backward weights" }.count == 2)
 
-        // A checkpoint brings its image shape.
+        // A checkpoint provides its image shape.
         #expect(try tool.run(["bench-step", "--write-model", "m/mlp"] + Self.network).status == 0)
         let inference = try tool.run(["profile", "--model", "m/mlp", "--inference", "--steps", "1"])
         #expect(inference.status == 0, "\(inference.errors)")
         #expect(inference.output.contains("FullyConnected forward") && !inference.output.contains("backward"))
     }
 
-    /// Four shards are added up in three additions, by one device, or by two of which each has added up its own.
+    /// Four shards are added in three additions, by one device, or by two after each has added its own.
     @Test(arguments: [("cpu", 3), ("cpu:0-1", 2)]) func profilesSumsOverShards(_ devices: String, additions: Int) throws
     {
         let tool = try Tool()
@@ -42,12 +42,12 @@ import Testing
             ["profile", "--devices", devices, "--shards", "4", "--trace", "t.json"] + Self.network)
         #expect(result.status == 0, "\(result.errors)")
         #expect(result.output.contains("sum over shards"), "\(result.output)")
-        // The second device's own addition is beside the first one's.
+        // The second device's own addition runs in parallel to the first one's.
         let sums = try Self.events(tool, "t.json").filter { $0.cat == "sum over shards" }
         #expect(sums.count == 2 * additions && sums.allSatisfy { $0.name == "gradients" })
     }
 
-    /// Of four batches the last two are one update.
+    /// Of four batches the last two form one update.
     @Test func profilesSumsOfBatchesAndAverages() throws {
         let tool = try Tool()
         defer { tool.remove() }
@@ -81,7 +81,7 @@ import Testing
         #expect(record.parameters == 145 * 128 + 129 * 64 + 65 * 10)
     }
 
-    /// Ten steps an epoch: the last five of the first are traced, with what comes before and after the network.
+    /// Ten steps per epoch: the last five of the first are traced, with what happens before and after the network.
     @Test func tracesTraining() throws {
         let tool = try Tool()
         defer { tool.remove() }
@@ -92,7 +92,7 @@ import Testing
         let events = try Self.events(tool, "trace.json")
         #expect(events.filter { $0.cat == "step" }.map(\.name) == (5..<10).map { "step \($0)" })
         for name in ["data", "forward", "backward", "metrics", "update"] {
-            // Updates in the backward pass part it.
+            // Updates split the backward pass.
             #expect(events.filter { $0.cat == "phase" && $0.name == name }.count >= 5, "\(name)")
         }
         // Observing changes nothing.

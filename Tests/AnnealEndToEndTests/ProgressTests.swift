@@ -32,11 +32,11 @@ import Testing
         // The two steps of the run, on its page.
         let profile = try JSONDecoder().decode(RunProfile.self, from: tool.bytes("j/profile.json"))
         #expect(profile.steps == 2 && profile.kinds.contains { $0.name == "FullyConnected forward" })
-        // Watching changes no bits.
+        // Monitoring changes no bits.
         #expect(try tool.bytes("q/m-0001.params") == tool.bytes("j/m-0001.params"))
         #expect(try Files.names(in: tool.path("tb/j")).count == 1)
         #expect(try Files.names(in: tool.path("ml")).count == 1)
-        // The record starts a run that shows what it does.
+        // The record starts a run that shows the same output.
         let config = String(decoding: try tool.bytes("j/config.yaml"), as: UTF8.self)
         #expect(!config.contains("json:") && config.contains("monitor: 2"))
         let both = try tool.run(tool.training(1, prefix: "x/m", ["--quiet", "--json"]))

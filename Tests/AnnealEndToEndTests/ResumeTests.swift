@@ -2,9 +2,9 @@ import Anneal
 import Foundation
 import Testing
 
-/// Runs that are killed, stopped, damaged or shared, and what becomes of them.
+/// Runs that are killed, stopped, damaged or shared.
 @Suite struct ResumeTests {
-    /// 20 updates an epoch.
+    /// 20 updates per epoch.
     private func tool() throws -> Tool {
         let tool = try Tool()
         try tool.writeRecords("train", count: 640)
@@ -26,7 +26,7 @@ import Testing
         ]
     }
 
-    /// Lines of a log or a table that are not about time.
+    /// Lines of a log or a table that do not contain times.
     private func timeless(_ tool: Tool, _ folder: String) throws -> (
         log: [String], rows: [[Substring]], batches: [String]
     ) {
@@ -43,7 +43,7 @@ import Testing
         return (log, rows, batches)
     }
 
-    /// At random moments, also while it saves, which it does after every update.
+    /// Killed at random moments, also while it saves, which it does after every update.
     @Test func killedRunsEndInTheSameBits() throws {
         let tool = try tool()
         defer { tool.remove() }
@@ -82,7 +82,7 @@ import Testing
         #expect(found.log == expected.log)
         #expect(found.rows == expected.rows)
         #expect(found.batches == expected.batches)
-        // Nothing half written stays, and no checkpoints but the best and the last.
+        // No partial file stays, and no checkpoints except the best and the last.
         let files = try FileManager.default.contentsOfDirectory(atPath: tool.path("killed"))
         #expect(!files.contains { $0.hasSuffix(".tmp") })
         let kept = Checkpoint.numbers(prefix: tool.path("killed/model"))
@@ -99,7 +99,7 @@ import Testing
         while !Files.exists(tool.path("cut/metrics.csv")), Date() < deadline { usleep(1000) }
         kill(process.processIdentifier, SIGUSR2)
         kill(process.processIdentifier, signal)
-        // A terminal that closes does so.
+        // A closing terminal sends it.
         if signal == SIGHUP { kill(process.processIdentifier, signal) }
         let text = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
         process.waitUntilExit()
@@ -130,7 +130,7 @@ import Testing
         }
     }
 
-    /// Numbers are added in another order since version 0.1, whose states say nothing of it.
+    /// Numbers have been added in another order since version 0.1, whose states do not record this.
     @Test func statesOfVersion01ContinueWithALine() throws {
         let tool = try tool()
         defer { tool.remove() }
@@ -174,7 +174,7 @@ import Testing
         #expect(other.status == 1 && other.errors.contains("resume with --batch-size 32"))
     }
 
-    /// A folder in the place of a file stands for a disk that is full or cannot be written.
+    /// A folder in place of a file simulates a disk that is full or cannot be written.
     @Test func whatCannotBeSavedLeavesTheRestAsItWas() throws {
         let tool = try tool()
         defer { tool.remove() }
@@ -190,7 +190,7 @@ import Testing
         #expect(warned.status == 1 && warned.errors.contains("not saved, training continues"), "\(warned.errors)")
         #expect(warned.errors.contains("r/model-0003.params (checkpoint 3) (make room"), "\(warned.errors)")
         #expect(!warned.errors.contains("Finished"))
-        // The state was saved all the same: no epoch is trained twice.
+        // The state was saved even so: no epoch is trained twice.
         #expect(warned.errors.contains("Resumed at epoch 3 of 4"), "\(warned.errors)")
         #expect(Files.exists(tool.path("r/model-0004.params")))
     }
@@ -212,7 +212,7 @@ import Testing
     @Test func bestIsKeptAndRunsEndEarly() throws {
         let tool = try tool()
         defer { tool.remove() }
-        // Without a rate nothing gets better after the first epoch.
+        // With a rate of zero nothing improves after the first epoch.
         let early = try tool.run(run(9, folder: "e", ["--lr", "0", "--early-stopping", "2", "--save", "best"]))
         #expect(early.status == 0, "\(early.errors)")
         #expect(early.errors.contains("Stopped early") && early.errors.contains("Best: checkpoint 1, "))

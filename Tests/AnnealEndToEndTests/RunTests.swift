@@ -3,7 +3,8 @@ import Foundation
 import Testing
 
 @Suite struct RunTests {
-    /// The runtime of the threads tells its settings while it is loaded: once as the user started the tool, once when it starts itself again.
+    /// The thread runtime prints its settings while it is loaded: once for the tool as the user started it, and once if
+    /// it restarts itself.
     @Test func threadsThatWaitSoonSleep() throws {
         let tool = try Tool()
         defer { tool.remove() }
@@ -18,13 +19,14 @@ import Testing
         let users = try spins(["GOMP_SPINCOUNT": "77"])
         #expect(users.count == 1 && users.last?.contains("'77'") == true, "\(users)")
         #expect(try spins(["OMP_WAIT_POLICY": "ACTIVE"]).count == 1)
-        // Texts need no threads, and come sooner.
+        // Printing texts needs no threads, and should be fast.
         for arguments in [[], ["--help"], ["--version"], ["help", "train"], ["train", "--batch-size", "2", "-h"]] {
             #expect(try spins([:], arguments).count == 1, "\(arguments)")
         }
     }
 
-    /// Cairo and the codecs of rare formats bring many libraries along: each start would take their time and memory.
+    /// Cairo and the codecs of rare formats depend on many libraries: loading them would take time and memory at each
+    /// start.
     @Test func rareLibrariesAreLoadedWhenTheyAreNeeded() throws {
         let tool = try Tool()
         defer { tool.remove() }
@@ -76,7 +78,7 @@ import Testing
         #expect(other.status == 0)
         #expect(try tool.bytes("a/m-0004.params") != tool.bytes("c/m-0004.params"))
 
-        // A run that stopped after two epochs and went on: optimizer, schedule and data order are intact.
+        // A run that was stopped after two epochs and resumed: optimizer, schedule and data order are restored.
         #expect(try tool.run(tool.training(2, prefix: "d/m", ["--run-folder", "run-d"])).status == 0)
         let resumed = try tool.run(tool.training(4, prefix: "d/m", ["--load-epoch", "2", "--run-folder", "run-d"]))
         #expect(resumed.status == 0, "\(resumed.errors)")
@@ -138,7 +140,7 @@ import Testing
                 #expect(process.terminationStatus == 130)
                 #expect(text.contains("anneal resume runs/"))
             }
-            // Every checkpoint that is there is whole.
+            // Every checkpoint that exists is complete.
             let resumed = try tool.run(tool.training(6, prefix: prefix, ["--load-epoch", "3"]))
             #expect(resumed.status == 0, "\(resumed.errors)")
             #expect(try tool.bytes("a/m-0006.params") == tool.bytes("\(prefix)-0006.params"), "signal \(signal)")

@@ -2,7 +2,7 @@ import Anneal
 import Foundation
 import Testing
 
-/// What is said of runs after and during them: `runs`, `compare`, `watch`.
+/// What commands report about runs, during and after them: `runs`, `compare`, `watch`.
 @Suite struct RunsTests {
     @Test func runsAreListedComparedAndWatched() throws {
         let tool = try Tool()
@@ -35,7 +35,7 @@ import Testing
             csv.hasPrefix(
                 "run,state,metric,best,checkpoint,epochs,end_epoch,seconds,started,command\na,finished,accuracy,"))
 
-        // The answers about the validation images are there, and say what score says of the best checkpoint.
+        // The answers for the validation images exist, and agree with score for the best checkpoint.
         let answers = try AnswerFile(tool.path("runs/a/predictions.csv"))
         #expect(answers.rows.count == 40)
         let scored = try tool.run([
@@ -57,7 +57,7 @@ import Testing
         let missing = try tool.run(["compare", "runs/a", "runs/d"])
         #expect(missing.status == 1 && missing.errors.contains("runs/d: is not a folder"))
 
-        // Over: the log and its end.
+        // After the end: the log and how the run ended.
         let watched = try tool.run(["watch", "runs/a"])
         #expect(watched.status == 0, "\(watched.errors)")
         #expect(watched.output.contains("INFO:root:Epoch[1] Validation-accuracy="))
@@ -65,7 +65,7 @@ import Testing
         #expect(try tool.run(["watch", "runs"]).errors.contains("runs: holds no run"))
     }
 
-    /// A run that is killed is interrupted, not running.
+    /// A killed run counts as interrupted, not as running.
     @Test func aKilledRunIsInterrupted() throws {
         let tool = try Tool()
         defer { tool.remove() }

@@ -2,7 +2,7 @@ import Anneal
 import Foundation
 import Testing
 
-/// Whether network namespaces can be made here, which stand for hosts: as root, and not in every container.
+/// Whether network namespaces, which represent hosts, can be created here: as root, and not in every container.
 private let hasNamespaces: Bool = {
     guard geteuid() == 0, FileManager.default.isExecutableFile(atPath: "/usr/bin/mpirun"), let tool = try? Tool() else {
         return false
@@ -13,10 +13,10 @@ private let hasNamespaces: Bool = {
     return result?.status == 0
 }()
 
-/// Jobs over a network: two network namespaces, each with an address of its own, are the hosts.
+/// Jobs over a network: two network namespaces, each with its own address, are the hosts.
 @Suite(.enabled(if: hasNamespaces, "no network namespaces ('ip netns add' as root) or no mpirun"))
 struct SeveralHostsTests {
-    /// Two hosts with a link between them, and a stand-in for ssh. A function `on` runs something on one of them.
+    /// Two hosts with a link between them, and a stand-in for ssh. The function `on` runs a command on one of them.
     private static let hosts = #"""
         a=anneal-a-$$; b=anneal-b-$$
         ip netns add $a && ip netns add $b || exit 99
@@ -53,7 +53,7 @@ struct SeveralHostsTests {
         #expect(try tool.bytes("job/model-0002.params") == tool.bytes("alone/model-0002.params"))
     }
 
-    /// A host whose link is cut is named, the job ends, and no process of it is left on either host.
+    /// A host whose link is cut is named, the job ends, and none of its processes is left on either host.
     @Test func aHostThatIsCutOffIsNamed() throws {
         let tool = try Tool()
         defer { tool.remove() }

@@ -34,7 +34,8 @@ struct Tool {
         return found.path
     }
 
-    /// A process that takes SIGINT as in a terminal: what a runner in the background ignores, its children would ignore too.
+    /// A process that handles SIGINT as in a terminal: its children would inherit it if a background runner ignores the
+    /// signal.
     static func process() -> Process {
         signal(SIGINT, SIG_DFL)
         return Process()
@@ -60,7 +61,7 @@ struct Tool {
 
     func run(_ arguments: [String], input: Data? = nil, environment: [String: String] = [:]) throws -> Result {
         let (process, output, errors) = try start(arguments, input: input, environment: environment)
-        // Both at once: a process waits when one of its pipes is full.
+        // Both at once: a process blocks when one of its pipes is full.
         let drained = DrainedPipe(errors)
         let out = output.fileHandleForReading.readDataToEndOfFile()
         process.waitUntilExit()
@@ -69,7 +70,7 @@ struct Tool {
             errors: String(decoding: drained.wait(), as: UTF8.self))
     }
 
-    /// What the tool answers to what it does not act on, without a process of its own: help, and errors of arguments.
+    /// The tool's answers that need no separate process: help, and errors in arguments.
     static func answer(_ arguments: [String], columns: Int = 80) -> Result {
         let end = ToolEnd.of(arguments, width: columns)
         return Result(status: end.status, output: end.output, errors: end.errors.isEmpty ? "" : end.errors + "\n")
@@ -93,7 +94,7 @@ struct Tool {
         return Result(status: process.terminationStatus, output: String(decoding: text, as: UTF8.self), errors: "")
     }
 
-    /// Gray 12x12 images of three classes that differ in where they are bright, so that a small network learns them.
+    /// Gray 12x12 images of three classes that differ in which part is bright, so that a small network can learn them.
     func writeRecords(_ name: String, count: Int, labels: Int = 3) throws {
         let writer = try RecordWriter(path("\(name).rec"), index: path("\(name).idx"))
         for index in 0..<count {
@@ -103,7 +104,7 @@ struct Tool {
         try writer.finish()
     }
 
-    /// The same images as files in a sub-folder for each class; some classes may be left out.
+    /// The same images as files in one sub-folder per class; some classes may be omitted.
     func writeFolder(_ name: String, count: Int, classes: [String], without: Set<String> = []) throws {
         for index in 0..<count {
             let folder = "\(path(name))/\(classes[index % classes.count])"
@@ -133,7 +134,7 @@ struct Tool {
     }
 }
 
-/// A pipe that a thread of its own reads to the end.
+/// A pipe that a separate thread reads to the end.
 private final class DrainedPipe: @unchecked Sendable {
     private var data = Data()
     private let done = DispatchSemaphore(value: 0)
@@ -145,7 +146,7 @@ private final class DrainedPipe: @unchecked Sendable {
         }
     }
 
-    /// To be called once.
+    /// Call once.
     func wait() -> Data {
         done.wait()
         return data

@@ -2,7 +2,7 @@ import AnnealCore
 import AnnealGraph
 import Testing
 
-/// Which input, label and output a symbol has as a classifier, whatever wrote it.
+/// The input, label and output of a symbol as a classifier, whatever wrote it.
 @Suite struct ClassifierNetworkTests {
     private let net = SymbolBuilder()
 
@@ -29,7 +29,7 @@ import Testing
         #expect(try target.parameterNames() == ["dense0_weight", "dense0_bias"])
     }
 
-    /// In a loss of arithmetic no operator says which variable is the label; MXNet goes by the name.
+    /// In a loss made of arithmetic no operator says which variable is the label; MXNet goes by the name.
     @Test func labelsOfWrittenOutLossesGoByName() throws {
         func loss(_ label: String) throws -> Symbol {
             let difference = try net.apply("broadcast_sub", name: "sub", inputs: [dense("data"), .variable(label)])
@@ -37,14 +37,14 @@ import Testing
         }
         #expect(try loss("my_label").labelNames() == ["my_label"])
         #expect(try loss("target").labelNames().isEmpty)
-        // A weight is one, whatever its name.
+        // A weight is a weight, whatever its name.
         let weight = try net.apply(
             "FullyConnected", name: "fc", inputs: [.variable("data"), .variable("w_label")],
             attributes: ["num_hidden": "4"])
         #expect(try weight.labelNames().isEmpty)
     }
 
-    /// A learned scale is read as data is; what a checkpoint holds, or Gluon's attributes, tell it from the data.
+    /// A learned scale is read in the same way as data; the checkpoint's contents or Gluon's attributes distinguish it.
     @Test func scalesAreNoData() throws {
         func scaled(_ attributes: [String: String]) throws -> Symbol {
             try net.apply(
@@ -84,7 +84,7 @@ import Testing
         let entropy = try net.apply("softmax_cross_entropy", name: "loss", inputs: [dense(), .variable("label")])
         #expect(message { _ = try ClassifierNetwork(entropy) }.contains("loss (softmax_cross_entropy)"))
         #expect(message { _ = try ClassifierNetwork(net.makeLoss(entropy, name: "make")) }.contains("make (MakeLoss)"))
-        // A mean is a number that no operator's name gives away; its shape does.
+        // A mean is a number that no operator's name identifies, but its shape does.
         let mean = try net.apply("mean", name: "mean", inputs: [net.apply("square", name: "square", inputs: [dense()])])
         let shape = message { _ = try ClassifierNetwork(mean).classes([3, 2, 2]) }
         #expect(shape.contains("mean_output") && shape.contains("(batch, classes)"))
@@ -106,10 +106,10 @@ import Testing
             #expect(last.operation == "SoftmaxOutput" && network.labelName == "softmax_label")
             #expect(!network.symbol.nodes.contains { $0.operation == "softmax" || $0.operation == "log_softmax" })
         }
-        // A name that the network has already.
+        // A name that already exists in the network.
         let taken = try ClassifierNetwork(dense(name: "softmax")).withLoss()
         #expect(taken.labelName == "softmax_2_label")
-        // What has its loss does not change.
+        // A network that has its loss is not changed.
         let whole = try net.softmaxOutput(logits, name: "out")
         #expect(try ClassifierNetwork(whole).withLoss().symbol.json() == whole.json())
         let sigmoid = try ClassifierNetwork(net.activation(logits, .sigmoid, name: "s"))

@@ -37,11 +37,11 @@ import Testing
         let cut = try network().withNewHead(numClasses: 4)
         let stored = ["fc6_weight", "fc6_bias", "fc1_weight", "fc1_bias"]
         #expect(try FineTune.parametersTakenOver(stored, by: cut) == ["fc6_weight", "fc6_bias"])
-        // fine-tune.py drops whatever has "fc" in its name.
+        // fine-tune.py drops everything with "fc" in its name.
         #expect(try FineTune.parametersTakenOver(stored, by: cut, rule: .mxnet) == [])
     }
 
-    /// A graph holds one variable of a name: the new head goes out of the kept layer's way.
+    /// A graph contains only one variable of a name: the new head is renamed if it collides with a kept layer.
     @Test func aKeptLayerMayHaveTheNewName() throws {
         let net = SymbolBuilder()
         let body = try net.flatten(
@@ -56,7 +56,7 @@ import Testing
         #expect(try FineTune.parametersTakenOver(stored, by: cut) == ["fc_weight", "fc_bias"])
     }
 
-    /// An old head of the new head's name is not taken over, even if it had as many classes.
+    /// An old head with the new head's name is not reused, even if it has the same number of classes.
     @Test func theOldHeadMayHaveTheNewName() throws {
         let cut = try network(last: "fc").withNewHead(numClasses: 10)
         let stored = ["fc6_weight", "fc6_bias", "fc_weight", "fc_bias"]

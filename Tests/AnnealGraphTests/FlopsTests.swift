@@ -3,7 +3,8 @@ import AnnealGraph
 import Testing
 
 @Suite struct FlopsTests {
-    /// Operator, attributes, shapes of the first inputs, and by hand: multiply-adds and floating-point operations.
+    /// Operator, attributes, shapes of the first inputs, and counted by hand: multiply-adds and floating-point
+    /// operations.
     static let table: [(String, [String: String], [Shape], Double, Double)] = [
         ("Convolution", ["kernel": "(3, 3)", "num_filter": "8"], [[2, 4, 9, 7]], 2 * 8 * 7 * 5 * 36, 40320),
         // Each filter of a group sees half of the channels.

@@ -62,7 +62,7 @@ import Testing
         }
     }
 
-    /// Every byte of a small file set to every kind of nonsense: read or refused, never a crash.
+    /// Every byte of a small file set to every kind of invalid value: read or refused, never a crash.
     @Test func everyDamagedByte() {
         let whole = ParamsFile.encode([array("arg:w", .float32, [2, 2]), array("aux:m", .uint8, [3])])
         for index in whole.indices {

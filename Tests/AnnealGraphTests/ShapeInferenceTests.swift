@@ -111,7 +111,7 @@ import Testing
         #expect(message { _ = try symbol.inferShapes(["data": [1, 4, 8, 8], "conv_weight": [4, 4, 3, 3]]) } != nil)
     }
 
-    /// MXNet writes a shape that it does not know as an empty tuple, or with an extent of 0.
+    /// MXNet writes an unknown shape as an empty tuple, or with an extent of 0.
     @Test(arguments: ["()", "(0, 3)"]) func unknownDeclaredShapes(text: String) throws {
         let weight = Node(operation: nil, name: "w", attributes: ["__shape__": text])
         let fc = try SymbolBuilder().apply(
@@ -162,7 +162,7 @@ import Testing
         }
     }
 
-    /// 2^80 elements of two shapes that are not too large by themselves.
+    /// 2^80 elements from two shapes that are not too large individually.
     @Test func reshapeLikeOfTooMany() throws {
         let net = SymbolBuilder()
         let like = try net.apply(
@@ -174,7 +174,7 @@ import Testing
     }
 
     @Test func noNameIsTakenTwice() throws {
-        // Each name and alias leads to one operator, which knows its own name.
+        // Each name and alias refers to one operator, which knows its own name.
         for name in OperatorRegistry.names { #expect(OperatorRegistry.canonicalName(name) == name) }
         #expect(Set(OperatorRegistry.names).count == OperatorRegistry.names.count)
         #expect(OperatorRegistry.canonicalName("Softmax") == "SoftmaxOutput")

@@ -2,7 +2,7 @@ import AnnealCore
 import AnnealGraph
 import Testing
 
-/// What cannot be built is refused by name; a program that builds networks from outside data must not trap.
+/// Networks that cannot be built are refused by name; a program that builds networks from outside data must not trap.
 @Suite struct SymbolBuilderTests {
     private func refusal(_ body: (SymbolBuilder) throws -> Symbol) -> AnnealError? {
         do {
@@ -51,7 +51,7 @@ import Testing
         #expect(many?.description.contains("layer f: Flatten has 2 inputs (it takes 1: data)") == true)
     }
 
-    /// Two layers of one name would have one set of parameters in a checkpoint.
+    /// Two layers with the same name would share one set of parameters in a checkpoint.
     @Test func namesOfParametersDiffer() {
         let twice = refusal {
             try $0.fullyConnected(

@@ -2,7 +2,7 @@ import AnnealCore
 import AnnealGraph
 import Testing
 
-/// An operator that is in no registry and cannot be read from attributes: whoever has it, has it from its node.
+/// An operator that is not in a registry and cannot be read from attributes: it is only available from its node.
 private struct Probe: SymbolOperator {
     static let name = "Probe"
 
@@ -29,7 +29,7 @@ private struct Probe: SymbolOperator {
         let symbol = try builder.batchNorm(probe(), name: "norm")
         #expect(try symbol.inferShapes(["x": [2, 3]]).variables["truth"] == [2])
         #expect(try symbol.json().contains("Probe"))
-        // A copy with other attributes reads those, the layers next to it are as they were.
+        // A copy with other attributes reads those; the layers around it are unchanged.
         let changed = try symbol.usingStoredStatistics(["norm_moving_mean"])
         #expect(try changed.nodes.contains { try !$0.isVariable && $0.op is Probe })
         #expect(try (changed.outputs[0].node.op as? BatchNorm)?.useGlobalStats == true)
@@ -59,7 +59,7 @@ private struct Probe: SymbolOperator {
     @Test func labelsAreWhatOperatorsCompareWith() throws {
         let network = try ClassifierNetwork(probe())
         #expect(network.dataName == "x" && network.labelName == "truth")
-        // Parameters are told from what is fed without asking for a classifier.
+        // Parameters are distinguished from inputs without asking for a classifier.
         let loss = try builder.makeLoss(
             builder.apply(
                 "pick", name: "chosen",

@@ -55,7 +55,7 @@ import Testing
         #expect(try read.argumentNames() == ["data", "shared"])
     }
 
-    /// 100,000 nodes in a row are built, walked, written, read, inferred and freed without a deep stack.
+    /// 100,000 consecutive nodes are built, walked, written, read, inferred and freed without a deep stack.
     @Test func deepGraphs() throws {
         func build() throws -> String {
             var node = Node(operation: nil, name: "data")

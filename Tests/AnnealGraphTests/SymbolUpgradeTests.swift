@@ -25,7 +25,7 @@ import Testing
         #expect(node.attributes["lr_mult"] == nil)
     }
 
-    /// By the input's place, whatever the variable is called.
+    /// By the input's position, whatever the variable is called.
     @Test func annotationsOfAnInputMoveToItsVariable() throws {
         let symbol = try read(fullyConnected(", \"weight_lr_mult\": \"3.0\""), version: 903)
         #expect(symbol.nodes[1].attributes["__lr_mult__"] == "3.0")
@@ -57,7 +57,7 @@ import Testing
         #expect(symbol.nodes[3].attributes == ["eps": "0.001", "__init__": "[\"zero\", {}]"])
     }
 
-    /// MXNet 1.9.1 has them as operators of their own, under whose names it writes them.
+    /// MXNet 1.9.1 has separate operators for them, under whose names it writes them.
     @Test func earlierOperatorsKeepTheirNames() throws {
         let net = SymbolBuilder()
         var body = try net.apply(
@@ -74,7 +74,7 @@ import Testing
         #expect(try read.inferShapes(["data": [1, 3, 6, 6]]).outputs == [[1, 2, 3, 3]])
     }
 
-    /// `lr_mult` of an operator belongs to the variables that are made for it, as in MXNet.
+    /// `lr_mult` of an operator applies to the variables that are created for it, as in MXNet.
     @Test func annotationsOfAnOperatorReachItsVariables() throws {
         let layer = try SymbolBuilder().apply(
             "FullyConnected", name: "fc", inputs: [.variable("data")],

@@ -18,14 +18,14 @@ import Testing
 
     private func operations(_ model: ImportedModel) -> [String] { model.symbol.nodes.compactMap(\.operation) }
 
-    /// Models of torch, Keras and of 2018 with outputs that ONNX Runtime computed.
+    /// Models of torch, Keras and from 2018, with outputs computed by ONNX Runtime.
     @Test func committedCasesAgree() throws {
         let cases = ImportedCase.all(below: Self.fixtures)
         #expect(cases.count >= 5, "\(cases.map(\.name))")
         for item in cases { #expect(item.outcome() == .passed, "\(item.name)") }
     }
 
-    /// Networks with the channels last lose every transposition.
+    /// Networks with channels last lose all transpositions.
     @Test func transpositionsVanish() throws {
         let path = Self.fixtures + "/keras_small_nhwc/model.onnx"
         let keras = try ONNXImporter(Files.read(path), path: path).model()
@@ -51,7 +51,7 @@ import Testing
             + values.flatMap { ModelBytes.integer(7, $0) }
     }
 
-    /// A file for one batch size becomes a network for any where its constants allow that.
+    /// A file for one batch size becomes a network for any, if its constants allow it.
     @Test func fixedBatchesBecomeFree() throws {
         let free = try model(
             [ModelBytes.node("Reshape", ["x", "t"], "y")], [integers("t", [1, -1])], image: [1, 3, 4, 4])

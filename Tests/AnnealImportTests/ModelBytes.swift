@@ -23,13 +23,13 @@ struct ModelBytes {
             + bytes(9, values.flatMap { value in withUnsafeBytes(of: value) { Array($0) } })
     }
 
-    /// `TensorProto` whose data is in another file.
+    /// A `TensorProto` with its data in another file.
     static func external(_ name: String, _ dims: [Int], _ entries: [(String, String)]) -> [UInt8] {
         dims.flatMap { integer(1, $0) } + integer(2, 1) + text(8, name)
             + entries.flatMap { bytes(13, text(1, $0.0) + text(2, $0.1)) } + integer(14, 1)
     }
 
-    /// `AttributeProto` of whole numbers.
+    /// An `AttributeProto` of integers.
     static func ints(_ name: String, _ values: [Int]) -> [UInt8] {
         text(1, name) + values.flatMap { integer(8, $0) } + integer(20, 7)
     }
@@ -42,7 +42,7 @@ struct ModelBytes {
             + attributes.flatMap { bytes(5, $0) } + (domain.isEmpty ? [] : text(7, domain))
     }
 
-    /// `ValueInfoProto` of a float32 tensor; nil is an extent that is not fixed.
+    /// A `ValueInfoProto` of a float32 tensor; nil is a dynamic extent.
     static func port(_ name: String, _ extents: [Int?]) -> [UInt8] {
         let dims = extents.flatMap { bytes(1, $0.map { integer(1, $0) } ?? text(2, "N")) }
         return text(1, name) + bytes(2, bytes(1, integer(1, 1) + bytes(2, dims)))

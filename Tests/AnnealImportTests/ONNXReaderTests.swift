@@ -3,7 +3,7 @@ import AnnealImport
 import Foundation
 import Testing
 
-/// Files that are no models, or models that cannot be taken, end in one error.
+/// Files that are not models, and unsupported models, give a single error.
 @Suite struct ONNXReaderTests {
     private func failure(_ data: Data, path: String? = nil, _ options: ImportOptions = ImportOptions()) -> AnnealError?
     {
@@ -22,9 +22,9 @@ import Testing
         #expect(failure(Data([0x3a] + ModelBytes.varint(1 << 60)))?.code == .damaged)
         // A number of eleven bytes.
         #expect(failure(Data([0x08] + Array(repeating: 0xff, count: 11)))?.code == .damaged)
-        // A group, which protocol buffers had long ago.
+        // A group, which Protocol Buffers had long ago.
         #expect(failure(Data([0x0b, 0x0c]))?.code == .damaged)
-        // Cut off anywhere.
+        // Truncated anywhere.
         let whole = flatModel()
         #expect(failure(whole) == nil)
         for count in stride(from: 0, to: whole.count, by: 7) {
@@ -54,7 +54,7 @@ import Testing
         #expect(!error.problem.contains("relu"))
     }
 
-    /// In a file for one image, shapes that are written for one are no reason.
+    /// In a file for one image, shapes written for one image are not an error.
     @Test func listsWhatIsWrongForTheBatchOfTheFile() throws {
         let shape =
             ModelBytes.integer(1, 2) + ModelBytes.integer(2, 7) + ModelBytes.text(8, "one")
@@ -89,7 +89,7 @@ import Testing
         #expect(failure(open)?.suggestion?.contains("--image-shape") == true)
         #expect(failure(open, ImportOptions(imageShape: [3, 4, 4])) == nil)
         #expect(failure(open, ImportOptions(imageShape: [1, 4, 4]))?.code == .mismatch)
-        // 48 numbers of each image do not fit 47 rows.
+        // 48 numbers per image do not fit 47 rows.
         let wrong = ModelBytes.model(
             nodes: [ModelBytes.node("Flatten", ["x"], "f"), ModelBytes.node("MatMul", ["f", "w"], "y", name: "head")],
             constants: [ModelBytes.tensor("w", [47, 2], Array(repeating: 1, count: 94))])
@@ -114,7 +114,7 @@ import Testing
             } catch { return (nil, error as? AnnealError) }
         }
         let found = taken([("location", "w.data")]).0?.arguments.values.first?.floats
-        // Fully connected layers hold the transposed matrix.
+        // Fully connected layers store the transposed matrix.
         #expect(found?.prefix(3) == [0, 2, 4] && found?.suffix(1) == [95])
         for location in ["../secret", folder + "/secret", "link", "a/../../secret"] {
             let error = taken([("location", location)]).1

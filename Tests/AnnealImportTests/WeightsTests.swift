@@ -4,7 +4,7 @@ import AnnealImport
 import Foundation
 import Testing
 
-/// Readers of PyTorch's files, on bytes made by hand.
+/// Readers of PyTorch's files, tested on bytes made by hand.
 @Suite struct WeightsTests {
     private func failure(_ body: () throws -> Void) -> AnnealError? {
         do {
@@ -121,7 +121,7 @@ import Testing
         #expect(file.notes.contains { $0.contains("state_dict") })
     }
 
-    /// Names that would run code are refused, whatever is called with them.
+    /// Names that would run code are refused, whatever their arguments.
     @Test func runsNothing() {
         for (module, name) in [("os", "system"), ("builtins", "eval"), ("torchvision.models.resnet", "ResNet")] {
             let call =
@@ -145,7 +145,7 @@ import Testing
         for (name, bytes) in all {
             #expect(failure { _ = try WeightsFile(torch: legacy(bytes)) } != nil, "\(name)")
         }
-        // A hundred thousand tuples in one another, and a list in itself.
+        // A hundred thousand nested tuples, and a list that contains itself.
         let deep = integer(1) + [UInt8](repeating: 0x85, count: 100_000)
         #expect(failure { _ = try WeightsFile(torch: legacy(deep)) }?.code == .unsupported)
         let cycle: [UInt8] = [UInt8(ascii: "]"), UInt8(ascii: "q"), 0, UInt8(ascii: "h"), 0, UInt8(ascii: "a")]
@@ -189,11 +189,11 @@ import Testing
         #expect(model.images.classNames == ["cat", "n02"])
     }
 
-    // MARK: What arrays do not show
+    // MARK: Properties that arrays do not show
 
     private static let tiny = "Tests/Fixtures/onnx/weights_resnext/model-f16.safetensors"
 
-    /// The network of the fixture (17 layers) as files of this name and a config.json would have it.
+    /// The fixture's network (17 layers) as in files with this name and a config.json.
     private func imported(file: String = "model.safetensors", config: String? = nil, flag: String? = nil) throws
         -> ImportedModel
     {
@@ -210,7 +210,7 @@ import Testing
         model.symbol.nodes.count { $0.operation == name }
     }
 
-    /// timm's blurring networks have the arrays of others: their names tell.
+    /// timm's blurring networks have the same arrays as others: their names distinguish them.
     @Test func namesTellAntialiasing() throws {
         let plain = try imported(), stages = 3
         #expect(operations(plain, "Pad") == 0 && operations(plain, "Pooling") == 2)
@@ -226,7 +226,7 @@ import Testing
             #expect(second?.attributes["stride"] == "(1, 1)")
         }
         #expect(models[2].notes.contains { $0.contains("as the file's name says") })
-        // In the place of the stem's pooling, and after the first layers of three stages.
+        // In place of the stem's pooling, and after the first layers of three stages.
         let averaged = try imported(flag: "resnextaa17")
         #expect(operations(averaged, "Pad") == 0 && operations(averaged, "Pooling") == 2 + stages)
         #expect(averaged.symbol.nodes.contains { $0.name == "avgpool" })
@@ -247,7 +247,7 @@ import Testing
         #expect(problem("m.pth", #"{"architecture": "resnext17", "global_pool": "avg"}"#) == nil)
     }
 
-    /// Arrays of the first stage are resnet18's, the others are narrow.
+    /// The first stage has resnet18's arrays, the others are narrow.
     @Test func sharedArraysAreTold() throws {
         var file = try WeightsFile(safetensors: Files.read(Self.tiny))
         var shapes: [String: [Int]] = ["conv1": [64, 3, 7, 7], "fc": [2, 4]]
@@ -278,12 +278,12 @@ import Testing
             return try WeightsNetwork.model(file, path: path, options: options).notes.joined(separator: "\n")
         }
         #expect(try notes("weights.pth").contains("Taken as resnet18: resnetblur18 has the same arrays"))
-        // A file can have any name; who gives one knows.
+        // A file can have any name; an explicit name counts.
         #expect(try notes("resnet18.pth").contains("--architecture resnetblur18"))
         #expect(try !notes("weights.pth", "resnet18").contains("Taken as"))
     }
 
-    /// Strides are in the 3x3 convolution, not in the 1x1 before it, as in MXNet's network of the same names.
+    /// Strides are in the 3x3 convolution, not in the 1x1 before it as in MXNet's network with the same names.
     @Test func stridesAreWhereTorchHasThem() throws {
         let weights = try WeightsFile(torch: Files.read("Tests/Fixtures/onnx/weights_resnext/model.pth"))
         let model = try WeightsNetwork.model(weights, path: nil, options: ImportOptions(imageShape: [3, 64, 64]))

@@ -97,7 +97,7 @@ extension KernelTests {
                                 let right = expected[relu ? 1 : 0][add == nil ? 0 : 1][gamma == nil ? 0 : 1]
                                 expectClose(shape.plain(y), right, 5e-6, scale: 2, name)
                                 #expect(shape.fillingIsZero(y))
-                                // In place, statistics and all.
+                                // In place, including the statistics.
                                 var z = bx, m2 = m, v2 = v
                                 z.withUnsafeMutableBufferPointer { p in
                                     anneal_batchnorm_forward(
@@ -130,7 +130,7 @@ extension KernelTests {
             }
         }
 
-        /// A shift taken from the first values alone would fail here.
+        /// A shift computed from the first values alone would fail here.
         @Test func firstValuesAreOutliers() {
             var random = Generator(7)
             let shape = Shape4(n: 64, c: 8, s: 64, b: 8)
@@ -156,7 +156,7 @@ extension KernelTests {
                 let reference = Reference(shape: shape, eps: Double(eps))
                 let (mean, variance) = reference.statistics(x)
                 let m = mean.map { Float($0) }, v = variance.map { Float($0) }
-                // The mask of the kernel's own forward, so that values next to 0 do not matter.
+                // The mask from the kernel's own forward pass, so that values close to 0 do not matter.
                 var y = [Float](repeating: 0, count: shape.elements)
                 let bx = shape.blocked(x), bdy = shape.blocked(dy), bmore = shape.blocked(more)
                 let badd = relu == 2 ? shape.blocked(addend) : nil
@@ -187,7 +187,7 @@ extension KernelTests {
                             let bmore = add == nil ? nil : bmore
                             var out = [Float](repeating: 7, count: shape.elements), masked = out
                             var gs = [Float](repeating: 7, count: shape.c), bs = gs
-                            // Apart, with the masked gradient kept.
+                            // Separately, with the masked gradient kept.
                             call(
                                 bx, y, bdy, nil, m, v, gamma, beta, eps, Int32(relu), bmore, &out, &masked, &gs, &bs,
                                 &scratch,
@@ -195,14 +195,14 @@ extension KernelTests {
                             check(out, gs, bs, "apart")
                             #expect(
                                 shape.plain(masked).map { Double($0) } == g && shape.fillingIsZero(masked), "\(name)")
-                            // Two heads that add up to dy.
+                            // Two output gradients that sum to dy.
                             let half = bdy.map { $0 / 2 }
                             call(
                                 bx, y, half, half, m, v, gamma, beta, eps, Int32(relu), bmore, &out, &masked, &gs, &bs,
                                 &scratch, shape.dims)
                             check(out, gs, bs, "two heads")
                             #expect(shape.plain(masked).map { Double($0) } == g, "\(name)")
-                            // dx in place of dy.
+                            // dx written over dy.
                             var head = bdy
                             head.withUnsafeMutableBufferPointer { p in
                                 call(
@@ -211,7 +211,7 @@ extension KernelTests {
                                     &gs, &bs, &scratch, shape.dims)
                             }
                             check(head, gs, bs, "dx == dy")
-                            // The masked gradient in place of dy, only dx wanted.
+                            // The masked gradient written over dy, only dx requested.
                             head = bdy
                             head.withUnsafeMutableBufferPointer { p in
                                 call(
@@ -220,7 +220,7 @@ extension KernelTests {
                             }
                             check(out, nil, nil, "dmasked == dy")
                             #expect(shape.plain(head).map { Double($0) } == g, "\(name)")
-                            // dx in place of what is accumulated.
+                            // dx written over the accumulated gradient.
                             if var total = bmore {
                                 total.withUnsafeMutableBufferPointer { p in
                                     call(
@@ -230,7 +230,7 @@ extension KernelTests {
                                 }
                                 check(total, nil, nil, "dx == accumulate")
                             }
-                            // Only the parameters.
+                            // Only the parameters' gradients.
                             call(
                                 bx, y, bdy, nil, m, v, gamma, beta, eps, Int32(relu), nil, nil, nil, &gs, &bs, &scratch,
                                 shape.dims)

@@ -3,7 +3,7 @@ import CAnnealSystem
 import Testing
 
 extension KernelTests {
-    /// The kernels for one group: Winograd's and the matrix products, against naive loops.
+    /// The kernels for one group, Winograd's and the matrix products, compared with naive loops.
     @Suite struct DenseConv {
         private typealias Forward = (
             UnsafePointer<anneal_conv>?, UnsafePointer<Float>?, UnsafePointer<Float>?, UnsafePointer<Float>?,
@@ -24,7 +24,7 @@ extension KernelTests {
             var forward: Forward
             var data: Data
             var weights: Weights
-            /// Relative to the root of the number of products that are summed.
+            /// Relative to the square root of the number of products in a sum.
             var tolerance: Double
         }
         // Winograd's transforms multiply rounding errors (Barabasz et al. 2020), by about ten at 4 x 4.
@@ -101,7 +101,7 @@ extension KernelTests {
                 let sums = kernels.tolerance * Double(ys.n * ys.s).squareRoot()
                 expectClose(plain, right.dw, sums, scale: 1, "dw \(name)")
                 expectClose(db, right.db, sums, scale: 1, "db \(name)")
-                // What fills the weights up gets no gradient.
+                // The weights' padding gets no gradient.
                 var filling = dw
                 anneal_conv_pack(&c, plain, &filling)
                 #expect(filling == dw, "\(name)")
@@ -119,7 +119,7 @@ extension KernelTests {
             check(winograd, conv(n: 1, groups: 1, ic: b, oc: b, b: b, image: (3, 3), pad: (0, 0)), &random)
         }
 
-        /// The data's gradient of images much larger than their results takes another way.
+        /// The data's gradient of images much larger than their results takes another code path.
         @Test(arguments: [8, 16]) func winogradOfLargerKernels(b: Int) {
             var random = Generator(35)
             for (side, pad) in [
@@ -132,7 +132,7 @@ extension KernelTests {
             check(
                 winograd, conv(n: 2, groups: 1, ic: 64, oc: 40, b: b, image: (14, 14), kernel: (5, 5), pad: (2, 2)),
                 &random)
-            // More tiles than are transformed together, so that an image is cut.
+            // More tiles than are transformed together, so that an image is split.
             check(
                 winograd, conv(n: 50, groups: 1, ic: 6, oc: 12, b: b, image: (9, 9), kernel: (5, 5), pad: (0, 0)),
                 &random)
@@ -145,7 +145,7 @@ extension KernelTests {
             check(winograd, conv(n: 1, groups: 1, ic: 80, oc: 48, b: 16, image: (6, 9)), &random)
         }
 
-        /// One chain of additions is wrong by some per mille.
+        /// A single chain of additions is wrong by some per mille.
         @Test func biasesOfLargeImages() {
             var plain = conv(n: 1, groups: 1, ic: 3, oc: 8, b: 8, image: (512, 512))
             plain.plain = 1

@@ -3,8 +3,8 @@ import CAnnealSystem
 import Testing
 
 extension KernelTests {
-    /// No bit of a result depends on the number of threads: sums are cut by shape, and the pieces added in their order. The
-    /// shapes are large enough that kernels cut their sums and that every thread gets some of the work.
+    /// No bit of a result depends on the number of threads: sums are split by shape, and the pieces added in order. The
+    /// shapes are large enough that kernels split their sums and every thread gets some of the work.
     @Suite struct EqualBits {
         private func check(_ name: String, sourceLocation: SourceLocation = #_sourceLocation, _ run: () -> [[Float]]) {
             var first: [String: [[UInt32]]] = [:]
@@ -61,7 +61,8 @@ extension KernelTests {
         }
 
         @Test(arguments: [8, 16]) func matrixProducts(b: Int) {
-            // Rows that are cut, output blocks that are shared out, and images that overlap in the data's gradient.
+            // Rows that are split, output blocks that are divided among threads, and images that overlap in the data's
+            // gradient.
             for (n, ic, oc, image, kernel, stride) in [
                 (13, 24, 20, 9, 3, 2), (40, 16, 32, 4, 3, 2), (6, 16, 16, 20, 1, 1), (9, 32, 40, 8, 1, 2),
                 (3, 96, 128, 6, 3, 2), (5, 128, 512, 7, 1, 1), (64, 8, 8, 1, 1, 1), (2, 8, 16, 30, 7, 2),
@@ -123,7 +124,7 @@ extension KernelTests {
                             anneal_batchnorm_forward(
                                 x, addend, &y, &mean, &variance, gamma, beta, 1e-3, relu, &scratch, dims)
                             results += [y, mean, variance]
-                            // The sign of what was added is known from the result alone.
+                            // The sign of the addend is known from the result alone.
                             let kind = relu == 1 && addend != nil ? 2 : relu
                             anneal_batchnorm_backward(
                                 x, y, dy, nil, mean, variance, gamma, beta, 1e-3, kind, nil, &dx, nil, &dgamma,

@@ -143,7 +143,7 @@ extension KernelTests {
             }
         }
 
-        /// Samples that lie a multiple of 2 KB apart are copied together first.
+        /// Samples a multiple of 2 KB apart are copied together first.
         @Test func samplesThatShareSets() {
             var random = Generator(24)
             for image in [(8, 10), (8, 9), (4, 4)] {
@@ -181,7 +181,7 @@ extension KernelTests {
             #expect(anneal_groupconv_supported(&plain) == 0)
             var half = conv(n: 1, groups: 3, ic: 4, b: 8, image: (4, 4))
             #expect(anneal_groupconv_supported(&half) == 0)
-            // Offsets would not fit 32 bits.
+            // Offsets would not fit in 32 bits.
             var huge = conv(n: 1, groups: 8, ic: 1, b: 8, image: (20000, 20000))
             #expect(anneal_groupconv_supported(&huge) == 0)
         }

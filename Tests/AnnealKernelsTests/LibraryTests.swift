@@ -1,15 +1,15 @@
 import CAnnealSystem
 import Testing
 
-/// Libraries that are loaded when they are needed.
+/// Libraries that are loaded on demand.
 @Suite struct LibraryTests {
-    /// - Returns: whether the library and its functions are there, and whether they were found.
+    /// - Returns: whether the library and its functions exist, and whether they were found.
     private func load(_ file: String, _ function: String) -> (isThere: Bool, isFound: Bool) {
         var state: Int32 = 0
         var found: UnsafeMutableRawPointer?
         let isThere = function.withCString { name in
             withUnsafePointer(to: name) { names in
-                // Of several calls only the first one looks.
+                // Of several calls only the first one searches.
                 (0..<2).map { _ in anneal_load_library(&state, file, names, 1, &found) != 0 }
             }
         }

@@ -23,7 +23,7 @@ private struct Case {
             lp: Int32(lp), first_version: first ? 1 : 0)
     }
 
-    /// Each window: its cells in row order, MXNet's divisor, and how many cells of the padded data it has.
+    /// Each window: its cells in row-major order, MXNet's divisor, and the number of cells of the padded data in it.
     func windows(_ body: (_ output: Int, _ cells: [Int], _ divisor: Int, _ padded: Int) -> Void) {
         var out = 0
         for od in 0..<output[0] {
@@ -91,7 +91,7 @@ extension KernelTests {
                 for kind in [ANNEAL_POOLING_MAX, ANNEAL_POOLING_AVG, ANNEAL_POOLING_SUM] {
                     var test = base
                     (test.kind, test.first) = (kind, true)
-                    // A maximum of no cell is refused before.
+                    // A maximum over no cell is refused earlier.
                     if kind != ANNEAL_POOLING_MAX || base.kernel[1] >= base.stride[1] { check(test, b, &random) }
                 }
                 for (kind, include, lp) in kinds {

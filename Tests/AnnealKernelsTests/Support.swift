@@ -2,10 +2,10 @@ import CAnnealKernels
 import CAnnealSystem
 import Testing
 
-/// All tests of kernels: one after the other, since the variant and the number of threads are the process's.
+/// All tests of kernels, run one after another, since the variant and the number of threads are global to the process.
 @Suite(.serialized) enum KernelTests {}
 
-/// Runs `body` with each variant that this machine has, and with 1 and 3 threads.
+/// Runs `body` with each variant that this machine supports, and with 1 and 3 threads.
 func everyVariant(threads: [Int32] = [1, 3], _ body: (String) -> Void) {
     let before = anneal_max_threads()
     defer {
@@ -47,7 +47,7 @@ struct Shape4 {
 
     func offset(_ i: Int, _ j: Int, _ k: Int) -> Int { ((i * blocks + j / b) * s + k) * b + j % b }
 
-    /// Every element's place in the blocked and in the plain array; `while` since tests run without optimisation.
+    /// Every element's index in the blocked and in the plain array; `while` since tests run without optimisation.
     private func each(_ body: (Int, Int) -> Void) {
         var to = 0, i = 0
         while i < n {
@@ -86,7 +86,7 @@ struct Shape4 {
     }
 }
 
-/// |x - r| <= tolerance * (|r| + scale), with scale the largest |r| where not given.
+/// |x - r| <= tolerance * (|r| + scale), where scale defaults to the largest |r|.
 func expectClose(
     _ x: [Float], _ reference: [Double], _ tolerance: Double, scale: Double? = nil, _ name: String,
     sourceLocation: SourceLocation = #_sourceLocation

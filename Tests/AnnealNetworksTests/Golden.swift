@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// A folder of cases that MXNet made, next to the package when it is there.
+/// A folder of cases that MXNet made, next to the package if it exists.
 enum Golden {
     /// `../shared` found by walking up from this file, or ANNEAL_SHARED.
     static let shared: String? = {

@@ -69,7 +69,8 @@ import Testing
         #expect(try parameters(squeezenet(numClasses: 1000, version: .v1_1), [1, 3, 224, 224]) == 1_235_496)
     }
 
-    /// Bottlenecks have 3 convolutions a unit, the others 2; in addition there are the stem and a shortcut for each stage.
+    /// Bottlenecks have 3 convolutions per unit, the others 2; in addition there are the stem and one shortcut per
+    /// stage.
     @Test(arguments: [
         (18, 2 * 8), (34, 2 * 16), (50, 3 * 16), (101, 3 * 33), (152, 3 * 50), (200, 3 * 66), (269, 3 * 89),
     ]) func largeResidualDepths(_ depth: Int, _ inUnits: Int) throws {
@@ -104,14 +105,14 @@ import Testing
                 .contains("one of 18, 34, 50, 101, 152, 200, 269"))
     }
 
-    /// MXNet has the depths of large images above 28 pixels; CIFAR's own size takes CIFAR's depths too.
+    /// MXNet uses the depths for large images above 28 pixels; CIFAR's own size accepts CIFAR's depths too.
     @Test func smallDepthsUpTo32Pixels() throws {
         for build in [AnnealNetworks.resnet, resnetV1] {
             func names(_ numLayers: Int, _ size: Int) throws -> [String] {
                 try build(10, numLayers, [3, size, size], .float32, 256).nodes.map(\.name)
             }
             #expect(try names(20, 32) == names(20, 28))
-            // 50 is 6n+2 and one of MXNet's: four stages, as in MXNet.
+            // 50 is both 6n+2 and one of MXNet's depths: four stages, as in MXNet.
             #expect(try names(50, 32).contains("stage4_unit1_conv1"))
             #expect(try !names(50, 28).contains("stage4_unit1_conv1"))
             #expect(message { _ = try names(21, 32) }.contains("or else 6n+2"))
@@ -152,7 +153,7 @@ import Testing
         }
     }
 
-    /// Every network, in every depth, infers, and is read back as it was written.
+    /// Every network, in every depth, infers its shapes and is read back as it was written.
     @Test(arguments: Networks.names) func everyNetwork(_ name: String) throws {
         let depths: [Int?]
         switch name {

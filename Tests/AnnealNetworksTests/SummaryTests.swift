@@ -15,7 +15,7 @@ import Testing
         #expect(summary.multiplyAdds == 288_000 + 50 * 64 * 500 + 400_000 + 5_000)
     }
 
-    /// Multiply-adds that the papers and torchvision's tables give, in units of 10^9.
+    /// Multiply-adds from the papers' and torchvision's tables, in units of 10^9.
     @Test(arguments: [
         ("resnet-v1", 50, 3.86), ("resnext", 50, 4.23), ("resnext", 101, 7.97), ("vgg", 16, 15.47),
         ("densenet", 121, 2.83),

@@ -54,7 +54,7 @@ import Testing
         let logits = try net.fullyConnected(.variable("data"), numHidden: 3, name: "fc")
         #expect(try exported(logits, data: [5, 18]).types == ["Gemm"])
         #expect(try exported(logits, data: [5, 18]) { $0.ending = .probabilities }.types == ["Gemm", "Softmax"])
-        // A softmax of any kind is left out for logits.
+        // Any kind of softmax is omitted for logits.
         let softmax = try net.softmax(logits, name: "p")
         #expect(try exported(softmax, data: [5, 18]).outputs.map(\.name) == ["fc_output"])
         let whole = try exported(softmax, data: [5, 18]) { $0.ending = .probabilities }

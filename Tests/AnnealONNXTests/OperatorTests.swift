@@ -55,7 +55,7 @@ import Testing
         #expect(try pool("sum").types == ["AveragePool", "Mul"])
     }
 
-    /// Its padding is of zeros, also for maxima, and it divides by the whole kernel, as ONNX does.
+    /// It pads with zeros, even for maxima, and divides by the size of the whole kernel, as ONNX does.
     @Test func poolingOfTheFirstVersion() throws {
         func pool(_ kind: String) throws -> ReadModel {
             try exported(
@@ -93,14 +93,15 @@ import Testing
         #expect(last.nodes[0].ints("perm") == [0, 3, 2, 1])
     }
 
-    /// ONNX before version 18 has no operator for it: each group of 2 x 3 x 5 numbers is a channel of InstanceNormalization.
+    /// ONNX before version 18 has no operator for it: each group of 2 x 3 x 5 numbers becomes a channel of
+    /// InstanceNormalization.
     @Test func groupsAreNormalisedAsChannels() throws {
         let model = try exported("GroupNorm", ["num_groups": "2", "eps": "0.01"], data: [1, 4, 3, 5])
         #expect(model.types == ["Reshape", "InstanceNormalization", "Reshape"])
         #expect(model.integers(model.nodes[0].input[1]) == [0, 2, -1])
         let norm = model.nodes[1]
         #expect(norm.float("epsilon") == 0.01)
-        // A gamma and a beta for each group, as MXNet 1.9 has them.
+        // One gamma and beta per group, as in MXNet 1.9.
         #expect(norm.input == [model.nodes[0].output[0], "layer_gamma", "layer_beta"])
         #expect(model.floats("layer_gamma") == [1, 2] && model.floats("layer_beta") == [1, 2])
         #expect(model.integers(model.nodes[2].input[1]) == [-1, 4, 3, 5])
@@ -152,7 +153,7 @@ import Testing
             try exported("LeakyReLU", ["act_type": "rrelu"], data: [1, 3]).node("LeakyRelu")?.float("alpha") == 0.2295)
     }
 
-    /// Every network is a graph whose nodes read what is there, each value given once.
+    /// Every network is a graph whose nodes read existing values, each of which is written once.
     @Test(arguments: Networks.names) func networksAreWellFormed(_ name: String) throws {
         let side = name.hasPrefix("inception-v") || name.hasPrefix("inception-r") ? 299 : 224
         let channels = name == "lenet" || name == "mlp" ? 1 : 3

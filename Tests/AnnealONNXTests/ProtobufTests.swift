@@ -4,7 +4,7 @@ import Foundation
 import Testing
 
 @Suite struct ProtobufTests {
-    /// A model of one ReLU on data (N, 300), byte by byte as the format's description has it.
+    /// A model of one ReLU on data (N, 300), byte by byte according to the format's description.
     @Test func bytesByHand() throws {
         let symbol = try SymbolBuilder().activation(.variable("data"), .relu, name: "r")
         let model = try ONNXModel(symbol, parameters: [:], inputs: ["data": [1, 300]])

@@ -3,7 +3,7 @@ import AnnealGraph
 import AnnealONNX
 import Foundation
 
-/// A model as its bytes are read again, by the field numbers of ONNX's schema.
+/// A model read back from its bytes, by the field numbers of ONNX's schema.
 struct ReadModel {
     struct Node {
         var name: String
@@ -103,7 +103,7 @@ struct ReadModel {
     }
 }
 
-/// An operator on `data`, with parameters that count up from 1, exported and read again.
+/// An operator on `data`, with parameters that count up from 1, exported and read back.
 func exported(
     _ operation: String, _ attributes: KeyValuePairs<String, String?> = [:], data: Shape,
     change: (inout ONNXModel.Options) -> Void = { _ in }

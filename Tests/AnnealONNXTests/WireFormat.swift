@@ -1,7 +1,7 @@
 import AnnealCore
 import Foundation
 
-/// A message of a protocol buffer as it is read without a schema: the values of each field, in order.
+/// A Protocol Buffers message read without a schema: the values of each field, in order.
 struct WireMessage {
     enum Value {
         case varint(UInt64)

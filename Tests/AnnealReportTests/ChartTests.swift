@@ -9,7 +9,7 @@ import Testing
 #endif
 
 struct ChartTests {
-    /// Every case that must draw. Set ANNEAL_CHARTS to a folder to keep the pictures and look at them.
+    /// All charts that must draw. Set ANNEAL_CHARTS to a folder to keep the pictures and look at them.
     static let cases: [(name: String, chart: Chart)] = {
         let title = "resnet-20 on CIFAR-10"
         let subtitle = "anneal train --network resnet --num-layers 20 --batch-size 128 --lr 0.05 · 3,28,28 · seed 0"
@@ -108,7 +108,7 @@ struct ChartTests {
         let font = Canvas.Font(12)
         for text in ["", "word", "a rather long name of a class", String(repeating: "wide ", count: 40)] {
             for room in [0.0, 10, 40, 41, 300] {
-                // One by one from the end, as bisection must find it too.
+                // One by one from the end, with the same result as bisection.
                 var kept = text
                 if canvas.width(of: text, font) > room {
                     while !kept.isEmpty, canvas.width(of: kept + "…", font) > room { kept.removeLast() }
@@ -119,7 +119,7 @@ struct ChartTests {
         }
         let lines = canvas.wrapped("some words of a title", font, room: canvas.width(of: "some words", font) + 0.1)
         #expect(lines == ["some words", "of a title"])
-        // A million characters of one name are no reason to wait.
+        // A million characters in a name must not take long.
         let endless = String(repeating: "x", count: 1_000_000)
         #expect(canvas.fitted(endless, font, room: 100).count < 30)
         let chart = Chart(

@@ -28,7 +28,7 @@ struct EvaluationTests {
         return matrix
     }
 
-    /// One confusion in each class.
+    /// One confusion per class.
     private static func large(_ classes: Int) throws -> ConfusionMatrix {
         try matrix(
             (0..<classes).map { label in
@@ -46,7 +46,7 @@ struct EvaluationTests {
             metrics: [MetricValue(name: "accuracy", value: 0.75), MetricValue(name: "cross-entropy", value: .nan)])
     }
 
-    /// Names that a spreadsheet would compute or a terminal obey.
+    /// Names that a spreadsheet would evaluate or a terminal would obey.
     @Test func hostileNames() throws {
         let report = EvaluationReport(
             title: "", classNames: ["=1+1", "-0.28", "@a\u{1B}[2J", "-x"],
@@ -120,7 +120,7 @@ struct EvaluationTests {
         #expect((json["metrics"] as? [String: Any])?["cross-entropy"] as? String == "nan")
         #expect((json["class_means"] as? [String: Double])?["recall"] == 0.75)
         #expect((json["run"] as? [String: Any])?["images"] as? Int == 8)
-        // Such a folder is a run's: another one does not take it by accident.
+        // Such a folder belongs to a run: another one does not use it by accident.
         #expect(RunFolder.holdsRun(folder.path))
     }
 

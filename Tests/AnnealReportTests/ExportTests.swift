@@ -4,7 +4,7 @@ import AnnealTrain
 import Foundation
 import Testing
 
-/// What is written for TensorBoard and MLflow. `make check-exports` lets those read it back.
+/// Files written for TensorBoard and MLflow. `make check-exports` lets these read them back.
 @Suite struct ExportTests {
     /// RFC 3720, appendix B.4, and the check value of the algorithm's catalogue.
     @Test func checksums() {
@@ -27,7 +27,7 @@ import Testing
         return records
     }
 
-    /// Byte by byte as TensorFlow's descriptions of its files have it.
+    /// Byte by byte according to TensorFlow's descriptions of its files.
     @Test func eventsByHand() throws {
         let folder = try TemporaryFolder()
         let file = try EventFile(inFolder: folder.path, clock: { 2 })
@@ -69,7 +69,7 @@ import Testing
         #expect(try temporary.text("\(path)/params/lr") == "0.1")
         #expect(try temporary.text("\(path)/params/data-train") == "a: 'b\\u000a../c")
         #expect(try temporary.text("\(path)/meta.yaml").contains("status: 5\n"))
-        // The same run goes on after its first epoch.
+        // The same run continues after its first epoch.
         store = writer()
         try store.receive(Sample.start(first: 1, end: 3))
         let lines = try temporary.text("\(path)/metrics/validation_accuracy").split(separator: "\n")

@@ -3,7 +3,7 @@ import AnnealReport
 import AnnealTrain
 import Testing
 
-/// What is predicted of jobs, against numbers computed by hand.
+/// Predictions for jobs, compared with numbers computed by hand.
 struct JobModelTests {
     private func model(processesPerHost: Int = 1) -> JobModel {
         JobModel(
@@ -16,19 +16,19 @@ struct JobModelTests {
         #expect(abs(model().seconds(hosts: 1, bucketBytes: 1) - 0.12) < 1e-9)
     }
 
-    /// Two hosts: half of a bucket travels each way, twice 1.001 + 5 ms, and 3 ms go into copying. The first bucket begins at
-    /// 60 ms and is over at 75.002, hidden but for the copying; the second one begins at 103 and is over at 118.002. Three
-    /// small exchanges of 1.001 ms and the update follow.
+    /// Two hosts: half of a bucket is sent each way, twice 1.001 + 5 ms, and copying takes 3 ms. The first bucket
+    /// begins at 60 ms and ends at 75.002, hidden except for the copying; the second one begins at 103 and ends at
+    /// 118.002. Three small exchanges of 1.001 ms and the update follow.
     @Test func bucketsTravelDuringTheBackwardPass() {
         #expect(abs(model().seconds(hosts: 2, bucketBytes: 1_000_000) - 0.141005) < 1e-9)
     }
 
-    /// One bucket begins when the passes are over: 22.002 + 6 ms.
+    /// A single bucket begins when the passes have ended: 22.002 + 6 ms.
     @Test func oneBucketIsNotHidden() {
         #expect(abs(model().seconds(hosts: 2, bucketBytes: 2_000_000) - 0.151005) < 1e-9)
     }
 
-    /// Two processes of a host: of a bucket half is sent twice, in 2 ms, and 3 ms go into copying, after 0.202 ms.
+    /// Two processes on a host: half of a bucket is sent twice, in 2 ms, and copying takes 3 ms, after 0.202 ms.
     @Test func processesOfAHostCopy() {
         #expect(abs(model(processesPerHost: 2).seconds(hosts: 1, bucketBytes: 1_000_000) - 0.130505) < 1e-9)
     }
@@ -59,7 +59,7 @@ struct JobModelTests {
         #expect(abs(step.gradients[0].time - 0.02) < 1e-9 && abs(step.gradients[1].time - 0.04) < 1e-9)
     }
 
-    /// 20 ms on their way, of which 12 are before the backward pass ends.
+    /// 20 ms of exchange, 12 of them before the backward pass ends.
     @Test func whatTheBackwardPassHides() throws {
         let spans = [span("b", .backward, 0, 100)]
         let exchanges = [span("bucket 1", .exchange, 80, 10), span("bucket 2", .exchange, 98, 10)]
@@ -70,7 +70,7 @@ struct JobModelTests {
         #expect(!summary.text.contains("next forward pass"))
     }
 
-    /// Of the second bucket's 20 ms the next forward pass computes in 3 + 5, and waits in the others.
+    /// Of the second bucket's 20 ms, the next forward pass computes for 3 + 5 and waits for the rest.
     @Test func whatTheNextForwardPassHides() throws {
         let spans = [
             span("b", .backward, 0, 100), span("a", .forward, 104, 3, step: 1), span("b", .forward, 113, 9, step: 1),

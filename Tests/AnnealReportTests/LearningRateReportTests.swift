@@ -32,7 +32,8 @@ import Testing
         #expect(LearningRateReport(search, title: "").suggestion.contains("diverged"))
     }
 
-    /// Losses of single images: their deviation is a third of the loss. The seeds are all the same to it.
+    /// Losses of single images: their standard deviation is a third of the loss. The result does not depend on the
+    /// seed.
     @Test(arguments: 0..<12) func noiseDoesNotChangeTheSuggestion(_ seed: Int) throws {
         var random = Random(seed: UInt64(seed), purpose: .test)
         var noisy = try LearningRateSearch(steps: 400), flat = try LearningRateSearch(steps: 400)

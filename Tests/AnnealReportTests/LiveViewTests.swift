@@ -47,7 +47,7 @@ import Testing
         #expect(LiveView.bars((0..<1000).map(Double.init), width: 10, unicode: true) == "▁▂▂▃▄▅▆▇▇█")
     }
 
-    /// Three lines are redrawn in place, also when the window becomes narrower, and go away for a line that stays.
+    /// Three lines are redrawn in place, even when the window becomes narrower, and are replaced by a line that stays.
     @Test(arguments: [false, true]) func linesAreRedrawnInPlace(_ breaks: Bool) {
         let output = CollectedOutput(style(80, 24))
         var screen = Screen(width: 80), live = LiveLine(output)

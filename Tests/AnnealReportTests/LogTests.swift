@@ -100,7 +100,7 @@ struct LogTests {
         #expect(error?.description == "/nowhere/at/all/log.txt: cannot be written: No such file or directory")
     }
 
-    /// Killed after its last saved state, a run does a part again: the log has it once.
+    /// A run killed after its last saved state repeats a part: the log contains it once.
     @Test func aResumedLogHasEachPartOnce() throws {
         let folder = try TemporaryFolder()
         func train(_ observers: [any FitObserver], from start: FitPosition, to end: FitPosition) throws {
@@ -134,7 +134,7 @@ struct LogTests {
                 metrics: saved.batch > 0 ? [MetricValue(name: "accuracy", value: 0.5)] : [])
             for observer in rest { try observer.receive(.started(start)) }
             try train(rest, from: saved, to: end)
-            // The first speed after a pause is of what is since.
+            // The first speed after a pause covers only the time since.
             let (whole, cut) = (try events("whole"), try events("cut"))
             #expect(whole.count == cut.count)
             #expect(whole.map { $0.prefix(50) } == cut.map { $0.prefix(50) }, "\(saved)")

@@ -30,7 +30,7 @@ struct MetricsTests {
     @Test func aResumedTableHasEachEpochOnce() throws {
         let folder = try TemporaryFolder()
         try run(MetricsCSV(path: folder.file("metrics.csv")), 0..<5)
-        // Killed while it wrote.
+        // Killed while writing.
         let file = try #require(FileHandle(forWritingAtPath: folder.file("metrics.csv")))
         try file.seekToEnd()
         try file.write(contentsOf: Data("5,0.4".utf8))
@@ -38,7 +38,7 @@ struct MetricsTests {
         try run(MetricsCSV(path: folder.file("metrics.csv")), 3..<6)
         let expected = [header] + (0..<6).map(row) + [""]
         #expect(try folder.text("metrics.csv") == expected.joined(separator: "\n"))
-        // From the start again: nothing of the old run stays.
+        // Started from the beginning: nothing of the old run stays.
         try run(MetricsCSV(path: folder.file("metrics.csv")), 0..<1)
         #expect(try folder.text("metrics.csv") == [header, row(0), ""].joined(separator: "\n"))
     }

@@ -27,7 +27,7 @@ import Testing
         #expect(try plot("lenet", showsWeights: true).dot().contains("convolution0_weight"))
     }
 
-    /// Every edge leads down by one rank at a time, and nothing overlaps.
+    /// Every edge leads down one rank at a time, and nothing overlaps.
     @Test func ranksAndPlaces() throws {
         // A diamond with a shortcut: 0 → 1 → 2 → 3, 0 → 3, and 4, which leads to 3 alone.
         let edges = [(0, 1), (1, 2), (2, 3), (0, 3), (4, 3), (0, 3)]
@@ -71,7 +71,7 @@ import Testing
             try LayeredGraph(widths: Array(repeating: 90, count: 20_000), edges: edges)
         }
         #expect(error?.suggestion?.contains("--format dot") == true)
-        // A name of any length leaves its box at a width that can be looked at.
+        // Names of any length are shortened to a reasonable width.
         let name = String(repeating: "n", count: 16_000)
         let long = try SymbolBuilder().activation(.variable("data"), .relu, name: name)
         let plot = try NetworkPlot(long, inputs: ["data": [1, 4]], title: name, subtitle: name)

@@ -7,8 +7,8 @@ import Testing
 
 /// Tables and traces of made-up steps, whose numbers are known.
 struct ProfileTests {
-    /// Two steps: data, two convolutions and a batch norm forward, the second convolution backward in the middle of which
-    /// a parameter is updated, and the other updates. Times are odd, so that rounding shows.
+    /// Two steps: data, two convolutions and a batch norm forward, the second convolution backward, in the middle of
+    /// which a parameter is updated, and the other updates. Times are odd, so that rounding shows.
     static let spans: [Timeline.Span] = {
         func cost(
             _ layer: String, _ kind: String, _ phase: OperationCost.Phase, _ flops: Double = 0, _ bytes: Double = 0
@@ -59,8 +59,8 @@ struct ProfileTests {
         #expect(layers.rows.filter { $0.name.hasSuffix("Convolution forward") }.count == 2)
     }
 
-    /// One step's calls and milliseconds, its rates and its part of the roofline; nothing where nothing is computed.
-    /// What a run's page shows: means of whole steps, and no part of one whose forward pass was not recorded.
+    /// One step's calls and milliseconds, its rates and its fraction of the roofline; empty if nothing is computed.
+    /// What a run's page shows: means of whole steps, without those whose forward pass was not recorded.
     @Test func ofARun() throws {
         var spans = Self.spans
         spans.append(
@@ -122,7 +122,7 @@ struct ProfileTests {
         let complete = file.traceEvents.filter { $0.ph == "X" }
         #expect(complete.count == Self.spans.count + 2 + 2 * 6)
 
-        // In each lane an event lies within the one before it, or begins after its end. Times are whole nanoseconds.
+        // In each lane an event is nested in the previous one or begins after its end. Times are whole nanoseconds.
         let byLane = Dictionary(grouping: complete, by: \.tid)
         for events in byLane.values {
             let times = try events.map { event -> (begin: Int, end: Int) in
@@ -137,7 +137,7 @@ struct ProfileTests {
                 open.append(time)
             }
         }
-        // Steps hold their phases; the update in the middle splits the backward pass.
+        // Steps contain their phases; the update in the middle splits the backward pass.
         let steps = try #require(byLane[0])
         #expect(steps.filter { $0.cat == "step" }.map(\.name) == ["step 0", "step 1"])
         #expect(
@@ -146,7 +146,7 @@ struct ProfileTests {
             ])
     }
 
-    /// The trace is written when its steps are over, and no later step gets into it.
+    /// The trace is written when its steps have ended, and no later step is included.
     @Test func writerWritesOnce() throws {
         let folder = try TemporaryFolder()
         let timeline = Timeline(steps: 1..<3)

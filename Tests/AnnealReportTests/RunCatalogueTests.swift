@@ -4,7 +4,7 @@ import AnnealTrain
 import Foundation
 import Testing
 
-/// What is known of runs from their folders.
+/// What is known about runs from their folders.
 @Suite struct RunCatalogueTests {
     private func record(_ arguments: [String: JSONValue] = [:], day: Int = 1) -> RunRecord {
         RunRecord(
@@ -32,7 +32,7 @@ import Testing
         try makeRun(temporary, "b", epochs: 3, ["num-epochs": 5], day: 1)
         try makeRun(temporary, "sweep/a", epochs: 8, ["num-epochs": 8], day: 2)
         try Files.makeFolder(temporary.file("empty/deep/deeper"))
-        // Not below another run, and not through links.
+        // Not below another run, and not through symbolic links.
         try makeRun(temporary, "b/inside", epochs: 1)
         symlink(temporary.file("sweep"), temporary.file("link"))
         try #"{"epochs":8,"last":{"checkpoint":8},"best":{"checkpoint":7,"metric":"accuracy","value":0.75}}"#
@@ -58,7 +58,7 @@ import Testing
         #expect(try RunCatalogue.names(in: temporary.file("b")) == [""])
     }
 
-    /// A killed run, an editor, or a full disk may leave anything.
+    /// Whatever a killed run, an editor, or a full disk may leave.
     @Test func damagedRunsAreListed() throws {
         let temporary = try TemporaryFolder()
         try makeRun(temporary, "cut", epochs: 2)
@@ -102,12 +102,12 @@ import Testing
         status = try #require(RunStatus.read(folder.status))
         #expect(status.state == .failed && status.error == "disk: is full" && status.best?.checkpoint == 1)
         #expect(abs(status.seconds - 2 * 13.845) < 1e-9)
-        // It is over: a later error is another's.
+        // The run has ended: a later error is not its own.
         writer.fail("another")
         #expect(RunStatus.read(folder.status)?.error == "disk: is full")
     }
 
-    /// Numbers of processes are used again, and other machines' cannot be asked.
+    /// Process IDs are reused, and other machines' cannot be checked.
     @Test func aProcessThatIsGoneWasInterrupted() {
         var status = RunStatus(state: .running, updated: Date(timeIntervalSince1970: 1000), epochs: 1, endEpoch: 2)
         #expect(status.current() == .running)

@@ -29,7 +29,7 @@ struct RunFolderTests {
         #expect(try RunFolder.open(path, occupied: .number).path == path + "-3")
     }
 
-    /// Of those that are started at the same moment, before any has written a file.
+    /// Runs that start at the same moment, before any has written a file.
     @Test func whoMakesAFolderOwnsIt() throws {
         let temporary = try TemporaryFolder()
         let path = temporary.file("runs/now")
@@ -41,7 +41,7 @@ struct RunFolderTests {
         let folders = taken.withLock { $0 }
         #expect(Set(folders.map(\.path)) == Set([path] + (2...8).map { "\(path)-\($0)" }))
         #expect(folders.allSatisfy { $0.isNew })
-        // Only an empty one goes.
+        // Only an empty one is removed.
         try folders[0].write(record)
         for folder in folders { folder.removeIfEmpty() }
         #expect(try FileManager.default.contentsOfDirectory(atPath: temporary.file("runs")).count == 1)
@@ -53,7 +53,7 @@ struct RunFolderTests {
         try folder.write(record)
         #expect(try RunRecord.read(folder.arguments) == record)
         #expect(try temporary.text("arguments.json").contains("\"date\" : \"2026-09-21T"))
-        // The first arguments outlive a resumption.
+        // The first arguments are kept when the run is resumed.
         var second = record
         second.arguments["load-epoch"] = 3
         try folder.write(second)
@@ -90,7 +90,7 @@ struct RunFolderTests {
         }
         try run(0..<6)
         let whole = try (Files.read(folder.curvesSVG), Files.read(folder.curvesPNG))
-        // Epochs 2 and 3 were trained once more after a crash.
+        // Epochs 2 and 3 were trained again after a crash.
         try run(0..<4)
         try run(2..<6)
         #expect(try Files.read(folder.curvesSVG) == whole.0)
@@ -99,7 +99,7 @@ struct RunFolderTests {
         #expect(names == ["curves.png", "curves.svg", "metrics.jsonl"])
     }
 
-    /// A drawing that takes half a second is followed by the next one 50 seconds later, or at the run's end.
+    /// A drawing that takes half a second is followed by the next one after 50 seconds, or at the run's end.
     @Test func curvesAreDrawnInAHundredthOfTheTime() throws {
         let temporary = try TemporaryFolder(), folder = try RunFolder.open(temporary.path, occupied: .refuse)
         let clock = ManualClock()

@@ -66,25 +66,25 @@ import Testing
         #expect(!html.contains("\u{1B}") && html.contains("&lt;/script&gt;&lt;script&gt;alert(1)"))
         // 2 MFLOP in 4 ms of 16.
         #expect(html.contains("<td class=\"n\">4.000</td><td class=\"n\">25.0 %</td><td class=\"n\">0.5</td>"))
-        // Elements of ours alone: a script that runs, and its data.
+        // Only our own elements: a script that runs, and its data.
         #expect(
             html.components(separatedBy: "<script").count == 3 && html.components(separatedBy: "</script>").count == 3)
         #expect(html.components(separatedBy: "<img ").count == 3 && !html.contains(">is fake"))
-        // Nothing is loaded.
+        // Nothing is loaded from elsewhere.
         for text in ["http://", "https://", "src=\"/", "url(", "@import", "<link"] {
             let found = html.replacing("http://www.w3.org/2000/svg", with: "").contains(text)
             #expect(!found, "\(text)")
         }
-        // In a block of code nothing is markup.
+        // In a code block nothing is markup.
         let card = ModelCard(inFolder: folder.path).markdown.replacing(/(?s)```sh\n.*?\n```/, with: "")
-        // A backslash makes a text of what would be an element.
+        // A backslash turns what would be an element into text.
         let elements = card.matches(of: /<(script|img)/).filter { found in
             found.range.lowerBound == card.startIndex || card[card.index(before: found.range.lowerBound)] != "\\"
         }
         #expect(elements.isEmpty && card.contains(#"\<script\>alert\(1\)"#), "\(card)")
     }
 
-    /// The policy allows the page's script by its hash: sha256 in base64, here by the system's tool.
+    /// The policy allows the page's script by its hash: sha256 in base64, computed here by the system's tool.
     @Test func theScriptIsTheOneThatIsAllowed() throws {
         let temporary = try TemporaryFolder()
         let html = try page(try makeRun(temporary, epochs: Sample.run(2)))
@@ -121,7 +121,7 @@ import Testing
         #expect(html.contains("The 100 of 1000 classes with the lowest recall"))
     }
 
-    /// No peak is lost where points are left out, and the ends stay.
+    /// No peak is lost when points are left out, and the ends stay.
     @Test func thinning() {
         var points = (0..<100_000).map { (Double($0 + 1), 0.5) }
         points[77_777].1 = 0.9
@@ -134,7 +134,7 @@ import Testing
         #expect(short.x == [1, 2] && short.y == [nil, 0.333333])
     }
 
-    /// Of a folder with hardly anything in it too.
+    /// Also for a folder with hardly any files.
     @Test func halfWrittenRuns() throws {
         let temporary = try TemporaryFolder()
         let folder = try RunFolder.open(temporary.file("run"), occupied: .refuse)
@@ -148,7 +148,7 @@ import Testing
         #expect(!ModelCard(inFolder: folder.path).markdown.isEmpty)
     }
 
-    /// A card that a person has made their own is not replaced.
+    /// A card that a person has edited is not replaced.
     @Test func cardsArePeoples() throws {
         let temporary = try TemporaryFolder()
         let folder = try makeRun(temporary, epochs: Sample.run(2))
@@ -160,7 +160,7 @@ import Testing
         ] {
             #expect(card.contains(text) || card.contains(text.replacing("--", with: "\\-\\-")), "\(text) \(card)")
         }
-        // Images that are held out are of the training data, and counted once.
+        // Held-out images are part of the training data, and counted once.
         var record = try RunRecord.read(folder.arguments)
         record.arguments["data-train"] = "a/all.rec"
         record.arguments["data-val"] = nil

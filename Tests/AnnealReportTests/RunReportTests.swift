@@ -4,7 +4,7 @@ import AnnealTrain
 import Foundation
 import Testing
 
-/// What a run writes when its folder is deleted or cannot be written, and what it came to.
+/// What a run writes if its folder is deleted or cannot be written, and its results.
 @Suite struct RunReportTests {
     private func tell(_ observers: [any FitObserver], _ events: [FitEvent]) throws {
         for event in events { for observer in observers { try observer.receive(event) } }
@@ -12,7 +12,7 @@ import Testing
 
     private let end = FitEvent.finished(RunEnd(epochs: 2, seconds: 1, interrupted: false))
 
-    /// A folder in the place of a file stands for a disk that is full.
+    /// A folder in place of a file simulates a full disk.
     @Test func whatCannotBeWrittenIsToldOnce() throws {
         let temporary = try TemporaryFolder(), output = CollectedOutput(.log)
         let folder = try RunFolder.open(temporary.path, occupied: .refuse)
@@ -27,7 +27,7 @@ import Testing
             #expect(lines.count == 1 && lines[0].hasPrefix("WARNING:root:training continues"), "\(lines)")
         }
         #expect(try temporary.text("log.txt").contains("Epoch[1] Validation-accuracy"))
-        // Room again: the last try writes all.
+        // There is space again: the last attempt writes everything.
         for path in [folder.metricsCSV, folder.curvesPNG] { try FileManager.default.removeItem(atPath: path) }
         try tell(observers, [end])
         #expect(try temporary.text("metrics.csv").split(separator: "\n").count == 3)
@@ -35,7 +35,7 @@ import Testing
         #expect(output.text.contains("some reports could not be written, at least for a time: "))
     }
 
-    /// What was written is read from the files that are still open.
+    /// The data is read back from the files that are still open.
     @Test(arguments: [true, false]) func aFolderThatIsGoneIsMadeAgain(isDeleted: Bool) throws {
         let temporary = try TemporaryFolder(), output = CollectedOutput(.log)
         let folder = try RunFolder.open(temporary.path, occupied: .refuse)

@@ -1,4 +1,4 @@
-/// As much of a terminal as progress needs: a cursor, returns, and wiping what is below.
+/// The parts of a terminal that progress needs: a cursor, carriage returns, and erasing what is below.
 struct Screen {
     private var width: Int
     private var lines = [""]
@@ -7,7 +7,7 @@ struct Screen {
 
     init(width: Int) { self.width = width }
 
-    /// Without the empty ones at the end.
+    /// Without trailing empty lines.
     var rows: [String] { Array(lines[...(lines.lastIndex { !$0.isEmpty } ?? 0)]) }
 
     mutating func write(_ text: String) {
@@ -29,7 +29,7 @@ struct Screen {
         }
     }
 
-    /// Up, and wiping to the end of the line or of the screen.
+    /// Moves up, and erases to the end of the line or of the screen.
     private mutating func control(_ rest: inout Substring.UnicodeScalarView) {
         precondition(rest.popFirst() == "[", "unknown sequence")
         var digits = ""
@@ -47,7 +47,7 @@ struct Screen {
         }
     }
 
-    /// - Parameter breaks: whether lines that are too long continue in the next row; else they are cut.
+    /// - Parameter breaks: whether lines that are too long wrap to the next row; else they are cut.
     mutating func resize(to width: Int, breaks: Bool) {
         self.width = width
         var result: [String] = [], cursor = 0

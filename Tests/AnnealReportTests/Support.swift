@@ -3,7 +3,7 @@ import AnnealTrain
 import Foundation
 import Synchronization
 
-/// A folder that goes away with the test.
+/// A folder that is removed with the test.
 final class TemporaryFolder {
     let path: String
 
@@ -19,7 +19,7 @@ final class TemporaryFolder {
     func text(_ name: String) throws -> String { try String(contentsOfFile: file(name), encoding: .utf8) }
 }
 
-/// Collects what would be seen.
+/// Collects the output.
 final class CollectedOutput: TextOutput {
     private let collected = Mutex("")
     private let current: Mutex<TerminalStyle>
@@ -33,7 +33,7 @@ final class CollectedOutput: TextOutput {
         set { current.withLock { $0 = newValue } }
     }
 
-    /// What is written from now on.
+    /// The output from now on.
     func reset() { collected.withLock { $0 = "" } }
 }
 
@@ -44,7 +44,7 @@ extension TerminalStyle {
     }
 }
 
-/// Time that moves when the test says so.
+/// A clock that the test advances.
 final class ManualClock: Sendable {
     private let seconds = Mutex(0.0)
     var now: Double {
@@ -81,7 +81,7 @@ enum Sample {
             learningRate: rate, seconds: 12.345, validationSeconds: 1.5, samplesPerSecond: 486.25)
     }
 
-    /// A run that learns: epochs whose curves look like real ones.
+    /// A run that learns: epochs whose curves look realistic.
     static func run(_ count: Int, hole: Range<Int> = 0..<0, validation: Bool = true) -> [EpochReport] {
         (0..<count).map { index in
             let part = Double(index) / Double(max(1, count))

@@ -50,7 +50,7 @@ struct TerminalTests {
                 let (text, columns) = layout.line(style)
                 #expect(text.count == columns && columns <= max(1, width - 1))
                 #expect(unicode || text.allSatisfy(\.isASCII))
-                // Colour changes nothing but colour.
+                // Colour changes only colours.
                 let coloured = TerminalStyle(isInteractive: true, width: width, colour: true, unicode: false)
                 let bare = layout.line(coloured).text.replacing(/\u{1B}\[\d+m/, with: "")
                 if !unicode { #expect(bare == text) }
@@ -82,7 +82,7 @@ struct TerminalTests {
         #expect(TerminalState(start: state.start).secondsLeft() == nil)
     }
 
-    /// They would pass for the validation's.
+    /// They would be mistaken for the validation's.
     @Test func validationShowsNoMetricsOfTheTraining() {
         var line = state()
         #expect(line.layout().fields.contains(where: { $0.text.hasPrefix("acc") }))
@@ -106,7 +106,7 @@ struct TerminalTests {
         #expect(state.end(worse, .plain(80)) == "Epoch  3/10  validation accuracy 0.5900  lr 0.05  14s  486/s")
     }
 
-    /// The least important goes first; the number of the epoch and the validation accuracy stay the longest.
+    /// The least important parts go first; the epoch's number and the validation accuracy stay longest.
     @Test(arguments: [
         (87, "Epoch  2/10  train acc 0.4710 ce 1.4410  val acc 0.6000 ce 1.2000 ★  lr 0.05  14s"),
         (80, "Epoch  2/10  train acc 0.4710 ce 1.4410  val acc 0.6000 ce 1.2000 ★  lr 0.05"),
@@ -139,7 +139,7 @@ struct TerminalTests {
         }
     }
 
-    /// Terminals cut a line that no longer fits, or break it in two.
+    /// Terminals cut a line that no longer fits, or wrap it.
     @Test(arguments: [false, true]) func aResizeLeavesNoStaleLine(_ breaks: Bool) {
         let output = CollectedOutput(.plain(80))
         var screen = Screen(width: 80)

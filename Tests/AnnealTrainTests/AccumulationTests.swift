@@ -40,11 +40,11 @@ import Testing
         for trainer in [whole, halves] { try Self.train(trainer, samples: 0..<64) }
         #expect(halves.updates == 4)
         #expect(try Self.distance(whole, halves) < 1e-5)
-        // They have moved at all.
+        // The weights have changed at all.
         #expect(try Self.distance(whole, Self.trainer(batchSize: 16)) > 1e-3)
     }
 
-    /// Three batches in groups of two: the last update is of one batch alone, and not half of one.
+    /// Three batches in groups of two: the last update has only one batch, and is not halved.
     @Test func theLastGroupOfAnEpochIsAveragedOverItsBatches() throws {
         let trainer = try Self.trainer(batchSize: 8, accumulation: 2, momentum: 0)
         let source = RandomImages(shape: Self.shape, count: 24, batchSize: 8)
@@ -69,8 +69,8 @@ import Testing
         #expect(try Self.distance(whole, other) == 0)
     }
 
-    /// The last batch's sum takes the place of a part of it, in groups of two and four: the group is dropped with its update,
-    /// and the next one begins with sums of its own.
+    /// The last batch's sum replaces a part of it, in groups of two and four: the group is dropped with its update, and
+    /// the next one begins with its own sums.
     @Test(arguments: [2, 3, 4]) func aGroupWhoseUpdateBreaksWeightsIsDropped(accumulation: Int) throws {
         let group = 8 * accumulation
         func trainer() throws -> Trainer {

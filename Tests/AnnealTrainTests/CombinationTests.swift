@@ -2,7 +2,7 @@ import Anneal
 import AnnealCompiler
 import Testing
 
-/// Every combination of what a step may do runs, and what only saves memory or time changes no bit.
+/// Every combination of step features runs, and features that only save memory or time change no bit.
 @Suite struct CombinationTests {
     struct Case: Sendable, CustomTestStringConvertible {
         let accumulation: Int
@@ -22,7 +22,7 @@ import Testing
         }
     }
 
-    /// Its first weight, of 24,000 numbers, is large enough for an update of its own.
+    /// Its first weight, of 24,000 numbers, is large enough for a separate update.
     private func network() throws -> Symbol {
         let builder = SymbolBuilder()
         var body = try builder.apply("BatchNorm", name: "bn", inputs: [.variable("data")], attributes: [:])

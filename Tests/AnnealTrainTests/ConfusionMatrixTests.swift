@@ -17,7 +17,7 @@ import Testing
     }
 
     @Test func countsAndShares() throws {
-        // Rows: 0 → 0, 0, 1; 1 → 1, 1; 2 → 0; class 3 does not occur; the last label is of a row that is not valid.
+        // Rows: 0 → 0, 0, 1; 1 → 1, 1; 2 → 0; class 3 does not occur; the last label belongs to an invalid row.
         let matrix = try matrix([0, 0, 0, 1, 1, 2, 3], [0, 0, 1, 1, 1, 0], classes: 4)
         #expect(matrix[0, 0] == 2 && matrix[0, 1] == 1 && matrix[1, 1] == 2 && matrix[2, 0] == 1 && matrix[1, 0] == 0)
         #expect(matrix.images == [3, 2, 1, 0])
@@ -96,7 +96,7 @@ import Testing
             for wrong in [
                 "{}", "{\"imageShape\":[3,8,8],\"mean\":[1],\"std\":[2]}",
                 "{\"imageShape\":[1,8,8],\"mean\":[1],\"std\":[2],\"colorOrder\":\"BGR\"}",
-                // Sizes that no buffer has.
+                // Sizes that match no buffer.
                 "{\"imageShape\":[1,1099511627776,1099511627776],\"mean\":[1],\"std\":[2]}",
                 "{\"imageShape\":[1,8,8],\"mean\":[1],\"std\":[2],\"resize\":9223372036854775807}",
             ] {

@@ -35,7 +35,7 @@ import Testing
         return try symbol.parameters(matching: pattern, among: names, flag: "--freeze")
     }
 
-    /// A net that has seen a few batches, so that its statistics are none of the initial ones.
+    /// A network that has been trained on a few batches, so that its statistics are not the initial ones.
     private func pretrained() throws -> [String: Tensor] {
         let trainer = try trainer()
         try trainer.initialize(Xavier())
@@ -57,7 +57,7 @@ import Testing
         }
     }
 
-    /// A convolution whose weights are frozen still trains its bias, as if they were not.
+    /// A convolution with frozen weights still trains its bias, as if they were not frozen.
     @Test func biasOfFrozenWeights() throws {
         let net = SymbolBuilder()
         var body = try net.convolution(.variable("data"), numFilter: 5, kernel: [3, 3], name: "first")
@@ -92,11 +92,11 @@ import Testing
         try scoring.forward()
         let trained = try trainer.training.output(), scored = try scoring.output()
         for (a, b) in zip(trained.elements, scored.elements) { #expect(abs(a - b) < 1e-6) }
-        // What is saved is the user's network.
+        // The saved network is the user's.
         #expect(try trainer.symbol.json() == network().json())
     }
 
-    /// The backward pass ends where nothing below is trained.
+    /// The backward pass ends at the lowest trained layer.
     @Test func nothingIsComputedBelowWhatIsTrained() throws {
         func backwardLayers(_ pattern: String?) throws -> [String] {
             let program = try trainer(pattern.map(chosen) ?? []).training.program
@@ -108,7 +108,7 @@ import Testing
         #expect(upper.contains { $0.hasPrefix("stage3_unit1") })
         #expect(
             !upper.contains { $0.hasPrefix("stage2") || $0.hasPrefix("stage1") || $0 == "conv0" || $0 == "bn_data" })
-        // Frozen layers between trained ones pass the gradient on and compute none of their own.
+        // Frozen layers between trained ones pass the gradient on and compute none for themselves.
         let program = try trainer(chosen("stage2")).training.program
         #expect(program.gradients.keys.contains("conv0_weight"))
         #expect(!program.gradients.keys.contains { $0.hasPrefix("stage2") })
@@ -129,7 +129,7 @@ import Testing
         #expect(try moved(0) == 0)
     }
 
-    /// What an operator of the symbol says holds without the caller's doing, and the caller's word is the last.
+    /// Settings of the symbol's operators apply by default, and the caller's override them.
     @Test func multipliersOfTheSymbolCount() throws {
         func moved(_ multiplier: String?, _ given: Multipliers = Multipliers()) throws -> [Float] {
             let net = SymbolBuilder()

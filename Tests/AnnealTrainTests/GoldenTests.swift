@@ -3,7 +3,7 @@ import AnnealConformance
 import Foundation
 import Testing
 
-/// MXNet-made cases: a few that come with the package, and all of `../shared/golden` where that is there.
+/// MXNet-made cases: a few that are part of the package, and all of `../shared/golden` if that exists.
 @Suite struct GoldenTests {
     @Test func fixtures() throws {
         let folder = packageFolder().appendingPathComponent("Tests/Fixtures/train")

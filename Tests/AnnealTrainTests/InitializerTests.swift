@@ -10,7 +10,7 @@ import Testing
         return (mean, square.squareRoot(), numbers.map(abs).max() ?? 0)
     }
 
-    /// An initializer, the deviation and the bound that its values should have.
+    /// An initializer, with the expected deviation and bound of its values.
     struct Spread: Sendable {
         let name: String
         let deviation: Double
@@ -41,7 +41,7 @@ import Testing
         #expect(throws: AnnealError.self) { try Initializers.fit("lecun", network: nil) }
     }
 
-    /// A parameter's values depend on the seed and its name only.
+    /// A parameter's values depend only on the seed and its name.
     @Test func dependsOnSeedAndNameOnly() throws {
         let xavier = Xavier()
         let first = try xavier.parameter("a_weight", [4, 5], seed: 1)
@@ -67,7 +67,7 @@ import Testing
         }
     }
 
-    /// A convolution with Dirac's weights hands its input on in its first channels.
+    /// A convolution with Dirac weights passes its input on in its first channels.
     @Test func dirac() throws {
         var random = Random(seed: 1, purpose: .initialize, name: "conv_weight")
         let wide = try Dirac().weight("conv_weight", [5, 3, 3, 3], &random)
@@ -99,7 +99,7 @@ import Testing
         for bad in ["[", "{}", #"["magic", {}]"#, #"["zero", {"x": 1}]"#, #"["constant", {"value": [1]}, 3]"#, "[3]"] {
             #expect(throws: AnnealError.self) { try values(bad) }
         }
-        // Xavier cannot do a vector.
+        // Xavier does not support vectors.
         #expect(throws: AnnealError.self) { try values(#"["xavier", {}]"#) }
     }
 

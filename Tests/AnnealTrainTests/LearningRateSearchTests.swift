@@ -9,7 +9,7 @@ import Testing
             optimizer: try Optimizers.make("sgd", ["learning_rate": 0.5]), accumulation: 2)
         try trainer.initialize(Xavier())
         var search = try LearningRateSearch(from: 1e-4, to: 1e-1, steps: 10), seen: [Double] = []
-        // Two updates an epoch: the epochs go on.
+        // Two updates per epoch: the search spans several epochs.
         try trainer.search(&search, on: RandomImages(shape: [1, 8, 8], count: 32, batchSize: 8)) { _ in
             seen.append(trainer.optimizer.learningRate)
         }

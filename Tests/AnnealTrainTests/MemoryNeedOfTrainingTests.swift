@@ -10,7 +10,7 @@ import Testing
             averaging: averaging, keepsGradients: true)
     }
 
-    /// 64 x 128 + 128, 128 x 64 + 64 and 64 x 4 + 4 floats, which may be filled up to whole blocks.
+    /// 64 x 128 + 128, 128 x 64 + 64 and 64 x 4 + 4 floats, possibly padded to whole blocks.
     @Test func whatDependsOnTheFlagsIsCounted() throws {
         let floats = 16_836
         let plain = try trainer().memoryNeed().bytes

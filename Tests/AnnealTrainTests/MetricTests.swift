@@ -4,7 +4,7 @@ import Foundation
 import Testing
 
 @Suite struct MetricTests {
-    /// Three classes; the rows say 1, 0 (tie with 2), 2.
+    /// Three classes; the rows' predictions are 1, 0 (tie with 2), 2.
     private let outputs: [Float] = [0.1, 0.7, 0.2, 0.4, 0.2, 0.4, 0, 0.25, 0.75]
 
     private func value(
@@ -45,7 +45,7 @@ import Testing
         #expect(TopKAccuracy(k: 5).name == "top_k_accuracy_5")
         let metric = TopKAccuracy(k: 2)
         #expect(try value(metric, labels: [2, 2, 0], outputs: outputs, classes: 3) == 2.0 / 3)
-        // Of equal scores the first come first.
+        // Among equal scores the first come first.
         #expect(try value(metric, labels: [2], outputs: [1, 1, 1], classes: 3) == 0)
         #expect(try value(metric, labels: [1], outputs: [1, 1, 1], classes: 3) == 1)
         #expect(try value(metric, labels: [0], outputs: [.nan, 1, 1], classes: 3) == 0)
@@ -53,7 +53,7 @@ import Testing
         #expect(try value(TopKAccuracy(k: 9), labels: [2, 3], outputs: [1, 2, 3, 1, 2, 3], classes: 3) == 0.5)
     }
 
-    /// Rows of probabilities: the largest is the class, the cross-entropy takes all.
+    /// Rows of probabilities: the largest gives the class, and cross-entropy uses all.
     @Test func softLabels() throws {
         func value(_ metric: any Metric, _ labels: [Float]) throws -> Double {
             var metric = metric
@@ -100,7 +100,7 @@ import Testing
     }
 
     @Test func regression() throws {
-        // The mean of the batches' means, whatever their size.
+        // The mean of the batches' means, regardless of their size.
         for (kind, expected) in [(RegressionMetric.Kind.mae, 1.75), (.mse, 3.25), (.rmse, (2.5.squareRoot() + 2) / 2)] {
             var metric = RegressionMetric(kind)
             try metric.update(labels: [0, 0], outputs: [1, 2], classes: 1)
@@ -110,7 +110,7 @@ import Testing
     }
 
     @Test func binary() throws {
-        // Says 1 1 1 0 0, right are 1 0 1 1 0: tp 2, fp 1, fn 1, tn 1.
+        // Predictions 1 1 1 0 0, labels 1 0 1 1 0: tp 2, fp 1, fn 1, tn 1.
         let outputs: [Float] = [0, 1, 0, 1, 0, 1, 1, 0, 1, 0], labels: [Float] = [1, 0, 1, 1, 0]
         #expect(close(try value(BinaryMetric(.f1), labels: labels, outputs: outputs, classes: 2), 2.0 / 3))
         #expect(close(try value(BinaryMetric(.mcc), labels: labels, outputs: outputs, classes: 2), 1.0 / 6))
@@ -160,7 +160,7 @@ import Testing
         #expect(both.results[0].value.isNaN)
     }
 
-    /// Sums of two hosts together are those of one that saw all.
+    /// The combined sums of two hosts equal those of a single one.
     @Test func sumsAdd() throws {
         var whole = ClassCorrelation(), left = whole, right = whole
         try left.update(labels: [0, 1], outputs: [1, 0, 0, 1, 0, 0], classes: 3)

@@ -3,7 +3,7 @@ import Foundation
 import Testing
 
 @Suite struct OptimizerTests {
-    /// 1 - l*d*w: what is left after a step of plain SGD with gradient 0.
+    /// 1 - l*d*w: the weight after a step of plain SGD with gradient 0.
     private func decays(_ names: [String], _ rule: any OptimizerRule, _ multipliers: Multipliers = Multipliers()) throws
         -> [Float]
     {
@@ -123,7 +123,7 @@ import Testing
         #expect(throws: AnnealError.self) { try run.step([]) }
     }
 
-    /// The trainer keeps weights in rows for it, convolutions' too, which the engine has in an order of its own otherwise.
+    /// The trainer stores weights in rows for it, even those of convolutions, which the engine otherwise reorders.
     @Test func groupAdaGradTrainsAnyNetwork() throws {
         let net = SymbolBuilder()
         var body = try net.convolution(.variable("data"), numFilter: 16, kernel: [3, 3], pad: [1, 1], name: "a")

@@ -1,7 +1,7 @@
 import Anneal
 import Testing
 
-// What another package writes: nothing here is @testable.
+// Code as another package would write it: nothing here is @testable.
 
 /// The mean probability of the right class.
 private struct Confidence: Metric {
@@ -45,7 +45,7 @@ private struct SignDescent: OptimizerRule {
     }
 }
 
-/// Leaves the gradient, as the formulas use it, in place of the weight.
+/// Stores the gradient, as the formulas use it, in place of the weight.
 private struct ScaledGradient: OptimizerRule {
     static let name = "scaled-gradient"
     init() {}
@@ -57,7 +57,8 @@ private struct ScaledGradient: OptimizerRule {
     }
 }
 
-/// Five states: more than loops of their own are made for. Each takes the one before it, the last one the weight's place.
+/// Five states: more than the specialised loops support. Each takes the value of the previous one, and
+/// the weight that of the last one.
 private struct Chain: OptimizerRule {
     static let name = "chain"
     init() {}
@@ -71,7 +72,7 @@ private struct Chain: OptimizerRule {
     }
 }
 
-/// Notes what epochs it is asked for.
+/// Records which epochs it is asked for.
 private struct EpochSource: SampleSource {
     let path = "epochs"
     let count = 4

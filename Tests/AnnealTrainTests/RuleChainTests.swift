@@ -3,7 +3,7 @@ import AnnealCompiler
 import AnnealReference
 import Testing
 
-/// Chains of rules; `RuleTableTests` has what holds for every rule.
+/// Chains of rules; `RuleTableTests` has the properties that all rules share.
 @Suite struct RuleChainTests {
     /// Weights after steps with gradients of noise.
     private func weights(
@@ -22,7 +22,7 @@ import Testing
         return model.all
     }
 
-    /// Multiplication by 0.25 is exact wherever it happens. (lbsgd's strategy lars takes norms before it.)
+    /// Multiplication by 0.25 is exact wherever it happens. (lbsgd's strategy lars computes norms before it.)
     @Test(arguments: RuleCase.all.filter { !($0.make() is RuleChain) && $0.label != "lbsgd lars" }, [nil, 0.1])
     func aChainOfOneRuleIsThatRule(_ rule: RuleCase, _ clip: Double?) throws {
         let decay = rule.label == "groupadagrad" ? 0 : 0.01
@@ -68,7 +68,7 @@ import Testing
         // The rule's own decay, which no link takes: 1 - 0.5 * 1 - 0.5 * 0.5.
         #expect(
             try step(RuleChain(ClipGradient(1), then: SGD()), weights: [1], gradients: [2], decay: 0.5)[0] == [0.25])
-        // Biases do not decay, whoever says how much.
+        // Biases do not decay, wherever the decay is set.
         let own = RuleChain(WeightDecay(0.5), then: SGD())
         #expect(try step(own, weights: [1], gradients: [0])[0] == [0.75])
         #expect(try step(own, weights: [1], gradients: [0], name: "a_bias")[0] == [1])
@@ -167,7 +167,7 @@ import Testing
             ) == true, "\(error as Any)")
     }
 
-    /// A step that is dropped changes no state of any link.
+    /// A dropped step changes no state of any link.
     @Test func aDroppedStepChangesNothing() throws {
         let others = (0..<20).filter { !(4..<8).contains($0) }
         let without = try trainer(long, canDropSteps: true), with = try trainer(long, canDropSteps: true)

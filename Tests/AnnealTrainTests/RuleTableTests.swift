@@ -5,7 +5,7 @@ import AnnealXLA
 import Foundation
 import Testing
 
-/// What holds for every rule.
+/// Properties that all rules share.
 @Suite(.serialized) struct RuleTableTests {
     /// sum of (w - target)², with gradients 2(w - target).
     @Test(arguments: RuleCase.all) func getsNearer(_ rule: RuleCase) throws {
@@ -21,7 +21,7 @@ import Testing
         #expect(distance() < before * Float(rule.left), "from \(before) to \(distance())")
     }
 
-    /// The filling of blocked layouts stays 0.
+    /// The padding of blocked layouts stays 0.
     @Test(arguments: RuleCase.all.filter { !$0.make().drawsNoise }) func leavesFillingAtZero(_ rule: RuleCase) throws {
         let model = TestParameters([("conv_weight", [1, 0, -2, 0])], rowLength: 2)
         let optimizer = rule.optimizer(weightDecay: rule.label == "groupadagrad" ? 0 : 0.1)
@@ -42,8 +42,8 @@ import Testing
         #expect(results[0] == results[1] && results[0] == results[2])
     }
 
-    /// The rule's formula in double precision on the reference engine, its loops on the CPU and what XLA compiles: gradients
-    /// are clipped in others than where they are not.
+    /// The rule's formula in double precision on the reference engine, its loops on the CPU and the code compiled by
+    /// XLA: loops with and without clipping of gradients differ.
     @Test(arguments: RuleCase.all, [nil, 0.5]) func enginesAgree(_ rule: RuleCase, _ clip: Double?) throws {
         let expected = try run(rule, steps: 3, clipGradient: clip, engine: ReferenceEngine()).all
         var engines: [any Engine] = [try defaultEngine()]
@@ -57,7 +57,7 @@ import Testing
         }
     }
 
-    /// What the check before an update says is what the update does, whichever of weight and states breaks.
+    /// The check before an update agrees with the update, whether the weight or a state becomes non-finite.
     @Test(arguments: RuleCase.all, [nil, 1e20, 3e38] as [Float?])
     func theCheckKnowsWhatAnUpdateWouldBreak(_ rule: RuleCase, _ gradient: Float?) {
         let rule = rule.make(), count = 13

@@ -43,7 +43,7 @@ import Testing
         zip(a, b).allSatisfy { zip($0, $1).allSatisfy { abs($0 - $1 * scale) <= limit } }
     }
 
-    /// The gradient of -sum(label log p), for labels that sum to other things than 1.
+    /// The gradient of -sum(label log p), for labels that do not sum to 1.
     @Test func gradientIsThatOfTheLoss() throws {
         let labels: [Float] = [0.7, 0.2, 0.1, 1.4, 0.4, 0.2, 0, 0.5, 0, 0, 0, 0]
         let trainer = try trainer(4, soft: true)
@@ -86,7 +86,7 @@ import Testing
         #expect(try soft.symbol.json() == network().json(), "what is saved is the user's network")
     }
 
-    /// A class of weight 2 counts as if its images were there twice.
+    /// A class of weight 2 counts as if its images occurred twice.
     @Test func weightsActAsRepeatedImages() throws {
         let two = images(2), weighted = try trainer(2, soft: true), repeated = try trainer(3, soft: false)
         try fill(weighted, two, [2, 0, 0, 0, 1, 0])

@@ -40,12 +40,12 @@ final class TestParameters {
     var all: [[Float]] { start.indices.map { self[$0] } }
 }
 
-/// Every rule, with settings under which it gets somewhere on a small problem.
+/// Every rule, with settings that make progress on a small problem.
 struct RuleCase: CustomTestStringConvertible {
     let label: String
     let rate: Double
     let make: @Sendable () -> any OptimizerRule
-    /// What is left of the distance after 300 steps on the quadratic.
+    /// The fraction of the distance that remains after 300 steps on the quadratic.
     var left = 0.05
 
     var testDescription: String { label }
@@ -116,7 +116,7 @@ struct RuleCase: CustomTestStringConvertible {
     ]
 }
 
-/// Keeps the weight as it was after the last update and the one before, and changes nothing.
+/// Records the weight after the last update and the one before, and changes nothing.
 struct FollowingWeight: ChainLink {
     static let name = "following"
     var stateCount: Int { 2 }
@@ -134,7 +134,7 @@ struct Untouched: ChainLink {
     func update<N: RuleNumber>(_ element: inout RuleElement<N>, _ k: RuleNumbers<N>) {}
 }
 
-/// A repeatable mess of numbers.
+/// Reproducible pseudo-random numbers.
 func noise(_ count: Int, _ seed: UInt64) -> [Float] {
     var random = Random(seed: seed, purpose: .test)
     return (0..<count).map { _ in random.normal() }

@@ -2,7 +2,7 @@ import Anneal
 import Foundation
 import Testing
 
-/// Several views of an image scored together.
+/// Test-time augmentation.
 @Suite struct TestTimeViewsTests {
     private static func source(_ images: [[Float]]) throws -> InMemorySource {
         try InMemorySource(
@@ -29,9 +29,9 @@ import Testing
         stride(from: 0, to: 24, by: 4).flatMap { image[$0..<$0 + 4].reversed() }
     }
 
-    /// Cut out of the image with a reflected border of one pixel, at (top, left) of the bordered one.
+    /// Cropped from the image with a reflected border of one pixel, at (top, left) of the padded one.
     private static func cut(_ image: [Float], _ top: Int, _ left: Int) -> [Float] {
-        // Rows 1 0 1 2 1, columns 1 0 1 2 3 2: the border repeats the pixels next to the outermost ones.
+        // Rows 1 0 1 2 1, columns 1 0 1 2 3 2: the border mirrors the pixels next to the outermost ones.
         let rows = [1, 0, 1, 2, 1], columns = [1, 0, 1, 2, 3, 2]
         return (0..<2).flatMap { c in
             (0..<3).flatMap { y in (0..<4).map { image[c * 12 + rows[top + y] * 4 + columns[left + $0]] } }

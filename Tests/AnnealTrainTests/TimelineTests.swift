@@ -17,15 +17,15 @@ struct TimelineTests {
         let timeline = Timeline(steps: 1..<3)
         trainer.timeline = timeline
         for _ in 0..<4 { try trainer.step() }
-        // Every operation of the plan but the checks, which `step` leaves out.
+        // Every operation of the plan except the checks, which `step` omits.
         let operations = trainer.training.operations.filter { !["finite check", "copy"].contains($0.kind) }
         #expect(timeline.spans.count == 2 * operations.count)
         #expect(Set(timeline.spans.map(\.step)) == [1, 2])
         #expect(zip(timeline.spans, timeline.spans.dropFirst()).allSatisfy { $0.end <= $1.begin })
     }
 
-    /// Copies of what layers give, taken while the step runs. Layers of constants, computed by hand: 0 * x + 2, then
-    /// 128 * 2 / 4, and ten classes that are equally likely.
+    /// Copies of layers' outputs, taken while the step runs. Layers of constants, computed by hand: 0 * x + 2, then 128
+    /// * 2 / 4, and ten equally likely classes.
     @Test func outputsOfOperations() throws {
         let trainer = try Self.trainer(keepsGradients: false)
         for (name, value) in [

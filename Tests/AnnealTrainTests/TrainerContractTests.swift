@@ -2,7 +2,7 @@ import Anneal
 import Foundation
 import Testing
 
-/// What a program may rely on that makes trainers of its own.
+/// What a program that creates its own trainers may rely on.
 @Suite struct TrainerContractTests {
     private static func symbol() throws -> Symbol {
         let net = SymbolBuilder()
@@ -71,7 +71,7 @@ import Testing
         let task = Task {
             let trainer = try SmallRun.trainer()
             let canceller = Canceller()
-            // Without an end of its own.
+            // It would not end by itself.
             try await trainer.fit(
                 training: SmallRun.source(), epochs: 0..<1_000_000_000,
                 options: FitOptions(observers: [canceller]))

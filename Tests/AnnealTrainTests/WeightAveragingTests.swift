@@ -2,14 +2,14 @@ import Anneal
 import Foundation
 import Testing
 
-/// Averaged weights against plain training without them.
+/// Averaged weights compared with plain training.
 @Suite struct WeightAveragingTests {
     private typealias Values = [String: Tensor]
 
     private static func trainer(_ averaging: WeightAveraging? = nil, frozen: Set<String> = []) throws -> Trainer {
         let network = try Networks.symbol(
             "resnet", NetworkOptions(numClasses: 4, imageShape: [3, 28, 28], numLayers: 8))
-        // Without momentum the weights and the batch are all that a step depends on.
+        // Without momentum a step depends only on the weights and the batch.
         let trainer = try Trainer(
             network, dataShape: [3, 28, 28], batchSize: 4,
             optimizer: try Optimizers.make("sgd", ["learning_rate": 0.1]), frozen: frozen, averaging: averaging)
@@ -56,7 +56,7 @@ import Testing
         #expect(try Self.values(trainer) == first)
         try Self.train(trainer, 3..<6)
         #expect(try Self.values(trainer) == Self.between(first, Self.trained(first, 3..<6), 0.25))
-        // The moving statistics have moved, too.
+        // The moving statistics have changed, too.
         #expect(first["bn_data_moving_mean"] != begin["bn_data_moving_mean"])
     }
 
@@ -74,7 +74,7 @@ import Testing
         #expect(try Self.values(trainer) == slow)
     }
 
-    /// After updates 1 and 2 the part that is kept is 2/11 and 3/12, less than 0.9.
+    /// After updates 1 and 2 the fraction kept is 2/11 and 3/12, less than 0.9.
     @Test func movingAverageIsWhatIsValidatedAndSaved() throws {
         let folder = NSTemporaryDirectory() + "anneal-average-" + UUID().uuidString
         defer { try? FileManager.default.removeItem(atPath: folder) }
@@ -93,11 +93,11 @@ import Testing
             try plain.step()
             average = Self.between(average, try Self.values(plain), Float(part))
         }
-        // The trained weights are as they would be without an average.
+        // The trained weights are the same as without an average.
         #expect(try Self.values(trainer) == Self.values(plain))
         let saved = try Checkpoint.load(prefix: folder + "/m", epoch: 1)
         #expect(saved.arguments.merging(saved.auxiliary) { $1 } == average)
-        // What a user saves in the loop of their own is what `fit` saves.
+        // What a user saves in their own loop is what `fit` saves.
         let weights = try Self.values(trainer)
         try trainer.save(prefix: folder + "/own", epoch: 1)
         #expect(try Checkpoint.load(prefix: folder + "/own", epoch: 1).arguments == saved.arguments)

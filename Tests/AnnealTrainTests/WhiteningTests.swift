@@ -23,13 +23,13 @@ import Testing
         #expect(abs(pairs.reduce(0) { $0 + $1.value } - (0..<7).reduce(0) { $0 + matrix[$1][$1] }) < 1e-10)
     }
 
-    /// The filters' outputs on the patches that they were made from have variance 1 and do not correlate.
+    /// The filters' outputs on the patches from which they were computed have variance 1 and are uncorrelated.
     @Test func outputsAreWhite() {
         var random = Random(seed: 4, purpose: .test)
         let side = 24
         var image: [Float] = []
         for _ in 0..<2 * side * side {
-            // Neighbours correlate, as in photographs.
+            // Neighbours are correlated, as in photographs.
             image.append(0.7 * (image.last ?? 0) + random.normal())
         }
         var covariance = PatchCovariance(patch: [2, 2, 2])

@@ -2,7 +2,7 @@ import AnnealCore
 import AnnealXLA
 import Testing
 
-/// What is counted in a compiled program, which XLA describes in the encoding of Protocol Buffers.
+/// Counts in a compiled program, which XLA describes in the Protocol Buffers encoding.
 @Suite struct CompiledModuleTests {
     private static func variable(_ value: Int) -> [UInt8] {
         value < 128 ? [UInt8(value)] : [UInt8(value & 0x7f | 0x80)] + variable(value >> 7)

@@ -31,7 +31,7 @@ import Testing
         try cache.write([1], ExecutableCache.key(["module"]))
         let mode = try FileManager.default.attributesOfItem(atPath: cache.folder)[.posixPermissions] as? Int
         #expect(mode == 0o700)
-        // Where others may write, they may have put code of theirs.
+        // If others may write there, they may have planted their own code.
         try FileManager.default.setAttributes([.posixPermissions: 0o777], ofItemAtPath: cache.folder)
         #expect(throws: AnnealError.self) { try cache.read(ExecutableCache.key(["module"])) }
         #expect(throws: AnnealError.self) { try cache.write([1], ExecutableCache.key(["module"])) }

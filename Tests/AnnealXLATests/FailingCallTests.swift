@@ -6,18 +6,18 @@ import CPJRT
 import Foundation
 import Testing
 
-/// XLA's CPU plugin (`make plugin NAME=cpu`), if it is here.
+/// XLA's CPU plugin (`make plugin NAME=cpu`), if it is available.
 private let cpuPlugin = PluginSearch().all().map(\.path).first { $0.contains("pjrt_c_api_cpu_plugin") }
 
 /// The plugin's own functions.
 nonisolated(unsafe) private var genuine: UnsafePointer<UnsafeMutableRawPointer?>?
 
-/// XLA's CPU plugin with one function that fails, each in turn: one clear error, or none where nothing depends on it.
+/// XLA's CPU plugin with one failing function at a time: one clear error, or none if nothing depends on it.
 @Suite(.enabled(if: cpuPlugin != nil, "no plugin for xla-cpu ('make plugin NAME=cpu' installs it)"), .serialized)
 struct FailingCallTests {
     typealias Function = @convention(c) (UnsafeMutableRawPointer) -> OpaquePointer?
 
-    /// Stands for an error of ours.
+    /// Marks an error of ours.
     private static let mark = 16
 
     private static func call(_ place: PJRT_Function, _ arguments: UnsafeMutableRawPointer) {
@@ -51,7 +51,7 @@ struct FailingCallTests {
         return nil
     }
 
-    /// The plugin's interface with one function exchanged. It is never freed, as a plugin's is not.
+    /// The plugin's interface with one function replaced. It is never freed, like a plugin's.
     private static func interface(failing place: UInt32) throws -> UnsafePointer<PJRT_Api> {
         let path = try #require(cpuPlugin), library = try #require(dlopen(path, RTLD_NOW | RTLD_LOCAL))
         typealias GetAPI = @convention(c) () -> UnsafePointer<PJRT_Api>?
@@ -69,7 +69,7 @@ struct FailingCallTests {
         return UnsafePointer(copy.assumingMemoryBound(to: PJRT_Api.self))
     }
 
-    /// The larger one of each number and 0.
+    /// The larger of each number and 0.
     private func compute(failing place: UInt32) throws -> [Float] {
         let plugin = try PJRTPlugin(Self.interface(failing: place), path: "broken.so")
         let engine = try Accelerators.engine(PJRTClient(plugin))

@@ -5,11 +5,11 @@ import Foundation
 import Synchronization
 import Testing
 
-/// Plugins that do not do what they should: each gives one clear error.
+/// Plugins that misbehave: each gives one clear error.
 @Suite struct FaultyPluginTests {
     typealias Function = @convention(c) (UnsafeMutableRawPointer) -> OpaquePointer?
 
-    /// An interface whose functions all do the same, but for those of errors. It is never freed, as a plugin's is not.
+    /// An interface whose functions all do the same, except those for errors. It is never freed, like a plugin's.
     private static func interface(
         minor: Int32 = 114, functions: Int = 138, code: Int32 = 13, missing: Set<Int> = [], _ function: Function
     ) -> UnsafePointer<PJRT_Api> {
@@ -56,7 +56,7 @@ import Testing
         let plugin = try PJRTPlugin(Self.interface(missing: [place], Self.succeeds), path: "half.so")
         let error = #expect(throws: AnnealError.self) { try PJRTClient(plugin) }
         #expect(error?.problem.contains("lacks function \(place)") == true)
-        // One that ends before a function's place lacks it too.
+        // A structure that ends before a function's index lacks that function too.
         #expect(throws: AnnealError.self) {
             try PJRTClient(PJRTPlugin(Self.interface(functions: 8, Self.succeeds), path: "short.so"))
         }
@@ -78,7 +78,7 @@ import Testing
 
     private static let seen = Mutex([Int64]())
 
-    /// A process of a job opens its own devices only: the plugin is told which.
+    /// A process of a job opens only its own devices: the plugin is told which.
     @Test func numbersOfDevicesArriveInThePlugin() throws {
         let interface = UnsafeMutablePointer(mutating: Self.interface(Self.succeeds))
         let places = (UnsafeMutableRawPointer(interface) + MemoryLayout<PJRT_Api>.size)
@@ -96,7 +96,7 @@ import Testing
         #expect(Self.seen.withLock { $0 } == [1, 3])
     }
 
-    /// Functions that say nothing is wrong and give nothing.
+    /// Functions that report success and return nothing.
     @Test func aClientThatIsNotThereIsAnError() throws {
         let plugin = try PJRTPlugin(Self.interface(Self.succeeds), path: "empty.so")
         #expect(throws: AnnealError.self) { try PJRTClient(plugin) }

@@ -4,7 +4,7 @@ import AnnealGraph
 import AnnealXLA
 import Testing
 
-/// What programs are written as: no plugin is needed.
+/// The text of programs: no plugin is needed.
 @Suite struct ProgramTextTests {
     /// The text of a whole training step.
     private func step(
@@ -30,7 +30,7 @@ import Testing
             precision, to: UpdatePass.choose(update, in: program, updatesEarly: false))
         if repeats {
             let graph = ForwardGraph(program) { $0 is BatchNorm }
-            // Of the forward pass, only statistics and the output.
+            // From the forward pass, only statistics and the output.
             var kept = program.values.indices.map {
                 program.values[$0].kind != .temporary || program.outputs.contains($0)
             }
@@ -54,7 +54,7 @@ import Testing
 
     @Test func weightsAreNeverTransposedButForTheGroupedGradient() throws {
         let text = try step()
-        // Of the arguments, only the images are in the host's order.
+        // Among the arguments, only the images are in the host's order.
         for line in lines(text, "stablehlo.transpose %arg") {
             let name = line.split(separator: "transpose ")[1].prefix { $0 != "," }
             let number = try #require(Int(name.dropFirst(4)))
@@ -69,7 +69,7 @@ import Testing
     @Test func parametersAndStatesAreDonated() throws {
         let text = try step()
         let stored = text.arguments.filter { if case .stored = $0 { true } else { false } }
-        // Weight, bias, gamma and beta of each, but for fixed gammas' states; moving statistics.
+        // Weight, bias, gamma and beta of each, except fixed gammas' states; moving statistics.
         #expect(text.module.components(separatedBy: "tf.aliasing_output").count - 1 == stored.count)
         #expect(stored.count == 6 * 2 + 2)
     }
@@ -94,7 +94,7 @@ import Testing
             #expect(line.contains("bf16") && !line.contains("xf32>"))
         }
         for line in lines(text, "stablehlo.dot_general") { #expect(line.contains("bf16") && !line.contains("xf32>")) }
-        // What outlives the step stays float32.
+        // Values that outlive the step stay float32.
         for line in lines(text, "func.func") { #expect(!line.contains("bf16")) }
     }
 
@@ -103,14 +103,15 @@ import Testing
         #expect(text.arguments.contains { if case .pixels = $0 { true } else { false } })
         let head = try #require(lines(text, "func.func").first)
         #expect(head.contains("tensor<2x4x5x5xui8>") && !head.contains("tensor<2x4x5x5xf32>"))
-        // What holds for every step is part of the program.
+        // Constants of all steps are part of the program.
         #expect(!lines(text, "dense<[1.0, 2.0, 3.0, 4.0]>").isEmpty)
     }
 
     @Test func gradientsInFloat16AreScaledAndBack() throws {
         let scaled = try step(.float16), plain = try step(.bfloat16)
         #expect(scaled.arguments.contains(.scalars) && !plain.arguments.contains(.scalars))
-        // One where the loss's gradient begins, and one for each trained parameter: the scalars are cut once each time.
+        // One where the loss's gradient begins, and one for each trained parameter: the scalars are sliced once each
+        // time.
         let cuts = lines(scaled, "stablehlo.slice").filter { $0.contains("tensor<4xf32>") }
         #expect(cuts.count == 1 + 6)
     }
@@ -119,7 +120,7 @@ import Testing
         let text = try step(repeats: true)
         let barriers = lines(text, "stablehlo.optimization_barrier")
         #expect(!barriers.isEmpty && barriers.allSatisfy { $0.contains(":2 = ") })
-        // The convolution twice and its weight's gradient; batch norm's sums are not taken again.
+        // The convolution twice and its weight's gradient; batch norm's sums are not recomputed.
         #expect(lines(text, "stablehlo.convolution").count == 3)
         let plain = try step()
         #expect(lines(text, "stablehlo.reduce").count == lines(plain, "stablehlo.reduce").count)

@@ -2,9 +2,9 @@ import Anneal
 import ListEngine
 import Testing
 
-// Neither the engine nor these tests have package access: what they use is public.
+// Neither the engine nor these tests have package access: they use only public declarations.
 
-/// An engine of another package runs what this package's engines run.
+/// An engine of another package runs the same networks as this package's engines.
 @Suite struct ListEngineTests {
     private func network() throws -> Symbol {
         let net = SymbolBuilder()
@@ -12,7 +12,7 @@ import Testing
         return try net.softmaxOutput(net.fullyConnected(hidden, numHidden: 3, name: "b"), name: "softmax")
     }
 
-    /// - Parameter broken: a sample that is no number.
+    /// - Parameter broken: a sample that is not a number.
     private func source(broken: Int? = nil) throws -> InMemorySource {
         var data: [Float] = []
         for i in 0..<22 * 6 {
@@ -80,7 +80,7 @@ import Testing
         }
         try executor.setInput("data", Tensor([2, 6], repeating: 1))
         try executor.forward()
-        // All classes are alike.
+        // All classes are equally likely.
         #expect(try executor.output().elements.allSatisfy { abs($0 - 1 / 3) < 1e-6 })
         let metrics = try scorer.score(source(), metrics: CompositeMetric([CrossEntropy()]))
         #expect(abs(metrics[0].value - 1.098612) < 1e-5)

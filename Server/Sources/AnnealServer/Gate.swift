@@ -1,12 +1,12 @@
 import FlyingFox
 import Foundation
 
-/// Lets requests in or not, before anything looks at them: by their method, by the host that they name, and, where others
+/// Admits or rejects requests before anything else handles them: by their method, by their host header, and, if others
 /// than this machine's users can reach the server, by a token.
 public struct Gate: Sendable {
-    /// Names of this server besides `localhost`; addresses in numbers are always let in.
+    /// Names of this server besides `localhost`; numeric addresses are always admitted.
     public var hosts: Set<String>
-    /// What a request must carry; nil: nothing.
+    /// The token that a request must carry; nil: none.
     public var token: String?
     public var methods: Set<String>
 
@@ -18,20 +18,20 @@ public struct Gate: Sendable {
 
     static let cookie = "anneal_token"
 
-    /// - Returns: the answer to a request that is not let in; nil for one that is.
+    /// - Returns: the response to a rejected request; nil if it is admitted.
     func refusal(_ request: HTTPRequest) -> HTTPResponse? {
         guard methods.contains(request.method.rawValue) else {
             return .text(
                 .methodNotAllowed, "only \(methods.sorted().joined(separator: " and "))",
                 ["Allow": methods.sorted().joined(separator: ", ")])
         }
-        // A page elsewhere may let its own name lead here (DNS rebinding); with a number it cannot.
+        // Another site's name may be made to resolve to this host (DNS rebinding); a numeric address cannot.
         guard let host = request.headers[HTTPHeader("Host")].map(Self.name),
             host == "localhost" || hosts.contains(host) || Self.isAddress(host)
         else {
             return .text(.forbidden, "this server has another name; --hosts names those that it answers to")
         }
-        // What another site's page sends is not what a user asked for.
+        // A request from another site's page was not made by the user.
         if let site = request.headers[HTTPHeader("Sec-Fetch-Site")],
             !["none", "same-origin", "same-site"].contains(site),
             request.method != .GET
@@ -44,7 +44,7 @@ public struct Gate: Sendable {
             "this server asks for its token: open /?token=TOKEN once, or send Authorization: Bearer TOKEN")
     }
 
-    /// The answer to `/?token=…`: a cookie, and on without the token in the address.
+    /// The response to `/?token=…`: sets a cookie and redirects to the address without the token.
     func welcome(_ request: HTTPRequest) -> HTTPResponse? {
         guard let token, request.path == "/", let given = request.query["token"], Self.equal(given, token) else {
             return nil
@@ -88,14 +88,14 @@ public struct Gate: Sendable {
         }
     }
 
-    /// In a time that does not depend on where they differ.
+    /// In constant time, wherever they differ.
     static func equal(_ a: String, _ b: String) -> Bool {
         let a = Array(a.utf8), b = Array(b.utf8)
         guard a.count == b.count else { return false }
         return zip(a, b).reduce(UInt8(0)) { $0 | ($1.0 ^ $1.1) } == 0
     }
 
-    /// A new one: 32 letters and digits that the system chose.
+    /// A new token: 32 random letters and digits.
     public static func newToken() -> String {
         let letters = Array("ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz23456789")
         var random = SystemRandomNumberGenerator()
@@ -104,14 +104,14 @@ public struct Gate: Sendable {
 }
 
 extension HTTPRequest {
-    /// Reads what is left of the body, which would be taken for the next request.
+    /// Reads the rest of the body, which would otherwise be taken for the next request.
     func discardBody() async throws {
         for try await _ in bodySequence {}
     }
 }
 
 extension HTTPResponse {
-    /// Headers that every answer has.
+    /// Headers of every response.
     private static let common: [(HTTPHeader, String)] = [
         (HTTPHeader("X-Content-Type-Options"), "nosniff"), (HTTPHeader("Referrer-Policy"), "no-referrer"),
         (HTTPHeader("Cache-Control"), "no-store"), (HTTPHeader("X-Frame-Options"), "DENY"),

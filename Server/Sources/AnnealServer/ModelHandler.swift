@@ -4,11 +4,11 @@ import FlyingFox
 import Foundation
 import Synchronization
 
-/// Answers what is on an image: `POST /predict` with the bytes of a JPEG or PNG file gives JSON; `GET /healthz`,
-/// `GET /metrics` (Prometheus's text), `GET /model`.
+/// Classifies images: `POST /predict` with the bytes of a JPEG or PNG file returns JSON; `GET /healthz`, `GET /metrics`
+/// (Prometheus's text format), `GET /model`.
 ///
-/// Requests that come at the same time are computed together (`Classifier`). Where more wait than the limit, the next are
-/// refused with 503, which tells a client to come again.
+/// Requests that arrive at the same time are computed together (`Classifier`). If more wait than the limit, further
+/// ones are rejected with 503, which tells a client to retry.
 public final class ModelHandler: HTTPHandler {
     private let classifier: Classifier
     private let gate: Gate
@@ -25,8 +25,8 @@ public final class ModelHandler: HTTPHandler {
     }
 
     /// - Parameters:
-    ///   - maximumBytes: of an image's file; larger ones are refused with 413.
-    ///   - maximumWaiting: requests that are computed or wait at a time.
+    ///   - maximumBytes: maximum size of an image file; larger ones are rejected with 413.
+    ///   - maximumWaiting: maximum number of requests being computed or waiting.
     public init(_ classifier: Classifier, gate: Gate, maximumBytes: Int = 16 << 20, maximumWaiting: Int = 64) {
         self.classifier = classifier
         var gate = gate
@@ -75,7 +75,7 @@ public final class ModelHandler: HTTPHandler {
         }
     }
 
-    /// nil: more than is allowed. It is read to its end: a client that still sends would not see the answer.
+    /// nil: more than allowed. The body is read to its end: a client that is still sending would not see the response.
     private func body(_ request: HTTPRequest) async throws -> [UInt8]? {
         var bytes: [UInt8] = [], isTooLong = (request.bodySequence.count ?? 0) > maximumBytes
         for try await piece in request.bodySequence {
@@ -104,7 +104,7 @@ public final class ModelHandler: HTTPHandler {
         }
     }
 
-    /// As `anneal predict --format json` names things.
+    /// Uses the names of `anneal predict --format json`.
     private func json(_ prediction: Classifier.Prediction) -> JSONValue {
         let number: JSONValue = prediction.probability.isFinite ? .number(Double(prediction.probability)) : .null
         return [

@@ -3,7 +3,7 @@ import FlyingFox
 import FlyingSocks
 import Foundation
 
-/// Server-sent events of a run: one whenever its files have changed, until the run is over or nobody listens.
+/// Server-sent events of a run: one whenever its files have changed, until the run ends or nobody listens.
 package struct RunEventStream: AsyncBufferedSequence, Sendable {
     package typealias Element = UInt8
 
@@ -41,7 +41,7 @@ package struct RunEventStream: AsyncBufferedSequence, Sendable {
             return Array(rest.prefix(Swift.max(1, count)))
         }
 
-        /// nil: the run is over.
+        /// nil: the run has ended.
         private mutating func event() async throws -> [UInt8]? {
             guard !isOver else { return nil }
             while true {
@@ -53,7 +53,7 @@ package struct RunEventStream: AsyncBufferedSequence, Sendable {
                 }
                 try await Task.sleep(for: interval)
                 quiet += 1
-                // Else a listener that has gone away is not noticed.
+                // Otherwise a listener that has disconnected is not noticed.
                 if quiet % 15 == 0 { return Array(": still here\n\n".utf8) }
             }
         }

@@ -4,7 +4,7 @@ import Foundation
 
 /// Shows the runs below a folder: `/`, `/run?name=…`, `/compare?run=…&run=…`, `/events?name=…`.
 ///
-/// A name is one of those that a listing of the folder finds, and nothing else: no request leads out of the folder.
+/// Only names that a listing of the folder finds are accepted: no request can leave the folder.
 public struct RunsHandler: HTTPHandler {
     private let folder: String
     private let gate: Gate
@@ -12,8 +12,8 @@ public struct RunsHandler: HTTPHandler {
     private static let mostCompared = 12
 
     /// - Parameters:
-    ///   - folder: of the runs.
-    ///   - interval: between looks at a run that trains.
+    ///   - folder: the folder of the runs.
+    ///   - interval: the time between checks of a run in training.
     public init(folder: String, gate: Gate, interval: Duration = .seconds(1)) {
         self.folder = folder
         self.gate = gate
@@ -53,7 +53,7 @@ public struct RunsHandler: HTTPHandler {
         let found = try RunCatalogue.names(in: folder)
         // The folder itself may be the run.
         if found == [""], name == FilePath(folder).name.description { return (name, folder) }
-        // Forms write a space as a plus.
+        // Forms encode a space as a plus.
         for name in [name, name.replacingOccurrences(of: "+", with: " ")] where found.contains(name) {
             return (name, Files.path(folder, name))
         }

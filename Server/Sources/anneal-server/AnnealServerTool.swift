@@ -85,7 +85,7 @@ struct AnnealServerTool: AsyncParsableCommand {
                 "can be reached from other machines, and there is no token of 16 letters or more",
                 suggestion: "give --token new, which makes one")
         }
-        // It goes into addresses and cookies.
+        // It is used in addresses and cookies.
         guard secret.map({ $0.wholeMatch(of: /[A-Za-z0-9._~-]+/) != nil }) ?? true else {
             throw AnnealError("--token", "holds more than letters, digits and -._~", suggestion: "give --token new")
         }
@@ -108,7 +108,7 @@ struct AnnealServerTool: AsyncParsableCommand {
             maximumBytes: maxMegabytes << 20, maximumWaiting: maxWaiting)
     }
 
-    /// Where it is, and what to open or send.
+    /// The address, and what to open or send.
     private func greeting(_ secret: String?) -> String {
         let place = "http://\(isLocal ? "localhost" : address.contains(":") ? "[\(address)]" : address):\(port)"
         guard model != nil else { return "Serving at \(place)\(secret.map { "/?token=\($0)" } ?? "/")" }
@@ -126,7 +126,7 @@ struct AnnealServerTool: AsyncParsableCommand {
     }
 
     private func makeServer(_ handler: any HTTPHandler) throws -> HTTPServer {
-        // Requests are answered in this time or not at all; a large model may need it for all that wait.
+        // A request is answered within this time or not at all; a large model may need it for all waiting requests.
         let logger: any Logging = .disabled, timeout = 120.0
         do {
             if address.contains(":") {

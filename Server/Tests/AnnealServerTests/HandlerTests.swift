@@ -23,7 +23,7 @@ private func request(
         body: HTTPBodySequence(data: body))
 }
 
-/// A folder of two runs that goes away with the test, and a file outside that nobody may see.
+/// A folder of two runs that is removed with the test, and a file outside that nobody may read.
 private final class Runs {
     let parent: String
     var folder: String { parent + "/runs" }
@@ -67,7 +67,7 @@ private final class Runs {
             #expect(try await status(handler, request(target)) == 404, "\(target)")
         }
         #expect(try await status(handler, request("/compare?run=a")) == 400)
-        // As forms write spaces.
+        // As forms encode spaces.
         #expect(try await status(handler, request("/compare?run=a&run=b+%26+%3Cc%3E")) == 200)
     }
 
@@ -79,7 +79,7 @@ private final class Runs {
         for host in [nil, "evil.example", "localhost.evil.example:8080", "127.0.0.1.evil", ""] {
             #expect(try await status(open, request("/", host: host)) == 403, "\(host ?? "none")")
         }
-        // Only names can be made to lead here by others.
+        // Others can only make names resolve to this host.
         for host in ["192.168.1.7:8080", "[fe80::1]:8080"] {
             #expect(try await status(open, request("/", host: host)) == 200, "\(host)")
         }
@@ -101,7 +101,7 @@ private final class Runs {
                 == 401)
     }
 
-    /// One event for a run that is over, and no more.
+    /// A single event for a run that has ended.
     @Test func events() async throws {
         let runs = try Runs(), handler = RunsHandler(folder: runs.folder, gate: Gate(), interval: .milliseconds(10))
         let response = try await handler.handleRequest(request("/events?name=a"))

@@ -2,7 +2,7 @@ import Anneal
 import ArgumentParser
 import Foundation
 
-/// A look at training's images before training.
+/// Shows training's images before training.
 struct AugmentPreview: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "augment-preview",
@@ -66,18 +66,18 @@ struct AugmentPreview: ParsableCommand {
         print(to, about: to)
     }
 
-    /// The image, and its class where it has one: its name, or the label where no names are known.
+    /// The image and its class, if it has one: its name, or the label if no names are known.
     private func names(of number: Int, _ training: ImageData) throws -> [String] {
         let name = try training.source.name(of: number)
         let image = training.source is RecordFile ? "record \(number), id \(name)" : ContactSheet.shortened(name)
-        // Records of several labels are of no class.
+        // Records with several labels have no class.
         guard let label = try? training.source.classLabel(of: number) else { return [image] }
         let index = label >= 0 && label < 65_536 ? Int(label) : -1
         let known = training.classNames.flatMap { $0.indices.contains(index) ? $0[index] : nil }
         return [image, known ?? "class \(index >= 0 && Float(index) == label ? "\(index)" : "\(label)")"]
     }
 
-    /// There are as many classes as these images need.
+    /// The number of classes is as large as these images require.
     private func mixing(_ loader: BatchLoader, _ samples: any SampleSource, _ rows: Int) throws -> any BatchSource {
         let settings = data.labels.settings
         if settings.areOff { return loader }

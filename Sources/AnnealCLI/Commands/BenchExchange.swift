@@ -51,7 +51,7 @@ struct BenchExchange: ParsableCommand {
     }
 }
 
-/// A bucket that processes add up: slices to those that add them, and the sums to all.
+/// A bucket that processes sum: slices are sent to the processes that sum them, and the sums to all.
 private struct ExchangeBench {
     private let group: MPIGroup
     private let elements: Int
@@ -116,7 +116,7 @@ private struct ExchangeBench {
 }
 
 extension JobModel.Host {
-    /// Measures some processes of this host, which are started for it.
+    /// Measures processes on this host, which are started for this purpose.
     /// - Throws: `AnnealError` if they cannot be started.
     static func measure(processes: Int) throws -> JobModel.Host {
         let binary = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")

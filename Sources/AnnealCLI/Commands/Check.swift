@@ -1,7 +1,7 @@
 import Anneal
 import ArgumentParser
 
-/// Every image of a data set, before hours are spent on it.
+/// Checks every image of a data set before hours are spent on it.
 struct Check: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Decode every image of a folder or a record file, and list those that cannot be used.",
@@ -52,8 +52,8 @@ struct Check: ParsableCommand {
         if bad > 0 { throw ExitCode.failure }
     }
 
-    /// Decodes what can be, whatever else is wrong with the folder.
-    /// - Returns: how many things are wrong.
+    /// Decodes what can be decoded, whatever else is wrong with the folder.
+    /// - Returns: the number of problems.
     private func check(_ folders: ClassFolders, _ names: [String]?) throws -> Int {
         var errors = folders.problems
         for unusable in folders.unusableClasses() {
@@ -62,7 +62,7 @@ struct Check: ParsableCommand {
         }
         if let names { errors += ImageFiles.unknownClasses(folders, among: names) }
         for error in errors { print("\(error)") }
-        // Images of unknown classes are decoded too: under the folders' own names.
+        // Images of unknown classes are decoded too, under their folders' names.
         var source = try ImageFiles(folders, classNames: names.flatMap { errors.isEmpty ? $0 : nil })
         source.maximumPixels = decoding.maxImagePixels
         let bad = try source.count > 0 ? report(source, source.classNames) : 0
@@ -74,7 +74,7 @@ struct Check: ParsableCommand {
         return errors.count + bad + unreadable
     }
 
-    /// - Returns: how many images are bad.
+    /// - Returns: the number of bad images.
     private func report(_ source: some SampleSource, _ names: [String]?) throws -> Int {
         guard source.count > 0 else { throw AnnealError(source.path, "has no images") }
         try source.checkImages()
@@ -87,7 +87,7 @@ struct Check: ParsableCommand {
         progress.finish()
         for bad in survey.bad { print("\(bad.reason)") }
 
-        // A label that is no class's adds none to the table.
+        // A label that is not a class's adds no row to the table.
         let classes = 0..<(names?.count ?? 1 << 24)
         let badLabels = survey.bad.compactMap { try? source.classLabel(of: $0.number) }.compactMap { Int(exactly: $0) }
             .filter(classes.contains)
@@ -103,7 +103,7 @@ struct Check: ParsableCommand {
         StandardStream.output.write(
             "\(table.text)\n\(Readable.counted(survey.count, "image")) in \(labels.count.counted("class")), \(survey.bad.count) bad\(images)\n"
         )
-        // Without names training takes the number of classes from a flag.
+        // Without names, training takes the number of classes from a flag.
         if names == nil, let highest = labels.max(), highest + 1 > labels.count {
             StandardStream.output.write(
                 "The labels go up to \(highest): training takes --num-classes \(highest + 1), and \((highest + 1 - labels.count).counted("class")) would have no images\n"

@@ -2,7 +2,7 @@ import Anneal
 import ArgumentParser
 import Foundation
 
-/// A checkpoint to another, in the form that MXNet 1.9.1 writes.
+/// Converts a checkpoint to the format that MXNet 1.9.1 writes.
 struct Convert: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Rewrite a checkpoint: for MXNet 1.9.1, in float32, without the optimizer's state.",
@@ -55,7 +55,7 @@ struct Convert: ParsableCommand {
         let resume = keepOptimizer ? try Files.read(resumePath) : nil
 
         let epoch = toEpoch ?? saved.number
-        // The parameters come last, so that where they are, all is there.
+        // The parameters come last: if they exist, everything exists.
         let files: [(path: String, data: Data?)] = [
             (Checkpoint.symbolPath(to), json), (Preprocessing.path(to), try record?.encoded()),
             (Checkpoint.resumePath(to, epoch), resume),
@@ -84,12 +84,12 @@ struct Convert: ParsableCommand {
 
     private func canonical(_ prefix: String) -> FilePath {
         let path = Checkpoint.symbolPath(prefix), folder = Files.folder(of: path)
-        // What is not there yet may be in a folder that is.
+        // A file that does not exist yet may be in a folder that does.
         let whole = Files.realPath(path) ?? Files.realPath(folder).map { Files.path($0, Files.name(of: path)) }
         return FilePath(whole ?? Files.absolute(path))
     }
 
-    /// The data and labels alone need not be among the parameters.
+    /// Only data and labels may be missing from the parameters.
     private func checkComplete(_ arrays: [StoredArray], _ symbol: Symbol, _ path: String) throws {
         let there = Set(arrays.map { String($0.name.dropFirst(4)) })
         if let missing = try symbol.parameterNames(parameters: there).first(where: { !there.contains($0) }) {

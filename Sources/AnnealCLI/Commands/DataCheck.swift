@@ -1,10 +1,10 @@
 import Anneal
 
-/// Whether a run's data is still what the run was started with.
+/// Checks whether a run's data is still what the run was started with.
 extension TrainingRun {
-    /// Looks through the data before the first step.
-    /// - Parameter recorded: the run that is resumed, where it is not a new one.
-    /// - Throws: `AnnealError` for a label that is not a class's number, or for data that has changed.
+    /// Examines the data before the first step.
+    /// - Parameter recorded: the run that is resumed; nil for a new one.
+    /// - Throws: `AnnealError` for a label that is not a class number, or for data that has changed.
     func surveyData(_ setup: TrainingSetup, _ recorded: RecordedRun?) throws -> (
         fingerprints: [String: DataFingerprint], notes: [FitEvent]
     ) {

@@ -2,7 +2,7 @@ import Anneal
 import ArgumentParser
 import Foundation
 
-/// A checkpoint to ONNX.
+/// Exports a checkpoint to ONNX.
 struct Export: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Write a trained network as an ONNX model, for ONNX Runtime and others.",

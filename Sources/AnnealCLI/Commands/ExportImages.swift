@@ -1,7 +1,7 @@
 import Anneal
 import ArgumentParser
 
-/// Records back to image files.
+/// Writes records back to image files.
 struct ExportImages: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "export-images",

@@ -2,7 +2,7 @@ import Anneal
 import Foundation
 
 extension TrainingOptions {
-    /// What writes a run for other tools.
+    /// Writes a run for other tools.
     func exporters(folder: RunFolder, record: RunRecord, trainer: Trainer) -> [any FitObserver] {
         var observers: [any FitObserver] = []
         if let parent = run.tensorboard {
@@ -18,7 +18,7 @@ extension TrainingOptions {
 }
 
 extension Trainer {
-    /// The numbers of every parameter, and of the gradients of those that are trained.
+    /// The values of every parameter, and of the gradients of trained ones.
     fileprivate func distributions() throws -> [(name: String, values: [Float])] {
         try parameters.names.flatMap { name in
             let weights = ("weights/\(name)", try parameters.tensor(name).elements)

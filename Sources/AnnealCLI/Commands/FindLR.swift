@@ -2,7 +2,7 @@ import Anneal
 import ArgumentParser
 import Foundation
 
-/// Looks for a learning rate.
+/// Searches for a learning rate.
 struct FindLR: MXNetScript {
     static let configuration = CommandConfiguration(
         commandName: "find-lr",

@@ -39,7 +39,7 @@ struct FineTuneCommand: TrainingCommand {
         return script
     }
 
-    /// What is read on the way here is freed before the run begins.
+    /// What is read in this scope is freed before the run begins.
     func trainingRun(continuing prefix: String?) throws -> TrainingRun {
         let imageShape = try parseImageShape(training.imageShape ?? defaults().imageShape)
         guard !training.run.resetOptimizer else {
@@ -82,7 +82,7 @@ struct FineTuneCommand: TrainingCommand {
             imageShape: imageShape, script: Self.script)
     }
 
-    /// The shape that the pre-trained model's files say; nil if they do not, or a flag does.
+    /// The shape according to the pre-trained model's files; nil if they do not say, or a flag does.
     private func trainedImageShape() throws -> [Int]? {
         guard SavedModel.isForeign(pretrainedModel) else {
             return try Preprocessing.load(prefix: SavedModel.prefix(pretrainedModel))?.imageShape
@@ -104,7 +104,7 @@ struct FineTuneCommand: TrainingCommand {
         }
     }
 
-    /// What a user should know of a model that comes from elsewhere.
+    /// Notes for the user about a model from another framework.
     private func remarks(_ content: SavedModel.Content, _ saved: SavedModel) -> [FitEvent] {
         var remarks = content.notes.map(FitEvent.note)
         if saved.foreignFile != nil, content.preprocessing == nil, data.images.rgbMean == nil {
@@ -113,7 +113,7 @@ struct FineTuneCommand: TrainingCommand {
                     "the file does not say how its images were preprocessed: give --rgb-mean and --rgb-std as in its training"
                 ))
         }
-        // What was imported is checkpoint 0; a network that was trained here without norms is known to train.
+        // An imported model is checkpoint 0; a network without norms that was trained here is known to be trainable.
         let folded = content.checkpoint.symbol.foldedConvolutions
         if folded > 0, saved.number == 0 {
             remarks.append(
@@ -124,7 +124,7 @@ struct FineTuneCommand: TrainingCommand {
         return remarks
     }
 
-    /// Layers that depend on the image's shape cannot take over values that were trained for another.
+    /// Layers that depend on the image's shape cannot take values that were trained for another one.
     private func checkShapes(
         _ network: ClassifierNetwork, _ start: [String: Tensor], _ imageShape: [Int], _ place: String,
         _ record: Preprocessing?
@@ -148,7 +148,7 @@ struct FineTuneCommand: TrainingCommand {
 
     private func standardLayer(_ symbol: Symbol) throws -> String {
         let standard = "flatten0", before = symbol.nodes.prefix { $0.name != standard }
-        // A perceptron's stands before all of its layers: nothing would be kept.
+        // A perceptron's comes before all of its layers: nothing would be kept.
         let keepsLayers = before.count { $0.isVariable } > 1
         return before.count < symbol.nodes.count && keepsLayers ? standard : try symbol.layerBeforeFullc()
     }

@@ -139,8 +139,9 @@ struct Im2rec: ParsableCommand {
         }
     }
 
-    /// As `im2rec.py` finds them, in the order of their names: lists in the prefix's folder that begin with it, or, where
-    /// the prefix is a folder itself, those in it. If that has none, it is the images' folder and the lists are next to it.
+    /// Lists as `im2rec.py` finds them, in the order of their names: those in the prefix's folder whose names begin
+    /// with it or, if the prefix is itself a folder, those in it. If that has none, it is the images' folder and the
+    /// lists are next to it.
     private func listFiles() throws -> [String] {
         func lists(in folder: String, from start: String) throws -> [String] {
             try Files.names(in: folder).filter { $0.hasPrefix(start) && $0.hasSuffix(".lst") }
@@ -171,7 +172,7 @@ struct Im2rec: ParsableCommand {
             }
             packer.encoding = .jpeg(quality: quality)
         case ".png":
-            // im2rec.py's own default is beyond PNG's levels, and OpenCV takes the highest.
+            // im2rec.py's own default exceeds PNG's levels, and OpenCV uses the highest one.
             guard (0...9).contains(quality) || quality == 95 else {
                 throw UsageError("--quality", "is \(quality)", suggestion: "for PNG it is 0 to 9")
             }
@@ -191,8 +192,8 @@ struct Im2rec: ParsableCommand {
 }
 
 extension RecordPacker {
-    /// Packs, and says how far it is, what is left out and what has become of the list.
-    /// - Parameter place: how a line about an image that is left out begins.
+    /// Packs, and reports progress, omitted images and the result for the list.
+    /// - Parameter place: the beginning of a line about an omitted image.
     func packShown(_ list: ImageList, root: String, to target: String, place: String = "") throws {
         let progress = ProgressLine("Packing \(FilePath(target)).rec", total: list.items.count, unit: "images")
         let summary = try pack(list, root: root, to: target) {

@@ -2,7 +2,7 @@ import Anneal
 import ArgumentParser
 import Foundation
 
-/// Another framework's model to a checkpoint.
+/// Imports another framework's model as a checkpoint.
 struct Import: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Import a model of torchvision, timm, Keras or Paddle as a checkpoint.",
@@ -100,7 +100,7 @@ struct Import: ParsableCommand {
                 suggestion: "the images of --restore-batch-norm must be preprocessed as in the network's training")
         }
         var options = LoaderOptions(validating: record, batchSize: 8)
-        // Records may be sorted by their classes.
+        // Records may be sorted by class.
         options.shuffle = true
         guard Files.isFolder(path) else {
             return try imported.restoreBatchNorm(BatchLoader(RecordFile(path), options: options))
@@ -112,7 +112,7 @@ struct Import: ParsableCommand {
         return try imported.restoreBatchNorm(BatchLoader(ImageFiles(paths: found.images), options: options))
     }
 
-    /// The file's record with what the flags say over it; nil if nobody says by which numbers.
+    /// The file's record, overridden by the flags; nil if neither gives the numbers.
     private func record(_ imported: ForeignModel) throws -> Preprocessing? {
         let names = try classNames.map(ClassNames.read) ?? imported.classNames
         if let names {

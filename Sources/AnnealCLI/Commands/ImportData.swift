@@ -2,7 +2,7 @@ import Anneal
 import ArgumentParser
 import Foundation
 
-/// Data sets as they are downloaded, to RecordIO.
+/// Converts data sets as they are downloaded to RecordIO.
 struct ImportData: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "import-data",

@@ -2,7 +2,7 @@ import Anneal
 import ArgumentParser
 import Foundation
 
-/// MNIST and Fashion-MNIST to RecordIO.
+/// Converts MNIST and Fashion-MNIST to RecordIO.
 struct ImportMNIST: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "import-mnist",

@@ -9,23 +9,23 @@ extension RunOptions {
     }
 }
 
-/// MXNet's monitor: every so many batches the root mean square (its norm / sqrt(size)) of the layers' outputs, of every
+/// MXNet's monitor: every N batches, the root mean square (norm / sqrt(size)) of the layers' outputs, of every
 /// parameter and auxiliary state after the update, and of the gradients (`NAME_grad`).
 ///
-/// Of layers that the compiler has fused the last one's output is shown. An accelerator runs a step as one program: of its
-/// layers there are no outputs.
+/// Of layers that the compiler has fused, the last one's output is shown. An accelerator runs a step as one program, so
+/// its layers' outputs are not available.
 private final class Monitor: FitObserver {
     private let trainer: Trainer
     private let interval: Int
     private let pattern: Regex<AnyRegexOutput>
     private let reports: [any FitObserver]
     private var batches = 0
-    /// Of the batch that is shown, in the order in which they are computed.
+    /// For the batch that is shown, in the order of computation.
     private var outputs: [(name: String, statistic: Double)] = []
 
     /// - Parameters:
-    ///   - pattern: names that it matches from their beginning on are shown.
-    ///   - reports: what the lines are told to.
+    ///   - pattern: names that it matches at their beginning are shown.
+    ///   - reports: receives the lines.
     init(_ trainer: Trainer, interval: Int, pattern: Regex<AnyRegexOutput>, _ reports: [any FitObserver]) {
         self.trainer = trainer
         self.interval = interval
@@ -45,7 +45,7 @@ private final class Monitor: FitObserver {
         }
     }
 
-    /// - Parameter isShown: whether the next batch is.
+    /// - Parameter isShown: whether the next batch is shown.
     private func watch(_ isShown: Bool) {
         outputs = []
         trainer.afterOperation = nil

@@ -3,7 +3,7 @@ import ArgumentParser
 import Foundation
 import Synchronization
 
-/// How a job would grow with its hosts.
+/// Predicts how a job scales with its hosts.
 struct PlanJob: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "plan",
@@ -117,7 +117,7 @@ struct PlanJob: ParsableCommand {
         return lines.joined(separator: "\n")
     }
 
-    /// Powers of two, and what was asked for.
+    /// Powers of two, and the requested number.
     private var rows: [Int] {
         var rows: [Int] = [], count = 1
         while count < hosts {
@@ -128,14 +128,14 @@ struct PlanJob: ParsableCommand {
     }
 }
 
-/// What the processes of a host compute, at the same time, each on its share of the cores.
+/// The work of a host's processes, which run at the same time, each on its share of the cores.
 private struct HostWork {
     let workloads: [Workload]
     private let threads: [DeviceThread]
 
     private final class Failure: Sendable { let first = Mutex<(any Error)?>(nil) }
 
-    /// - Parameter threads: of each process.
+    /// - Parameter threads: threads of each process.
     init(_ processes: Int, threads: Int, make: () throws -> Workload) throws {
         workloads = try (0..<processes).map { _ in try make() }
         self.threads = try (0..<processes).map { try DeviceThread("anneal-process-\($0)", pool: threads) }
@@ -150,12 +150,12 @@ private struct HostWork {
         guard var step = JobModel.Step(timeline.spans, gradientBytes: first.gradientBytes) else {
             throw AnnealError("--steps", "none was measured", code: .internalDefect)
         }
-        // What lies between operations belongs to a step too.
+        // The time between operations is part of a step too.
         step.update = max(step.update, wall - step.passes)
         return step
     }
 
-    /// The median of steps, in seconds.
+    /// The median of the steps, in seconds.
     func wall(_ steps: Int) throws -> Double {
         let clock = ContinuousClock()
         let times = try (0..<steps).map { _ in try clock.measure { try forAll { try $0.step() } } / .seconds(1) }
@@ -167,7 +167,7 @@ private struct HostWork {
     ) throws {
         let failure = Failure()
         for (index, thread) in threads.enumerated() {
-            // The thread has the workload to itself until `wait` returns.
+            // The thread has exclusive use of the workload until `wait` returns.
             let shared = Handover((workloads[index], index == 0 ? first ?? body : body))
             thread.start {
                 do { try shared.value.1(shared.value.0) } catch { failure.first.withLock { $0 = $0 ?? error } }
@@ -178,14 +178,14 @@ private struct HostWork {
     }
 }
 
-/// Numbers with units, as flags have them.
+/// Numbers with units, as in flags.
 enum Quantity {
     private static let rates: [String: Double] = [
         "kb": 125, "Mb": 125e3, "Gb": 125e6, "kB": 1e3, "MB": 1e6, "GB": 1e9,
     ]
     private static let times: [String: Double] = ["ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1]
 
-    /// Bytes a second.
+    /// Bytes per second.
     static func rate(_ text: String) throws -> Double {
         try value(text, rates, "--bandwidth", "write e.g. 25Gb (bits) or 3GB (bytes)")
     }
@@ -206,9 +206,9 @@ enum Quantity {
     }
 }
 
-/// How fast processes of a host copy.
+/// How fast processes of a host copy memory.
 enum CopySpeed {
-    /// Bytes a second of each process, while all copy.
+    /// Bytes per second for each process, while all copy.
     static func measure(processes: Int, cores: Int) throws -> Double {
         let threads = min(processes, cores), count = 4 << 20
         let blocks = try (0..<threads).map { _ in (try Arena(count), try Arena(count)) }

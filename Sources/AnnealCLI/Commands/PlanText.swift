@@ -4,7 +4,8 @@ import Anneal
 struct PlanText {
     private let executor: Executor
     private let step: StepOptions
-    /// Bytes of the arena if updates waited where they do not, or did not wait where they do; nil: more than there is here.
+    /// Bytes of the arena if updates waited although they do not, or did not wait although they do; nil: more memory
+    /// than is available.
     private let otherBytes: Int?
 
     /// - Parameter inputs: shapes of a batch.

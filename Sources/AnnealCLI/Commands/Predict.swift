@@ -2,7 +2,7 @@ import Anneal
 import ArgumentParser
 import Foundation
 
-/// What is on images: their most probable classes.
+/// Predicts the most probable classes of images.
 struct Predict: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Classify images with a trained network.",
@@ -71,7 +71,7 @@ struct Predict: ParsableCommand {
         }
         let table = PredictionTable(images: images.names, number: kind)
         if format == .csv { StandardStream.output.write(PredictionRows.header(number: kind)) }
-        // A table without rows has no head either.
+        // A table without rows has no header either.
         var failures = 0, head = format == .table ? table.head : ""
         try classifier.predict(images.source, top: top) { number, result in
             switch result {
@@ -85,7 +85,7 @@ struct Predict: ParsableCommand {
                     }
                 StandardStream.output.write(head + text)
                 head = ""
-                // Of a million images nobody may read on after three.
+                // With a million images, nobody may be reading any more after three.
                 try StandardStream.output.check()
             case .failure(let error):
                 failures += 1
@@ -95,7 +95,7 @@ struct Predict: ParsableCommand {
         if failures > 0 { throw ExitCode.failure }
     }
 
-    /// What the arguments name, and how the output calls each image.
+    /// The images that the arguments name, and how the output names each of them.
     private func findImages() throws -> (source: any SampleSource, names: [String]) {
         if images.contains("-") {
             guard images.count == 1, !pathsFromStdin else {
@@ -135,7 +135,7 @@ struct Predict: ParsableCommand {
         return (found, files.map(\.description))
     }
 
-    /// Tells of photographs whose middle alone the network sees.
+    /// Notes photographs of which the network sees only the centre.
     private func warnOfCrops(_ images: any SampleSource, _ preprocessing: Preprocessing) {
         guard preprocessing.resize == nil else { return }
         let (height, width) = (preprocessing.imageShape[1], preprocessing.imageShape[2])
@@ -147,10 +147,10 @@ struct Predict: ParsableCommand {
     }
 }
 
-/// Predictions in columns; the names of images say how wide theirs is.
+/// Predictions in columns; the names of the images determine the width of theirs.
 private struct PredictionTable {
     private let width: Int
-    /// What the numbers are called.
+    /// The heading of the numbers.
     private let number: String
 
     init(images: [String], number: String) {
@@ -162,7 +162,7 @@ private struct PredictionTable {
         "\(padded("image"))  \(String(repeating: " ", count: max(0, 11 - number.count)))\(number)  class\n"
     }
 
-    /// The image's name in the first row only.
+    /// The image's name, in the first row only.
     func rows(_ image: String, _ predictions: [Classifier.Prediction]) -> String {
         predictions.enumerated().map { rank, prediction in
             let share = String(format: "%11.4f", Double(prediction.probability))
@@ -175,12 +175,12 @@ private struct PredictionTable {
     }
 }
 
-/// A row a class of each image, the most probable first, with rank 1.
+/// A row for each class of each image, the most probable first, with rank 1.
 private enum PredictionRows {
     static func header(number: String) -> String { CSV.line(["image", "rank", "class", "index", number]) + "\n" }
 
     static func text(_ image: String, _ predictions: [Classifier.Prediction]) -> String {
-        // A lone - is standard input, which no spreadsheet computes.
+        // A lone - is standard input; spreadsheets do not take it for a formula.
         let shown = image == "-" ? image : CSV.text(image)
         return predictions.enumerated().map { rank, prediction in
             let probability = prediction.probability.isNaN ? "nan" : "\(prediction.probability)"
@@ -195,7 +195,7 @@ private struct PredictionLine: Encodable {
     struct Entry: Encodable {
         var `class`: String
         var index: Int
-        /// Left out where it is NaN, which JSON has no number for.
+        /// Omitted if it is NaN, which JSON cannot express.
         var probability: Float?
         var score: Float?
     }
@@ -215,7 +215,7 @@ private struct PredictionLine: Encodable {
     func json() throws -> String {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        // Control characters beyond ASCII, which the encoder leaves; read back they are the same.
+        // Control characters beyond ASCII, which the encoder does not escape; the text reads back the same.
         return String(decoding: try encoder.encode(self), as: UTF8.self).printable(json: true) + "\n"
     }
 }

@@ -1,8 +1,9 @@
 import Anneal
 
-/// The pre-trained networks of MXNet's model zoo, which few can reach by now, and where their like is today.
+/// The pre-trained networks of MXNet's model zoo, which is hardly reachable any more, and where to find equivalents
+/// today.
 enum PretrainedNetworks {
-    /// What timm and torchvision call the same network, by the zoo's names.
+    /// The names of the same networks in timm and torchvision, by the zoo's names.
     private static let same = [
         "resnext-50": "timm's resnext50_32x4d", "resnext-101": "timm's resnext101_32x4d",
         "resnext-101-64x4d": "timm's resnext101_64x4d",

@@ -1,7 +1,7 @@
 import Anneal
 import ArgumentParser
 
-/// Where a step's time goes.
+/// Shows where a step's time goes.
 struct Profile: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Show where the time of a network's steps goes, and what this machine could do.",
@@ -95,7 +95,7 @@ extension Profile {
     }
 }
 
-/// Finds out before a long run whether its output can be written at the end.
+/// Checks before a long run whether its output can be written at the end.
 func prepareOutput(_ path: String) throws {
     guard !Files.isFolder(path) else { throw AnnealError(path, "is a folder", suggestion: "name a file") }
     let folder = Files.folder(of: path)

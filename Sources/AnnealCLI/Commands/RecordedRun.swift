@@ -3,31 +3,32 @@ import AnnealConfiguration
 import ArgumentParser
 import Foundation
 
-/// A run that began earlier, by the record in its folder.
+/// An earlier run, from the record in its folder.
 struct RecordedRun {
     /// The folder's absolute path.
     let folder: String
-    /// The command that began the run, with the flags that override at its end.
+    /// The command that started the run, with overriding flags at its end.
     let commandLine: [String]
     let command: any TrainingCommand
-    /// What the run's data was like; nil if an earlier version recorded it.
+    /// A description of the run's data; nil if an earlier version recorded the run.
     let data: [String: DataFingerprint]?
     /// --accept-changed-data
     let acceptsChangedData: Bool
-    /// Where the run's paths begin, if it was moved.
+    /// The folder that the run's paths are relative to, if it was moved.
     let note: FitEvent?
     /// --load-epoch: the run's checkpoint to go back to.
     private let choice: CheckpointChoice?
-    /// --reset-optimizer: take that checkpoint's weights alone.
+    /// --reset-optimizer: use only that checkpoint's weights.
     private let resetsOptimizer: Bool
 
-    /// Of the model.
+    /// The model's prefix.
     var prefix: String { command.training.run.modelPrefix ?? RunOptions.prefix(inFolder: folder) }
 
-    /// Reads the record and goes to the folder in which the run was started, or to where that is now: its paths begin there.
+    /// Reads the record and changes to the folder in which the run was started, or to its present place: the run's
+    /// paths are relative to it.
     /// - Parameters:
     ///   - overrides: flags that replace those of the record.
-    ///   - acceptsChangedData: whether the run may continue with other data than it had.
+    ///   - acceptsChangedData: whether the run may continue with data that has changed.
     init(folder: String, overrides: [String], acceptsChangedData: Bool = false) throws {
         self.acceptsChangedData = acceptsChangedData
         self.folder = Files.absolute(folder)
@@ -68,16 +69,16 @@ struct RecordedRun {
         overrides += try Self.replacedDevices(overrides, record.commandLine[1])
         commandLine = record.commandLine + overrides
         data = record.data
-        // The flags that were in force then: a file or a recipe that the run was started with may be another by now.
+        // The flags in force then: a file or recipe that the run was started with may have changed since.
         let inForce = Files.path(self.folder, ConfigurationFile.name)
         var flags = Array(record.commandLine.dropFirst()) + (Files.exists(inForce) ? ["--config", inForce] : [])
-        // That file leaves it out: it starts new runs.
+        // That file omits it, since it starts new runs.
         if case .string(let prefix)? = record.arguments["model-prefix"] { flags.append("--model-prefix=\(prefix)") }
         command = try Self.command(flags + overrides)
     }
 
-    /// Goes to the folder that the run's paths begin in.
-    /// - Returns: what to say if it is another one than the run was started in.
+    /// Changes to the folder that the run's paths are relative to.
+    /// - Returns: a note if it is not the folder in which the run was started.
     private static func enter(_ record: RunRecord, _ folder: String, _ overrides: [String]) throws -> FitEvent? {
         // Data that is named now need not be where it was.
         var others = overrides, data: [String] = []
@@ -93,8 +94,8 @@ struct RecordedRun {
             ? .note("The run was started in \(record.workingFolder); its paths begin in \(place.path) now") : nil
     }
 
-    /// Where the run resumes; nil if nothing was saved yet: then the command begins again.
-    /// - Throws: an error that names the way out, if the last state is gone and checkpoints are there.
+    /// Where the run resumes; nil if nothing was saved yet: then the command starts from the beginning.
+    /// - Throws: an error with a suggestion, if the last state is missing but checkpoints exist.
     func origin() throws -> RunOrigin? {
         if let choice {
             let number = try Checkpoint.number(prefix: prefix, choice)
@@ -127,8 +128,8 @@ struct RecordedRun {
         return command
     }
 
-    /// Removes a flag, also an abbreviated one, from the arguments of a command.
-    /// - Returns: its value, empty for a flag that takes none; nil if it is not there.
+    /// Removes a flag, which may be abbreviated, from the arguments of a command.
+    /// - Returns: its value, empty for a flag without one; nil if the flag is missing.
     private static func takeOut(_ flag: String, from arguments: inout [String], of command: String) throws -> String? {
         guard let description = ToolDescription.command(command) else { return nil }
         let typed = try flagErrors { [arguments] in try TypedArguments(arguments[...], of: description) }
@@ -137,7 +138,7 @@ struct RecordedRun {
         return value
     }
 
-    /// Paths of flags, which begin where they were typed.
+    /// Makes the paths of flags relative to the folder in which they were typed.
     private static func withPaths(_ arguments: [String], from folder: String, of command: String) throws -> [String] {
         guard let description = ToolDescription.command(command), folder != Files.workingFolder else {
             return arguments
@@ -152,7 +153,7 @@ struct RecordedRun {
         }
     }
 
-    /// Two flags name devices: a new one takes the place of the other.
+    /// Two flags name devices: a new one replaces the other.
     private static func replacedDevices(_ overrides: [String], _ command: String) throws -> [String] {
         let flags = try flagErrors { try CommandLineArguments.prepare([command] + overrides).arguments }
         func has(_ name: String) -> Bool { flags.contains { $0 == "--\(name)" || $0.hasPrefix("--\(name)=") } }
@@ -160,7 +161,7 @@ struct RecordedRun {
         return [has("devices") ? "--gpus=" : "--devices="]
     }
 
-    /// What makes it this run stays.
+    /// What identifies the run stays.
     private static func check(_ overrides: [String], _ command: String) throws {
         let flags = try flagErrors { try CommandLineArguments.prepare([command] + overrides).arguments }
         for name in ["run-folder", "model-prefix", "seed", "val-split"] {

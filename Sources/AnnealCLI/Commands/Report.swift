@@ -2,7 +2,7 @@ import Anneal
 import ArgumentParser
 import Foundation
 
-/// A run as one page.
+/// Shows a run as a single page.
 struct Report: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Write a run as one self-contained page.",

@@ -1,15 +1,15 @@
 import Anneal
 
-/// What a training run begins with.
+/// What a training run starts from.
 enum RunOrigin {
     case beginning
     /// An epoch's checkpoint, of Anneal or of MXNet.
-    /// - resetsOptimizer: whether its weights alone are taken.
+    /// - resetsOptimizer: whether only its weights are used.
     case checkpoint(prefix: String, epoch: Int, resetsOptimizer: Bool)
     /// A saved state, at this path.
     case state(String)
 
-    /// What is saved of the run; nil without a state.
+    /// The saved part of the run; nil without a state.
     func saved() throws -> SavedRun? {
         switch self {
         case .beginning: return nil
@@ -31,13 +31,13 @@ enum RunOrigin {
         return false
     }
 
-    /// Whether the optimizer's counts begin with the run, although there may be a state.
+    /// Whether the optimizer's counts begin with the run, even if there is a state.
     var resetsOptimizer: Bool {
         if case .checkpoint(_, _, true) = self { return true }
         return false
     }
 
-    /// Takes what is saved into a trainer.
+    /// Restores a trainer from what was saved.
     func restore(_ trainer: Trainer) throws -> (progress: FitProgress, note: FitEvent?) {
         switch self {
         case .beginning:
@@ -73,7 +73,7 @@ enum RunOrigin {
                     .warning("\(missing) is not there: the optimizer starts again, as in MXNet's scripts")
                 )
             }
-            // The flag's number counts: a converted checkpoint may have another.
+            // The flag's number counts: a converted checkpoint may have another one.
             return (
                 progress.renumbered(epoch: epoch),
                 .note("Resumed from \(Checkpoint.parametersPath(prefix, epoch)) with the optimizer's state")
@@ -81,7 +81,7 @@ enum RunOrigin {
         }
     }
 
-    /// Names the way out where the state is of other flags, but the weights fit.
+    /// Suggests what to do if the state belongs to other flags, but the weights fit.
     private func restoreWhole(_ trainer: Trainer, _ prefix: String, _ epoch: Int) throws -> FitProgress? {
         do {
             return try trainer.restore(prefix: prefix, epoch: epoch)
@@ -91,7 +91,7 @@ enum RunOrigin {
         }
     }
 
-    /// As above, of the run's last state: the weights are those of its newest checkpoint.
+    /// The same for the run's last state: the weights are those of its newest checkpoint.
     private func restoreLatest(_ trainer: Trainer, _ path: String) throws -> FitProgress {
         do {
             return try trainer.restoreState(path)

@@ -1,16 +1,16 @@
 import Anneal
 
-/// What a training run writes for `anneal runs`, `watch`, `compare` and `report`, apart from its log, metrics and curves.
+/// What a training run writes for `anneal runs`, `watch`, `compare` and `report`, besides its log, metrics and curves.
 struct RunReports {
     private let status: StatusWriter
     private let answers: ValidationAnswers?
     private let page: PageWriter
-    /// In the order in which they are told.
+    /// In the order in which they receive events.
     let observers: [any FitObserver]
 
     /// - Parameters:
-    ///   - prefix: of the model.
-    ///   - layers: of the network.
+    ///   - prefix: the model's prefix.
+    ///   - layers: the network's layers.
     init(_ setup: TrainingSetup, folder: RunFolder, prefix: String, classes: Int, layers: RunLayers) {
         let classNames = setup.preprocessing.classNames ?? (0..<classes).map(String.init)
         status = StatusWriter(folder: folder)
@@ -28,13 +28,13 @@ struct RunReports {
         self.observers = observers + [status, page]
     }
 
-    /// Takes the batches of each validation.
+    /// Receives the batches of each validation.
     func judged(_ source: any BatchSource, _ batch: MetricBatch) throws {
         guard let loader = source as? BatchLoader else { return }
         answers?.add(batch, numbers: loader.sampleNumbers)
     }
 
-    /// The run ends with an error.
+    /// Called when the run ends with an error.
     func fail(_ error: any Error) {
         status.fail("\(error)")
         page.fail()
@@ -57,7 +57,7 @@ private final class PageWriter: FitObserver {
         switch event {
         case .started: try layers.write(to: folder)
         case .finished:
-            // An image that can no longer be read is no reason to do without the page.
+            // The page is written even if an image can no longer be read.
             if let pictures = try? pictures(), !(pictures.worst.isEmpty && pictures.training.isEmpty) {
                 try pictures.write(to: folder)
             }
@@ -75,7 +75,7 @@ private final class PageWriter: FitObserver {
 }
 
 extension RunLayers {
-    /// Of a network for one image; without layers if its shapes cannot be known.
+    /// The layers of a network for one image; empty if its shapes cannot be inferred.
     init(network: String, symbol: Symbol, imageShape: [Int]) {
         let summary = try? NetworkSummary(symbol, inputs: [symbol.dataName(): Shape([1] + imageShape)])
         self.init(

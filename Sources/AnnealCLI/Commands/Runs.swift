@@ -4,7 +4,7 @@ import Foundation
 
 extension RunCatalogue.Order: ExpressibleByArgument {}
 
-/// What there is below a folder of runs.
+/// Lists what is below a folder of runs.
 struct Runs: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "List the training runs of a folder.",
@@ -83,7 +83,7 @@ struct Runs: ParsableCommand {
         let used = (0..<6).reduce(0) { sum, column in
             sum + 2 + (rows + [header]).reduce(0) { max($0, $1[column].printable().count) }
         }
-        // A terminal shows what fits into its lines; elsewhere nothing is cut.
+        // Lines are cut to the width of a terminal; elsewhere nothing is cut.
         let room = style.isInteractive ? style.width - used - 1 : .max
         // A narrow one has no room for commands.
         var table = TextTable(room < 10 ? header.dropLast() : header, right: [2, 3, 4, 5])

@@ -89,7 +89,7 @@ struct Score: MXNetScript {
         let report = EvaluationReport(
             title: title, classNames: loaded.classNames, matrix: matrix, metrics: metrics.results)
         for line in report.table() { print(line) }
-        // Only now: what was measured is told even if the folder cannot be made, and a command that is stopped leaves none.
+        // Only now: the result is printed even if the folder cannot be made, and an interrupted command leaves none.
         let folder = try RunFolder.open(
             output ?? RunFolder.defaultPath(command: "score"), occupied: output == nil ? .number : .resume)
         do {
@@ -114,7 +114,7 @@ struct Score: MXNetScript {
         try report.write(to: folder, run: run)
         var files = ["confusion.png", "confusion-normalized.png", "confusion.csv", "classes.csv", "score.json"]
         let table = folder.file("predictions.csv"), sheet = folder.file("worst.png")
-        // An earlier score's are not of this one.
+        // Those of an earlier score do not belong to this one.
         if folder.isContinued { for path in [table, sheet] { unlink(path) } }
         if perImage {
             try AnswerTable(answers, classNames: loaded.classNames).write(to: table) { try source.name(of: $0) }
@@ -129,7 +129,7 @@ struct Score: MXNetScript {
         return files
     }
 
-    /// The cross-entropy is of probabilities only.
+    /// Cross-entropy is only defined for probabilities.
     private func metrics(_ loaded: ModelOptions.Loaded) throws -> [any Metric] {
         let k = topK ?? (loaded.classes > 5 ? 5 : 0)
         var metrics: [any Metric] = [Accuracy()]

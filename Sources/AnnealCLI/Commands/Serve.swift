@@ -2,7 +2,7 @@ import Anneal
 import ArgumentParser
 import Foundation
 
-/// Runs `anneal-server`, which is a program of its own: nobody else builds a web server.
+/// Runs `anneal-server`, which is a separate program, so that only those who want it build a web server.
 struct Serve: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Show runs in a browser, or classify images over HTTP.",
@@ -57,7 +57,7 @@ struct Serve: ParsableCommand {
             ("max-megabytes", "\(maxMegabytes)"),
         ]
         let flags = values.flatMap { flag, value in value.map { ["--\(flag)=\($0)"] } ?? [] }
-        // In the environment other users do not see it.
+        // Other users cannot see it in the environment.
         if let token { setenv("ANNEAL_TOKEN", token, 1) }
         let program = try Self.program()
         var arguments: [UnsafeMutablePointer<CChar>?] = ([program] + flags).map { text in

@@ -67,7 +67,7 @@ struct Summary: ParsableCommand {
 
     /// Bytes.
     private struct Memory {
-        /// nil: more than can be had here.
+        /// nil: more than is available here.
         var training: Int?
         var inference: Int?
         var parameters: Int

@@ -1,7 +1,7 @@
 import Anneal
 
 extension TrainingRun {
-    /// --test-io 1: an epoch of training's batches, read and thrown away, in MXNet's log lines.
+    /// --test-io 1: reads an epoch of training's batches and discards them, with MXNet's log lines.
     func testInput(_ options: TrainingOptions, _ data: DataOptions) throws {
         guard try !data.isBenchmark() else {
             throw UsageError("--test-io 1", "reads data, and --benchmark 1 has none", suggestion: "give one of them")
@@ -38,7 +38,7 @@ extension TrainingRun {
         )
     }
 
-    /// By this process, from files of all kinds; nil where the system does not say.
+    /// Bytes read by this process, from files of all kinds; nil if the system does not report it.
     private static var bytesRead: Int? {
         let lines = (try? Files.readText("/proc/self/io"))?.split(separator: "\n")
         return lines?.first { $0.hasPrefix("rchar: ") }.flatMap { Int($0.dropFirst("rchar: ".count)) }

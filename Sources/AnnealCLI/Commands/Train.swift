@@ -68,7 +68,7 @@ struct Train: TrainingCommand {
             script: Self.script)
     }
 
-    /// Of the checkpoint that --load-epoch names.
+    /// The prefix of the checkpoint that --load-epoch names.
     private func checkpointPrefix() throws -> String? {
         guard let choice = training.run.loadEpoch else { return nil }
         guard let prefix = training.run.ownPrefix else {
@@ -76,7 +76,7 @@ struct Train: TrainingCommand {
                 "--load-epoch", "belongs to a model, but none is given",
                 suggestion: "give --model-prefix, or --run-folder of the earlier run")
         }
-        // A folder for a new run holds none: then it is the model that was not named.
+        // The folder of a new run contains none: the user forgot to name the model.
         if training.run.modelPrefix == nil, Checkpoint.numbers(prefix: prefix).isEmpty {
             throw UsageError(
                 "--load-epoch \(choice)", "--run-folder \(training.run.runFolder ?? "") holds no checkpoint",

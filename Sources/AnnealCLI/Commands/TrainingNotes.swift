@@ -2,7 +2,7 @@ import Anneal
 
 /// What the log says before the first step.
 extension TrainingRun {
-    /// What is trained and validated on, and how images become the network's input.
+    /// The training and validation data, and how images become the network's input.
     func imageNotes(
         _ preprocessing: Preprocessing, _ validation: ImageData?, isHeldOut: Bool, _ data: DataOptions
     ) -> [FitEvent] {
@@ -25,7 +25,7 @@ extension TrainingRun {
         let isOwnRule = data.images.resize == nil || data.images.resize == .automatic
         let sizes = images.sizeNote(preprocessing, isOwnRule: isOwnRule)
         var validationSizes: FitEvent?
-        // One of them may be large where the other is not. What is resized is told once.
+        // One of them may be large and the other not. Resizing is reported once.
         if let validation, !isHeldOut, preprocessing.resize == nil || sizes == nil {
             validationSizes = validation.sizeNote(preprocessing, isOwnRule: isOwnRule, of: .validation)
         }
@@ -37,7 +37,7 @@ extension TrainingRun {
         return notes + [recordNote(preprocessing), sizes, validationSizes].compactMap { $0 }
     }
 
-    /// Of a fine-tuned model: what its record says of images, and what is otherwise here; nil for others.
+    /// For a fine-tuned model: what its record says about images, and what is different here; nil for others.
     private func recordNote(_ preprocessing: Preprocessing) -> FitEvent? {
         guard let trained else { return nil }
         func list(_ numbers: [some Any]) -> String { numbers.map { "\($0)" }.joined(separator: ",") }
@@ -56,8 +56,9 @@ extension TrainingRun {
     }
 
     /// What a batch is, in words.
-    /// - Parameter scheduled: updates of an epoch as the schedule of the learning rate counts them (--num-examples).
-    ///   - shards: that a batch is cut into.
+    /// - Parameters:
+    ///   - scheduled: updates per epoch as the learning rate schedule counts them (--num-examples).
+    ///   - shards: the number of shards of a batch.
     func batchNote(_ training: BatchLoader, accumulation: Int, scheduled: Int, shards: Int) -> FitEvent {
         let sharing = shards > 1 ? "in \(shards) shards with separate batch statistics" : "all on one device"
         let size = training.batchSize, rest = training.count % size
@@ -80,7 +81,7 @@ extension TrainingRun {
         max(1, (training.batchesPerEpoch + accumulation - 1) / accumulation)
     }
 
-    /// Warns if the bits may be others than those of a run that was not interrupted; nil if not, or it is not known.
+    /// Warns if the bits may differ from those of an uninterrupted run; nil if they do not, or it is not known.
     func machineNote(_ run: SavedRun?, _ trainer: Trainer) -> FitEvent? {
         if run?.addsOtherwise == true {
             return .note(
@@ -90,8 +91,8 @@ extension TrainingRun {
         return run?.machine?.warning(resumingOn: trainer.parameters.engine.machine).map { .warning($0) }
     }
 
-    /// The learning rate's steps in epochs and updates, or that there is none.
-    /// - Parameter updatesPerEpoch: that are made; the schedule may count others.
+    /// The learning rate's steps in epochs and updates, or that there are none.
+    /// - Parameter updatesPerEpoch: updates that are made; the schedule may count differently.
     func rateNote(
         _ options: TrainingOptions, _ schedule: FitSchedule, _ optimizer: Optimizer, passedEpochs: Int,
         updatesPerEpoch: Int
@@ -101,7 +102,7 @@ extension TrainingRun {
             return number == number.rounded() ? "\(Int(number))" : "\((number * 10).rounded() / 10)"
         }
         if let remark = optimizer.rule.remark { return .note("Learning rate: \(remark)") }
-        // A run that resumes has counted updates before.
+        // A resumed run has counted updates before.
         let next = optimizer.updates + 1, first = optimizer.rate(at: next)
         let beginning = "Learning rate \(first.brief)" + (next > 1 ? " in the next update, update \(next)" : "")
         if !schedule.steps.isEmpty {
@@ -118,7 +119,7 @@ extension TrainingRun {
         }
         guard schedule.schedule != nil else { return .note("Learning rate \(first.brief) in every update") }
         let last = max(next, (endEpoch(options) - passedEpochs) * updatesPerEpoch)
-        // A long run is looked at here and there.
+        // Samples of a long run are enough.
         let updates = stride(from: next, through: last, by: max(1, (last - next) / 10_000))
         let peak = updates.max { optimizer.rate(at: $0) < optimizer.rate(at: $1) } ?? next
         let epoch = Double(peak) / Double(updatesPerEpoch) + Double(passedEpochs)
@@ -129,7 +130,7 @@ extension TrainingRun {
 }
 
 extension TrainingOptions {
-    /// Flags that were given and that nothing takes, each with what it is for.
+    /// Flags that were given but have no effect, each with its purpose.
     func idleFlags(hasValidation: Bool, _ views: TestTimeViews) -> [FitEvent] {
         let falls = schedule.lrSchedule == .steps || schedule.lrSchedule == .plateau
         let idle: [(flag: String, isIdle: Bool, purpose: String)] = [

@@ -2,9 +2,9 @@ import Anneal
 import AnnealMPI
 import Foundation
 
-/// Several processes: the first one does all that one does alone, the others compute with it.
+/// Several processes: the first one does everything that a single process does, the others compute with it.
 extension TrainingRun {
-    /// Trains as the first process says, and writes nothing but a log of its own.
+    /// Trains as the first process says, and writes nothing but its own log.
     func follow(
         _ setup: TrainingSetup, _ options: TrainingOptions, _ data: DataOptions,
         _ fingerprints: [String: DataFingerprint], _ interrupt: Interrupt
@@ -15,7 +15,7 @@ extension TrainingRun {
         let devices = try accelerators(options)
         let path = Files.path(folder, "log-rank\(group.rank).txt")
         var observers: [any FitObserver] = []
-        // A folder that this host does not see keeps no log, and ends no training.
+        // If this host does not see the folder, no log is kept, and training continues.
         if Files.isFolder(folder), let log = try? TextLog(path: path, displayBatches: options.run.dispBatches) {
             observers = [log]
         }
@@ -32,13 +32,13 @@ extension TrainingRun {
                     shouldStop: interrupt.check),
                 from: setup.progress)
         } catch {
-            // The log is what is left of this process where its terminal is far away.
+            // The log is all that is left of this process if its terminal is far away.
             for observer in observers { try? observer.receive(.warning("\(error)")) }
             throw error
         }
     }
 
-    /// What is said of the trace.
+    /// The message about the trace.
     func exchangeNote(_ timeline: Timeline) -> String {
         ExchangeSummary(timeline.spans, exchanges: timeline.exchanges).map { "\($0.text)\n" } ?? ""
     }
@@ -75,8 +75,8 @@ extension TrainingRun {
         return all.contains { !$0.hasPrefix("cpu:") } ? all : []
     }
 
-    /// What the log says of the job.
-    /// - Parameter devices: of each process, where they are accelerators.
+    /// What the log says about the job.
+    /// - Parameter devices: the devices of each process, if they are accelerators.
     func jobNotes(_ setup: TrainingSetup, _ options: TrainingOptions, _ devices: [String]) -> [FitEvent] {
         guard let group else {
             return options.job.isShared

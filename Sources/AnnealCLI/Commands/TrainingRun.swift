@@ -4,7 +4,7 @@ import AnnealMPI
 import ArgumentParser
 import Foundation
 
-/// What `train` and `fine-tune` share: from flags to a finished run.
+/// The code shared by `train` and `fine-tune`: from flags to a finished run.
 struct TrainingRun {
     var command: String
     /// For the title of the curves, e.g. `resnet-20`.
@@ -15,11 +15,11 @@ struct TrainingRun {
     var start: [String: Tensor] = [:]
     /// Where `start` comes from.
     var pretrained: SavedModel?
-    /// What the log is to say of the model that `start` is of.
+    /// What the log is to say about the model that `start` belongs to.
     var remarks: [FitEvent] = []
-    /// How the model that `start` is of had its images prepared, if that is known.
+    /// How images were prepared for the model that `start` belongs to, if known.
     var trained: Preprocessing?
-    /// How the run or checkpoint that this one continues has its images prepared.
+    /// How images are prepared in the run or checkpoint that this run continues.
     var recorded: Preprocessing?
     /// --load-epoch: continue from this checkpoint of the model prefix.
     var resumeChoice: CheckpointChoice?
@@ -28,15 +28,15 @@ struct TrainingRun {
     var classes: Int
     var imageShape: [Int]
     var script: ScriptDefaults
-    /// The processes that share each batch; nil: this one alone.
+    /// The processes that share each batch; nil: only this one.
     var group: MPIGroup?
-    /// Whether this process writes what all have done.
+    /// Whether this process writes the common output.
     private var isFirst: Bool { group.map { $0.rank == 0 } ?? true }
 
-    /// Consumes the run: the values that it starts with are large, and are freed once the trainer has them.
+    /// Consumes the run: its initial values are large, and are freed once the trainer has copied them.
     /// - Parameters:
-    ///   - flags: all that are in force, for the run's record.
-    ///   - recorded: the run that resumes, where it is not a new one.
+    ///   - flags: all flags in force, for the run's record.
+    ///   - recorded: the run that is resumed; nil for a new one.
     consuming func run(
         _ options: TrainingOptions, _ data: DataOptions, flags: [String: JSONValue], continuing recorded: RecordedRun?
     ) throws {
@@ -87,19 +87,19 @@ struct TrainingRun {
             if lock == nil {
                 lock = try Self.lock(prefix)
                 if !folder.isContinued, !folder.isNew { try folder.checkUnused() }
-                // It is of another run, which this one replaces.
+                // It belongs to another run, which this one replaces.
                 Files.remove(Checkpoint.latestPath(prefix))
             }
             Checkpoint.removeLeftovers(prefix: prefix)
             folder.removeLeftovers([ConfigurationFile.name])
             try writeRecords()
         } catch {
-            // Nothing was written that anybody could resume.
+            // Nothing was written that could be resumed.
             if folder.isNew, Files.folder(of: prefix) == folder.path { Files.remove(Self.lockPath(prefix)) }
             folder.removeIfEmpty()
             throw error
         }
-        // Where checkpoints are, there is a state to resume from, before the run's own first one too.
+        // Where there are checkpoints, there is also a state to resume from, even before the run's own first one.
         if !origin.isState, !Checkpoint.numbers(prefix: prefix).isEmpty {
             try trainer.saveState(to: Checkpoint.latestPath(prefix), setup.progress)
         }
@@ -174,7 +174,7 @@ struct TrainingRun {
         return try FileLock(lockPath(prefix), suggestion: "another run saves there: wait for its end, or stop it")
     }
 
-    /// Where the run begins: at its last saved state, at the checkpoint of --load-epoch, or at first values.
+    /// Where the run starts: at its last saved state, at the checkpoint of --load-epoch, or at initial values.
     func origin(_ options: TrainingOptions, _ recorded: RecordedRun?) throws -> RunOrigin {
         if let origin = try recorded?.origin() { return origin }
         guard let resumeChoice, let prefix = options.run.ownPrefix else { return .beginning }
@@ -190,9 +190,9 @@ struct TrainingRun {
             occupied: options.run.runFolder == nil ? .number : resumeChoice == nil ? .refuse : .resume)
     }
 
-    /// What to say of a run that is over and has nothing left to do; nil if it has. A run that was killed after its last
-    /// save still has to score its test-time views and to tell its end.
-    /// - Throws: `UsageError` if it has trained more epochs than it is to have.
+    /// The message for a run that is finished and has nothing left to do; nil otherwise. A run that was killed after
+    /// its last save still has to score with test-time augmentation and to report its end.
+    /// - Throws: `UsageError` if it has trained more epochs than requested.
     private func statusOfEnded(_ run: RecordedRun, _ origin: RunOrigin, _ options: TrainingOptions) throws -> String? {
         let saved = try origin.saved()?.progress
         let progress: FitProgress
@@ -224,16 +224,16 @@ struct TrainingRun {
             + Self.places(folder, run.prefix).trimmingCharacters(in: .newlines)
     }
 
-    /// The flags in force, as a record and for a file to start the same run from.
+    /// The flags in force, for the record and for a file that starts the same run.
     private func record(
         _ flags: [String: JSONValue], _ origin: RunOrigin, _ pretrained: SavedModel?, seed: UInt64,
         _ commandLine: [String]
     ) -> RunRecord {
         var flags = flags
         flags["seed"] = JSONValue(seed)
-        // How this part of the run is watched says nothing about the next.
+        // How this part of the run is monitored is irrelevant to the next.
         for flag in ["quiet", "json"] { flags[flag] = nil }
-        // What is the best or the last of a model may change.
+        // The best and the last checkpoint of a model may change.
         if let pretrained, pretrained.foreignFile == nil { flags["load-epoch"] = .integer(pretrained.number) }
         if case .checkpoint(_, let epoch, _) = origin, flags["load-epoch"] != nil {
             flags["load-epoch"] = .integer(epoch)
@@ -246,7 +246,7 @@ struct TrainingRun {
     func endEpoch(_ options: TrainingOptions) -> Int { options.numEpochs ?? script.numEpochs }
 }
 
-/// Notes how a run ended.
+/// Records how a run ended.
 private final class RunEnding: FitObserver {
     private var end: RunEnd?
 
@@ -254,7 +254,7 @@ private final class RunEnding: FitObserver {
         if case .finished(let end) = event { self.end = end }
     }
 
-    /// Throws if something is not saved, or the run was interrupted.
+    /// Throws if something was not saved, or the run was interrupted.
     func check(prefix: String, folder: RunFolder, _ interrupt: Interrupt) throws {
         let resume = "anneal resume \(shellQuoted(folder.path))"
         if let missing = end?.missing, !missing.isEmpty {
@@ -277,8 +277,8 @@ private final class RunEnding: FitObserver {
     }
 }
 
-/// Writes the records of a run again if its folder is deleted or moved, so that what is saved later can be used. Comes
-/// after the reports, which make theirs again.
+/// Writes the records of a run again if its folder is deleted or moved, so that what is saved later is usable. Comes
+/// after the reports, which write theirs again themselves.
 private final class FolderKeeper: FitObserver {
     private let folder: RunFolder
     private let reports: [any FitObserver]
@@ -298,7 +298,7 @@ private final class FolderKeeper: FitObserver {
             try Files.makeFolder(folder.path)
             try write()
         } catch let error as AnnealError {
-            // A training that has started does not end because of a record.
+            // A training that has started does not fail because of a record.
             text = "\(folder.path) was deleted or moved and cannot be made again: \(error)"
             guard text != told else { return }
             told = text
@@ -307,9 +307,9 @@ private final class FolderKeeper: FitObserver {
     }
 }
 
-/// As a shell takes it for one word.
+/// Quoted so that a shell reads it as one word.
 func shellQuoted(_ text: String) -> String {
-    // `print` makes control characters visible as bash reads them in quotes of this kind.
+    // `print` writes control characters in the form that bash reads in quotes of this kind.
     guard text.printable() == text else {
         let quoted = text.replacingOccurrences(of: "\\", with: "\\\\").replacingOccurrences(of: "'", with: "\\'")
         return "$'\(quoted.printable())'"
@@ -318,7 +318,7 @@ func shellQuoted(_ text: String) -> String {
         ? text : "'" + text.replacingOccurrences(of: "'", with: "'\\''") + "'"
 }
 
-/// Errors of flags' values count as bad usage.
+/// Errors in flags' values count as usage errors.
 func flagErrors<T>(_ body: () throws -> T) throws -> T {
     do {
         return try body()

@@ -3,7 +3,7 @@ import Anneal
 /// Everything opened, planned and restored, ready for the first step.
 struct TrainingSetup {
     var trainer: Trainer
-    /// What is trained on: the loader, or a source that mixes its batches.
+    /// The training data: the loader, or a source that mixes its batches.
     var training: any BatchSource
     var loader: BatchLoader
     var validation: BatchLoader?
@@ -13,12 +13,12 @@ struct TrainingSetup {
     var seed: UInt64
     /// For the beginning of the log.
     var notes: [FitEvent]
-    /// Hears of the accelerators' compilations.
+    /// Is told of the accelerators' compilations.
     var compilations: CompilationProgress
 }
 
 extension TrainingRun {
-    /// Lets go of the values that the run starts with: they are large.
+    /// Releases the run's initial values, which are large.
     mutating func setUp(_ options: TrainingOptions, _ data: DataOptions, from origin: RunOrigin) throws -> TrainingSetup
     {
         let saved = try origin.saved()
@@ -62,7 +62,7 @@ extension TrainingRun {
         symbol = classifier.symbol
         let metrics = try options.metrics(classes: classes, scores: classifier.scores)
 
-        // With the optimizer's state the count of updates continues; without, passed steps are applied beforehand.
+        // With the optimizer's state the count of updates continues; without it, passed steps are applied beforehand.
         let counted = origin.resetsOptimizer ? nil : saved
         let passedEpochs = counted.map { $0.progress.passedEpochs ?? 0 } ?? origin.epoch
         let schedule = try flagErrors {
@@ -104,7 +104,7 @@ extension TrainingRun {
         try trainer.prepare(training: source, validation: validation)
         try giveFirstValues(to: trainer)
         if let layer = firstLayer, case .beginning = origin {
-            // The images as they are, without augmentation.
+            // The original images, without augmentation.
             let settings = try data.validation.loaderOptions(
                 preprocessing, batchSize: options.batchSize, classes: classes, data.images)
             try trainer.whiten(layer, from: try BatchLoader(images.source, options: settings))
@@ -156,7 +156,7 @@ extension TrainingRun {
             preprocessing: preprocessing, progress: progress, seed: seed, notes: notes, compilations: compilations)
     }
 
-    /// Random numbers in the place of images, with --benchmark 1.
+    /// Random numbers in place of images, with --benchmark 1.
     private func synthetic(
         _ options: TrainingOptions, _ data: DataOptions, isShared: Bool, seed: UInt64
     ) throws -> SyntheticSource? {

@@ -47,7 +47,7 @@ struct VerifyResume: ParsableCommand {
         defer { Files.removeFolder(folder) }
 
         /// - Parameters:
-        ///   - endEpoch: of the run that this is a part of; nil: one that has steps enough.
+        ///   - endEpoch: the last epoch of the run that this is a part of; nil: as many epochs as the steps need.
         ///   - checksData: whether the data must be what the run was started with.
         func train(
             _ steps: Int, from origin: RunOrigin, endEpoch: Int?, checksData: Bool = false
@@ -88,11 +88,11 @@ struct VerifyResume: ParsableCommand {
     }
 }
 
-/// Some steps of a run, with its state saved at the end.
+/// Some steps of a run, with the state saved at the end.
 private struct TrainedPart {
     let begin: String
     let end: String
-    /// One past the last epoch of the run: lookahead looks at how much of it is over.
+    /// One past the last epoch of the run: lookahead depends on the run's progress.
     let endEpoch: Int
     let hashes: [(name: String, hash: String)]
 
@@ -102,7 +102,7 @@ private struct TrainedPart {
     ) throws {
         let watcher = StepWatcher(steps: steps), isOver = watcher.isOver
         let epoch = setup.progress.position.epoch
-        // Every epoch has a step: these are enough. Only the end is saved.
+        // Every epoch has at least one step, so these are enough. Only the end is saved.
         self.endEpoch = endEpoch ?? epoch + steps + 1
         try setup.trainer.fit(
             training: setup.training, epochs: epoch..<self.endEpoch,
@@ -121,7 +121,7 @@ private final class StepWatcher: FitObserver {
     private let left: Countdown
     private(set) var metrics: [MetricValue] = []
 
-    /// What the loop asks on its own thread.
+    /// The loop reads it on its own thread.
     private final class Countdown: Sendable {
         let value: Atomic<Int>
         init(_ value: Int) { self.value = Atomic(value) }
@@ -129,7 +129,8 @@ private final class StepWatcher: FitObserver {
 
     init(steps: Int) { left = Countdown(steps) }
 
-    /// To be asked once after each step. Reports do not count: accelerators give a step's when the next one is under way.
+    /// Call once after each step. Reports do not count: an accelerator reports a step only while the next one is
+    /// running.
     var isOver: @Sendable () -> Bool {
         { [left] in left.value.subtract(1, ordering: .relaxed).newValue <= 0 }
     }

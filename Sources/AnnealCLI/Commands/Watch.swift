@@ -84,11 +84,11 @@ struct Watch: ParsableCommand {
         }
     }
 
-    /// The log's lines as they come, and how the run ended.
+    /// The log's lines as they arrive, and how the run ended.
     private func follow(_ folder: RunFolder, _ interrupt: Interrupt) throws {
         var shown = 0
         while true {
-            // Asked first: lines that come before the end are printed before it.
+            // Checked first, so that lines written before the end are printed before it.
             let status = try status(folder, interrupt), state = status.current()
             let lines = try LineFile.completeLines(of: folder.log)
             for line in lines.dropFirst(shown) { print(line) }

@@ -5,12 +5,12 @@ import Foundation
 /// Arguments that are ready for the parser.
 struct PreparedArguments {
     var command: String
-    /// The command first; every flag in full and with its value: `--lr=0.1`.
+    /// The command first; every flag in full and joined to its value: `--lr=0.1`.
     var arguments: [String]
-    /// Where the value of a flag comes from if it was not typed: `c.yaml, line 3`.
+    /// Where the value of a flag that was not typed comes from: `c.yaml, line 3`.
     var places: [String: String] = [:]
 
-    /// An error about a flag of a file names the file.
+    /// Errors about a flag from a file name the file.
     func located(_ error: AnnealError) -> AnnealError {
         guard let word = error.place.split(whereSeparator: { $0 == " " || $0 == ":" }).first, word.hasPrefix("--"),
             let place = places[String(word.dropFirst(2))]
@@ -19,14 +19,13 @@ struct PreparedArguments {
     }
 }
 
-/// What is done before arguments are parsed. As in Python's argparse, for users of MXNet's scripts, any unique beginning
-/// of a flag stands for it (`--num-epoch`), and values may begin with a minus. Flags that do not exist are refused with
-/// the one that was probably meant. The flags of a recipe and of a configuration file come before the typed ones, where
-/// these do not set them.
+/// Prepares arguments for the parser. As in Python's argparse, for users of MXNet's scripts, any unique prefix of a
+/// flag stands for it (`--num-epoch`), and values may begin with a minus. Unknown flags are refused with a suggestion.
+/// The flags of a recipe and of a configuration file come before the typed ones, unless these set them.
 enum CommandLineArguments {
     typealias Flag = ToolDescription.Argument
 
-    /// The process's arguments; of bytes that are not UTF-8, as in a file's name, none is lost (`FilePath.text`).
+    /// The process's arguments; bytes that are not UTF-8, as in a file's name, are preserved (`FilePath.text`).
     static let typed: [String] = (0..<Int(CommandLine.argc)).compactMap { index in
         CommandLine.unsafeArgv[index].map { start in
             FilePath(bytes: UnsafeRawBufferPointer(start: start, count: strlen(start))).text
@@ -52,7 +51,7 @@ enum CommandLineArguments {
             places: set.places)
     }
 
-    /// Arguments of a command that has commands of its own.
+    /// Arguments of a command with subcommands.
     private static func prepare(
         _ arguments: ArraySlice<String>, partOf group: ToolDescription.Command
     ) throws -> PreparedArguments {
@@ -67,7 +66,7 @@ enum CommandLineArguments {
     /// The parser's own.
     static let ownFlags = ["--experimental-dump-help", "---completion"]
 
-    /// By name; of a command that passes flags on also those of the commands that train.
+    /// By name; for a command that passes flags on, also those of the training commands.
     static func flags(of command: ToolDescription.Command) -> [String: Flag] {
         let others = command.passesFlagsOn ? AnnealTool.training.compactMap(ToolDescription.command) : []
         return Dictionary(([command] + others).flatMap(\.flags).map { ($0.name, $0) }) { first, _ in first }
@@ -88,10 +87,10 @@ enum CommandLineArguments {
     }
 }
 
-/// What was typed after a command, flags in full and joined to their values.
+/// What was typed after a command, with flags in full and joined to their values.
 struct TypedArguments {
     private(set) var arguments: [String] = []
-    /// Of the flags that are there; of one that is there several times the last.
+    /// The flags that are present; the last one if a flag is repeated.
     private(set) var values: [String: String] = [:]
     var names: Set<String> { Set(values.keys) }
 

@@ -1,14 +1,14 @@
 import Anneal
 import AnnealConfiguration
 
-/// Where the files are that a run's `config.yaml` names. Its relative paths begin in the folder that the run was started in,
-/// or in which the run's project is now; the new run may be started elsewhere.
+/// Locates the files that a run's `config.yaml` names. Its relative paths start from the folder in which the run was
+/// started, or to which the run's project was moved; the new run may be started elsewhere.
 struct ConfiguredPaths {
-    /// Flags of files that are read. What a run writes goes below the folder that it is started in.
+    /// Flags for files that are read. What a run writes is placed below the folder in which it is started.
     private static let flags: Set<String> = [
         "data-train", "data-train-idx", "data-val", "data-val-idx", "class-names", "network", "pretrained-model",
     ]
-    /// nil if the file is of no run.
+    /// nil if the file does not belong to a run.
     private let place: RunPlace?
 
     init(_ configuration: ConfigurationFile) {
@@ -17,7 +17,7 @@ struct ConfiguredPaths {
         place = record.map { RunPlace($0, folder: folder) }
     }
 
-    /// The path to read: as it is written where that is there, or where the run began.
+    /// The path to read: as written if that exists, else relative to where the run was started.
     func found(_ path: String, of flag: String) -> String {
         guard Self.flags.contains(flag), !path.isEmpty, path.utf8.first != UInt8(ascii: "/"), !Self.exists(path),
             let folder = try? place?.workingFolder(holding: []).path

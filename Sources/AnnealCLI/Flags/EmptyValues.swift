@@ -1,13 +1,13 @@
 import Anneal
 
-/// Empty values, as of a shell's variable that is not set: of flags that name something optional they take back what a
-/// file or a recipe gave, others refuse them.
+/// Empty values, e.g. from an unset shell variable: for flags that name something optional they revert what a file or a
+/// recipe gave; other flags refuse them.
 enum EmptyValues {
-    /// Empty, these are as if they were not given.
+    /// If empty, these count as not given.
     private static let takenBack: Set = [
         "data-val", "data-train-idx", "data-val-idx", "class-names", "freeze", "lr-mult", "wd-mult", "profile",
     ]
-    /// Whatever these name must have a name.
+    /// A value of these flags must not be empty.
     private static let named: Set = [
         "data-train", "images", "labels", "model", "network", "optimizer", "output", "pretrained-model", "run-folder",
         "symbol", "to",
@@ -28,7 +28,7 @@ enum EmptyValues {
         AnnealError("\(place) ''", "is empty", suggestion: "\(suggestion); is a variable of the shell not set?")
     }
 
-    /// Leaves out the flags whose last value is empty, and of those with several values all up to an empty one.
+    /// Removes the flags whose last value is empty, and for flags with several values all those up to an empty one.
     /// - Parameter arguments: flags in full, each joined to its value unless that is empty.
     static func removed(from arguments: [String]) -> [String] {
         var kept: [(flag: Substring?, words: ArraySlice<String>)] = [], rest = arguments[...]

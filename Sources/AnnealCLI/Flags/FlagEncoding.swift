@@ -2,7 +2,7 @@ import Anneal
 import ArgumentParser
 import Foundation
 
-// Options are decoded by the parser; encoding them again gives the flags in force, to be written down with a run.
+// The parser decodes options; encoding them again gives the flags in force, which are recorded with a run.
 extension ArgumentParser.Option: @retroactive Encodable where Value: Encodable {
     public func encode(to encoder: any Encoder) throws { try wrappedValue.encode(to: encoder) }
 }
@@ -15,10 +15,10 @@ extension ArgumentParser.OptionGroup: @retroactive Encodable where Value: Encoda
     public func encode(to encoder: any Encoder) throws { try wrappedValue.encode(to: encoder) }
 }
 
-/// The value of every flag of a command, by its long name without the dashes; flags that have none are left out.
+/// The value of every flag of a command, by its long name without dashes; flags without a value are omitted.
 func flagsInForce(_ command: some ParsableCommand & Encodable) throws -> [String: JSONValue] {
     let encoder = JSONEncoder()
-    // Flags that are no numbers are refused where they are used.
+    // Values that are not numbers are refused where they are used.
     encoder.nonConformingFloatEncodingStrategy = .convertToString(
         positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
     guard case .object(let object) = try JSONDecoder().decode(JSONValue.self, from: encoder.encode(command))
@@ -36,7 +36,7 @@ private func flattened(_ object: [String: JSONValue]) -> [String: JSONValue] {
     }
 }
 
-/// `lrStepEpochs` is --lr-step-epochs, as the parser has it.
+/// `lrStepEpochs` is --lr-step-epochs, as in the parser.
 private func longName(_ property: String) -> String {
     property.reduce(into: "") { name, letter in
         if letter.isUppercase { name += "-" }

@@ -1,10 +1,10 @@
 import Anneal
 import AnnealConfiguration
 
-/// What the recipe and the configuration file of the typed arguments set and these do not.
+/// Flags that the recipe and the configuration file of the typed arguments set, unless these set them.
 struct FlagsFromFiles {
     private(set) var arguments: [String] = []
-    /// Of the flags of the file.
+    /// The flags of the file.
     private(set) var places: [String: String] = [:]
 
     init(_ command: ToolDescription.Command, _ typed: TypedArguments) throws {
@@ -41,7 +41,7 @@ struct FlagsFromFiles {
         }
         if isOfARunBeforeResizing, !typed.names.contains("resize") { arguments.append("--resize=recorded") }
         guard let recipe else { return }
-        // Before the file's.
+        // Comes before the file's flags.
         arguments =
             recipe.flags.compactMap { name, value in
                 guard let flag = command.flag(name), !set.contains(name), !replacedInRecipe.contains(name) else {
@@ -51,10 +51,10 @@ struct FlagsFromFiles {
             } + arguments
     }
 
-    /// What goes with one kind of schedule only: whoever chooses another one need not take its flags back.
+    /// Flags that belong to only one kind of schedule: choosing another kind drops them.
     /// - Parameters:
-    ///   - kind: that a file or a recipe has; nil: the standard one, steps.
-    ///   - other: the one that is chosen over it; nil: none.
+    ///   - kind: the kind set by a file or a recipe; nil: the standard one, steps.
+    ///   - other: the kind that overrides it; nil: none.
     private static func scheduleFlags(of kind: String?, replacedBy other: String?) -> Set<String> {
         guard let other = other.flatMap(ScheduleOptions.Kind.init(rawValue:)),
             let kind = ScheduleOptions.Kind(rawValue: kind ?? "steps"), kind != other

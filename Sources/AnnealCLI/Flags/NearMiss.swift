@@ -1,6 +1,6 @@
 import Anneal
 
-/// Errors about commands and flags that do not exist, with those that were probably meant.
+/// Errors about unknown commands and flags, with suggestions.
 enum NearMiss {
     static func unknownCommand(_ name: String) -> AnnealError {
         let commands = ToolDescription.overview.map(\.name)
@@ -11,7 +11,7 @@ enum NearMiss {
             suggestion: near.isEmpty ? "anneal --help lists them" : "did you mean \(near.joined(separator: " or "))?")
     }
 
-    /// Of a command that has commands of its own.
+    /// For a command with subcommands.
     static func unknownPart(_ name: String, of group: ToolDescription.Command) -> AnnealError {
         let names = group.parts.map(\.commandName), near = close(name, names)
         return AnnealError(
@@ -59,41 +59,41 @@ enum NearMiss {
             suggestion: "name it first, as in anneal train --lr 0.1; anneal --help lists the commands")
     }
 
-    /// What a flag's name without its dashes may stand for, at most three: flags with their dashes, or commands.
+    /// What a flag's name without its dashes may mean, at most three: flags with their dashes, or commands.
     static func flags(_ name: String, of command: ToolDescription.Command) -> [String] {
         let names = CommandLineArguments.flags(of: command).keys.sorted()
         func known(_ others: [String]) -> [String] { others.filter { $0.hasPrefix("anneal ") || names.contains($0) } }
         var near = known(OtherNames.flags[bare(name)] ?? [])
         if near.isEmpty { near = close(name, names) }
         if near.isEmpty, name.count > 3 {
-            // `--momentun`: another program's name, misspelt.
+            // `--momentun`: another program's flag, misspelt.
             let others = Spelling.misspelt(bare(name), among: OtherNames.flags.keys.filter { $0.count > 3 }.sorted())
             near = Array(known(others.prefix(1).flatMap { OtherNames.flags[$0] ?? [] }).prefix(3))
         }
         return near.map { $0.hasPrefix("anneal ") ? $0 : "--" + $0 }
     }
 
-    /// What a word without a flag may stand for, at most three: a flag whose dashes are missing, or a flag that takes it as
-    /// its value, as `lenet` in `--network lenet`.
+    /// What a word without a flag may mean, at most three: a flag whose dashes are missing, or a flag that takes it as
+    /// its value, e.g. `lenet` in `--network lenet`.
     static func flags(for word: String, of command: ToolDescription.Command) -> [String] {
         let flags = CommandLineArguments.flags(of: command)
         let name = String(word.prefix { $0 != "=" })
         if flags[name] != nil { return ["--\(word)"] }
         let values = flags.values.sorted { $0.name < $1.name }.map { ($0.name, $0.knownValues) }
         let isKnown = values.contains { $0.1.contains(word) }
-        // Of three letters anything is misspelt.
+        // With three letters, anything would count as a misspelling.
         let meant = isKnown ? [word] : word.count > 3 ? Spelling.misspelt(word, among: values.flatMap(\.1)) : []
         let all = values.flatMap { flag, known in known.filter(meant.contains).map { "--\(flag) \($0)" } }
         return Array(all.prefix(3))
     }
 
-    /// Names that are the same but for their dashes, then those with all of its words, then misspelt ones.
+    /// Names that differ only in dashes, then those that contain all of its words, then misspelt ones.
     private static func close(_ name: String, _ names: [String]) -> [String] {
         if let same = names.first(where: { bare($0) == bare(name) }) { return [same] }
         let words = Set(name.lowercased().split { $0 == "-" || $0 == "_" })
         let misspelt = Spelling.misspelt(name, among: names)
         let longer = words.isEmpty ? [] : names.filter { words.isSubset(of: Set($0.split(separator: "-"))) }
-        // A single slip is likelier than a forgotten word.
+        // A single typo is likelier than a forgotten word.
         return longer.isEmpty || (misspelt.count == 1 && name.count > 3 && isOneSlip(name, misspelt[0]))
             ? misspelt : Array(longer.prefix(3))
     }
@@ -105,7 +105,7 @@ enum NearMiss {
     private static func bare(_ name: String) -> String { name.lowercased().filter { $0 != "-" && $0 != "_" } }
 }
 
-/// What other programs call the same thing, without dashes. Of several names those count that a command has.
+/// What other programs call the same thing, without dashes. Of several names, those that a command has are used.
 private enum OtherNames {
     static let commands = [
         "finetuning": ["fine-tune"], "tune": ["fine-tune"], "transfer": ["fine-tune"], "training": ["train"],

@@ -2,7 +2,7 @@ import Anneal
 import ArgumentParser
 
 extension AnnealTool {
-    /// A command of prepared arguments; what the parser refuses is thrown in the form of all other errors.
+    /// Parses prepared arguments; the parser's errors are thrown in the form of all other errors.
     static func parse(_ prepared: PreparedArguments) throws -> any ParsableCommand {
         do {
             return try parseAsRoot(prepared.arguments)
@@ -11,7 +11,7 @@ extension AnnealTool {
         }
     }
 
-    /// The parser keeps its errors to itself; their messages have a few forms.
+    /// The parser's errors are not public; their messages have only a few forms.
     private static func refusal(_ message: String, of name: String) -> AnnealError {
         let command = ToolDescription.command(name)
         let help = "see anneal \(name) --help"

@@ -4,12 +4,12 @@ import Anneal
 struct Recipe {
     let name: String
     let summary: String
-    /// Flags by their full names; `--network` and the like have no meaning in fine-tune and are left out there.
+    /// Flags by their full names; `--network` and the like do not apply to fine-tune and are omitted there.
     let flags: KeyValuePairs<String, String>
 
     static let all = [mxnet2017, mxnet2017AdaDelta, cifar10Modern, cifar10Fast]
 
-    /// - Parameter place: how an error names it; nil: as the flag.
+    /// - Parameter place: how errors refer to it; nil: as the flag.
     static func named(_ name: String, place: String? = nil) throws -> Recipe {
         guard let recipe = all.first(where: { $0.name == name }) else {
             let known = Spelling.suggestion(for: name, among: all.map(\.name))
@@ -23,7 +23,7 @@ struct Recipe {
     /// The flags as typed.
     var typed: [String] { flags.map { $0.value == "true" ? "--\($0.key)" : "--\($0.key) \($0.value)" } }
 
-    /// What it sets, and what of it other flags have overridden, for the log.
+    /// The flags that it sets, and those that other flags override, for the log.
     func remark(_ inForce: [String: JSONValue]) -> String {
         func differs(_ flag: String, _ value: String) -> Bool {
             switch inForce[flag] {

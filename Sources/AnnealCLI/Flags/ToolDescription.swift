@@ -1,9 +1,9 @@
 import ArgumentParser
 import Foundation
 
-/// The commands and their flags as the parser describes itself: what help, manual pages, completion, near misses and
-/// configuration files look at. A description takes milliseconds and is made of those commands only that are asked for:
-/// of all of them it would be half of the time that the tool takes to start.
+/// The commands and their flags as the parser describes itself: used by help, manual pages, completion, suggestions and
+/// configuration files. A description takes milliseconds, so only those of the needed commands are created: all of them
+/// together would take half of the tool's start-up time.
 enum ToolDescription {
     struct Command: Decodable, Sendable {
         var commandName: String
@@ -16,16 +16,16 @@ enum ToolDescription {
 
         /// As it is typed after `anneal`: `rec info`.
         var name: String { ((superCommands ?? []) + [commandName]).joined(separator: " ") }
-        /// The commands that it has of its own.
+        /// Its subcommands.
         var parts: [Command] { (subcommands ?? []).filter { $0.commandName != "help" && $0.shouldDisplay ?? true } }
-        /// What is given by name, in the order of declaration; not --help and --version.
+        /// The named arguments, in the order of declaration; without --help and --version.
         var flags: [Argument] { (arguments ?? []).filter { $0.kind != .positional && !$0.isBuiltIn } }
         var positionals: [Argument] { (arguments ?? []).filter { $0.kind == .positional } }
 
         func flag(_ name: String) -> Argument? { flags.first { $0.name == name } }
-        /// `resume` and `verify-resume` take the flags of the commands that train, too.
+        /// `resume` and `verify-resume` also accept the flags of the training commands.
         var passesFlagsOn: Bool { positionals.contains { $0.parsingStrategy == "allUnrecognized" } }
-        /// `launch` ends in a command with flags of its own.
+        /// `launch` ends with a command that has its own flags.
         var endsInCommand: Bool { positionals.contains { $0.parsingStrategy == "allRemainingInput" } }
     }
 
@@ -56,24 +56,24 @@ enum ToolDescription {
         private var completionKind: Completion?
         private var allValues: [String]?
 
-        /// The long name without the dashes; of a positional argument its value's name.
+        /// The long name without the dashes; for a positional argument, its value's name.
         var name: String { names?.first { $0.kind == "long" }?.name ?? valueName ?? "" }
-        /// The letter after one dash; nil if it has none.
+        /// The letter after a single dash; nil if there is none.
         var letter: String? { names?.first { $0.kind == "short" }?.name }
         var takesValue: Bool { kind != .flag }
-        /// The values that it takes; empty if there are too many to list.
+        /// The accepted values; empty if there are too many to list.
         var values: [String] { allValues ?? [] }
-        /// Those that completion offers: all that it takes, or of others, as names of networks, the known ones.
+        /// The values that completion offers: all accepted ones, or known ones, e.g. names of networks.
         var knownValues: [String] { values.isEmpty ? completionKind?.list?.values ?? [] : values }
         /// Whether its value is a file or a folder.
         var takesPath: Bool { completionKind?.file != nil || completionKind?.directory != nil }
-        /// Whether its value is a list with commas, as the value's name shows: `R,G,B`.
+        /// Whether its value is a comma-separated list, as the value's name shows: `R,G,B`.
         var takesList: Bool { valueName?.contains(",") ?? false }
-        /// Whether one mention takes several values: `--exts .jpg .png`.
+        /// Whether it accepts several values at once: `--exts .jpg .png`.
         var takesSeveral: Bool { isRepeating && valueName?.hasSuffix("...") ?? false }
-        /// Whether it takes 0 or 1, as MXNet's switches do.
+        /// Whether it takes 0 or 1, like MXNet's switches.
         var isSwitch: Bool { valueName == "0|1" }
-        /// `RATE`; the values themselves where it has no name of its own.
+        /// `RATE`; the values themselves if it has no name.
         var placeholder: String {
             let name = valueName ?? ""
             return name == self.name && !values.isEmpty ? values.joined(separator: "|") : name
@@ -86,11 +86,11 @@ enum ToolDescription {
         shown.map { ($0._commandName, $0.configuration.abstract) }
     }
 
-    /// Those that help shows, in the order of use.
+    /// The commands that help shows, in the order of use.
     static var commands: [Command] { shown.map(described) }
 
-    /// Hidden ones too.
-    /// - Parameter name: of a command's own command after its name and a space.
+    /// Includes hidden ones.
+    /// - Parameter name: for a subcommand, its command's name, a space, and its own name.
     static func command(_ name: String) -> Command? {
         let parts = name.split(separator: " ")
         guard let type = AnnealTool.configuration.subcommands.first(where: { $0._commandName == parts.first ?? "" })

@@ -48,7 +48,7 @@ enum CommandReference {
         return lines.joined(separator: "\n")
     }
 
-    /// One line in which nothing is markup.
+    /// A single line without markup.
     private static func escaped(_ text: String) -> String {
         var result = ""
         for character in text {

@@ -2,10 +2,10 @@ import Anneal
 import ArgumentParser
 import Foundation
 
-/// The parser's completion scripts. Where those know nothing of a value they offer nothing; these offer files. They also know
-/// the commands that `anneal help` explains.
+/// The parser's completion scripts, extended: they offer files where the parser's scripts offer nothing, and know the
+/// commands that `anneal help` explains.
 enum CompletionScript {
-    /// - Parameter name: of a shell; nil: the user's.
+    /// - Parameter name: the shell's name; nil: the user's shell.
     static func text(for name: String?) throws -> String {
         let shell = name ?? ProcessInfo.processInfo.environment["SHELL"].map(Files.name) ?? ""
         switch shell {
@@ -20,7 +20,7 @@ enum CompletionScript {
         }
     }
 
-    /// Commands, and those that some of them have.
+    /// Commands, and subcommands of some.
     private static var commands: (names: String, parts: [(group: String, names: String)]) {
         let groups = ToolDescription.commands.filter { !$0.parts.isEmpty }
         return (
@@ -29,7 +29,7 @@ enum CompletionScript {
         )
     }
 
-    /// bash takes --network=res for three words.
+    /// bash splits --network=res into three words.
     private static func bash(_ script: String) -> String {
         let end = "complete -o filenames -F _anneal anneal", commands = commands
         let parts = commands.parts.map {

@@ -1,11 +1,10 @@
-/// How help and manual pages arrange the flags of commands that have many: in the order of use, those that most runs need
-/// first.
+/// How help and manual pages group the flags of commands that have many: in the order of use, the most needed first.
 enum FlagGroups {
     struct Group {
         var title: String
-        /// What --help shows.
+        /// Flags that --help shows.
         var usual: [String]
-        /// What only --help-all shows.
+        /// Flags that only --help-all shows.
         var further: [String]
     }
 
@@ -70,7 +69,7 @@ enum FlagGroups {
         var flags: [ToolDescription.Argument]
     }
 
-    /// - Parameter isComplete: with the flags that few runs need.
+    /// - Parameter isComplete: whether to include rarely needed flags.
     static func sections(of command: ToolDescription.Command, isComplete: Bool) -> [Section] {
         guard apply(to: command) else { return [Section(title: nil, flags: command.flags)] }
         let grouped = Set(all.flatMap { $0.usual + $0.further })

@@ -2,23 +2,23 @@ import Anneal
 import ArgumentParser
 import Foundation
 
-/// What prints a text instead of running: help, the version, a completion script.
+/// Requests to print a text instead of running: help, the version, a completion script.
 enum HelpRequest {
-    /// Whether the arguments ask for a text: nothing will be computed.
+    /// Whether the arguments request a text, so that nothing will be computed.
     static func isOne(_ arguments: [String]) -> Bool {
         guard let first = arguments.first else { return true }
         return first == "help" || isVersion(first) || first.hasPrefix("--generate-completion-script")
             || arguments.prefix { $0 != "--" }.contains(where: isHelp)
     }
 
-    /// The text that the arguments ask for; nil if they do not.
+    /// The text that the arguments request; nil if they do not.
     ///
     /// - Parameter width: columns of the terminal.
     static func answer(_ arguments: [String], width: Int) throws -> String? {
         guard let first = arguments.first else { return HelpText(width: width).overview() }
         switch first {
         case let flag where isHelp(flag): return HelpText(width: width).overview()
-        // The parser would look at every command for it.
+        // The parser would examine every command for it.
         case let flag where isVersion(flag): return AnnealTool.configuration.version + "\n"
         case "help":
             let names = arguments.dropFirst().filter { !isHelp($0) && $0 != "help" }
@@ -45,7 +45,7 @@ enum HelpRequest {
         }
     }
 
-    /// -h, or a beginning of --help-all; --h is enough.
+    /// -h, or a prefix of --help-all, the shortest being --h.
     private static func isHelp(_ argument: String) -> Bool {
         argument == "-h" || argument.count > 2 && "--help-all".hasPrefix(argument)
     }

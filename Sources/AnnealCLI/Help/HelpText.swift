@@ -22,7 +22,7 @@ struct HelpText {
         return text(lines)
     }
 
-    /// - Parameter all: with the flags that few runs need.
+    /// - Parameter all: whether to include rarely needed flags.
     func text(of command: ToolDescription.Command, all: Bool) -> String {
         var lines = WrappedText.lines(command.abstract ?? "", width: width) + [""]
         lines += WrappedText.lines("Usage: " + Self.usage(of: command), width: width)
@@ -69,7 +69,7 @@ struct HelpText {
         return text(lines)
     }
 
-    /// `anneal score --model PREFIX [FLAGS]`: what must be given, and that there is more.
+    /// `anneal score --model PREFIX [FLAGS]`: required arguments, and a hint at others.
     static func usage(of command: ToolDescription.Command) -> String {
         let required = command.flags.filter { !$0.isOptional }.map { "--\($0.name) \($0.placeholder)" }
         let hasMore = command.flags.contains { $0.isOptional }
@@ -82,7 +82,7 @@ struct HelpText {
             .joined(separator: " ")
     }
 
-    /// What a flag says of itself, with its default, and its values where it does not name them.
+    /// A flag's description, with its default, and its values unless the description names them.
     static func explanation(of flag: ToolDescription.Argument) -> String {
         let abstract = flag.abstract ?? ""
         var notes: [String] = []
@@ -129,7 +129,7 @@ struct HelpText {
 /// The parts of a discussion.
 enum Paragraph {
     case prose(String)
-    /// Examples, each for a shell.
+    /// Examples, one per shell.
     case commands([String])
 
     static func all(of text: String) -> [Paragraph] {

@@ -1,6 +1,6 @@
 import Foundation
 
-/// Manual pages in the language of man, one for the tool and one for each command.
+/// Manual pages in roff, one for the tool and one for each command.
 enum ManualPage {
     /// File names with their contents.
     static func all(version: String) -> [(name: String, text: String)] {
@@ -61,7 +61,7 @@ enum ManualPage {
         return lines.joined(separator: "\n") + "\n"
     }
 
-    /// A command of a command, in the page of that.
+    /// A subcommand, on its command's page.
     private static func section(of command: ToolDescription.Command) -> [String] {
         var lines = [".SH \(command.name.uppercased())", escaped(HelpText.usage(of: command)), ".PP"]
         lines.append(escaped(command.abstract ?? ""))
@@ -82,7 +82,7 @@ enum ManualPage {
         [".TH \"\(name.uppercased())\" \"1\" \"\" \"\(version)\" \"User commands\"", ".nh", ".ad l"]
     }
 
-    /// Of a NAME section: no capital, no full stop.
+    /// For a NAME section: no capital, no full stop.
     private static func sentence(_ text: String?) -> String {
         let text = text ?? ""
         let bare = text.hasSuffix(".") ? text.dropLast() : text[...]

@@ -1,5 +1,5 @@
-/// Lines of prose that fit a width. Words stay whole, and so do a flag with its value (`--lr 0.1`) and what is in quotes;
-/// what is longer than the width has a line of its own.
+/// Lines of prose that fit a width. Words are not broken, nor are a flag and its value (`--lr 0.1`) or quoted text;
+/// anything longer than the width gets a line of its own.
 enum WrappedText {
     /// - Parameters:
     ///   - first: begins the first line; the text follows at column `indent`, or below if `first` is too long.
@@ -34,7 +34,7 @@ enum WrappedText {
         return lines
     }
 
-    /// A command as a shell takes it: the lines but the last end in a backslash.
+    /// A command as a shell accepts it: all lines but the last end in a backslash.
     static func command(_ text: String, width: Int, indent: Int) -> [String] {
         let further = indent + 4
         let lines = wrapped(units(text, isCommand: true), width: width - 2 - further, first: "", indent: 0)
@@ -45,7 +45,7 @@ enum WrappedText {
 
     static func spaces(_ count: Int) -> String { String(repeating: " ", count: max(0, count)) }
 
-    /// What must not be broken, in order.
+    /// The parts that must not be broken, in order.
     private static func units(_ text: String, isCommand: Bool = false) -> [String] {
         var result: [String] = []
         var quote: Character?
@@ -73,7 +73,7 @@ enum WrappedText {
             || word.allSatisfy { $0.isUppercase || $0.isNumber || ",.|=)".contains($0) }
     }
 
-    /// The quote that is open after a word; an apostrophe inside a word is none.
+    /// The quote that is open after a word; an apostrophe inside a word does not count.
     private static func openQuote(_ word: String, _ open: Character?) -> Character? {
         let bare = word.drop { $0 == "(" }
         let opens = open ?? bare.first.flatMap { $0 == "'" || $0 == "\"" ? $0 : nil }

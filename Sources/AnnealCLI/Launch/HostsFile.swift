@@ -1,12 +1,12 @@
 import Anneal
 import Foundation
 
-/// A host of a job, and how many processes it takes.
+/// A host of a job, and how many processes it can run.
 struct JobHost: Equatable {
     var name: String
-    /// For ssh; nil: its own default.
+    /// The ssh port; nil: ssh's default.
     var port: Int?
-    /// Processes at most; nil: as many as are needed.
+    /// The maximum number of processes; nil: no limit.
     var slots: Int?
 }
 
@@ -37,7 +37,7 @@ enum HostsFile {
     private static func host(_ word: Substring, _ rest: ArraySlice<Substring>, place: String) throws -> JobHost {
         let parts = word.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
         var host = JobHost(name: String(parts[0]))
-        // A name that begins with a minus would be a flag of ssh.
+        // ssh would take a name that begins with a minus for a flag.
         guard !host.name.isEmpty, !host.name.hasPrefix("-") else {
             throw AnnealError(place, "'\(word)' is not a host", suggestion: "write a name or an address")
         }
@@ -59,7 +59,7 @@ enum HostsFile {
         return host
     }
 
-    /// Open MPI's form, with as many slots as a job of some processes takes on each host.
+    /// Open MPI's form, with as many slots on each host as the job uses.
     /// - Returns: nil if there are too few slots.
     static func slots(_ hosts: [JobHost], processes: Int) -> [(host: JobHost, slots: Int)]? {
         var slots = hosts.map { _ in 0 }, left = processes

@@ -7,9 +7,9 @@ struct LaunchedJob {
     private let hosts: [JobHost]
     private let binary: String
     private let folder: String
-    /// The command's words; anneal's own name is this program.
+    /// The command's words; the name anneal stands for this program.
     private let words: [String]
-    /// Where a training command saves, to be started again from there; nil for other commands.
+    /// Where a training command saves, so that it can be restarted from there; nil for other commands.
     private let runFolder: String?
     /// The data that a training command names.
     private let data: [String]
@@ -34,7 +34,7 @@ struct LaunchedJob {
                     "anneal \(words[1])", "says nothing of the other processes",
                     suggestion: "give it --kv-store dist_sync")
             }
-            // All starts write into one folder.
+            // All starts write to the same folder.
             if let given = Self.value(of: "--run-folder", in: words) {
                 runFolder = given
             } else {
@@ -53,7 +53,7 @@ struct LaunchedJob {
         data = isOwn ? ["--data-train", "--data-val"].compactMap { Self.value(of: $0, in: words) } : []
     }
 
-    /// The accelerators that the command names. What is wrong with a list the processes say.
+    /// The accelerators that the command names. Errors in a list are reported by the processes.
     private var accelerators: [DeviceName] {
         let names = try? Self.value(of: "--gpus", in: words).map { try Device.list(gpus: $0) }
         return (names ?? nil ?? Self.value(of: "--devices", in: words)).flatMap { try? DeviceName.list($0) } ?? []
@@ -108,8 +108,8 @@ struct LaunchedJob {
         return "to continue, run: anneal launch -n \(flags.numWorkers) anneal resume \(shellQuoted(folder))"
     }
 
-    /// Looks at all hosts.
-    /// - Returns: those that are ready: all, or for a restart those that answer.
+    /// Checks all hosts.
+    /// - Returns: the hosts that are ready: all, or for a restart those that answer.
     private func preflight(_ hosts: [JobHost], isRestart: Bool) throws -> [JobHost] {
         guard flags.launcher != .slurm else { return hosts }
         let preflight = Preflight(
@@ -122,7 +122,7 @@ struct LaunchedJob {
         var ready: [JobHost] = [], table: [[String]] = []
         for (host, count) in slots {
             let findings = preflight.look(at: host, slots: count, isFirst: host == slots.first?.host, here: here)
-            // Few cores make it slow, not wrong.
+            // Too few cores make it slow, not wrong.
             let bad = findings.filter { !$0.isGood && $0.what != "cores" }
             if bad.isEmpty { ready.append(host) }
             table += findings.filter { !$0.isGood }.map {
@@ -152,7 +152,7 @@ struct LaunchedJob {
         }
     }
 
-    /// - Returns: the exit status; 128 and the signal's number where one ended it.
+    /// - Returns: the exit status; 128 and the signal's number if a signal ended it.
     private func start(_ words: [String], _ slots: [(host: JobHost, slots: Int)], _ processes: Int) throws -> Int32 {
         let environment = try variables()
         var command: [String]
@@ -166,13 +166,14 @@ struct LaunchedJob {
         } else {
             // Other bindings give every process of a host the same core.
             command = ["mpirun", "-np", "\(processes)", "--bind-to", "none", "--oversubscribe"]
-            // Open MPI 4.1.4 crashes now and then where it puts a map of the cores, of no use here, into shared memory.
+            // Open MPI 4.1.4 sometimes crashes when it puts a map of the cores, which is not needed here, into shared
+            // memory.
             command += ["--mca", "rtc_hwloc_vmhole", "none"]
             if geteuid() == 0 { command.append("--allow-run-as-root") }
-            // When one has failed, the others have a moment to say so.
+            // When one has failed, the others have a moment to report it.
             command += ["--mca", "odls_base_sigkill_timeout", "3"]
             if !slots.allSatisfy({ Preflight.Report.isThisHost($0.host.name) }) {
-                // A name that nobody can foresee, and so not be in the way of.
+                // An unpredictable name, so that nobody can create the file first.
                 let path = NSTemporaryDirectory() + "anneal-hosts-\(UUID().uuidString)"
                 let text = slots.map { "\($0.host.name) slots=\($0.slots)\n" }.joined()
                 try Files.writeAtomically(Data(text.utf8), to: path)
@@ -180,7 +181,7 @@ struct LaunchedJob {
                 var shell = flags.rsh
                 if let port = hosts.first?.port { shell += " -p \(port)" }
                 command += ["--hostfile", path, "--mca", "plm_rsh_agent", shell, "--wdir", folder]
-                // A host that is cut off is known after 20 seconds without a word.
+                // A host that is cut off is noticed after 20 seconds of silence.
                 for (name, value) in [("time", 8), ("intvl", 4), ("probes", 3)] {
                     command += ["--mca", "oob_tcp_keepalive_\(name)", "\(value)"]
                 }
@@ -210,7 +211,7 @@ struct LaunchedJob {
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
         process.arguments = command
         process.standardInput = FileHandle.nullDevice
-        // A signal comes to this process alone. mpirun would end the others at SIGINT; it passes SIGUSR1 on to them, and
+        // Only this process receives the signal. mpirun would kill the others on SIGINT; it forwards SIGUSR1, on which
         // they save and stop.
         let interrupt = Interrupt()
         do { try process.run() } catch {
@@ -221,7 +222,7 @@ struct LaunchedJob {
         while process.isRunning {
             usleep(100_000)
             if own.haveBeenGone(for: 20) {
-                // mpirun waits for a host that does not answer any more, for a quarter of an hour.
+                // mpirun waits a quarter of an hour for a host that no longer answers.
                 kill(process.processIdentifier, SIGKILL)
             }
             if interrupt.check(), !asked {
@@ -242,7 +243,7 @@ struct LaunchedJob {
 }
 
 extension HostsFile {
-    /// Processes that hosts take together; nil if one has no limit.
+    /// The number of processes that the hosts can run together; nil if one has no limit.
     static func most(_ hosts: [JobHost]) -> Int? {
         hosts.contains { $0.slots == nil } ? nil : hosts.reduce(0) { $0 + ($1.slots ?? 0) }
     }

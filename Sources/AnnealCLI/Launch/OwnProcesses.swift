@@ -7,14 +7,14 @@ final class OwnProcesses {
     private let name: String
     private var lastSeen: ContinuousClock.Instant?
 
-    /// - Parameter name: of the program.
+    /// - Parameter name: the program's name.
     init(of launcher: pid_t, named name: String) {
         self.launcher = launcher
         // The kernel keeps 15 bytes of it.
         self.name = String(decoding: name.utf8.prefix(15), as: UTF8.self)
     }
 
-    /// Whether there were some, and none has been there for so many seconds.
+    /// Whether there were some, but none for this many seconds.
     func haveBeenGone(for seconds: Int) -> Bool {
         let now = ContinuousClock.now
         if Self.text("/proc/\(launcher)/task/\(launcher)/children").split(separator: " ").contains(where: isOne) {

@@ -1,29 +1,29 @@
 import Anneal
 import Foundation
 
-/// What is looked at on every host before a job is started there.
+/// What is checked on every host before a job is started there.
 struct Preflight {
-    /// Takes the place of ssh, as Open MPI's `plm_rsh_agent`.
+    /// Replaces ssh, like Open MPI's `plm_rsh_agent`.
     let shell: [String]
     let binary: String
     let folder: String
-    /// The accelerators that the processes of a host divide among them, as --devices or --gpus names them.
+    /// The accelerators that the processes of a host divide among themselves, as --devices or --gpus names them.
     var devices: [DeviceName] = []
-    /// Of a training command, as it is typed.
+    /// The data flags of a training command, as typed.
     var data: [String] = []
-    /// Where the first process writes; nil where that is not known.
+    /// Where the first process writes; nil if that is unknown.
     var runFolder: String?
 
     struct Finding {
         let host: String
         let what: String
         let isGood: Bool
-        /// What was found, and what to do where it is not good.
+        /// The findings, with suggestions where something is wrong.
         let text: String
     }
 
     /// Asks a host.
-    /// - Parameter isFirst: whether it gets the process that writes.
+    /// - Parameter isFirst: whether it runs the process that writes.
     func look(at host: JobHost, slots: Int, isFirst: Bool, here: Report) -> [Finding] {
         let local = Report.isThisHost(host.name)
         let (status, output) = local ? Self.run(["sh", "-c", script]) : Self.run(command(host))
@@ -84,10 +84,10 @@ struct Preflight {
         return findings
     }
 
-    /// Of Open MPI: for its daemons, and between processes.
+    /// Ports of Open MPI: for its daemons, and between processes.
     private static let portsPerProcess = 16
 
-    /// What is wrong with the accelerators of so many processes; nil if nothing is.
+    /// What is wrong with the accelerators for a number of processes; nil if nothing is.
     private func problem(ofDevicesFor slots: Int, _ report: Report) -> (text: String, fix: String)? {
         do {
             let all = try (0..<slots).flatMap { try DeviceShare(rank: $0, size: slots).devices(of: devices) }
@@ -104,7 +104,7 @@ struct Preflight {
         }
     }
 
-    /// Of a host's answer.
+    /// Parsed from a host's answer.
     struct Report {
         var hash = ""
         var cores = 0
@@ -112,12 +112,12 @@ struct Preflight {
         var freeMegabytes = 0
         var hasFolder = false
         var hasMPI = false
-        /// NVIDIA's, by their device files.
+        /// NVIDIA's, counted by their device files.
         var gpus = 0
         var freePorts = 0
         var canWriteRun = false
         var freeDiskMegabytes = 0
-        /// Size and a hash of the beginning and the end of each file.
+        /// The size of each file, and a hash of its beginning and end.
         var data: [Int: String] = [:]
 
         static let missing = "missing"
@@ -154,17 +154,17 @@ struct Preflight {
     func here() -> Report? { Report(Self.run(["sh", "-c", script]).output) }
 
     private func command(_ host: JobHost) -> [String] {
-        // A host that takes the connection and says nothing must not hold up the others.
+        // A host that accepts the connection but never answers must not delay the others.
         var words = ["timeout", "30"] + shell
         if shell.first == "ssh" { words += ["-o", "BatchMode=yes", "-o", "ConnectTimeout=5"] }
         if let port = host.port { words += ["-p", "\(port)"] }
         return words + [host.name, script]
     }
 
-    /// What a host's shell is asked.
+    /// The command sent to a host's shell.
     private var script: String {
         let binary = shellQuoted(binary), folder = shellQuoted(folder)
-        // Paths may be relative to the folder that the job is started in.
+        // Paths may be relative to the folder in which the job is started.
         let files = data.enumerated().map { index, path in
             let path = shellQuoted(path), say = "echo anneal-data \(index)"
             return "if [ -f \(path) ]; then \(say) $(stat -L -c %s \(path)) "
@@ -194,7 +194,7 @@ struct Preflight {
         """
     }
 
-    /// Runs a program to its end, with nothing to read.
+    /// Runs a program to its end, with no input.
     static func run(_ words: [String]) -> (status: Int32, output: String) {
         let process = Process(), pipe = Pipe()
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")

@@ -4,7 +4,7 @@ import ArgumentParser
 extension PadMode: ExpressibleByArgument {}
 extension Augmentation.MirrorMode: ExpressibleByArgument {}
 
-/// How training's images are changed: MXNet's flags first, in its order, then what is newer.
+/// How training's images are augmented: MXNet's flags first, in its order, then newer ones.
 struct AugmentationOptions: ParsableArguments, Encodable {
     @Option(
         help: ArgumentHelp(
@@ -100,10 +100,10 @@ struct AugmentationOptions: ParsableArguments, Encodable {
         completion: .list(["mean", "noise"]))
     var erasingValue: String = "mean"
 
-    /// --rgb-std of ImageNet's set, where it is asked for.
+    /// --rgb-std of ImageNet, if requested.
     func standardDeviation() throws -> [Float]? { try isImageNet() ? [58.393, 57.12, 57.375] : nil }
 
-    /// Sets what is not given.
+    /// Sets flags that were not given.
     mutating func fill(_ script: ScriptDefaults) {
         padSize = padSize ?? (useImagenetDataAugmentation == 1 ? 0 : script.padSize)
     }
@@ -188,7 +188,7 @@ struct AugmentationOptions: ParsableArguments, Encodable {
     }
 
     private func cropSizes() throws -> ClosedRange<Int>? {
-        // -1 is MXNet's way to leave one out.
+        // MXNet uses -1 to disable one.
         switch (minCropSize.flatMap { $0 == -1 ? nil : $0 }, maxCropSize.flatMap { $0 == -1 ? nil : $0 }) {
         case (nil, nil): return nil
         case (let low?, let high?): return try range("crop-size", low, high)

@@ -45,14 +45,14 @@ struct DataOptions: ParsableArguments, Encodable {
 
     /// How the images of `data` become the network's input.
     /// - Parameters:
-    ///   - recorded: of the run or checkpoint that training continues: images keep their size as it says.
-    ///   - trained: of the model that is fine-tuned: its mean and deviation hold where no flag says otherwise, and for
-    ///     images of the same shape its --resize.
+    ///   - recorded: the preprocessing of the run or checkpoint that training continues: images keep its size.
+    ///   - trained: the preprocessing of the model that is fine-tuned: its mean and deviation are used unless a flag is
+    ///     given, and so is its --resize for images of the same shape.
     func preprocessing(
         of data: ImageData, imageShape: [Int], recorded: Preprocessing? = nil, over trained: Preprocessing? = nil
     ) throws -> Preprocessing {
         let channels = imageShape[0]
-        // The scripts know three channels; a fourth is left as it is.
+        // The scripts know three channels; a fourth is left unchanged.
         let mean: [Float] = [123.68, 116.779, 103.939, 0]
         let chosen = try augmentation.standardDeviation()
         var base = Preprocessing(
@@ -71,7 +71,7 @@ struct DataOptions: ParsableArguments, Encodable {
             base.resize = shortSide
         }
         guard images.measuresColours else { return try images.preprocessing(over: base) }
-        // What a run began with stays.
+        // The initial settings of a run stay.
         if let recorded, recorded.mean.count == channels {
             return try images.measured(recorded.mean, recorded.std).preprocessing(over: base)
         }
@@ -84,8 +84,8 @@ struct DataOptions: ParsableArguments, Encodable {
 
     private static func rounded(_ value: Double) -> Float { Float((value * 1000).rounded() / 1000) }
 
-    /// What --data-train names, and the names of its classes: those of --class-names, else those of `earlier` (of the
-    /// run that training continues), else a folder's own.
+    /// What --data-train names, and the names of its classes: those of --class-names, else those of `earlier` (the run
+    /// that training continues), else a folder's own.
     func training(earlier: [String]? = nil) throws -> ImageData {
         if try isBenchmark() { return try .synthetic(classNames: try images.readClassNames() ?? earlier) }
         guard let path = dataTrain else {
@@ -102,7 +102,7 @@ struct DataOptions: ParsableArguments, Encodable {
         return data
     }
 
-    /// Whether random numbers take the place of images.
+    /// Whether random numbers are used in place of images.
     func isBenchmark() throws -> Bool {
         guard benchmark == 0 || benchmark == 1 else {
             throw UsageError("--benchmark", "is \(benchmark)", suggestion: "it must be 0 or 1")
@@ -123,7 +123,7 @@ struct DataOptions: ParsableArguments, Encodable {
         return Int(number * Double(unit ?? 1))
     }
 
-    /// What validates: --data-val, or the part of the data set that is there for it.
+    /// The validation data: --data-val, or the part of the data set meant for it.
     func validationPath(_ training: ImageData) throws -> String? {
         // As in MXNet's scripts.
         if try isBenchmark() { return nil }
@@ -137,7 +137,7 @@ struct DataOptions: ParsableArguments, Encodable {
                 : "leave it out, or name the part to split: --data-train \(training.source.path)")
     }
 
-    /// Takes --val-split's images out of `training`; nil without the flag.
+    /// Removes --val-split's images from `training`; nil without the flag.
     func holdOut(from training: inout ImageData, seed: UInt64) throws -> ImageData? {
         guard let valSplit else { return nil }
         guard valSplit > 0, valSplit < 1 else {
@@ -179,10 +179,10 @@ struct DataOptions: ParsableArguments, Encodable {
         return try BatchLoader(data.source, options: options)
     }
 
-    /// What training does to images.
+    /// How training augments images.
     func trainingAugmentation(_ preprocessing: Preprocessing) throws -> Augmentation {
         var result = try augmentation.settings(channels: preprocessing.imageShape[0])
-        // Crops of another size are taken from the whole image, unless a flag says how large it is to be.
+        // Crops of a different size are taken from the whole image, unless a flag says how large it must be.
         let isOwnRule = images.resize == nil || images.resize == .automatic
         let cropsAnySize = result.resizedCrop != nil || result.cropSize != nil
         result.resize = isOwnRule && cropsAnySize ? 0 : preprocessing.resize ?? 0

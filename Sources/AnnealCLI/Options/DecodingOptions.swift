@@ -1,7 +1,7 @@
 import Anneal
 import ArgumentParser
 
-/// How images are decoded where all of them are.
+/// How images are decoded by commands that decode all of them.
 struct DecodingOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Threads that decode images.", valueName: "N"))
     var dataNthreads: Int = LoaderOptions.defaultThreads

@@ -36,9 +36,9 @@ struct DeviceOptions: ParsableArguments, Encodable {
     @Option(help: ArgumentHelp("Threads that compute on the processor (default: all cores).", valueName: "N"))
     var threads: Int?
 
-    /// The number of shards belongs to the run: it may continue on fewer devices.
+    /// The number of shards is part of the run, which may continue on fewer devices.
     /// - Parameters:
-    ///   - processes: of the job, each with as many devices.
+    ///   - processes: the processes of the job, each with this number of devices.
     ///   - share: those on this host.
     mutating func fill(processes: Int, share: DeviceShare?) throws {
         guard shards == nil else { return }
@@ -54,7 +54,7 @@ struct DeviceOptions: ParsableArguments, Encodable {
         }
     }
 
-    /// Refuses what is not here, and sets the threads of the process.
+    /// Refuses unavailable devices, and sets the process's number of threads.
     /// - Parameter share: the job's processes on this host.
     func check(share: DeviceShare? = nil) throws {
         if let gpus = chosenGPUs, let devices, !devices.isEmpty {
@@ -74,16 +74,16 @@ struct DeviceOptions: ParsableArguments, Encodable {
         _ = try flagErrors { try device(share: share) }
     }
 
-    // What is empty counts as not given.
+    // An empty value counts as not given.
     private var chosenGPUs: String? { gpus.flatMap { $0.isEmpty ? nil : $0 } }
     private var list: String { devices.flatMap { $0.isEmpty ? nil : $0 } ?? "cpu" }
 
     /// - Parameters:
     ///   - group: the processes that share each batch.
     ///   - share: those on this host.
-    ///   - bucketBytes: gradients travel between them when there are so many bytes of them.
-    ///   - compression: of gradients.
-    /// - Throws: `AnnealError` for what is not here.
+    ///   - bucketBytes: gradients are exchanged in buckets of at least this many bytes.
+    ///   - compression: compression of gradients.
+    /// - Throws: `AnnealError` for devices that are unavailable.
     func device(
         _ progress: CompilationProgress = CompilationProgress(), group: (any ProcessGroup)? = nil,
         share: DeviceShare? = nil, bucketBytes: Int = ShardedEngine.defaultBucketBytes,
@@ -95,7 +95,7 @@ struct DeviceOptions: ParsableArguments, Encodable {
             bucketBytes: bucketBytes, compression: compression, report: progress.report)
     }
 
-    /// What is said of devices that lie idle; nil if there is nothing.
+    /// A note about idle devices; nil if there are none.
     var note: String? {
         guard chosenGPUs == nil, list.hasPrefix("cpu") else { return nil }
         guard devices == nil, let kind = DeviceReport.visibleGPUs().first else { return nil }

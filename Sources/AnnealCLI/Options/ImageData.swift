@@ -9,19 +9,20 @@ struct ImageData {
     let classNames: [String]?
     /// nil for records.
     let folders: ClassFolders?
-    /// The part of the data set that validates, where the flag names a whole set.
+    /// The validation part of the data set, if the flag names a whole one.
     let validationPath: String?
-    /// Of its images' headers.
+    /// From its images' headers.
     let survey: ImageSurvey
     /// For the beginning of the log.
     private(set) var notes: [FitEvent] = []
 
     /// - Parameters:
-    ///   - flag: that named the path, for messages.
-    ///   - classNames: the classes by label, where they are known; folders are matched to them.
-    ///   - classes: how many the network has; nil where the data decides.
-    ///   - maximumPixels: of an image.
-    ///   - policy: where records cannot be used: of a damaged file those that are whole are taken, if they are skipped.
+    ///   - flag: the flag that named the path, for messages.
+    ///   - classNames: the classes by label, if known; folders are matched to them.
+    ///   - classes: the network's number of classes; nil if the data decides.
+    ///   - maximumPixels: the maximum number of pixels in an image.
+    ///   - policy: how unusable records are treated: if they are skipped, the intact records of a damaged file are
+    ///     used.
     init(
         _ path: String, index: String?, flag: String, classNames: [String]?, classes: Int? = nil, maximumPixels: Int,
         policy: BadRecordPolicy, for purpose: Purpose
@@ -32,7 +33,7 @@ struct ImageData {
             self.classNames = classNames
             folders = nil
             validationPath = nil
-            // Records are read at random: fewer of them.
+            // Records are read in random order, so fewer of them.
             survey = .headers(of: source, limit: records.isLarge ? 32 : 500)
             if let damage = opened.damage {
                 notes = [.warning("\(damage)")]
@@ -66,7 +67,7 @@ struct ImageData {
         notes = Self.notes(purpose, folders, parts, chosen)
     }
 
-    /// Stands where data would, for --benchmark 1.
+    /// Used in place of data for --benchmark 1.
     private init(synthetic source: NoSamples, classNames: [String]?) {
         self.source = source
         self.classNames = classNames
@@ -108,7 +109,7 @@ struct ImageData {
         return notes
     }
 
-    /// What the images are, class by class for a folder.
+    /// A description of the images, class by class for a folder.
     func contents(_ purpose: Purpose) -> FitEvent {
         let what = source.count.counted("\(purpose.rawValue) image")
         let looked = survey.count < source.count ? "of \(survey.count) examined: " : ""
@@ -119,7 +120,7 @@ struct ImageData {
         return .note("\(what) in \(counts.count.counted("class")): \(shown.joined(separator: ", "))\(images)")
     }
 
-    /// Warns if all images that were looked at are of one class; nil if there are more.
+    /// Warns if all examined images have the same class; nil if there are several.
     var classNote: FitEvent? {
         guard survey.count > 1, survey.classCounts.count == 1, let label = survey.classCounts.keys.first
         else { return nil }
@@ -130,7 +131,7 @@ struct ImageData {
             "\(which) are of class \(label)\(name): a network learns nothing from them; it needs several classes")
     }
 
-    /// Refuses a folder of which files cannot be read as images, or, where those are skipped, a class of which none can.
+    /// Refuses a folder with unreadable images, or, if those are skipped, with a class that has no readable image.
     func checkImages(_ policy: BadRecordPolicy) throws {
         guard folders != nil, let first = survey.bad.first else { return }
         if policy == .abort {
@@ -153,11 +154,11 @@ struct ImageData {
         }
     }
 
-    /// What becomes of images that are larger than the network's input; nil if none is.
+    /// What happens to images larger than the network's input; nil if there are none.
     ///
     /// - Parameters:
     ///   - isOwnRule: whether no flag said how they are resized.
-    ///   - purpose: what the images are for, where that is to be said.
+    ///   - purpose: what the images are for, if that is to be mentioned.
     func sizeNote(_ preprocessing: Preprocessing, isOwnRule: Bool, of purpose: Purpose? = nil) -> FitEvent? {
         let (height, width) = (preprocessing.imageShape[1], preprocessing.imageShape[2])
         guard let range = survey.sizeRange, survey.longestShortSide > min(height, width) else { return nil }
@@ -175,7 +176,7 @@ struct ImageData {
         )
     }
 
-    /// Its first words in a command that has no log.
+    /// Its first words in a command without a log.
     func printNotes(_ preprocessing: Preprocessing) {
         for note in notes + [sizeNote(preprocessing, isOwnRule: false)].compactMap({ $0 }) {
             switch note {

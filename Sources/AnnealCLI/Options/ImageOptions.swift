@@ -1,7 +1,7 @@
 import Anneal
 import ArgumentParser
 
-/// How images become the network's input, and what its classes are called.
+/// How images become the network's input, and the names of its classes.
 struct ImageOptions: ParsableArguments, Encodable {
     @Option(
         help: ArgumentHelp(
@@ -33,10 +33,10 @@ struct ImageOptions: ParsableArguments, Encodable {
             valueName: "0|1"))
     var exactDecoding: Int = 0
 
-    /// Whether the training images say what their mean or their deviation is.
+    /// Whether the mean or the deviation is measured on the training images.
     var measuresColours: Bool { rgbMean == "auto" || rgbStd == "auto" }
 
-    /// With the numbers that were measured in place of auto.
+    /// With the measured numbers in place of auto.
     func measured(_ mean: [Float], _ std: [Float]) -> ImageOptions {
         func text(_ numbers: [Float]) -> String { numbers.map { "\($0)" }.joined(separator: ",") }
         var result = self
@@ -47,7 +47,7 @@ struct ImageOptions: ParsableArguments, Encodable {
 
     func readClassNames() throws -> [String]? { try classNames.map(ClassNames.read) }
 
-    /// What the flags say, over `base` where they say nothing.
+    /// The flags' settings, and those of `base` for flags that are not given.
     func preprocessing(over base: Preprocessing) throws -> Preprocessing {
         var result = base
         let channels = base.imageShape[0]
@@ -97,7 +97,8 @@ struct ImageOptions: ParsableArguments, Encodable {
 enum ResizeChoice: ExpressibleByArgument, Encodable, Equatable {
     case pixels(Int)
     case automatic
-    /// As Anneal 0.1 did without the flag: only what a pre-trained model's record says. For its configuration files.
+    /// As in Anneal 0.1 without the flag: only the setting in a pre-trained model's record. For its configuration
+    /// files.
     case recorded
 
     init?(argument: String) {

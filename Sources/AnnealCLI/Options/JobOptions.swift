@@ -43,7 +43,7 @@ struct JobOptions: ParsableArguments, Encodable {
 
     var bucketBytes: Int { Int(bucketMb * 1_048_576) }
 
-    /// Refuses what cannot be done here.
+    /// Refuses what is unsupported here.
     func check() throws {
         try Job.check(kvStore)
         guard rankTimeout >= 1, rankTimeout <= 86_400 else {

@@ -2,7 +2,7 @@ import Anneal
 import ArgumentParser
 import Foundation
 
-/// What becomes of the labels, and of images that share one. Validation is not touched.
+/// How labels are changed, and images that share one are mixed. Validation is not affected.
 struct LabelOptions: ParsableArguments, Encodable {
     @Option(
         help: ArgumentHelp(
@@ -25,7 +25,7 @@ struct LabelOptions: ParsableArguments, Encodable {
             valueName: "balanced|W,W,..."), completion: .list(["balanced"]))
     var classWeights: String?
 
-    /// Without the classes' weights.
+    /// Without class weights.
     var settings: SoftLabels {
         var result = SoftLabels()
         result.smoothing = labelSmoothing
@@ -35,7 +35,7 @@ struct LabelOptions: ParsableArguments, Encodable {
     }
 
     /// The loader itself if no flag is given.
-    /// - Parameter rows: those of each batch that this process takes; all if nil.
+    /// - Parameter rows: the rows of each batch that this process computes; all if nil.
     func source(
         _ loader: any BatchSource, of samples: any SampleSource, classes: Int, seed: UInt64, rows: Range<Int>? = nil
     ) throws -> any BatchSource {

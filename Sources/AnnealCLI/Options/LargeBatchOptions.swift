@@ -3,7 +3,7 @@ import ArgumentParser
 
 extension LBSGD.Strategy: ExpressibleByArgument, Encodable {}
 
-/// The large batches of the optimizer lbsgd, which MXNet's fit.py makes of the given ones.
+/// The large batches of the optimizer lbsgd, which MXNet's fit.py accumulates from the given ones.
 struct LargeBatchOptions: ParsableArguments, Encodable {
     @Option(
         help: ArgumentHelp(
@@ -16,7 +16,7 @@ struct LargeBatchOptions: ParsableArguments, Encodable {
             valueName: "KIND"))
     var warmupStrategy: LBSGD.Strategy = .linear
 
-    /// Epochs of the warm-up where --warmup-epochs is not given, as in MXNet.
+    /// Warm-up epochs if --warmup-epochs is not given, as in MXNet.
     private static let usualWarmUp = 5.0
 
     func check(isLBSGD: Bool, _ schedule: ScheduleOptions) throws {
@@ -34,8 +34,8 @@ struct LargeBatchOptions: ParsableArguments, Encodable {
     /// lbsgd's own options.
     ///
     /// - Parameters:
-    ///   - updateSize: images of an update: batches times --accumulate.
-    ///   - passedEpochs: epochs that are over and that the optimizer has not counted.
+    ///   - updateSize: images per update: batch size times --accumulate.
+    ///   - passedEpochs: completed epochs that the optimizer has not counted.
     func optimizerOptions(
         _ options: ScheduleOptions, _ schedule: FitSchedule, updateSize: Int, passedEpochs: Int, endEpoch: Int
     ) throws -> [String: OptionValue] {
@@ -49,7 +49,7 @@ struct LargeBatchOptions: ParsableArguments, Encodable {
         }
         var warmUp = Self.usualWarmUp
         if let span = options.warmupEpochs, options.leavesWarmUpToOptimizer {
-            // A share need not be whole: the run may be continued with more epochs.
+            // The share need not be an integer: the run may be continued with more epochs.
             warmUp = span.isShare ? span.epochs(of: epochs).rounded() : span.value
             guard warmUp == warmUp.rounded(), warmUp <= 1_000_000 else {
                 throw UsageError(
@@ -64,7 +64,7 @@ struct LargeBatchOptions: ParsableArguments, Encodable {
         ]
     }
 
-    /// What the log says of large batches; nil where there are none.
+    /// The log's line about large batches; nil if there are none.
     static func note(_ rule: any OptimizerRule, updateSize: Int) -> FitEvent? {
         guard let rule = rule as? LBSGD, rule.batchScale > 1 else { return nil }
         let rise =

@@ -9,7 +9,7 @@ extension CheckpointChoice: ExpressibleByArgument, Encodable {
         if case .number(let number) = self { try container.encode(number) } else { try container.encode(description) }
     }
 
-    /// The error of a value that names no checkpoint.
+    /// The error for a value that does not name a checkpoint.
     static func unknown(_ text: String) -> AnnealError {
         AnnealError(
             "--load-epoch \(text)", "is neither a number nor best or last",
@@ -42,10 +42,10 @@ struct ModelOptions: ParsableArguments {
         var saved: SavedModel
         var checkpoint: Checkpoint
         var network: ClassifierNetwork
-        /// The model's own, where flags do not say otherwise.
+        /// The model's own, unless flags override it.
         var preprocessing: Preprocessing
         var classes: Int
-        /// By label; the labels themselves where no names are known.
+        /// By label; the labels themselves if no names are known.
         var classNames: [String] { preprocessing.classNames ?? (0..<classes).map(String.init) }
     }
 
@@ -76,7 +76,7 @@ struct ModelOptions: ParsableArguments {
             saved: saved, checkpoint: checkpoint, network: network, preprocessing: preprocessing, classes: classes)
     }
 
-    /// The checkpoint's record; for one without, as MXNet's own, what the flags must then say.
+    /// The checkpoint's record; for a checkpoint without one, e.g. MXNet's own, what the flags must then specify.
     private func stored(_ saved: SavedModel, _ content: SavedModel.Content) throws -> Preprocessing {
         if let stored = content.preprocessing { return stored }
         if saved.foreignFile != nil, let shape = content.imageShape {
@@ -106,12 +106,12 @@ struct ModelOptions: ParsableArguments {
 }
 
 extension SavedModel.Content {
-    /// Says on standard error what was assumed of another framework's file.
+    /// Reports on standard error what was assumed about another framework's file.
     func printNotes() { for note in notes { printError("note: \(note)") } }
 }
 
 extension Checkpoint {
-    /// Says on standard error if what the network computes with these parameters cannot be trusted.
+    /// Warns on standard error if the results of the network with these parameters cannot be trusted.
     func warnOfNonFinite(_ saved: SavedModel) throws {
         guard let name = try firstNonFiniteParameter() else { return }
         let problem = AnnealError(

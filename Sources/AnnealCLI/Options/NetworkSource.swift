@@ -1,7 +1,7 @@
 import Anneal
 import ArgumentParser
 
-/// Where a network comes from, for commands that look into one: a checkpoint, a symbol file, or a name.
+/// Where a network comes from, for commands that inspect one: a checkpoint, a symbol file, or a name.
 struct NetworkSource: ParsableArguments {
     @Option(
         help: ArgumentHelp(

@@ -1,7 +1,7 @@
 import Anneal
 import ArgumentParser
 
-/// Flags that choose parameters by name.
+/// Flags that select parameters by name.
 struct ParameterOptions: ParsableArguments, Encodable {
     @Option(
         help: ArgumentHelp(
@@ -21,14 +21,14 @@ struct ParameterOptions: ParsableArguments, Encodable {
         help: ArgumentHelp("Multiply the weight decay of some parameters: '.*_gamma=0'.", valueName: "PATTERN=X"))
     var wdMult: [String] = []
 
-    /// - Parameter names: what may be frozen.
+    /// - Parameter names: the parameters that may be frozen.
     func frozen(_ symbol: Symbol, among names: Set<String>) throws -> Set<String> {
         try freeze.reduce(into: []) {
             $0.formUnion(try symbol.parameters(matching: $1, among: names, flag: "--freeze"))
         }
     }
 
-    /// The symbol's own multipliers with those of the flags on top.
+    /// The symbol's own multipliers, overridden by those of the flags.
     func multipliers(_ symbol: Symbol, among names: Set<String>) throws -> Multipliers {
         try Multipliers(symbol: symbol).merging(
             Multipliers(

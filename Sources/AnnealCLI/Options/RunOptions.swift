@@ -5,7 +5,7 @@ extension FitOptions.Keep: ExpressibleByArgument {}
 extension FitOptions.NonFinitePolicy: ExpressibleByArgument {}
 extension FitOptions.SaveErrorPolicy: ExpressibleByArgument {}
 
-/// What a run saves and tells, and when it ends before its last epoch.
+/// What a run saves and reports, and when it ends before its last epoch.
 struct RunOptions: ParsableArguments, Encodable {
     @Option(
         help: ArgumentHelp(
@@ -122,7 +122,7 @@ struct RunOptions: ParsableArguments, Encodable {
         }
     }
 
-    /// Refuses what needs the validation accuracy where there is none.
+    /// Refuses flags that need the validation accuracy if there is none.
     func check(hasValidation: Bool) throws {
         guard !hasValidation else { return }
         for (flag, isGiven) in [

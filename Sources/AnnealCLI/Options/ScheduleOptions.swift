@@ -7,7 +7,7 @@ struct ScheduleOptions: ParsableArguments, Encodable {
         case steps, cosine, linear, oneCycle = "one-cycle", plateau
     }
 
-    /// Some epochs, or with a percent sign a share of the run's.
+    /// A number of epochs, or with a percent sign a share of the run's.
     struct Span: ExpressibleByArgument, Encodable, CustomStringConvertible {
         let value: Double
         let description: String
@@ -69,10 +69,11 @@ struct ScheduleOptions: ParsableArguments, Encodable {
     )
     var lrPatience: Int = 10
 
-    /// Whether --warmup-epochs is free for an optimizer that warms up by itself: these have no warm-up of their own.
+    /// Whether --warmup-epochs is left to an optimizer that warms up itself: these schedules have no warm-up of their
+    /// own.
     var leavesWarmUpToOptimizer: Bool { lrSchedule == .steps || lrSchedule == .plateau }
 
-    /// - Parameter optimizerWarmsUp: whether the optimizer takes --warmup-epochs where the schedule does not.
+    /// - Parameter optimizerWarmsUp: whether the optimizer uses --warmup-epochs if the schedule does not.
     func check(optimizerWarmsUp: Bool) throws {
         let numbers: [(String, Double?)] = [
             ("--lr", lr), ("--lr-factor", lrFactor), ("--warmup-epochs", warmupEpochs?.value), ("--lr-begin", lrBegin),
@@ -115,8 +116,8 @@ struct ScheduleOptions: ParsableArguments, Encodable {
     /// The schedule of a run of `numEpochs` epochs.
     ///
     /// - Parameters:
-    ///   - script: what holds where --lr and --lr-step-epochs are not given.
-    ///   - loadEpoch: epochs that are over and that the optimizer does not count, as with MXNet's checkpoints.
+    ///   - script: the defaults for --lr and --lr-step-epochs.
+    ///   - loadEpoch: completed epochs that the optimizer does not count, as with MXNet's checkpoints.
     func schedule(
         _ script: ScriptDefaults, numExamples: Int, batchSize: Int, loadEpoch: Int, numEpochs: Int
     ) throws -> FitSchedule {

@@ -1,6 +1,6 @@
 import Anneal
 
-/// What one of MXNet's training scripts takes where a flag is not given.
+/// The defaults of one of MXNet's training scripts.
 struct ScriptDefaults {
     var lr: Double
     var lrStepEpochs: String
@@ -21,7 +21,7 @@ struct ScriptDefaults {
 }
 
 extension TrainingOptions {
-    /// Sets what is not given.
+    /// Sets flags that were not given.
     mutating func fill(_ script: ScriptDefaults) {
         schedule.lr = schedule.lr ?? script.lr
         if schedule.lrSchedule == .steps {
@@ -30,7 +30,7 @@ extension TrainingOptions {
             schedule.lrStepEpochs = nil
         }
         mom = mom ?? script.mom
-        // The scripts' weight decay is for the rules that have one.
+        // The scripts' weight decay is only for rules that support it.
         let decays = Optimizers.rule(named: optimizer)?.takesWeightDecay ?? true
         wd = wd ?? (decays ? script.wd : 0)
         numEpochs = numEpochs ?? script.numEpochs

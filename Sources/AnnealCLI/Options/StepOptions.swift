@@ -1,7 +1,7 @@
 import Anneal
 import ArgumentParser
 
-/// What of a training run decides what a step consists of.
+/// The flags of a training run that determine what a step consists of.
 struct StepOptions: ParsableArguments {
     @Option(help: ArgumentHelp("As train --clip-norm: updates wait for all gradients.", valueName: "NORM"))
     var clipNorm: Double?
@@ -34,7 +34,7 @@ struct StepOptions: ParsableArguments {
 
     var averaging: WeightAveraging? { .flags(emaDecay: emaDecay, lookahead: lookahead) }
 
-    /// SGD with momentum; without more, large parameters are updated within the backward pass.
+    /// SGD with momentum; without these flags, large parameters are updated within the backward pass.
     var update: TrainingUpdate {
         var update = TrainingUpdate(SGD(momentum: 0.9))
         update.limitsNorm = clipNorm != nil
@@ -44,6 +44,6 @@ struct StepOptions: ParsableArguments {
         return update
     }
 
-    /// The flags for which updates wait.
+    /// The flags that make updates wait.
     var waits: [String] { (clipNorm == nil ? [] : ["--clip-norm"]) + (onNan == .skip ? ["--on-nan skip"] : []) }
 }

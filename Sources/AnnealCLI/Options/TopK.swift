@@ -2,7 +2,7 @@ import Anneal
 
 /// The metric of --top-k; nil for 0.
 ///
-/// - Parameter off: how to do without it, for errors.
+/// - Parameter off: how to turn it off, for errors.
 func topKMetric(_ k: Int, classes: Int, off: String) throws -> TopKAccuracy? {
     if k == 0 { return nil }
     guard classes > 1 else {

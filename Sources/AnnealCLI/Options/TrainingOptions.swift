@@ -100,17 +100,17 @@ struct TrainingOptions: ParsableArguments, Encodable {
     /// The job's processes on this host, which divide its accelerators.
     var share: DeviceShare? { job.share }
 
-    /// Images of a batch over all processes.
+    /// The number of images in a batch over all processes.
     var wholeBatchSize: Int { globalBatchSize ?? batchSize }
 
-    /// Numbers that belong to the run: it may continue with other devices and processes.
+    /// Numbers that are part of the run, which may continue with other devices and processes.
     mutating func fillJob() throws {
         let processes = job.isShared ? Job.size : 1
         try machine.fill(processes: processes, share: share)
         if job.isShared, globalBatchSize == nil { globalBatchSize = batchSize * processes }
     }
 
-    /// Refuses what cannot be done here.
+    /// Refuses what is unsupported here.
     func check() throws {
         try machine.check(share: share)
         guard Self.dtypes.contains(dtype) else {
@@ -133,7 +133,7 @@ struct TrainingOptions: ParsableArguments, Encodable {
                 suggestion: "leave out --on-nan skip")
         }
         try run.check()
-        // More would overflow what is counted in updates.
+        // More would overflow counts of updates.
         if let numEpochs, !(0...1_000_000).contains(numEpochs) {
             throw UsageError("--num-epochs", "is \(numEpochs)", suggestion: "it is at least 0, at most 1000000")
         }
@@ -154,7 +154,7 @@ struct TrainingOptions: ParsableArguments, Encodable {
 
     var isLBSGD: Bool { optimizer.lowercased() == LBSGD.name }
 
-    /// --num-classes, or as many as there are names; nil when neither is given.
+    /// --num-classes, or the number of names; nil if neither is given.
     func classes(named names: [String]?) throws -> Int? {
         guard let names else { return numClasses }
         guard numClasses ?? names.count == names.count else {
@@ -165,7 +165,7 @@ struct TrainingOptions: ParsableArguments, Encodable {
         return names.count
     }
 
-    /// - Parameter scores: what the network gives; of probabilities alone there is a cross-entropy.
+    /// - Parameter scores: what the network returns; cross-entropy is only defined for probabilities.
     func metrics(classes: Int, scores: ClassifierNetwork.Scores) throws -> CompositeMetric {
         var metrics: [any Metric] = [Accuracy()]
         if let topK = try topKMetric(topK, classes: classes, off: "leave it out") { metrics.append(topK) }

@@ -58,7 +58,7 @@ struct UpdateOptions: ParsableArguments, Encodable {
             .merging(nesterov ? ["nesterov": .flag(true)] : [:]) { $1 }
     }
 
-    /// A line for the log about what is validated and saved; nil: just the trained weights.
+    /// A log line about what is validated and saved; nil: just the trained weights.
     var note: String? {
         switch averaging {
         case .movingAverage(let decay):
@@ -95,7 +95,7 @@ extension LookaheadAlpha: ExpressibleByArgument, Encodable {
 }
 
 extension WeightAveraging {
-    /// What the flags ask for; nil: nothing.
+    /// What the flags request; nil: nothing.
     static func flags(emaDecay: Double?, lookahead: Int?, alpha: LookaheadAlpha = .constant(0.5)) -> WeightAveraging? {
         if let emaDecay, emaDecay > 0 { return .movingAverage(decay: emaDecay) }
         if let lookahead, lookahead > 0 { return .lookahead(every: lookahead, alpha: alpha) }

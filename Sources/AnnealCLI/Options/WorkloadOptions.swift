@@ -40,10 +40,10 @@ struct WorkloadOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Steps that count, after two that do not.", valueName: "N"))
     var steps: Int = 5
 
-    /// Does something with the network that the flags ask for.
+    /// Does something with the network that the flags select.
     /// - Parameters:
-    ///   - step: what else than a plain update its training steps do.
-    ///   - body: is given it, and the processes that share each batch; nil: this one alone.
+    ///   - step: what its training steps do besides a plain update.
+    ///   - body: receives it, and the processes that share each batch; nil: only this one.
     func run(
         _ step: Workload.StepSettings = Workload.StepSettings(), _ body: (Workload, MPIGroup?) throws -> Void
     ) throws {

@@ -20,7 +20,7 @@ package final class HostArray: EngineArray {
         self.engine = engine
     }
 
-    /// Arrays for values, in one piece of memory.
+    /// Arrays for values, allocated in one block.
     package static func make(_ values: [Program.Value], engine: any KernelEngine) throws -> [HostArray] {
         var size = 0
         let offsets = values.map { value in

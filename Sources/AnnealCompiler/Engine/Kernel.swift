@@ -5,7 +5,7 @@ import AnnealGraph
 public struct KernelSite {
     /// What the kernel does.
     public let instruction: Program.Instruction
-    /// Of the program.
+    /// In the program.
     public let mode: Program.Mode
     let values: [Program.Value]
 
@@ -95,7 +95,7 @@ public struct PreparedKernel {
     }
 }
 
-/// The inputs of the current step, where kernels read them.
+/// The inputs of the current step, for kernels that read them.
 public final class StepClock {
     /// Of the current step.
     public var inputs = StepInputs()

@@ -67,7 +67,7 @@ extension KernelEngine {
         return Tensor(shape, Array(UnsafeBufferPointer(start: memory, count: shape.count)))
     }
 
-    /// Kernels may be created for a number of threads.
+    /// Kernels may be created for a specific number of threads.
     func onThreads<Value>(_ body: () throws -> Value) throws -> Value {
         var result: Result<Value, any Error>?
         withThreads { result = Result { try body() } }

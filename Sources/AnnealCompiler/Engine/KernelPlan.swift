@@ -8,10 +8,10 @@ package final class KernelPlan: ExecutablePlan {
     package let program: Program
     package let memory: MemoryPlan
     package let memoryNeed: MemoryNeed
-    /// One for each instruction that computes anything.
+    /// One per instruction that computes anything.
     package let steps: [Step]
     package var around: ((_ operation: Int, _ run: () -> Void) -> Void)?
-    /// Threads of what follows the passes, while other devices have nothing to do; nil: the engine's.
+    /// Threads for the phases after the passes, while other devices are idle; nil: the engine's.
     var updateThreads: Int?
     /// Called before each step, with its number.
     var beforeStep: ((_ step: Int) throws -> Void)?
@@ -33,7 +33,7 @@ package final class KernelPlan: ExecutablePlan {
         package let implementation: String
         fileprivate let code: () -> Int32
 
-        /// Whether it is of the forward or the backward pass.
+        /// Whether it belongs to the forward or the backward pass.
         var isPass: Bool { !phase.isDisjoint(with: [.forward, .backward]) }
     }
 
@@ -79,7 +79,7 @@ package final class KernelPlan: ExecutablePlan {
         var inputs: [String: Program.ValueID] = [:]
         for (index, value) in program.values.enumerated() where value.kind == .input { inputs[value.name] = index }
         self.inputs = inputs
-        // By default an output's gradient is one everywhere, as in MXNet.
+        // By default an output's gradient is all ones, as in MXNet.
         for head in program.heads.values {
             if let offset = plan.offsets[head] {
                 (arena.base + offset).update(repeating: 1, count: program.values[head].shape.count)
@@ -97,7 +97,7 @@ package final class KernelPlan: ExecutablePlan {
         }
         var need = MemoryNeed()
         need.add("the plan of the network", bytes: 4 * plan.size)
-        // Those of an earlier plan are there already.
+        // Those of an earlier plan already exist.
         if store.names.isEmpty { need.add("parameters", bytes: bytes([.parameter, .auxiliary])) }
         need.add("weights with batch norm folded in", bytes: bytes([.derived]))
         need.add("optimizer, averages and sums", bytes: bytes([.state]))
@@ -120,13 +120,13 @@ package final class KernelPlan: ExecutablePlan {
         }
         // Batch norm's moving statistics change in the backward pass.
         if phases != .forward { store.noteChange() }
-        // The caller's arrays are its own again, so that it can refill them in place.
+        // The caller's arrays are uniquely referenced again, so that they can be refilled in place.
         clock.inputs = StepInputs()
         try outcome.get()
         return self
     }
 
-    /// Runs some steps by themselves, also from within `beforeStep`.
+    /// Runs single steps, also from within `beforeStep`.
     func run(steps numbers: [Int], _ phases: Phases, _ inputs: StepInputs) throws {
         let before = clock.inputs
         clock.inputs = inputs
@@ -140,7 +140,7 @@ package final class KernelPlan: ExecutablePlan {
     private func runSteps(_ numbers: some Sequence<Int>, _ phases: Phases) throws {
         for index in numbers where !phases.isDisjoint(with: steps[index].phase) {
             let step = steps[index]
-            // What follows the passes waits for nothing.
+            // The phases after the passes wait for nothing.
             if step.isPass { try beforeStep?(index) }
             var status: Int32 = 0
             if let around { around(index) { status = step.code() } } else { status = step.code() }
@@ -149,7 +149,7 @@ package final class KernelPlan: ExecutablePlan {
         }
     }
 
-    /// The last step of a forward and backward pass that has to do with each value.
+    /// The last step of a forward and backward pass that uses each value.
     lazy var lastSteps: [Program.ValueID: Int] = {
         // A view has no step: its memory is its source's, and counts as used while the source or another view of it is.
         var source = Array(program.values.indices)
@@ -178,14 +178,14 @@ package final class KernelPlan: ExecutablePlan {
         return UnsafeMutableBufferPointer(start: arena.base + offset, count: program.values[id].shape.count)
     }
 
-    /// Where a value lies that outlives a run, in its layout.
+    /// The memory of a value that outlives a run, in its layout.
     func memory(of id: Program.ValueID) throws -> UnsafeMutableBufferPointer<Float> {
         let value = program.values[id]
         let base = try memory.offsets[id].map { arena.base + $0 } ?? store.hostMemory(value)
         return UnsafeMutableBufferPointer(start: base, count: value.layout.elements(value.shape))
     }
 
-    /// Makes the first output's check fail: an output of another shard is not finite.
+    /// Makes the first output's check fail, since an output of another shard is not finite.
     func spoilOutput() throws {
         guard let output = program.outputs.first else { return }
         try memory(of: output)[0] = .nan
@@ -241,7 +241,7 @@ extension KernelPlan: StepResults {
 }
 
 extension ParameterStore {
-    /// Where an array of an engine made of kernels lies.
+    /// The memory of an array of an engine made of kernels.
     func hostMemory(_ value: Program.Value) throws -> UnsafeMutablePointer<Float> {
         guard let array = try array(value) as? HostArray else {
             throw AnnealError(
@@ -260,6 +260,6 @@ extension ParameterStore {
 }
 
 extension Executor {
-    /// The plan of an engine made of kernels; nil on others.
+    /// The plan of an engine made of kernels; nil for other engines.
     package var kernelPlan: KernelPlan? { plan as? KernelPlan }
 }

@@ -20,8 +20,8 @@ public struct PlanRequest {
     public var precision = ElementType.float32
     /// What the backward pass may recompute to save memory. All choices give the same bits.
     public var recomputation = Recomputation.cheap
-    /// Whether all parameters can be read after a run; otherwise inference may release the memory of those that it has
-    /// folded batch norm into.
+    /// Whether all parameters can be read after a run; otherwise inference may release the memory of those into which
+    /// it has folded batch norm.
     public var keepsParameters = true
 
     /// A request with the defaults for everything else.

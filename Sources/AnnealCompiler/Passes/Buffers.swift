@@ -1,6 +1,6 @@
 import AnnealCore
 
-/// Which values of a program share memory, and from which instruction to which each piece of memory is needed.
+/// Which values of a program share memory, and from which to which instruction each piece of memory is needed.
 ///
 /// Values that share memory by design (views, and outputs that a kernel may write over its input) form one buffer; so
 /// does the scratch of one instruction.
@@ -8,8 +8,8 @@ struct Buffers {
     struct Buffer {
         /// Floats.
         let size: Int
-        /// The instructions that write it first and read it last; -1 and the program's end for what is there before and
-        /// after the run.
+        /// The instructions that write it first and read it last; -1 and the program's end for memory that exists
+        /// before and after the run.
         var first: Int
         var last: Int
     }
@@ -21,7 +21,7 @@ struct Buffers {
     private(set) var ofScratch: [Int?] = []
     private let instructions: Int
 
-    /// - Parameter needs: of each instruction.
+    /// - Parameter needs: one per instruction.
     init(_ program: Program, needs: [KernelNeeds]) {
         instructions = program.instructions.count
         var first = Array(repeating: Int.max, count: program.values.count)
@@ -73,7 +73,7 @@ struct Buffers {
         }
     }
 
-    /// What is needed while the next forward pass runs: gradients, and what updates write.
+    /// Values that are needed while the next forward pass runs: gradients, and what updates write.
     private static func held(_ program: Program) -> Set<Program.ValueID> {
         guard program.holdsGradients else { return [] }
         let written = program.instructions.filter(\.isUpdate).flatMap { $0.writes.map(\.value) }
@@ -101,7 +101,7 @@ struct Buffers {
             guard all[buffer].last <= index,
                 all[buffer].size >= program.values[written].layout.elements(program.values[written].shape),
                 !instruction.writes.contains(where: { $0.value != written && ofValue[$0.value] == buffer }),
-                // No other operand of the instruction may lie in the memory that is written over.
+                // No other operand of the instruction may share the memory that is written over.
                 !instruction.reads.contains(where: { ofValue[$0.value] == buffer && $0.role != pair.read })
             else { continue }
             return buffer
@@ -109,7 +109,7 @@ struct Buffers {
         return nil
     }
 
-    /// Floats that are alive at once at most, and in which instruction: no plan can be smaller.
+    /// The maximum number of floats alive at once, and at which instruction: no plan can be smaller.
     var peak: (floats: Int, instruction: Int) {
         // Index 0 is before the run.
         var change = Array(repeating: 0, count: instructions + 3)

@@ -1,35 +1,35 @@
 import AnnealGraph
 
-// What passes ask of operators that can be joined with what follows them.
+// What passes ask of operators that can be fused with the operators after them.
 
-/// An operator that can take in an addition and the ReLU that follow it, in training.
+/// An operator that can fuse with the addition and the ReLU after it, in training.
 package protocol JoinsInTraining: Operator {
     /// Whether its attributes allow it.
     var joins: Bool { get }
-    /// Where the joined operator reads what it adds.
+    /// The role in which the fused operator reads the addend.
     var addend: Program.Operand { get }
     func joined(adds: Bool, relu: Bool) -> any Operator
 }
 
-/// An operator that can take in an addition and the limits that follow it, in inference.
+/// An operator that can fuse with the addition and the clamping after it, in inference.
 package protocol JoinsInInference: Operator {
-    /// Whether it can take in an addition.
+    /// Whether it can fuse with an addition.
     var adds: Bool { get }
-    /// Where the joined operator reads what it adds.
+    /// The role in which the fused operator reads the addend.
     var addend: Program.Operand { get }
-    /// - Parameter limits: of the results (ReLU: 0 and infinity).
+    /// - Parameter limits: the range that results are clamped to (ReLU: 0 and infinity).
     func joined(adds: Bool, limits: ClosedRange<Float>?) -> any Operator
 }
 
-/// An operator that scales and shifts channels by parameters (its inputs 1 and 2) and statistics (3 and 4), and that the
-/// weights of the layer before it can do the work of, in inference.
+/// An operator that scales and shifts channels by parameters (its inputs 1 and 2) and statistics (3 and 4), and that
+/// can be folded into the weights of the layer before it in inference.
 package protocol FoldsIntoWeights: Operator {
     /// Whether its attributes allow it.
     var folds: Bool { get }
-    /// What makes the layer's weight and bias.
+    /// Returns the operator that computes the layer's weight and bias.
     /// - Parameters:
-    ///   - channelAxis: of the weight.
-    ///   - groups: of the layer.
+    ///   - channelAxis: the weight's axis of output channels.
+    ///   - groups: the layer's number of groups.
     func folding(channelAxis: Int, groups: Int) -> any Operator
 }
 
@@ -46,7 +46,7 @@ extension BatchNorm: JoinsInTraining, FoldsIntoWeights {
 }
 
 extension Convolution: JoinsInInference {
-    // Our own grouped kernels add nothing.
+    // Our grouped kernels do not support an addition.
     package var adds: Bool { numGroup == 1 }
     package var addend: Program.Operand { .input(3) }
     package func joined(adds: Bool, limits: ClosedRange<Float>?) -> any Operator {

@@ -2,15 +2,15 @@ import AnnealCore
 import AnnealGraph
 
 package enum Fusion {
-    /// Joins operators that allow it (BatchNorm) with an addition and ReLU, and an addition with ReLU, where nothing else
-    /// reads what lies between.
+    /// Fuses operators that allow it (BatchNorm) with an addition and ReLU, and an addition with ReLU, if nothing else
+    /// reads the intermediate values.
     package static func fuse(_ program: Program) throws -> Program {
         var result = program
         let consumers = program.consumers()
         let outputs = Set(program.outputs)
         var dropped = Set<Int>()
 
-        /// The only instruction that reads a value which is no output.
+        /// The only instruction that reads a value that is not an output.
         func onlyReader(_ value: Program.ValueID) -> Int? {
             consumers[value].count == 1 && !outputs.contains(value) ? consumers[value][0] : nil
         }
@@ -32,11 +32,11 @@ package enum Fusion {
                     if let after = onlyReader(program.instructions[next].writes[0].value), isReLU(after) {
                         (last, relu) = (after, true)
                     }
-                    // The addition is this one's now, not another operator's.
+                    // The addition is now part of this operator and unavailable to others.
                     dropped.insert(next)
                 }
             }
-            // It runs where the last of them ran, when all it reads is there.
+            // It runs where the last of them ran, when everything that it reads is available.
             var fused = instruction
             fused.action = .forward(op.joined(adds: addend != nil, relu: relu))
             if let addend { fused.reads.append((op.addend, addend)) }

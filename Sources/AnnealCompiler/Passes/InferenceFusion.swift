@@ -1,11 +1,11 @@
 import AnnealCore
 import AnnealGraph
 
-/// What inference can join and training cannot, since nobody needs what lies between: batch norm becomes part of
-/// the weights before it, an addition and ReLU (or `clip`) become part of the convolution.
+/// Fusions that are possible in inference but not in training, since intermediate values are not needed: batch norm is
+/// folded into the weights before it, and an addition and ReLU (or `clip`) become part of the convolution.
 ///
-/// Only where nothing else reads what lies between. Batch norm before a convolution stays: the convolution's padding is
-/// zero after the norm, not before it.
+/// Only if nothing else reads the intermediate values. Batch norm before a convolution stays: the convolution pads with
+/// zeros after the norm, not before it.
 package struct InferenceFusion {
     private var result: Program
     private let program: Program
@@ -22,7 +22,7 @@ package struct InferenceFusion {
 
     package static func fuse(_ program: Program) throws -> Program {
         var fusion = InferenceFusion(program)
-        // From the end: of two convolutions whose results are added, the later one takes the addition.
+        // From the end: of two convolutions whose results are added, the later one performs the addition.
         for index in program.instructions.indices.reversed() { fusion.fuse(at: index) }
         var result = fusion.result
         result.preparation.reverse()
@@ -55,14 +55,14 @@ package struct InferenceFusion {
             }
         }
         guard end() != index else { return }
-        // It runs where the last of them ran, when all it reads is there.
+        // It runs where the last of them ran, when everything that it reads is available.
         fused.writes = program.instructions[end()].writes
         result.instructions[end()] = fused
         dropped.formUnion(chain.dropLast())
     }
 
-    /// The only instruction that reads an instruction's only output, if that is no output of the program and no other
-    /// instruction has taken the reader.
+    /// The only instruction that reads an instruction's only output, if that is not an output of the program and no
+    /// other instruction was fused with the reader.
     private func onlyReader(ofOutputOf index: Int) -> Int? {
         let writes = program.instructions[index].writes
         guard writes.count == 1, !outputs.contains(writes[0].value) else { return nil }
@@ -72,8 +72,8 @@ package struct InferenceFusion {
 
     private func isFused(_ index: Int) -> Bool { result.instructions[index].action.op?.isFused == true }
 
-    /// Takes a batch norm into the weights of the layer before it.
-    /// - Returns: the layer's operator, which has a bias now; nil if the two do not fit.
+    /// Folds a batch norm into the weights of the layer before it.
+    /// - Returns: the layer's operator, now with a bias; nil if the two cannot be folded.
     private mutating func fold(_ next: Int, into layer: inout Program.Instruction) -> (any Operator)? {
         let instruction = program.instructions[next]
         guard let norm = instruction.action.op as? any FoldsIntoWeights, norm.folds,
@@ -103,8 +103,8 @@ package struct InferenceFusion {
         return folded
     }
 
-    /// The addition after an instruction and what it adds, if that is a temporary that nothing reads later: the convolution
-    /// adds to it in place.
+    /// The addition after an instruction, and its addend if that is a temporary that nothing reads later: the
+    /// convolution adds to it in place.
     private func addend(behind index: Int) -> (addition: Int, value: Program.ValueID)? {
         guard let next = onlyReader(ofOutputOf: index), program.instructions[next].addsTwo else { return nil }
         let output = program.instructions[index].writes[0].value
@@ -115,7 +115,7 @@ package struct InferenceFusion {
     }
 
     private static func limits(_ op: (any Operator)?) -> ClosedRange<Float>? {
-        // The channels that pad a block must stay zero.
+        // Channels that pad a block must stay zero.
         op?.clipRange.flatMap { $0.contains(0) ? $0 : nil }
     }
 }

@@ -12,7 +12,7 @@ public struct OperandLayouts {
     }
 }
 
-/// Propagates the layouts that convolutions prefer through the forward pass; gradients will have their values' layouts.
+/// Propagates the layouts that convolutions prefer through the forward pass; gradients use their values' layouts.
 package enum LayoutAssignment {
     /// - Parameter fixed: layouts that parameters already have, from an earlier program over the same store.
     package static func assign(_ program: Program, engine: any KernelEngine, fixed: [String: Layout]) throws -> Program

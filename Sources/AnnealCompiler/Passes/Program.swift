@@ -1,27 +1,28 @@
 import AnnealCore
 import AnnealGraph
 
-/// What a symbol becomes for given shapes and a mode: values and the instructions that compute them, in order.
+/// The compiled form of a symbol for given shapes and a mode: values and the instructions that compute them, in order.
 ///
 /// A program is a value. The passes of the compiler (`Lowering`, `Fusion`, `LayoutAssignment`, `Autodiff`,
-/// `RecomputationSearch`, `UpdatePass`) each give a new one, `Program.verify` checks it, and `MemoryPlan` gives every
-/// temporary value its place. Every temporary is written by one instruction; in-place work is the memory plan's choice. What
-/// outlives a run (auxiliary states, parameters, the optimizer's states) is changed by instructions that name it so.
+/// `RecomputationSearch`, `UpdatePass`) each return a new one, `Program.verify` checks it, and `MemoryPlan` places
+/// every temporary value in memory. Every temporary is written by one instruction; in-place operation is the memory
+/// plan's choice. Values that outlive a run (auxiliary states, parameters, the optimizer's states) are changed only by
+/// instructions that declare it.
 public struct Program: Sendable {
-    /// A value's place in `values`.
+    /// A value's index in `values`.
     public typealias ValueID = Int
 
     /// Where a value lives, and for how long.
     public enum Kind: Sendable {
-        /// Fed from outside before a run: data, labels, head gradients.
+        /// Set from outside before a run: data, labels, output gradients.
         case input
-        /// Lives as long as the parameters' store.
+        /// Lives as long as the parameter store.
         case parameter
         /// A state that operators change in place.
         case auxiliary
-        /// Of the optimizer, an average or a sum of gradients: lives in the parameters' store too.
+        /// A state of the optimizer, an average or a sum of gradients: also lives in the parameter store.
         case state
-        /// Computed from parameters ahead of a run, when they have changed.
+        /// Computed from parameters before a run, if they have changed.
         case derived
         /// Computed in each run.
         case temporary
@@ -50,24 +51,24 @@ public struct Program: Sendable {
     public enum Operand: Hashable, Sendable {
         case input(Int)
         case output(Int)
-        /// What the forward pass leaves for the backward pass.
+        /// A value that the forward pass saves for the backward pass.
         case saved(Int)
         /// The gradient of an output.
         case outputGradient(Int)
-        /// A second part of the gradient of output 0, which the kernel adds to the first.
+        /// A second summand of the gradient of output 0, which the kernel adds to the first.
         case secondOutputGradient
         /// The gradient of an input.
         case gradient(Int)
         /// A gradient that is added to `gradient(0)`.
         case accumulated
-        /// What an instruction of the update changes in place: a parameter, a statistic or a state.
+        /// A value that an instruction of the update changes in place: a parameter, a statistic or a state.
         case changed(Int)
-        /// Flags all of which must be set for an instruction of the update to change anything.
+        /// Flags that must all be set for an instruction of the update to change anything.
         case condition
-        /// A number that gradients are multiplied by.
+        /// A factor that gradients are multiplied by.
         case scale
 
-        /// Its number among those of its kind.
+        /// Its index among the roles of its kind.
         var index: Int? {
             switch self {
             case .input(let i), .output(let i), .saved(let i), .outputGradient(let i), .gradient(let i),
@@ -91,11 +92,11 @@ public struct Program: Sendable {
     public enum Action: Sendable {
         case forward(any Operator)
         case backward(any Operator, part: Int)
-        /// A forward instruction once more, in the backward pass, for a value that was not kept.
+        /// A forward instruction repeated in the backward pass, for a value that was not kept.
         case recompute(any Operator)
         /// input(0) + input(1), the gradients of a value that several layers read.
         case sum
-        /// What follows the gradients.
+        /// An operation after the gradients are known.
         case update(UpdateAction)
 
         /// The operator that it runs; nil for a sum or an update.
@@ -114,13 +115,14 @@ public struct Program: Sendable {
         public var action: Action
         public var reads: [(role: Operand, value: ValueID)]
         public var writes: [(role: Operand, value: ValueID)]
-        /// Of a backward instruction: what its forward instruction reads, for shapes that it does not read itself.
+        /// For a backward instruction: the inputs of its forward instruction, for the shapes of those that it does not
+        /// read.
         public var forwardInputs: [ValueID]
 
-        /// Whether it follows the passes.
+        /// Whether it belongs to the phases after the passes.
         var isUpdate: Bool { if case .update = action { true } else { false } }
 
-        /// What it changes in place.
+        /// The values that it changes in place.
         public var changes: [ValueID] {
             reads.compactMap { if case .changed = $0.role { $0.value } else { nil } }
         }
@@ -153,7 +155,7 @@ public struct Program: Sendable {
 
     public var mode: Mode
     public var values: [Value] = []
-    /// What computes the derived values.
+    /// The instructions that compute the derived values.
     public var preparation: [Instruction] = []
     /// In the order in which they run.
     public var instructions: [Instruction] = []
@@ -163,43 +165,44 @@ public struct Program: Sendable {
     public var outputs: [ValueID] = []
     /// Variables by name.
     public var variables: [String: ValueID] = [:]
-    /// Gradients by variable, once differentiated.
+    /// Gradients by variable, after differentiation.
     public var gradients: [String: ValueID] = [:]
     /// The parameters that are trained, in the order of `StepInputs.numbers`.
     public var trained: [String] = []
-    /// Those that are updated within the backward pass, as soon as it can be; their gradients do not outlive it.
+    /// Those that are updated within the backward pass, as early as possible; their gradients do not outlive it.
     public var updatedEarly: Set<String> = []
-    /// Whether gradients, and what updates work with, keep their memory from one run to the next backward pass: updates come
-    /// late.
+    /// Whether gradients, and the values that updates use, keep their memory until the next backward pass: updates are
+    /// done late.
     var holdsGradients = false
-    /// Values of the optimizer, averages and sums, in the order in which they are saved.
+    /// Optimizer states, averages and sums, in the order in which they are saved.
     public var states: [ValueID] = []
-    /// What each flag of a check says.
+    /// The meaning of each flag of a check.
     public var checks: [Check] = []
-    /// For each output that is no loss, the input that holds its gradient.
+    /// For each output that is not a loss, the input that holds its gradient.
     public var heads: [Int: ValueID] = [:]
 
     public init(mode: Mode) { self.mode = mode }
 
-    /// - Returns: its place.
+    /// - Returns: its index.
     public mutating func add(_ value: Value) -> ValueID {
         values.append(value)
         return values.count - 1
     }
 
-    /// An input by its name.
+    /// The input with a name.
     package func input(_ name: String) -> ValueID? { values.firstIndex { $0.kind == .input && $0.name == name } }
 
-    /// Rows of its batch: the first axis of its inputs.
+    /// The batch size: the first axis of its inputs.
     package var rows: Int { values.first { $0.kind == .input }?.shape.dims.first ?? 0 }
 
-    /// Values that must outlive the run: what a caller can ask for.
+    /// Values that must outlive the run: those that a caller can read.
     public var kept: Set<ValueID> {
         Set(outputs).union(gradients.lazy.filter { !updatedEarly.contains($0.key) }.map(\.value))
             .union(checks.map(\.value))
     }
 
-    /// The value whose memory an instruction's output is, under another shape; nil if it computes its output.
+    /// The value that shares its memory with an instruction's output, under another shape; nil if the output is
+    /// computed.
     public func viewed(by instruction: Instruction) -> ValueID? {
         guard let op = instruction.action.op, op.isView, let source = instruction.reads.first?.value else { return nil }
         return values[source].kind == .input || values[source].kind == .temporary ? source : nil

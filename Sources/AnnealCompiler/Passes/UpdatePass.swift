@@ -1,8 +1,8 @@
 import AnnealCore
 import AnnealGraph
 
-/// Appends to a differentiated program what follows the gradients: sums over batches, the optimizer's update, averages,
-/// checks. Their state becomes values of the program.
+/// Appends the phases after the gradients to a differentiated program: sums over batches, the optimizer's update,
+/// averages, checks. Their states become values of the program.
 package struct UpdatePass {
     private let update: TrainingUpdate
     private var program: Program
@@ -11,7 +11,7 @@ package struct UpdatePass {
     private var averages: [String: Program.ValueID] = [:]
 
     /// Decides which parameters are updated early, so that passes know which gradients need not be kept.
-    /// - Parameter updatesEarly: whether any are: false for engines whose compilers order the work themselves.
+    /// - Parameter updatesEarly: whether any are; false for engines whose compilers schedule the work themselves.
     package static func choose(_ update: TrainingUpdate, in program: Program, updatesEarly: Bool = true) -> Program {
         var result = program
         result.trained = update.order.filter { name in
@@ -128,7 +128,7 @@ package struct UpdatePass {
         addRarePhases()
     }
 
-    /// The parameters in the order in which their gradients are complete, where these arrive in groups.
+    /// The parameters in the order in which their gradients are complete, if gradients arrive in groups.
     private func groups(_ names: [String], in passes: [Program.Instruction]) -> [[String]] {
         guard let bytes = update.groupBytes else { return [names] }
         var last: [Program.ValueID: Int] = [:]
@@ -148,7 +148,7 @@ package struct UpdatePass {
         }
     }
 
-    /// Copies of the statistics that the backward pass moves before it is known whether it may.
+    /// Copies of the statistics that the backward pass changes before it is known whether the step is valid.
     private mutating func addBackups() -> [(statistic: Program.ValueID, backup: Program.ValueID)] {
         guard update.isGuarded else { return [] }
         let backups = statistics.map { name in
@@ -211,8 +211,8 @@ package struct UpdatePass {
         return flags
     }
 
-    /// Everything that makes new values of some parameters.
-    /// - Returns: the flags that say whether they are finite, of a guarded update.
+    /// All operations that compute new values of some parameters.
+    /// - Returns: the flags of a guarded update, which say whether the new values are finite.
     @discardableResult
     private mutating func addUpdate(_ names: [String], layer: String, condition: Program.ValueID? = nil)
         -> Program.ValueID?
@@ -269,7 +269,7 @@ package struct UpdatePass {
         values.enumerated().map { (.changed($0), $1) }
     }
 
-    /// What runs at a run's start, between epochs or every few updates.
+    /// Operations at a run's start, between epochs or every few updates.
     private mutating func addRarePhases() {
         var copied: [(from: Program.ValueID, to: Program.ValueID)] = []
         for name in program.trained {

@@ -1,11 +1,11 @@
-/// What of gradients travels between processes.
+/// How gradients are compressed when processes exchange them.
 public enum GradientCompression: Sendable, Equatable {
-    /// All of it.
+    /// Not at all.
     case none
-    /// Sums are rounded to bfloat16, on the way there and back: half the bytes. The result depends on the number of processes.
+    /// Sums are rounded to bfloat16 in both directions: half the bytes. The result depends on the number of processes.
     case bfloat16
-    /// MXNet's 2-bit compression: of each shard's gradient, +threshold, -threshold or nothing; the rest stays in the shard's
-    /// residual for later steps. The result does not depend on the number of processes.
+    /// MXNet's 2-bit compression: for each element of a shard's gradient, +threshold, -threshold or zero is sent; the
+    /// rest stays in the shard's residual for later steps. The result does not depend on the number of processes.
     case twoBit(threshold: Float)
 
     var format: WireFormat {
@@ -34,13 +34,13 @@ public enum GradientCompression: Sendable, Equatable {
     }
 }
 
-/// How the elements of a sum are written into a message.
+/// How the elements of a sum are encoded in a message.
 package enum WireFormat {
     case float32, bfloat16
-    /// Small whole numbers: 1, -1 and 0 in two bits each as MXNet has them, sums of them in a byte or two.
+    /// Small integers: 1, -1 and 0 in two bits each, as in MXNet; sums of them in one or two bytes.
     case counts
 
-    /// - Parameter shards: that the sum is of.
+    /// - Parameter shards: the number of shards in the sum.
     package func bytes(_ count: Int, shards: Int) -> Int {
         switch self {
         case .float32: 4 * count
@@ -100,7 +100,7 @@ package enum WireFormat {
         }
     }
 
-    /// To the nearest bfloat16, ties to even. A NaN stays one.
+    /// To the nearest bfloat16, ties to even. NaN stays NaN.
     private static func rounded(_ value: Float) -> UInt16 {
         let bits = value.bitPattern
         if value.isNaN { return UInt16(bits >> 16) | 0x40 }

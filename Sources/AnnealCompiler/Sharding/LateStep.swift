@@ -1,11 +1,11 @@
 import AnnealCore
 import Foundation
 
-/// A step of several processes whose passes are over, while sums of gradients are still on their way.
+/// A step of several processes whose passes are done, while sums of gradients are still being exchanged.
 ///
-/// Each group of parameters is updated when its gradients have come and the next step's forward pass needs it, by the thread
-/// that runs this pass; the rest when the backward pass begins, or when somebody asks for results or parameters. That changes
-/// the order of work and no bits.
+/// Each group of parameters is updated when its gradients have arrived and the next step's forward pass needs it, by
+/// the thread that runs this pass; the rest when the backward pass begins, or when somebody reads results or
+/// parameters. That changes the order of the work, but no bits.
 final class LateStep: StepResults {
     let inputs: StepInputs
     let results: RowBlocks
@@ -13,11 +13,11 @@ final class LateStep: StepResults {
     private unowned let plan: ShardedPlan
     let arrivals = BucketArrivals()
     private var isDone: [Bool]
-    /// Of the checks, one after the other: their own memory is used again by the next step.
+    /// The flags of the checks, concatenated: the next step reuses the checks' own memory.
     private let flags: Arena
     private let flagOffsets: [Int]
 
-    // Written by the exchange's thread, and read when it is done.
+    // Written by the exchange's thread, and read when that is done.
     var exchange: Result<Void, any Error> = .success(())
     var times: [BucketTime] = []
     var stops = false
@@ -38,10 +38,10 @@ final class LateStep: StepResults {
         for place in 0..<size { flags.base[place] = 1 }
     }
 
-    /// Does what changes statistics: the next step begins with them.
+    /// Does what changes statistics: the next step starts from them.
     func finishStatistics() throws {
         for (number, part) in plan.updateParts.enumerated() where part.isOfStatistics { try require(number) }
-        // Statistics that nothing checks or averages.
+        // Statistics that are neither checked nor averaged.
         if let sum = plan.sum {
             for (number, bucket) in sum.buckets.enumerated() where bucket.isStatistics { try wait(for: number) }
         }
@@ -53,13 +53,13 @@ final class LateStep: StepResults {
         for number in gates.parts[step] { try require(number) }
     }
 
-    /// Does all that is left.
+    /// Does everything that is left.
     func settle() throws {
         guard plan.open === self else { return }
         for number in plan.updateParts.indices { try require(number) }
         plan.engine.exchangeThread?.wait()
         try exchange.get()
-        // The loss of a step is every process's.
+        // A step's loss is finite only if every process's is.
         if !results.areFinite { noteBrokenLoss() }
         plan.exchanges = times
         plan.open = nil
@@ -122,7 +122,7 @@ final class LateStep: StepResults {
     }
 }
 
-/// The buckets of a step that have been added up over all processes.
+/// The buckets of a step that have been summed over all processes.
 final class BucketArrivals {
     private let condition = NSCondition()
     private var arrived: Set<Int> = []
@@ -130,7 +130,7 @@ final class BucketArrivals {
 
     func note(_ bucket: Int) { change { arrived.insert(bucket) } }
 
-    /// No more will come.
+    /// No more buckets will come.
     func end() { change { isOver = true } }
 
     private func change(_ body: () -> Void) {

@@ -1,6 +1,7 @@
 import AnnealCore
 
-/// Processes that train together, each with some of every batch's shards. All of them make the same calls in the same order.
+/// Processes that train together, each computing some of every batch's shards. All of them make the same calls in the
+/// same order.
 ///
 /// A group is used by one thread at a time.
 public protocol ProcessGroup: AnyObject {
@@ -9,27 +10,27 @@ public protocol ProcessGroup: AnyObject {
     /// What connects them, for messages, e.g. `Open MPI 4.1.4`.
     var transport: String { get }
 
-    /// The step that is computed, for messages.
+    /// The step being computed, for messages.
     var step: Int { get set }
 
-    /// Sends a block to each process and receives one from each; sizes, in bytes, are known to both sides.
+    /// Sends a block to each process and receives one from each; both sides know the sizes, in bytes.
     /// - Parameters:
-    ///   - send: by rank; the own one is copied.
+    ///   - send: by rank; this process's own block is copied.
     ///   - receive: by rank.
-    ///   - purpose: what for, in messages about processes that do not answer.
+    ///   - purpose: the purpose, for messages about processes that do not answer.
     /// - Throws: `AnnealError` that names the processes that did not answer in time.
     func exchange(
         _ send: [UnsafeRawBufferPointer], _ receive: [UnsafeMutableRawBufferPointer], purpose: String) throws
 }
 
-/// When a bucket of gradients was added up over all processes.
+/// When a bucket of gradients was summed over all processes.
 public struct BucketTime: Sendable {
     /// In the order in which the backward pass completes them, from 0.
     public var number: Int
     public var bytes: Int
     public var begin: ContinuousClock.Instant
     public var end: ContinuousClock.Instant
-    /// 1: it belongs to the step before the one that is told of it.
+    /// 1 if it belongs to the step before the reported one.
     public var stepsAgo: Int
 
     package init(
@@ -40,11 +41,11 @@ public struct BucketTime: Sendable {
 }
 
 extension ProcessGroup {
-    /// Gives every process what each has, in the order of ranks.
+    /// Gathers each process's elements in all processes, in the order of ranks.
     /// - Parameters:
     ///   - own: this process's elements.
-    ///   - counts: elements of each process.
-    ///   - all: of all processes, one after the other; may hold the own ones in their place already.
+    ///   - counts: the number of elements of each process.
+    ///   - all: of all processes, concatenated; may already hold this process's elements in their place.
     public func gather(
         _ own: UnsafeBufferPointer<Float>, counts: [Int], into all: UnsafeMutableBufferPointer<Float>, purpose: String
     ) throws {
@@ -62,7 +63,7 @@ extension ProcessGroup {
         try gather(condition ? 1 : 0, purpose: "requests to stop").contains { $0 != 0 }
     }
 
-    /// A number of each process, in the order of ranks.
+    /// One number from each process, in the order of ranks.
     public func gather(_ own: Int, purpose: String) throws -> [Int] {
         var numbers = Array(repeating: 0, count: size)
         try numbers.withUnsafeMutableBytes { all in

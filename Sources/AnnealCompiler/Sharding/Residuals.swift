@@ -1,8 +1,9 @@
 import AnnealCore
 
-/// What 2-bit compression has left of the gradients of shards, for later steps.
+/// The parts of shards' gradients that 2-bit compression has not sent yet.
 ///
-/// They are states of the store, so that a run's state has them: of the own shards, and in the process that saves of all.
+/// Residuals are states of the store, so that they are saved with a run's state: those of a process's own shards, and
+/// in the process that saves those of all.
 final class Residuals {
     private let threshold: Float
     private let arrays: [Int: [HostArray]]
@@ -33,13 +34,13 @@ final class Residuals {
     }
 
     /// Compresses a shard's gradient of a parameter.
-    /// - Parameter index: among the gradients.
+    /// - Parameter index: its index among the gradients.
     func quantize(_ gradient: UnsafeMutablePointer<Float>, shard: Int, index: Int) {
         guard let residual = arrays[shard]?[index] else { return }
         GradientCompression.quantize(gradient, residual.memory, residual.count, threshold: threshold)
     }
 
-    /// Gives the first process those of all shards.
+    /// Sends the residuals of all shards to the first process.
     func collect(_ count: Int, _ group: any ProcessGroup) throws {
         let elements = arrays.values.first?.reduce(0) { $0 + $1.count } ?? 0
         let isFirst = group.rank == 0

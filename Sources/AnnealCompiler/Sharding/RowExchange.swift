@@ -1,16 +1,16 @@
 import AnnealCore
 
-/// Adds up the rows of numbers that shards leave, over all processes and in the tree of the shards, in the host's memory:
-/// for engines whose devices give a row as a whole. As on devices, sums that are subnormal become zero.
+/// Sums the rows of numbers that shards return, over all processes and in the tree of the shards, in host memory: for
+/// engines whose devices return a row as a whole. As on devices, subnormal sums are flushed to zero.
 package final class RowExchange {
     private let group: any ProcessGroup
-    /// The gradients' part of a row, which may travel in fewer bits, and the rest.
+    /// The gradients' part of a row, which may be exchanged in fewer bits, and the rest.
     private let parts: [(elements: Range<Int>, layout: PieceLayout, exchange: SumExchange)]
     private let count: Int
 
     /// - Parameters:
-    ///   - count: elements of a row.
-    ///   - gradients: how many of them, the first ones, are gradients.
+    ///   - count: the number of elements in a row.
+    ///   - gradients: how many of its first elements are gradients.
     package init(count: Int, gradients: Int, _ group: any ProcessGroup, _ compression: GradientCompression) {
         self.group = group
         self.count = count
@@ -26,8 +26,8 @@ package final class RowExchange {
 
     /// - Parameters:
     ///   - rows: this process's sums, by node of the tree.
-    ///   - shards: of all processes.
-    ///   - target: gets the sum over all.
+    ///   - shards: the number of shards of all processes.
+    ///   - target: receives the sum over all.
     package func add(
         _ rows: [(node: Range<Int>, row: UnsafeMutableBufferPointer<Float>)], of shards: Int,
         into target: UnsafeMutableBufferPointer<Float>

@@ -1,11 +1,11 @@
-/// What the shards of a batch make one of between their passes and the rest of the step: an engine that runs shards adds it up
-/// as its devices lie, in the tree of the shards (`SumTree`).
+/// What is reduced over the shards of a batch between their passes and the rest of the step. An engine that runs shards
+/// sums it in its devices' memory, in the tree of the shards (`SumTree`).
 package struct ShardReduction {
-    /// Parameters whose gradients are added. A gradient may be of two parameters, and counts once.
+    /// Parameters whose gradients are summed. A gradient may belong to two parameters, and counts once.
     package let gradients: [String]
-    /// Auxiliary states of which the mean is taken: moving statistics that the step changes.
+    /// Auxiliary states that are averaged: moving statistics that the step changes.
     package let statistics: [String]
-    /// Parameters that operators set to the same in each shard: gammas that batch norm fixes.
+    /// Parameters that operators set to the same value in each shard: gammas that batch norm fixes.
     package let fixed: [String]
 
     package init(_ program: Program) {

@@ -1,9 +1,10 @@
 import AnnealCore
 
-/// Where the pieces of a vector lie: a gradient for each parameter, and the moving statistics. All workers' have the same sizes.
+/// The memory of a vector's pieces: a gradient for each parameter, and the moving statistics. Sizes are the same for
+/// all workers.
 struct PieceLayout {
     let counts: [Int]
-    /// Of each piece in one block of memory.
+    /// The offset of each piece in one block of memory.
     let offsets: [Int]
     let total: Int
 
@@ -17,9 +18,10 @@ struct PieceLayout {
         self.total = total
     }
 
-    /// Calls `body` with what lies within some elements of the block: a piece, the first of its elements, and how many.
+    /// Calls `body` for each piece within a range of the block's elements, with the piece, its first element, and the
+    /// count.
     func forEach(in range: Range<Int>, _ body: (_ piece: Int, _ first: Int, _ count: Int) -> Void) {
-        // The piece that holds the range's first element.
+        // The piece that contains the range's first element.
         var low = 0, high = offsets.count
         while low + 1 < high {
             let middle = (low + high) / 2
@@ -34,11 +36,11 @@ struct PieceLayout {
     }
 }
 
-/// What a node of the tree has added up: pieces in a plan's own memory, or in a block of memory.
+/// The sum of a node of the tree: pieces in a plan's own memory, or in a block of memory.
 final class ShardSum {
     let node: Range<Int>
     private(set) var pieces: [UnsafeMutablePointer<Float>]
-    /// nil: the pieces are a plan's own.
+    /// nil: the pieces are in a plan's own memory.
     private(set) var block: Arena?
 
     init(_ node: Range<Int>, _ pieces: [UnsafeMutablePointer<Float>], block: Arena? = nil) {
@@ -50,7 +52,7 @@ final class ShardSum {
     /// Some of its pieces, in the same memory.
     func part(_ range: Range<Int>) -> ShardSum { ShardSum(node, Array(pieces[range])) }
 
-    /// Makes room for the next shard in the plan's memory.
+    /// Frees the plan's memory for the next shard.
     func move(to block: Arena, _ layout: PieceLayout) {
         let target = layout.offsets.map { block.base + $0 }
         Self.forEachPart(layout) { piece, first, count in
@@ -59,7 +61,7 @@ final class ShardSum {
         (pieces, self.block) = (target, block)
     }
 
-    /// This sum and another one, in this one's memory.
+    /// The sum of this and another one, in this one's memory.
     func adding(_ other: ShardSum, _ layout: PieceLayout) -> ShardSum {
         Self.forEachPart(layout) { piece, first, count in
             let a = self.pieces[piece] + first, b = other.pieces[piece] + first
@@ -78,7 +80,7 @@ final class ShardSum {
         return sum
     }
 
-    /// Copies all pieces, where they are not there already.
+    /// Copies all pieces that are not there already.
     func copy(_ layout: PieceLayout, to target: [UnsafeMutablePointer<Float>]) {
         guard pieces != target else { return }
         Self.forEachPart(layout) { piece, first, count in
@@ -86,7 +88,7 @@ final class ShardSum {
         }
     }
 
-    /// Copies what lies within some elements of the block.
+    /// Copies a range of the block's elements.
     func copy(_ range: Range<Int>, _ layout: PieceLayout, to target: UnsafeMutablePointer<Float>) {
         layout.forEach(in: range) { piece, first, count in
             (target + (layout.offsets[piece] + first - range.lowerBound)).update(

@@ -3,24 +3,24 @@ import AnnealGraph
 import Foundation
 import Synchronization
 
-/// A device's part of a sharded plan: it runs its shards one after the other and adds up what they give.
+/// A device's part of a sharded plan: it runs its shards one after another and sums their results.
 ///
-/// Parameters are shared by all workers, which only read them during a pass. Moving statistics are each worker's own: batch
-/// norm moves them within a pass, and each shard starts from those of the step before.
+/// All workers share the parameters, and only read them during a pass. Each worker has its own moving statistics: batch
+/// norm changes them within a pass, and each shard starts from those of the step before.
 final class ShardWorker {
     let shards: Range<Int>
-    /// Of the first shard's size: it also runs what follows the gradients, in the first worker.
+    /// For the first shard's size; in the first worker it also runs the phases after the gradients.
     let main: KernelPlan
     private let engine: any KernelEngine
     private let thread: DeviceThread?
-    /// By rows of a shard.
+    /// By the number of rows in a shard.
     private var plans: [Int: KernelPlan]
     private var freeBlocks: [Arena] = []
     var aroundSum: ShardSum.Around?
 
     /// - Parameters:
-    ///   - thread: runs its shards; nil: that of the caller.
-    ///   - request: gives the request for a shard of so many rows.
+    ///   - thread: runs its shards; nil: the caller's thread.
+    ///   - request: returns the request for a shard with a number of rows.
     init(
         _ shards: Range<Int>, of all: Shards, store: ParameterStore, engine: any KernelEngine, thread: DeviceThread?,
         request: (Int) throws -> PlanRequest
@@ -51,13 +51,13 @@ final class ShardWorker {
 
     // MARK: Work
 
-    /// Starts some work on the device's thread; `wait` gives what it threw.
+    /// Starts work on the device's thread; `wait` rethrows its error.
     func start(_ work: @escaping () throws -> Void) {
         guard let thread else {
             outcome = Result { try work() }
             return
         }
-        // The thread has the worker to itself until `wait` returns.
+        // The thread has exclusive use of the worker until `wait` returns.
         let shared = Handover((self, work))
         thread.start { shared.value.0.outcome = Result { try shared.value.1() } }
     }
@@ -69,15 +69,15 @@ final class ShardWorker {
 
     private var outcome: Result<Void, any Error> = .success(())
 
-    /// Sums of the last pass. Until they are merged, the last shard's is one by itself.
+    /// Sums of the last pass. The last shard's is separate until they are merged.
     private(set) var sums: [ShardSum] = []
-    /// Those that hold blocks of memory.
+    /// The sums that hold blocks of memory.
     private var unmerged: [ShardSum] = []
 
-    /// Runs all its shards, and adds up what each leaves. Before the last shard is run, the sums of the others are there.
+    /// Runs all its shards and sums their results. The sums of all but the last shard are available before that is run.
     /// - Parameters:
-    ///   - count: shards of all workers.
-    ///   - pieces: what a shard leaves in its plan's memory.
+    ///   - count: the number of shards of all workers.
+    ///   - pieces: a shard's results in its plan's memory.
     ///   - run: runs a shard.
     func addUp(
         _ layout: PieceLayout, of count: Int, pieces: (Int) throws -> [UnsafeMutablePointer<Float>],
@@ -94,7 +94,7 @@ final class ShardWorker {
         try run(last)
     }
 
-    /// Adds the last shard's sum to the others, as far as they are this worker's.
+    /// Adds the last shard's sum to the others, as far as they belong to this worker.
     func merge(_ layout: PieceLayout, of count: Int) {
         sums = SumTree.nodes(within: shards, of: count).compactMap { node in
             SumTree.sum(
@@ -138,7 +138,7 @@ final class ShardWorker {
         inPlan = nil
     }
 
-    /// Forgets the sum that is in a plan's memory: it has been used.
+    /// Discards the sum in a plan's memory, after it was used.
     func endStep() { inPlan = nil }
 
     // MARK: Buckets of the last shard
@@ -147,9 +147,9 @@ final class ShardWorker {
     var isBroken: Bool { broken.load(ordering: .acquiring) }
     private let broken = Atomic<Bool>(false)
 
-    /// Runs a pass, and tells which buckets of the last shard are complete.
-    /// - Parameter body: is given a closure to call for each bucket, in order, and need not call it for those that are complete
-    ///   at the end.
+    /// Runs a pass, and reports which buckets of the last shard are complete.
+    /// - Parameter body: is passed a closure to call for each bucket, in order; buckets that are complete only at the
+    ///   end may be omitted.
     func pass(buckets: Int, _ body: (_ complete: @escaping () -> Void) throws -> Void) throws {
         var left = buckets
         let complete: () -> Void = { [completions] in
@@ -165,7 +165,7 @@ final class ShardWorker {
         }
     }
 
-    /// Whether the next bucket of the pass is complete already: then it is taken.
+    /// Whether the pass's next bucket is already complete; if so, it is taken.
     func takeBucket() -> Bool { completions.wait(timeout: .now()) == .success }
 
     /// Waits for the next bucket of the pass, on another thread or after it.

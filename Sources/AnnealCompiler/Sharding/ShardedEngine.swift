@@ -1,31 +1,32 @@
 import AnnealCore
 import AnnealGraph
 
-/// Devices of one kind that share each batch, cut into shards; also one device that computes a batch shard by shard, and
-/// the devices of several processes.
+/// Devices of one kind that share each batch, split into shards; also one device that computes a batch shard by shard,
+/// and the devices of several processes.
 ///
-/// The results depend on the number of shards: not on that of the devices, nor on that of the processes.
+/// The results depend on the number of shards, but not on the number of devices or processes.
 public final class ShardedEngine: Engine {
     let devices: [any KernelEngine]
     let threads: [DeviceThread?]
     /// Threads of each device.
     let pool: Int
     package let shards: Int
-    /// The processes that train together; nil: this one alone.
+    /// The processes that train together; nil: only this one.
     public let group: (any ProcessGroup)?
     /// Exchanges gradients with the other processes while the devices compute.
     let exchangeThread: DeviceThread?
-    /// Gradients travel when there are so many bytes of them.
+    /// Gradients are sent as soon as there are this many bytes of them.
     let bucketBytes: Int
     package static let defaultBucketBytes = 4 << 20
     let compression: GradientCompression
 
     /// - Parameters:
     ///   - pool: threads of each device.
-    ///   - shards: of each batch, over all processes.
-    ///   - bucketBytes: gradients travel between processes when there are so many bytes of them; without effect on results.
-    ///   - compression: of gradients between processes; 2-bit compression is of each shard's, also in one process.
-    /// - Throws: `AnnealError` if there are more devices than shards, or the system gives no threads.
+    ///   - shards: number of shards of each batch, over all processes.
+    ///   - bucketBytes: gradients are exchanged in buckets of at least this many bytes; has no effect on results.
+    ///   - compression: of gradients between processes; 2-bit compression applies to each shard, even in a single
+    ///     process.
+    /// - Throws: `AnnealError` if there are more devices than shards, or the system cannot start threads.
     package init(
         _ devices: [any KernelEngine], pool: Int, shards: Int, group: (any ProcessGroup)? = nil,
         bucketBytes: Int = defaultBucketBytes, compression: GradientCompression = .none
@@ -72,7 +73,7 @@ public final class ShardedEngine: Engine {
         return try ShardedPlan(request, shards, store: store, engine: self)
     }
 
-    /// The shards of this process, of a batch that is cut into some.
+    /// This process's shards of a batch that is split into a number of shards.
     func ownShards(of count: Int) -> Range<Int> {
         Shards.range(of: group?.rank ?? 0, workers: group?.size ?? 1, count: count)
     }

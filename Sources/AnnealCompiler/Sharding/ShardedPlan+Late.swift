@@ -1,7 +1,7 @@
 import AnnealCore
 import Foundation
 
-/// Steps whose next forward pass waits only for the gradients of the layers that it has come to.
+/// Steps whose next forward pass waits only for the gradients of the layers that it has reached.
 extension ShardedPlan {
     func runLate(_ phases: Phases, _ inputs: StepInputs) throws -> any StepResults {
         guard let sum, let thread = engine.exchangeThread else {
@@ -12,13 +12,13 @@ extension ShardedPlan {
         try renewResults()
         let step = try LateStep(self, phases, inputs)
         sum.begin()
-        // The exchange of the step before is over when this one's first gradients are there.
+        // The previous step's exchange is done before this one's first gradients exist.
         var isStarted = false
         func start() {
             guard !isStarted else { return }
             isStarted = true
             open = step
-            // The thread has the group and this step's sums to itself until `wait` returns.
+            // The thread has exclusive use of the group and this step's sums until `wait` returns.
             let shared = Handover((self, step, workers.flatMap(\.sums)))
             thread.start {
                 let (plan, step, sums) = shared.value
@@ -33,7 +33,7 @@ extension ShardedPlan {
                 beforeStep: { [self] plan, index in try previous?.pass(index, gates(of: plan)) }, onBucket: start)
         }
         do { try passes.get() } catch {
-            // It waits for buckets that the pass has given up.
+            // It is waiting for buckets of a pass that was abandoned.
             if isStarted { thread.wait() }
             throw error
         }
@@ -41,8 +41,8 @@ extension ShardedPlan {
         return step
     }
 
-    /// Adds up the buckets, those of the first layers first where several are complete in all processes: the next forward pass
-    /// begins with them.
+    /// Sums the buckets; if several are complete in all processes, those of the first layers first, since the next
+    /// forward pass begins with them.
     private func exchangeByNeed(_ step: LateStep, sum sums: [ShardSum]) throws {
         guard let sum, let group = engine.group else { return }
         let own = engine.ownShards(of: shards.count), worker = workers[0], count = sum.buckets.count

@@ -1,12 +1,12 @@
 import AnnealCore
 import Foundation
 
-/// Forward and backward passes of all shards, and the exchange of what they give.
+/// Forward and backward passes of all shards, and the exchange of their results.
 ///
-/// With several processes a thread of its own adds up the buckets of gradients (`StepSum`) as the backward passes of the
-/// workers' last shards complete them. The sums are the same whenever that is.
+/// With several processes, a separate thread sums the buckets of gradients (`StepSum`) as the backward passes of the
+/// workers' last shards complete them. The sums do not depend on the timing.
 extension ShardedPlan {
-    /// Runs all shards of this process, and puts the sums over all processes into the first worker's plan.
+    /// Runs all shards of this process, and stores the sums over all processes in the first worker's plan.
     func runPasses(_ inputs: StepInputs) throws {
         guard let sum else { return }
         sum.begin()
@@ -18,7 +18,7 @@ extension ShardedPlan {
             }
             return try addUp(sum)
         }
-        // Buckets travel meanwhile. The thread has the group to itself until `wait` returns.
+        // Buckets are exchanged meanwhile. The thread has exclusive use of the group until `wait` returns.
         let shared = Handover((self, sum))
         thread.start { shared.value.0.exchange = Result { try shared.value.0.addUp(shared.value.1) } }
         let passes = Result { try forEachWorker { worker in try self.runPass(worker, sum, inputs) } }
@@ -30,7 +30,7 @@ extension ShardedPlan {
     /// Runs a worker's shards.
     /// - Parameters:
     ///   - beforeStep: called before each step of a plan.
-    ///   - onBucket: called before a bucket is told to be complete.
+    ///   - onBucket: called before a bucket is reported as complete.
     func runPass(
         _ worker: ShardWorker, _ sum: StepSum, _ inputs: StepInputs,
         beforeStep: ((KernelPlan, Int) throws -> Void)? = nil, onBucket: @escaping () -> Void = {}
@@ -50,7 +50,7 @@ extension ShardedPlan {
                     complete()
                 }
                 if isLast, engine.group != nil {
-                    // The last bucket is complete when the outputs have been taken.
+                    // The last bucket is complete when the outputs have been copied.
                     let completions = sum.completions(of: plan).dropLast()
                     plan.onStep = { step in
                         while left.startIndex < completions.endIndex, completions[left.startIndex] <= step {
@@ -67,7 +67,7 @@ extension ShardedPlan {
         }
     }
 
-    /// Adds up what the workers of all processes have, each bucket as soon as they have it.
+    /// Sums the workers' results over all processes, each bucket as soon as all have it.
     private func addUp(_ sum: StepSum) throws {
         let own = engine.ownShards(of: shards.count)
         for (number, bucket) in sum.buckets.enumerated() {

@@ -3,14 +3,14 @@ import AnnealGraph
 
 /// A network whose batches are computed shard by shard, by one or several workers.
 ///
-/// A pass runs each shard's forward and backward pass, one after the other on a worker's device, and adds up gradients and
-/// moving statistics in the tree of the shards (`SumTree`), first within a worker, then over workers, then over processes.
-/// The first worker's plan gets the sums in the place of its own gradients, and does with them what follows. All processes do
-/// that alike, so that their parameters stay equal.
+/// A pass runs each shard's forward and backward pass, one after another on a worker's device, and sums gradients and
+/// moving statistics in the tree of the shards (`SumTree`), first within a worker, then over workers, then over
+/// processes. The first worker's plan receives the sums in place of its own gradients and runs the phases after them.
+/// All processes do this alike, so that their parameters stay equal.
 final class ShardedPlan: ExecutablePlan {
-    /// That of a shard, with inputs as this process fills them and outputs of the whole batch.
+    /// The program of a shard, with inputs as this process fills them and outputs of the whole batch.
     let program: Program
-    /// Updates of a step are done when the next one needs what they change (`LateStep`).
+    /// A step's updates are done when the next step needs what they change (`LateStep`).
     let isLate: Bool
     var isImmediate: Bool { !isLate }
     let shards: Shards
@@ -24,12 +24,12 @@ final class ShardedPlan: ExecutablePlan {
     private(set) var results = RowBlocks()
     let sum: StepSum?
     private let isTraining: Bool
-    /// How the exchange between processes went.
+    /// The timing of the exchange between processes.
     var exchange: Result<Void, any Error> = .success(())
     var exchanges: [BucketTime] = []
-    /// A step whose passes are over and whose updates may not be.
+    /// A step whose passes are done and whose updates may not be.
     var open: LateStep?
-    /// What follows the groups of gradients that come late, and before which steps of a plan it must be done.
+    /// The updates of groups of gradients that arrive late, and the steps of a plan before which they must be done.
     private(set) lazy var updateParts = UpdatePart.parts(of: workers[0].main, sum?.bucketOfValue ?? [:])
     private var gates: [ObjectIdentifier: UpdateGates] = [:]
 
@@ -133,7 +133,7 @@ final class ShardedPlan: ExecutablePlan {
             try gather()
         }
         if rest.contains(.check) {
-            // The loss of a step is every shard's.
+            // A step's loss is finite only if every shard's is.
             if !results.areFinite { try main.spoilOutput() }
             try main.run(.check, inputs)
             rest.remove(.check)
@@ -148,7 +148,7 @@ final class ShardedPlan: ExecutablePlan {
         for worker in workers.dropFirst() { worker.start { try body(worker) } }
         workers[0].start { try body(self.workers[0]) }
         var failure: (any Error)?
-        // All must have ended before anything is thrown.
+        // All must have ended before an error is thrown.
         for worker in workers {
             do { try worker.wait() } catch { failure = failure ?? error }
         }
@@ -165,7 +165,7 @@ final class ShardedPlan: ExecutablePlan {
         }
     }
 
-    /// Gives a plan a shard's rows.
+    /// Copies a shard's rows of the inputs to a plan.
     func feed(_ shard: Int, _ plan: KernelPlan) throws {
         let rows = shards.rows[shard]
         for (id, block) in inputs {
@@ -176,7 +176,7 @@ final class ShardedPlan: ExecutablePlan {
         }
     }
 
-    /// Takes a shard's rows of the outputs.
+    /// Copies a shard's rows of the outputs from a plan.
     func take(_ shard: Int, _ plan: KernelPlan) throws {
         for (index, id) in program.outputs.enumerated() {
             guard let block = results.outputs[id] else { continue }
@@ -190,13 +190,13 @@ final class ShardedPlan: ExecutablePlan {
         }
     }
 
-    /// Gives every process the outputs and labels of the whole batch.
+    /// Gathers the outputs and labels of the whole batch in every process.
     func gather() throws {
         takeLabels()
         try gather(results)
     }
 
-    /// Puts this process's labels among those of the batch.
+    /// Copies this process's labels to their place in the batch.
     private func takeLabels() {
         for (id, block) in results.labels {
             guard let own = inputs[id] else { continue }
@@ -215,7 +215,7 @@ final class ShardedPlan: ExecutablePlan {
         }
     }
 
-    /// Makes room for a step's results, while those of the step before are looked at.
+    /// Makes room for a step's results while those of the previous step are still being read.
     func renewResults() throws {
         func renewed(_ blocks: [Program.ValueID: RowBlock]) throws -> [Program.ValueID: RowBlock] {
             try blocks.mapValues { block in
@@ -244,7 +244,8 @@ final class ShardedPlan: ExecutablePlan {
 
     // MARK: Costs
 
-    /// The first worker's operations and sums, and those of all workers unless another thread adds them up (`exchanges`).
+    /// The first worker's operations and sums, and those of all workers unless another thread computes them
+    /// (`exchanges`).
     var around: ((_ operation: Int, _ run: () -> Void) -> Void)? {
         get { workers[0].main.around }
         set {
@@ -263,7 +264,7 @@ final class ShardedPlan: ExecutablePlan {
     var memoryNeed: MemoryNeed {
         workers.flatMap(\.allPlans).reduce(into: MemoryNeed()) { $0.add($1.memoryNeed) }
     }
-    /// The first worker's, and the addition of what two shards give.
+    /// The first worker's, and the addition of two shards' results.
     var operations: [OperationCost] {
         guard let sum, shards.count > 1 else { return workers[0].main.operations }
         let count = Double(sum.layout.counts.reduce(0, +))
@@ -275,7 +276,7 @@ final class ShardedPlan: ExecutablePlan {
 }
 
 extension Executor {
-    /// The bytes of gradients that are complete when an operation is over, by its number, on engines made of kernels.
+    /// The bytes of gradients that are complete after each operation, by its number, on engines made of kernels.
     package var gradientBytes: [Int: Int] {
         guard let plan = (plan as? ShardedPlan)?.workers[0].main ?? kernelPlan else { return [:] }
         var bytes: [Int: Int] = [:]
@@ -303,7 +304,7 @@ extension ShardedPlan: StepResults {
 }
 
 extension PlanRequest {
-    /// The request for a shard of some rows, where several plans share the work on a batch.
+    /// The request for a shard with a number of rows, if several plans share the work on a batch.
     fileprivate func sharedShard(rows: Int) -> PlanRequest {
         var request = shard(rows: rows)
         // Sums over all shards come first.

@@ -1,7 +1,7 @@
 import AnnealCore
 
-/// How a batch is cut into shards. A shard is computed by itself, with batch statistics of its own, and what the shards give is
-/// added in a fixed tree: results depend on the shards, and not on who computes them.
+/// How a batch is split into shards. Each shard is computed independently, with its own batch statistics, and the
+/// shards' results are added in a fixed tree: the results depend on the shards, but not on who computes them.
 package struct Shards: Sendable, Equatable {
     /// The rows of each shard.
     package let rows: [Range<Int>]
@@ -9,7 +9,7 @@ package struct Shards: Sendable, Equatable {
     /// Rows of the whole batch.
     package var batch: Int { rows.last?.upperBound ?? 0 }
 
-    /// MXNet's slices (`_split_input_slice`): round(batch / count) rows each, and the rest for the last one.
+    /// MXNet's slices (`_split_input_slice`): round(batch / count) rows each, and the rest in the last one.
     /// - Throws: `AnnealError` if one would be empty.
     package init(batch: Int, count: Int) throws {
         let rows = Self.slices(batch, count)
@@ -22,7 +22,7 @@ package struct Shards: Sendable, Equatable {
         self.rows = rows
     }
 
-    /// For inference, where any batch will do: as many shards as there can be, up to `most`.
+    /// For inference, where any batch size is accepted: as many shards as possible, up to `most`.
     package init(batch: Int, most: Int) {
         let count = (1...max(1, min(batch, most))).last { !Self.slices(batch, $0).contains(where: \.isEmpty) } ?? 1
         rows = Self.slices(batch, count)
@@ -38,7 +38,7 @@ package struct Shards: Sendable, Equatable {
         }
     }
 
-    /// The shards of a worker: each takes some that follow one another.
+    /// The shards of a worker: each worker takes consecutive ones.
     package static func range(of worker: Int, workers: Int, count: Int) -> Range<Int> {
         (worker * count / workers)..<((worker + 1) * count / workers)
     }
@@ -66,7 +66,7 @@ extension Shards {
         Self.range(of: group?.rank ?? 0, workers: group?.size ?? 1, count: count)
     }
 
-    /// Gives every process the rows of a batch that each has.
+    /// Gathers the rows of a batch from all processes, in every process.
     package func gather(
         _ own: UnsafeBufferPointer<Float>, _ group: (any ProcessGroup)?, into all: UnsafeMutableBufferPointer<Float>
     ) throws {
@@ -80,7 +80,7 @@ extension Shards {
 }
 
 extension PlanRequest {
-    /// The same for a shard of some rows.
+    /// The same for a shard with a number of rows.
     package func shard(rows: Int) -> PlanRequest {
         guard case .network(let symbol, let inputs, let gradients) = source else { return self }
         var request = self

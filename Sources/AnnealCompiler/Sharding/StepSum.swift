@@ -1,9 +1,10 @@
 import AnnealCore
 
-/// What the shards of a training step give together: the sum of their gradients, and the mean of their moving statistics.
+/// The combined result of the shards in a training step: the sum of their gradients, and the mean of their moving
+/// statistics.
 ///
-/// The pieces are in the order in which a pass completes them, in buckets of some that follow one another: a bucket is added
-/// up as soon as all workers have it, during the backward pass.
+/// The pieces are in the order in which a pass completes them, in buckets of consecutive ones: a bucket is summed as
+/// soon as all workers have it, during the backward pass.
 final class StepSum {
     let layout: PieceLayout
     let buckets: [Bucket]
@@ -17,7 +18,7 @@ final class StepSum {
     private let beforeLayout: PieceLayout
     private let threshold: Float?
     private let residuals: Residuals?
-    /// Of additions on the caller's thread.
+    /// Called in place of additions on the caller's thread.
     var aroundSum: ShardSum.Around?
 
     /// A gradient or a moving statistic.
@@ -30,12 +31,12 @@ final class StepSum {
         }
     }
 
-    /// Pieces that travel together.
+    /// Pieces that are exchanged together.
     struct Bucket {
         let pieces: Range<Int>
         let layout: PieceLayout
         let exchange: SumExchange
-        /// Of statistics alone.
+        /// Contains only statistics.
         let isStatistics: Bool
     }
 
@@ -43,8 +44,8 @@ final class StepSum {
     init(_ main: KernelPlan, shards: Range<Int>, store: ParameterStore, engine: ShardedEngine) throws {
         self.main = main
         let compression = engine.compression
-        // What is compressed does not travel with statistics, which are not. Where gradients come late, the next step begins
-        // with the statistics.
+        // Compressed gradients are not exchanged together with statistics, which are not compressed. If gradients
+        // arrive late, the next step begins with the statistics.
         let separates = compression != .none || main.program.holdsGradients
         let last = main.lastSteps
         let all = Self.pieces(of: main.program)
@@ -61,7 +62,7 @@ final class StepSum {
         beforeLayout = PieceLayout(statistics.map { [layout] in layout.counts[$0] })
         before = try Arena(beforeLayout.total)
         let first = separates ? pieces.count - statistics.count : pieces.count
-        // Within a process nothing travels.
+        // Nothing is exchanged within a process.
         let limit: Int = engine.group == nil ? .max : engine.bucketBytes / MemoryLayout<Float>.size
         let groups: [(pieces: Range<Int>, format: WireFormat, isStatistics: Bool)] = [
             (pieces: 0..<first, format: compression.format, isStatistics: false),
@@ -101,7 +102,7 @@ final class StepSum {
         try pieces.compactMap { $0.value(in: plan.program) }.map(plan.memory(of:))
     }
 
-    /// Pieces that follow one another, of so many elements or a few more; the last ones may have less.
+    /// Consecutive pieces with at least a number of elements; the last bucket may have fewer.
     static func ranges(_ counts: [Int], limit: Int) -> [Range<Int>] {
         var ranges: [Range<Int>] = [], first = 0, elements = 0
         for (piece, count) in counts.enumerated() {
@@ -141,33 +142,33 @@ final class StepSum {
         }
     }
 
-    /// Compresses what a shard has left of a bucket.
+    /// Compresses a shard's gradients of a bucket.
     func compress(_ bucket: Bucket, _ shard: Int, _ pieces: [UnsafeMutablePointer<Float>]) {
         guard let residuals, !bucket.isStatistics else { return }
         for piece in bucket.pieces { residuals.quantize(pieces[piece], shard: shard, index: piece) }
     }
 
-    /// Gives the process that saves all residuals.
+    /// Sends all residuals to the process that saves.
     func collect(_ shards: Int, _ group: any ProcessGroup) throws { try residuals?.collect(shards, group) }
 
-    /// Remembers the statistics.
+    /// Copies the statistics.
     func begin() {
         for (index, piece) in statistics.enumerated() {
             (before.base + beforeLayout.offsets[index]).update(from: target[piece], count: beforeLayout.counts[index])
         }
     }
 
-    /// Sets a worker's statistics to those before the step.
+    /// Resets a worker's statistics to those before the step.
     func giveStatistics(to pieces: [UnsafeMutablePointer<Float>]) {
         for (index, piece) in statistics.enumerated() {
             pieces[piece].update(from: before.base + beforeLayout.offsets[index], count: beforeLayout.counts[index])
         }
     }
 
-    /// Puts a bucket's sums, and its statistics' means, into the main plan.
+    /// Stores a bucket's sums, and its statistics' means, in the main plan.
     /// - Parameters:
-    ///   - sums: of the workers of this process.
-    ///   - own: its shards.
+    ///   - sums: the sums of this process's workers.
+    ///   - own: this process's shards.
     func finish(
         _ bucket: Bucket, _ sums: [ShardSum], own: Range<Int>, of count: Int, _ group: (any ProcessGroup)?
     ) throws {

@@ -1,7 +1,8 @@
 import AnnealCore
 
-/// Adds up what several processes have, in the tree of the shards: each process adds a slice of the elements for all, and
-/// gives it to all. So nothing depends on the order in which messages arrive, and every element travels about twice.
+/// Sums vectors over several processes, in the tree of the shards: each process sums one slice of the elements for all,
+/// and sends it to all. So the result does not depend on the order in which messages arrive, and every element is sent
+/// about twice.
 final class SumExchange {
     private let layout: PieceLayout
     private let format: WireFormat
@@ -11,11 +12,11 @@ final class SumExchange {
     /// Sums of other processes, as floats.
     private var received: Arena?
     private var whole: Arena?
-    /// The whole sum as it travels, where that is not as floats.
+    /// The whole sum in its encoded form, if that is not floats.
     private var packed: Arena?
     private var scratch: Arena?
 
-    /// - Parameter flushes: whether sums that are subnormal become zero.
+    /// - Parameter flushes: whether subnormal sums are flushed to zero.
     init(_ layout: PieceLayout, _ format: WireFormat = .float32, flushes: Bool = false) {
         self.layout = layout
         self.format = format
@@ -24,7 +25,7 @@ final class SumExchange {
 
     /// - Parameters:
     ///   - nodes: this process's sums.
-    ///   - target: gets the sum over all processes.
+    ///   - target: receives the sum over all processes.
     func run(
         _ nodes: [ShardSum], of count: Int, _ group: any ProcessGroup, into target: [UnsafeMutablePointer<Float>]
     ) throws {
@@ -85,7 +86,7 @@ final class SumExchange {
         }
     }
 
-    /// Where the messages of all processes arrive, and in them the sum of each node.
+    /// Where the messages of all processes arrive, and the sum of each node in them.
     private func places(
         _ nodesOfRanks: [[Range<Int>]], _ elements: Int
     ) throws -> ([UnsafeMutableRawBufferPointer], [(node: Range<Int>, source: UnsafeMutableRawPointer)]) {
@@ -103,7 +104,7 @@ final class SumExchange {
         return (receive, blocks)
     }
 
-    /// Gives this process's slice of the whole sum to all, and gets theirs.
+    /// Sends this process's slice of the whole sum to the others, and receives theirs.
     private func gather(
         _ own: UnsafeMutablePointer<Float>, _ slices: [Range<Int>], of count: Int, _ group: any ProcessGroup
     ) throws -> UnsafeMutablePointer<Float> {

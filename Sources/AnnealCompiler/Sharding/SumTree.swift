@@ -1,5 +1,5 @@
-/// The binary tree in which what the shards give is added. A node is a range of shards; it splits at the largest power of two
-/// below its size, so that the sum of the first 2^k shards is the same in trees of any size.
+/// The binary tree in which the shards' results are added. A node is a range of shards; it splits at the largest power
+/// of two below its size, so that the sum of the first 2^k shards is the same in trees of any size.
 package enum SumTree {
     package static func children(_ node: Range<Int>) -> (Range<Int>, Range<Int>) {
         let size = node.count
@@ -8,7 +8,7 @@ package enum SumTree {
         return (node.lowerBound..<middle, middle..<node.upperBound)
     }
 
-    /// The largest nodes that lie within some shards, in order: what a worker can add up by itself.
+    /// The largest nodes that lie within some shards, in order: those that a worker can sum by itself.
     package static func nodes(within shards: Range<Int>, of count: Int) -> [Range<Int>] {
         nodes(within: shards, below: 0..<count)
     }
@@ -20,9 +20,9 @@ package enum SumTree {
         return nodes(within: shards, below: left) + nodes(within: shards, below: right)
     }
 
-    /// Adds up a node from those that are there.
+    /// Sums a node from the nodes that are available.
     /// - Parameters:
-    ///   - known: the sum of a node; nil if it is not there.
+    ///   - known: the sum of a node; nil if it is not available.
     ///   - add: adds its second argument to its first.
     package static func sum<Value>(
         _ node: Range<Int>, known: (Range<Int>) -> Value?, add: (Value, Value) -> Value
@@ -34,8 +34,8 @@ package enum SumTree {
         return add(a, b)
     }
 
-    /// Adds up one value of each shard, or of each of some summands.
-    /// - Precondition: there is one.
+    /// Sums one value per shard, or per summand.
+    /// - Precondition: there is at least one.
     package static func sum<Value>(_ values: [Value], add: (Value, Value) -> Value) -> Value {
         precondition(!values.isEmpty, "there is nothing to add")
         guard let total = sum(values.indices, known: { $0.count == 1 ? values[$0.lowerBound] : nil }, add: add) else {

@@ -1,19 +1,19 @@
 import AnnealCore
 
-/// What follows a group of gradients in a plan: its check, its updates, its averages.
+/// The instructions that follow a group of gradients in a plan: its checks, its updates, its averages.
 struct UpdatePart {
-    /// Of the plan.
+    /// The steps of the plan.
     let steps: [Int]
-    /// Of gradients and statistics that it reads.
+    /// The buckets of gradients and statistics that it reads.
     let buckets: [Int]
     /// Parameters and statistics that it reads or changes.
     let names: Set<String>
-    /// Checks that it does, by their numbers.
+    /// The indices of the checks that it runs.
     let checks: [Int]
-    /// Whether it is of statistics and outputs, and not of gradients.
+    /// Whether it concerns statistics and outputs rather than gradients.
     let isOfStatistics: Bool
 
-    /// The parts of a plan: steps that have a value in common are of one part.
+    /// The parts of a plan: steps that share a value belong to the same part.
     /// - Parameter buckets: by gradient and statistic.
     static func parts(of plan: KernelPlan, _ buckets: [Program.ValueID: Int]) -> [UpdatePart] {
         var groups: [(steps: [Int], values: Set<Program.ValueID>)] = []
@@ -40,7 +40,7 @@ struct UpdatePart {
 struct UpdateGates {
     /// By the plan's step.
     let parts: [[Int]]
-    /// The first step of the backward pass: gradients are written from there on, so that all must be done.
+    /// The first step of the backward pass: gradients are written from there on, so all updates must be done.
     let backward: Int
 
     init(_ parts: [UpdatePart], _ plan: KernelPlan) {

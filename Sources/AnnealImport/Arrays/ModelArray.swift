@@ -24,9 +24,9 @@ package enum ModelElementType: String, Sendable {
     }
 }
 
-/// An array of a model file, or one that was computed from such: constants, which graphs are rebuilt with.
+/// An array of a model file, or one that was computed from such arrays: the constants that graphs are rebuilt with.
 ///
-/// What a file holds stays a part of the file's bytes, whatever its type, until somebody reads its elements.
+/// Contents of a file stay a slice of the file's bytes, whatever their type, until somebody reads the elements.
 package struct ModelArray: Sendable {
     enum Storage {
         /// Row-major, little endian, of the array's type.
@@ -39,7 +39,7 @@ package struct ModelArray: Sendable {
     package let type: ModelElementType
     let storage: Storage
 
-    /// - Precondition: there are as many bytes as shape and type want.
+    /// - Precondition: the number of bytes matches shape and type.
     package init(type: ModelElementType, shape: [Int], raw: Data) {
         precondition(raw.count == shape.reduce(1, *) * type.size)
         (self.type, self.shape, storage) = (type, shape, .raw(raw))
@@ -60,7 +60,7 @@ package struct ModelArray: Sendable {
     package var count: Int { shape.reduce(1, *) }
     package var rank: Int { shape.count }
 
-    /// The number of elements of a shape that a file gives; nil for negative extents and more than any memory holds.
+    /// The number of elements of a shape from a file; nil for negative extents or more elements than fit into memory.
     package static func count(_ dims: [Int]) -> Int? {
         guard dims.allSatisfy({ $0 >= 0 }), dims.count <= 32 else { return nil }
         var count = 1
@@ -85,7 +85,7 @@ package struct ModelArray: Sendable {
         }
     }
 
-    /// The elements as whole numbers: floating point is cut off towards zero, and what does not fit is 0.
+    /// The elements as integers: floating point is truncated towards zero, and values out of range become 0.
     package var integers: [Int] {
         switch storage {
         case .integers(let values): values
@@ -116,7 +116,7 @@ package struct ModelArray: Sendable {
         }
     }
 
-    /// As a `.params` file holds parameters, in float32. What is float32 already is not copied.
+    /// In float32, as `.params` files hold parameters. Arrays that are float32 already are not copied.
     package func stored(_ name: String) -> StoredArray {
         if type == .float32, case .raw(let bytes) = storage {
             return StoredArray(name: name, dtype: .float32, shape: Shape(shape), bytes: bytes)
@@ -126,7 +126,7 @@ package struct ModelArray: Sendable {
 
     package var tensor: Tensor { stored("").tensor() }
 
-    /// The same elements under another shape of as many.
+    /// The same elements under another shape with as many elements.
     func reshaped(_ shape: [Int]) -> ModelArray {
         precondition(shape.reduce(1, *) == count)
         var result = self
@@ -179,7 +179,7 @@ package struct ModelArray: Sendable {
         return strided(order.map { shape[$0] }, strides: order.map { strides[$0] })
     }
 
-    /// Repeated along axes of extent 1 and new leading ones; nil where extents do not fit.
+    /// Broadcast along axes of extent 1 and new leading ones; nil if extents do not fit.
     func broadcast(_ target: [Int]) -> ModelArray? {
         guard target.count >= rank else { return nil }
         let dims = Array(repeating: 1, count: target.count - rank) + shape

@@ -2,7 +2,7 @@ import AnnealCore
 import Foundation
 
 extension ConstantFolding {
-    /// Operators that compute with elements. Whole numbers that overflow wrap round, as they do elsewhere.
+    /// Operators that compute with elements. Integers wrap around on overflow, as elsewhere.
     static let arithmetic: [String: Fold] = [
         "Add": binary({ $0 + $1 }, { $0 &+ $1 }), "Sub": binary({ $0 - $1 }, { $0 &- $1 }),
         "Mul": binary({ $0 * $1 }, { $0 &* $1 }),
@@ -156,7 +156,7 @@ extension ConstantFolding {
             if named.isEmpty, site.int("noop_with_empty_axes", default: 0) != 0 { return [data] }
             let axes = named.isEmpty ? Set(data.shape.indices) : Set(try named.map { try site.axis($0, of: data.rank) })
             let kept = data.shape.enumerated().map { axes.contains($0.offset) ? 1 : $0.element }
-            // Each element adds to the place that it has when the reduced axes are 0.
+            // Each element is added at the position that it has when the reduced axes are 0.
             let strides = zip(ModelArray.strides(kept), kept.indices).map { axes.contains($1) ? 0 : $0 }
             let places = ModelArray(
                 type: .int64, shape: kept, integers: Array(0..<kept.reduce(1, *))
@@ -190,12 +190,12 @@ extension FoldSite {
 }
 
 extension Int {
-    /// Its size, at most `Int.max`.
+    /// Its magnitude, at most `Int.max`.
     fileprivate var clampedMagnitude: Int { self == .min ? .max : Swift.abs(self) }
 }
 
 extension ModelArray {
-    /// The elements in another type: rounding of narrower floating point is left out, booleans are 0 and 1.
+    /// The elements in another type: not rounded to narrower floating point, and booleans are 0 and 1.
     func cast(to target: ModelElementType) -> ModelArray {
         if target == type { return self }
         if target.isFloat { return ModelArray(type: target, shape: shape, floats: floats) }

@@ -152,7 +152,7 @@ extension ConstantFolding {
 }
 
 extension ModelArray {
-    /// Under another shape, nil if that has other elements.
+    /// Under another shape; nil if that has a different number of elements.
     func reshaped(checking shape: [Int]) -> ModelArray? { shape.reduce(1, *) == count ? reshaped(shape) : nil }
 
     /// Other elements of the same type.

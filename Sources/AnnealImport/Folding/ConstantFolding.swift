@@ -1,17 +1,18 @@
 import AnnealCore
 
-/// Computes nodes whose inputs are known: chains of shapes, and constants that exporters leave uncomputed.
+/// Computes nodes whose inputs are known: shape computations, and constants that exporters did not fold.
 struct ConstantFolding {
-    /// Elements that operators which repeat may still make: in a damaged file they would fill the memory.
+    /// The number of elements that repeating operators may still create: in a damaged file they could exhaust the
+    /// memory.
     private(set) var budget: Int
 
-    /// - Parameter bytes: of the model's file.
+    /// - Parameter bytes: the size of the model's file.
     init(modelBytes bytes: Int) { budget = (1 << 20) + bytes }
 
     /// Whether an operator is computed here if its inputs are known.
     static func knows(_ type: String) -> Bool { table[type] != nil }
 
-    /// The outputs of a node for known inputs, nil for those that are left out.
+    /// The outputs of a node for known inputs; nil for omitted ones.
     mutating func outputs(_ node: ONNXFile.Node, opset: Int, _ inputs: [ModelArray?]) throws -> [ModelArray] {
         guard let fold = Self.table[node.type] else {
             throw AnnealError("", "its inputs are constant, and it is not computed at import", code: .unsupported)
@@ -19,7 +20,7 @@ struct ConstantFolding {
         let site = FoldSite(node: node, opset: opset, inputs: inputs, budget: budget)
         let outputs = try fold(site)
         let largest = inputs.compactMap { $0?.count }.max() ?? 0
-        // What is no larger than an input is paid for.
+        // Results no larger than an input are free.
         for output in outputs where output.count > largest { budget -= output.count }
         guard budget >= 0 else { throw site.tooLarge }
         return outputs
@@ -51,7 +52,7 @@ struct FoldSite {
 
     func int(_ name: String, default value: Int) -> Int { node.attributes[name]?.integer ?? value }
 
-    /// Whole numbers from an attribute, or in later versions from an input; nil if there is neither.
+    /// Integers from an attribute, or in later versions from an input; nil if there is neither.
     func integers(attribute: String, input index: Int) throws -> [Int]? {
         if let values = node.attributes[attribute]?.integers { return values }
         return has(index) ? try input(index).integers : nil
@@ -59,7 +60,7 @@ struct FoldSite {
 
     func axis(_ axis: Int, of rank: Int) throws -> Int { try ONNXShapes.axis(axis, of: rank) }
 
-    /// Checks that a result is not larger than what a model may make.
+    /// Checks that a result is within the model's limit.
     func checked(_ shape: [Int]) throws -> [Int] {
         guard let count = ModelArray.count(shape) else {
             throw refusal("its output would have the shape \(Shape(shape))")
@@ -69,11 +70,11 @@ struct FoldSite {
     }
 }
 
-/// ONNX's rules for shapes, which graphs of computed and of known values share.
+/// ONNX's shape rules, shared by graphs of computed and of known values.
 enum ONNXShapes {
     static func refusal(_ problem: String) -> AnnealError { AnnealError("", problem, code: .unsupported) }
 
-    /// What `Reshape` makes of a shape: 0 keeps an extent unless `allowZero`, -1 follows.
+    /// The shape that `Reshape` gives: 0 keeps an extent unless `allowZero`, -1 is inferred.
     static func reshaped(_ shape: [Int], to target: [Int], allowZero: Bool) throws -> [Int] {
         var result = target
         if !allowZero {
@@ -100,7 +101,7 @@ enum ONNXShapes {
         return result
     }
 
-    /// Without the axes, or all of extent 1.
+    /// Without the axes, or without all axes of extent 1.
     static func squeezed(_ shape: [Int], axes: [Int]?) throws -> [Int] {
         guard let axes else { return shape.filter { $0 != 1 } }
         let gone = Set(try axes.map { try axis($0, of: shape.count) })
@@ -138,13 +139,13 @@ enum ONNXShapes {
         }
     }
 
-    /// An axis from the front.
+    /// A nonnegative axis.
     static func axis(_ axis: Int, of rank: Int) throws -> Int {
         guard axis >= -rank, axis < rank else { throw refusal("axis \(axis) is outside its input's \(rank) axes") }
         return axis < 0 ? axis + rank : axis
     }
 
-    /// Extents of the pieces that `Split` makes.
+    /// Extents of the pieces that `Split` returns.
     static func pieces(_ extent: Int, sizes: [Int]?, count: Int) throws -> [Int] {
         if let sizes {
             guard sizes.allSatisfy({ $0 >= 0 }), sizes.reduce(0, { $0 &+ $1 }) == extent else {
@@ -159,7 +160,7 @@ enum ONNXShapes {
         return Array(repeating: size, count: count - 1) + [rest]
     }
 
-    /// Where a slice of an axis begins, its step and number of places.
+    /// The start, step and count of a slice along an axis.
     static func slice(extent: Int, start: Int, end: Int, step: Int) throws -> (first: Int, step: Int, count: Int) {
         guard step != 0, step != Int.min else { throw refusal("a step is \(step)") }
         func place(_ value: Int, _ range: ClosedRange<Int>) -> Int {
@@ -182,7 +183,7 @@ enum ONNXShapes {
         var steps: [Int]
     }
 
-    /// The numbers of a `Slice` node: attributes before version 10, then inputs.
+    /// The parameters of a `Slice` node: attributes before version 10, then inputs.
     static func slicing(
         _ node: ONNXFile.Node, opset: Int, rank: Int, _ input: (Int, String) throws -> [Int]?
     ) throws -> Slicing {

@@ -1,13 +1,13 @@
 import AnnealCore
 import AnnealGraph
 
-/// Puts batch norm back after convolutions that exporters folded it into.
+/// Restores batch norm after convolutions into which exporters folded it.
 ///
-/// A folded convolution gives y with a bias b. With the mean m and variance v of y over some images, a norm of the moving
-/// mean m - b and variance v, gamma √(v + eps) and beta m, after the convolution without its bias, gives the same y: what
-/// inference computes does not change, and training gets the norm that it needs.
+/// A folded convolution computes y with a bias b. Let m and v be the mean and variance of y over some images. A norm
+/// with moving mean m - b, moving variance v, gamma √(v + eps) and beta m, after the convolution without its bias,
+/// gives the same y: inference computes the same, and training gets the norm that it needs.
 package struct BatchNormRestoration {
-    /// What comes out of a convolution that gets a norm, for statistics to be taken of it.
+    /// The output of a convolution that gets a norm, from which statistics are taken.
     package struct Site {
         package let layer: String
         package let output: Entry
@@ -37,7 +37,7 @@ package struct BatchNormRestoration {
         sites = zip(nodes.indices, zip(nodes, shapes)).compactMap { index, found in
             let (node, shape) = found
             guard node.operation == Convolution.name, node.inputs.count == 3, let output = shape.first,
-                // One position for each image: a gate, which never had a norm. The last layer gives the scores.
+                // One position per image: a gate, which never had a norm. The last layer computes the scores.
                 output.dims.dropFirst(2).reduce(1, *) > 1, index != last,
                 readers[ObjectIdentifier(node)]?.contains(where: { $0.operation == BatchNorm.name }) != true
             else { return nil }
@@ -45,8 +45,7 @@ package struct BatchNormRestoration {
         }
     }
 
-    /// The network with norms, and the arrays that are new or other than before; the convolutions' biases are no longer
-    /// read.
+    /// The network with norms, and the new or changed arrays; the convolutions' biases are no longer read.
     package func restored(
         _ statistics: [Statistics], biases: [String: [Float]]
     ) throws -> (symbol: Symbol, arguments: [String: Tensor], auxiliary: [String: Tensor]) {

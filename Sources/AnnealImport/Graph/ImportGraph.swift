@@ -1,8 +1,8 @@
 import AnnealCore
 import AnnealGraph
 
-/// An MXNet graph in the making: its nodes' names, its parameters, and the shapes of every value, which are inferred as
-/// nodes are added, so that what does not fit is told where it is.
+/// An MXNet graph under construction: its nodes' names, its parameters, and the shapes of every value, which are
+/// inferred as nodes are added, so that errors are reported where they occur.
 package final class ImportGraph {
     /// Parameters by name.
     package private(set) var arguments: [String: ModelArray] = [:]
@@ -13,7 +13,7 @@ package final class ImportGraph {
 
     package init() {}
 
-    /// A name that no node has yet, of letters, digits and underscores.
+    /// A name that is not used by another node, of letters, digits and underscores.
     package func unique(_ name: String) -> String {
         let plain = Self.plainName(name)
         var candidate = plain
@@ -45,7 +45,7 @@ package final class ImportGraph {
 
     /// A parameter.
     /// - Parameters:
-    ///   - isFrozen: it is no weight: training must not change it.
+    ///   - isFrozen: it is not a weight, and training must not change it.
     func parameter(_ name: String, _ array: ModelArray, isAuxiliary: Bool = false, isFrozen: Bool = false) -> Stored {
         let name = unique(name)
         var attributes: [String: String] = [:]
@@ -58,7 +58,7 @@ package final class ImportGraph {
         return Stored(entry: Entry(node), shapes: [Shape(array.shape), Shape(array.shape)])
     }
 
-    /// Of parameters whose shapes follow from their layers.
+    /// For parameters whose shapes follow from their layers.
     private static let inferredEndings = ["_weight", "_bias", "_gamma", "_beta", "_moving_mean", "_moving_var"]
 
     /// Adds a layer.
@@ -69,7 +69,7 @@ package final class ImportGraph {
         try add(operation, uniqueName: unique(name), inputs, attributes)
     }
 
-    /// Adds a layer with parameters called `LAYER_INPUT`, those of its auxiliary inputs among them.
+    /// Adds a layer with parameters called `LAYER_INPUT`, its auxiliary inputs included.
     /// - Parameters:
     ///   - data: the first inputs.
     ///   - parameters: the others, in the operator's order.
@@ -111,7 +111,7 @@ package final class ImportGraph {
         return outputs[0].indices.map { Stored(entry: Entry(node, $0), shapes: [outputs[0][$0], outputs[1][$0]]) }
     }
 
-    /// A layer again, with a bias; nil if it has one. The layer without it is no longer to be read.
+    /// A copy of a layer with a bias; nil if it has one already. The original layer must no longer be read.
     func addingBias(_ bias: ModelArray, to output: Stored) throws -> Stored? {
         let old = output.entry.node
         guard old.attributes["no_bias"] == AttributeText.bool(true), let operation = old.operation else { return nil }
@@ -124,7 +124,7 @@ package final class ImportGraph {
         return Stored(entry: Entry(node), shapes: output.shapes)
     }
 
-    /// Forgets parameters that a network does not read.
+    /// Removes parameters that the network does not read.
     func keepParameters(of symbol: Symbol) {
         let names = Set(symbol.nodes.filter(\.isVariable).map(\.name))
         arguments = arguments.filter { names.contains($0.key) }

@@ -1,6 +1,6 @@
-/// Names of layers from those that exporters give nodes and constants.
+/// Derives layers' names from the names that exporters give nodes and constants.
 enum ImportNames {
-    /// The layer that a node becomes.
+    /// The name of the layer that a node becomes.
     /// - Parameter weight: the constant that it reads as its weight, if any.
     static func layer(_ node: ONNXFile.Node, weight: String?) -> String {
         if let weight, let stem = stem(ofWeight: weight) { return stem }
@@ -20,7 +20,7 @@ enum ImportNames {
     private static func path(_ name: String, type: String) -> String? {
         guard name.contains("/") else { return name.isEmpty ? nil : name }
         var parts = name.split(separator: "/")
-        // Torch numbers operators that a layer has several of.
+        // Torch numbers the operators of a layer that has several.
         if let last = parts.last, last.hasPrefix(type), parts.count > 1 {
             let number = last.dropFirst(type.count)
             if number.isEmpty || number.hasPrefix("_") && number.dropFirst().allSatisfy(\.isNumber) {

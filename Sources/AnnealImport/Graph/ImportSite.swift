@@ -1,17 +1,17 @@
 import AnnealCore
 import AnnealGraph
 
-/// One node of an ONNX model on its way into a graph: its attributes, what it reads, and the graph to add layers to.
+/// One node of an ONNX model being imported: its attributes, its inputs, and the graph to add layers to.
 struct ImportSite {
     let node: ONNXFile.Node
-    /// The version of ONNX's operators.
+    /// The version of ONNX's operator set.
     let opset: Int
     /// A name for the layer that it becomes.
     let layer: String
     let inputs: [ImportedValue?]
     /// How often each input is read in the model.
     let uses: [Int]
-    /// Whether the model takes one batch size only.
+    /// Whether the model accepts only one batch size.
     let isFixedBatch: Bool
     let graph: ImportGraph
 
@@ -22,7 +22,7 @@ struct ImportSite {
     func int(_ name: String) -> Int? { node.attributes[name]?.integer }
     func int(_ name: String, default value: Int) -> Int { int(name) ?? value }
     func ints(_ name: String) -> [Int]? {
-        // An empty list is written as no value at all.
+        // An empty list is encoded as no value at all.
         node.attributes[name].map(\.integers)
     }
     func float(_ name: String, default value: Float) -> Float { node.attributes[name]?.float ?? value }
@@ -48,7 +48,7 @@ struct ImportSite {
     func shape(_ index: Int) throws -> Shape { try shapes(index)[0] }
     func rank(_ index: Int) throws -> Int { try shape(index).rank }
 
-    /// An axis from the front.
+    /// A nonnegative axis.
     func axis(_ axis: Int, of rank: Int) throws -> Int { try ONNXShapes.axis(axis, of: rank) }
 
     func isConstant(_ index: Int) -> Bool {
@@ -56,7 +56,7 @@ struct ImportSite {
         return false
     }
 
-    /// An input that is known and does not depend on the batch size.
+    /// An input that is known and independent of the batch size.
     func constant(_ index: Int, _ what: String) throws -> ModelArray {
         guard case .constant(let constant) = try value(index) else {
             throw refusal("\(what) is computed from the image, it must be constant")
@@ -65,7 +65,7 @@ struct ImportSite {
         return fixed
     }
 
-    /// As above, for both batch sizes.
+    /// The same, for both batch sizes.
     func constants(_ index: Int, _ what: String) throws -> [ModelArray] {
         guard case .constant(let constant) = try value(index) else {
             throw refusal("\(what) is computed from the image, it must be constant")
@@ -73,13 +73,13 @@ struct ImportSite {
         return (0..<2).map { constant.array(batch: $0) }
     }
 
-    /// Whole numbers from an attribute, or in later versions from an input; nil if there is neither.
+    /// Integers from an attribute, or in later versions from an input; nil if there is neither.
     func integers(attribute: String, input: Int) throws -> [Int]? {
         if let values = ints(attribute) { return values }
         return has(input) ? try constant(input, attribute).integers : nil
     }
 
-    /// An input in the order of the file; a constant becomes a parameter.
+    /// An input in the file's order of axes; a constant becomes a parameter.
     func data(_ index: Int) throws -> Stored {
         switch try value(index) {
         case .computed(let stored, let order): return try transposed(stored, order)
@@ -90,7 +90,7 @@ struct ImportSite {
         }
     }
 
-    /// A constant input as a parameter, under the name that the file has for it.
+    /// A constant input as a parameter, with its name in the file.
     func parameter(_ array: ModelArray, _ index: Int, name: String? = nil) -> Stored {
         graph.parameter(name ?? "\(layer)_\(ImportNames.constant(node.inputs[index]))", array)
     }
@@ -103,7 +103,7 @@ struct ImportSite {
 
     func transposed(_ stored: Stored, _ order: [Int]?) throws -> Stored {
         guard let order else { return stored }
-        // Moving axes of extent 1 moves nothing.
+        // Transposing axes of extent 1 moves no elements.
         let moved = order.filter { axis in stored.shapes.contains { $0[axis] != 1 } }
         if moved == moved.sorted(),
             let target = try? target(stored.shapes.map { s in Shape(order.map { s[$0] }) }, of: stored)
@@ -115,7 +115,7 @@ struct ImportSite {
 
     // MARK: Layers
 
-    /// Adds a layer of one output, whose name is the node's with `suffix`.
+    /// Adds a layer with one output, named after the node with `suffix`.
     func op(
         _ operation: String, _ inputs: [Stored], _ attributes: KeyValuePairs<String, String?> = [:],
         suffix: String = ""
@@ -127,10 +127,10 @@ struct ImportSite {
         try op(operation, [input], ["scalar": AttributeText.float(Double(value))], suffix: suffix)
     }
 
-    /// A value under other shapes of as many elements.
+    /// A value under other shapes with as many elements.
     func reshape(_ stored: Stored, to shapes: [Shape], suffix: String = "") throws -> Stored {
         if stored.shapes == shapes { return stored }
-        // The new head of a fine-tuned network comes after a layer of this kind, and it takes images of other sizes.
+        // The new head of a fine-tuned network follows a layer of this kind, which also accepts images of other sizes.
         if shapes[0].rank == 2, zip(shapes, stored.shapes).allSatisfy({ $0[0] == $1.dims.first }), stored.rank >= 2 {
             return try op("Flatten", [stored], suffix: suffix)
         }
@@ -138,7 +138,7 @@ struct ImportSite {
             "Reshape", [stored], ["shape": AttributeText.tuple(target(shapes, of: stored))], suffix: suffix)
     }
 
-    /// The codes with which MXNet's Reshape makes these shapes: 0 keeps the first extent, -1 is the one that follows.
+    /// The codes with which MXNet's Reshape produces these shapes: 0 keeps the first extent, -1 is inferred.
     private func target(_ shapes: [Shape], of stored: Stored) throws -> [Int] {
         guard shapes[0].rank == shapes[1].rank else { throw refusal("the number of axes depends on the batch size") }
         var target: [Int] = []

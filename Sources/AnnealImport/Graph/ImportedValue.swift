@@ -1,7 +1,8 @@
 import AnnealCore
 import AnnealGraph
 
-/// An output of a node of the graph in the making, with its shapes for the two batch sizes that a model is traced with.
+/// An output of a node of the graph under construction, with its shapes for the two batch sizes that a model is traced
+/// with.
 struct Stored {
     let entry: Entry
     /// For the smaller and the larger batch.
@@ -11,16 +12,16 @@ struct Stored {
     var shape: Shape { shapes[0] }
 }
 
-/// A value of a model that is read: known already, computed from the data, or not to be had.
+/// A value of a model that is read: known already, computed from the data, or unavailable.
 enum ImportedValue {
     case constant(BatchConstant)
-    /// Axis i of the value is axis `order[i]` of what is stored; nil where the order is the same. So transpositions cost
-    /// nothing until an operator needs the order of the file.
+    /// Axis i of the value is axis `order[i]` of what is stored; nil if the order is the same. So transpositions are
+    /// free until an operator needs the file's order.
     case computed(Stored, order: [Int]?)
-    /// A node before it cannot be imported, which is told there.
+    /// An earlier node that it depends on cannot be imported; the error is reported there.
     case failed
 
-    /// The shapes in the order of the file, for both batch sizes.
+    /// The shapes in the file's order of axes, for both batch sizes.
     var shapes: [Shape]? {
         switch self {
         case .constant(let constant): return (0..<2).map { Shape(constant.array(batch: $0).shape) }
@@ -48,7 +49,7 @@ struct BatchConstant {
     /// The array if it does not depend on the batch size.
     var fixed: ModelArray? { arrays.count == 1 ? arrays[0] : nil }
 
-    /// For arrays whose rows, one for each image, are the same: such a row; nil for others.
+    /// For arrays whose rows, one per image, are all equal: one row; nil for others.
     var row: ModelArray? {
         guard arrays.count == 2 else { return nil }
         let rows = arrays.map { array -> ModelArray? in

@@ -1,7 +1,7 @@
 import AnnealCore
 import AnnealGraph
 
-/// Builds layers from a state dict: each takes its arrays out of it, so that what no layer took is known at the end.
+/// Builds layers from a state dict: each removes its arrays from it, so that unused arrays are known at the end.
 final class LayerBuilder {
     let graph = ImportGraph()
     private let arrays: [String: ModelArray]
@@ -20,12 +20,12 @@ final class LayerBuilder {
         return array
     }
 
-    /// Arrays that no layer took, counters of batches left out.
+    /// Arrays that no layer used, except batch counters.
     var rest: [String] {
         arrays.keys.filter { !taken.contains($0) && !$0.hasSuffix("num_batches_tracked") }.sorted()
     }
 
-    /// - Parameter name: of the layer in the state dict.
+    /// - Parameter name: the layer's name in the state dict.
     func convolution(
         _ data: Stored, _ name: String, stride: Int = 1, pad: Int? = nil, groups: Int = 1
     ) throws -> Stored {
@@ -48,7 +48,7 @@ final class LayerBuilder {
         }
     }
 
-    /// A convolution along one axis, of one channel.
+    /// A convolution along one axis, with one channel.
     /// - Parameter data: (batch, 1, 1, n)
     func convolution(overRow data: Stored, _ name: String) throws -> Stored {
         let array = try take("\(name).weight"), length = array.shape.last ?? 0
@@ -65,7 +65,7 @@ final class LayerBuilder {
         }
     }
 
-    /// Batch norm; without moving averages among the arrays, group norm of 32 groups, as timm and torchvision have it.
+    /// Batch norm; if the arrays include no moving averages, group norm with 32 groups, as in timm and torchvision.
     func norm(_ data: Stored, _ name: String) throws -> Stored {
         let gamma = try take("\(name).weight"), beta = try take("\(name).bias")
         return try within(name) {
@@ -101,7 +101,7 @@ final class LayerBuilder {
     /// Halves an image after a layer of stride 1.
     func halved(_ data: Stored, _ antialiasing: Antialiasing, _ name: String) throws -> Stored {
         guard antialiasing == .blur else { return try pool(data, "avg", kernel: 2, stride: 2, name: name) }
-        // The filter (1 2 1) / 4 is a mean of two neighbours, taken twice.
+        // The filter (1 2 1) / 4 is the mean of two neighbours, applied twice.
         let mirrored = try graph.add(
             "Pad", "\(name).pad", [data],
             ["mode": "reflect", "pad_width": AttributeText.tuple([0, 0, 0, 0, 1, 1, 1, 1])])[0]
@@ -140,7 +140,7 @@ final class LayerBuilder {
 }
 
 extension ImportGraph {
-    /// Group norm with a scale and shift for each channel, which MXNet's own operator has for each group.
+    /// Group norm with a scale and shift per channel; MXNet's operator has them per group.
     func groupNorm(
         _ data: Stored, groups: Int, scale: ModelArray, bias: ModelArray, eps: Float, name: String
     ) throws -> Stored {

@@ -4,9 +4,9 @@ import AnnealGraph
 /// The residual networks of torchvision and timm, built from a state dict: depth, groups, width, stem, squeeze-and-excitation
 /// and downsampling follow from its names and shapes.
 ///
-/// Strides are where both libraries have them: in a bottleneck's 3x3 convolution. MXNet's `resnet-v1` has them in the 1x1
-/// before it, fits in every name and shape, and computes something else; so no network is looked up by its names. What
-/// arrays do not show at all, timm's antialiasing, the network's name says.
+/// Strides are where both libraries have them: in a bottleneck's 3x3 convolution. MXNet's `resnet-v1` has them in the
+/// 1x1 convolution before it; all its names and shapes match, but it computes something else, so no network is looked
+/// up by names alone. What arrays do not show at all, timm's antialiasing, follows from the network's name.
 struct ResNetFamily {
     private let builder: LayerBuilder
     private let image: [Int]
@@ -20,8 +20,8 @@ struct ResNetFamily {
 
     /// - Parameters:
     ///   - image: (channels, height, width)
-    ///   - name: the network's, if anything says it.
-    /// - Throws: an error if the name is another network's.
+    ///   - name: the network's name, if it is known.
+    /// - Throws: an error if the name belongs to another network.
     init(_ arrays: [String: ModelArray], image: [Int], name: ResNetName?) throws {
         builder = LayerBuilder(arrays)
         self.image = image
@@ -68,7 +68,7 @@ struct ResNetFamily {
         AnnealError("", problem, suggestion: WeightsNetwork.expected, code: .unsupported)
     }
 
-    /// A 7x7 convolution, or timm's three of 3x3, that halves the image, and a pooling that halves it again.
+    /// A 7x7 convolution, or timm's three 3x3 ones, that halves the image, and a pooling that halves it again.
     private func stem(_ data: Stored) throws -> Stored {
         var body: Stored
         if builder.has("conv1.weight") {
@@ -85,7 +85,7 @@ struct ResNetFamily {
         }
         body = try builder.relu(builder.norm(body, "bn1"), "relu0")
         if builder.has("maxpool.0.weight") {
-            // ResNet-RS (Bello et al. 2021) has a convolution in the pooling's place.
+            // ResNet-RS (Bello et al. 2021) has a convolution in place of the pooling.
             body = try builder.convolution(body, "maxpool.0", stride: 2)
             return try builder.relu(builder.norm(body, "maxpool.1"), "maxpool.relu")
         }
@@ -129,7 +129,7 @@ struct ResNetFamily {
         return data.shape[1] / shape[1]
     }
 
-    /// Squeeze-and-excitation (Hu et al. 2018): channels weighted by what their means say.
+    /// Squeeze-and-excitation (Hu et al. 2018): channels scaled by gates computed from all channels' means.
     private func squeezed(_ data: Stored, _ name: String) throws -> Stored {
         var gate = try builder.globalPool(data, "\(name).pool")
         gate = try builder.relu(builder.convolution(gate, "\(name).fc1"), "\(name).relu")
@@ -138,7 +138,8 @@ struct ResNetFamily {
         return try builder.graph.add("broadcast_mul", "\(name).scaled", [data, gate])[0]
     }
 
-    /// Efficient channel attention (Wang et al. 2020): channels weighted by what their neighbours' means say.
+    /// Efficient channel attention (Wang et al. 2020): channels scaled by gates computed from neighbouring channels'
+    /// means.
     private func attended(_ data: Stored, _ name: String) throws -> Stored {
         let means = try builder.globalPool(data, "\(name).pool")
         let row = try builder.graph.add("Reshape", "\(name).row", [means], ["shape": "(0, 1, 1, -1)"])[0]
@@ -149,7 +150,7 @@ struct ResNetFamily {
     }
 
     private func shortcut(_ data: Stored, _ name: String, stride: Int) throws -> Stored {
-        // timm's -d networks: a pooling does the stride, and is number 0.
+        // In timm's -d networks a pooling, numbered 0, does the striding.
         if builder.shape("\(name).1.weight")?.count == 4 {
             let pooled =
                 stride == 1

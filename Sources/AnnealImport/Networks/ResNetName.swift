@@ -2,18 +2,18 @@ import AnnealCore
 
 /// How a network of the ResNet family halves its images, which no array shows (Zhang 2019).
 enum Antialiasing {
-    /// By strides of convolutions and of the stem's pooling.
+    /// With strides of convolutions and of the stem's pooling.
     case strides
-    /// By a mean of 2x2 after a layer of stride 1: timm's `resnetaa…`.
+    /// With a 2x2 mean after a layer of stride 1: timm's `resnetaa…`.
     case average
-    /// By a filter of 3x3 after a layer of stride 1: timm's `resnetblur…`.
+    /// With a 3x3 filter after a layer of stride 1: timm's `resnetblur…`.
     case blur
 }
 
-/// A network's name in timm or torchvision, of those of the ResNet family.
+/// The name of a network of the ResNet family in timm or torchvision.
 struct ResNetName {
     let text: String
-    /// Who says so: `config.json`.
+    /// Where the name comes from: `config.json`.
     let source: String
     static let fileSource = "the file's name"
 
@@ -23,7 +23,7 @@ struct ResNetName {
         return name.contains("resnetaa") || name.contains("resnextaa") ? .average : .strides
     }
 
-    /// The number of layers in the name, as 50 in `seresnextaa50d_32x4d`.
+    /// The number of layers in the name, e.g. 50 in `seresnextaa50d_32x4d`.
     var layers: Int? {
         text.lowercased().firstMatch(of: /(?:resnet|resnext|senet)(?:aa|blur|rs)?(\d{1,4})/).flatMap { Int($0.1) }
     }
@@ -34,8 +34,8 @@ struct ResNetName {
         (self.text, self.source) = (text, source)
     }
 
-    /// The name that somebody gives, else config.json's, else that in the file's, if that tells of antialiasing: of others
-    /// nobody knows whether they are meant.
+    /// The name that is given, else config.json's, else the one in the file's name if that indicates antialiasing;
+    /// other file names may not mean the network.
     /// - Throws: an error for names of other families, and if config.json and the file's name contradict each other.
     static func found(flag: String?, config: String?, file: String?) throws -> ResNetName? {
         if let flag {
@@ -64,7 +64,7 @@ struct ResNetName {
     }
 }
 
-/// What shapes of arrays show of a network of the family.
+/// The properties of a network of the family that the shapes of its arrays show.
 struct ResNetStructure {
     private let shapes: [String: [Int]]
 
@@ -74,7 +74,7 @@ struct ResNetStructure {
 
     private var isBottleneck: Bool { shapes["layer1.0.conv3.weight"] != nil }
 
-    /// As names count them: convolutions in a row, and the classifier.
+    /// Counted as names do: consecutive convolutions, and the classifier.
     private var layers: Int {
         let blocks = (1...4).map { stage in
             (0...).first { shapes["layer\(stage).\($0).conv1.weight"] == nil } ?? 0
@@ -82,7 +82,7 @@ struct ResNetStructure {
         return 2 + blocks.reduce(0, +) * (isBottleneck ? 3 : 2)
     }
 
-    /// The network's name after timm's rules, antialiasing left out; nil where those of `sameArrays` cannot be meant.
+    /// The network's name by timm's rules, antialiasing ignored; nil if those of `sameArrays` are ruled out.
     private var name: String? {
         guard shapes["bn1.running_mean"] != nil, let width = filters("layer1.0.conv2"),
             let input = filters("layer1.0.conv1"), let depth = shapes["layer1.0.conv2.weight"]?.dropFirst().first,
@@ -103,7 +103,8 @@ struct ResNetStructure {
         return "\(family)\(layers)\(letter)" + (groups > 1 ? "_\(groups)x\(width / groups)d" : "")
     }
 
-    /// timm's networks with arrays of other networks, or that only antialiased networks have; the first is assumed.
+    /// timm's networks with the same arrays as other networks, or that exist only with antialiasing; the first is
+    /// assumed.
     private static let sameArrays: [String: [String]] = [
         "resnet18": ["resnet18", "resnetblur18"], "resnet34d": ["resnet34d", "resnetaa34d"],
         "resnet50": ["resnet50", "resnetblur50", "resnetaa50"],
@@ -114,8 +115,8 @@ struct ResNetStructure {
         "seresnext203e_32x8d": ["seresnextaa201d_32x8d", "seresnext201d_32x8d"],
     ]
 
-    /// What the network's name says, and what a user should know where there is none.
-    /// - Throws: an error if the name is of a network of another depth.
+    /// What the network's name says, and a note for the user if there is no name.
+    /// - Throws: an error if the name belongs to a network of another depth.
     func antialiasing(_ given: ResNetName?) throws -> (Antialiasing, String?) {
         if let given {
             // Some names count loosely: 201 for 203, 154 for 152.

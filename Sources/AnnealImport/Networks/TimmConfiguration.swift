@@ -1,7 +1,7 @@
 import AnnealCore
 import Foundation
 
-/// timm's `config.json` next to weights: what network it is, and how its images are prepared.
+/// timm's `config.json` next to weights: which network it is, and how its images are prepared.
 struct TimmConfiguration {
     static let fileName = "config.json"
     var architecture: String?
@@ -9,14 +9,14 @@ struct TimmConfiguration {
     var imageShape: [Int]?
     var images: ImportedModel.ImageRecord?
 
-    /// nil if it is not there.
-    /// - Throws: an error if it is something else.
+    /// nil if the file does not exist.
+    /// - Throws: an error if the file is something else.
     static func read(_ path: String) throws -> TimmConfiguration? {
         guard Files.exists(path) else { return nil }
         guard let root = try? JSONSerialization.jsonObject(with: Files.read(path)) as? [String: Any] else {
             throw AnnealError(path, "is not a JSON object", suggestion: "delete it, or copy it again", code: .damaged)
         }
-        // Other libraries have files of this name.
+        // Other libraries use this file name too.
         guard let architecture = root["architecture"] as? String else { return nil }
         try checkShown(root, path)
         var config = TimmConfiguration(architecture: architecture)
@@ -27,7 +27,7 @@ struct TimmConfiguration {
         }
         var record = ImportedModel.ImageRecord()
         if let mean = numbers("mean"), let std = numbers("std"), mean.count == std.count, std.allSatisfy({ $0 > 0 }) {
-            // timm's are of pixels from 0 to 1.
+            // timm's values are for pixels from 0 to 1.
             record.mean = mean.map { Float($0 * 255) }
             record.std = std.map { Float($0 * 255) }
         }
@@ -42,14 +42,14 @@ struct TimmConfiguration {
         return config
     }
 
-    /// What timm's networks are built with and their arrays show, or what only training does.
+    /// Arguments of timm's networks that their arrays show, or that only matter in training.
     private static let shownArguments: Set<String> = [
         "num_classes", "in_chans", "img_size", "layers", "channels", "cardinality", "base_width", "stem_width",
         "stem_type", "replace_stem_pool", "block_reduce_first", "down_kernel_size", "avg_down", "drop_rate",
         "drop_path_rate", "drop_block_rate", "zero_init_last",
     ]
 
-    /// - Throws: an error if the network was built otherwise than its name and its arrays say.
+    /// - Throws: an error if the network was built differently from what its name and its arrays say.
     private static func checkShown(_ root: [String: Any], _ path: String) throws {
         var hidden = Set((root["model_args"] as? [String: Any] ?? [:]).keys).subtracting(shownArguments)
         if let pool = root["global_pool"] as? String, pool != "avg" { hidden.insert("global_pool") }

@@ -1,15 +1,15 @@
 import AnnealCore
 import AnnealGraph
 
-/// The network that a state dict is of.
+/// The network that a state dict belongs to.
 package enum WeightsNetwork {
     static let expected =
         "state dicts of torchvision's and timm's ResNet family are taken (ResNet, ResNeXt, wide, -d, SE, ECA, RS, group norm); "
         + "export another network to ONNX"
 
     /// - Parameters:
-    ///   - path: of the file, whose name may be the network's, with timm's `config.json` next to it.
-    /// - Throws: an error that names the family that is expected, and what does not belong to it.
+    ///   - path: the file's path; its name may be the network's, and timm's `config.json` may be next to it.
+    /// - Throws: an error that names the expected family, and what does not belong to it.
     package static func model(_ file: WeightsFile, path: String?, options: ImportOptions) throws -> ImportedModel {
         let names = Set(file.arrays.keys)
         guard ResNetFamily.owns(names) else {

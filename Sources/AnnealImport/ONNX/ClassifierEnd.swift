@@ -1,7 +1,7 @@
 import AnnealCore
 import AnnealGraph
 
-/// The end that training wants: scores of (batch, classes), and a `SoftmaxOutput` over them in the place of a softmax.
+/// The end that training requires: scores of shape (batch, classes), and a `SoftmaxOutput` in place of a softmax.
 struct ClassifierEnd {
     private let graph: ImportGraph
     private let site: ImportSite
@@ -10,7 +10,7 @@ struct ClassifierEnd {
 
     func symbol(_ output: Stored, _ name: String) throws -> Symbol {
         var scores = output
-        // The zoo of 2018 has classes along the channels of one pixel.
+        // The model zoo of 2018 has classes along the channels of one pixel.
         if scores.rank > 2, scores.shape.dims.dropFirst(2).allSatisfy({ $0 == 1 }) {
             scores = try site.op("Flatten", [scores], suffix: "_flat")
         }
@@ -23,7 +23,7 @@ struct ClassifierEnd {
         guard ending.kind == .logits || ending.kind == .probabilities || ending.logits(of: scores.entry) != nil,
             let logits = ending.logits(of: scores.entry)
         else {
-            // Independent probabilities, as a sigmoid gives: no softmax fits them.
+            // Independent probabilities, as from a sigmoid: no softmax matches them.
             return Symbol([scores.entry])
         }
         let layer = graph.unique("softmax")

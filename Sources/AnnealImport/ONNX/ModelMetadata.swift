@@ -1,8 +1,8 @@
 import Foundation
 
 extension ImportedModel.ImageRecord {
-    /// What exporters write into a model's metadata: class names as JSON (Anneal's own `class_names`) or as Python's
-    /// text of a dictionary (`names`).
+    /// What exporters write into a model's metadata: class names as JSON (Anneal's own `class_names`) or as the text of
+    /// a Python dictionary (`names`).
     init(metadata: [(key: String, value: String)]) {
         for (key, value) in metadata {
             switch key {
@@ -25,7 +25,7 @@ extension ImportedModel.ImageRecord {
         }
     }
 
-    /// `{0: 'cat', 1: 'dog'}`; nil unless the keys are 0, 1, and so on.
+    /// Parses `{0: 'cat', 1: 'dog'}`; nil unless the keys are 0, 1, and so on.
     private static func pythonDictionary(_ text: String) -> [String]? {
         let entries = text.matches(of: /(\d+): (?:'([^']*)'|"([^"]*)")/)
         let names = entries.map { String($0.output.2 ?? $0.output.3 ?? "") }

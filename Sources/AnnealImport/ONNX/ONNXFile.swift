@@ -1,7 +1,7 @@
 import AnnealCore
 import Foundation
 
-/// An ONNX model as its file holds it, with the field numbers of ONNX's schema, onnx.proto. Weights stay where they are.
+/// An ONNX model as stored in its file, with the field numbers of ONNX's schema, onnx.proto. Weights are not copied.
 package struct ONNXFile {
     struct Attribute {
         var name = ""
@@ -12,7 +12,7 @@ package struct ONNXFile {
         var floats: [Float] = []
         var integers: [Int] = []
         var strings: [Data] = []
-        /// It holds a graph, which control flow has.
+        /// Whether it contains a graph, as control flow does.
         var isGraph = false
     }
 
@@ -28,15 +28,15 @@ package struct ONNXFile {
     /// An input or output of the graph.
     struct Port {
         var name = ""
-        /// `TensorProto.DataType`; nil if it is no tensor or the file does not say.
+        /// `TensorProto.DataType`; nil if it is not a tensor or the file does not say.
         var type: Int?
-        /// Extents, nil where they are not fixed; nil if the file does not say.
+        /// Extents, nil where they are dynamic; nil if the file does not say.
         var extents: [Int?]?
     }
 
     var version = 0
     var producer = ""
-    /// Versions of the operators, by domain.
+    /// Versions of the operator sets, by domain.
     var opsets: [String: Int] = [:]
     /// Names of local functions.
     var functions: [String] = []
@@ -71,7 +71,7 @@ package struct ONNXFile {
         }
     }
 
-    /// The version of ONNX's own operators.
+    /// The version of ONNX's own operator set.
     var opset: Int {
         get throws {
             guard let opset = opsets[""] else {
@@ -163,7 +163,7 @@ package struct ONNXFile {
                     guard field.number == 1 else { continue }
                     var dimension = shape.message(try field.bytes()), extent: Int?
                     while let field = try dimension.next() {
-                        // Exporters also write what is not fixed as 0 or -1.
+                        // Exporters also write 0 or -1 for dynamic extents.
                         if field.number == 1 { extent = try field.integer() }
                     }
                     extents.append(extent.flatMap { $0 > 0 ? $0 : nil })

@@ -2,7 +2,7 @@ import AnnealCore
 import AnnealGraph
 import Foundation
 
-/// What a model file becomes: an MXNet graph with its parameters, and what the file says of images and classes.
+/// An imported model file: an MXNet graph with its parameters, and what the file says about images and classes.
 package struct ImportedModel {
     /// Its input is `data`, in the order (batch, channels, height, width).
     package var symbol: Symbol
@@ -10,9 +10,9 @@ package struct ImportedModel {
     package var auxiliary: [String: ModelArray]
     /// Channels, height, width; nil if the model does not read images.
     package var imageShape: [Int]?
-    /// What the file says of preparing images.
+    /// How the file says that images are prepared.
     package var images = ImageRecord()
-    /// What a user should know, a sentence each.
+    /// Notes for the user, a sentence each.
     package var notes: [String] = []
 
     package struct ImageRecord {
@@ -25,14 +25,14 @@ package struct ImportedModel {
 
 /// How a model is to be read.
 package struct ImportOptions {
-    /// Channels, height and width, where the file does not say, or to use the network for other images.
+    /// Channels, height and width: needed if the file does not say, or to use the network for other images.
     package var imageShape: [Int]?
-    /// What timm or torchvision calls the network, where weights do not show it.
+    /// The network's name in timm or torchvision, if the weights do not show it.
     package var architecture: String?
     /// Values of inputs besides the first, by name: they become constants.
     package var inputs: [String: ModelArray] = [:]
-    /// The shape of the whole first input, batch included, for graphs that are no classifiers: nothing is added to their
-    /// end then.
+    /// The shape of the whole first input, batch included, for graphs that are not classifiers: nothing is then added
+    /// to their end.
     package var inputShape: [Int]?
 
     package init(imageShape: [Int]? = nil, architecture: String? = nil) {
@@ -42,15 +42,15 @@ package struct ImportOptions {
 
 /// Rebuilds an ONNX graph with MXNet's operators.
 ///
-/// Each value is either known, and then computed at import, or computed from the image, and then a layer's output whose
-/// shapes are known for two batch sizes: what differs between the two grows with the batch.
+/// Each value is either known, and then computed at import, or computed from the image, and then the output of a layer,
+/// with known shapes for two batch sizes: extents that differ between the two grow with the batch.
 package struct ONNXImporter {
     let file: ONNXFile
     let options: ImportOptions
     let external: ExternalData?
     let modelBytes: Int
 
-    /// - Parameter path: of the model, for data in files next to it; nil if there are none.
+    /// - Parameter path: the model's path, for data in files next to it; nil if there are none.
     package init(_ data: Data, path: String?, options: ImportOptions = ImportOptions()) throws {
         file = try ONNXFile(data)
         self.options = options
@@ -61,7 +61,7 @@ package struct ONNXImporter {
     package func model() throws -> ImportedModel {
         let input = try self.input(), fixed = input.extents?.first.flatMap { $0 }
         guard let fixed, options.inputShape == nil else { return try trace(input, [2, 3]) }
-        // Its constants may hold for its own batch size only: then nodes fail that are to be had.
+        // Its constants may be valid only for its own batch size: then nodes fail that could be imported otherwise.
         if let model = try? trace(input, [2, 3]) { return model }
         return try trace(input, [fixed, fixed])
     }
@@ -71,7 +71,7 @@ package struct ONNXImporter {
         return try trace.model()
     }
 
-    /// The one input that is neither a constant nor given.
+    /// The only input that is neither a constant nor given.
     private func input() throws -> ONNXFile.Port {
         let known = Set(file.constants.map(\.name)).union(options.inputs.keys)
         let inputs = file.inputs.filter { !known.contains($0.name) }

@@ -1,7 +1,7 @@
 import AnnealCore
 import Foundation
 
-/// `TensorProto`: a constant of the model, or where in another file it is.
+/// `TensorProto`: a constant of the model, or a reference to another file that holds it.
 struct ONNXTensorRecord {
     var name = ""
     private var dims: [Int] = []
@@ -9,7 +9,7 @@ struct ONNXTensorRecord {
     private var raw: Data?
     private var floats = Data()
     private var doubles = Data()
-    /// Of all types that have at most 32 bits, and the bits of 16-bit floating point.
+    /// All types with at most 32 bits, and the bits of 16-bit floating point.
     private var integers32: [Int] = []
     private var integers64: [Int] = []
     /// `location`, `offset` and `length` of data in another file.
@@ -41,12 +41,12 @@ struct ONNXTensorRecord {
         }
     }
 
-    /// One packed field is not copied.
+    /// A single packed field is not copied.
     private static func append(_ bytes: Data, to data: inout Data) {
         if data.isEmpty { data = bytes } else { data.append(bytes) }
     }
 
-    /// Names of the types by their numbers, of which those that are read are `ModelElementType`s.
+    /// The types' names by their numbers; those that can be read are `ModelElementType`s.
     static let typeNames: [Int: String] = [
         1: "float32", 2: "uint8", 3: "int8", 4: "uint16", 5: "int16", 6: "int32", 7: "int64", 8: "string", 9: "bool",
         10: "float16", 11: "float64", 12: "uint32", 13: "uint64", 14: "complex64", 15: "complex128", 16: "bfloat16",
@@ -90,7 +90,7 @@ struct ONNXTensorRecord {
         return ModelArray(type: type, shape: dims, raw: bytes)
     }
 
-    /// From the fields of typed numbers; nil if they are not as many as the shape says.
+    /// From the fields of typed numbers; nil if their count does not match the shape.
     private func typed(_ type: ModelElementType, count: Int) -> ModelArray? {
         switch type {
         case .float32: floats.count == 4 * count ? ModelArray(type: type, shape: dims, raw: floats) : nil
@@ -109,7 +109,7 @@ struct ONNXTensorRecord {
     }
 }
 
-/// Files next to a model that hold its data: in its folder or below, never elsewhere.
+/// Files that hold a model's data: in its folder or below, never elsewhere.
 final class ExternalData {
     private let folder: String
     private var files: [String: Data] = [:]
@@ -117,7 +117,7 @@ final class ExternalData {
     /// - Parameter model: the model's path.
     init(besides model: String) { folder = Files.folder(of: model) }
 
-    /// - Parameter entry: `location`, and where they are not the whole file, `offset` and `length`.
+    /// - Parameter entry: `location`, and `offset` and `length` unless they cover the whole file.
     func bytes(_ entry: [String: String]) throws -> Data {
         guard let location = entry["location"], !location.isEmpty else {
             throw AnnealError("", "does not say in which file its data is", code: .damaged)
@@ -147,7 +147,7 @@ final class ExternalData {
         let parts = location.split(separator: "/", omittingEmptySubsequences: false)
         guard !location.hasPrefix("/"), !parts.contains("..") else { throw outside(location) }
         let path = Files.path(folder, location)
-        // A link may lead out of the folder too.
+        // A symbolic link may lead out of the folder too.
         if let real = Files.realPath(path), let root = Files.realPath(folder) {
             guard real.hasPrefix(root == "/" ? root : root + "/") else { throw outside(location) }
         }

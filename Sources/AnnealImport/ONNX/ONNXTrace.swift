@@ -2,9 +2,9 @@ import AnnealCore
 import AnnealGraph
 import Foundation
 
-/// One walk through a model for two batch sizes.
+/// One pass over a model for two batch sizes.
 struct ONNXTrace {
-    /// The newest version of ONNX's operators that is known.
+    /// The newest known version of ONNX's operator set.
     private static let newestOpset = 28
 
     private let importer: ONNXImporter
@@ -14,7 +14,7 @@ struct ONNXTrace {
     private let batches: [Int]
     /// The nodes that the output needs, in the file's order.
     private let nodes: [(number: Int, node: ONNXFile.Node)]
-    /// One, unless the graph is no classifier.
+    /// One output, unless the graph is not a classifier.
     private let outputs: [ONNXFile.Port]
     private let uses: [String: Int]
     private let image: [Int]?
@@ -44,7 +44,7 @@ struct ONNXTrace {
         uses = Dictionary(file.nodes.flatMap(\.inputs).map { ($0, 1) }, uniquingKeysWith: +)
         (image, values[input.name]) = try Self.data(input, importer.options, batches, graph)
         for constant in file.constants {
-            // Read when they are used: a file may hold what no node needs.
+            // Read on demand: a file may contain constants that no node needs.
             guard uses[constant.name] != nil || given.contains(constant.name) else { continue }
             if values[constant.name] == nil {
                 values[constant.name] = .constant(BatchConstant(try constant.array(importer.external)))
@@ -53,7 +53,7 @@ struct ONNXTrace {
         for (name, array) in importer.options.inputs { values[name] = .constant(BatchConstant(array)) }
     }
 
-    /// The first output of floating-point numbers.
+    /// The first floating-point output.
     private static func output(_ file: ONNXFile) throws -> ONNXFile.Port {
         let candidates = file.outputs.filter { port in
             port.type.map { ONNXTensorRecord.elementType($0)?.isFloat == true } ?? true
@@ -78,7 +78,7 @@ struct ONNXTrace {
         return file.nodes.enumerated().filter { needed.contains($0.offset) }.map { ($0.offset, $0.element) }
     }
 
-    /// The input's value and the shape of an image: (channels, height, width), however the file orders them.
+    /// The input's value and the shape of an image: (channels, height, width), whatever the file's order.
     private static func data(
         _ input: ONNXFile.Port, _ options: ImportOptions, _ batches: [Int], _ graph: ImportGraph
     ) throws -> (image: [Int]?, ImportedValue) {
@@ -130,7 +130,7 @@ struct ONNXTrace {
             return try site.transposed(stored, order)
         }
         if importer.options.inputShape == nil {
-            // A shape that is written for one batch size gives rows that are no images.
+            // A shape written for one batch size gives rows that are not images.
             guard zip(scores[0].shapes, batches).allSatisfy({ $0.dims.first == $1 }) else {
                 throw AnnealError(
                     "output \(outputs[0].name)", "has the shape \(scores[0].shape) for \(batches[0]) images",
@@ -196,7 +196,7 @@ struct ONNXTrace {
         node.domain.isEmpty ? node.type : "\(node.domain):\(node.type)"
     }
 
-    /// nil if a node before it failed.
+    /// nil if a node that it depends on failed.
     private mutating func outputs(_ node: ONNXFile.Node) throws -> [ImportedValue]? {
         guard node.domain.isEmpty else {
             throw AnnealError(
@@ -224,7 +224,7 @@ struct ONNXTrace {
         guard let convert = OperatorImport.table[node.type] else {
             throw AnnealError("", "is taken only where its inputs are constant", code: .unsupported)
         }
-        // The second input is the weight of the layers that have one.
+        // The second input is the weight in layers that have one.
         let weight = node.inputs.count > 1 && !node.inputs[1].isEmpty ? node.inputs[1] : nil
         let site = ImportSite(
             node: node, opset: opset, layer: ImportNames.layer(node, weight: weight), inputs: inputs,
@@ -246,7 +246,7 @@ struct ONNXTrace {
             case .constant(let constant)?:
                 constants.append(constant)
                 isFixed = isFixed && constant.fixed != nil
-            // Only the type of its second input counts, and computed values are of floating point.
+            // Only the type of its second input matters, and computed values are floating point.
             case .computed? where node.type == "CastLike" && index == 1:
                 constants.append(BatchConstant(ModelArray([1], [0])))
             case .computed?, .failed?: return nil

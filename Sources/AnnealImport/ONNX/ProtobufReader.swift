@@ -1,8 +1,8 @@
 import AnnealCore
 import Foundation
 
-/// Reads the wire format of protocol buffers: each field is its number and kind, then a varint, four or eight bytes, or
-/// bytes after their length. Nothing is read beyond the message, whatever a length says.
+/// Reads the Protocol Buffers wire format: each field is its number and kind, then a varint, four or eight bytes, or a
+/// length followed by bytes. Nothing is read beyond the message, whatever its lengths say.
 struct ProtobufReader {
     struct Field {
         enum Value {
@@ -14,13 +14,13 @@ struct ProtobufReader {
 
         let number: UInt64
         let value: Value
-        /// Where the field begins in the file.
+        /// The field's offset in the file.
         let offset: Int
     }
 
     private let data: Data
     private var position: Data.Index
-    /// Where the file begins in the indices of `data`, which a slice shares with the whole.
+    /// The index in `data` where the file begins: a slice shares the indices of the whole.
     private let origin: Data.Index
 
     /// - Parameter data: a file.
@@ -120,7 +120,7 @@ extension ProtobufReader.Field {
         return Float(bitPattern: bits)
     }
 
-    /// Of a repeated field, which may hold one number or many packed ones.
+    /// The values of a repeated field, which may hold one number or many packed ones.
     func integers() throws -> [Int] {
         switch value {
         case .varint(let value): [Int(Int64(bitPattern: value))]

@@ -30,7 +30,7 @@ extension OperatorImport {
             let (low, high) = (try limit("min", 1), try limit("max", 2))
             switch (low, high) {
             case (let low?, let high?):
-                // Where the limits cross, ONNX gives the upper one.
+                // If the limits cross, ONNX returns the upper one.
                 let attributes: KeyValuePairs<String, String?> = [
                     "a_min": AttributeText.float(Double(min(low, high))), "a_max": AttributeText.float(Double(high)),
                 ]
@@ -58,7 +58,7 @@ extension OperatorImport {
         }
     }
 
-    /// Of any number of inputs.
+    /// For any number of inputs.
     private static func several(_ elementwise: String, _ broadcast: String) -> Convert {
         { site in
             guard site.inputs.count > 1 else {
@@ -77,7 +77,7 @@ extension OperatorImport {
         }
     }
 
-    /// A row added to what a layer without bias gives is the layer's bias; nil for any other sum.
+    /// A row added to the output of a layer without bias becomes the layer's bias; nil for any other sum.
     private static func bias(_ site: ImportSite) throws -> ImportedValue? {
         for (data, other) in [(0, 1), (1, 0)] where site.isConstant(other) && site.uses[data] == 1 {
             guard case .computed(let stored, nil) = try site.value(data),

@@ -2,7 +2,7 @@ import AnnealCore
 import AnnealGraph
 
 extension OperatorImport {
-    /// Functions of one array that MXNet has under another name or the same.
+    /// Functions of one array that MXNet has too, possibly under another name.
     static let functions: [String: Convert] = [
         "Abs": unary("abs"), "Neg": unary("negative"), "Sign": unary("sign"), "Reciprocal": unary("reciprocal"),
         "Sqrt": unary("sqrt"), "Exp": unary("exp"), "Log": unary("log"), "Erf": unary("erf"), "Floor": unary("floor"),
@@ -112,7 +112,7 @@ extension OperatorImport {
         },
         "PRelu": { site in
             let slope = try site.constant(1, "its slope"), data = try site.data(0)
-            // Before version 7 a single axis is of the channels.
+            // Before version 7 a single axis refers to the channels.
             let isOld = site.opset < 7 && slope.rank == 1 && data.rank > 1 && slope.count == data.shape[1]
             let shape =
                 isOld

@@ -23,7 +23,7 @@ extension OperatorImport {
         "Gather": { site in
             let shapes = try site.shapes(0), axis = try site.axis(site.int("axis", default: 0), of: shapes[0].rank)
             let indices = try site.constants(1, "its indices")
-            // torch's new exporter takes every image of the batch by its number.
+            // torch's new exporter takes each image from the batch by its index.
             if (0..<2).allSatisfy({ indices[$0].integers == Array(0..<shapes[$0][axis]) && indices[$0].rank == 1 }) {
                 let (stored, order) = try site.ordered(0)
                 return [stored.value(order)]
@@ -45,14 +45,14 @@ extension OperatorImport {
         },
     ]
 
-    /// Constants are repeated for each image of the batch, as ViT's class token is.
+    /// Constants are repeated for each image of the batch, e.g. ViT's class token.
     private static func withConstants(_ site: ImportSite, _ axis: Int, like first: Int) throws -> ImportedValue {
         let model = try site.data(first)
         let parts = try site.inputs.indices.map { index -> Stored in
             guard site.isConstant(index) else { return try site.data(index) }
             let shapes = try site.shapes(index), row = try site.fixedOrRow(index)
             guard axis > 0, shapes[0].rank == model.rank, shapes[0].dims.first == model.shape[0] else {
-                // No batch in it: the data has none either.
+                // There is no batch axis in it: the data has none either.
                 guard model.shapes[0] == model.shapes[1] || axis == 0 && shapes[0] == shapes[1] else {
                     throw site.refusal("a constant \(shapes[0]) is joined to \(model.shape)")
                 }
@@ -70,7 +70,8 @@ extension OperatorImport {
         return try site.op("Concat", parts, ["num_args": "\(parts.count)", "dim": "\(axis)"]).value
     }
 
-    /// Slices along an axis, by slicing where the places are a run, since an index among the parameters is no weight.
+    /// Picks indices along an axis; consecutive ones by slicing, since an array of indices among the parameters is not
+    /// a weight.
     private static func gathered(_ site: ImportSite, _ axis: Int, _ places: [Int], _ shape: [Int]) throws
         -> ImportedValue
     {

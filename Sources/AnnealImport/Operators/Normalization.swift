@@ -12,7 +12,7 @@ extension OperatorImport {
             guard let gamma = scale.broadcast(Array(shapes[0].dims[axis...])),
                 let beta = bias.broadcast(Array(shapes[0].dims[axis...]))
             else { throw site.refusal("a scale \(Shape(scale.shape)) does not fit \(shapes[0])") }
-            // Statistics over several axes are those over one that joins them.
+            // Statistics over several axes are computed over one axis that joins them.
             let joined = shapes.map { Shape($0.dims[..<axis] + [width]) }
             let data = try site.reshape(site.data(0), to: joined, suffix: "_rows")
             let givesStatistics = site.node.outputs.dropFirst().contains { !$0.isEmpty }
@@ -62,7 +62,7 @@ extension OperatorImport {
                 throw site.refusal("\(channels) channels do not divide into \(groups) groups")
             }
             var scale = try site.constant(1, "its scale"), bias = try site.constant(2, "its bias")
-            // Before version 21 there is a number for each group.
+            // Before version 21 there is one number per group.
             if site.opset < 21 {
                 let each = channels / groups
                 guard let s = scale.reshaped(checking: [groups, 1])?.broadcast([groups, each]),

@@ -3,7 +3,7 @@ import AnnealGraph
 
 /// ONNX's operators by name, each as layers of MXNet's operators.
 enum OperatorImport {
-    /// Adds a node's layers and gives its outputs; seldom used ones at the end may be missing.
+    /// Adds a node's layers and returns its outputs; rarely used ones at the end may be missing.
     typealias Convert = @Sendable (ImportSite) throws -> [ImportedValue]
 
     static let table: [String: Convert] = [
@@ -21,7 +21,7 @@ extension Stored {
 }
 
 extension ImportSite {
-    /// A constant, or of one that has the same row for each image, the row: operators that broadcast repeat it.
+    /// A constant, or if it has the same row for each image, that row: operators that broadcast repeat it.
     func fixedOrRow(_ index: Int) throws -> ModelArray {
         guard case .constant(let constant) = try value(index) else {
             throw refusal("its input \(index) is computed from the image, it must be constant")
@@ -32,7 +32,7 @@ extension ImportSite {
         return array
     }
 
-    /// Two inputs ready to be combined element by element, in an order of axes that suits both.
+    /// Two inputs ready to be combined elementwise, in an order of axes that suits both.
     func operands(_ left: Int, _ right: Int) throws -> (Stored, Stored, [Int]?) {
         switch (isConstant(left), isConstant(right)) {
         case (false, false):
@@ -59,14 +59,14 @@ extension ImportSite {
         return (stored, parameter(whole.transposed(inverse), constant), order)
     }
 
-    /// Applies the elementwise operator where shapes are the same, else the one that broadcasts.
+    /// Uses the elementwise operator if shapes are equal, else the one that broadcasts.
     func combine(_ a: Stored, _ b: Stored, _ elementwise: String, _ broadcast: String, suffix: String = "") throws
         -> Stored
     {
         try op(a.shapes == b.shapes ? elementwise : broadcast, [a, b], suffix: suffix)
     }
 
-    /// A part of an array: where it begins and ends along the first axes, and its steps, "None" where nothing is said.
+    /// A slice of an array: its begin and end along the first axes, and its steps, "None" where unspecified.
     func sliced(
         _ data: Stored, begin: [String], end: [String], step: [String], suffix: String = ""
     ) throws -> Stored {
@@ -76,7 +76,7 @@ extension ImportSite {
         return try op("slice", [data], ["begin": text(begin), "end": text(end), "step": text(step)], suffix: suffix)
     }
 
-    /// Data with elements added around spatial axes: Pad knows four and five axes only.
+    /// Data padded along spatial axes: Pad accepts only four and five axes.
     func padded(_ data: Stored, _ pads: [(Int, Int)], _ value: Float, mode: String = "constant") throws -> Stored {
         let isFlat = data.rank == 3
         let source = isFlat ? try op("expand_dims", [data], ["axis": "2"], suffix: "_high") : data

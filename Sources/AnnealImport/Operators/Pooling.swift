@@ -39,7 +39,7 @@ extension OperatorImport {
         }
         let countsPadding = site.int("count_include_pad", default: 0) != 0
         let fits = window.isSymmetric && zip(window.pads, kernel).allSatisfy { $0.0 < $1 }
-        // MXNet divides by what of a window is inside the data or its padding, as ONNX does.
+        // MXNet divides by the number of a window's cells inside the data or its padding, as ONNX does.
         for convention in ["valid", "full"] where fits {
             let attributes: KeyValuePairs<String, String?> = [
                 "pool_type": kind.rawValue, "kernel": AttributeText.tuple(kernel),
@@ -56,13 +56,13 @@ extension OperatorImport {
         return try explicit(site, data, window, output, kind, countsPadding: countsPadding).value
     }
 
-    /// With the padding as a layer of its own; an average as a sum, divided by the counts.
+    /// With padding as a separate layer; an average as a sum divided by the counts.
     private static func explicit(
         _ site: ImportSite, _ data: Stored, _ window: ImportWindow, _ output: [Int], _ kind: Pooling.Kind,
         countsPadding: Bool
     ) throws -> Stored {
         let extents = Array(data.shape.dims[2...])
-        // As much at the end as the last window needs.
+        // As much padding at the end as the last window needs.
         let pads = window.kernel.indices.map { axis in
             let needed = (output[axis] - 1) * window.strides[axis] + window.kernel[axis]
             return (window.pads[axis].0, max(0, needed - extents[axis] - window.pads[axis].0))

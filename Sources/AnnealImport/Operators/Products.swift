@@ -70,12 +70,12 @@ extension OperatorImport {
             ])[0]
     }
 
-    /// Matrix products over leading axes, which MXNet knows one of.
+    /// Matrix products over leading axes, of which MXNet supports one.
     private static func batchProduct(_ site: ImportSite) throws -> Stored {
         var (a, b) = (try site.data(0), try site.data(1))
         guard a.rank == b.rank else { throw site.refusal("a product of \(a.shape) and \(b.shape), of different axes") }
         for axis in 0..<a.rank - 2 where a.shapes.map({ $0[axis] }) != b.shapes.map({ $0[axis] }) {
-            // One side is repeated along the axis.
+            // One side is broadcast along the axis.
             if a.shapes.allSatisfy({ $0[axis] == 1 }) {
                 a = try repeated(site, a, axis, like: b)
             } else if b.shapes.allSatisfy({ $0[axis] == 1 }) {

@@ -11,7 +11,7 @@ extension OperatorImport {
         "ReduceLogSumExp": { site in
             let (stored, order) = try site.ordered(0), axes = try axes(site)
             guard !axes.isEmpty else { return [stored.value(order)] }
-            // The largest is taken out first, so that no exponential is infinite.
+            // The maximum is subtracted first, so that no exponential overflows.
             let named = AttributeText.tuple(axes.map { order?[$0] ?? $0 }), kept = AttributeText.bool(true)
             let largest = try site.op("max", [stored], ["axis": named, "keepdims": kept], suffix: "_largest")
             let shifted = try site.op("broadcast_sub", [stored, largest], suffix: "_shifted")
@@ -44,7 +44,7 @@ extension OperatorImport {
                 return [stored.value(order)]
             }
             let places = axes.map { order?[$0] ?? $0 }.sorted()
-            // The mean over an image's positions is a global pool, as MXNet's networks have it.
+            // The mean over an image's positions is a global pooling, as in MXNet's networks.
             if operation == "mean", stored.rank == 4, places == [2, 3] {
                 let pooled = try site.op(
                     "Pooling", [stored],
@@ -60,7 +60,7 @@ extension OperatorImport {
         }
     }
 
-    /// Without the reduced axes, which have the extent 1, unless the node keeps them.
+    /// Removes the reduced axes, which have extent 1, unless the node keeps them.
     private static func dropping(
         _ site: ImportSite, _ result: Stored, _ order: [Int]?, _ axes: [Int]
     ) throws -> ImportedValue {

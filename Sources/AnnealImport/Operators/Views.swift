@@ -2,7 +2,7 @@ import AnnealCore
 import AnnealGraph
 
 extension OperatorImport {
-    /// Operators that give the same elements in another shape or order, or some of them.
+    /// Operators that return the same elements in another shape or order, or some of them.
     static let views: [String: Convert] = [
         "Flatten": { site in
             let shapes = try site.shapes(0), axis = site.int("axis", default: 1)
@@ -86,7 +86,7 @@ extension OperatorImport {
                 guard slice.count > 0 else { throw site.refusal("nothing is left of \(shapes[0])") }
                 let last = slice.first + slice.step * (slice.count - 1)
                 begin[place] = "\(slice.first)"
-                // One past the last place; before the first one there is none to name.
+                // One past the last index; there is none to name before the first one.
                 let past = last + (slice.step > 0 ? 1 : -1)
                 end[place] = past < 0 ? "None" : "\(past)"
                 step[place] = "\(slice.step)"
@@ -157,7 +157,7 @@ extension OperatorImport {
     private static func reshaped(_ site: ImportSite, to shapes: [Shape]) throws -> ImportedValue {
         guard shapes[0].rank > 0 else { throw site.refusal("its output is a number without axes") }
         let (stored, order) = try site.ordered(0)
-        // Extents of 1 may be anywhere in memory: a pooled image needs no transposition.
+        // Axes of extent 1 may be anywhere in memory: a pooled image needs no transposition.
         let moved = (order ?? []).filter { axis in stored.shapes.contains { $0[axis] != 1 } }
         let source = moved == moved.sorted() ? stored : try site.transposed(stored, order)
         return try site.reshape(source, to: shapes).value

@@ -10,7 +10,7 @@ struct ImportWindow {
     var pads: [(Int, Int)]
 
     /// - Parameters:
-    ///   - extents: of the data's spatial axes.
+    ///   - extents: the extents of the data's spatial axes.
     init(_ site: ImportSite, kernel: [Int], extents: [Int]) throws {
         let ones = kernel.map { _ in 1 }
         strides = site.ints("strides") ?? ones
@@ -45,7 +45,7 @@ struct ImportWindow {
 
     var isSymmetric: Bool { pads.allSatisfy { $0.0 == $0.1 } }
 
-    /// The extents that ONNX gives the output: windows that would begin in the padding at the end are left out.
+    /// The output's extents by ONNX's rule: windows that would begin in the padding at the end are omitted.
     func outputExtents(_ extents: [Int], roundsUp: Bool) -> [Int] {
         kernel.indices.map { axis in
             let span = extents[axis] + pads[axis].0 + pads[axis].1 - (kernel[axis] - 1) * dilations[axis] - 1

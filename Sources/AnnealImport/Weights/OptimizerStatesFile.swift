@@ -2,15 +2,15 @@ import AnnealCore
 import AnnealGraph
 import Foundation
 
-/// MXNet's optimizer states, what `Updater.get_states` gives and `PREFIX-NNNN.states` holds: a pickled dictionary from a
-/// parameter's number to its state, an array, a tuple of arrays, or None.
+/// MXNet's optimizer states, as returned by `Updater.get_states` and stored in `PREFIX-NNNN.states`: a pickled
+/// dictionary from a parameter's number to its state, an array, a tuple of arrays, or None.
 package enum OptimizerStatesFile {
     private static let arrayMaker = "mxnet.ndarray.ndarray NDArray"
     private static let vocabulary = PickleVocabulary(
         makers: [arrayMaker], content: "optimizer states",
         suggestion: "save them with dump_optimizer=False, as Module does")
 
-    /// - Returns: arrays by the parameter's number; none for a rule that keeps no state.
+    /// - Returns: arrays by the parameter's number; empty for rules without state.
     package static func decode(_ data: Data) throws -> [Int: [StoredArray]] {
         var reader = PickleReader(data, vocabulary)
         guard case .dictionary(let index) = try reader.next() else {
@@ -31,7 +31,7 @@ package enum OptimizerStatesFile {
         return states
     }
 
-    /// Rules have tuples of arrays, those with a float32 copy of narrower weights a tuple in a tuple.
+    /// Rules have tuples of arrays; those with a float32 copy of narrower weights have nested tuples.
     private static func arrays(_ value: PickleValue, _ reader: PickleReader, depth: Int) throws -> [StoredArray] {
         switch value {
         case .none: return []
@@ -43,7 +43,7 @@ package enum OptimizerStatesFile {
         }
     }
 
-    /// The state of an NDArray is `{'handle': bytearray}`, the array as `.params` files have it.
+    /// The state of an NDArray is `{'handle': bytearray}`, the array as stored in `.params` files.
     private static func array(_ object: PickleObject, _ reader: PickleReader) throws -> StoredArray {
         guard let handle = object.state.flatMap({ reader.value("handle", of: $0) }) else {
             throw reader.damaged("an array without its contents")
@@ -59,7 +59,7 @@ package enum OptimizerStatesFile {
         }
     }
 
-    /// A pickle of protocol 3, which every Python 3 reads.
+    /// A pickle of protocol 3, which every Python 3 can read.
     package static func encode(_ states: [Int: [StoredArray]]) -> Data {
         var data = Data([0x80, 3, UInt8(ascii: "}"), UInt8(ascii: "(")])
         func put(_ value: Int) {
@@ -68,7 +68,7 @@ package enum OptimizerStatesFile {
         func global(_ module: String, _ name: String) { data.append(contentsOf: "c\(module)\n\(name)\n".utf8) }
         func array(_ array: StoredArray) {
             global("mxnet.ndarray.ndarray", "NDArray")
-            // Made of None, then given its contents.
+            // Created from None, then given its contents.
             data.append(contentsOf: [UInt8(ascii: "N"), 0x85, UInt8(ascii: "R"), UInt8(ascii: "}")])
             data.append(UInt8(ascii: "X"))
             put("handle".utf8.count)

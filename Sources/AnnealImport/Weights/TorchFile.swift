@@ -1,8 +1,8 @@
 import AnnealCore
 import Foundation
 
-/// What `torch.save` wrote: a pickle whose arrays are parts of storages, which are files of a zip archive or, before
-/// PyTorch 1.6, follow the pickles one after another.
+/// A file written by `torch.save`: a pickle whose arrays are views of storages, which are files of a zip archive or,
+/// before PyTorch 1.6, follow the pickles one after another.
 struct TorchFile {
     private let pickle: PickleReader
     private let root: PickleValue
@@ -57,7 +57,7 @@ struct TorchFile {
         root = try reader.next()
         guard case .list(let list) = try reader.next() else { throw reader.damaged("has no list of storages") }
         pickle = reader
-        // Each is its number of elements and these; their types are in the value.
+        // Each is its number of elements followed by them; their type is in the value.
         var sizes: [String: Int] = [:]
         for object in reader.objects where object.maker == "persistent" {
             guard let storage = try? Storage(object, reader) else { continue }
@@ -81,7 +81,7 @@ struct TorchFile {
         storage = { storages[$0] }
     }
 
-    /// Numbers in a row, which arrays are views of.
+    /// A contiguous block of numbers, of which arrays are views.
     private struct Storage {
         var type: ModelElementType
         var key: String
@@ -105,12 +105,12 @@ struct TorchFile {
 
     // MARK: State dicts
 
-    /// Wrappers that training programs put around the weights; averaged weights first.
+    /// Keys under which training programs store the weights; averaged weights first.
     private static let wrappers = ["state_dict_ema", "model_ema", "state_dict", "model"]
 
     func stateDict(_ notes: inout [String]) throws -> [String: ModelArray] {
         var value = root, path: [String] = []
-        // A wrapper may be in another.
+        // They may be nested.
         for _ in 0..<3 {
             guard case .dictionary(let index) = value else { break }
             let entries = pickle.dictionaries[index]
@@ -144,7 +144,7 @@ struct TorchFile {
         return arrays
     }
 
-    /// nil for an object that is no array.
+    /// nil for an object that is not an array.
     private func array(_ object: PickleObject) throws -> ModelArray? {
         switch object.maker {
         case "torch._utils _rebuild_parameter":
@@ -175,7 +175,7 @@ struct TorchFile {
         }
         let size = storage.type.size, total = bytes.count / size
         guard let count = ModelArray.count(shape), shape.count == strides.count, (0...total).contains(offset),
-            // An array has no more elements than its storage, unless some are used twice.
+            // An array has no more elements than its storage, unless some are repeated.
             count <= total, strides.allSatisfy({ (0...max(total, 1)).contains($0) })
         else { throw pickle.damaged("an array of \(Shape(shape)) from \(offset) on in a storage of \(total)") }
         let last = zip(shape, strides).reduce(Double(offset)) { $0 + Double(max($1.0 - 1, 0)) * Double($1.1) }

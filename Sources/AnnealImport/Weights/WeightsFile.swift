@@ -4,7 +4,7 @@ import Foundation
 /// Named arrays of a network without its graph: PyTorch's state dict.
 package struct WeightsFile {
     package var arrays: [String: ModelArray]
-    /// What a user should know of how they were found.
+    /// Notes for the user about how they were found.
     package var notes: [String] = []
 
     /// - Parameter data: a safetensors file.
@@ -13,7 +13,8 @@ package struct WeightsFile {
         stripModulePrefix()
     }
 
-    /// - Parameter data: what `torch.save` wrote: a zip archive, or before PyTorch 1.6 pickles one after another.
+    /// - Parameter data: the file that `torch.save` wrote: a zip archive, or before PyTorch 1.6 pickles one after
+    ///   another.
     package init(torch data: Data) throws {
         let saved = try TorchFile.load(data)
         arrays = try saved.stateDict(&notes)
@@ -59,7 +60,7 @@ enum SafetensorsFile {
             else { throw damaged("array \(name)", "its entry in the header cannot be read, or is outside the file") }
             parts.append((offsets[0]..<offsets[1], name))
             guard let count = ModelArray.count(shape) else { throw damaged("array \(name)", "has the shape \(shape)") }
-            // Types that are not known are left out; whoever needs such an array says so.
+            // Arrays of unknown types are omitted; an error is reported when one is needed.
             guard let element = types[type] else { continue }
             guard offsets[1] - offsets[0] == count * element.size else {
                 throw damaged(

@@ -1,7 +1,7 @@
 import AnnealCore
 import Foundation
 
-/// A zip archive of stored entries, as PyTorch writes it. What a directory says is checked against the file's length.
+/// A zip archive of stored entries, as PyTorch writes it. Sizes in a directory are checked against the file's length.
 struct ZipArchive {
     private let data: Data
     private var entries: [String: (offset: Int, count: Int, method: Int)] = [:]
@@ -31,7 +31,7 @@ struct ZipArchive {
             while extra.remaining >= 4 {
                 let kind = try extra.integer(2)
                 var field = ZipReader(try extra.bytes(try extra.integer(2)), at: 0)
-                // Sizes and offsets that do not fit in 32 bits, in this order, those that do are left out.
+                // Sizes and offsets that do not fit in 32 bits, in this order; those that fit are omitted.
                 guard kind == 1 else { continue }
                 if plain == 0xffff_ffff { plain = try field.integer(8) }
                 if packed == 0xffff_ffff { packed = try field.integer(8) }
@@ -45,7 +45,7 @@ struct ZipArchive {
         }
     }
 
-    /// The bytes of an entry; nil if there is none of the name.
+    /// The bytes of an entry; nil if there is none with this name.
     func bytes(_ name: String) throws -> Data? {
         guard let entry = entries[name] else { return nil }
         guard entry.method == 0 else {
@@ -61,7 +61,7 @@ struct ZipArchive {
         return try reader.bytes(entry.count)
     }
 
-    /// Where the directory begins and how many entries it has.
+    /// The directory's offset and its number of entries.
     private static func endOfDirectory(_ data: Data) throws -> (offset: Int, count: Int) {
         // It is followed by a comment of up to 65535 bytes.
         let earliest = max(0, data.count - 22 - 65_535)
@@ -124,7 +124,7 @@ private struct ZipReader {
         return data[start..<start + count]
     }
 
-    /// Little endian; what does not fit is an error later, as it is outside any file.
+    /// Little endian; an overflowing value is an error later, since it lies outside any file.
     mutating func integer(_ size: Int) throws -> Int {
         let value = try bytes(size).reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
         return Int(clamping: value)

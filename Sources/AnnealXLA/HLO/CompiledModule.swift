@@ -1,18 +1,18 @@
 import AnnealCore
 
-/// XLA's instructions of a program after all optimizations, as far as tests look at them. Read from an
-/// `HloModuleProtoWithConfig` in the encoding of Protocol Buffers.
+/// The instructions of a program after all of XLA's optimizations, as far as tests inspect them. Read from an
+/// `HloModuleProtoWithConfig` in the Protocol Buffers encoding.
 package struct CompiledModule {
     struct Instruction {
         var id = 0
         var opcode = ""
-        /// Of an array, or of the first array of a tuple; XLA's number.
+        /// The element type of an array, or of the first array of a tuple, as XLA's number.
         var elementType = 0
-        /// Of a computation's parameter, which need not be in order.
+        /// The number of a computation's parameter; they need not be in order.
         var number = 0
         var operands: [Int] = []
         var called: [Int] = []
-        /// Of a call into a library.
+        /// The target of a library call.
         var target = ""
     }
     private var computations: [Int: [Instruction]] = [:]
@@ -24,7 +24,7 @@ package struct CompiledModule {
         "parameter", "constant", "get-tuple-element", "tuple", "bitcast", "after-all", "partition-id", "replica-id",
     ]
 
-    /// - Throws: `AnnealError` for bytes that are no such message.
+    /// - Throws: `AnnealError` if the bytes are not such a message.
     package init(_ bytes: [UInt8]) throws {
         var file = ProtobufReader(bytes[...])
         while let (number, value) = try file.next() {
@@ -78,9 +78,9 @@ package struct CompiledModule {
         return type
     }
 
-    // MARK: What is counted
+    // MARK: Counts
 
-    /// Instructions that run something on the device, one after the other.
+    /// Instructions that run something on the device, one after another.
     private var steps: [Instruction] { steps(of: entry) }
 
     private func steps(of computation: Int) -> [Instruction] {
@@ -95,15 +95,15 @@ package struct CompiledModule {
 
     /// Calls of a library's convolutions.
     package var convolutions: Int { convolutionSteps.count }
-    /// Those of them in float32.
+    /// Those that compute in float32.
     package var float32Convolutions: Int { convolutionSteps.count { $0.elementType == Self.float32 } }
 
-    /// Parameters or states in float32 that are brought into another order before they are used.
+    /// Parameters or states in float32 that are transposed before they are used.
     package var transposedParameters: Int {
         let all = computations[entry] ?? [], known = Self.byID(all)
         var moved: Set<Int> = []
         for instruction in all where instruction.opcode == "transpose" || instruction.opcode == "fusion" {
-            // Of a fusion, the operands that it transposes.
+            // The operands that a fusion transposes.
             let inside = instruction.called.first.flatMap { computations[$0] } ?? [], steps = Self.byID(inside)
             let given = inside.filter { $0.opcode == "parameter" }.sorted { $0.number < $1.number }.map(\.id)
             let turned = inside.filter { $0.opcode == "transpose" }.flatMap(\.operands).map {
@@ -126,7 +126,7 @@ package struct CompiledModule {
         Dictionary(instructions.map { ($0.id, $0) }) { first, _ in first }
     }
 
-    /// The value that this one is, apart from changes of type or shape.
+    /// The value that this one is, ignoring changes of type or shape.
     private static func source(of id: Int, in instructions: [Int: Instruction]) -> Int {
         let passing: Set<String> = ["bitcast", "convert", "reshape", "copy", "get-tuple-element"]
         var id = id
@@ -137,7 +137,7 @@ package struct CompiledModule {
     }
 }
 
-/// Reads the fields of a message in the encoding of Protocol Buffers.
+/// Reads the fields of a message in the Protocol Buffers encoding.
 struct ProtobufReader {
     enum Value {
         case number(Int)
@@ -147,7 +147,7 @@ struct ProtobufReader {
             if case .bytes(let bytes) = self { String(decoding: bytes, as: UTF8.self) } else { "" }
         }
 
-        /// A number, or those of a packed field.
+        /// A number, or the numbers of a packed field.
         func numbers() throws -> [Int] {
             switch self {
             case .number(let number): return [number]

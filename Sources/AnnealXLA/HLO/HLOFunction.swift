@@ -25,18 +25,18 @@ enum HLOType: String, Sendable {
     }
 }
 
-/// The function of a StableHLO module while it is written: arguments and operations, line by line.
+/// The function of a StableHLO module as it is being written: arguments and operations, line by line.
 final class HLOFunction {
     private var lines: [String] = []
     private var count = 0
     private var constants: [String: HLOValue] = [:]
     private var arguments: [HLOValue] = []
-    /// Whether products of float32 numbers may round them to fewer digits.
+    /// Whether products of float32 numbers may be rounded to fewer digits.
     let usesTF32: Bool
 
     init(usesTF32: Bool = false) { self.usesTF32 = usesTF32 }
 
-    /// A new argument.
+    /// Adds an argument.
     func argument(_ dims: [Int], _ type: HLOType) -> HLOValue {
         let value = HLOValue(name: "%arg\(arguments.count)", dims: dims, type: type, function: self)
         arguments.append(value)
@@ -62,7 +62,7 @@ final class HLOFunction {
         }
     }
 
-    /// A number everywhere in an array, rounded to the type.
+    /// An array filled with one number, rounded to the type.
     func constant(_ value: Double, _ dims: [Int] = [], _ type: HLOType = .f32) -> HLOValue {
         if !dims.isEmpty { return constant(value, [], type).broadcast(to: dims) }
         if type == .bf16 || type == .f16 { return constant(value).converted(to: type) }
@@ -70,7 +70,7 @@ final class HLOFunction {
         return shared(text) { emit([], type, text) }
     }
 
-    /// An array of whole numbers.
+    /// An array of integers.
     func constant(_ values: [Int], _ type: HLOType = .i32) -> HLOValue {
         let list = values.map(String.init).joined(separator: ", ")
         let text = "stablehlo.constant dense<[\(list)]> : \(HLOValue.text([values.count], type))"
@@ -86,7 +86,7 @@ final class HLOFunction {
         .reshaped(dims)
     }
 
-    /// The index along an axis, everywhere in an array.
+    /// An array that holds the index along an axis.
     func iota(_ dims: [Int], axis: Int, _ type: HLOType = .i32) -> HLOValue {
         emit(dims, type, "stablehlo.iota dim = \(axis) : \(HLOValue.text(dims, type))")
     }
@@ -104,14 +104,14 @@ final class HLOFunction {
         case .f32, .bf16, .f16:
             let number = Float(value)
             if number.isFinite, number == number.rounded(), abs(number) < 1e6 { return "\(number)" }
-            // The bits say it exactly.
+            // The bits express it exactly.
             return "0x" + String(number.bitPattern, radix: 16, uppercase: true).padded(to: 8)
         default: return "\(Int64(value))"
         }
     }
 
     /// The module's text.
-    /// - Parameter donated: for arguments that a result takes the place of, that result's number.
+    /// - Parameter donated: for each argument whose memory a result takes over, that result's number.
     func module(results: [HLOValue], donated: [Int: Int] = [:]) -> String {
         let parameters = arguments.enumerated().map { index, argument in
             let alias = donated[index].map { " {tf.aliasing_output = \($0) : i32}" } ?? ""

@@ -14,7 +14,7 @@ extension HLOValue {
             result, type, "stablehlo.transpose \(name), dims = \(order) : (\(text)) -> \(Self.text(result, type))")
     }
 
-    /// Repeats a scalar, or an array whose axes are the axes `along` of the result and have its extents or 1.
+    /// Broadcasts a scalar, or an array whose axes are the axes `along` of the result and have its extents or 1.
     func broadcast(to other: [Int], along axes: [Int] = []) -> HLOValue {
         if dims == other { return self }
         return function.emit(
@@ -22,10 +22,10 @@ extension HLOValue {
             "stablehlo.broadcast_in_dim \(name), dims = \(axes) : (\(text)) -> \(Self.text(other, type))")
     }
 
-    /// Repeats a vector of the axis's extent over an array.
+    /// Broadcasts a vector of the axis's extent over an array.
     func broadcast(to other: [Int], axis: Int) -> HLOValue { broadcast(to: other, along: [axis]) }
 
-    /// Elements `from` up to, not including, `to` of each axis, every `steps`-th one.
+    /// Elements `from` up to, but not including, `to` of each axis, every `steps`-th one.
     func sliced(from: [Int], to: [Int], steps: [Int]? = nil) -> HLOValue {
         let steps = steps ?? dims.map { _ in 1 }
         let result = dims.indices.map { max(0, (to[$0] - from[$0] + steps[$0] - 1) / steps[$0]) }
@@ -42,7 +42,7 @@ extension HLOValue {
         return sliced(from: first, to: last)
     }
 
-    /// Pads the array with a number; negative amounts cut off. `interior`: numbers between neighbours.
+    /// Pads the array with a number; negative amounts crop it. `interior`: numbers inserted between neighbours.
     func padded(_ value: Double, low: [Int], high: [Int], interior: [Int]? = nil) -> HLOValue {
         let interior = interior ?? dims.map { _ in 0 }
         let result = dims.indices.map { low[$0] + high[$0] + dims[$0] + max(0, dims[$0] - 1) * interior[$0] }
@@ -84,7 +84,7 @@ extension HLOValue {
         }
     }
 
-    /// Combines all elements along axes, which the result lacks.
+    /// Combines all elements along axes; the result lacks these axes.
     func reduced(_ combination: Combination, _ axes: [Int]) -> HLOValue {
         guard !axes.isEmpty else { return self }
         let result = dims.indices.filter { !axes.contains($0) }.map { dims[$0] }
@@ -96,15 +96,15 @@ extension HLOValue {
     }
 
     func sum(_ axes: [Int]) -> HLOValue { reduced(.sum, axes) }
-    /// Of all elements: a scalar.
+    /// Combines all elements into a scalar.
     func sum() -> HLOValue { sum(Array(dims.indices)) }
 
-    /// Reduces along one axis and repeats the result over it.
+    /// Reduces along one axis and broadcasts the result over it.
     func reducedAndRepeated(_ combination: Combination, axis: Int) -> HLOValue {
         reduced(combination, [axis]).broadcast(to: dims, along: dims.indices.filter { $0 != axis })
     }
 
-    /// A window over every axis: its extents, steps and padding.
+    /// A window over every axis: its extents, strides and padding.
     struct Windows {
         var extents: [Int]
         var strides: [Int]
@@ -134,7 +134,7 @@ extension HLOValue {
         return "dense<[\(pairs)]> : tensor<\(low.count)x2xi64>"
     }
 
-    /// The array without what negative padding leaves out, and the windows without negative padding; nil if there is none.
+    /// The array cropped where padding is negative, and the windows without negative padding; nil if there is none.
     private func cropped(_ windows: Windows) -> (HLOValue, Windows)? {
         guard (windows.low + windows.high).contains(where: { $0 < 0 }) else { return nil }
         var rest = windows
@@ -147,7 +147,7 @@ extension HLOValue {
         )
     }
 
-    /// Combines the elements of each window; padding changes nothing.
+    /// Combines the elements of each window; padding has no effect.
     func reducedWindows(_ combination: Combination, _ windows: Windows) -> HLOValue {
         if let (cropped, rest) = cropped(windows) { return cropped.reducedWindows(combination, rest) }
         let result = windows.outputs(dims), start = function.constant(combination.neutral(type), [], type)
@@ -159,7 +159,8 @@ extension HLOValue {
                 + "}) {\(windows.attributes)} : (\(text), \(scalar)) -> \(Self.text(result, type))")
     }
 
-    /// Zeros with each of `source` added where its window of this array has its largest element, the first of equals.
+    /// Zeros with each element of `source` added where its window of this array has its largest element, the first of
+    /// equals.
     func scatteredToLargest(_ source: HLOValue, _ windows: Windows) -> HLOValue {
         if let (cropped, rest) = cropped(windows) {
             return cropped.scatteredToLargest(source, rest).padded(
@@ -177,7 +178,7 @@ extension HLOValue {
                 + "(\(text), \(source.text), \(scalar)) -> \(text)")
     }
 
-    /// The sum over replicas; each of them gets it.
+    /// The sum over replicas; each of them receives it.
     func reducedOverReplicas(_ count: Int) -> HLOValue {
         let scalar = Self.text([], type), all = (0..<count).map(String.init).joined(separator: ", ")
         return function.emit(
@@ -189,8 +190,9 @@ extension HLOValue {
 
     // MARK: Products
 
-    /// Σ over `contracting` axes of both, for each index of the `batching` axes of both. The result has the batching axes,
-    /// then the rest of this, then the rest of the other. In full precision, unless the function uses TF32.
+    /// Σ over the `contracting` axes of both, for each index of the `batching` axes of both. The result has the
+    /// batching axes, then the remaining axes of this, then those of the other. In full precision, unless the function
+    /// uses TF32.
     func dot(
         _ other: HLOValue, contracting: (a: [Int], b: [Int]), batching: (a: [Int], b: [Int]) = ([], [])
     ) -> HLOValue {
@@ -212,12 +214,12 @@ extension HLOValue {
 
     /// A convolution's parameters; windows have spatial axes only.
     struct ConvolutionForm {
-        /// Which axis is what, e.g. `[b, 0, 1, f]x[o, 0, 1, i]->[b, 0, 1, f]`.
+        /// The meaning of each axis, e.g. `[b, 0, 1, f]x[o, 0, 1, i]->[b, 0, 1, f]`.
         var dimensions: String
         var strides: [Int]
         var low: [Int]
         var high: [Int]
-        /// Steps between neighbours of the data and of the kernel.
+        /// Dilation of the data and of the kernel.
         var dataDilation: [Int]
         var kernelDilation: [Int]
         var featureGroups = 1
@@ -238,7 +240,7 @@ extension HLOValue {
     // MARK: Indices
 
     /// Elements at positions of the flattened array.
-    /// - Parameter indices: whole numbers (i32) inside the array.
+    /// - Parameter indices: integers (i32) within the array.
     func gathered(_ indices: HLOValue) -> HLOValue {
         let row = reshaped([elementCount]), list = indices.reshaped([indices.elementCount, 1])
         return function.emit(
@@ -263,7 +265,7 @@ extension HLOValue {
         ).reshaped(indices.dims + dims.dropFirst())
     }
 
-    /// Zeros of an extent in a row, with each element of this (any shape) added at its index.
+    /// Zeros with the given extent, with each element of this (any shape) added at its index.
     func scattered(_ indices: HLOValue, count: Int) -> HLOValue {
         let zeros = function.constant(0, [count], type), scalar = Self.text([], type)
         let updates = reshaped([elementCount]), list = indices.reshaped([indices.elementCount, 1])
@@ -276,7 +278,7 @@ extension HLOValue {
                 + "unique_indices = false} : (\(zeros.text), \(list.text), \(updates.text)) -> \(zeros.text)")
     }
 
-    /// Sorts along an axis, equal elements in their order; `places` gives the index that each element had (i32).
+    /// A stable sort along an axis; `places` gives the index that each element had (i32).
     func sorted(axis: Int, ascending: Bool) -> (values: HLOValue, places: HLOValue) {
         let order = function.iota(dims, axis: axis), scalar = Self.text([], type), index = Self.text([], .i32)
         let results = function.emit(

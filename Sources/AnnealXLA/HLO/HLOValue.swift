@@ -1,6 +1,6 @@
-/// An array in a StableHLO function: what its operators append to the function's text.
+/// An array in a StableHLO function: its operators append to the function's text.
 ///
-/// Operands of one operation have the same extents and element types; a scalar, or a number, is broadcast.
+/// Operands of one operation have the same extents and element types; a scalar or a number is broadcast.
 struct HLOValue {
     let name: String
     let dims: [Int]
@@ -9,21 +9,21 @@ struct HLOValue {
 
     var rank: Int { dims.count }
     var elementCount: Int { dims.reduce(1, *) }
-    /// Its type in the text.
+    /// Its type as text.
     var text: String { Self.text(dims, type) }
 
     static func text(_ dims: [Int], _ type: HLOType) -> String {
         "tensor<\(dims.map { "\($0)x" }.joined())\(type.rawValue)>"
     }
 
-    /// A number of this value's type and extents.
+    /// An array with this value's type and extents, filled with one number.
     func like(_ number: Double) -> HLOValue { function.constant(number, dims, type) }
 
-    // MARK: Element by element
+    // MARK: Elementwise operations
 
     private func unary(_ operation: String) -> HLOValue { function.emit(dims, type, "\(operation) \(name) : \(text)") }
 
-    /// With scalars made as large as the other operand.
+    /// With scalars broadcast to the other operand.
     private static func matched(_ a: HLOValue, _ b: HLOValue) -> (HLOValue, HLOValue) {
         if a.dims == b.dims { return (a, b) }
         if a.rank == 0 { return (a.broadcast(to: b.dims), b) }
@@ -77,7 +77,7 @@ struct HLOValue {
     func cosine() -> HLOValue { unary("stablehlo.cosine") }
     func floor() -> HLOValue { unary("stablehlo.floor") }
     func ceiling() -> HLOValue { unary("stablehlo.ceil") }
-    /// To the nearest whole number; halves away from zero.
+    /// To the nearest integer; halves away from zero.
     func rounded() -> HLOValue { unary("stablehlo.round_nearest_afz") }
 
     // MARK: Bits and conditions
@@ -121,7 +121,7 @@ struct HLOValue {
 
     // MARK: Types
 
-    /// Floats to whole numbers are cut off towards zero.
+    /// Floats are truncated towards zero when converted to integers.
     func converted(to other: HLOType) -> HLOValue {
         other == type
             ? self
@@ -134,13 +134,13 @@ struct HLOValue {
         function.emit(dims, other, "stablehlo.bitcast_convert \(name) : (\(text)) -> \(Self.text(dims, other))")
     }
 
-    /// A barrier that `gate` must be there for too.
+    /// An optimization barrier that also waits for `gate`.
     func barrier(with gate: HLOValue) -> HLOValue {
         function.emit(
             [(dims, type), (gate.dims, gate.type)],
             "stablehlo.optimization_barrier \(name), \(gate.name) : \(text), \(gate.text)")[0]
     }
 
-    /// Keeps the compiler from computing what follows together with what came before.
+    /// Keeps the compiler from merging what follows with what was computed before.
     func barrier() -> HLOValue { function.emit(dims, type, "stablehlo.optimization_barrier \(name) : \(text)") }
 }

@@ -58,7 +58,7 @@ extension BinaryFunction {
         }
     }
 
-    /// Axes of arrays with as many axes are in the same order with channels last too.
+    /// Arrays of equal rank keep the same order of axes with channels last too.
     private func isPlain(_ operands: Operands) throws -> Bool {
         try operands.inputShape(0).rank != operands.inputShape(1).rank
     }
@@ -86,8 +86,8 @@ extension BinaryFunction {
         }
     }
 
-    /// The gradient of a (part 0) or b (part 1); operands that it does not depend on are not read. At ties of maximum and
-    /// minimum it goes to a.
+    /// The gradient of a (part 0) or b (part 1); operands that it does not depend on are not read. At ties of maximum
+    /// and minimum it goes to a.
     fileprivate func gradient(_ part: Int, _ dy: HLOValue, _ a: HLOValue, _ b: HLOValue) -> HLOValue {
         switch self {
         case .add: return dy
@@ -99,7 +99,7 @@ extension BinaryFunction {
             return (part == 0 ? isFirst : !isFirst).select(dy, 0)
         case .modulo: return part == 0 ? dy : dy * -quotient(a, b)
         case .power:
-            // The limits where a factor is 0 and the other infinite.
+            // The limits where one factor is 0 and the other infinite.
             if part == 0 { return dy * b.compare(.equal, 0).select(b, b * a.power(b - 1)) }
             let y = a.power(b)
             return dy * y.compare(.equal, 0).select(y, y * a.logarithm())
@@ -120,7 +120,7 @@ extension ScalarArithmetic: XLAOperator {
     func backward(_ operands: Operands, part: Int) {
         switch backward[0].reads[0] {
         case .input: operands.map(.input(0), .outputGradient(0), to: .gradient(0), gradient)
-        // s to the power x.
+        // s to the power of x.
         case .output: operands.map(.output(0), .outputGradient(0), to: .gradient(0)) { y, dy in dy * y * log(s) }
         default:
             operands.map(.outputGradient(0), to: .gradient(0)) { dy in

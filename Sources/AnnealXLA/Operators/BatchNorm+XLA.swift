@@ -2,7 +2,7 @@ import AnnealCore
 import AnnealGraph
 
 extension BatchNorm: XLAOperator {
-    /// The place of the normalised axis in the channels-last array.
+    /// The position of the normalised axis in the channels-last array.
     private func place(_ rank: Int) -> Int { Order.place(of: axis < 0 ? axis + rank : axis, rank: rank) }
 
     func forward(_ operands: Operands) {
@@ -47,7 +47,7 @@ extension BatchNorm: XLAOperator {
         operands.writeStored(.gradient(0), centred * spread(gamma * inverse))
         operands.writeStored(.gradient(1), fixGamma ? dGamma.like(0) : dGamma)
         operands.writeStored(.gradient(2), dBeta)
-        // Once a step, here and not in the forward pass, as MXNet does.
+        // Once per step, here and not in the forward pass, as MXNet does.
         guard !useGlobalStats else { return }
         for (input, batch) in [(3, mean), (4, variance)] {
             operands.writeStored(

@@ -31,14 +31,14 @@ private struct ConvolutionArrangement {
     private var axes: Range<Int> { kernel.indices }
     private var spatial: String { axes.map(String.init).joined(separator: ", ") }
     private var ones: [Int] { axes.map { _ in 1 } }
-    /// Whether each pixel is a product with the weight's matrix.
+    /// Whether each pixel is multiplied by the weight matrix.
     private var isProduct: Bool {
         groups == 1 && kernel.allSatisfy { $0 == 1 } && stride.allSatisfy { $0 == 1 } && pad.allSatisfy { $0 == 0 }
             && image.dropFirst().dropLast() == features.dropFirst().dropLast()
     }
     private func span(_ axis: Int) -> Int { dilate[axis] * (kernel[axis] - 1) + 1 }
 
-    /// Padding after the image so that the last window ends with it; negative where windows do not reach the end.
+    /// Padding after the image that makes the last window end with it; negative where windows do not reach the end.
     private var high: [Int] {
         axes.map { (features[$0 + 1] - 1) * stride[$0] + span($0) - image[$0 + 1] - pad[$0] }
     }
@@ -51,8 +51,8 @@ private struct ConvolutionArrangement {
                 high: high, dataDilation: ones, kernelDilation: dilate, featureGroups: groups), result: features)
     }
 
-    /// The transposed convolution: with the kernel reversed, and inputs and outputs exchanged within each group. Without
-    /// groups other labels of the axes are enough, and nothing is transposed.
+    /// The transposed convolution: with the kernel reversed, and inputs and outputs exchanged within each group.
+    /// Without groups it is enough to label the axes differently, and nothing is transposed.
     func image(_ features: HLOValue, _ weight: HLOValue) -> HLOValue {
         if isProduct {
             // As a convolution, XLA would transpose the weight for cuDNN in each step.
@@ -94,7 +94,7 @@ private struct ConvolutionArrangement {
     }
 }
 
-/// Everything but the last axis.
+/// All axes but the last.
 private func leading(_ value: HLOValue) -> [Int] { Array(value.dims.indices.dropLast()) }
 
 extension AnnealGraph.Convolution: XLAOperator {

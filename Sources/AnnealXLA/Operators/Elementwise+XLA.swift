@@ -91,7 +91,7 @@ extension LeakyReLU: XLAOperator {
             let y = operands.stored(.output(0))
             dx = y.compare(.greater, 0).select(dy, (y + Double(slope)) * dy)
         case .selu:
-            // MXNet's own gradient has y for y / scale.
+            // MXNet's own gradient uses y for y / scale.
             let y = operands.stored(.output(0)), factor = operands.reproducesMXNetDefects ? Self.seluScale : 1
             let below = y * factor + Self.seluScale * Self.seluAlpha
             dx = dy * y.compare(.greater, 0).select(y.like(Self.seluScale), below)
@@ -116,7 +116,7 @@ extension LeakyReLU: XLAOperator {
 
     private func channelAxis(_ x: HLOValue) -> Int { x.rank > 1 ? Order.place(of: 1, rank: x.rank) : 0 }
 
-    /// A gamma for each channel, or one for all, over the data.
+    /// A gamma per channel, or a single one, broadcast over the data.
     private func gammas(_ gamma: HLOValue, _ x: HLOValue) -> HLOValue {
         gamma.elementCount == 1
             ? gamma.reshaped([]).broadcast(to: x.dims) : gamma.broadcast(to: x.dims, axis: channelAxis(x))
@@ -131,7 +131,7 @@ extension Cast: XLAOperator {
         switch dtype {
         case .float32, .float64: return x
         case .float16:
-            // Compilers may drop a conversion to float16 and back. What is below 2^-14 has whole multiples of 2^-24.
+            // Compilers may drop a conversion to float16 and back. Below 2^-14 the spacing of values is 2^-24.
             let ordinary = x.function.emit(
                 x.dims, x.type, "stablehlo.reduce_precision \(x.name), format = e5m10 : \(x.text)")
             return x.absolute().compare(.less, 0x1p-14).select((x * 0x1p24).roundedToEven() * 0x1p-24, ordinary)
@@ -147,7 +147,7 @@ extension Cast: XLAOperator {
         }
     }
 
-    /// Rounded towards zero; what the integer type cannot hold becomes its minimum.
+    /// Truncated towards zero; values outside the integer type's range become its minimum.
     private func whole(_ x: HLOValue, limit: Double) -> HLOValue {
         x.absolute().compare(.less, limit).select(x.truncated(), -limit)
     }

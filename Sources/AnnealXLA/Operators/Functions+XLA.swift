@@ -1,4 +1,5 @@
-// Functions that StableHLO lacks: those of CHLO, which plugins expand when they read the text, and some made of others.
+// Functions that StableHLO lacks: those of CHLO, which plugins expand when they read the text, and some composed of
+// others.
 
 extension HLOValue {
     private func chlo(_ operation: String) -> HLOValue {
@@ -36,7 +37,7 @@ extension HLOValue {
         return compare(.less, 0).select(-result, result)
     }
 
-    /// Γ(x), to about 1e-7 ln |Γ(x)|. The sign alternates between negative whole numbers, where there is no value.
+    /// Γ(x), accurate to about 1e-7 ln |Γ(x)|. The sign alternates between negative integers, where Γ is undefined.
     func gamma() -> HLOValue {
         let down = floor(), half = down * 0.5
         let isOdd = half.compare(.unequal, half.floor()), isNegative = compare(.less, 0)
@@ -45,16 +46,16 @@ extension HLOValue {
         return (isNegative & compare(.equal, down)).select(like(.nan), value)
     }
 
-    /// Cut off towards zero.
+    /// Truncated towards zero.
     func truncated() -> HLOValue { compare(.less, 0).select(ceiling(), floor()) }
 
-    /// To the nearest whole number; halves to even ones.
+    /// To the nearest integer; halves to even.
     func roundedToEven() -> HLOValue { function.emit(dims, type, "stablehlo.round_nearest_even \(name) : \(text)") }
 
     /// 1, -1, or 0 for zero and NaN.
     func signOrZero() -> HLOValue { compare(.greater, 0).select(like(1), compare(.less, 0).select(like(-1), 0)) }
 
-    /// a modulo b with the sign of b; 0 for b = 0. The remainder is exact, which a - floor(a / b) b is not.
+    /// a modulo b with the sign of b; 0 for b = 0. The remainder is exact, unlike a - floor(a / b) b.
     func modulo(_ b: HLOValue) -> HLOValue {
         let rest = remainder(b), crosses = rest.compare(.less, 0) ^ b.compare(.less, 0)
         let result = (rest.compare(.unequal, 0) & crosses).select(rest + b, rest)
@@ -77,7 +78,7 @@ extension HLOValue {
 
     // MARK: Shapes
 
-    /// Broadcast as NumPy does: missing leading axes are added, extents of 1 repeated.
+    /// Broadcasts as NumPy does: missing leading axes are added, extents of 1 repeated.
     func stretched(to other: [Int]) -> HLOValue {
         broadcast(to: other, along: dims.indices.map { $0 + other.count - rank })
     }
@@ -89,7 +90,7 @@ extension HLOValue {
         return sum(axes).reshaped(other)
     }
 
-    /// A reduced array, which lacks `axes`, repeated over them.
+    /// Broadcasts a reduced array, which lacks `axes`, over them.
     func spread(over axes: [Int], of other: [Int]) -> HLOValue {
         broadcast(to: other, along: other.indices.filter { !axes.contains($0) })
     }

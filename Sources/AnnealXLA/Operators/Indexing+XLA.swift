@@ -2,7 +2,7 @@ import AnnealCore
 import AnnealGraph
 
 extension HLOValue {
-    /// Numbers as indices, 0 ..< count (i32).
+    /// Numbers converted to indices, 0 ..< count (i32).
     fileprivate func indices(_ mode: IndexMode, _ count: Int) -> HLOValue {
         // NaN is 0.
         let inside = compare(.greater, 0).select(minimum(Double(count - 1)), 0).converted(to: .i32)
@@ -76,7 +76,7 @@ extension OneHot: XLAOperator {
 }
 
 extension Pick: XLAOperator {
-    /// The data's extents as picked from, the axis of these, and flags of the elements that the indices name.
+    /// The data's extents for picking, the axis that is picked along, and flags of the elements that the indices name.
     private func picked(_ operands: Operands, _ data: Shape) -> (dims: [Int], axis: Int, flags: HLOValue) {
         let dims = axis == nil ? [data.count] : data.dims, index = axis.map { $0 < 0 ? $0 + data.rank : $0 } ?? 0
         var rest = dims

@@ -8,13 +8,13 @@ extension RegressionOutput: XLAOperator {
 
     func backward(_ operands: Operands, part: Int) throws {
         let y = operands.stored(.output(0)), shape = try operands.shape(.output(0))
-        // Labels (batch,) fit data (batch, 1).
+        // Labels of shape (batch,) match data of shape (batch, 1).
         let labels =
             try operands.shape(.input(1)) == shape
             ? operands.stored(.input(1)) : Order.channelsLast(operands[.input(1)].reshaped(shape.dims))
         let difference = y - labels, scale = Double(gradScale) / Double(max(shape.count / shape[0], 1))
         guard member == .absolute else { return operands.writeStored(.gradient(0), difference * scale) }
-        // MXNet counts no difference as negative.
+        // MXNet treats a difference of zero as negative.
         operands.writeStored(
             .gradient(0), difference.compare(.greater, 0).select(y.like(scale), -scale))
     }

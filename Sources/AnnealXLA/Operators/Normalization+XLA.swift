@@ -35,7 +35,7 @@ extension LayerNorm: XLAOperator {
 }
 
 extension GroupNorm: XLAOperator {
-    /// The channels, which are last, as (groups, channels of a group).
+    /// Splits the channels, which are last, into (groups, channels per group).
     private func grouped(_ x: HLOValue) -> HLOValue {
         x.reshaped(x.dims.dropLast() + [groups, x.dims[x.rank - 1] / groups])
     }
@@ -55,7 +55,7 @@ extension GroupNorm: XLAOperator {
     }
 }
 
-/// (x - mean) / sqrt(variance + eps) · gamma + beta, with statistics over some axes and parameters along another one.
+/// (x - mean) / sqrt(variance + eps) · gamma + beta, with statistics over some axes and parameters along another.
 private struct NormalizedRows {
     let axes: [Int]
     let parameterAxis: Int
@@ -80,7 +80,7 @@ private struct NormalizedRows {
     }
 
     /// Writes the parameters' gradients.
-    /// - Returns: the data's.
+    /// - Returns: the data's gradient.
     func backward(_ operands: Operands, _ x: HLOValue, _ dy: HLOValue) -> HLOValue {
         let kept = x.dims.indices.filter { !axes.contains($0) }.map { x.dims[$0] }
         func spread(_ v: HLOValue) -> HLOValue { v.reshaped(kept).spread(over: axes, of: x.dims) }
@@ -137,7 +137,7 @@ extension LRN: XLAOperator {
             .gradient(0), dy * norms.power(-Double(beta)) - x * neighbours(dy * y / norms) * factor)
     }
 
-    /// Sums over `nsize` channels around each; the channels are last.
+    /// Sums over `nsize` channels centred on each; the channels are last.
     private func neighbours(_ x: HLOValue) -> HLOValue {
         let others = [Int](repeating: 1, count: x.rank - 1), none = others.map { _ in 0 }
         return x.reducedWindows(

@@ -2,7 +2,7 @@ import AnnealCore
 import AnnealGraph
 
 extension Pooling: XLAOperator {
-    /// Windows over a channels-last array; the last ones may reach beyond the padded image.
+    /// Windows over a channels-last array; the last ones may extend beyond the padded image.
     private func windows(_ data: Shape, _ output: Shape) throws -> HLOValue.Windows {
         let (kernel, stride, pad) = try window(data)
         let high = kernel.indices.map { axis in
@@ -12,12 +12,12 @@ extension Pooling: XLAOperator {
             extents: [1] + kernel + [1], strides: [1] + stride + [1], low: [0] + pad + [0], high: [0] + high + [0])
     }
 
-    /// What each window's sum is divided by, for an array like the output.
+    /// The divisor of each window's sum, for an array like the output.
     private func divisors(_ data: Shape, _ windows: HLOValue.Windows, _ function: HLOFunction) -> HLOValue? {
         let (kernel, pad) = (windows.extents.dropFirst().dropLast(), windows.low)
         let whole = Double(kernel.reduce(1, *))
         if isFirstVersion { return function.constant(whole) }
-        // Cells of the padded image, or of the image, that a window holds.
+        // The number of cells of the padded image, or of the image, in a window.
         let high = countIncludePad ? pad : pad.map { _ in 0 }, low = high
         let image = Order.channelsLast(data.dims)
         var inside = windows
@@ -36,7 +36,7 @@ extension Pooling: XLAOperator {
         let y: HLOValue
         switch kind {
         case .max where isFirstVersion:
-            // The padding's zeros take part; what lies beyond the padding does not.
+            // The padding's zeros count; what lies beyond the padding does not.
             var inside = windows
             let pad = windows.low
             for axis in pad.indices {
@@ -67,8 +67,8 @@ extension Pooling: XLAOperator {
         let dx: HLOValue
         switch kind {
         case .max where isFirstVersion:
-            // Every cell that has the maximum gets the gradient, once for each of its windows.
-            // Computed again in another kernel, a value may differ in its last bit and then equals nothing.
+            // Every cell that equals the maximum gets the gradient, once for each of its windows.
+            // Recomputed in another kernel, a value may differ in its last bit and then equal nothing.
             let y = operands.stored(.output(0)).barrier()
             dx = sumOverPlaces(windows, operands.stored(.input(0)).barrier()) { x in
                 x.compare(.equal, y).select(dy, 0)
@@ -86,7 +86,7 @@ extension Pooling: XLAOperator {
         operands.writeStored(.gradient(0), dx)
     }
 
-    /// The sum over the windows that hold a cell: windows over the gradient with zeros between its elements.
+    /// The sum over the windows that contain a cell: windows over the gradient, with zeros between its elements.
     private func sums(_ dy: HLOValue, _ windows: HLOValue.Windows, _ data: Shape) -> HLOValue {
         let image = Order.channelsLast(data.dims)
         let low = image.indices.map { windows.extents[$0] - 1 - windows.low[$0] }
@@ -102,7 +102,8 @@ extension Pooling: XLAOperator {
                 high: image.map { _ in 0 }))
     }
 
-    /// For each place in a window, what `body` gives for the cells at that place of all windows, summed back to the cells.
+    /// For each position in a window, the value of `body` for the cells at that position in all windows, summed back to
+    /// the cells.
     private func sumOverPlaces(
         _ windows: HLOValue.Windows, _ image: HLOValue, _ body: (HLOValue) -> HLOValue
     ) -> HLOValue {

@@ -1,12 +1,12 @@
 import AnnealCore
 import AnnealGraph
 
-/// Some axes of an array, and how a result that lacks them lies in it.
+/// Some axes of an array, and how a result without them is stored.
 private struct Reduced {
-    /// The whole array's extents, with channels last, and the reduced axes of these.
+    /// The whole array's extents, with channels last, and which of them are reduced.
     let dims: [Int]
     let axes: [Int]
-    /// The result's extents in plain order, which may have axes of extent 1 for the reduced ones.
+    /// The result's extents in plain order, with extent 1 for reduced axes that are kept.
     let result: [Int]
 
     /// - Parameter axes: in plain order.
@@ -27,7 +27,7 @@ private struct Reduced {
         return value.transposed(rest.indices.sorted { rest[$0] < rest[$1] }).reshaped(result)
     }
 
-    /// A result in plain order, repeated over the whole array.
+    /// Broadcasts a result in plain order over the whole array.
     func spread(_ value: HLOValue) -> HLOValue {
         let rest = rest, sorted = rest.sorted()
         let extents = sorted.map { dims[Order.place(of: $0, rank: dims.count)] }
@@ -73,8 +73,8 @@ extension Reduction: XLAOperator {
         case .prod: dx = dy * y / x
         case .nanprod: dx = x.isNaN().select(x.like(0), dy * y / x)
         case .max, .min:
-            // Every winner of a tie gets the whole gradient. Both sides are read from memory: computed again in
-            // another kernel, the maximum may differ in its last bit.
+            // At a tie every winner gets the whole gradient. Both sides are read from memory: recomputed in another
+            // kernel, the maximum may differ in its last bit.
             let x = x.barrier(), best = x.reduced(member == .max ? .largest : .smallest, rows.axes)
             dx = x.compare(.equal, best.spread(over: rows.axes, of: x.dims)).select(dy, 0)
         }
@@ -113,9 +113,9 @@ extension ArgExtremum: XLAOperator {
 
     func backward(_ operands: Operands, part: Int) {}
 
-    /// The place of the first extremum along an axis. NaN is skipped, unless it is the first element.
+    /// The position of the first extremum along an axis. NaN is skipped, unless it is the first element.
     private func first(_ data: HLOValue, axis: Int) -> HLOValue {
-        // Read from memory: computed again in another kernel, an element may differ in its last bit.
+        // Read from memory: recomputed in another kernel, an element may differ in its last bit.
         let x = data.barrier()
         let least = member == .argmin, isNaN = x.isNaN()
         let numbers = isNaN.select(x.like(least ? .infinity : -.infinity), x)
@@ -128,7 +128,7 @@ extension ArgExtremum: XLAOperator {
 }
 
 extension Ordering: XLAOperator {
-    /// The data with an axis along which it is ordered: with channels last, or as one row.
+    /// The data with the axis to sort along: with channels last, or flattened to one row.
     private func rows(_ value: HLOValue) -> (value: HLOValue, axis: Int) {
         guard let axis else { return (value.reshaped([value.elementCount]), 0) }
         let index = axis < 0 ? axis + value.rank : axis
@@ -152,7 +152,7 @@ extension Ordering: XLAOperator {
         let (x, axis) = rows(read(operands, .input(0))), taken = k > 0 ? k : x.dims[axis]
         let (values, places) = x.sorted(axis: axis, ascending: ascending)
         if returned == .mask {
-            // The places in order are each element's rank.
+            // Sorting the places gives each element's rank.
             let ranks = places.sorted(axis: axis, ascending: true).places
             return try write(operands, .output(0), ranks.compare(.less, Double(taken)).numbers())
         }

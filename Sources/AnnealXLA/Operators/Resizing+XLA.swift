@@ -51,7 +51,7 @@ extension Pad: XLAOperator {
     private func gathered(_ dy: HLOValue, axis: Int, _ amount: (low: Int, high: Int)) -> HLOValue {
         let extent = dy.dims[axis] - amount.low - amount.high, last = extent - 1
         var dx = dy.sliced(axis: axis, from: amount.low, to: amount.low + extent)
-        /// Adds the gradients of copies of the elements that begin at `place`.
+        /// Adds the gradients of the copies of the elements that begin at `place`.
         func add(_ copies: HLOValue, at place: Int) {
             var target = copies.dims, low = dx.dims.map { _ in 0 }, high = low
             target[axis] = 1

@@ -1,7 +1,7 @@
 import AnnealCore
 import AnnealGraph
 
-/// Points of images: arrays (batch, height, width) of x and y in -1 … 1 from edge to edge.
+/// Points in images: arrays (batch, height, width) of x and y, from -1 to 1 between the edges.
 private struct Points {
     var x, y: HLOValue
 
@@ -9,7 +9,7 @@ private struct Points {
 
     init(x: HLOValue, y: HLOValue) { (self.x, self.y) = (x, y) }
 
-    /// The values of a grid, with x and y along its last axis.
+    /// The points of a grid, with x and y along its last axis.
     init(grid: HLOValue) {
         let rest = Array(grid.dims.dropLast())
         self.init(
@@ -29,7 +29,7 @@ private struct Points {
         self.init(x: positions(2), y: positions(1))
     }
 
-    /// Under the affine maps (batch, 6), each (2, 3) row by row.
+    /// The points mapped by affine maps (batch, 6), each (2, 3) in row-major order.
     func mapped(_ maps: HLOValue) -> Points {
         func entry(_ index: Int) -> HLOValue {
             maps.sliced(axis: 1, from: index, to: index + 1).reshaped([dims[0]]).broadcast(to: dims, axis: 0)
@@ -38,7 +38,7 @@ private struct Points {
             x: entry(0) * x + entry(1) * y + entry(2), y: entry(3) * x + entry(4) * y + entry(5))
     }
 
-    /// What the mapped points' gradients give the maps.
+    /// The maps' gradient, given that of the mapped points.
     func mapGradient(_ gradient: Points) -> HLOValue {
         let products = [gradient.x, gradient.y].flatMap { [$0 * x, $0 * y, $0] }
         return HLOValue.concatenated(products.map { $0.sum([1, 2]).reshaped([dims[0], 1]) }, axis: 1)
@@ -50,8 +50,8 @@ private struct BilinearSampling {
     let image: HLOValue
     let points: Points
 
-    /// One of the four pixels around each point: its row in the table of pixels, whether the image has it, its weight,
-    /// and the weight's derivatives by x and y, in pixels.
+    /// One of the four pixels around each point: its row in the table of pixels, whether it lies within the image, its
+    /// weight, and the weight's derivatives with respect to x and y, in pixels.
     private struct Corner {
         let row, isInside, weight: HLOValue
         let slope: Points

@@ -1,7 +1,7 @@
 import AnnealCore
 import AnnealGraph
 
-// Views, joins and cuts.
+// Views, concatenation and splitting.
 
 /// The data's elements under another shape.
 private protocol SameElements: XLAOperator {}

@@ -3,7 +3,7 @@ import AnnealGraph
 
 extension HLOValue {
     /// Softmax along axes, and its logarithm.
-    /// - Parameter mask: flags of the elements that count, all if nil.
+    /// - Parameter mask: flags of the elements that count; all if nil.
     fileprivate func softmax(_ axes: [Int], mask: HLOValue? = nil) -> (value: HLOValue, log: HLOValue) {
         let masked = mask.map { $0.select(self, -.infinity) } ?? self
         let shifted = self - masked.reduced(.largest, axes).spread(over: axes, of: dims)
@@ -103,7 +103,7 @@ extension SoftmaxCrossEntropy: XLAOperator {
 }
 
 extension SoftmaxOutput: XLAOperator {
-    /// An array in the order in which the classes are the last axis.
+    /// An array transposed so that the classes are the last axis.
     private func classesLast(_ operands: Operands, _ role: Operands.Role) -> HLOValue {
         if multiOutput { return operands.stored(role) }
         let plain = operands[role]
@@ -144,7 +144,7 @@ extension SoftmaxOutput: XLAOperator {
         let labels = labels.reshaped(Array(p.dims.dropLast()))
         let whole = labels.absolute().compare(.less, 2e9).select(labels, -1).converted(to: .i32)
         let ignored = whole.like(abs(ignoreLabel) < 2e9 ? Double(ignoreLabel).rounded(.towardZero) : -1)
-        // MXNet smooths labels in its plain form only.
+        // MXNet smooths labels only in the plain form.
         let smooth = multiOutput ? 0 : Double(smoothAlpha)
         let spread = whole.spread(over: [axis], of: p.dims)
         let isLabel = p.function.iota(p.dims, axis: axis).compare(.equal, spread)

@@ -5,7 +5,7 @@ import AnnealGraph
 
 // MARK: Repetitions
 
-/// Extents of 1 repeated.
+/// Broadcasts along axes of extent 1.
 private protocol BroadcastOperator: XLAOperator, StridedOperator {}
 
 extension BroadcastOperator {
@@ -50,12 +50,12 @@ extension Tile: RepetitionOperator {}
 
 // MARK: Ranges
 
-/// A range of each axis, perhaps with steps and backwards.
+/// A range of each axis, possibly with a step, possibly reversed.
 private protocol RangeOperator: XLAOperator, StridedOperator {}
 
-/// What a view reads of each axis of a channels-last array.
+/// The range that a view reads of each axis of a channels-last array.
 private struct Ranges {
-    /// The first and the number of elements, counted from the end of reversed axes.
+    /// The first element and the count; reversed axes count from the end.
     var first: [Int] = []
     var count: [Int] = []
     var step: [Int] = []
@@ -76,7 +76,7 @@ private struct Ranges {
 
     func read(_ x: HLOValue) -> HLOValue { x.reversed(reversed).sliced(from: first, to: end, steps: step) }
 
-    /// The adjoint of `read`: elements that it leaves out are 0.
+    /// The adjoint of `read`: elements that were not read are 0.
     func spread(_ dy: HLOValue, _ dims: [Int]) -> HLOValue {
         let high = dims.indices.map { dims[$0] - end[$0] }
         return dy.padded(0, low: first, high: high, interior: step.map { $0 - 1 }).reversed(reversed)
@@ -105,9 +105,9 @@ extension SliceLike: RangeOperator {}
 
 // MARK: Transpositions
 
-/// The data's axes, or parts of them, in another order.
+/// The data's axes, or factors of them, in another order.
 private protocol TranspositionOperator: XLAOperator, StridedOperator {
-    /// The data's extents with its axes divided, and for each axis of the result one of these.
+    /// The data's extents with its axes split, and for each axis of the result, which of them it is.
     func order(_ data: Shape) throws -> (extents: [Int], axes: [Int])
 }
 
@@ -144,7 +144,7 @@ extension SwapAxis: TranspositionOperator {
 extension DepthSpace: TranspositionOperator {
     fileprivate func order(_ data: Shape) -> (extents: [Int], axes: [Int]) {
         let b = blockSize
-        // (n, y, x, c, h, w) to (n, c, h, y, w, x), or the other way.
+        // (n, y, x, c, h, w) to (n, c, h, y, w, x), or back.
         return member == .depthToSpace
             ? ([data[0], b, b, data[1] / (b * b), data[2], data[3]], [0, 3, 4, 1, 5, 2])
             : ([data[0], data[1], data[2] / b, b, data[3] / b, b], [0, 3, 5, 1, 2, 4])

@@ -45,7 +45,7 @@ extension Unary: XLAOperator {
         case .degrees: x * (180 / .pi)
         case .radians: x * (.pi / 180)
         case .round: x.rounded()
-        // Halves go down.
+        // Halves are rounded down.
         case .rint: (x - x.floor()).compare(.greater, 0.5).select(x.floor() + 1, x.floor())
         case .ceil: x.ceiling()
         case .floor: x.floor()
@@ -90,7 +90,7 @@ extension Unary: XLAOperator {
         case .log1p: 1 / (x + 1)
         case .sin: x.cosine()
         case .cos: -x.sine()
-        // (1 - x)(1 + x) for 1 - x²: exact near ±1.
+        // (1 - x)(1 + x) instead of 1 - x²: exact near ±1.
         case .arcsin: ((1 - x) * (x + 1)).reciprocalSquareRoot()
         case .arccos: -((1 - x) * (x + 1)).reciprocalSquareRoot()
         case .arctan: 1 / (x * x + 1)

@@ -1,13 +1,13 @@
-/// How a plugin compiles a program: a `CompileOptionsProto` in the encoding of Protocol Buffers.
+/// How a plugin compiles a program: a `CompileOptionsProto` in the Protocol Buffers encoding.
 package struct CompileOptions {
     /// XLA's own flags, e.g. `xla_gpu_deterministic_ops`.
     package var flags: [(name: String, value: Bool)]
-    /// The devices, by their `id`, that run the program together; empty: any one by itself.
+    /// The `id`s of the devices that run the program together; empty: any single device.
     package var replicas: [Int] = []
 
     package init(flags: [(name: String, value: Bool)] = []) { self.flags = flags }
 
-    /// For keys.
+    /// As text, for cache keys.
     var text: String { flags.map { "\($0.name)=\($0.value)" }.joined(separator: " ") + " \(replicas)" }
 
     package var encoded: [UInt8] {
@@ -23,7 +23,7 @@ package struct CompileOptions {
         // A portable executable runs on any device of its kind.
         if replicas.isEmpty { build += Self.field(4, 1) }
         for flag in flags {
-            // An OptionOverrideProto's bool_field is its second.
+            // bool_field is field 2 of an OptionOverrideProto.
             let value = Self.field(2, flag.value ? 1 : 0)
             build += Self.field(
                 7, bytes: Self.field(1, bytes: Array(flag.name.utf8)) + Self.field(2, bytes: value))

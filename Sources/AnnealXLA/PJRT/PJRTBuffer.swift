@@ -1,7 +1,7 @@
 import AnnealCore
 import CPJRT
 
-/// Work that is under way.
+/// Work in progress.
 final class PJRTEvent {
     private let client: PJRTClient
     private let pointer: OpaquePointer?
@@ -19,7 +19,7 @@ final class PJRTEvent {
     }
 
     /// Blocks until the work is done.
-    /// - Throws: what went wrong in it.
+    /// - Throws: the error that the work failed with.
     func wait() throws {
         guard let pointer else { return }
         var arguments = PJRT_Event_Args()
@@ -28,7 +28,7 @@ final class PJRTEvent {
     }
 }
 
-/// An array in a device's memory. It cannot be used any more once it was donated to an execution.
+/// An array in a device's memory. It cannot be used after it was donated to an execution.
 final class PJRTBuffer {
     private let client: PJRTClient
     let pointer: OpaquePointer
@@ -54,7 +54,7 @@ final class PJRTBuffer {
         return PJRTBuffer(client, copy)
     }
 
-    /// Starts copying it, in row-major order, to host memory that stays until the event.
+    /// Starts copying it, in row-major order, to host memory that must stay valid until the event.
     func download(to target: UnsafeMutableRawBufferPointer) throws -> PJRTEvent {
         var arguments = PJRT_Buffer_ToHostBuffer_Args()
         arguments.buffer = pointer

@@ -1,7 +1,7 @@
 import AnnealCore
 import CPJRT
 
-/// A plugin's devices in this process, and what is made on them.
+/// A plugin's devices in this process, and what is created on them.
 ///
 /// The plugin's functions may be called from any thread.
 package final class PJRTClient: @unchecked Sendable {
@@ -11,7 +11,7 @@ package final class PJRTClient: @unchecked Sendable {
     let devices: [PJRTDevice]
     let pointer: OpaquePointer
 
-    /// An option that a plugin takes when its client is made.
+    /// An option that a plugin accepts when its client is created.
     package enum Option {
         case int(String, Int64)
         case ints(String, [Int64])
@@ -20,7 +20,7 @@ package final class PJRTClient: @unchecked Sendable {
         case string(String, String)
     }
 
-    /// - Throws: `AnnealError`: no device, no driver, a library that is missing, as the plugin says it.
+    /// - Throws: `AnnealError` with the plugin's message: no device, no driver, a missing library.
     package init(_ plugin: PJRTPlugin, options: [Option] = []) throws {
         self.plugin = plugin
         var arguments = PJRT_Client_Create_Args()
@@ -113,7 +113,7 @@ package final class PJRTClient: @unchecked Sendable {
 
     // MARK: Programs
 
-    /// Compiles a module in StableHLO's text.
+    /// Compiles a module given as StableHLO text.
     func compile(_ text: String, options: CompileOptions) throws -> PJRTExecutable {
         var arguments = PJRT_Client_Compile_Args()
         arguments.client = pointer
@@ -126,7 +126,7 @@ package final class PJRTClient: @unchecked Sendable {
         return try PJRTExecutable(self, arguments.executable)
     }
 
-    /// Runs `body` on a module and options as plugins take them.
+    /// Calls `body` with a module and options in the form that plugins expect.
     static func withProgram(
         _ text: String, _ options: CompileOptions,
         _ body: (UnsafePointer<PJRT_Program>, UnsafeBufferPointer<UInt8>) throws -> Void
@@ -148,7 +148,7 @@ package final class PJRTClient: @unchecked Sendable {
         }
     }
 
-    /// Loads what `PJRTExecutable.serialized` gave.
+    /// Loads bytes that `PJRTExecutable.serialized` returned.
     func load(_ bytes: [UInt8]) throws -> PJRTExecutable {
         var arguments = PJRT_Executable_DeserializeAndLoad_Args()
         arguments.client = pointer
@@ -164,8 +164,8 @@ package final class PJRTClient: @unchecked Sendable {
 
     /// Starts copying an array in row-major order to a device.
     /// - Parameters:
-    ///   - data: must stay as it is until the event, unless `copies`.
-    ///   - copies: whether the memory may be changed when the call returns.
+    ///   - data: must stay unchanged until the event, unless `copies`.
+    ///   - copies: whether the memory may be changed as soon as the call returns.
     func upload(
         _ data: UnsafeRawBufferPointer, type: PJRT_ElementType, dims: [Int], to device: PJRTDevice, copies: Bool
     ) throws -> (buffer: PJRTBuffer, event: PJRTEvent) {

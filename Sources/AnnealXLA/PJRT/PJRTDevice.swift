@@ -2,7 +2,7 @@ import CPJRT
 
 /// One device of a client; lives as long as the client does.
 struct PJRTDevice: @unchecked Sendable {
-    /// Its place among the client's devices.
+    /// Its index among the client's devices.
     let index: Int
     let kind: String
     /// Its number among the devices of all processes.
@@ -24,10 +24,10 @@ struct PJRTDevice: @unchecked Sendable {
         self.kind = PJRTClient.string(kind.kind, kind.kind_size)
     }
 
-    /// Bytes of memory that programs may use; nil where the plugin does not say.
+    /// Bytes of memory that programs may use; nil if the plugin does not report it.
     func memory(_ client: PJRTClient) -> Int? { statistics(client).flatMap { Self.count($0.bytes_limit) } }
 
-    /// The most bytes that were in use at once since the client was made; nil where the plugin does not say.
+    /// Peak bytes in use since the client was created; nil if the plugin does not report it.
     func peakMemory(_ client: PJRTClient) -> Int? { statistics(client).flatMap { Self.count($0.peak_bytes_in_use) } }
 
     private func statistics(_ client: PJRTClient) -> PJRT_Device_MemoryStats_Args? {

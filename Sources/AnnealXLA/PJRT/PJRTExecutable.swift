@@ -19,7 +19,7 @@ final class PJRTExecutable {
     }
 
     /// Starts a run on one device.
-    /// - Parameter outputs: how many arrays it gives.
+    /// - Parameter outputs: the number of arrays that it returns.
     func run(_ inputs: [PJRTBuffer], outputs: Int, on device: PJRTDevice) throws -> (
         outputs: [PJRTBuffer], event: PJRTEvent
     ) {
@@ -28,8 +28,8 @@ final class PJRTExecutable {
 
     /// Starts a run on all devices that it was compiled for, or on one.
     /// - Parameters:
-    ///   - inputs: of each device.
-    ///   - device: for an executable that runs on any one.
+    ///   - inputs: for each device.
+    ///   - device: for an executable that can run on any device.
     func run(_ inputs: [[PJRTBuffer]], outputs: Int, on device: PJRTDevice? = nil) throws -> [(
         outputs: [PJRTBuffer], event: PJRTEvent
     )] {
@@ -65,7 +65,7 @@ final class PJRTExecutable {
                 }
             }
         }
-        // The buffers must live until here.
+        // The buffers must live at least until here.
         return withExtendedLifetime(inputs) {
             zip(made, completed).map { list, completed in
                 (
@@ -76,7 +76,7 @@ final class PJRTExecutable {
         }
     }
 
-    /// Runs `body` on the plugin's own object of what was compiled.
+    /// Calls `body` with the plugin's own executable object.
     private func withExecutable<Result>(_ body: (OpaquePointer) throws -> Result) throws -> Result {
         var arguments = PJRT_LoadedExecutable_GetExecutable_Args()
         arguments.loaded = pointer
@@ -90,7 +90,7 @@ final class PJRTExecutable {
         return try body(executable)
     }
 
-    /// Bytes that `PJRTClient.load` takes.
+    /// Bytes for `PJRTClient.load`.
     func serialized() throws -> [UInt8] {
         try withExecutable { executable in
             var arguments = PJRT_Executable_Serialize_Args()
@@ -101,7 +101,7 @@ final class PJRTExecutable {
         }
     }
 
-    /// Bytes on the device for what lives within a run; nil where the plugin does not say.
+    /// Device memory used within a run, in bytes; nil if the plugin does not report it.
     func temporaryBytes() -> Int? {
         try? withExecutable { executable in
             var arguments = PJRT_Executable_GetCompiledMemoryStats_Args()

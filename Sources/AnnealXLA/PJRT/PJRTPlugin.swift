@@ -2,8 +2,8 @@ import AnnealCore
 import CPJRT
 import Foundation
 
-/// A PJRT plugin: a shared library that compiles and runs programs on one kind of device. It stays loaded until the process
-/// ends, since none can be unloaded safely.
+/// A PJRT plugin: a shared library that compiles and runs programs on one kind of device. It stays loaded until the
+/// process ends, since plugins cannot be unloaded safely.
 package final class PJRTPlugin: @unchecked Sendable {
     let path: String
     let version: (major: Int, minor: Int)
@@ -15,13 +15,13 @@ package final class PJRTPlugin: @unchecked Sendable {
     /// The oldest version whose functions have the arguments that `CPJRT` declares.
     static let oldestMinor = 70
 
-    /// - Throws: `AnnealError` for a library that cannot be loaded or is no plugin of a version that is known.
+    /// - Throws: `AnnealError` for a library that cannot be loaded or is not a plugin of a known version.
     package convenience init(path: String) throws {
         let place = "plugin \(path)"
         guard FileManager.default.fileExists(atPath: path) else {
             throw AnnealError(place, "there is no such file", code: .notFound)
         }
-        // XLA writes notes about itself to standard error unless it is told not to.
+        // XLA logs to standard error unless it is told not to.
         setenv("TF_CPP_MIN_LOG_LEVEL", "1", 0)
         guard let library = dlopen(path, RTLD_NOW | RTLD_LOCAL) else {
             let reason = dlerror().map { String(cString: $0) } ?? "no reason was given"
@@ -39,7 +39,7 @@ package final class PJRTPlugin: @unchecked Sendable {
         try self.init(api, path: path)
     }
 
-    /// - Parameter api: what a plugin's `GetPjrtApi` gives; it stays until the process ends.
+    /// - Parameter api: the result of a plugin's `GetPjrtApi`; it stays valid until the process ends.
     package init(_ api: UnsafePointer<PJRT_Api>, path: String) throws {
         let place = "plugin \(path)"
         self.path = path
@@ -59,7 +59,7 @@ package final class PJRTPlugin: @unchecked Sendable {
         try call(PJRT_Plugin_Initialize, &arguments)
     }
 
-    /// Tells one build of the plugin from another.
+    /// Identifies the build of the plugin.
     var stamp: String {
         var info = stat()
         return stat(path, &info) == 0 ? "\(info.st_size) \(info.st_mtim.tv_sec)" : ""
@@ -75,7 +75,7 @@ package final class PJRTPlugin: @unchecked Sendable {
         return function
     }
 
-    /// Calls a function with its arguments, whose size it fills in.
+    /// Calls a function with its arguments, and sets their size field.
     func call<Arguments: PJRTArguments>(_ place: PJRT_Function, _ arguments: inout Arguments) throws {
         typealias Function = @convention(c) (UnsafeMutableRawPointer) -> OpaquePointer?
         let function = unsafeBitCast(try function(place), to: Function.self)
@@ -85,14 +85,14 @@ package final class PJRTPlugin: @unchecked Sendable {
         }
     }
 
-    /// Calls a function that gives nothing and cannot fail, such as one that destroys an object.
+    /// Calls a function that returns nothing and cannot fail, e.g. one that destroys an object.
     func destroy<Arguments: PJRTArguments>(_ place: PJRT_Function, _ arguments: inout Arguments) {
         typealias Function = @convention(c) (UnsafeMutableRawPointer) -> OpaquePointer?
         guard let address = try? function(place) else { return }
         let function = unsafeBitCast(address, to: Function.self)
         arguments.struct_size = MemoryLayout<Arguments>.size
         let error = withUnsafeMutablePointer(to: &arguments) { function(UnsafeMutableRawPointer($0)) }
-        // Only destroying an error has no result.
+        // Only destroying an error returns nothing.
         if place != PJRT_Error_Destroy, let error { destroyError(error) }
     }
 
@@ -102,7 +102,7 @@ package final class PJRTPlugin: @unchecked Sendable {
         destroy(PJRT_Error_Destroy, &arguments)
     }
 
-    /// What an error says; it is destroyed.
+    /// The message of an error, which is then destroyed.
     private func failure(_ error: OpaquePointer) -> AnnealError {
         typealias Ask = @convention(c) (UnsafeMutableRawPointer) -> Void
         defer { destroyError(error) }
@@ -125,7 +125,7 @@ package final class PJRTPlugin: @unchecked Sendable {
             text.message.map {
                 String(decoding: UnsafeRawBufferPointer(start: $0, count: text.message_size), as: UTF8.self)
             } ?? "an error without a message"
-        // Without the places in XLA's own source that it may end with.
+        // Without the positions in XLA's own source that it may end with.
         let lines = message.split(separator: "\n").filter { !$0.hasPrefix("external/") }
         let isMemory = Int(code.code) == Int(PJRT_RESOURCE_EXHAUSTED)
         return AnnealError(

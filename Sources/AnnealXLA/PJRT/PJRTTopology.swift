@@ -1,7 +1,7 @@
 import AnnealCore
 import CPJRT
 
-/// A device that this machine need not have: programs are compiled for it to look at the result.
+/// A device that need not be in this machine: programs are compiled for it only to inspect the result.
 package final class PJRTTopology {
     private let plugin: PJRTPlugin
     private let pointer: OpaquePointer
@@ -30,7 +30,7 @@ package final class PJRTTopology {
         plugin.destroy(PJRT_TopologyDescription_Destroy, &arguments)
     }
 
-    /// Compiles a module in StableHLO's text.
+    /// Compiles a module given as StableHLO text.
     package func compile(_ text: String, options: CompileOptions) throws -> CompiledProgram {
         var arguments = PJRT_Compile_Args()
         arguments.topology = pointer
@@ -47,7 +47,7 @@ package final class PJRTTopology {
     }
 }
 
-/// A program for a device that this machine need not have.
+/// A program for a device that need not be in this machine.
 package final class CompiledProgram {
     private let plugin: PJRTPlugin
     private let pointer: OpaquePointer
@@ -63,7 +63,7 @@ package final class CompiledProgram {
         plugin.destroy(PJRT_Executable_Destroy, &arguments)
     }
 
-    /// Bytes on the device at once, arguments and results included.
+    /// Peak bytes on the device, arguments and results included.
     package func peakBytes() throws -> Int {
         var arguments = PJRT_Executable_GetCompiledMemoryStats_Args()
         arguments.executable = pointer
@@ -71,7 +71,7 @@ package final class CompiledProgram {
         return Int(arguments.peak)
     }
 
-    /// What the compiler has made of it.
+    /// The compiled module.
     package func module() throws -> CompiledModule {
         var program = PJRT_Program()
         program.struct_size = MemoryLayout<PJRT_Program>.size

@@ -1,19 +1,20 @@
 import AnnealCore
 import Foundation
 
-/// Where plugins are looked for: the file that `ANNEAL_PJRT_PLUGIN` names, the folder that `make plugin` fills, then the
-/// packages of Python environments. No Python is run, and the working folder is never looked into.
+/// Where plugins are searched: the file that `ANNEAL_PJRT_PLUGIN` names, the folder that `make plugin` fills, then the
+/// packages of Python environments. Python itself is not run, and the working folder is never searched.
 package struct PluginSearch: Sendable {
     /// A plugin's file, not loaded yet.
     package struct Found: Sendable, Equatable {
-        /// As `--devices` names its devices: `cuda`, `rocm`, `tpu`, `xpu` or `xla-cpu`; nil where only loading it tells.
+        /// As `--devices` names its devices: `cuda`, `rocm`, `tpu`, `xpu` or `xla-cpu`; nil if it is only known after
+        /// loading.
         package let kind: String?
         package let path: String
         /// Where it was found, for messages.
         package let source: String
     }
 
-    /// Files of packages, by the kind of device.
+    /// File names in packages, by the kind of device.
     static let packages: [(kind: String, file: String)] = [
         ("cuda", "jax_plugins/xla_cuda13/xla_cuda_plugin.so"),
         ("cuda", "jax_plugins/xla_cuda12/xla_cuda_plugin.so"),
@@ -43,7 +44,7 @@ package struct PluginSearch: Sendable {
         return environment["HOME"].flatMap { $0.hasPrefix("/") ? $0 + "/.local/share/anneal/plugins" : nil }
     }
 
-    /// Every plugin, in the order in which they are preferred.
+    /// Every plugin, in order of preference.
     package func all() -> [Found] {
         var found: [Found] = []
         if let path = environment["ANNEAL_PJRT_PLUGIN"], !path.isEmpty {
@@ -60,7 +61,7 @@ package struct PluginSearch: Sendable {
         return found
     }
 
-    /// Folders that hold packages.
+    /// Folders that contain packages.
     private func places() -> [(path: String, source: String)] {
         var places: [(String, String)] = []
         if let folder {

@@ -1,4 +1,4 @@
-// Cairo, loaded when the first picture is drawn: it brings X11 along.
+// Cairo, loaded when the first picture is drawn, since it depends on X11.
 #ifndef ANNEAL_CAIRO_H
 #define ANNEAL_CAIRO_H
 

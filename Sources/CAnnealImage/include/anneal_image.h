@@ -1,4 +1,4 @@
-// Image codecs and the loops over pixels. libjpeg and libpng report errors by longjmp: it never leaves these files.
+// Image codecs and loops over pixels. libjpeg and libpng report errors by longjmp, which never leaves these files.
 #ifndef ANNEAL_IMAGE_H
 #define ANNEAL_IMAGE_H
 
@@ -7,8 +7,8 @@
 
 // Decoding ---------------------------------------------------------------------------------------------------------
 
-// Decodes JPEG, PNG, WebP, GIF (its first frame), TIFF and BMP from memory; reused from image to image, by one thread at
-// a time.
+// Decodes JPEG, PNG, WebP, GIF (the first frame), TIFF and BMP from memory. A decoder is reused for many images, by one
+// thread at a time.
 typedef struct anneal_decoder anneal_decoder;
 
 typedef struct {
@@ -17,18 +17,18 @@ typedef struct {
     int32_t channels;
 } anneal_image_size;
 
-// NULL: no memory.
+// NULL: out of memory.
 anneal_decoder *anneal_decoder_new(void);
 void anneal_decoder_free(anneal_decoder *decoder);
 
-// What the last failed call complained of.
+// The message of the last failed call.
 const char *anneal_decoder_error(const anneal_decoder *decoder);
 
-// anneal_decoder_begin: the image has more pixels than are allowed.
+// anneal_decoder_begin: the image has more pixels than allowed.
 enum { ANNEAL_IMAGE_TOO_LARGE = 1 };
 
-// Reads the header. channels: 1 gray, 3 RGB, 4 RGBA, 0 as stored (1, 3 or 4). Images of more than max_pixels are
-// refused before anything is allocated for them. The bytes must stay until anneal_decoder_finish. Returns 0;
+// Reads the header. channels: 1 gray, 3 RGB, 4 RGBA, 0 as stored (1, 3 or 4). Images with more than max_pixels are
+// refused before anything is allocated for them. The bytes must stay valid until anneal_decoder_finish. Returns 0;
 // ANNEAL_IMAGE_TOO_LARGE with the image's size; or -1 with an error.
 int anneal_decoder_begin(
     anneal_decoder *decoder, const uint8_t *bytes, size_t length, int channels, int64_t max_pixels, anneal_image_size *size);
@@ -36,11 +36,11 @@ int anneal_decoder_begin(
 // Writes width*height*channels interleaved bytes, rows first. Returns 0, or -1 with an error.
 int anneal_decoder_finish(anneal_decoder *decoder, uint8_t *out, size_t capacity);
 
-// Whether the image that was begun can be read in parts: JPEG can.
+// Whether the current image can be read in parts: JPEG can.
 int anneal_decoder_can_finish_part(const anneal_decoder *decoder);
 
-// In place of anneal_decoder_finish: the image at 1/denominator (1, 2, 4 or 8; sides rounded up), and of that only the
-// rectangle. At denominator 1 the pixels are those of the whole image. What comes below the rectangle is not looked at.
+// Instead of anneal_decoder_finish: reads a rectangle of the image at 1/denominator (1, 2, 4 or 8; sides rounded up).
+// At denominator 1 the pixels are the same as in the whole image. What comes below the rectangle is not checked.
 int anneal_decoder_finish_part(
     anneal_decoder *decoder, int denominator, int32_t x, int32_t y, int32_t width, int32_t height, uint8_t *out,
     size_t capacity);
@@ -48,7 +48,7 @@ int anneal_decoder_finish_part(
 // Encoding ---------------------------------------------------------------------------------------------------------
 
 typedef struct {
-    uint8_t *data;  // to be freed with anneal_image_bytes_free
+    uint8_t *data;  // free with anneal_image_bytes_free
     size_t length;
     char error[256];
 } anneal_image_bytes;
@@ -63,13 +63,13 @@ int anneal_encode_png(const uint8_t *pixels, int width, int height, int channels
 
 // Pixels -----------------------------------------------------------------------------------------------------------
 
-// Interleaved (pixels, channels) to planes (channels, pixels), each row of `width` mirrored when asked.
+// Interleaved (pixels, channels) to planes (channels, pixels), optionally mirroring each row of `width`.
 void anneal_image_to_planes(const uint8_t *pixels, int width, int height, int channels, int mirrored, uint8_t *planes);
 
 // out = (pixel - mean) * factor over one plane, in float32 and in this order, as MXNet's iterator computes it.
 void anneal_image_normalize(const uint8_t *plane, size_t count, float mean, float factor, float *out);
 
-// Resizes by two taps each way, in OpenCV's fixed point (2048 is 1): for each new column (row) two positions and two
+// Resizes with two taps per axis, in OpenCV's fixed point (2048 is 1): for each new column (row) two positions and two
 // weights, which are positive and sum to 2048. sums: room for 2*new_width*channels numbers and one more.
 void anneal_image_resize_by_pairs(
     const uint8_t *pixels, int width, int channels, const int32_t *columns, const int32_t *column_weights,
@@ -77,9 +77,9 @@ void anneal_image_resize_by_pairs(
 
 // Gzip -------------------------------------------------------------------------------------------------------------
 
-// A plain or gzip-compressed file, read as its plain bytes. NULL: errno says why.
+// Reads a plain or gzip-compressed file as its uncompressed bytes. NULL: see errno.
 void *anneal_gzip_open(const char *path);
-// Bytes read, fewer than asked only at the end of the file; -1: corrupt or unreadable.
+// Returns the bytes read, fewer than requested only at the end of the file; -1: corrupt or unreadable.
 int64_t anneal_gzip_read(void *file, uint8_t *out, size_t count);
 void anneal_gzip_close(void *file);
 

@@ -1,4 +1,4 @@
-// Element by element, in parallel over flat memory.
+// Elementwise functions, in parallel over flat memory.
 #ifndef ANNEAL_ELEMENTWISE_H
 #define ANNEAL_ELEMENTWISE_H
 #include "anneal_layout.h"
@@ -10,7 +10,7 @@ extern "C" {
 /// MXNet's Activation: softrelu is log(1 + e^x), softsign x / (1 + |x|).
 typedef enum { ANNEAL_RELU, ANNEAL_SIGMOID, ANNEAL_TANH, ANNEAL_SOFTRELU, ANNEAL_SOFTSIGN } anneal_activation;
 
-/// y = f(x); y may be x. The padding of blocked layouts stays zero also where f(0) is not.
+/// y = f(x); y may be x. The padding of blocked layouts stays zero even if f(0) is not.
 void anneal_activation_forward(anneal_activation kind, const float *x, float *y, anneal_dims dims);
 
 /// dx = dy * f'(x) [+ accumulate], with f' computed from the output y alone (MXNet does so too; ReLU's is 0 at 0); for

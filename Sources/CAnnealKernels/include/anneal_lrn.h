@@ -9,14 +9,14 @@ extern "C" {
 
 typedef struct {
     float alpha, beta, knorm;
-    int64_t nsize; ///< channels under the sum, odd
+    int64_t nsize; ///< channels in the sum, odd
 } anneal_lrn;
 
-/// The farthest neighbour that the kernels sum.
+/// The maximum distance of a neighbour that the kernels sum.
 enum { ANNEAL_LRN_REACH = 512 };
 
 /// norm = knorm + alpha / nsize * sum of x^2 over nsize channels around each, y = x * norm^-beta.
-/// norm may be NULL. Outputs are not inputs. The padding stays zero.
+/// norm may be NULL. Outputs must not alias inputs. The padding stays zero.
 void anneal_lrn_forward(const anneal_lrn *lrn, const float *x, float *norm, float *y, anneal_dims dims);
 
 /// dx = dy * norm^-beta - 2 alpha beta / nsize * x * sum of dy * y / norm over the same channels.

@@ -1,4 +1,4 @@
-// Random numbers that depend on their place alone: Philox 4x32 with 10 rounds (Salmon et al. 2011).
+// Random numbers that depend only on their position: Philox 4x32 with 10 rounds (Salmon et al. 2011).
 #ifndef ANNEAL_RANDOM_H
 #define ANNEAL_RANDOM_H
 #include "anneal_layout.h"
@@ -7,10 +7,10 @@
 extern "C" {
 #endif
 
-/// What a number depends on besides its place in the array.
+/// What a number depends on besides its position in the array.
 typedef struct {
     uint64_t seed;
-    uint32_t stream;  ///< which layer
+    uint32_t stream;  ///< the layer's number
     uint32_t step;
     uint32_t purpose;
     uint32_t sample;  ///< the number of the array's first sample, i = 0, in its batch

@@ -11,7 +11,7 @@
 extern "C" {
 #endif
 
-/// Whether the kernels take this shape.
+/// Whether the kernels support this shape.
 int anneal_winograd_supported(const anneal_conv *conv);
 /// Floats of scratch for a pass.
 int64_t anneal_winograd_scratch(const anneal_conv *conv, anneal_pass pass);
@@ -20,7 +20,7 @@ int64_t anneal_winograd_scratch(const anneal_conv *conv, anneal_pass pass);
 void anneal_winograd_forward(const anneal_conv *conv, const float *x, const float *w, const float *bias,
                              const anneal_post *post, float *y, float *scratch);
 void anneal_winograd_backward_data(const anneal_conv *conv, const float *dy, const float *w, float *dx, float *scratch);
-/// dbias NULL: none. The sums are taken in an order that depends on the shape only.
+/// dbias NULL: none. The order of the sums depends only on the shape.
 void anneal_winograd_backward_weights(const anneal_conv *conv, const float *x, const float *dy, float *dw, float *dbias,
                                       float *scratch);
 

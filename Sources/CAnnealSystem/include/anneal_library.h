@@ -1,5 +1,5 @@
-// Libraries that few commands need, loaded when the first of their functions is called: a library that is linked takes time
-// and memory of every start, with all that it needs itself.
+// Libraries that few commands need, loaded when the first of their functions is called: a linked library, with all of
+// its own dependencies, takes time and memory at every start.
 #ifndef ANNEAL_LIBRARY_H
 #define ANNEAL_LIBRARY_H
 
@@ -9,14 +9,15 @@
 extern "C" {
 #endif
 
-/// A list of functions is a macro that applies another one to each, to its prefix and the rest of its name:
-/// `#define FUNCTIONS(EACH) EACH(TIFF, Open) EACH(TIFF, Close)`. With it this is the body of a structure with a pointer to
-/// each, by the rest of the name. The library's own header declares the functions.
+/// A list of functions is a macro that applies another one to each function, with the prefix and the rest of its name:
+/// `#define FUNCTIONS(EACH) EACH(TIFF, Open) EACH(TIFF, Close)`. ANNEAL_LIBRARY_MEMBERS defines the members of a
+/// structure with a pointer to each function, named by the rest of its name. The library's own header declares the
+/// functions.
 #define ANNEAL_LIBRARY_MEMBERS(FUNCTIONS) FUNCTIONS(ANNEAL_LIBRARY_MEMBER)
 #define ANNEAL_LIBRARY_MEMBER(prefix, name) __typeof__(prefix##name) *_Nonnull name;
 
-/// And this defines what gives the structure, `static const struct library *library(void)`: NULL if the library is not there,
-/// or is an older one.
+/// ANNEAL_LIBRARY defines the function that returns the structure, `static const struct library *library(void)`: NULL
+/// if the library is missing or too old.
 #define ANNEAL_LIBRARY(library, file, FUNCTIONS)                                                                    \
     static const struct library *library(void) {                                                                    \
         static const char *const names[] = {FUNCTIONS(ANNEAL_LIBRARY_NAME)};                                        \
@@ -26,10 +27,10 @@ extern "C" {
     }
 #define ANNEAL_LIBRARY_NAME(prefix, name) #prefix #name,
 
-/// Loads a library's functions at the first call; any thread may call it.
+/// Loads a library's functions at the first call; can be called on any thread.
 /// state: 0 before the first call.
 /// functions: as many pointers as names.
-/// Gives 0 if the library or one of its functions is not there.
+/// Returns 0 if the library or one of its functions is missing.
 int anneal_load_library(
     int *_Nonnull state, const char *_Nonnull file, const char *_Nonnull const *_Nonnull names, size_t count,
     void *_Nonnull functions);

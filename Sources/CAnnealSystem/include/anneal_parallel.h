@@ -1,5 +1,5 @@
-// The process's pool of threads: GCC's OpenMP runtime, called without -fopenmp so that no unsafe flag is needed. Each thread
-// that starts parallel regions has a pool of its own.
+// The process's thread pool: GCC's OpenMP runtime, called without -fopenmp so that no unsafe flag is needed. Each
+// thread that starts parallel regions has its own pool.
 #ifndef ANNEAL_PARALLEL_H
 #define ANNEAL_PARALLEL_H
 
@@ -7,12 +7,12 @@
 extern "C" {
 #endif
 
-/// Threads of a parallel region that the calling thread starts.
+/// The number of threads in a parallel region that the calling thread starts.
 int anneal_max_threads(void);
-/// Sets them, for the calling thread alone.
+/// Sets this number, for the calling thread only.
 void anneal_set_threads(int threads);
 
-/// Runs body(context, part, parts) once on each thread of the pool. Inside a parallel region it runs as one part.
+/// Runs body(context, part, parts) once on each thread of the pool. Within a parallel region it runs as a single part.
 void anneal_parallel(void (*body)(void *context, int part, int parts), void *context);
 
 #ifdef __cplusplus

@@ -1,4 +1,4 @@
-// What the processor can do: the only place that asks it.
+// The processor's features: the only place that queries them.
 #ifndef ANNEAL_PROCESSOR_H
 #define ANNEAL_PROCESSOR_H
 
@@ -6,7 +6,7 @@
 extern "C" {
 #endif
 
-/// 0 on other processors than x86-64.
+/// 0 on processors other than x86-64.
 int anneal_has_ssse3(void);
 /// AVX2 and FMA.
 int anneal_has_avx2(void);

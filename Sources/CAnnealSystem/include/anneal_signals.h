@@ -1,15 +1,16 @@
-// What signals do to the process, and those that ask a run to stop. The handler is C: in Swift it could not be limited to the
-// few calls that are safe in one.
+// The signals that ask a run to stop, and how the process handles others. The handler is in C: in Swift it could not be
+// limited to the few calls that are async-signal-safe.
 #ifndef ANNEAL_SIGNALS_H
 #define ANNEAL_SIGNALS_H
 
-/// Lets all signals through to this thread and those that it starts. A parent may have blocked some in the thread that
-/// started this process, as Dispatch's threads do, and neither Ctrl-C nor `timeout` would end it then.
+/// Unblocks all signals for this thread and those that it starts. A parent may have blocked some in the thread that
+/// started this process, as Dispatch's threads do, and then neither Ctrl-C nor `timeout` would end it.
 void anneal_unblock_signals(void);
 
-/// From now on SIGINT, SIGTERM, SIGHUP and SIGUSR1 ask for a stop, and SIGUSR2 does nothing; each says so on standard error.
-/// A second SIGINT or SIGTERM ends the process at once. SIGINT and SIGHUP stay ignored where they are (nohup).
-/// live_line: whether standard error is a terminal whose last line is redrawn in place; messages wipe that line.
+/// From now on SIGINT, SIGTERM, SIGHUP and SIGUSR1 ask for a stop, and SIGUSR2 does nothing; each is reported on
+/// standard error. A second SIGINT or SIGTERM ends the process at once. SIGINT and SIGHUP stay ignored if they were
+/// (nohup).
+/// live_line: whether standard error is a terminal whose last line is redrawn in place; messages erase that line.
 void anneal_watch_stop_signals(int live_line);
 
 /// The first signal that asked for a stop; 0: none yet.

@@ -1,7 +1,7 @@
 #ifndef ANNEAL_THREAD_H
 #define ANNEAL_THREAD_H
 
-/// Gives the calling thread a name that `top -H` and debuggers show; Swift does not see pthread_setname_np.
+/// Names the calling thread for `top -H` and debuggers; Swift does not import pthread_setname_np.
 void anneal_name_thread(const char *name);
 
 #endif

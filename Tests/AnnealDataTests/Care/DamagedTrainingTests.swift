@@ -20,7 +20,7 @@ import Testing
         manifest = try RecordManifest(RecordFile(path))
     }
 
-    /// - Returns: the numbers of the records that are still there, bit for bit.
+    /// - Returns: the numbers of the records that are still intact, bit for bit.
     private func damage(cuts: Bool, seed: UInt64 = 8) throws -> Set<Int> {
         var bytes = whole, origin = Array(whole.indices), random = Random(seed: seed, purpose: .test)
         for round in 0..<1000 {
@@ -44,7 +44,7 @@ import Testing
         return Set(offsets.indices.filter { same[$0] == ends[ends.startIndex + $0] - offsets[$0] })
     }
 
-    /// Of the records that are not found to be bad: their ids, which count from 1000, and their payloads.
+    /// For the records that are not found to be bad: their ids, which count from 1000, and their payloads.
     private func good(_ options: RecordVerification.Options) throws -> [(number: Int, payload: [UInt8])] {
         let found = try RecordVerification(RecordSalvage(path), options), bad = Set(found.bad.map(\.number))
         #expect(!found.isWhole)
@@ -55,7 +55,7 @@ import Testing
         }
     }
 
-    /// A checksum sees every bit, and blames no record that only stands at another place.
+    /// A checksum detects every changed bit, and blames no record that was only moved.
     @Test(arguments: [false, true]) func checksumsFindEveryDamagedRecord(cuts: Bool) throws {
         let intact = try damage(cuts: cuts)
         var options = RecordVerification.Options()
@@ -66,7 +66,7 @@ import Testing
         #expect(Set(numbers) == intact, "\(Set(numbers).symmetricDifference(intact).sorted().prefix(9))")
     }
 
-    /// Without one, what is left unseen is in headers: a label that has become another class's, an id without an index.
+    /// Without one, undetected damage is in headers: a label that has become another class's, an id without an index.
     @Test(arguments: [false, true]) func decodersFindEveryDamagedImage(cuts: Bool) throws {
         let original = try RecordFile(path), intact = try damage(cuts: cuts)
         let images = Set(try offsets.indices.map { try Array(original.read($0).dropFirst(24)) })
@@ -75,7 +75,7 @@ import Testing
         #expect(found.allSatisfy { images.contains(Array($0.payload.dropFirst(24))) })
     }
 
-    /// With its old index, which points astray by now, named or not, without, and as it is repaired.
+    /// With its old index, which is wrong by now, given or not, without an index, and as it is repaired.
     @Test(arguments: [false, true]) func isTrainedOn(cuts: Bool) throws {
         let intact = try damage(cuts: cuts), index = "\(folder.path)/a.idx"
         let verification = try RecordVerification(RecordSalvage(path), .init())
@@ -93,7 +93,7 @@ import Testing
             let rows = try batches(loader).reduce(0) { $0 + $1.valid }
             #expect(rows == loader.count - loader.badRecords.count)
             #expect(rows <= (name == "good" ? repair.kept : 3000))
-            // Keys are no ids here: of an index that was named, only the records before the first cut are left.
+            // Keys are not ids here: with an index that was given, only the records before the first cut are left.
             if index == nil || !cuts { #expect(rows >= intact.count, "\(name): \(rows) of \(intact.count)") }
             if name == "alone" { #expect(opened.damage?.problem.contains("is damaged at ") == true) }
         }

@@ -22,7 +22,7 @@ import Testing
         try arranging.write(arranging.all, to: out, renumbers: true)
         let joined = try RecordFile(out)
         #expect(joined.count == 40 && joined.entries.map(\.key) == Array(0..<40))
-        // Only the id is another.
+        // Only the id differs.
         let last = try joined.read(39), old = try b.read(9)
         #expect(Array(last[..<8]) == Array(old[..<8]) && last[8] == 39 && Array(last[16...]) == Array(old[16...]))
         #expect(
@@ -41,7 +41,7 @@ import Testing
         let arranging = RecordArranging([a])
         let parts = try arranging.parts(arranging.all, shares: [2.0 / 3, 1.0 / 3], byClass: true)
         #expect(parts.map(\.count) == [20, 10])
-        // Three images a class: two and one.
+        // Three images per class: two and one.
         for label in 0..<10 { #expect(parts[0].count { $0.number % 10 == label } == 2) }
         let plain = try arranging.parts(arranging.all, shares: [0.5, 0.25], byClass: false)
         #expect(plain.map { $0.map(\.number) } == [Array(0..<15), Array(15..<23)])

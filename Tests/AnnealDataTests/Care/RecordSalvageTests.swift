@@ -3,7 +3,7 @@ import AnnealData
 import Foundation
 import Testing
 
-/// Reading past damage: every byte of a file is in a whole record or in a damaged piece.
+/// Reading past damage: every byte of a file belongs to an intact record or to a damaged piece.
 @Suite struct RecordSalvageTests {
     let folder: TemporaryFolder
     let path: String
@@ -48,7 +48,7 @@ import Testing
         let found = try salvage(bad)
         #expect(starts(found).filter { $0 != offsets[2] } == offsets.filter { $0 != offsets[2] })
         #expect(found.damages.count == 1)
-        // A record that is too short is followed by bytes of no record; its padding or its image tell the rest.
+        // A record that is too short is followed by bytes of no record; its padding or its image shows the rest.
         if change > 0 { #expect(found.damages[0].bytes == offsets[2]..<offsets[3]) }
     }
 
@@ -80,7 +80,7 @@ import Testing
         #expect(starts(try salvage(bytes + [1, 2, 3])) == offsets)
     }
 
-    /// Whatever is done to the bytes: no crash, and each byte is accounted for once.
+    /// Whatever is done to the bytes: no crash, and each byte is counted exactly once.
     @Test func everyByteIsAccountedFor() throws {
         var random = Random(seed: 5, purpose: .test)
         for _ in 0..<300 {
@@ -112,7 +112,7 @@ import Testing
         }
     }
 
-    /// Three bytes are missing from one record; those after it no longer begin at multiples of 4.
+    /// Three bytes are missing from a record; those after it no longer begin at multiples of 4.
     @Test func bytesThatAreMissing() throws {
         let found = try salvage(Array(bytes[..<(offsets[2] + 50)] + bytes[(offsets[2] + 53)...]))
         #expect(starts(found) == offsets[..<2] + offsets[3...].map { $0 - 3 })
@@ -121,7 +121,7 @@ import Testing
         #expect(try found.file.read(6) == whole.read(7))
     }
 
-    /// The magic at a place that is no multiple of 4 is a part of the payload.
+    /// The magic number at a position that is not a multiple of 4 is part of the payload.
     @Test func theMagicByChance() throws {
         let writer = try RecordWriter("\(folder.path)/c.rec", index: nil)
         try writer.write([1, 0x0A, 0x23, 0xD7, 0xCE, 9, 9, 9, 9, 9, 9, 9])

@@ -45,7 +45,7 @@ import Testing
         #expect(try verify(flag).bad.first?.reason.problem.contains("announces") == true)
     }
 
-    /// A manifest sees every bit.
+    /// A manifest detects every changed bit.
     @Test func everyBit() throws {
         let manifest = "\(path).sha256"
         try RecordManifest(RecordFile(path)).write(to: manifest)
@@ -64,7 +64,7 @@ import Testing
                 $0.decodes = false
             }
             #expect(!found.isWhole, "a bit of byte \(place)")
-            // Nothing but its record is blamed, however the bytes after it are taken.
+            // Only its record is blamed, however the bytes after it are read.
             let blamed = found.bad.map(\.offset) + found.missing.map(\.offset)
             #expect(Set(blamed) == [offsets[number]], "byte \(place): \(blamed)")
         }

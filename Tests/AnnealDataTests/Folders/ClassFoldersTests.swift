@@ -12,7 +12,7 @@ import Testing
         image = try pattern(4, 3).encoded(as: .png(level: 1))
     }
 
-    /// Files with these names, or bytes that are not UTF-8, each of them an image unless said otherwise.
+    /// Files with these names, or bytes that are not UTF-8; each is an image unless stated otherwise.
     private func make(_ paths: [String], _ contents: [UInt8]? = nil) throws {
         for path in paths { try make(FilePath(path), contents) }
     }
@@ -42,7 +42,7 @@ import Testing
         try make(["e/a/1.png"])
         try Files.makeFolder("\(folder.path)/e/b")
         #expect(failure("e").contains("e/b: the class 'b' has no usable image: the folder is empty"))
-        // In validation it is a class that is missing.
+        // In validation it is a missing class.
         #expect(try ImageFiles(classFolders: "\(folder.path)/e", classNames: ["a", "b"]).count == 1)
         #expect(
             message { _ = try ImageFiles(classFolders: "\(folder.path)/t", classNames: ["a", "b", "c"]) }.contains(
@@ -124,7 +124,7 @@ import Testing
         #expect(try !folders("f").isNumbered, "they begin at 0, or are names")
         try make(["m/10/x.png", "m/9/x.png", "m/x/x.png"])
         #expect(try folders("m").classes.map(\.name) == ["10", "9", "x"])
-        // Known numbers match with other zeros.
+        // Known numbers match with different leading zeros.
         let files = try ImageFiles(classFolders: "\(folder.path)/p", classNames: (0..<12).map { "\($0)" })
         #expect((0..<11).map { files.classLabel(of: $0) } == (0..<11).map { Float($0) })
     }
@@ -147,7 +147,7 @@ import Testing
         #expect(message { _ = try DataParts(FilePath("\(folder.path)/g")) }.contains("val and validation"))
     }
 
-    /// Permissions do not hold back root.
+    /// Permissions do not stop root.
     @Test(.enabled(if: geteuid() != 0, "root enters every folder")) func foldersThatCannotBeEntered() throws {
         try make(["t/a/1.png", "t/b/1.png"])
         chmod("\(folder.path)/t/b", 0o400)

@@ -2,7 +2,7 @@ import AnnealCore
 import AnnealData
 import Testing
 
-/// Augmentation as a list of steps, and the operations that are chosen by chance.
+/// Augmentation as a list of steps, and randomly chosen operations.
 @Suite struct AugmentationStepTests {
     private func names(_ change: (inout Augmentation) -> Void) -> [String] {
         var settings = Augmentation()
@@ -29,7 +29,7 @@ import Testing
         #expect(names { $0.autoAugment = .imagenet } == ["crop", "AutoAugment"])
     }
 
-    /// A step of another package: it draws from the sample's stream, and stands where it is put.
+    /// A step from another package: it draws from the sample's random stream, and keeps its position in the list.
     private struct Darker: AugmentationStep {
         let name = "darker"
         func apply(to image: inout Image, _ context: inout AugmentationContext) {
@@ -59,7 +59,7 @@ import Testing
             seen.append(stride(from: 0, to: batch.data.count, by: 192).map { batch.data[$0] })
         }
         #expect(seen[0] == seen[1] && Set(seen[0]).isSubset(of: [0, 10, 20, 30]) && Set(seen[0]).count > 1)
-        // A list that leaves another shape.
+        // A list whose result has another shape.
         options.steps = []
         #expect(
             message { _ = try batches(BatchLoader(RecordFile(path), options: options)) }

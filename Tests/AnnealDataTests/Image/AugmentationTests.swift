@@ -26,7 +26,7 @@ import Testing
         #expect(result.image == image && !result.mirrored)
     }
 
-    /// What is off draws nothing: crop and mirror are the first numbers of the sample's stream, as they ever were.
+    /// Disabled steps draw no numbers: crop and mirror are the first numbers of the sample's stream, as always.
     @Test func cropAndMirrorKeepTheirNumbers() throws {
         let image = pattern(12, 10)
         for sample in 0..<20 {
@@ -52,7 +52,7 @@ import Testing
     @Test func bordersReflect() {
         let row = Image(width: 3, height: 1, channels: 1, pixels: [1, 2, 3])
         #expect(row.paddedByReflection(1).pixels == [2, 1, 2, 3, 2, 2, 1, 2, 3, 2, 2, 1, 2, 3, 2])
-        // To and fro where the border is wider than the image.
+        // Back and forth if the border is wider than the image.
         #expect(Array(row.paddedByReflection(5).pixels.prefix(13)) == [2, 1, 2, 3, 2, 1, 2, 3, 2, 1, 2, 3, 2])
         let square = Image(width: 2, height: 2, channels: 1, pixels: [1, 2, 3, 4])
         #expect(
@@ -79,7 +79,7 @@ import Testing
         #expect((150...250).contains(first) && (150...250).contains(other))
     }
 
-    /// Pixels that say where they come from.
+    /// Pixels that encode their position.
     private func map(_ side: Int) -> Image {
         Image(
             width: side, height: side, channels: 3,
@@ -123,7 +123,7 @@ import Testing
             let image = try apply(flat, sample: sample) { $0.colour.brightness = 0.4 }.image
             #expect(Set(image.pixels).count == 1)
             levels.append(Int(image.pixels[0]))
-            // Without differences there is nothing to enlarge.
+            // Without differences there is nothing to amplify.
             #expect(
                 try apply(flat, sample: sample) {
                     $0.colour.contrast = 0.4
@@ -159,7 +159,7 @@ import Testing
         }
     }
 
-    /// Made by MXNet 1.9.1 from the same image; hue, saturation and lightness moved by amounts that it does not tell.
+    /// Made by MXNet 1.9.1 from the same image, with hue, saturation and lightness changed by unreported amounts.
     @Test func mapsAndShiftsAreMXNets() throws {
         let path =
             URL(fileURLWithPath: #filePath).deletingLastPathComponent().path
@@ -205,7 +205,7 @@ import Testing
                 $0.affine.shear = 0.5
                 $0.interpolation = .nearest
             }.image
-            // Rows stay rows: each is a run of the old one with the border's colour at one end.
+            // Rows stay rows: each is a run of the old one, with the border's colour at one end.
             for y in 0..<9 {
                 let row = Array(sheared.pixels[(y * 27)..<(y * 27 + 27)]), old = image.pixels[(y * 27)..<(y * 27 + 27)]
                 let kept = row.filter { $0 != 255 }
@@ -256,7 +256,7 @@ import Testing
                 $0.erasing.value = value
             }.image
         }
-        // A square of 64 about any pixel hides all 16.
+        // A square of 64 around any pixel covers all 16.
         #expect(Array(try painted(.mean).pixels.prefix(6)) == [125, 123, 114, 125, 123, 114])
         let noise = try painted(.noise).pixels.map { Double($0) }
         let mean = noise.reduce(0, +) / Double(noise.count)
@@ -281,7 +281,7 @@ import Testing
         #expect((counts[4] ?? 0) > 0)
     }
 
-    /// Everything at once: the pixels depend on seed, epoch and sample alone.
+    /// Everything at once: the pixels depend only on seed, epoch and sample.
     @Test func threadsDoNotChangeAPixel() throws {
         let folder = try TemporaryFolder()
         try writeRecords("\(folder.path)/a.rec", count: 40)

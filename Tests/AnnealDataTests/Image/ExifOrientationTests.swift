@@ -2,7 +2,7 @@ import AnnealCore
 import AnnealData
 import Testing
 
-/// A photograph that is stored upside down and says so (3: half a turn), in every way of saying it.
+/// A photograph that is stored upside down and marked so (3: rotated by 180 degrees), in every encoding.
 @Suite struct ExifOrientationTests {
     /// A directory of one entry; `value` fills its last four bytes.
     private func tiff(_ isLittle: Bool, type: UInt8, _ value: [UInt8]) -> [UInt8] {
@@ -59,7 +59,7 @@ import Testing
         for (name, tiff) in blocks {
             for mark in ["", "Exif\0\0"] {
                 let contents = Array(mark.utf8) + tiff
-                // The checksum is not looked at.
+                // The checksum is not verified.
                 let chunk = [0, 0, 0, UInt8(contents.count)] + Array("eXIf".utf8) + contents + [0, 0, 0, 0]
                 for place in [33, plain.count - 12] {
                     #expect(try first(plain[..<place] + chunk + plain[place...]) == expected, "\(name) at \(place)")

@@ -52,7 +52,7 @@ import Testing
         }
     }
 
-    /// Every pixel is there without the end marker, and not without a byte of the data or a scan.
+    /// Every pixel is decoded without the end marker, but not without a byte of the data or a scan.
     @Test func aJPEGMayLackItsEndMarker() throws {
         let baseline = try pattern(40, 24).encoded(as: .jpeg(quality: 90))
         let progressive = [UInt8](
@@ -97,11 +97,11 @@ import Testing
         return bytes(UInt32(contents.count)) + named + bytes(crc(named))
     }
 
-    /// 600 texts that each inflate to 7 MB, had they to be read, before and after the pixels.
+    /// 600 texts before and after the pixels that would each inflate to 7 MB if they were read.
     @Test func textInAPNGIsSkipped() throws {
         let flat = Image(width: 2048, height: 3400, channels: 1, filledWith: 0)
         let packed = try flat.encoded(as: .png(level: 9))
-        // The pixels of a flat image are a stream of zlib's like any other.
+        // A flat image's pixels are a zlib stream like any other.
         let length = packed[33..<37].reduce(0) { $0 << 8 | Int($1) }
         let text = chunk("zTXt", Array("Comment\0\0".utf8) + packed[41..<(41 + length)])
         let plain = try pattern(9, 5).encoded(as: .png(level: 6))
@@ -111,8 +111,8 @@ import Testing
         #expect(try decoder.decode(Array(full)) == pattern(9, 5))
     }
 
-    /// Compressed data that goes on after the last pixel, as it would to gigabytes: nobody inflates it to find the wrong
-    /// checksum at its end.
+    /// Compressed data that continues after the last pixel, possibly for gigabytes: it is not inflated to find the
+    /// wrong checksum at its end.
     @Test func dataAfterTheLastPixelIsNotInflated() throws {
         var png = try Image(width: 400, height: 40_000, channels: 3, filledWith: 7).encoded(as: .png(level: 9))
         png.replaceSubrange(20..<24, with: [0, 0, 0, 5])
@@ -154,13 +154,13 @@ import Testing
         #expect(message { _ = try decoder.decode(jpeg) }.contains("61440 x 61440"))
     }
 
-    /// Sizes that are allowed, but not in so few bytes.
+    /// Sizes that are allowed, but not with so few bytes.
     @Test func sizesThatTheBytesCannotHoldAreRefused() throws {
         for image in [try png(promising: 8192), try jpeg(promising: 8192)] {
             #expect(message { _ = try decoder.decode(image) }.contains("\(image.count) bytes cannot hold"))
         }
 
-        // The emptiest image that there is.
+        // The smallest encoding of an image.
         let flat = Image(width: 2048, height: 2048, channels: 3, filledWith: 0)
         for encoding in [ImageEncoding.png(level: 9), .jpeg(quality: 1)] {
             #expect(try decoder.decode(flat.encoded(as: encoding)).width == 2048)

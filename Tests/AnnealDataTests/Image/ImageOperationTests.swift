@@ -45,7 +45,7 @@ import Testing
         // Smoothed it is 5 * 13 / 13.
         #expect(applied(.sharpness, -1, spot)[4] == 5)
         #expect(applied(.sharpness, 0.5, spot)[4] == 17)
-        // The outermost pixels stay, and so do small images.
+        // The outermost pixels are unchanged, and so are small images.
         let edge = gray(3, 3, [90, 0, 90, 0, 0, 0, 90, 0, 90])
         #expect(applied(.sharpness, -1, edge) == [90, 0, 90, 0, 28, 0, 90, 0, 90])
         #expect(applied(.sharpness, -1, gray(2, 2, [1, 9, 9, 1])) == [1, 9, 9, 1])
@@ -54,7 +54,7 @@ import Testing
     @Test func histograms() {
         #expect(applied(.autoContrast, 0, gray(3, 1, [50, 100, 150])) == [0, 127, 255])
         #expect(applied(.autoContrast, 0, gray(2, 1, [9, 9])) == [9, 9])
-        // Each channel by itself.
+        // Each channel separately.
         let colours = Image(width: 2, height: 1, channels: 3, pixels: [10, 0, 7, 20, 255, 7])
         #expect(applied(.autoContrast, 0, colours) == [0, 0, 7, 255, 255, 7])
         // 256 pixels below the highest level make a step of 1.
@@ -62,7 +62,7 @@ import Testing
         #expect(
             Set(applied(.equalize, 0, half).prefix(256)) == [0] && Set(applied(.equalize, 0, half).suffix(256)) == [255]
         )
-        // 510, of which 170 stand below the middle level: 170 + 1 over 2.
+        // 510, of which 170 are below the middle level: 170 + 1 over 2.
         let thirds = gray(170, 4, [5, 6, 7, 8].flatMap { Array(repeating: UInt8($0), count: 170) })
         #expect(stride(from: 0, to: 680, by: 170).map { applied(.equalize, 0, thirds)[$0] } == [0, 85, 170, 255])
         // Fewer than 255 below the highest: nothing happens.
@@ -85,7 +85,8 @@ import Testing
     }
 
     @Test func theWholeTableIsDrawn() throws {
-        // A flat image tells operations apart: maps bring in the fill, colours change the level, the rest does nothing.
+        // A flat image tells operations apart: geometric ones bring in the fill, colour operations change the level,
+        // the rest does nothing.
         let flat = Image(width: 9, height: 9, channels: 3, filledWith: 101)
         var augmentation = Augmentation()
         augmentation.trivialAugment = true
@@ -103,8 +104,8 @@ import Testing
                 maps += 1
             }
         }
-        // 5 of 14 operations are maps, most strengths of which reach the border; 9 of 14 have no colour effect but
-        // brightness, posterize and solarize.
+        // 5 of 14 operations are geometric, and most of their strengths reach the border; of the other 9 only
+        // brightness, posterize and solarize change the colour.
         #expect((380...520).contains(maps), "\(maps)")
         #expect((500...760).contains(same), "\(same)")
         // Both directions of brightness, and all that bits and thresholds leave.

@@ -3,7 +3,7 @@ import AnnealData
 import Foundation
 import Testing
 
-/// WebP, GIF, BMP and TIFF files that Pillow wrote, with the pixels that it reads from them.
+/// WebP, GIF, BMP and TIFF files written by Pillow, with the pixels that it reads from them.
 @Suite struct OtherFormatTests {
     private let folder = "\(#filePath)".replacing(
         "AnnealDataTests/Image/OtherFormatTests.swift", with: "Fixtures/images/formats")
@@ -19,7 +19,7 @@ import Testing
         let expected = try decoder.decode(bytes("\(name).png"))
         let found = try decoder.decode(encoded)
         #expect(found == expected, "\(name)")
-        // Before the image there may be a record's header.
+        // A record's header may precede the image.
         #expect(try decoder.decode([1, 2, 3] + encoded, from: 3) == expected)
         let header = try #require(ImageHeader(encoded[...]))
         #expect(header.width == 13 && header.height == 9 && header.format.isDecoded)
@@ -43,7 +43,7 @@ import Testing
         }
     }
 
-    /// Photographs are turned as their EXIF blocks say, in WebP and TIFF too.
+    /// Photographs are rotated as their EXIF blocks say, in WebP and TIFF too.
     @Test func turnedUpright() throws {
         let expected = try ImageDecoder().decode(bytes("turned.png"))
         let temporary = try TemporaryFolder()
@@ -59,7 +59,7 @@ import Testing
 
     @Test(arguments: names) func cutOffAndDamaged(_ name: String) throws {
         let whole = try bytes(name), decoder = try ImageDecoder(maximumPixels: 1 << 20)
-        // Half of an animation has its first frame.
+        // Half of an animation contains its first frame.
         for end in [0, 1, 11, 15, 16, 30] + (name == "animated.gif" ? [] : [whole.count / 2]) {
             #expect(throws: AnnealError.self, "\(name) \(end)") { _ = try decoder.decode(Array(whole.prefix(end))) }
         }

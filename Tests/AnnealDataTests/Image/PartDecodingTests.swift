@@ -5,7 +5,7 @@ import Testing
 
 /// JPEG images of which only a random part is decoded.
 @Suite struct PartDecodingTests {
-    /// Smooth, with some noise, as photographs are.
+    /// Smooth, with some noise, like photographs.
     private func photo(_ width: Int, _ height: Int) -> Image {
         var random = Random(seed: 1, purpose: .test)
         var image = Image(width: width, height: height, channels: 3, filledWith: 0)
@@ -31,7 +31,7 @@ import Testing
         return try (0..<30).map { try batches(loader, epoch: $0)[0].data }
     }
 
-    /// What a loader gives that keeps the whole decoded image.
+    /// The result of a loader that keeps the whole decoded image.
     private func whole(_ bytes: [UInt8], _ change: (inout LoaderOptions) -> Void = { _ in }) throws -> [[Float]] {
         try batch(bytes) {
             $0.cachedBytes = 1 << 28
@@ -39,7 +39,7 @@ import Testing
         }
     }
 
-    /// At full scale a part has the pixels that the whole image has there.
+    /// At full scale a part has the same pixels as in the whole image.
     @Test(arguments: [1, 3]) func partsOfSmallImagesAreExact(channels: Int) throws {
         for encoding in [ImageEncoding.jpeg(quality: 90), .png(level: 1)] {
             let bytes = try photo(200, 150).encoded(as: encoding)
@@ -57,7 +57,8 @@ import Testing
             try batch(progressive) { $0.dataShape = [3, 8, 8] } == whole(progressive) { $0.dataShape = [3, 8, 8] })
     }
 
-    /// A large image is decoded at a smaller size where the part allows: its pixels are near those of the whole, resized.
+    /// A large image is decoded at a smaller size if the part allows it: its pixels are close to those of the whole
+    /// image, resized.
     @Test func partsOfLargeImagesAreNear() throws {
         let bytes = try photo(1000, 800).encoded(as: .jpeg(quality: 90))
         let exact = try whole(bytes), reduced = try batch(bytes) { _ in }
@@ -66,7 +67,7 @@ import Testing
         expectNear(exact.flatMap { $0 }, reduced.flatMap { $0 })
     }
 
-    /// Of 255: the noise of single pixels is averaged, not picked.
+    /// Out of 255: the noise of single pixels is averaged.
     private func expectNear(_ exact: [Float], _ reduced: [Float], sourceLocation: SourceLocation = #_sourceLocation) {
         let distances = zip(exact, reduced).map { abs($0 - $1) }
         let mean = distances.reduce(0, +) / Float(distances.count), largest = distances.max() ?? 0
@@ -75,8 +76,8 @@ import Testing
             sourceLocation: sourceLocation)
     }
 
-    /// Validation: the shorter side is resized and the middle is cropped. Sides that no power of two divides, too; turned as a
-    /// camera says, and kept decoded.
+    /// Validation: the shorter side is resized and the centre is cropped. Also for sides that are not divisible by a
+    /// power of two, images rotated as a camera says, and images that are kept decoded.
     @Test(arguments: [(1000, 800), (801, 1003), (700, 500)]) func imagesThatAreResizedFirst(width: Int, height: Int)
         throws
     {
@@ -95,14 +96,14 @@ import Testing
         }
     }
 
-    /// With an EXIF block that turns the image by a quarter.
+    /// With an EXIF block that rotates the image by 90 degrees.
     private func turned(_ plain: [UInt8]) -> [UInt8] {
         let exif: [UInt8] =
             Array("Exif\0\0MM".utf8) + [0, 42, 0, 0, 0, 8, 0, 1, 0x01, 0x12, 0, 3, 0, 0, 0, 1, 0, 6, 0, 0, 0, 0, 0, 0]
         return Array(plain.prefix(2)) + [0xFF, 0xE1, 0, UInt8(exif.count + 2)] + exif + Array(plain.dropFirst(2))
     }
 
-    /// The EXIF block turns the image: then all of it is decoded.
+    /// The EXIF block rotates the image, so all of it is decoded.
     @Test func turnedImagesAreDecodedWhole() throws {
         let plain = try photo(90, 60).encoded(as: .jpeg(quality: 90))
         let bytes = turned(plain)

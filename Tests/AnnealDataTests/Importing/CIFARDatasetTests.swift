@@ -3,12 +3,12 @@ import AnnealData
 import Foundation
 import Testing
 
-/// Archives of CIFAR's form, made here byte by byte: two images a batch.
+/// Archives in CIFAR's format, made here byte by byte: two images per batch.
 @Suite struct CIFARDatasetTests {
     let folder: TemporaryFolder
     init() throws { folder = try TemporaryFolder() }
 
-    /// Levels that follow from the image's number and the byte's place.
+    /// Levels computed from the image's number and the byte's position.
     private func planes(_ image: Int) -> [UInt8] {
         (0..<3072).map { UInt8(truncatingIfNeeded: image &* 31 &+ $0 &* 7 &+ $0 / 1024) }
     }
@@ -78,14 +78,14 @@ import Testing
         }
         expectTheImages(try CIFARDataset(.cifar10, extracted))
         expectTheImages(try CIFARDataset(.cifar10, "\(folder.path)/x"))
-        // PNG keeps every level.
+        // PNG is lossless.
         try set.validation.pack(to: "\(folder.path)/val")
         let record = try RecordFile("\(folder.path)/val.rec").read(1)
         #expect(try ImageDecoder().decode(record, from: 24) == set.validation.image(1))
         #expect(try ImageList(file: "\(folder.path)/val.lst").lines[1] == "1\t1.000000\ttest/1")
     }
 
-    /// Of CIFAR-100 each image has its superclass's label and its own.
+    /// Each image of CIFAR-100 has its superclass's label and its own.
     @Test func cifar100() throws {
         let fine = (0..<100).map { "fine-\($0)" }, coarse = (0..<20).map { "coarse-\($0)" }
         let archive = try folder.file(
@@ -192,7 +192,7 @@ import Testing
         #expect(own.validation.image(0).pixels.prefix(3) == [planes(2)[0], planes(2)[1024], planes(2)[2048]])
     }
 
-    /// What would take the memory of many files, or be freed in too deep a recursion.
+    /// Input that would take as much memory as many files, or be freed by too deep a recursion.
     @Test func picklesThatExplode() throws {
         func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
         // None, and around it a tuple of one, many times.
@@ -213,7 +213,7 @@ import Testing
         }
     }
 
-    /// A pickle that calls a function is not obeyed.
+    /// A pickle that calls a function is refused.
     @Test func picklesRunNothing() throws {
         let bad = pickledBatch(0..<2, function: "os\nsystem")
         let files = (1...5).map { ("d/data_batch_\($0)", bad) }

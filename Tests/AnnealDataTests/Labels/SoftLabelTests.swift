@@ -6,7 +6,7 @@ import Testing
 @Suite struct SoftLabelTests {
     private let classes = 4
 
-    /// Images of one level, which is their label.
+    /// Images of one level, which equals their label.
     private func plain(_ count: Int = 22, batch: Int = 8) throws -> InMemorySource {
         let labels = (0..<count).map { Float($0 % classes) }
         let data = labels.flatMap { Array(repeating: $0, count: 2 * 6 * 5) }
@@ -26,7 +26,7 @@ import Testing
         }
     }
 
-    /// The level of an image that is mixed as its label says.
+    /// The level of an image that is mixed according to its label.
     private func level(_ label: [Float]) -> Float { zip(label, [0, 1, 2, 3]).reduce(0) { $0 + $1.0 * $1.1 } }
 
     @Test func smoothing() throws {
@@ -125,7 +125,7 @@ import Testing
         try writer.write(IRHeader(labels: [1, 0], id: 1).packed([1, 2, 3]))
         try writer.write([1, 2])
         try writer.write(IRHeader(label: .nan, id: 2).packed([]))
-        // A header in two parts: its id holds the magic.
+        // A header in two parts: its id contains the magic number.
         try writer.write(IRHeader(label: 0, id: 0xCED7_230A).packed([1, 2, 3]))
         try writer.finish()
         #expect(try RecordFile("\(folder.path)/b.rec").classCounts(2) == [1, 1])

@@ -68,7 +68,7 @@ import Testing
                 }
             }
         }
-        // The bad ones are left out, and what fills the last batch is not counted.
+        // The bad ones are left out, and the padding of the last batch is not counted.
         #expect(seen == [[0, 1, 4, 5], [6, 7, 8, 9]])
         #expect(loader.sampleNumbers.isEmpty)
         #expect(try records.name(of: 3) == "1003")
@@ -149,7 +149,7 @@ import Testing
         for batch in 0...all.count {
             #expect(try batches(loader, epoch: 2, from: batch) == Array(all.dropFirst(batch)))
         }
-        // Again in the middle of an epoch, with batches made ahead.
+        // Again in the middle of an epoch, with prefetched batches.
         try loader.start(epoch: 2, atBatch: 1)
         _ = try nextBatch(loader)
         #expect(try batches(loader, epoch: 2) == all)
@@ -266,7 +266,7 @@ import Testing
                 })
         }
         #expect(listed.contains("list of labels, id 8: \(expected)"), "\(listed)")
-        // Without classes any number will do.
+        // Without classes any number is accepted.
         #expect(try batches(BatchLoader(file, options: options(2)))[0].labels[0] == 1)
     }
 
@@ -334,7 +334,7 @@ import Testing
         }
     }
 
-    /// Rows whose pixels are split into planes 16 at a time, and those that are left.
+    /// Rows whose pixels are split into planes 16 at a time, and the remaining pixels.
     @Test(arguments: [1, 3, 4], [1, 15, 16, 17, 47, 64]) func planesOfAnyWidth(channels: Int, width: Int) throws {
         let image = pattern(width, 3, channels)
         for isMirrored in [false, true] {

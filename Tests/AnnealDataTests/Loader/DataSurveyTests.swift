@@ -7,7 +7,7 @@ import Testing
     let folder: TemporaryFolder
     init() throws { folder = try TemporaryFolder() }
 
-    /// Records of 40 bytes; what is odd about one of them.
+    /// Records of 40 bytes; one of them has something odd.
     private func records(_ name: String, count: Int = 2000, label: Float = 0, pixel: UInt8 = 1, size: Int = 1) throws
         -> DataFingerprint
     {
@@ -32,7 +32,7 @@ import Testing
         #expect(try records("f", pixel: 2).difference(from: before) == "some images have changed")
     }
 
-    /// An earlier fingerprint that covers fewer headers is compared by these.
+    /// An earlier fingerprint that covers fewer headers is compared on those only.
     @Test func asManyHeadersAsBefore() throws {
         let path = "\(folder.path)/many.rec", image: [UInt8] = [1]
         let writer = try RecordWriter(path, index: nil)

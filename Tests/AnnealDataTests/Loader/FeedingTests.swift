@@ -3,7 +3,7 @@ import AnnealData
 import Foundation
 import Testing
 
-/// What is read and kept, and that it changes no pixel.
+/// What is read and cached, without changing any pixel.
 @Suite struct FeedingTests {
     let folder: TemporaryFolder
     init() throws { folder = try TemporaryFolder() }
@@ -62,14 +62,14 @@ import Testing
         #expect(try batches(BatchLoader(RecordFile(path), options: options { $0.readsAhead = true })) == plain)
     }
 
-    /// Bytes that this process has asked the system for.
+    /// Bytes that this process has requested from the system.
     private func bytesRead() throws -> Int {
         let text = try String(contentsOfFile: "/proc/self/io", encoding: .utf8)
         let line = try #require(text.split(separator: "\n").first { $0.hasPrefix("rchar: ") })
         return try #require(Int(line.dropFirst("rchar: ".count)))
     }
 
-    /// 80 MB of records whose index says where they are.
+    /// 80 MB of records whose index has their positions.
     @Test func aLargeFileIsNotReadBeforeTheFirstBatch() throws {
         let path = "\(folder.path)/large.rec"
         let image = try pattern(40, 30).encoded(as: .jpeg(quality: 90))

@@ -42,11 +42,11 @@ import Testing
                 "\(root)/cat/a.png", "\(root)/cat/b.PNG", "\(root)/cat/persian/x.png", "\(root)/dog/1.png",
             ])
         #expect(try ImageWalk(FilePath(root)).images.count == 4)
-        // A model of the time when sub-folders of classes were classes keeps its labels.
+        // A model from the time when sub-folders of classes were classes keeps its labels.
         #expect(try labels(ImageFiles(classFolders: root, classNames: ["cat", "cat/persian", "dog"])) == [0, 0, 1, 2])
     }
 
-    /// What some systems leave in an archive is no class.
+    /// Files that some systems add to archives are not classes.
     @Test func foldersOfHiddenFilesAreNoClasses() throws {
         let root = try makeFolder(["roses/1.png", "tulips/1.png", "__MACOSX/roses/._1.png"])
         let files = try ImageFiles(classFolders: root)
@@ -55,7 +55,7 @@ import Testing
         #expect(try labels(ImageFiles(classFolders: root, classNames: ["tulips", "roses"])) == [1, 0])
     }
 
-    /// The order of the classes belongs to the model: a folder without one of them has the same labels.
+    /// The order of the classes is part of the model: a folder without one of them has the same labels.
     @Test func aMissingClassShiftsNoLabel() throws {
         let names = ["bird", "cat", "dog"]
         let root = try makeFolder(["bird/1.png", "dog/2.png"])
@@ -69,7 +69,7 @@ import Testing
         let names = ["n01440764 tench, Tinca tinca", "n02012849 crane", "n03126707 crane"]
         let root = try makeFolder(["n03126707/1.png", "n01440764/2.png"])
         #expect(try labels(ImageFiles(classFolders: root, classNames: names)) == [0, 2])
-        // A name that two classes share says nothing.
+        // A name that two classes share is ambiguous.
         let cranes = try makeFolder(["crane/1.png"], "cranes")
         #expect(
             message { _ = try ImageFiles(classFolders: cranes, classNames: ["crane", "tench", "crane"]) }
@@ -123,13 +123,13 @@ import Testing
         let loader = try BatchLoader(files, options: skipping)
         #expect(try batches(loader).map(\.labels) == [[0, 1]])
         #expect(loader.badRecords.map(\.number) == [1, 2])
-        // Gone since the folder was read.
+        // Removed since the folder was read.
         try FileManager.default.removeItem(atPath: "\(root)/a/0.png")
         let gone = message { _ = try batches(try BatchLoader(files, options: options(2))) }
         #expect(gone.hasPrefix("\(root)/a/0.png: No such file"))
     }
 
-    /// As im2rec turns photographs, and MXNet's iterator does not turn records.
+    /// Photographs are rotated as by im2rec; records are not, as in MXNet's iterator.
     @Test func photographsAreTurnedUpright() throws {
         let plain = try pattern(16, 8).encoded(as: .jpeg(quality: 95))
         let exif: [UInt8] =
@@ -141,7 +141,7 @@ import Testing
             try batches(try BatchLoader(ImageBytes(bytes), options: options(1)))[0].data
         }
         let upright = try ImageDecoder().decode(plain)
-        // 3: half a turn.
+        // 3: rotated by 180 degrees.
         let half = Image(
             width: 16, height: 8, channels: 3,
             pixels: (0..<128).reversed().flatMap { upright.pixels[(3 * $0)..<(3 * $0 + 3)] })
@@ -152,7 +152,7 @@ import Testing
     @Test func namesComeFromAFile() throws {
         let path = try folder.file("synset.txt", Array("n01440764 tench, Tinca tinca\r\n two words \n\n".utf8))
         #expect(try ClassNames.read(path) == ["n01440764 tench, Tinca tinca", "two words"])
-        // With UTF-8's mark in front.
+        // With a UTF-8 byte-order mark.
         let marked = try folder.file("marked.txt", [0xEF, 0xBB, 0xBF] + Array("roses\ntulips\n".utf8))
         #expect(try ClassNames.read(marked) == ["roses", "tulips"])
         let list = try folder.file("marked.lst", [0xEF, 0xBB, 0xBF] + Array("7\t1\ta.png\r\n8\t0\tb.png\n".utf8))

@@ -3,7 +3,7 @@ import AnnealData
 import Foundation
 import Testing
 
-/// What MXNet 1.9.1's MNISTIter and CSVIter give for the same files.
+/// The output of MXNet 1.9.1's MNISTIter and CSVIter for the same files.
 @Suite struct IteratorTests {
     let folder: TemporaryFolder
     init() throws { folder = try TemporaryFolder() }

@@ -2,7 +2,7 @@ import AnnealCore
 import AnnealData
 import Testing
 
-/// Batches as 8-bit pixels, for devices that normalise by themselves.
+/// Batches as 8-bit pixels, for devices that normalise them.
 @Suite struct PixelSlotTests {
     private func loader(_ folder: TemporaryFolder) throws -> BatchLoader {
         let path = folder.path + "/train.rec"
@@ -14,7 +14,7 @@ import Testing
         return try BatchLoader(RecordFile(path), options: options)
     }
 
-    /// An epoch's batches with the scaling done as a device does it.
+    /// An epoch's batches, scaled as on a device.
     private func scaled(_ source: some BatchSource) throws -> [Batch] {
         let scaling = try #require(source.pixelScaling), area = source.dataShape[1] * source.dataShape[2]
         try source.start(epoch: 1, atBatch: 0)

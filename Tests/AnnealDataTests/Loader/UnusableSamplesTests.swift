@@ -34,7 +34,8 @@ import Testing
         #expect(message { try all.check(of: 5, in: file) }.contains("none of its 5 images can be used"))
     }
 
-    /// What several processes read of each batch is what one reads that meets the bad records and skips them.
+    /// What several processes read of each batch is what a single process reads that skips the bad records as it meets
+    /// them.
     @Test(arguments: [true, false]) func theRowsAreThoseOfOneProcess(shuffle: Bool) throws {
         let alone = try BatchLoader(file, options: options(shuffle: shuffle))
         let found = try UnusableSamples(file, 0..<23, options: options(shuffle: shuffle)).bad, row = 3 * 64
@@ -62,7 +63,7 @@ import Testing
         }
     }
 
-    /// Many labels that are no class's come from another data set.
+    /// Many labels outside the classes come from another data set.
     @Test func manyWrongLabelsAreNoDamage() throws {
         var options = options(shuffle: false)
         options.numClasses = 6

@@ -70,7 +70,7 @@ import Testing
             image == pattern(20, 10, seed: 3).cropped(x: 5, y: 0, width: 10, height: 10).resized(width: 5, height: 5))
     }
 
-    /// A camera held on its side: 6 means that the first row is the right side of the upright picture.
+    /// A camera held sideways: 6 means that the first row is the right side of the upright picture.
     @Test(arguments: [1, 3, 6, 8]) func photographsAreTurnedUpright(orientation: Int) throws {
         // Quarters of 16 x 8 pixels with the grays 40, 80, 120, 160: left to right, top to bottom.
         var image = Image(width: 32, height: 16, channels: 1, filledWith: 0)
@@ -88,7 +88,7 @@ import Testing
         _ = try packer.pack(list, root: folder.path, to: "\(folder.path)/photo")
         let upright = try ImageDecoder().decode(try RecordFile("\(folder.path)/photo.rec").read(0), from: 24, as: .gray)
         #expect(upright.width == (orientation < 5 ? 32 : 16))
-        // The quarter that is at the upper left now.
+        // The quarter that is now at the upper left.
         #expect(abs(Int(upright.pixels[0]) - 40 * [1: 1, 3: 4, 6: 3, 8: 2][orientation, default: 0]) < 4)
     }
 

@@ -3,7 +3,7 @@ import AnnealData
 import Foundation
 import Testing
 
-/// A packing that ended too soon is continued, and nobody can tell from its result.
+/// A packing that was interrupted is continued, with the same result.
 @Suite struct ResumedPackingTests {
     let folder: TemporaryFolder
     let root: String
@@ -36,7 +36,7 @@ import Testing
         }
     }
 
-    /// Packs until image 250 fails, then with the image mended.
+    /// Packs until image 250 fails, then again with the image repaired.
     private func packInTwoParts(_ packer: RecordPacker, between: () throws -> Void = {}) throws -> RecordPacker.Summary
     {
         let bad = "\(root)/1250.png", good = try Files.read(bad)
@@ -57,7 +57,7 @@ import Testing
         #expect(try Files.names(in: folder.path).filter { $0.contains("packing") } == [])
     }
 
-    /// What was written after the last mark, in the records and in the journal, is dropped.
+    /// Whatever was written after the last mark, in the records and in the journal, is dropped.
     @Test func tornEndsAreDropped() throws {
         _ = try packer.pack(list, root: root, to: file("whole"))
         let summary = try packInTwoParts(packer) {

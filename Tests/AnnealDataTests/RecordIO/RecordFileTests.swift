@@ -114,7 +114,7 @@ import Testing
         #expect(message { _ = try RecordFile(path, index: "\(folder.path)/none.idx") }.contains("none.idx"))
     }
 
-    /// Without `index` the one next to the file is used, unless it leaves records out or belongs to another file.
+    /// Without `index` the one next to the file is used, unless it omits records or belongs to another file.
     @Test func theIndexNextToTheFileIsUsed() throws {
         let path = try folder.file("a.rec", Self.twoRecords)
         func open(_ index: String) throws -> RecordFile {
@@ -132,12 +132,12 @@ import Testing
             #expect(scanned.entries.map(\.offset) == [0, 12] && scanned.indexPath == nil)
             #expect(scanned.ignoredIndex.map { "\($0)" }?.contains(reason) == true, "\(index)")
         }
-        // Chosen, it may leave records out.
+        // If given, it may omit records.
         let half = try RecordFile(path, index: try folder.file("half.idx", Array("1\t12\n".utf8)))
         #expect(try half.count == 1 && half.read(0) == [1, 2, 3, 4] + Self.magic + [9])
     }
 
-    /// More records than the index is sampled at: what is missing between is found when the headers are read.
+    /// More records than the index is sampled at: omissions between the samples are found when the headers are read.
     @Test func aGapInTheIndexNextToTheFileIsFound() throws {
         let path = "\(folder.path)/g.rec", index = "\(folder.path)/g.idx"
         let writer = try RecordWriter(path, index: index)

@@ -3,7 +3,7 @@ import AnnealXLA
 import Foundation
 import Testing
 
-/// The processes of a host divide its accelerators.
+/// The processes on a host divide its accelerators.
 @Suite struct DeviceShareTests {
     private func names(_ list: String, rank: Int, size: Int, _ environment: [String: String] = [:]) throws -> String {
         try DeviceShare(rank: rank, size: size).devices(of: DeviceName.list(list), environment: environment)
@@ -14,11 +14,11 @@ import Testing
         #expect(try names("cuda:0-3", rank: 2, size: 4) == "cuda:2")
         #expect(try names("cuda:4,cuda:1,cuda:2,cuda:0", rank: 1, size: 2) == "cuda:2,cuda:0")
         #expect(try names("cuda:0-3", rank: 0, size: 1) == "cuda:0,cuda:1,cuda:2,cuda:3")
-        // Parts of a processor are each process's own.
+        // Each process has its own parts of a processor.
         #expect(try names("cpu:0-1", rank: 1, size: 2) == "cpu:0,cpu:1")
         #expect(try names("xla-cpu:0", rank: 1, size: 2) == "xla-cpu:0")
         #expect(try names("xla-cpu:0-1", rank: 1, size: 2) == "xla-cpu:1")
-        // Where each process sees one GPU, it is its own.
+        // If each process sees one GPU, that one is its own.
         #expect(try names("cuda:0", rank: 1, size: 2, ["CUDA_VISIBLE_DEVICES": "1"]) == "cuda:0")
     }
 
@@ -43,7 +43,7 @@ import Testing
         #expect(slurm("(x", node: 0) == nil)
     }
 
-    /// Which of several kinds `--gpus` means is asked.
+    /// If there are several kinds, an error asks which one `--gpus` means.
     @Test func gpusOfSeveralKindsAreAsked() throws {
         let root = NSTemporaryDirectory() + "anneal-kinds-" + UUID().uuidString
         defer { try? FileManager.default.removeItem(atPath: root) }

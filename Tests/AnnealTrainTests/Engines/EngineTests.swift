@@ -4,19 +4,19 @@ import AnnealReference
 import AnnealXLA
 import Testing
 
-/// A whole small training run on every engine: convolutions, batch norm, dropout, several batches an update, averages, dropped
-/// steps, scoring, and a state that continues.
+/// A whole small training run on every engine: convolutions, batch norm, dropout, several batches per update, averages,
+/// dropped steps, scoring, and resuming from a state.
 @Suite struct EngineTests {
     enum Choice: String, CaseIterable {
         case cpu, reference, hostile, xla
 
-        /// Those that are here: XLA's needs a plugin (`make plugin NAME=cpu`).
+        /// The available engines: XLA needs a plugin (`make plugin NAME=cpu`).
         static var here: [Choice] {
             if !hasVirtualDevices { print("skipped: the xla engine (no plugin; 'make plugin NAME=cpu' installs it)") }
             return allCases.filter { $0 != .xla || hasVirtualDevices }
         }
 
-        /// How far it may be from the reference engine: a part of each number.
+        /// The allowed difference from the reference engine, relative to each number.
         var tolerance: Float {
             switch self {
             case .reference, .hostile: 0
@@ -119,14 +119,14 @@ import Testing
         expectSame(broken, expected, within: choice.tolerance)
     }
 
-    /// The state is saved while later work may be under way.
+    /// The state is saved while later work may be in progress.
     @Test(arguments: Choice.here) func aRunContinuesToTheSameBits(_ choice: Choice) throws {
         let whole = try Self.run(choice, averaging: .movingAverage(decay: 0.9), accumulation: 2)
         let parts = try Self.run(choice, averaging: .movingAverage(decay: 0.9), accumulation: 2, stopAfter: 3)
         expectSame(parts, whole, within: 0)
     }
 
-    /// Results that come late name the step that they are of.
+    /// Late results name the step that they belong to.
     @Test(arguments: Choice.here) func aBrokenStepIsNamed(_ choice: Choice) throws {
         let trainer = try Self.makeTrainer(choice, averaging: nil, accumulation: 1, canDropSteps: false)
         let error = #expect(throws: AnnealError.self) {

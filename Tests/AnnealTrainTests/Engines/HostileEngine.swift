@@ -3,15 +3,16 @@ import AnnealCompiler
 import AnnealReference
 import Foundation
 
-/// What an accelerator may do, at its worst: its memory cannot be touched by the host (the process dies), work is done on a
-/// thread of its own and finishes late, inputs go through staging memory, results come when they are asked for.
+/// What an accelerator may do, at its worst: its memory cannot be accessed by the host (the process dies), work is done
+/// on a separate thread and finishes late, inputs go through staging memory, and results arrive when they are
+/// requested.
 ///
 /// The arithmetic is the reference engine's.
 final class HostileEngine: Engine {
     let name = "hostile"
     private let kernels = ProtectedKernels()
     private let worker: Worker
-    /// What the kernels know of each store.
+    /// The kernels' data for each store.
     private var stores: [ObjectIdentifier: ParameterStore] = [:]
 
     init() { worker = Worker(kernels) }
@@ -31,7 +32,7 @@ final class HostileEngine: Engine {
     }
 }
 
-/// The reference engine's kernels over memory that is there for the worker only.
+/// The reference engine's kernels over memory that only the worker can access.
 private final class ProtectedKernels: KernelEngine {
     let name = "hostile"
     private let reference = ReferenceEngine()
@@ -54,7 +55,7 @@ private final class ProtectedKernels: KernelEngine {
     }
 }
 
-/// A thread that does one job after the other. It alone touches the memory of its engine.
+/// A thread that runs jobs one after another. It alone accesses the memory of its engine.
 private final class Worker: @unchecked Sendable {
     private let kernels: ProtectedKernels
     private let queue = DispatchQueue(label: "hostile-engine")
@@ -175,7 +176,7 @@ private final class LateResults: StepResults {
     var inputs: [String: [Float]] = [:]
     var flags: [[Float]] = []
     var error: (any Error)?
-    /// Copies that pointers stay valid of.
+    /// Copies to which pointers stay valid.
     private var kept: [UnsafeMutableBufferPointer<Float>] = []
 
     deinit { for buffer in kept { buffer.deallocate() } }

@@ -3,7 +3,7 @@ import AnnealCompiler
 import AnnealReference
 import Testing
 
-/// Batches that are cut into shards, on engines made of kernels.
+/// Batches that are split into shards, on engines made of kernels.
 struct KernelShardTests {
     static func trainer(
         _ engine: any Engine, batchNorm: Bool = true, accumulation: Int = 1, canDropSteps: Bool = false,
@@ -74,14 +74,14 @@ struct KernelShardTests {
         #expect(try Self.run(Self.cpu(devices: 3, shards: 3)) == one)
     }
 
-    /// Without batch norm, whose statistics are a shard's own, shards compute what the whole batch does.
+    /// Without batch norm, whose statistics are per shard, shards compute the same as the whole batch.
     @Test(arguments: [2, 3, 4, 8]) func shardsAddUpToTheBatch(shards: Int) throws {
         let whole = try Self.run(defaultEngine(), batchNorm: false)
         let parts = try Self.run(Self.cpu(devices: 2, shards: shards), batchNorm: false)
         for (a, b) in zip(parts, whole) { #expect(abs(a - b) <= 1e-4 * max(1, abs(b))) }
     }
 
-    /// Four shards are four batches whose gradients are accumulated, but for moving statistics and random numbers.
+    /// Four shards are equivalent to four accumulated batches, except for moving statistics and random numbers.
     @Test func shardsAreAccumulatedBatches() throws {
         func run(_ engine: any Engine, batchSize: Int, accumulation: Int) throws -> [Float] {
             let net = SymbolBuilder()
@@ -102,8 +102,9 @@ struct KernelShardTests {
         #expect(try run(defaultEngine(), batchSize: 2, accumulation: 4) == shards)
     }
 
-    /// Compressed to two bits, each shard's gradient is a threshold, its negative or zero: an update of plain SGD moves every
-    /// weight by a whole number of them. Later steps send what was kept, and devices do not matter.
+    /// With 2-bit compression each element of a shard's gradient is the threshold, its negative or zero: an update of
+    /// plain SGD changes every weight by an integer multiple of it. Later steps send what was kept, and devices do not
+    /// matter.
     @Test func twoBitCompressionIsOfEachShard() throws {
         let threshold: Float = 0.0625
         func change(devices: Int, steps: Int) throws -> [Float] {
@@ -124,7 +125,7 @@ struct KernelShardTests {
                 for row in 0..<8 { slot.labels[row] = Float(row % 4) }
                 try trainer.step()
             }
-            // In thresholds: the rate is 1/2, and gradients are divided by 8.
+            // In units of the threshold: the rate is 1/2, and gradients are divided by 8.
             return zip(before, try trainer.parameters.tensor("fc_weight").elements).map { ($0 - $1) * 16 / threshold }
         }
         let one = try change(devices: 1, steps: 1)
@@ -151,7 +152,7 @@ struct KernelShardTests {
         #expect(empty?.suggestion == "use 4 or more")
     }
 
-    /// MXNet's statistics of several devices: their mean.
+    /// MXNet's statistics with several devices: their mean.
     @Test func movingStatisticsAreTheShardsMean() throws {
         let sharded = try Self.trainer(Self.cpu(devices: 2, shards: 2)), data = noise(40 * 72, 4)
         try sharded.fit(training: Self.source(4, count: 8), epochs: 0..<1)

@@ -52,7 +52,7 @@ struct LateStepTests {
         )
     }
 
-    /// Also where shards have other sizes, so that a process has several plans.
+    /// Also if shards have different sizes, so that a process has several plans.
     @Test(arguments: [8, 10]) func theBitsAreThoseOfOneProcess(batchSize: Int) throws {
         let one = try Self.run(Self.engine(nil), batchSize: batchSize)
         #expect(!one.isLate)
@@ -62,7 +62,7 @@ struct LateStepTests {
             }
             for process in several {
                 #expect(process.values == one.values)
-                // What fits into a bucket is there at once.
+                // Gradients that fit into one bucket all arrive at once.
                 #expect(process.isLate == (bytes < 1 << 20))
             }
         }
@@ -83,7 +83,7 @@ struct LateStepTests {
         }
     }
 
-    /// What looks at all gradients waits for them.
+    /// Features that read all gradients wait for them.
     @Test func whatNeedsAllGradientsWaits() throws {
         for process in try ThreadGroup.run(2, { try Self.run(Self.engine($0), keepsGradients: true) }) {
             #expect(!process.isLate)
@@ -95,7 +95,7 @@ struct LateStepTests {
         }
     }
 
-    /// Every process names the step, though only one of them has read the image.
+    /// Every process names the step, although only one of them has read the image.
     @Test func aStepThatIsNotFiniteIsNamed() throws {
         let errors = try ThreadGroup.run(2) { group in
             let error = #expect(throws: AnnealError.self) { try Self.run(Self.engine(group), broken: 9) }

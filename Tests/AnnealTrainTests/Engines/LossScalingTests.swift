@@ -6,13 +6,13 @@ import Testing
 /// float16 on an accelerator.
 @Suite(.enabled(if: hasVirtualDevices, "no plugin for xla-cpu ('make plugin NAME=cpu' installs it)"))
 struct LossScalingTests {
-    /// - Parameter headScale: what the loss's gradient is multiplied by.
+    /// - Parameter headScale: the factor that the loss's gradient is multiplied by.
     private func makeTrainer(
         _ precision: ElementType = .float16, _ scaling: LossScaling? = nil, headScale: Double = 1,
         accumulation: Int = 1, engine: (any Engine)? = nil
     ) throws -> Trainer {
         let net = SymbolBuilder()
-        // A bias before batch norm has rounding noise for a gradient.
+        // A bias before batch norm has only rounding noise as its gradient.
         var body = try net.convolution(
             .variable("data"), numFilter: 8, kernel: [3, 3], pad: [1, 1], noBias: true, name: "a")
         body = try net.activation(net.batchNorm(body, fixGamma: false, name: "n"), .relu)
@@ -52,7 +52,7 @@ struct LossScalingTests {
         #expect(events.warnings.isEmpty)
     }
 
-    /// Gradients of 1e-8 are zeros in float16 unless they are scaled.
+    /// Gradients of 1e-8 become zero in float16 unless they are scaled.
     @Test func smallGradientsAreNotLost() throws {
         let expected = try makeTrainer(.float32, headScale: 1e-8)
         try expected.fit(training: source(), epochs: 0..<1)
@@ -76,7 +76,7 @@ struct LossScalingTests {
         #expect(trainer.lossScaling == .dynamic)
         let told = events.notes.filter { $0.contains("loss scale") }
         #expect(told.first?.hasPrefix("Epoch 1: loss scale ") == true, "\(events.notes)")
-        // What was dropped is no NaN of the run, and its images count.
+        // A dropped step does not count as a NaN of the run, and its images count.
         #expect(events.warnings.isEmpty)
         #expect(reports.last?.training.allSatisfy(\.value.isFinite) == true)
         #expect(trainer.updates < 18 / accumulation && trainer.updates > 0)
@@ -89,7 +89,7 @@ struct LossScalingTests {
         #expect(error?.code == .notFinite)
     }
 
-    /// Images that are no numbers are not the scale's doing.
+    /// Images that are not numbers are not the scale's fault.
     @Test func aNaNOfTheRunIsOne() throws {
         let trainer = try makeTrainer(.float16, .constant(256)), events = Events()
         let error = #expect(throws: AnnealError.self) {

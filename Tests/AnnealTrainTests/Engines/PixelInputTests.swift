@@ -3,7 +3,7 @@ import AnnealReference
 import AnnealXLA
 import Testing
 
-/// 8-bit pixels that an accelerator makes floats.
+/// 8-bit pixels that an accelerator converts to floats.
 @Suite(.enabled(if: hasVirtualDevices, "no plugin for xla-cpu ('make plugin NAME=cpu' installs it)"))
 struct PixelInputTests {
     /// Images of noise, as floats or pixels.

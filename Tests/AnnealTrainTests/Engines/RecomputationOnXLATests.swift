@@ -3,7 +3,7 @@ import AnnealCompiler
 import AnnealXLA
 import Testing
 
-/// `--recompute` where a compiler orders the work: what is computed again must not be merged with the first time.
+/// `--recompute` with a compiler that orders the work: recomputation must not be merged with the first computation.
 @Suite(.enabled(if: hasVirtualDevices, "no plugin for xla-cpu ('make plugin NAME=cpu' installs it)"))
 struct RecomputationOnXLATests {
     private func train(_ recomputation: Recomputation, shards: Int = 1) throws -> (weights: [Float], bytes: Int) {

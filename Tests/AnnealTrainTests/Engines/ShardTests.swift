@@ -3,7 +3,7 @@ import AnnealReference
 import AnnealXLA
 import Testing
 
-/// Whether XLA's CPU plugin is here.
+/// Whether XLA's CPU plugin is available.
 let hasVirtualDevices = (try? Accelerators.engine("xla-cpu", indexes: [0])) != nil
 
 /// Several accelerators, as virtual devices of XLA's CPU plugin (`make plugin NAME=cpu`).
@@ -32,7 +32,7 @@ struct ShardTests {
         }
     }
 
-    /// An all-reduce adds in another order, the same one each time.
+    /// An all-reduce adds in a different order, but always the same one.
     @Test(arguments: [(2, nil), (4, nil), (2, 13)]) func devicesAddTogether(_ devices: Int, _ broken: Int?) throws {
         func reduced() throws -> [Float] {
             try Self.run(
@@ -49,7 +49,7 @@ struct ShardTests {
         #expect(try reduced() == found)
     }
 
-    /// Without batch norm, whose statistics are a shard's own, four shards compute what the whole batch does.
+    /// Without batch norm, whose statistics are per shard, four shards compute the same as the whole batch.
     @Test func shardsAddUpToTheBatch() throws {
         let whole = try Self.run(ReferenceEngine(), batchNorm: false)
         let parts = try Self.run(Self.engine(devices: 2, shards: 4), batchNorm: false)

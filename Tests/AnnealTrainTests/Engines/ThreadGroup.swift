@@ -2,9 +2,9 @@ import AnnealCompiler
 import AnnealCore
 import Foundation
 
-/// Processes that are threads of this one.
+/// Processes simulated by threads of this one.
 final class ThreadGroup: ProcessGroup {
-    /// Messages on their way, by sender and receiver.
+    /// Messages that have not been received, by sender and receiver.
     private final class Mail: @unchecked Sendable {
         private let condition = NSCondition()
         private var messages: [[Int]: [[UInt8]]] = [:]
@@ -83,7 +83,7 @@ final class ThreadGroup: ProcessGroup {
     }
 }
 
-/// The rows that a process takes of each batch of another source.
+/// The rows of each batch of another source that a process computes.
 final class OwnRows: BatchSource {
     private let source: any BatchSource
     private let rows: Range<Int>

@@ -2,9 +2,9 @@ import Anneal
 import Foundation
 import Testing
 
-/// Which checkpoints stay, what becomes of those that cannot be saved, and how one is chosen.
+/// Which checkpoints are kept, what happens to those that cannot be saved, and how one is chosen.
 @Suite struct KeepTests {
-    /// No label is ever right: the first epoch's accuracy, 0, is never beaten.
+    /// No label is ever predicted: the first epoch's accuracy, 0, is never exceeded.
     private func fit(
         _ trainer: Trainer, _ epochs: Int, prefix: String, keep: FitOptions.Keep = .bestAndLast,
         observer: any FitObserver = Events(), policy: FitOptions.SaveErrorPolicy = .stop,
@@ -52,7 +52,7 @@ import Testing
         #expect(try number(.best) == 1 && number(.last) == 3 && number(.number(3)) == 3)
         #expect(problem(nil) == "\(prefix): has the checkpoints 1, 3 (choose with --load-epoch N, best or last)")
         #expect(problem(.number(2)).contains("m-0002.params: does not exist (there are the checkpoints 1, 3)"))
-        // Of an earlier, longer run, and of other prefixes.
+        // From an earlier, longer run, and from other prefixes.
         for name in ["m-0009", "m-x-0007", "m-00012", "mother-0008"] {
             try FileManager.default.copyItem(atPath: prefix + "-0003.params", toPath: "\(folder.path)/\(name).params")
         }
@@ -103,7 +103,7 @@ import Testing
         #expect(end.end?.epochs == 0 && end.end?.lastCheckpoint == 2 && end.end?.best?.checkpoint == 1)
     }
 
-    /// A folder in the place of a file stands for a disk that is full.
+    /// A folder in place of a file simulates a full disk.
     @Test func whatCouldNotBeSavedIsTriedOnceMore() throws {
         for isFreed in [true, false] {
             let folder = try StateFolder(), prefix = folder.prefix, end = Ending()
@@ -115,15 +115,15 @@ import Testing
             #expect(end.end?.missing == (isFreed ? [best] : [best, last]))
             #expect(end.notes == ["Best: checkpoint 1, accuracy 0.0; its checkpoint was not kept"])
             #expect(!Files.isFolder("\(prefix)-0003.params") == isFreed)
-            // Of a checkpoint all files are there or none.
+            // A checkpoint has all of its files or none.
             #expect(!Files.exists("\(prefix)-0001.resume") && Files.exists("\(prefix)-0003.resume") == isFreed)
-            // The state was saved all the same.
+            // The state was saved even so.
             #expect(try resumed(prefix).1.position == FitPosition(epoch: 3))
         }
     }
 }
 
-/// Keeps how a run ended, and makes room when it is warned for the second time.
+/// Records how a run ended, and frees space at the second warning.
 private final class Ending: FitObserver {
     var end: RunEnd?
     var notes: [String] = []

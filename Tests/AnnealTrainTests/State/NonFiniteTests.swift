@@ -2,7 +2,7 @@ import Anneal
 import Foundation
 import Testing
 
-/// Runs in which something is a NaN or an infinity.
+/// Runs in which a value is a NaN or an infinity.
 @Suite struct NonFiniteTests {
     /// The second batch has a sample that is not a number.
     private func broken(_ samples: [Int] = Array(0..<20)) throws -> InMemorySource {
@@ -34,7 +34,7 @@ import Testing
         #expect(error?.problem == "the gradient of out_bias holds a NaN or an infinity")
     }
 
-    /// A dropped step leaves the run as if its batch were not there.
+    /// A dropped step leaves the run as if its batch did not exist.
     @Test func aDroppedStepChangesNothing() throws {
         let others = (0..<20).filter { !(4..<8).contains($0) }
         let without = try SmallRun.trainer(canDropSteps: true), with = try SmallRun.trainer(canDropSteps: true)
@@ -48,7 +48,7 @@ import Testing
         #expect(events.warnings.last == "epoch 1: 1 of 5 steps were dropped")
     }
 
-    /// The backward pass has moved the statistics when the gradients are known.
+    /// The backward pass has changed the statistics by the time the gradients are known.
     @Test func aStepThatIsDroppedLateChangesNothing() throws {
         let metrics = FitOptions(metrics: CompositeMetric(), onNonFinite: .skip)
         let others = (0..<20).filter { !(4..<8).contains($0) }
@@ -74,7 +74,7 @@ import Testing
         #expect(try with.stateHashes().map(\.hash) == without.stateHashes().map(\.hash))
     }
 
-    /// Fewer updates than were planned lead to the run's end, where the slow weights are what is saved.
+    /// Fewer updates than planned before the run's end, where the slow weights are saved.
     @Test func lookaheadEndsAfterADroppedStep() throws {
         let trainer = try SmallRun.trainer(
             canDropSteps: true, averaging: .lookahead(every: 100, alpha: .constant(0.5)))
@@ -84,7 +84,7 @@ import Testing
         #expect(try trainer.parameters.names.map { try trainer.parameters.tensor($0) } == begin)
     }
 
-    /// Batches 0 to 2 are an update, batch 3 alone is one when batch 4, the epoch's last, is dropped.
+    /// Batches 0 to 2 are an update; batch 3 alone is one when batch 4, the epoch's last, is dropped.
     @Test func aGroupWhoseLastBatchIsDroppedIsAnUpdate() throws {
         let with = try SmallRun.trainer(canDropSteps: true, accumulation: 3)
         let without = try SmallRun.trainer(canDropSteps: true, accumulation: 3)
@@ -96,7 +96,7 @@ import Testing
         #expect(try with.stateHashes().map(\.hash) == without.stateHashes().map(\.hash))
     }
 
-    /// The batch after it takes its place in the group.
+    /// The next batch takes its place in the group.
     @Test func aBatchThatIsDroppedWithinAGroupLeavesTheGroup() throws {
         let others = (0..<20).filter { !(4..<8).contains($0) }
         let without = try SmallRun.trainer(canDropSteps: true, accumulation: 2)
@@ -165,7 +165,7 @@ import Testing
         }
     }
 
-    /// Gradients may all be finite and the weights that the update makes of them not.
+    /// All gradients may be finite although the updated weights are not.
     @Test func anUpdateThatBreaksWeightsIsDropped() throws {
         let trainer = try SmallRun.trainer(canDropSteps: true), events = Events()
         try trainer.fit(
@@ -186,14 +186,14 @@ import Testing
         #expect(try names.map(trainer.parameters.tensor) == before)
     }
 
-    /// Gradients may all be finite and the sum with the weight not: nothing of that is saved.
+    /// All gradients may be finite although the sum with the weight is not: nothing of that is saved.
     @Test func weightsThatAreNotFiniteAreNotSaved() throws {
         let folder = try StateFolder()
         let trainer = try SmallRun.trainer()
         try trainer.save(prefix: folder.prefix, epoch: 1)
         try trainer.parameters.set("out_bias", Tensor([3], [0, .infinity, 0]))
         let source = try SmallRun.source()
-        // No step is left: only the save is.
+        // There are no more steps, only the save.
         let progress = FitProgress(position: FitPosition(epoch: 0, batch: 5))
         #expect(throws: AnnealError.self) {
             try trainer.fit(
@@ -204,7 +204,7 @@ import Testing
     }
 }
 
-/// Beyond the largest float after an update.
+/// Exceeds the largest float after an update.
 private struct RisingRate: LearningRateSchedule {
     static let name = "rising"
     let last: Int

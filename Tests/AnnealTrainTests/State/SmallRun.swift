@@ -2,7 +2,7 @@ import Anneal
 import Foundation
 import Synchronization
 
-/// A folder that goes away with the test.
+/// A folder that is removed with the test.
 final class StateFolder {
     let path: String
     var prefix: String { path + "/m" }
@@ -15,7 +15,7 @@ final class StateFolder {
     deinit { try? FileManager.default.removeItem(atPath: path) }
 }
 
-/// A network with batch norm and dropout on twenty samples: five updates an epoch.
+/// A network with batch norm and dropout on twenty samples: five updates per epoch.
 enum SmallRun {
     static func trainer(
         seed: UInt64 = 1, batchSize: Int = 4, canDropSteps: Bool = false, hidden: Int = 8,
@@ -32,7 +32,7 @@ enum SmallRun {
             accumulation: accumulation)
     }
 
-    /// Its output is finite whatever the labels are; its gradients are not where a label is not.
+    /// Its output is finite whatever the labels are; its gradients are not finite if a label is not.
     static func regression(canDropSteps: Bool, hidden: Int = 8) throws -> Trainer {
         let builder = SymbolBuilder()
         let normal = try builder.apply("BatchNorm", name: "bn", inputs: [.variable("data")], attributes: [:])
@@ -56,7 +56,7 @@ enum SmallRun {
     }
 
     /// - Parameters:
-    ///   - samples: of the twenty; in this order.
+    ///   - samples: which of the twenty, in this order.
     ///   - label: replaces the label of a sample.
     static func source(
         _ samples: [Int] = Array(0..<20), data: (Int) -> Float? = { _ in nil }, label: (Int) -> Float? = { _ in nil }
@@ -89,7 +89,7 @@ final class Steps: FitObserver {
     }
 }
 
-/// Keeps what a run tells.
+/// Records a run's events.
 final class Events: FitObserver {
     var reports: [EpochReport] = []
     var warnings: [String] = []

@@ -2,7 +2,7 @@ import Anneal
 import Foundation
 import Testing
 
-/// What a run's state keeps, and what becomes of one that is damaged.
+/// What a run's state contains, and what happens if it is damaged.
 @Suite struct StateTests {
     @Test func aRunGoesOnInsideAnEpoch() throws {
         let folder = try StateFolder()
@@ -25,7 +25,7 @@ import Testing
         }
     }
 
-    /// Lookahead's part of the way depends on the run's planned updates, which dropped steps do not change.
+    /// Lookahead's fraction depends on the run's planned updates, which dropped steps do not change.
     @Test func aRunWithDroppedStepsKeepsItsPlan() throws {
         func trainer() throws -> Trainer {
             try SmallRun.trainer(canDropSteps: true, averaging: .lookahead(every: 2, alpha: .cubic))
@@ -51,13 +51,13 @@ import Testing
         }
     }
 
-    /// States of earlier versions hold a number of threads, on which no bit depends any more.
+    /// States of earlier versions contain a number of threads, on which no bit depends any more.
     @Test func machinesWithThreadsStillLoad() throws {
         let json = Data(#"{"threads": 2, "kernels": "avx2"}"#.utf8)
         #expect(try JSONDecoder().decode(RunMachine.self, from: json) == RunMachine(kernels: "avx2"))
     }
 
-    /// The instruction set, and the library where both are known.
+    /// The instruction set, and the library if both are known.
     @Test func anotherMachineIsWarnedAbout() {
         let saved = RunMachine(kernels: "avx2", library: "oneDNN 2.6.3")
         #expect(saved.warning(resumingOn: saved) == nil)
@@ -102,7 +102,7 @@ import Testing
         #expect(rest.reports.map(\.training) == whole.reports.map(\.training))
     }
 
-    /// A state of version 0.1 keeps one sum of gradients, and their number as an array.
+    /// A state of version 0.1 contains one sum of gradients, and the number of batches as an array.
     @Test func statesOfVersion01AreRead() throws {
         let folder = try StateFolder(), path = folder.prefix + "-latest.resume"
         let trainer = try SmallRun.trainer(averaging: .movingAverage(decay: 0.5), accumulation: 4)
@@ -177,7 +177,7 @@ import Testing
         #expect(other?.suggestion == "resume with --accumulate 1")
     }
 
-    /// Parameters that another program has put next to a state are not passed over in silence.
+    /// Parameters that another program has placed next to a state are not ignored silently.
     @Test func otherParametersAreNoticed() throws {
         let folder = try StateFolder()
         let trainer = try SmallRun.trainer()

@@ -2,7 +2,7 @@ import Anneal
 import ArgumentParser
 import Foundation
 
-/// What is done with record files: a command with commands of its own.
+/// Operations on record files: a command with subcommands.
 struct Rec: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "rec", abstract: "Look at record files, check, repair, split, join and export them.",
@@ -18,7 +18,7 @@ struct Rec: ParsableCommand {
         ])
 }
 
-/// A record file that is read.
+/// A record file to read.
 struct RecordInput: ParsableArguments {
     @Argument(help: ArgumentHelp("The records.", valueName: "FILE.rec"), completion: .file(extensions: ["rec"]))
     var file: String

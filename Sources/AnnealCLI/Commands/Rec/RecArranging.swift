@@ -2,7 +2,7 @@ import Anneal
 import ArgumentParser
 import Foundation
 
-/// One file into several.
+/// Splits one file into several.
 struct RecSplit: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "split", abstract: "Split records into several files.",
@@ -75,7 +75,7 @@ struct RecSplit: ParsableCommand {
     }
 }
 
-/// Records out of a file, as files or records.
+/// Extracts records from a file, as files or records.
 struct RecExtract: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "extract", abstract: "Extract some records from a file, as images or as records.",
@@ -154,7 +154,7 @@ struct RecordChoice: ParsableArguments {
     }
 }
 
-/// Record files that become one.
+/// Record files that are combined into one.
 struct RecordFiles: ParsableArguments {
     @Option(help: ArgumentHelp("Output file.", valueName: "OUT.rec"))
     var to: String
@@ -164,7 +164,7 @@ struct RecordFiles: ParsableArguments {
     func open() throws -> RecordArranging { RecordArranging(try files.map { try RecordFile($0) }) }
 }
 
-/// Files one after the other.
+/// Concatenates files.
 struct RecCat: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "cat", abstract: "Join record files, one after the other.",
@@ -179,7 +179,7 @@ struct RecCat: ParsableCommand {
     }
 }
 
-/// Files shuffled into one.
+/// Shuffles files into one.
 struct RecMerge: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "merge", abstract: "Shuffle the records of several files into one.",
@@ -204,7 +204,7 @@ struct RecMerge: ParsableCommand {
 }
 
 extension RecordArranging {
-    /// Writes the choices, and says how far it is and what has become of them.
+    /// Writes the choices, and reports progress and the result.
     fileprivate func writeShown(
         _ choices: [Choice], to target: String, renumbers: Bool = false, remark: String = ""
     ) throws {

@@ -1,7 +1,7 @@
 import Anneal
 import ArgumentParser
 
-/// What a record file holds.
+/// Describes the contents of a record file.
 struct RecInfo: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "info",

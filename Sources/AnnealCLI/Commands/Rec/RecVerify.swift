@@ -37,7 +37,7 @@ struct VerificationOptions: ParsableArguments {
 }
 
 extension RecordVerification {
-    /// A line for everything that is wrong, in the order of the file.
+    /// A line for each problem, in the order of the file.
     var problems: [String] {
         let path = FilePath(salvage.file.path)
         var found: [(offset: Int, text: String)] = salvage.damages.map { damage in
@@ -55,7 +55,7 @@ extension RecordVerification {
     }
 }
 
-/// Everything that is wrong with a record file.
+/// All problems of a record file.
 struct RecVerify: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "verify", abstract: "Find what is damaged in a record file.",
@@ -89,7 +89,7 @@ struct RecVerify: ParsableCommand {
     }
 }
 
-/// The good records of a damaged file.
+/// Copies the good records of a damaged file.
 struct RecRepair: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "repair", abstract: "Extract the good records from a damaged file.",
