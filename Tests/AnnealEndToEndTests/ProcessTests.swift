@@ -159,7 +159,8 @@ import Testing
         let run = try tool.shell(
             """
             for i in 1 2 3; do \(train(tool, "")) & done; wait
-            for i in 1 2 3; do $anneal score --model $(ls -d runs/*train)/model --load-epoch 1 --data-val val.rec & done; wait
+            model=$(ls -d runs/*train | head -1)/model
+            for i in 1 2 3; do $anneal score --model $model --load-epoch 1 --data-val val.rec & done; wait
             ls runs/*/model-0001.params | wc -l; ls runs/*/score.json | wc -l
             """)
         #expect(run.output.hasSuffix("3\n3\n"), "\(run.output)")
