@@ -18,7 +18,7 @@ struct AugmentationOptions: ParsableArguments, Encodable {
     var randomCrop: Int?
     @Option(help: ArgumentHelp("Mirror a random half of the images (default: 0).", valueName: "0|1"))
     var randomMirror: Int?
-    @Option(help: "Choose the mirrored half anew in each epoch, or randomly in the first and then alternate.")
+    @Option(help: "Choose the mirrored half again in each epoch, or randomly in the first and then alternate.")
     var mirrorMode: Augmentation.MirrorMode = .random
     @Option(
         help: ArgumentHelp(
