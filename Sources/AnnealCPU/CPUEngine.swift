@@ -87,9 +87,9 @@ package final class CPUEngine: KernelEngine {
     package func withThreads(_ body: () -> Void) {
         // The number of threads belongs to the calling thread: a task's thread is not the one that created the engine.
         let before = Parallel.threads
-        guard before != threads else { return body() }
+        guard before != threads else { return Parallel.withoutSignals(body) }
         Parallel.setThreads(threads)
-        body()
+        Parallel.withoutSignals(body)
         Parallel.setThreads(before)
     }
 

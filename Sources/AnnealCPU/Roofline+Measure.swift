@@ -12,8 +12,9 @@ extension Roofline {
         let matrices = try (0..<3).map { _ in try filled(size) }
         let n = Int64(edge)
         let product = try fastest {
-            let status = onednn_sgemm(
-                0, 0, n, n, n, 1, matrices[0].base, n, matrices[1].base, n, 0, matrices[2].base, n)
+            let status = Parallel.withoutSignals {
+                onednn_sgemm(0, 0, n, n, n, 1, matrices[0].base, n, matrices[1].base, n, 0, matrices[2].base, n)
+            }
             try check(status, "multiplying matrices")
         }
         // Together four times the last-level cache (as McCalpin's STREAM requires), but at most a gigabyte.

@@ -67,6 +67,17 @@ public enum Parallel {
 
     private struct Box { let body: @Sendable (Int, Int) -> Void }
 
+    /// Runs `body` while the calling thread, and the threads of a pool that it starts, take no signals; another thread
+    /// of the process does, or they come afterwards.
+    ///
+    /// Whatever calls oneDNN runs in it. oneDNN's matrix product for AVX-512 keeps the stack pointer inside a block of
+    /// the heap, so that a signal handler would write its frame over what lies before that block.
+    package static func withoutSignals<Result>(_ body: () throws -> Result) rethrows -> Result {
+        let mask = anneal_block_signals()
+        defer { anneal_restore_signals(mask) }
+        return try body()
+    }
+
     /// The elements of part `part` when `count` elements are divided among `parts` in multiples of `grain`.
     public static func slice(_ count: Int, part: Int, parts: Int, grain: Int = 16) -> Range<Int> {
         let grains = (count + grain - 1) / grain

@@ -1,5 +1,7 @@
 #include "anneal_parallel.h"
 
+#include "anneal_signals.h"
+
 // GCC's OpenMP runtime (libgomp), the pool that oneDNN runs on too. These are its documented entry points.
 void GOMP_parallel(void (*body)(void *), void *context, unsigned threads, unsigned flags);
 int omp_get_thread_num(void);
@@ -13,8 +15,16 @@ struct region {
     void *context;
 };
 
+// Whether this thread of the pool takes no signals any more.
+static _Thread_local int takes_no_signals;
+
 static void enter(void *pointer) {
     struct region *region = pointer;
+    // The threads of the pool compute and do nothing else (see Parallel.withoutSignals). The first is the caller's own.
+    if (omp_get_thread_num() > 0 && !takes_no_signals) {
+        anneal_block_signals();
+        takes_no_signals = 1;
+    }
     region->body(region->context, omp_get_thread_num(), omp_get_num_threads());
 }
 

@@ -52,6 +52,17 @@ void anneal_unblock_signals(void) {
     pthread_sigmask(SIG_SETMASK, &none, NULL);
 }
 
+sigset_t anneal_block_signals(void) {
+    sigset_t outside, before;
+    sigfillset(&outside);
+    static const int own[] = {SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSYS, SIGTRAP};
+    for (unsigned i = 0; i < sizeof own / sizeof *own; i++) sigdelset(&outside, own[i]);
+    pthread_sigmask(SIG_BLOCK, &outside, &before);
+    return before;
+}
+
+void anneal_restore_signals(sigset_t mask) { pthread_sigmask(SIG_SETMASK, &mask, NULL); }
+
 void anneal_watch_stop_signals(int live_line) {
     atomic_store(&has_live_line, live_line);
     static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGXCPU};

@@ -135,7 +135,7 @@ struct Tool {
 }
 
 /// A pipe that a separate thread reads to the end.
-private final class DrainedPipe: @unchecked Sendable {
+final class DrainedPipe: @unchecked Sendable {
     private var data = Data()
     private let done = DispatchSemaphore(value: 0)
 

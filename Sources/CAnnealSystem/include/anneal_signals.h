@@ -3,9 +3,16 @@
 #ifndef ANNEAL_SIGNALS_H
 #define ANNEAL_SIGNALS_H
 
+#include <signal.h>
+
 /// Unblocks all signals for this thread and those that it starts. A parent may have blocked some in the thread that
 /// started this process, as Dispatch's threads do, and then neither Ctrl-C nor `timeout` would end it.
 void anneal_unblock_signals(void);
+
+/// Blocks the signals that come from outside for this thread and those that it starts, and returns its mask as it was.
+/// Signals that the thread's own instructions raise (SIGSEGV, SIGABRT and the like) cannot wait.
+sigset_t anneal_block_signals(void);
+void anneal_restore_signals(sigset_t mask);
 
 /// From now on SIGINT, SIGTERM, SIGHUP and SIGUSR1 ask for a stop, and SIGUSR2 does nothing; each is reported on
 /// standard error. A second SIGINT or SIGTERM ends the process at once. SIGINT and SIGHUP stay ignored if they were
