@@ -15,6 +15,7 @@ extension Trainer {
     /// network's arguments, without data and labels. Update counts are not included.
     public func saveMXNetStates(to path: String) throws {
         try startStates()
+        try training.settle()
         var states: [Int: [StoredArray]] = [:]
         for (number, name) in try trainedArguments().enumerated() {
             states[number] = try optimizerStates(name).map { StoredArray(name: "", try $0.array.read()) }

@@ -109,6 +109,11 @@ private struct BadRecordMessage: Codable {
 }
 
 extension ProcessGroup {
+    /// The rows of a batch that each process takes.
+    func sizes(of rows: Range<Int>?) throws -> [Int] {
+        try gather("\(rows?.count ?? 0)", purpose: "rows of a batch").map { Int($0) ?? 0 }
+    }
+
     /// With `--on-bad-record skip`, finds the unusable samples: each process examines a part of them, and all leave out
     /// what any of them has found.
     func agreeOnBadRecords(of source: any SampleSource, _ options: inout LoaderOptions) throws {

@@ -62,6 +62,19 @@ struct JobTests {
         }
     }
 
+    /// The same for processes and devices that share batches in the same way, and not the shuffle over all.
+    @Test func processesReadFixedParts() throws {
+        let tool = try tool()
+        defer { tool.remove() }
+        for (folder, flags) in [("once", "--fixed-parts 1"), ("again", "--fixed-parts 1 --devices cpu:0-1"), ("all", "")] {
+            let run = try tool.shell(mpirun(2) + train(folder, "\(Self.shared) \(flags)"))
+            #expect(run.status == 0, "\(run.output)")
+        }
+        let weights = try tool.bytes("once/model-0002.params")
+        #expect(try tool.bytes("again/model-0002.params") == weights)
+        #expect(try tool.bytes("all/model-0002.params") != weights)
+    }
+
     /// Also if the run is resumed with other processes: what has not been sent yet is saved.
     @Test func compressedGradientsGiveTheSameBits() throws {
         let tool = try tool()

@@ -45,7 +45,8 @@ extension TrainingRun {
         let mixes = data.labels.mixup > 0 || data.labels.cutmix > 0
         let training = try data.trainingLoader(
             images, preprocessing, batchSize: options.batchSize, classes: classes, seed: seed,
-            rows: rows.map { mixes ? SoftLabelSource.sourceRows($0, of: options.batchSize) : Array($0) }, group: group)
+            rows: rows.map { mixes ? SoftLabelSource.sourceRows($0, of: options.batchSize) : Array($0) },
+            partRows: try options.job.fixedParts == 1 ? group?.sizes(of: rows) ?? [] : [], group: group)
         let source = try data.labels.source(
             synthetic ?? training, of: images.source, classes: classes, seed: seed, rows: rows)
         let validation = try validationImages.map {

@@ -53,7 +53,7 @@ enum FlagGroups {
             title: "Machine", usual: ["threads", "seed"],
             further: [
                 "data-nthreads", "recompute", "gpus", "devices", "shards", "exchange", "tf32", "deterministic",
-                "kv-store", "global-batch-size", "rank-timeout", "bucket-mb",
+                "kv-store", "global-batch-size", "fixed-parts", "rank-timeout", "bucket-mb",
                 "gc-type", "gc-threshold", "profile",
             ]),
     ]

@@ -166,7 +166,7 @@ struct DataOptions: ParsableArguments, Encodable {
 
     func trainingLoader(
         _ data: ImageData, _ preprocessing: Preprocessing, batchSize: Int, classes: Int, seed: UInt64,
-        rows: [Int]? = nil, group: (any ProcessGroup)? = nil
+        rows: [Int]? = nil, partRows: [Int] = [], group: (any ProcessGroup)? = nil
     ) throws -> BatchLoader {
         var options = try validation.loaderOptions(preprocessing, batchSize: batchSize, classes: classes, images)
         options.augmentation = try trainingAugmentation(preprocessing)
@@ -174,7 +174,7 @@ struct DataOptions: ParsableArguments, Encodable {
         options.seed = seed
         options.cachedBytes = try cachedBytes()
         options.readsAhead = readAhead == 1
-        options.rows = rows
+        (options.rows, options.partRows) = (rows, partRows)
         try group?.agreeOnBadRecords(of: data.source, &options)
         return try BatchLoader(data.source, options: options)
     }

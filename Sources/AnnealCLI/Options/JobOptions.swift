@@ -11,6 +11,11 @@ struct JobOptions: ParsableArguments, Encodable {
     var kvStore: String = "device"
     @Option(
         help: ArgumentHelp(
+            "1: each process reads the same part of the records in every epoch, as MXNet's workers do, so that a host's memory need cache that part only. The bits then depend on the number of processes. 0: all are shuffled together.",
+            valueName: "0|1"))
+    var fixedParts: Int = 0
+    @Option(
+        help: ArgumentHelp(
             "End the job, naming the process, when one keeps the others waiting for longer.", valueName: "SECONDS"))
     var rankTimeout: Double = 30
     @Option(
@@ -46,6 +51,9 @@ struct JobOptions: ParsableArguments, Encodable {
     /// Refuses what is unsupported here.
     func check() throws {
         try Job.check(kvStore)
+        guard [0, 1].contains(fixedParts) else {
+            throw UsageError("--fixed-parts", "is \(fixedParts)", suggestion: "it is 0 or 1")
+        }
         guard rankTimeout >= 1, rankTimeout <= 86_400 else {
             throw UsageError("--rank-timeout", "is \(rankTimeout)", suggestion: "it is 1 to 86400 seconds")
         }

@@ -29,7 +29,7 @@ struct EpochOrder: Sendable {
         start = rolls ? EpochOrder.rolledStart(epoch, count: count, batch: options.batchSize) : 0
         let batches = (count - start + options.batchSize - 1) / options.batchSize
         let epochs = rolls ? (start + batches * options.batchSize + count - 1) / max(1, count) : 1
-        guard options.shuffle || !leftOut.isEmpty else {
+        guard options.shuffle || !leftOut.isEmpty || !options.partRows.isEmpty else {
             permutations = []
             return
         }
@@ -39,8 +39,31 @@ struct EpochOrder: Sendable {
                 var random = Random(seed: options.seed, purpose: .shuffle, epoch: epoch + $0)
                 order = random.permutation(samples.count)
             }
-            return leftOut.isEmpty ? order : order.filter { !leftOut.contains(samples.lowerBound + Int($0)) }
+            if !leftOut.isEmpty { order = order.filter { !leftOut.contains(samples.lowerBound + Int($0)) } }
+            return options.partRows.isEmpty ? order : Self.inParts(order, rows: options.partRows)
         }
+    }
+
+    /// The same samples in an order in which each part's rows of a batch come from the part's own run of samples. What
+    /// the runs have beyond whole batches comes last, so that each sample still occurs once.
+    private static func inParts(_ order: [Int32], rows: [Int]) -> [Int32] {
+        let batch = rows.reduce(0, +), count = order.count, sorted = order.sorted()
+        var parts: [[Int32]] = [], before = 0
+        for row in rows {
+            let run = sorted[(count * before / batch)..<(count * (before + row) / batch)]
+            before += row
+            guard let first = run.first, let last = run.last else {
+                parts.append([])
+                continue
+            }
+            parts.append(order.filter { (first...last).contains($0) })
+        }
+        let whole = count / batch
+        var result = (0..<whole).flatMap { number in
+            zip(parts, rows).flatMap { part, row in part[(number * row)..<((number + 1) * row)] }
+        }
+        for (part, row) in zip(parts, rows) { result += part[(whole * row)...] }
+        return result
     }
 
     /// The sample's index in the source, and the epoch that determines its augmentation.

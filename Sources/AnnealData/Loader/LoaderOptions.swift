@@ -45,6 +45,9 @@ public struct LoaderOptions: Sendable {
     public var partIndex = 0
     /// The rows of each batch to deliver, in this order; all if nil. Processes that share batches take some each.
     package var rows: [Int]?
+    /// The rows of a batch that each process takes, if each reads a run of the samples of its own in every epoch; empty: all
+    /// read everywhere.
+    package var partRows: [Int] = []
     /// Samples that are known to be bad, and left out of every epoch: the others follow one another as if these had been met and
     /// skipped.
     package var leftOut: [BadRecord] = []
@@ -128,6 +131,9 @@ public struct LoaderOptions: Sendable {
         try demand(
             rows == nil || lastBatch == .filled, "last batch",
             "batches that several processes share do not roll over into the next epoch")
+        try demand(
+            partRows.isEmpty || partRows.allSatisfy { $0 >= 0 } && partRows.reduce(0, +) == batchSize, "parts",
+            "\(partRows) are not the rows of a batch of \(batchSize)")
         try demand(
             lastBatch == .filled || onBadRecord == .abort, "last batch",
             "bad records cannot be skipped when batches roll over into the next epoch")

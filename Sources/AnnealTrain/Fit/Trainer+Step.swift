@@ -138,6 +138,8 @@ extension Trainer {
 
     /// Runs `body` with the weights that are validated and saved: the moving averages, if there are any.
     package func withValidatedWeights<Result>(_ body: () throws -> Result) throws -> Result {
+        // An observer of batches may come while the last step's gradients are still on their way.
+        try training.settle()
         // Before the first step the averages are the weights.
         guard averaging?.replacesWeights == true, statesHaveStarted else { return try body() }
         try training.run(.exchange)

@@ -54,6 +54,48 @@ import Testing
         #expect(all[2].data[(2 * row)...] == all[0].data[..<(2 * row)])
     }
 
+    /// Each process reads a run of the file of its own; what does not fill a batch comes last.
+    @Test func processesReadFixedParts() throws {
+        let records = try records(23), runs = [0..<8, 8..<8, 8..<23]
+        var orders: [[Int]] = []
+        for epoch in 0..<2 {
+            var read: [[Int]] = []
+            for rows in [0..<3, 3..<3, 3..<8] where !rows.isEmpty {
+                let loader = try BatchLoader(
+                    records,
+                    options: options(8) {
+                        busy(&$0)
+                        $0.rows = Array(rows)
+                        $0.partRows = [3, 0, 5]
+                    })
+                try loader.start(epoch: epoch, atBatch: 0)
+                var numbers: [Int] = [], data = [Float](repeating: 0, count: rows.count * 192)
+                var labels = [Float](repeating: 0, count: rows.count)
+                while try data.withUnsafeMutableBufferPointer({ data in
+                    try labels.withUnsafeMutableBufferPointer { labels in
+                        try loader.next(into: BatchSlot(data: data, labels: labels))
+                    }
+                }) > 0 {
+                    let whole = loader.sampleNumbers
+                    numbers += whole
+                    guard whole.count == 8 else { continue }
+                    for (row, number) in zip(rows, whole[rows]) { #expect(labels[row - rows.lowerBound] == Float(number % 10)) }
+                    for (run, part) in zip(runs, [0..<3, 3..<3, 3..<8]) {
+                        #expect(whole[part].allSatisfy { run.contains($0) })
+                    }
+                }
+                #expect(numbers.sorted() == Array(0..<23))
+                read.append(numbers)
+            }
+            #expect(read[0] == read[1])
+            orders.append(read[0])
+        }
+        #expect(orders[0] != orders[1])
+        var wrong = options(8)
+        wrong.partRows = [3, 4]
+        #expect(throws: AnnealError.self) { try BatchLoader(records, options: wrong) }
+    }
+
     @Test func rowsKnowTheirSamples() throws {
         let records = try records(10, bad: [2, 3])
         let loader = try BatchLoader(records, options: options(4) { $0.onBadRecord = .skip })
