@@ -3,10 +3,9 @@ import CAnnealSystem
 
 /// Returns free memory to the system: before the first step, and between epochs for at most half a percent of the time.
 ///
-/// The memory of some runs grew by about a megabyte per epoch. The likely cause, which was not reproduced: oneDNN
-/// allocates and frees aligned blocks in every step, and glibc's memalign, which needs room for the alignment too,
-/// cannot reuse the hole that a freed block leaves next to an allocation that stays. Trimming returns the pages of such
-/// holes.
+/// The memory of some runs grew by about a megabyte per epoch: glibc's memalign, which oneDNN calls in every step, needs
+/// room for the alignment too, and cannot reuse the hole that a freed block leaves next to an allocation that stays.
+/// `EnvironmentSettings` prevents most such holes; trimming returns the pages of the others.
 final class HeapTrimmer: FitObserver {
     private static let share = 0.005
     private var next = -Double.infinity

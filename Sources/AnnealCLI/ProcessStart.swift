@@ -10,7 +10,7 @@ enum ProcessStart {
     static func prepare(computes: Bool) {
         anneal_unblock_signals()
         StandardStream.openClosed()
-        if computes { ThreadWaiting.limitSpinning() }
+        if computes { EnvironmentSettings.apply() }
         // A reader that goes away and a file that reaches its limit (`ulimit -f`) should be write errors; by default
         // they end the process.
         for number in [SIGPIPE, SIGXFSZ] { signal(number, SIG_IGN) }

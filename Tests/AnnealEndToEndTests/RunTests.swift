@@ -5,7 +5,7 @@ import Testing
 @Suite struct RunTests {
     /// The thread runtime prints its settings while it is loaded: once for the tool as the user started it, and once if
     /// it restarts itself.
-    @Test func threadsThatWaitSoonSleep() throws {
+    @Test func theToolStartsWithItsOwnSettings() throws {
         let tool = try Tool()
         defer { tool.remove() }
         func spins(_ environment: [String: String], _ arguments: [String] = ["recipes"]) throws -> [Substring] {
@@ -16,9 +16,13 @@ import Testing
         }
         let own = try spins([:])
         #expect(own.count == 2 && own.last?.contains("'1000'") == true, "\(own)")
-        let users = try spins(["GOMP_SPINCOUNT": "77"])
-        #expect(users.count == 1 && users.last?.contains("'77'") == true, "\(users)")
-        #expect(try spins(["OMP_WAIT_POLICY": "ACTIVE"]).count == 1)
+        let tunables = ["GLIBC_TUNABLES": "glibc.malloc.tcache_count=3"]
+        for (environment, starts) in [([:], 2), (tunables, 1)] {
+            let users = try spins(environment.merging(["GOMP_SPINCOUNT": "77"]) { $1 })
+            #expect(users.count == starts && users.last?.contains("'77'") == true, "\(users)")
+            let policy = try spins(environment.merging(["OMP_WAIT_POLICY": "ACTIVE"]) { $1 })
+            #expect(policy.count == starts && !policy.contains { $0.contains("'1000'") }, "\(policy)")
+        }
         // Printing texts needs no threads, and should be fast.
         for arguments in [[], ["--help"], ["--version"], ["help", "train"], ["train", "--batch-size", "2", "-h"]] {
             #expect(try spins([:], arguments).count == 1, "\(arguments)")

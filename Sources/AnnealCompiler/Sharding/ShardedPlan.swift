@@ -47,6 +47,9 @@ final class ShardedPlan: ExecutablePlan {
         let residuals = engine.group?.rank == 0 ? 0..<shards.count : own
         sum = isTraining ? try StepSum(main, shards: residuals, store: store, engine: engine) : nil
         isLate = main.program.holdsGradients
+        if let sum, let group = engine.group, Set(shards.rows.map(\.count)).count > 1 {
+            try Self.checkLayouts(sum, shards, group, engine)
+        }
 
         var program = main.program
         let names = try Self.labelNames(request)
@@ -69,6 +72,18 @@ final class ShardedPlan: ExecutablePlan {
             program.values[id].shape[0] = shards.batch
         }
         self.program = program
+    }
+
+    /// Processes whose shards have different sizes may prefer different layouts for the same weights.
+    private static func checkLayouts(
+        _ sum: StepSum, _ shards: Shards, _ group: any ProcessGroup, _ engine: ShardedEngine
+    ) throws {
+        let all = try group.gather(sum.fingerprint(engine.devices[0]), purpose: "layouts of gradients")
+        guard Set(all).count > 1 else { return }
+        throw AnnealError(
+            "a batch of \(shards.batch) in \(shards.count) shards",
+            "has shards of different sizes, for which this processor's kernels want weights in different layouts",
+            suggestion: "use a batch that is a multiple of \(shards.count)", code: .unsupported)
     }
 
     private static func labelNames(_ request: PlanRequest) throws -> Set<String> {

@@ -114,6 +114,24 @@ final class StepSum {
         return ranges
     }
 
+    /// A hash of how the pieces lie in memory, where they are added element by element: equal in processes that can add
+    /// theirs.
+    func fingerprint(_ engine: any KernelEngine) throws -> Int {
+        // FNV-1a, by words.
+        var hash: UInt64 = 0xCBF2_9CE4_8422_2325
+        func add(_ word: UInt32) { hash = (hash ^ UInt64(word)) &* 0x100_0000_01B3 }
+        for piece in pieces {
+            piece.name.utf8.forEach { add(UInt32($0)) }
+            guard let id = piece.value(in: main.program) else { continue }
+            let value = main.program.values[id], memory = try Arena(value.layout.elements(value.shape))
+            // Each element's place in plain order.
+            let places = Tensor(value.shape, (0..<value.shape.count).map { Float($0) })
+            try engine.write(places, to: memory.base, layout: value.layout)
+            for index in 0..<value.layout.elements(value.shape) { add(memory.base[index].bitPattern) }
+        }
+        return Int(bitPattern: UInt(hash))
+    }
+
     var bytes: Int { 4 * layout.total }
 
     /// The bucket of each gradient and statistic of the main plan.

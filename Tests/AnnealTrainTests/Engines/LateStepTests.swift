@@ -15,7 +15,7 @@ struct LateStepTests {
     /// The weights, statistics and metrics of two epochs, and whether updates came late.
     private static func run(
         _ engine: ShardedEngine, batchSize: Int = 8, averaging: WeightAveraging? = .movingAverage(decay: 0.9),
-        keepsGradients: Bool = false, broken: Int? = nil, throughViews: Bool = false
+        keepsGradients: Bool = false, broken: Int? = nil, throughViews: Bool = false, watcher: Watcher? = nil
     ) throws -> (values: [Float], isLate: Bool) {
         let net = SymbolBuilder()
         var body = try net.convolution(.variable("data"), numFilter: 8, kernel: [3, 3], pad: [1, 1], name: "a")
@@ -43,13 +43,47 @@ struct LateStepTests {
         func source(_ seed: UInt64, _ broken: Int? = nil) throws -> OwnRows {
             OwnRows(try KernelShardTests.source(seed, batchSize: batchSize, broken: broken), rows)
         }
+        var options = FitOptions()
+        if let watcher {
+            watcher.trainer = trainer
+            options.observers = [watcher]
+        }
         let reports = try trainer.fit(
-            training: source(4, broken), validation: source(5), epochs: 0..<2)
+            training: source(4, broken), validation: source(5), epochs: 0..<2, options: options)
         let metrics = reports.flatMap { $0.training + $0.validation }
         return (
             try trainer.parameters.names.flatMap { try trainer.parameters.tensor($0).elements }
                 + metrics.map { Float($0.value) }, !trainer.training.isImmediate
         )
+    }
+
+    /// Keeps what would be saved after each batch of the first epoch.
+    private final class Watcher: FitObserver {
+        weak var trainer: Trainer?
+        var saved: [[Float]] = []
+
+        func receive(_ event: FitEvent) throws {
+            guard case .batch(let report) = event, report.epoch == 0, let trainer else { return }
+            saved.append(
+                try trainer.withValidatedWeights {
+                    try trainer.parameters.names.flatMap { try trainer.parameters.tensor($0).elements }
+                })
+        }
+    }
+
+    /// An observer is told of a batch when the next step has been submitted, but its gradients may not have come.
+    @Test func whatIsSavedBetweenBatchesIsWhole() throws {
+        let expected = Watcher()
+        _ = try Self.run(Self.engine(nil), averaging: nil, watcher: expected)
+        let saved = try ThreadGroup.run(2) { group in
+            let watcher = Watcher()
+            _ = try Self.run(Self.engine(group), averaging: nil, watcher: watcher)
+            return watcher.saved
+        }
+        for process in saved {
+            #expect(process.count == expected.saved.count && process.count > 2)
+            #expect(Array(process.dropLast()) == Array(expected.saved.dropFirst()))
+        }
     }
 
     /// Also if shards have different sizes, so that a process has several plans.
