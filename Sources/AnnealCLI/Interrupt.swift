@@ -5,7 +5,10 @@ import Foundation
 /// SIGINT, SIGTERM, SIGHUP, SIGUSR1 and SIGXCPU (a limit of CPU time) ask a run to save and end after its current step;
 /// a second SIGINT or SIGTERM ends the process at once.
 struct Interrupt {
-    init() { anneal_watch_stop_signals(StandardStream.error.style.isInteractive ? 1 : 0) }
+    /// - Parameter isAnnounced: whether a signal is answered with a line about the step that is still done.
+    init(isAnnounced: Bool = true) {
+        anneal_watch_stop_signals(StandardStream.error.style.isInteractive ? 1 : 0, isAnnounced ? 1 : 0)
+    }
 
     /// Whether a signal has arrived; can be called on any thread.
     var check: @Sendable () -> Bool { { anneal_stop_signal() != 0 } }

@@ -15,10 +15,10 @@ struct TextTable {
 
     /// With a rule below the header.
     var text: String {
-        let widths = rows[0].indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
+        let widths = rows[0].indices.map { column in rows.map { $0[column].columns }.max() ?? 0 }
         var lines = rows.map { row in
             let cells = row.indices.map { column in
-                let space = String(repeating: " ", count: widths[column] - row[column].count)
+                let space = String(repeating: " ", count: widths[column] - row[column].columns)
                 return right.contains(column) ? space + row[column] : row[column] + space
             }
             return cells.joined(separator: "  ").trimmingTrailingSpaces

@@ -19,6 +19,9 @@ static const int64_t same_demand = 500 * 1000 * 1000;
 /// Whether standard error shows a line that is redrawn in place, over which the terminal has written ^C.
 static atomic_int has_live_line;
 
+/// Whether a stop is announced.
+static atomic_int announces_stop;
+
 /// Writes a separate line, replacing the line in progress, if there is one.
 static void say(const char *text) {
     const char *start = atomic_load(&has_live_line) ? "\r\033[J" : "\n";
@@ -34,7 +37,7 @@ static void handle(int number) {
         return;
     }
     int is_demand = number == SIGINT || number == SIGTERM, none = 0;
-    if (atomic_compare_exchange_strong(&stop_signal, &none, number))
+    if (atomic_compare_exchange_strong(&stop_signal, &none, number) && atomic_load(&announces_stop))
         say(is_demand ? "Stopping after this step; interrupt again to stop at once.\n" : "Stopping after this step.\n");
     // A closing terminal sends SIGHUP more than once, from the shell and from the system.
     if (is_demand) {
@@ -63,8 +66,9 @@ sigset_t anneal_block_signals(void) {
 
 void anneal_restore_signals(sigset_t mask) { pthread_sigmask(SIG_SETMASK, &mask, NULL); }
 
-void anneal_watch_stop_signals(int live_line) {
+void anneal_watch_stop_signals(int live_line, int announces) {
     atomic_store(&has_live_line, live_line);
+    atomic_store(&announces_stop, announces);
     static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGXCPU};
     struct sigaction action = {.sa_handler = handle, .sa_flags = SA_RESTART};
     for (unsigned i = 0; i < sizeof numbers / sizeof *numbers; i++) sigaddset(&action.sa_mask, numbers[i]);

@@ -172,6 +172,7 @@ import Testing
                 == #"a\u001b[31m\u0009b\u000a\u007f\u009b\u202eé🙂\u2028"#)
         let path = FilePath(bytes: [0x63, 0xE9]).text
         #expect(path.printable() == #"c\xE9"# && path.printable(json: true) == path)
+        #expect("日本 é🙂x".columns == 9 && "日本語".prefix(columns: 5) == "日本" && "abc".prefix(columns: 9) == "abc")
         #expect("a\tb\nc\r".printable(keeping: ["\t", "\n"]) == "a\tb\nc\\u000d")
     }
 }

@@ -29,6 +29,23 @@ import Testing
             ], "\(lines)")
     }
 
+    /// The time of an epoch that is not completed counts, too.
+    @Test func theStatusKeepsTheTime() {
+        guard case .started(let start) = Sample.start() else { preconditionFailure() }
+        var tracker = RunTracker(start, history: [], now: 10)
+        tracker.update(Sample.batch(0, 4, seconds: 0.2))
+        #expect(tracker.status(at: 14).seconds == 4)
+        var stopped = tracker, failed = tracker
+        stopped.end(RunEnd(epochs: 0, seconds: 5, interrupted: true), now: 15)
+        failed.fail("no", now: 16)
+        #expect(stopped.status(at: 99).seconds == 5 && failed.status(at: 99).seconds == 6)
+        let epoch = Sample.epoch(0, validation: [("accuracy", 0.5)])
+        tracker.validating(epoch: 0, batch: 6, batches: 7)
+        tracker.end(epoch, .none, now: 20)
+        let status = tracker.status(at: 20)
+        #expect(status.seconds == epoch.wholeSeconds && status.batch == 0 && status.batches == start.stepsPerEpoch)
+    }
+
     @Test func everyWidthFits() {
         for width in 1...160 {
             for height in [nil, 4, 24] {

@@ -46,6 +46,9 @@ import Testing
         #expect(throws: AnnealError.self) { try McNemar(a, other) }
         let twice = try write(folder, "d.csv", ["1,0,x,0,x,0.9,0.9", "1,0,x,0,x,0.9,0.9"])
         #expect(throws: AnnealError.self) { try McNemar(a, twice) }
+        let whole = try Data(contentsOf: URL(fileURLWithPath: b.path)), cut = folder.file("cut.csv")
+        try whole.dropLast(3).write(to: URL(fileURLWithPath: cut))
+        #expect(throws: AnnealError.self) { try AnswerFile(cut) }
         for bad in [["1,0,x"], ["1,x,x,0,x,1,1"], ["1,0,x,q,x,1,1"]] {
             #expect(throws: AnnealError.self) { try write(folder, "bad.csv", bad) }
         }

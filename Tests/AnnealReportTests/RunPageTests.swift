@@ -144,7 +144,7 @@ import Testing
             ("pictures.json", "[]"), ("layers.json", "{}"), ("results.json", ""), ("profile.json", "{\"steps\":"),
         ] { try text.write(toFile: folder.file(name), atomically: true, encoding: .utf8) }
         let html = try page(folder)
-        #expect(html.contains("No epoch is over yet") && html.contains("arguments.json"))
+        #expect(html.contains("No epoch was completed") && html.contains("arguments.json"))
         #expect(!ModelCard(inFolder: folder.path).markdown.isEmpty)
     }
 
@@ -175,6 +175,12 @@ import Testing
         #expect(split.contains("| validation | all.rec, 0.25 of it | \(images) |"), "\(split)")
         try "# Mine\n".write(toFile: path, atomically: true, encoding: .utf8)
         try ModelCard(inFolder: folder.path).write()
+        #expect(throws: AnnealError.self) { try ModelCard(inFolder: folder.path).write(to: path) }
         #expect(try String(contentsOfFile: path, encoding: .utf8) == "# Mine\n")
+        // Elsewhere it names the run's folder.
+        let other = temporary.file("card.md")
+        try ModelCard(inFolder: folder.path).write(to: other)
+        #expect(try String(contentsOfFile: other, encoding: .utf8).contains("predict --model \(folder.path) --load-epoch"))
+        #expect(card.contains("predict --model . --load-epoch"))
     }
 }

@@ -38,7 +38,7 @@ struct Compare: ParsableCommand {
         for (index, test) in tests {
             print("\n\(names[index]) against \(names[0]), McNemar's test on the same images:")
             switch test {
-            case .success(let test): print(Self.text(test))
+            case .success(let test): print(Self.text(test.result, of: test.images))
             case .failure(let error): print("  not possible: \(error)")
             }
         }
@@ -59,14 +59,19 @@ struct Compare: ParsableCommand {
             throw AnnealError(
                 path, Files.isFolder(path) ? "holds no run" : "is not a folder",
                 suggestion: Spelling.question(Spelling.existingPath(like: path).map { [$0] } ?? [])
-                    + "name a run's folder; anneal runs lists them", code: .notFound)
+                    + "name a run's folder (anneal runs lists them), or one that anneal score --per-image has written",
+                code: .notFound)
         }
         return nil
     }
 
-    private func test(_ first: String, _ second: String) -> Result<McNemar, AnnealError> {
+    /// A test, and the number of images of each of the two.
+    private typealias Test = (result: McNemar, images: [Int])
+
+    private func test(_ first: String, _ second: String) -> Result<Test, AnnealError> {
         do {
-            return .success(try McNemar(answers(first), answers(second)))
+            let both = try [answers(first), answers(second)]
+            return .success((try McNemar(both[0], both[1]), both.map(\.rows.count)))
         } catch let error as AnnealError {
             return .failure(error)
         } catch {
@@ -77,23 +82,29 @@ struct Compare: ParsableCommand {
     private func answers(_ run: String) throws -> AnswerFile {
         let path = RunFolder(existing: run).file("predictions.csv")
         guard Files.exists(path) else {
-            throw AnnealError(
-                path, "is not there",
-                suggestion:
-                    "write it with anneal score --model \(shellQuoted(run)) --per-image --output FOLDER --data-val DATA",
-                code: .notFound)
+            let summary = RunSummary(run, name: run)
+            let suggestion =
+                summary.state == .running
+                ? "the run writes it at its end"
+                : summary.best == nil && summary.epochs == 0
+                    ? "the run has no model; anneal resume \(shellQuoted(run)) continues it"
+                    : "anneal score --model \(shellQuoted(run)) --per-image --output FOLDER --data-val DATA writes answers; "
+                        + "then compare FOLDER in the place of the run"
+            throw AnnealError(path, "is not there", suggestion: suggestion, code: .notFound)
         }
         return try AnswerFile(path)
     }
 
-    private static func text(_ test: McNemar) -> String {
+    private static func text(_ test: McNemar, of images: [Int]) -> String {
         func points(_ value: Double) -> String { (value < 0 ? "" : "+") + LogGrammar.fixed(value * 100, 2) }
         let p = test.pValue
+        let all = images.map(Readable.count)
+        let which = images.allSatisfy { $0 == test.images } ? "" : ", those that both have answered, of \(all[0]) and \(all[1])"
         let verdict =
             p < 0.05
             ? "the difference is larger than chance would make it" : "the difference may well be chance"
         return """
-              images             \(Readable.count(test.images))
+              images             \(Readable.count(test.images))\(which)
               only first right   \(Readable.count(test.onlyFirst))
               only second right  \(Readable.count(test.onlySecond))
               accuracy           \(points(test.difference)) points (95 % interval \(points(test.interval.lowerBound)) to \(points(test.interval.upperBound)))
@@ -102,7 +113,7 @@ struct Compare: ParsableCommand {
     }
 
     private static func json(
-        _ runs: [String], _ table: RunTable?, _ tests: [(index: Int, test: Result<McNemar, AnnealError>)]
+        _ runs: [String], _ table: RunTable?, _ tests: [(index: Int, test: Result<Test, AnnealError>)]
     ) -> JSONValue {
         func rows(_ rows: [RunTable.Row]) -> JSONValue {
             .object(Dictionary(rows.map { ($0.name, .array($0.values.map(JSONValue.string))) }) { first, _ in first })
@@ -113,12 +124,14 @@ struct Compare: ParsableCommand {
             "mcnemar": .array(
                 tests.map { index, result in
                     switch result {
-                    case .success(let test):
+                    case .success((let test, let images)):
                         [
                             "first": .string(runs[0]), "second": .string(runs[index]), "images": .integer(test.images),
+                            "images_of_first": .integer(images[0]), "images_of_second": .integer(images[1]),
                             "both": .integer(test.both), "only_first": .integer(test.onlyFirst),
                             "only_second": .integer(test.onlySecond), "neither": .integer(test.neither),
                             "difference": .number(test.difference), "p": .number(test.pValue),
+                            "interval": [.number(test.interval.lowerBound), .number(test.interval.upperBound)],
                         ]
                     case .failure(let error):
                         ["first": .string(runs[0]), "second": .string(runs[index]), "problem": .string("\(error)")]

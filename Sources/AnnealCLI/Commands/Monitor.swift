@@ -69,6 +69,11 @@ private final class Monitor: FitObserver {
         for name in names where !trainer.parameters.isAuxiliary(name) && matches("\(name)_grad") {
             if let gradient = try trainer.gradient(name) { shown.append(("\(name)_grad", Self.statistic(gradient))) }
         }
+        if shown.isEmpty {
+            for report in reports {
+                try report.receive(.warning("--monitor-pattern: no name of an output, parameter or gradient begins so"))
+            }
+        }
         for (name, statistic) in shown {
             let padded = name.padding(toLength: max(30, name.count), withPad: " ", startingAt: 0)
             let line = "Batch: \(String(format: "%7d", batches)) \(padded) \(Float(statistic))\t"

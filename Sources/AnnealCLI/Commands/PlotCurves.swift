@@ -52,14 +52,19 @@ struct PlotCurves: ParsableCommand {
 
     private func epochs(of path: String) throws -> [EpochReport] {
         let file = path.hasSuffix(".jsonl") ? path : Files.path(path, "metrics.jsonl")
-        guard Files.exists(file) else {
+        guard Files.exists(file) || Files.exists(RunFolder(existing: path).arguments) else {
             throw AnnealError(
                 file, "does not exist",
                 suggestion: Spelling.question(Spelling.existingPath(like: path).map { [$0] } ?? [])
                     + "name the folder of a run of 'anneal train' or 'fine-tune'")
         }
-        let epochs = try RunHistory.epochs(of: file)
-        guard !epochs.isEmpty else { throw AnnealError(file, "has no finished epoch", suggestion: "wait for one") }
+        let epochs = Files.exists(file) ? try RunHistory.epochs(of: file) : []
+        guard !epochs.isEmpty else {
+            let isOver = Files.isFolder(path) && RunSummary(path, name: path).state != .running
+            throw AnnealError(
+                path, "has no finished epoch",
+                suggestion: isOver ? "continue the run: anneal resume \(shellQuoted(path))" : "wait for one")
+        }
         return epochs
     }
 }

@@ -31,7 +31,7 @@ struct Report: ParsableCommand {
         }
         let path = to ?? run.report, name = path.lowercased()
         if name.hasSuffix(".md") {
-            try Files.writeAtomically(Data(ModelCard(inFolder: folder).markdown.utf8), to: path)
+            try ModelCard(inFolder: folder).write(to: path)
         } else {
             guard name.hasSuffix(".html") || name.hasSuffix(".htm") || Files.isStandardOutput(path) else {
                 throw UsageError("--to \(path)", "has no known suffix", suggestion: "end it in .html or .md")

@@ -23,7 +23,7 @@ struct Runs: ParsableCommand {
     @Option(
         help: ArgumentHelp(
             "Sort order.",
-            valueName: RunCatalogue.Order.allCases.map(\.rawValue).joined(separator: "|"))
+            valueName: "ORDER")
     )
     var sort: RunCatalogue.Order = .name
     @Flag(help: "Print one line of JSON for each run.")
@@ -57,7 +57,7 @@ struct Runs: ParsableCommand {
             print(Self.table(runs, width: StandardStream.output.style))
             for run in runs {
                 guard let problem = run.problem ?? run.status?.error else { continue }
-                print("\(run.name): \(problem)")
+                print("\(run.name.printable()): \(problem.printable())")
             }
         }
     }
@@ -81,7 +81,7 @@ struct Runs: ParsableCommand {
         }
         let header = ["run", "state", "best", "at", "epochs", "time", "command"]
         let used = (0..<6).reduce(0) { sum, column in
-            sum + 2 + (rows + [header]).reduce(0) { max($0, $1[column].printable().count) }
+            sum + 2 + (rows + [header]).reduce(0) { max($0, $1[column].printable().columns) }
         }
         // Lines are cut to the width of a terminal; elsewhere nothing is cut.
         let room = style.isInteractive ? style.width - used - 1 : .max
@@ -89,7 +89,7 @@ struct Runs: ParsableCommand {
         var table = TextTable(room < 10 ? header.dropLast() : header, right: [2, 3, 4, 5])
         for var row in rows {
             let command = row.removeLast().printable()
-            if room >= 10 { row.append(command.count > room ? command.prefix(room - 1) + "…" : command) }
+            if room >= 10 { row.append(command.columns > room ? command.prefix(columns: room - 1) + "…" : command) }
             table.add(row)
         }
         return table.text

@@ -28,7 +28,7 @@ struct Watch: ParsableCommand {
                 suggestion: Spelling.question(Spelling.existingPath(like: folder.path).map { [$0] } ?? [])
                     + "name a run's folder; anneal runs lists them", code: .notFound)
         }
-        let interrupt = Interrupt()
+        let interrupt = Interrupt(isAnnounced: false)
         if StandardStream.output.style.isInteractive {
             try watch(folder, interrupt)
         } else {
@@ -49,6 +49,11 @@ struct Watch: ParsableCommand {
     private func status(_ folder: RunFolder, _ interrupt: Interrupt) throws -> RunStatus {
         for _ in 0..<100 {
             if let status = RunStatus.read(folder.status) { return status }
+            // It is always replaced as a whole.
+            guard !Files.exists(folder.status) else {
+                throw AnnealError(
+                    folder.status, "is damaged", suggestion: "anneal runs shows what is known of the run", code: .damaged)
+            }
             if interrupt.check() { throw interrupt.interrupted(suggestion: "the run is not touched") }
             usleep(100_000)
         }

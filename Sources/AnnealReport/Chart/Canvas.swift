@@ -222,7 +222,7 @@ package final class Canvas {
 
     /// The beginning of a text, as much as could be visible on a page.
     private static func bounded(_ text: String) -> String {
-        let scalars = text.unicodeScalars
+        let text = text.printable(), scalars = text.unicodeScalars
         guard let end = scalars.index(scalars.startIndex, offsetBy: longestText, limitedBy: scalars.endIndex),
             end < scalars.endIndex
         else { return text }

@@ -20,7 +20,12 @@ public struct AnswerFile: Sendable {
     /// - Throws: `AnnealError` with the row's number if a row is not in the format of `AnswerTable`.
     public init(_ path: String) throws {
         self.path = path
-        let table = CSV.rows([UInt8](try Files.read(path)))
+        let bytes = [UInt8](try Files.read(path)), table = CSV.rows(bytes)
+        guard bytes.isEmpty || bytes.last == UInt8(ascii: "\n") else {
+            throw AnnealError(
+                path, "ends in the middle of a line", suggestion: "write it again with anneal score --per-image",
+                code: .damaged)
+        }
         let columns = ["image", "label", "predicted", "probability", "label_probability"]
         let places = columns.compactMap { name in table.first?.firstIndex(of: name) }
         guard places.count == columns.count else {

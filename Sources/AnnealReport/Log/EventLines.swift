@@ -1,14 +1,17 @@
 import AnnealTrain
 
 /// A run's events as JSON, one object per line, for programs that monitor it: `started`, `batch` and `epoch` as in
-/// `metrics.jsonl`, `saved`, `note`, `warning`, `finished`.
+/// `metrics.jsonl`, `saved`, `note`, `warning`, and `finished` or `failed`.
 public final class EventLines: FitObserver {
     private let output: any TextOutput
+    private let folder: String?
     private var window: BatchWindow
 
     /// - Parameter displayBatches: the same interval as for the log's speed lines.
-    public init(output: any TextOutput, displayBatches: Int = 20) {
+    /// - Parameter folder: the run's.
+    public init(output: any TextOutput, folder: String? = nil, displayBatches: Int = 20) {
         self.output = output
+        self.folder = folder
         window = BatchWindow(interval: displayBatches)
     }
 
@@ -20,6 +23,7 @@ public final class EventLines: FitObserver {
                 "event": "started", "epoch": .integer(start.position.epoch), "end_epoch": .integer(start.endEpoch),
                 "batches": .integer(start.stepsPerEpoch), "training_images": .integer(start.trainingCount),
                 "validation_images": start.validationCount.map(JSONValue.integer) ?? .null,
+                "run": folder.map(JSONValue.string) ?? .null,
             ])
         case .batch(let report):
             if let shown = window.add(report) { output.write(MetricsJSONL.line(shown) + "\n") }
@@ -40,6 +44,9 @@ public final class EventLines: FitObserver {
             ])
         }
     }
+
+    /// The run ends with an error.
+    public func fail(_ text: String) { try? write(["event": "failed", "error": .string(text)]) }
 
     private func write(_ object: [String: JSONValue]) throws {
         output.write(try JSONValue.object(object).encoded().printable(json: true) + "\n")

@@ -7,6 +7,8 @@ import Foundation
 public struct ModelCard: Sendable {
     private let page: RunPage
     private let folder: String
+    /// The run's folder as seen from the card.
+    private var place = "."
 
     static let fileName = "README.md"
     /// The first line of cards that a run wrote: cards without it are a person's, and are kept.
@@ -18,11 +20,30 @@ public struct ModelCard: Sendable {
         self.folder = folder
     }
 
-    /// Writes the card, unless a person has edited it (and removed the first line).
+    /// Writes the card into the run's folder, unless a person has edited it (and removed the first line).
     public func write() throws {
         let path = Files.path(folder, Self.fileName)
-        if Files.exists(path), let text = try? Files.readText(path), !text.hasPrefix(Self.mark) { return }
+        guard !Self.isEdited(path) else { return }
         try Files.writeAtomically(Data(markdown.utf8), to: path)
+    }
+
+    /// Writes the card to a file, from where it names the run's folder.
+    /// - Throws: `AnnealError` if the file is one that a person has edited.
+    public func write(to path: String) throws {
+        guard !Self.isEdited(path) else {
+            throw AnnealError(
+                path, "has been edited: its first line is not that of a card that anneal wrote",
+                suggestion: "name another file, or remove it")
+        }
+        var card = self
+        let isInside = Files.absolute(Files.folder(of: Files.absolute(path))) == Files.absolute(folder)
+        if !isInside { card.place = Files.absolute(folder) }
+        try Files.writeAtomically(Data(card.markdown.utf8), to: path)
+    }
+
+    private static func isEdited(_ path: String) -> Bool {
+        guard Files.exists(path), let text = try? Files.readText(path) else { return false }
+        return !text.isEmpty && !text.hasPrefix(mark)
     }
 
     public var markdown: String {
@@ -39,7 +60,17 @@ public struct ModelCard: Sendable {
             text += ": \(Self.escaped(layers.network)), \(Readable.count(layers.parameters)) parameters, images of "
             text += layers.imageShape.map(String.init).joined(separator: " x ")
         }
-        return text + "."
+        text += "."
+        let run = page.run
+        switch run.state {
+        case .finished: break
+        case .running: text += " The training is under way."
+        case .interrupted, .failed:
+            let end = run.endEpoch.map { " of \($0)" } ?? ""
+            text += run.state == .failed ? " The training failed" : " The training was interrupted"
+            text += " after \(run.epochs)\(end) \(run.endEpoch ?? run.epochs == 1 ? "epoch" : "epochs")."
+        }
+        return text
     }
 
     private var data: String? {
@@ -49,7 +80,7 @@ public struct ModelCard: Sendable {
         let rows = found.sorted { $0.key < $1.key }.map { name, data in
             guard let share, let training = file("data-train") else {
                 return [
-                    name, file(name == "validation" ? "data-val" : "data-train") ?? "-", "\(data.count)",
+                    name, file(name == "validation" ? "data-val" : "data-train") ?? "-", Readable.count(data.count),
                     data.kind.rawValue,
                 ]
             }
@@ -58,7 +89,7 @@ public struct ModelCard: Sendable {
             let count = name == "validation" ? heldOut : heldOut.map { data.count - $0 }
             return [
                 name, "\(training), \(name == "validation" ? "\(share) of it" : "the rest")",
-                count.map(String.init) ?? "-", data.kind.rawValue,
+                count.map(Readable.count) ?? "\(Readable.count(data.count)) in all", data.kind.rawValue,
             ]
         }
         return "## Data\n\n" + Self.table(["use", "file", "images", "kind"], rows)
@@ -81,7 +112,7 @@ public struct ModelCard: Sendable {
             ])
         }
         guard !rows.isEmpty else { return nil }
-        let picture = Files.exists(Files.path(folder, "curves.png")) ? "\n\n![Curves](curves.png)" : ""
+        let picture = Files.exists(Files.path(folder, "curves.png")) ? "\n\n![Curves](\(beside("curves.png")))" : ""
         return "## Results\n\n" + Self.table(["measure", "value", "checkpoint"], rows) + "\n\n"
             + "\(page.run.epochs.counted("epoch")) in \(Readable.duration(page.run.seconds))." + picture
     }
@@ -124,15 +155,27 @@ public struct ModelCard: Sendable {
             """
     }
 
-    private var use: String {
-        """
+    private func beside(_ name: String) -> String {
+        let path = place == "." ? name : Files.path(place, name)
+        return path.addingPercentEncoding(withAllowedCharacters: .urlPathAllowed) ?? path
+    }
+
+    /// nil before the first checkpoint.
+    private var use: String? {
+        guard page.run.epochs > 0 else { return nil }
+        return """
         ## Use
 
-        \(Self.code("anneal predict --model . --load-epoch best cat.jpg"))
+        \(Self.code("anneal predict --model \(Self.quoted(place)) --load-epoch best cat.jpg"))
 
         The files are MXNet's (`-symbol.json`, `.params`); `anneal export` makes an ONNX model of them. How images become the \
         network's input is in `model-preprocessing.json`.
         """
+    }
+
+    private static func quoted(_ path: String) -> String {
+        let plain = path.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "/._-".contains($0)) }
+        return plain ? path : "'" + path.replacingOccurrences(of: "'", with: "'\\''") + "'"
     }
 
     // MARK: Markdown

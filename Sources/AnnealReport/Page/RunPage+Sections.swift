@@ -10,7 +10,11 @@ extension RunPage {
     private static let tabledLayers = 300
 
     var curves: String? {
-        guard !epochs.isEmpty else { return "<p>No epoch is over yet.</p>" }
+        guard !epochs.isEmpty else {
+            return run.epochs > 0
+                ? "<p>No epoch can be read from metrics.jsonl: the file is missing or damaged.</p>"
+                : run.state == .running ? "<p>No epoch is over yet.</p>" : "<p>No epoch was completed.</p>"
+        }
         let figures = PagePanel.panels(epochs).enumerated().map { number, panel in
             """
             <figure><figcaption>\(PageText.text(panel.title))</figcaption>

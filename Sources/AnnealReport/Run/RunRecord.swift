@@ -61,7 +61,9 @@ public struct RunRecord: Codable, Sendable, Equatable {
         do {
             return try decoder.decode(RunRecord.self, from: data)
         } catch {
-            throw AnnealError(path, "is not the record of a run: \(error)", code: .damaged)
+            throw AnnealError(
+                path, "is not the record of a run, or damaged",
+                suggestion: "restore it; without it the run cannot be resumed", code: .damaged)
         }
     }
 }

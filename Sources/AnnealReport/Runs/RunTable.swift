@@ -19,8 +19,8 @@ public struct RunTable: Sendable {
     public let settings: [Row]
     public let results: [Row]
 
-    /// Flags that name the run's own files.
-    private static let own: Set<String> = ["run-folder", "model-prefix"]
+    /// Flags that name the run's own files, and the one whose file has set others.
+    private static let own: Set<String> = ["run-folder", "model-prefix", "config"]
 
     public init(_ runs: [RunSummary]) {
         let flags = runs.map { $0.record?.arguments ?? [:] }

@@ -10,6 +10,7 @@ package struct RunTracker: Sendable {
     /// Seconds of the completed epochs, and when the current one began.
     private var secondsBefore: Double
     private var epochBegan: Double
+    private let stepsPerEpoch: Int
 
     /// - Parameters:
     ///   - history: the run's epochs so far, if it resumes.
@@ -20,6 +21,7 @@ package struct RunTracker: Sendable {
         curve = LiveView.Curve(epochs, metric: start.best?.name)
         status = RunStatus(state: .running, epochs: start.position.epoch, endEpoch: start.endEpoch)
         (status.batch, status.batches) = (start.position.batch, start.stepsPerEpoch)
+        stepsPerEpoch = start.stepsPerEpoch
         secondsBefore = epochs.reduce(0) { $0 + $1.wholeSeconds }
         epochBegan = now
         if let best = start.best {
@@ -49,7 +51,7 @@ package struct RunTracker: Sendable {
         secondsBefore += report.wholeSeconds
         epochBegan = now
         status.epochs = report.epoch + 1
-        (status.batch, status.isValidating) = (0, false)
+        (status.batch, status.batches, status.isValidating) = (0, stepsPerEpoch, false)
         status.samplesPerSecond = report.samplesPerSecond
         status.learningRate = report.learningRate
         status.metrics = report.training.map(RunStatus.Value.init)
@@ -61,13 +63,21 @@ package struct RunTracker: Sendable {
         return line
     }
 
-    package mutating func end(_ end: RunEnd) {
+    package mutating func end(_ end: RunEnd, now: Double) {
+        if end.interrupted { endEpoch(now) }
         status.state = end.interrupted ? .interrupted : end.missing.isEmpty ? .finished : .failed
         if !end.missing.isEmpty { status.error = "not saved: \(end.missing.joined(separator: ", "))" }
     }
 
-    package mutating func fail(_ error: String) {
+    package mutating func fail(_ error: String, now: Double) {
+        endEpoch(now)
         (status.state, status.error) = (.failed, error)
+    }
+
+    /// Counts the time of an epoch that will not be completed.
+    private mutating func endEpoch(_ now: Double) {
+        secondsBefore += now - epochBegan
+        epochBegan = now
     }
 
     package var isRunning: Bool { status.state == .running }

@@ -36,7 +36,7 @@ public final class StatusWriter: FitObserver {
             tracker?.end(report, .none, now: clock())
             write()
         case .finished(let end):
-            tracker?.end(end)
+            tracker?.end(end, now: clock())
             write()
         case .saved, .note, .warning: break
         }
@@ -45,7 +45,7 @@ public final class StatusWriter: FitObserver {
     /// The run ends with an error.
     public func fail(_ text: String) {
         guard tracker?.isRunning == true else { return }
-        tracker?.fail(text)
+        tracker?.fail(text, now: clock())
         write()
     }
 

@@ -277,7 +277,7 @@ import Testing
                 $0.onBadRecord = policy
             })
         let text = message { _ = try batches(loader) }
-        #expect(text.contains("record 6 (id 1006)") && text.contains("label 6.0 is outside 0 ..< 6"))
+        #expect(text.contains("record 6 (id 1006)") && text.contains("label is 6, but there are 6 classes"))
     }
 
     @Test(arguments: [Float(0.5), -1, 2.000001, .nan, .infinity]) func aLabelThatIsNotAClassIsRefused(label: Float)

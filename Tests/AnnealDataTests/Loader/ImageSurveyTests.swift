@@ -71,7 +71,7 @@ import Testing
         let known = try ImageSurvey.decoding(records, classes: 2)
         #expect(known.bad.map(\.number) == [1, 2])
         #expect(known.bad[0].reason.description.contains("2 labels"))
-        #expect(known.bad[1].reason.description.contains("outside 0 ..< 2"))
+        #expect(known.bad[1].reason.description.contains("but there are 2 classes"))
     }
 
     /// Labels 0, 0, …, 1, …: 20 of class 0, 10 of class 1, 1 of class 2.

@@ -68,6 +68,6 @@ import Testing
         var options = options(shuffle: false)
         options.numClasses = 6
         let found = try UnusableSamples(file, 0..<23, options: options)
-        #expect(message { try found.check(of: 23, in: file) }.contains("is outside 0 ..< 6"))
+        #expect(message { try found.check(of: 23, in: file) }.contains("but there are 6 classes, from 0 to 5"))
     }
 }
