@@ -82,7 +82,7 @@ extension MPIGroup {
             let values = try gather(value, purpose: what)
             guard let other = values.indices.first(where: { values[$0] != values[0] }) else { continue }
             throw AnnealError(
-                name(other), "has other \(what) than \(name(0)): \(values[other]), there \(values[0])",
+                name(other), "differs from \(name(0)) in \(what): \(values[other]), there \(values[0])",
                 suggestion: "give all processes the same")
         }
     }

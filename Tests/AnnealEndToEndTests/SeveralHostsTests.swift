@@ -28,6 +28,7 @@ struct SeveralHostsTests {
         #!/bin/sh
         while [ \$# -gt 0 ]; do case "\$1" in -x|-n|-q|-T) shift;; -p|-o|-l) shift 2;; *) break;; esac; done
         case "\$1" in 10.77.0.1) n=$a;; 10.77.0.2) n=$b;; *) exit 1;; esac
+        export TMPDIR=$PWD/tmp-\$n; mkdir -p \$TMPDIR
         shift; exec ip netns exec \$n sh -c "\$*"
         END
         chmod +x rsh; printf '10.77.0.1 slots=1\n10.77.0.2 slots=1\n' > hosts
@@ -59,7 +60,7 @@ struct SeveralHostsTests {
         defer { tool.remove() }
         try tool.writeRecords("train", count: 200)
         let result = try tool.shell(
-            Self.hosts + "launch " + train("job", epochs: 5000, "--kv-store dist_sync --rank-timeout 3") + """
+            Self.hosts + "launch " + train("job", epochs: 1_000_000, "--kv-store dist_sync --rank-timeout 3") + """
                  &
                 for i in $(seq 100); do [ -f job/log-rank1.txt ] && break; sleep 0.1; done; sleep 1
                 ip -n $b link set veth0 down

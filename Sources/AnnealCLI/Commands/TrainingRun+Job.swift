@@ -82,7 +82,9 @@ extension TrainingRun {
             return options.job.isShared
                 ? [
                     .note(
-                        "--kv-store \(options.job.kvStore): no launcher has started this process, it is the only worker"
+                        "--kv-store \(options.job.kvStore): "
+                            + (MPIGroup.launchedProcesses == nil ? "no launcher has started this process, it" : "this process")
+                            + " is the only worker, batch \(options.batchSize)"
                     )
                 ]
                 : []

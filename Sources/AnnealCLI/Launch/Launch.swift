@@ -31,13 +31,15 @@ struct Launch: ParsableCommand {
     @Option(help: ArgumentHelp("ssh, local, mpi or slurm; ssh and mpi are the same here.", valueName: "KIND"))
     var launcher: Launcher = .ssh
     @Option(
-        help: ArgumentHelp("Copy this folder there with rsync, on every host, and start in it.", valueName: "FOLDER"))
+        help: ArgumentHelp("Copy this folder there with rsync, on every host, and start in it; an absolute path.", valueName: "FOLDER"))
     var syncDstDir: String?
     @Option(
         help: ArgumentHelp("A variable of this environment for all processes; may be repeated.", valueName: "NAME"))
     var env: [String] = []
     @Option(help: ArgumentHelp("A variable for all processes; may be repeated.", valueName: "NAME:VALUE"))
     var envWorker: [String] = []
+    @Option(help: .hidden)
+    var envServer: [String] = []
     @Option(
         name: [.customShort("s"), .long],
         help: ArgumentHelp("MXNet's number of servers; ignored, since there are none.", valueName: "N"))
@@ -83,8 +85,30 @@ struct Launch: ParsableCommand {
                 "COMMAND", "\(first) is one of MXNet's scripts",
                 suggestion: "write anneal train or anneal fine-tune, with the same flags")
         }
-        for pair in envWorker where !pair.contains(":") {
-            throw UsageError("--env-worker \(pair)", "has no value", suggestion: "write NAME:VALUE")
+        for name in env where name.contains("=") {
+            let parts = name.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            throw UsageError(
+                "--env \(name)", "is not a name", suggestion: "write --env-worker \(shellQuoted("\(parts[0]):\(parts[1])"))")
+        }
+        for pair in envWorker {
+            guard pair.contains(":") else {
+                throw UsageError("--env-worker \(pair)", "has no value", suggestion: "write NAME:VALUE")
+            }
+            guard !pair.hasPrefix(":") else {
+                throw UsageError("--env-worker \(pair)", "has no name", suggestion: "write NAME:VALUE")
+            }
+        }
+        if let syncDstDir, !syncDstDir.hasPrefix("/") {
+            throw UsageError(
+                "--sync-dst-dir \(syncDstDir)", "is not an absolute path: shells on other hosts begin in another folder",
+                suggestion: "write it with its beginning, as /tmp/job")
+        }
+        guard launcher == .slurm else { return }
+        for (flag, isGiven, why) in [
+            ("--sync-dst-dir", syncDstDir != nil, "Slurm's hosts share folders"),
+            ("--hostfile", hostfile != nil, "Slurm chooses the hosts"),
+        ] where isGiven {
+            throw UsageError(flag, "has no effect with --launcher slurm: \(why)", suggestion: "leave it out")
         }
     }
 }

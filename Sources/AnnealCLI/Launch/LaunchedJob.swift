@@ -70,9 +70,13 @@ struct LaunchedJob {
 
     func run() throws {
         if let target = flags.syncDstDir { try synchronise(to: target) }
-        var words = words, hosts = hosts, left = flags.restarts
+        var words = words, left = flags.restarts
         while true {
-            let ready = try preflight(hosts, isRestart: left < flags.restarts)
+            let (ready, hasRecord) = try preflight(isRestart: left < flags.restarts)
+            // 'resume' is repeated with its flags.
+            if left < flags.restarts, hasRecord, let runFolder, words[1] != "resume" {
+                words = [binary, "resume", runFolder, "--kv-store", "dist_sync"]
+            }
             let most = HostsFile.most(ready) ?? flags.numWorkers, processes = min(flags.numWorkers, most)
             if processes < flags.numWorkers, left < flags.restarts {
                 printError("\(processes) of \(flags.numWorkers) processes find a place on the hosts that are left")
@@ -89,42 +93,52 @@ struct LaunchedJob {
             // A process was asked to stop, and all have saved. Other signals are failures.
             let asking = [SIGHUP, SIGINT, SIGTERM, SIGUSR1].first { status == 128 + $0 }
             if let asking { throw Interrupted(signal: asking, suggestion: suggestion(resuming: runFolder)) }
-            guard left > 0, let runFolder else {
+            // Wrong flags stay wrong.
+            guard left > 0, runFolder != nil, status != EX_USAGE else {
                 throw AnnealError(
                     "the job", "ended with status \(status)",
                     suggestion: suggestion(resuming: runFolder))
             }
             left -= 1
-            hosts = self.hosts
             printError("The job ended with status \(status); it is started again (\(left.counted("restart")) left)")
-            if Files.exists(Files.path(runFolder, "arguments.json")) {
-                words = [binary, "resume", runFolder, "--kv-store", "dist_sync"]
-            }
         }
     }
 
     private func suggestion(resuming folder: String?) -> String {
         guard let folder else { return "what it has written is there" }
-        return "to continue, run: anneal launch -n \(flags.numWorkers) anneal resume \(shellQuoted(folder))"
+        var words = ["anneal", "launch", "-n", "\(flags.numWorkers)"]
+        if let hostfile = flags.hostfile { words += ["-H", hostfile] }
+        if flags.launcher == .slurm { words += ["--launcher", "slurm"] }
+        if flags.rsh != "ssh" { words += ["--rsh", flags.rsh] }
+        if let target = flags.syncDstDir { words += ["--sync-dst-dir", target] }
+        words += ["anneal", "resume", folder]
+        return "to continue, run: \(words.map(shellQuoted).joined(separator: " "))"
     }
 
-    /// Checks all hosts.
-    /// - Returns: the hosts that are ready: all, or for a restart those that answer.
-    private func preflight(_ hosts: [JobHost], isRestart: Bool) throws -> [JobHost] {
-        guard flags.launcher != .slurm else { return hosts }
+    /// Checks the hosts that the processes need, or for a restart all.
+    /// - Returns: the hosts that are ready; and whether the first of them has the record of the run.
+    private func preflight(isRestart: Bool) throws -> (ready: [JobHost], hasRecord: Bool) {
+        guard flags.launcher != .slurm else {
+            return (hosts, runFolder.map { Files.exists(RunFolder(existing: $0).arguments) } ?? false)
+        }
         let preflight = Preflight(
             shell: flags.rsh.split(separator: " ").map(String.init), binary: binary, folder: folder,
             devices: accelerators, data: data, runFolder: runFolder)
         guard let here = preflight.here() else {
             throw AnnealError("this host", "gives no answer to a shell's commands", code: .internalDefect)
         }
-        let slots = HostsFile.slots(hosts, processes: flags.numWorkers) ?? hosts.map { ($0, $0.slots ?? 1) }
-        var ready: [JobHost] = [], table: [[String]] = []
+        // After a failure another host may take the place of one that is gone.
+        let needed = isRestart ? nil : HostsFile.slots(hosts, processes: flags.numWorkers)
+        let slots = needed ?? hosts.map { ($0, $0.slots ?? 1) }
+        var ready: [JobHost] = [], table: [[String]] = [], hasRecord = false
         for (host, count) in slots {
-            let findings = preflight.look(at: host, slots: count, isFirst: host == slots.first?.host, here: here)
+            let (findings, report) = preflight.look(at: host, slots: count, isFirst: ready.isEmpty, here: here)
             // Too few cores make it slow, not wrong.
             let bad = findings.filter { !$0.isGood && $0.what != "cores" }
-            if bad.isEmpty { ready.append(host) }
+            if bad.isEmpty {
+                if ready.isEmpty { hasRecord = report?.hasRecord ?? false }
+                ready.append(host)
+            }
             table += findings.filter { !$0.isGood }.map {
                 [$0.host, $0.what, $0.what == "cores" ? "slow" : "no", $0.text]
             }
@@ -139,15 +153,31 @@ struct LaunchedJob {
                 "hosts", "\(slots.count - ready.count) of \(slots.count) are not ready for the job",
                 suggestion: isRestart ? "--min-hosts allows fewer" : "see the table above")
         }
-        return ready
+        return (ready, hasRecord)
     }
 
+    /// ssh, or what replaces it, with the hosts' port.
+    private var shell: String { flags.rsh + (hosts.first?.port.map { " -p \($0)" } ?? "") }
+
+    /// Copies the current folder to all hosts, this one included.
     private func synchronise(to target: String) throws {
-        for host in hosts where !Preflight.Report.isThisHost(host.name) {
-            let (status, output) = Preflight.run(["rsync", "-az", "-e", flags.rsh, "./", "\(host.name):\(target)/"])
-            guard status == 0 else {
-                throw AnnealError(
-                    "rsync to \(host.name)", output.trimmingCharacters(in: .newlines), suggestion: "see its message")
+        for host in hosts {
+            let isHere = Preflight.Report.isThisHost(host.name)
+            if isHere, Files.absolute(target) == Files.workingFolder { continue }
+            let make = ["mkdir", "-p", shellQuoted(target)]
+            for command in [
+                isHere
+                    ? ["mkdir", "-p", target]
+                    : shell.split(separator: " ").map(String.init) + [host.name, make.joined(separator: " ")],
+                ["rsync", "-az"] + (isHere ? ["./", "\(target)/"] : ["-e", shell, "./", "\(host.name):\(target)/"]),
+            ] {
+                let (status, output) = Preflight.run(command)
+                guard status == 0 else {
+                    let message = output.trimmingCharacters(in: .newlines)
+                    throw AnnealError(
+                        "\(command[0] == "rsync" ? "rsync" : "mkdir") to \(host.name)",
+                        message.isEmpty ? "ended with status \(status)" : message, suggestion: "see its message")
+                }
             }
         }
     }
@@ -159,10 +189,9 @@ struct LaunchedJob {
         var hostsFile: String?
         defer { if let hostsFile { Files.remove(hostsFile) } }
         if flags.launcher == .slurm {
-            command = ["srun", "--mpi=pmix", "-n", "\(processes)"]
-            if !environment.isEmpty {
-                command += ["--export=ALL," + environment.map { "\($0)=\($1)" }.joined(separator: ",")]
-            }
+            // By env, since srun would divide values at commas.
+            command = ["srun", "--mpi=pmix", "-n", "\(processes)", "--export=ALL"]
+            if !environment.isEmpty { command = ["env"] + environment.map { "\($0)=\($1)" } + command }
         } else {
             // Other bindings give every process of a host the same core.
             command = ["mpirun", "-np", "\(processes)", "--bind-to", "none", "--oversubscribe"]
@@ -178,14 +207,13 @@ struct LaunchedJob {
                 let text = slots.map { "\($0.host.name) slots=\($0.slots)\n" }.joined()
                 try Files.writeAtomically(Data(text.utf8), to: path)
                 hostsFile = path
-                var shell = flags.rsh
-                if let port = hosts.first?.port { shell += " -p \(port)" }
-                command += ["--hostfile", path, "--mca", "plm_rsh_agent", shell, "--wdir", folder]
+                command += ["--hostfile", path, "--mca", "plm_rsh_agent", shell]
                 // A host that is cut off is noticed after 20 seconds of silence.
                 for (name, value) in [("time", 8), ("intvl", 4), ("probes", 3)] {
                     command += ["--mca", "oob_tcp_keepalive_\(name)", "\(value)"]
                 }
             }
+            if folder != Files.workingFolder { command += ["--wdir", folder] }
             for (name, value) in environment { command += ["-x", "\(name)=\(value)"] }
         }
         return try wait(command + words)

@@ -24,16 +24,16 @@ struct Preflight {
 
     /// Asks a host.
     /// - Parameter isFirst: whether it runs the process that writes.
-    func look(at host: JobHost, slots: Int, isFirst: Bool, here: Report) -> [Finding] {
+    /// - Returns: what was found, and the host's answer if it gave one.
+    func look(at host: JobHost, slots: Int, isFirst: Bool, here: Report) -> (findings: [Finding], report: Report?) {
         let local = Report.isThisHost(host.name)
         let (status, output) = local ? Self.run(["sh", "-c", script]) : Self.run(command(host))
         guard status == 0, let report = Report(output) else {
             let last = output.split(separator: "\n").last.map(String.init) ?? "no answer"
-            return [
-                Finding(
-                    host: host.name, what: local ? "shell" : "ssh", isGood: false,
-                    text: "\(last.prefix(100)); try: \((shell + [host.name, "true"]).joined(separator: " "))")
-            ]
+            let finding = Finding(
+                host: host.name, what: local ? "shell" : "ssh", isGood: false,
+                text: "\(last.prefix(100)); try: \((shell + [host.name, "true"]).joined(separator: " "))")
+            return ([finding], nil)
         }
         func finding(_ what: String, _ isGood: Bool, _ text: String, _ fix: String) -> Finding {
             Finding(host: host.name, what: what, isGood: isGood, text: isGood ? text : "\(text); \(fix)")
@@ -44,7 +44,7 @@ struct Preflight {
             finding(
                 "anneal", report.hash == here.hash,
                 report.hash.isEmpty ? "is not there" : String(report.hash.prefix(12)),
-                "copy it there: \(binary), or give --sync-dst-dir"),
+                "copy it there: \(binary)"),
             finding(
                 "folder", report.hasFolder, report.hasFolder ? "can be written to" : "\(folder) cannot be written to",
                 "mount or make it there, or give --sync-dst-dir"),
@@ -81,7 +81,7 @@ struct Preflight {
                     "disk", report.freeDiskMegabytes > 100, "\(report.freeDiskMegabytes) MB free for \(runFolder)",
                     "make room, or give another --run-folder"))
         }
-        return findings
+        return (findings, report)
     }
 
     /// Ports of Open MPI: for its daemons, and between processes.
@@ -116,6 +116,8 @@ struct Preflight {
         var gpus = 0
         var freePorts = 0
         var canWriteRun = false
+        /// Whether the run's folder has the record of a run.
+        var hasRecord = false
         var freeDiskMegabytes = 0
         /// The size of each file, and a hash of its beginning and end.
         var data: [Int: String] = [:]
@@ -136,6 +138,7 @@ struct Preflight {
                 case "anneal-mpi": hasMPI = words[1] == "yes"
                 case "anneal-ports": freePorts = Int(words[1]) ?? 0
                 case "anneal-run": canWriteRun = words[1] == "yes"
+                case "anneal-record": hasRecord = words[1] == "yes"
                 case "anneal-disk": freeDiskMegabytes = (Int(words[1]) ?? 0) / 1024
                 case "anneal-data" where words.count > 2:
                     if let index = Int(words[1]) { data[index] = words[2...].joined(separator: " ") }
@@ -175,6 +178,7 @@ struct Preflight {
         let run = runFolder.map { path in
             "d=\(shellQuoted(path)); while [ ! -e \"$d\" ]; do d=$(dirname \"$d\"); done; "
                 + "if [ -d \"$d\" ] && [ -w \"$d\" ]; then echo anneal-run yes; else echo anneal-run no; fi; "
+                + "if [ -e \(shellQuoted(RunFolder(existing: path).arguments)) ]; then echo anneal-record yes; fi; "
                 + "echo anneal-disk $(df -Pk \"$d\" | tail -1 | tr -s ' ' | cut -d' ' -f4)"
         }
         return ([Self.hostScript(binary, folder), "cd \(folder) 2>/dev/null"] + files + (run.map { [$0] } ?? []))
@@ -183,7 +187,7 @@ struct Preflight {
 
     private static func hostScript(_ binary: String, _ folder: String) -> String {
         """
-        echo anneal-hash $(sha256sum \(binary) 2>/dev/null | cut -c1-64) .; echo anneal-cores $(nproc); \
+        echo anneal-hash $(sha256sum \(binary) 2>/dev/null | cut -c1-64); echo anneal-cores $(nproc); \
         echo anneal-time $(date +%s); echo anneal-memory $(grep MemAvailable /proc/meminfo | tr -dc 0-9); \
         if [ -w \(folder) ]; then echo anneal-folder yes; else echo anneal-folder no; fi; \
          echo anneal-gpus $(ls /dev/nvidia[0-9]* 2>/dev/null | wc -l); \

@@ -291,7 +291,7 @@ import Testing
         }
         try writer.finish()
         let file = try RecordFile(path), place = "half.rec, record 1 (id 8), byte "
-        let expected = label == -1 ? "its label -1.0 is outside" : "its label \(label) is not a whole number"
+        let expected = label == -1 ? "its label is -1, but" : "its label \(label) is not a whole number"
         let loader = try BatchLoader(file, options: options(2) { $0.numClasses = 6 })
         for text in [message { _ = try batches(loader) }, message { _ = try file.survey(classes: 6, like: nil) }] {
             #expect(text.contains(place) && text.contains(expected), "\(text)")
