@@ -66,7 +66,9 @@ struct JobTests {
     @Test func processesReadFixedParts() throws {
         let tool = try tool()
         defer { tool.remove() }
-        for (folder, flags) in [("once", "--fixed-parts 1"), ("again", "--fixed-parts 1 --devices cpu:0-1"), ("all", "")] {
+        for (folder, flags) in [
+            ("once", "--fixed-parts 1"), ("again", "--fixed-parts 1 --devices cpu:0-1"), ("all", ""),
+        ] {
             let run = try tool.shell(mpirun(2) + train(folder, "\(Self.shared) \(flags)"))
             #expect(run.status == 0, "\(run.output)")
         }

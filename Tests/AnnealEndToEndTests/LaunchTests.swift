@@ -205,7 +205,9 @@ struct LaunchTests {
             let result = try tool.shell("\(JobTests.mpirun(1)) $anneal \(command) : -np 1 $PWD/\(what) \(command)")
             #expect(result.status == 1, "\(what): \(result.output)")
             let lines = result.output.split(separator: "\n").filter { $0.hasPrefix("anneal: error: rank 1 on ") }
-            #expect(lines.contains { $0.contains("differs from rank 0 on ") && $0.contains(" in \(what): ") }, "\(result.output)")
+            #expect(
+                lines.contains { $0.contains("differs from rank 0 on ") && $0.contains(" in \(what): ") },
+                "\(result.output)")
             #expect(!Files.exists(tool.path("job-\(what)/model-latest.resume")))
         }
     }

@@ -99,7 +99,8 @@ struct Compare: ParsableCommand {
         func points(_ value: Double) -> String { (value < 0 ? "" : "+") + LogGrammar.fixed(value * 100, 2) }
         let p = test.pValue
         let all = images.map(Readable.count)
-        let which = images.allSatisfy { $0 == test.images } ? "" : ", those that both have answered, of \(all[0]) and \(all[1])"
+        let which =
+            images.allSatisfy { $0 == test.images } ? "" : ", those that both have answered, of \(all[0]) and \(all[1])"
         let verdict =
             p < 0.05
             ? "the difference is larger than chance would make it" : "the difference may well be chance"

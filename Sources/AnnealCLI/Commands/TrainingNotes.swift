@@ -106,8 +106,8 @@ extension TrainingRun {
         let next = optimizer.updates + 1, first = optimizer.rate(at: next)
         let beginning = "Learning rate \(first.brief)" + (next > 1 ? " in the next update, update \(next)" : "")
         if !schedule.steps.isEmpty {
-            let steps = schedule.steps.filter { $0 >= next }
-                .map { "\(epochs($0)) (update \($0))" }
+            let end = (endEpoch(options) - passedEpochs) * updatesPerEpoch
+            let steps = schedule.steps.filter { $0 >= next && $0 < end }.map { "\(epochs($0)) (update \($0))" }
             guard !steps.isEmpty else { return .note("\(beginning), and to the end") }
             return .note(
                 "\(beginning), times \(options.schedule.lrFactor) after epoch \(steps.joined(separator: ", "))")

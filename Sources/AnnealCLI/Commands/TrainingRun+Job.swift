@@ -83,7 +83,8 @@ extension TrainingRun {
                 ? [
                     .note(
                         "--kv-store \(options.job.kvStore): "
-                            + (MPIGroup.launchedProcesses == nil ? "no launcher has started this process, it" : "this process")
+                            + (MPIGroup.launchedProcesses == nil
+                                ? "no launcher has started this process, it" : "this process")
                             + " is the only worker, batch \(options.batchSize)"
                     )
                 ]

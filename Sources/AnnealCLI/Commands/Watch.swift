@@ -52,7 +52,8 @@ struct Watch: ParsableCommand {
             // It is always replaced as a whole.
             guard !Files.exists(folder.status) else {
                 throw AnnealError(
-                    folder.status, "is damaged", suggestion: "anneal runs shows what is known of the run", code: .damaged)
+                    folder.status, "is damaged", suggestion: "anneal runs shows what is known of the run",
+                    code: .damaged)
             }
             if interrupt.check() { throw interrupt.interrupted(suggestion: "the run is not touched") }
             usleep(100_000)

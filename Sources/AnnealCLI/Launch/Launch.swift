@@ -31,7 +31,9 @@ struct Launch: ParsableCommand {
     @Option(help: ArgumentHelp("ssh, local, mpi or slurm; ssh and mpi are the same here.", valueName: "KIND"))
     var launcher: Launcher = .ssh
     @Option(
-        help: ArgumentHelp("Copy this folder there with rsync, on every host, and start in it; an absolute path.", valueName: "FOLDER"))
+        help: ArgumentHelp(
+            "Copy this folder there with rsync, on every host, and start in it; an absolute path.", valueName: "FOLDER")
+    )
     var syncDstDir: String?
     @Option(
         help: ArgumentHelp("A variable of this environment for all processes; may be repeated.", valueName: "NAME"))
@@ -88,7 +90,8 @@ struct Launch: ParsableCommand {
         for name in env where name.contains("=") {
             let parts = name.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
             throw UsageError(
-                "--env \(name)", "is not a name", suggestion: "write --env-worker \(shellQuoted("\(parts[0]):\(parts[1])"))")
+                "--env \(name)", "is not a name",
+                suggestion: "write --env-worker \(shellQuoted("\(parts[0]):\(parts[1])"))")
         }
         for pair in envWorker {
             guard pair.contains(":") else {
@@ -100,7 +103,8 @@ struct Launch: ParsableCommand {
         }
         if let syncDstDir, !syncDstDir.hasPrefix("/") {
             throw UsageError(
-                "--sync-dst-dir \(syncDstDir)", "is not an absolute path: shells on other hosts begin in another folder",
+                "--sync-dst-dir \(syncDstDir)",
+                "is not an absolute path: shells on other hosts begin in another folder",
                 suggestion: "write it with its beginning, as /tmp/job")
         }
         guard launcher == .slurm else { return }

@@ -164,13 +164,13 @@ public struct ModelCard: Sendable {
     private var use: String? {
         guard page.run.epochs > 0 else { return nil }
         return """
-        ## Use
+            ## Use
 
-        \(Self.code("anneal predict --model \(Self.quoted(place)) --load-epoch best cat.jpg"))
+            \(Self.code("anneal predict --model \(Self.quoted(place)) --load-epoch best cat.jpg"))
 
-        The files are MXNet's (`-symbol.json`, `.params`); `anneal export` makes an ONNX model of them. How images become the \
-        network's input is in `model-preprocessing.json`.
-        """
+            The files are MXNet's (`-symbol.json`, `.params`); `anneal export` makes an ONNX model of them. How images become the \
+            network's input is in `model-preprocessing.json`.
+            """
     }
 
     private static func quoted(_ path: String) -> String {

@@ -14,6 +14,7 @@ package enum PageStyle {
         code,pre{font:13px/1.45 ui-monospace,"DejaVu Sans Mono",monospace}
         pre{background:var(--Card);border:1px solid var(--Line);border-radius:6px;padding:.7rem;overflow:auto;max-height:32rem;
         white-space:pre-wrap}
+        .word{display:inline-block;max-width:100%;overflow-wrap:anywhere}
         .state{display:inline-block;border:1px solid var(--Line);border-radius:1rem;padding:0 .7rem;font-size:.85rem;
         white-space:nowrap}
         .state.finished{border-color:var(--C2);color:var(--C2)}.state.running{border-color:var(--C0);color:var(--C0)}

@@ -20,6 +20,11 @@ package enum PageText {
         return result
     }
 
+    /// A command line whose lines break between words only: browsers would break it after each hyphen of a flag.
+    static func command(_ text: String) -> String {
+        text.split(separator: " ").map { "<span class=\"word\">\(Self.text(String($0)))</span>" }.joined(separator: " ")
+    }
+
     /// JSON for a `script` element: no text in it can end the element.
     package static func json(_ value: some Encodable) throws -> String {
         let encoder = JSONEncoder()

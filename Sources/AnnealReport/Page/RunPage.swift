@@ -68,7 +68,7 @@ public struct RunPage: Sendable {
             <h1>\(PageText.text(title))</h1>
             <p><span class="state \(run.state.rawValue)">\(run.state.rawValue)</span>
             <span class="quiet">\(PageText.text(subtitle))</span></p>
-            <p><code>\(PageText.text(run.commandLine))</code></p>
+            <p><code>\(PageText.command(run.commandLine))</code></p>
             \(problem)
             \(isServed && run.state == .running ? live : "")
             </header>

@@ -40,7 +40,8 @@ public enum RunObservers {
         case .quiet: own.append(WarningLines(output: output))
         case .json:
             own += [
-                WarningLines(output: output), EventLines(
+                WarningLines(output: output),
+                EventLines(
                     output: StandardStream.output, folder: folder.path, displayBatches: displayBatches),
             ]
         }

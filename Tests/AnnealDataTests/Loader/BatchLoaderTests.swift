@@ -79,7 +79,9 @@ import Testing
                     let whole = loader.sampleNumbers
                     numbers += whole
                     guard whole.count == 8 else { continue }
-                    for (row, number) in zip(rows, whole[rows]) { #expect(labels[row - rows.lowerBound] == Float(number % 10)) }
+                    for (row, number) in zip(rows, whole[rows]) {
+                        #expect(labels[row - rows.lowerBound] == Float(number % 10))
+                    }
                     for (run, part) in zip(runs, [0..<3, 3..<3, 3..<8]) {
                         #expect(whole[part].allSatisfy { run.contains($0) })
                     }

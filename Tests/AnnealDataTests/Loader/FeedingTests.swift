@@ -94,7 +94,9 @@ import Testing
         let again = try #require(try file.survey(classes: 3, like: full))
         #expect(again.parts["headers"]?.count == 4000 && again.parts["samples"]?.count == 1000)
         // Record 125 is one of the 32.
-        #expect(message { _ = try file.survey(classes: 2, like: nil) }.contains("its label is 2, but there are 2 classes, from 0 to 1"))
+        #expect(
+            message { _ = try file.survey(classes: 2, like: nil) }.contains(
+                "its label is 2, but there are 2 classes, from 0 to 1"))
     }
 
     @Test func syntheticBatches() throws {
