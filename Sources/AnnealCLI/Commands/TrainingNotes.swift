@@ -108,7 +108,7 @@ extension TrainingRun {
         if !schedule.steps.isEmpty {
             let end = (endEpoch(options) - passedEpochs) * updatesPerEpoch
             let steps = schedule.steps.filter { $0 >= next && $0 < end }.map { "\(epochs($0)) (update \($0))" }
-            guard !steps.isEmpty else { return .note("\(beginning), and to the end") }
+            guard !steps.isEmpty else { return .note("\(beginning) to the end of the run") }
             return .note(
                 "\(beginning), times \(options.schedule.lrFactor) after epoch \(steps.joined(separator: ", "))")
         }

@@ -13,6 +13,7 @@ package enum PageScript {
           };
           const finite = value => typeof value === "number" && isFinite(value);
           const brief = value => !finite(value) ? "not a number" : value === 0 ? "0" :
+            Number.isInteger(value) && Math.abs(value) < 1e9 ? value.toLocaleString("en-US") :
             Math.abs(value) >= 1e5 || Math.abs(value) < 1e-3 ? value.toExponential(2) : String(+value.toPrecision(4));
           const steps = (low, high, count) => {
             const raw = (high - low) / count || 1, unit = 10 ** Math.floor(Math.log10(raw));
