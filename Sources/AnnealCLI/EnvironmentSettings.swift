@@ -1,5 +1,6 @@
 import Anneal
 import AnnealCore
+import CAnnealSystem
 import Foundation
 
 /// Settings that libraries read only from the environment, while they are loaded, before any of our code runs.
@@ -15,6 +16,8 @@ enum EnvironmentSettings {
 
     /// Restarts this process with these settings. A user's own are kept.
     static func apply() {
+        // Where the program has more rights than its user, the system drops such variables.
+        guard anneal_is_privileged() == 0 else { return }
         let environment = ProcessInfo.processInfo.environment
         var missing = [allocation].filter { environment[$0.name] == nil }
         if environment[spins.name] == nil, environment["OMP_WAIT_POLICY"] == nil { missing.append(spins) }

@@ -16,8 +16,6 @@ enum ProcessStart {
         for number in [SIGPIPE, SIGXFSZ] { signal(number, SIG_IGN) }
         anneal_fit_address_space()
         guard computes else { return }
-        // The main thread takes no signals while it computes (`Parallel.withoutSignals`).
-        WorkerThread("anneal-signals") { while true { pause() } }?.detach()
         Parallel.limitToQuota()
         Job.shareCores()
     }

@@ -103,7 +103,7 @@ package final class CPUEngine: KernelEngine {
             switch layout {
             case .plain: memory.update(from: base, count: source.count)
             case .blocked(let block): relayout(base, 1, memory, block, tensor.shape)
-            case .opaque(let layout): try layout.weights().pack(base, into: memory)
+            case .opaque(let layout): try Parallel.withoutSignals { try layout.weights().pack(base, into: memory) }
             }
         }
     }
@@ -115,7 +115,7 @@ package final class CPUEngine: KernelEngine {
             switch layout {
             case .plain: base.update(from: memory, count: shape.count)
             case .blocked(let block): relayout(memory, block, base, 1, shape)
-            case .opaque(let layout): try layout.weights().unpack(memory, into: base)
+            case .opaque(let layout): try Parallel.withoutSignals { try layout.weights().unpack(memory, into: base) }
             }
         }
         return Tensor(shape, elements)

@@ -73,10 +73,14 @@ public enum Parallel {
     /// Whatever calls oneDNN runs in it. oneDNN's matrix product for AVX-512 keeps the stack pointer inside a block of
     /// the heap, so that a signal handler would write its frame over what lies before that block.
     package static func withoutSignals<Result>(_ body: () throws -> Result) rethrows -> Result {
+        _ = signalThread
         let mask = anneal_block_signals()
         defer { anneal_restore_signals(mask) }
         return try body()
     }
+
+    /// Takes the process's signals while the others compute. Without it they come a little later.
+    private static let signalThread: Void = WorkerThread("anneal-signals") { while true { pause() } }?.detach() ?? ()
 
     /// The elements of part `part` when `count` elements are divided among `parts` in multiples of `grain`.
     public static func slice(_ count: Int, part: Int, parts: Int, grain: Int = 16) -> Range<Int> {

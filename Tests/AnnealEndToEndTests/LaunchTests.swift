@@ -103,8 +103,8 @@ struct LaunchTests {
             mkdir here bin; mv train.* here
             cat > bin/rsync <<'END'
             #!/bin/sh
-            [ "$1 $2" = "-az ./" ] && exec cp -a . "$3"
-            [ "$1 $2" = "-az -e" ] || { echo "rsync: unexpected flags: $*"; exit 2; }
+            [ "$1 $2" = "-azs ./" ] && exec cp -a . "$3"
+            [ "$1 $2" = "-azs -e" ] || { echo "rsync: unexpected flags: $*"; exit 2; }
             host=${5%%:*} to=${5#*:}
             tar -C "$4" -cf - . | $3 "$host" "copy=1; tar -C '$to' -xf -"
             END

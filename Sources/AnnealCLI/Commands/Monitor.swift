@@ -20,6 +20,7 @@ private final class Monitor: FitObserver {
     private let pattern: Regex<AnyRegexOutput>
     private let reports: [any FitObserver]
     private var batches = 0
+    private var hasWarned = false
     /// For the batch that is shown, in the order of computation.
     private var outputs: [(name: String, statistic: Double)] = []
 
@@ -69,7 +70,8 @@ private final class Monitor: FitObserver {
         for name in names where !trainer.parameters.isAuxiliary(name) && matches("\(name)_grad") {
             if let gradient = try trainer.gradient(name) { shown.append(("\(name)_grad", Self.statistic(gradient))) }
         }
-        if shown.isEmpty {
+        if shown.isEmpty, !hasWarned {
+            hasWarned = true
             for report in reports {
                 try report.receive(.warning("--monitor-pattern: no name of an output, parameter or gradient begins so"))
             }

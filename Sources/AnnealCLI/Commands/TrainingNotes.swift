@@ -108,7 +108,7 @@ extension TrainingRun {
         if !schedule.steps.isEmpty {
             let end = (endEpoch(options) - passedEpochs) * updatesPerEpoch
             let steps = schedule.steps.filter { $0 >= next && $0 < end }.map { "\(epochs($0)) (update \($0))" }
-            guard !steps.isEmpty else { return .note("\(beginning) to the end of the run") }
+            guard !steps.isEmpty else { return .note("\(beginning)\(next > 1 ? "," : "") to the end of the run") }
             return .note(
                 "\(beginning), times \(options.schedule.lrFactor) after epoch \(steps.joined(separator: ", "))")
         }
@@ -145,6 +145,8 @@ extension TrainingOptions {
             ),
             ("--macrobatch-size", largeBatch.macrobatchSize != 0 && !isLBSGD, "--optimizer lbsgd"),
             ("--warmup-strategy", largeBatch.warmupStrategy != .linear && !isLBSGD, "--optimizer lbsgd"),
+            ("--monitor-pattern", run.monitorPattern != ".*" && run.monitor == 0, "--monitor"),
+            ("--fixed-parts", job.fixedParts == 1 && !job.isShared, "--kv-store dist_sync"),
             ("--tta", views != .none && !hasValidation, "--data-val"),
         ]
         return idle.filter(\.isIdle).map { .warning("\($0.flag) has no effect here: it requires \($0.purpose)") }

@@ -91,8 +91,15 @@ extension TrainingRun {
                 : []
         }
         let engine = setup.trainer.parameters.engine
+        var notes: [FitEvent] = []
+        if options.job.fixedParts == 1, setup.progress.position.batch > 0 {
+            notes.append(
+                .note(
+                    "--fixed-parts: this epoch goes on as one of \(group.size) processes; if it began with another number, some "
+                        + "of its images come twice and some not at all"))
+        }
         let shards = options.machine.shards.map { ", in \($0) shards" } ?? ""
-        return [
+        return notes + [
             .note(
                 group.note(
                     batch: options.batchSize, rows: engine.rows(of: options.batchSize), shards: shards,

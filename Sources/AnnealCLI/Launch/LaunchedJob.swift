@@ -70,18 +70,23 @@ struct LaunchedJob {
 
     func run() throws {
         if let target = flags.syncDstDir { try synchronise(to: target) }
-        var words = words, left = flags.restarts
+        var words = words, left = flags.restarts, isOwnRecord = true
         while true {
-            let (ready, hasRecord) = try preflight(isRestart: left < flags.restarts)
-            // 'resume' is repeated with its flags.
-            if left < flags.restarts, hasRecord, let runFolder, words[1] != "resume" {
-                words = [binary, "resume", runFolder, "--kv-store", "dist_sync"]
+            let isRestart = left < flags.restarts, (ready, hasRecord) = try preflight(isRestart: isRestart)
+            // The record of another run, which the training refuses to replace; 'resume' is repeated with its flags.
+            if !isRestart, hasRecord { isOwnRecord = false }
+            if isRestart, isOwnRecord, let runFolder {
+                if hasRecord {
+                    words = [binary, "resume", runFolder, "--kv-store", "dist_sync"]
+                } else {
+                    printError("No host that answers has the run's folder \(runFolder): the training begins again")
+                }
             }
             let most = HostsFile.most(ready) ?? flags.numWorkers, processes = min(flags.numWorkers, most)
-            if processes < flags.numWorkers, left < flags.restarts {
+            if processes < flags.numWorkers, isRestart {
                 printError("\(processes) of \(flags.numWorkers) processes find a place on the hosts that are left")
             }
-            guard processes == flags.numWorkers || left < flags.restarts,
+            guard processes == flags.numWorkers || isRestart,
                 let slots = HostsFile.slots(ready, processes: processes)
             else {
                 throw AnnealError(
@@ -116,7 +121,7 @@ struct LaunchedJob {
     }
 
     /// Checks the hosts that the processes need, or for a restart all.
-    /// - Returns: the hosts that are ready; and whether the first of them has the record of the run.
+    /// - Returns: the hosts that are ready, one that has the record of the run first; and whether there is one.
     private func preflight(isRestart: Bool) throws -> (ready: [JobHost], hasRecord: Bool) {
         guard flags.launcher != .slurm else {
             return (hosts, runFolder.map { Files.exists(RunFolder(existing: $0).arguments) } ?? false)
@@ -128,19 +133,24 @@ struct LaunchedJob {
             throw AnnealError("this host", "gives no answer to a shell's commands", code: .internalDefect)
         }
         // After a failure another host may take the place of one that is gone.
-        let needed = isRestart ? nil : HostsFile.slots(hosts, processes: flags.numWorkers)
-        let slots = needed ?? hosts.map { ($0, $0.slots ?? 1) }
+        let needed = HostsFile.slots(hosts, processes: flags.numWorkers) ?? hosts.map { ($0, $0.slots ?? 1) }
+        let spare = isRestart ? hosts.filter { host in !needed.contains { $0.host == host } } : []
+        let slots = needed + spare.map { ($0, 1) }
         var ready: [JobHost] = [], table: [[String]] = [], hasRecord = false
         for (host, count) in slots {
             let (findings, report) = preflight.look(at: host, slots: count, isFirst: ready.isEmpty, here: here)
             // Too few cores make it slow, not wrong.
             let bad = findings.filter { !$0.isGood && $0.what != "cores" }
-            if bad.isEmpty {
-                if ready.isEmpty { hasRecord = report?.hasRecord ?? false }
-                ready.append(host)
-            }
             table += findings.filter { !$0.isGood }.map {
                 [$0.host, $0.what, $0.what == "cores" ? "slow" : "no", $0.text]
+            }
+            guard bad.isEmpty else { continue }
+            // The first one's process writes, and reads what was saved.
+            if !hasRecord, report?.hasRecord == true {
+                hasRecord = true
+                ready.insert(host, at: 0)
+            } else {
+                ready.append(host)
             }
         }
         if !table.isEmpty {
@@ -148,7 +158,7 @@ struct LaunchedJob {
             for row in table { shown.add(row) }
             printError(shown.text)
         }
-        guard ready.count == slots.count || isRestart && ready.count >= flags.minHosts else {
+        guard isRestart ? ready.count >= flags.minHosts : ready.count == slots.count else {
             throw AnnealError(
                 "hosts", "\(slots.count - ready.count) of \(slots.count) are not ready for the job",
                 suggestion: isRestart ? "--min-hosts allows fewer" : "see the table above")
@@ -169,7 +179,7 @@ struct LaunchedJob {
                 isHere
                     ? ["mkdir", "-p", target]
                     : shell.split(separator: " ").map(String.init) + [host.name, make.joined(separator: " ")],
-                ["rsync", "-az"] + (isHere ? ["./", "\(target)/"] : ["-e", shell, "./", "\(host.name):\(target)/"]),
+                ["rsync", "-azs"] + (isHere ? ["./", "\(target)/"] : ["-e", shell, "./", "\(host.name):\(target)/"]),
             ] {
                 let (status, output) = Preflight.run(command)
                 guard status == 0 else {
@@ -260,7 +270,7 @@ struct LaunchedJob {
         }
         if process.terminationStatus == 127 {
             throw AnnealError(
-                command[0], "is not there",
+                flags.launcher == .slurm ? "srun" : "mpirun", "is not there",
                 suggestion: flags.launcher == .slurm ? "start it within Slurm" : "apt-get install openmpi-bin",
                 code: .notFound)
         }

@@ -85,10 +85,6 @@ struct RunOptions: ParsableArguments, Encodable {
         guard monitor >= 0 else {
             throw UsageError("--monitor", "is \(monitor)", suggestion: "it must be at least 1, or 0 for none")
         }
-        guard monitor > 0 || monitorPattern == ".*" else {
-            throw UsageError(
-                "--monitor-pattern", "has no effect without --monitor", suggestion: "give --monitor N too")
-        }
         _ = try monitoredNames()
         guard !histograms || tensorboard != nil else {
             throw UsageError(

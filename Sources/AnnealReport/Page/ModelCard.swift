@@ -42,7 +42,9 @@ public struct ModelCard: Sendable {
     }
 
     private static func isEdited(_ path: String) -> Bool {
-        guard Files.exists(path), let text = try? Files.readText(path) else { return false }
+        guard Files.exists(path) else { return false }
+        // What cannot be read is no card of ours.
+        guard let text = try? Files.readText(path) else { return true }
         return !text.isEmpty && !text.hasPrefix(mark)
     }
 
