@@ -5,6 +5,13 @@ import Testing
 
 /// Recipes, configuration files, and the configuration that a run writes.
 @Suite struct ConfigurationTests {
+    private func tool() throws -> Tool {
+        let tool = try Tool()
+        try tool.writeRecords("train", count: 90)
+        try tool.writeRecords("val", count: 30)
+        return tool
+    }
+
     /// A small run's flags, except those of `file`.
     static func yaml(_ more: String = "") -> String {
         """
@@ -23,10 +30,8 @@ import Testing
     }
 
     @Test func theFileOfARunStartsItAgain() throws {
-        let tool = try Tool()
+        let tool = try tool()
         defer { tool.remove() }
-        try tool.writeRecords("train", count: 90)
-        try tool.writeRecords("val", count: 30)
         let flags = ["--lr-mult", "fc1=0.5", "--lr-mult", "fc2=2", "--recompute", "--seed", "5"]
         let typed = try tool.run(tool.training(2, prefix: "a/m", flags + ["--run-folder", "a"]))
         #expect(typed.status == 0, "\(typed.errors)")
@@ -49,10 +54,8 @@ import Testing
     }
 
     @Test func aRateIsSoughtWithTheFlagsOfARun() throws {
-        let tool = try Tool()
+        let tool = try tool()
         defer { tool.remove() }
-        try tool.writeRecords("train", count: 90)
-        try tool.writeRecords("val", count: 30)
         try Files.writeAtomically(Data(Self.yaml().utf8), to: tool.path("c.yaml"))
         let found = try tool.run(["find-lr", "--config", "c.yaml", "--steps", "20", "--run-folder", "f"])
         #expect(found.status == 0, "\(found.errors)")
@@ -61,10 +64,8 @@ import Testing
 
     /// An interrupted search, which would take hours, keeps what it has measured.
     @Test func aSignalEndsTheSearchWithItsCurve() throws {
-        let tool = try Tool()
+        let tool = try tool()
         defer { tool.remove() }
-        try tool.writeRecords("train", count: 90)
-        try tool.writeRecords("val", count: 30)
         try Files.writeAtomically(Data(Self.yaml().utf8), to: tool.path("c.yaml"))
         let (process, output, errors) = try tool.start(
             ["find-lr", "--config", "c.yaml", "--steps", "1000000", "--run-folder", "f"])
@@ -79,12 +80,11 @@ import Testing
         for name in ["find-lr.csv", "find-lr.svg", "find-lr.png"] { #expect(Files.exists(tool.path("f/\(name)"))) }
     }
 
-    /// oneDNN's products for AVX-512 keep the stack pointer in the heap, where a signal's handler would write its frame.
+    /// oneDNN's products for AVX-512 keep the stack pointer in the heap, where a signal's handler would write its frame. It
+    /// can fail only on processors that have AVX-512.
     @Test func signalsDoNotDisturbTheComputation() throws {
-        let tool = try Tool()
+        let tool = try tool()
         defer { tool.remove() }
-        try tool.writeRecords("train", count: 90)
-        try tool.writeRecords("val", count: 30)
         try Files.writeAtomically(Data(Self.yaml().utf8), to: tool.path("c.yaml"))
         let search = ["find-lr", "--config", "c.yaml", "--steps", "10000", "--run-folder"]
         #expect(try tool.run(search + ["quiet"]).status == 0)
@@ -114,10 +114,8 @@ import Testing
     /// Three updates per epoch.
     @Test(arguments: [("50%", 6, "2.0"), ("1", 3, "1.0"), ("25%", 3, "1.0")])
     func aWarmUpIsInEpochsOrAShareOfTheRun(span: String, update: Int, epoch: String) throws {
-        let tool = try Tool()
+        let tool = try tool()
         defer { tool.remove() }
-        try tool.writeRecords("train", count: 90)
-        try tool.writeRecords("val", count: 30)
         try Files.writeAtomically(Data(Self.yaml("lr-schedule: cosine").utf8), to: tool.path("c.yaml"))
         let run = try tool.run([
             "train", "--config", "c.yaml", "--num-epochs", "4", "--warmup-epochs", span, "--run-folder", "r",
@@ -129,10 +127,8 @@ import Testing
     }
 
     @Test func aWarmUpLeavesSomeEpochs() throws {
-        let tool = try Tool()
+        let tool = try tool()
         defer { tool.remove() }
-        try tool.writeRecords("train", count: 90)
-        try tool.writeRecords("val", count: 30)
         try Files.writeAtomically(Data(Self.yaml("lr-schedule: cosine").utf8), to: tool.path("c.yaml"))
         let none = try tool.run(["train", "--config", "c.yaml", "--warmup-epochs", "100%", "--run-folder", "n"])
         #expect(none.status != 0 && none.errors.contains("covers all"), "\(none.errors)")
@@ -140,10 +136,8 @@ import Testing
 
     /// A run continues with the flags that it started with, whatever has happened to the file that they were in.
     @Test func resumingDoesNotReadTheFileAgain() throws {
-        let tool = try Tool()
+        let tool = try tool()
         defer { tool.remove() }
-        try tool.writeRecords("train", count: 90)
-        try tool.writeRecords("val", count: 30)
         func write(_ text: String) throws { try Files.writeAtomically(Data(text.utf8), to: tool.path("c.yaml")) }
         try write(Self.yaml())
         #expect(try tool.run(["train", "--config", "c.yaml", "--run-folder", "whole"]).status == 0)
@@ -156,10 +150,8 @@ import Testing
 
     /// The --load-epoch of fine-tune names the model that it starts from.
     @Test func theFileOfAFineTuneRunNamesItsModel() throws {
-        let tool = try Tool()
+        let tool = try tool()
         defer { tool.remove() }
-        try tool.writeRecords("train", count: 90)
-        try tool.writeRecords("val", count: 30)
         #expect(try tool.run(tool.training(2, prefix: "a/m")).status == 0)
         let tuned = [
             "fine-tune", "--pretrained-model", "a/m", "--load-epoch", "2", "--num-classes", "3", "--image-shape",
@@ -180,10 +172,8 @@ import Testing
     }
 
     @Test func typedFlagsWinOverTheFileAndTheFileOverTheRecipe() throws {
-        let tool = try Tool()
+        let tool = try tool()
         defer { tool.remove() }
-        try tool.writeRecords("train", count: 90)
-        try tool.writeRecords("val", count: 30)
         let text = Self.yaml("recipe: mxnet-2017\nnum-layers:\nlr-step-epochs: '1'\nfreeze: [fc1]")
         try Files.writeAtomically(Data(text.utf8), to: tool.path("c.yaml"))
         let run = try tool.run(["train", "--config", "c.yaml", "--lr", "0.25", "--num-epoch=1", "--run-folder", "r"])
