@@ -9,9 +9,10 @@ enum EnvironmentSettings {
     /// the processor that one of our threads needs, the threads that wait for it waste their own time spinning: a step
     /// of LeNet took 14 times as long next to a second training.
     private static let spins = (name: "GOMP_SPINCOUNT", value: "1000")
-    /// No small freed blocks are kept by thread. oneDNN allocates an aligned block for each product of matrices; the
-    /// rest of the alignment, kept so, would prevent the freed block from growing back to the size that the next one
-    /// needs, and each thread would fill up to seven of them, a third of a megabyte each for LeNet.
+    /// glibc's per-thread caches of small freed blocks are off. oneDNN allocates an aligned block for each product of
+    /// matrices. What is cut off for the alignment would go to such a cache and separate the freed block from the free
+    /// memory after it, so that the next block would not fit: each thread held up to seven of them, a third of a
+    /// megabyte each for LeNet.
     private static let allocation = (name: "GLIBC_TUNABLES", value: "glibc.malloc.tcache_count=0")
 
     /// Restarts this process with these settings. A user's own are kept.

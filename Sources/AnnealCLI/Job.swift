@@ -111,7 +111,7 @@ private struct BadRecordMessage: Codable {
 extension ProcessGroup {
     /// The rows of a batch that each process takes.
     func sizes(of rows: Range<Int>?) throws -> [Int] {
-        try gather("\(rows?.count ?? 0)", purpose: "rows of a batch").map { Int($0) ?? 0 }
+        try gather(rows?.count ?? 0, purpose: "rows of a batch")
     }
 
     /// With `--on-bad-record skip`, finds the unusable samples: each process examines a part of them, and all leave out

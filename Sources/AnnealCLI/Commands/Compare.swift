@@ -100,7 +100,7 @@ struct Compare: ParsableCommand {
         let p = test.pValue
         let all = images.map(Readable.count)
         let which =
-            images.allSatisfy { $0 == test.images } ? "" : ", those that both have answered, of \(all[0]) and \(all[1])"
+            images.allSatisfy { $0 == test.images } ? "" : " in both, of \(all[0]) and \(all[1])"
         let verdict =
             p < 0.05
             ? "the difference is larger than chance would make it" : "the difference may well be chance"

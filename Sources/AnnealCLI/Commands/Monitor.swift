@@ -73,7 +73,7 @@ private final class Monitor: FitObserver {
         if shown.isEmpty, !hasWarned {
             hasWarned = true
             for report in reports {
-                try report.receive(.warning("--monitor-pattern: no name of an output, parameter or gradient begins so"))
+                try report.receive(.warning("--monitor-pattern matches no output, parameter or gradient"))
             }
         }
         for (name, statistic) in shown {

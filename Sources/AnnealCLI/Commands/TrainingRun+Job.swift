@@ -95,8 +95,8 @@ extension TrainingRun {
         if options.job.fixedParts == 1, setup.progress.position.batch > 0 {
             notes.append(
                 .note(
-                    "--fixed-parts: this epoch goes on as one of \(group.size) processes; if it began with another number, some "
-                        + "of its images come twice and some not at all"))
+                    "--fixed-parts: this epoch continues with \(group.size) processes; if it began with another number, some of "
+                        + "its images are read twice and others not at all"))
         }
         let shards = options.machine.shards.map { ", in \($0) shards" } ?? ""
         return notes + [

@@ -141,7 +141,7 @@ struct TrainingRun {
                 options: fitOptions, from: setup.progress)
         } catch {
             reports.fail(error)
-            if options.run.json { EventLines(output: StandardStream.output).fail("\(error)") }
+            if options.run.json { try? EventLines.writeFailure("\(error)", to: StandardStream.output) }
             for case let store as MLflowWriter in after { store.fail() }
             throw error
         }

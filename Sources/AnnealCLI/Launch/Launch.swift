@@ -104,8 +104,8 @@ struct Launch: ParsableCommand {
         if let syncDstDir, !syncDstDir.hasPrefix("/") {
             throw UsageError(
                 "--sync-dst-dir \(syncDstDir)",
-                "is not an absolute path: shells on other hosts begin in another folder",
-                suggestion: "write it with its beginning, as /tmp/job")
+                "is not an absolute path: shells on other hosts start in another folder",
+                suggestion: "start it with a slash, e.g. /tmp/job")
         }
         guard launcher == .slurm else { return }
         for (flag, isGiven, why) in [

@@ -76,10 +76,9 @@ struct LaunchedJob {
             // The record of another run, which the training refuses to replace; 'resume' is repeated with its flags.
             if !isRestart, hasRecord { isOwnRecord = false }
             if isRestart, isOwnRecord, let runFolder {
-                if hasRecord {
-                    words = [binary, "resume", runFolder, "--kv-store", "dist_sync"]
-                } else {
-                    printError("No host that answers has the run's folder \(runFolder): the training begins again")
+                words = hasRecord ? [binary, "resume", runFolder, "--kv-store", "dist_sync"] : self.words
+                if !hasRecord {
+                    printError("No host that answers has the run's folder \(runFolder): training starts anew")
                 }
             }
             let most = HostsFile.most(ready) ?? flags.numWorkers, processes = min(flags.numWorkers, most)
@@ -171,6 +170,8 @@ struct LaunchedJob {
 
     /// Copies the current folder to all hosts, this one included.
     private func synchronise(to target: String) throws {
+        // Nobody answers questions.
+        let shell = flags.rsh == "ssh" ? "\(shell) -o BatchMode=yes -o ConnectTimeout=5" : shell
         for host in hosts {
             let isHere = Preflight.Report.isThisHost(host.name)
             if isHere, Files.absolute(target) == Files.workingFolder { continue }

@@ -29,7 +29,7 @@ package enum ClassLabel {
         guard label >= 0, label < Float(classes) else {
             throw AnnealError(
                 "",
-                "its label is \(label == label.rounded() && abs(label) < 1e9 ? "\(Int(label))" : "\(label)"), but there are "
+                "its label is \(Int(exactly: label).map(String.init) ?? "\(label)"), but there are "
                     + "\(classes.counted("class")), from 0 to \(classes - 1)",
                 suggestion: "--num-classes, or the file of --class-names, says how many there are",
                 code: .mismatch)

@@ -45,10 +45,14 @@ public final class EventLines: FitObserver {
         }
     }
 
-    /// The run ends with an error.
-    public func fail(_ text: String) { try? write(["event": "failed", "error": .string(text)]) }
+    /// The last line of a run that ends with an error, which is no event of training.
+    public static func writeFailure(_ error: String, to output: any TextOutput) throws {
+        try write(["event": "failed", "error": .string(error)], to: output)
+    }
 
-    private func write(_ object: [String: JSONValue]) throws {
+    private func write(_ object: [String: JSONValue]) throws { try Self.write(object, to: output) }
+
+    private static func write(_ object: [String: JSONValue], to output: any TextOutput) throws {
         output.write(try JSONValue.object(object).encoded().printable(json: true) + "\n")
     }
 }

@@ -14,10 +14,10 @@ void anneal_unblock_signals(void);
 sigset_t anneal_block_signals(void);
 void anneal_restore_signals(sigset_t mask);
 
-/// From now on SIGINT, SIGTERM, SIGHUP and SIGUSR1 ask for a stop, and SIGUSR2 does nothing. A second SIGINT or SIGTERM ends the process at once. SIGINT and SIGHUP stay ignored if they were
-/// (nohup).
-/// announces: whether the first one is answered with a line on standard error.
+/// From now on SIGINT, SIGTERM, SIGHUP and SIGUSR1 ask for a stop, and SIGUSR2 does nothing but say so. A second SIGINT
+/// or SIGTERM ends the process at once. SIGINT and SIGHUP stay ignored if they were (nohup).
 /// live_line: whether standard error is a terminal whose last line is redrawn in place; messages erase that line.
+/// announces: whether the first request is answered with a line on standard error.
 void anneal_watch_stop_signals(int live_line, int announces);
 
 /// The first signal that asked for a stop; 0: none yet.
